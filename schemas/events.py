@@ -1,0 +1,58 @@
+"""The CloudEvents 1.0 envelope (structured JSON mode) that every event is.
+
+An event class is the envelope plus typed ``data``; its ``type`` attribute is the union's tag, so one decoder reads a whole family in one
+pass. A released field never changes its meaning: add with a default, or make a ``.v2`` type.
+"""
+
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from schemas import ids
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """CloudEvents attributes. ``subject`` is the entity; extensions: ``tenant``, ``traceparent`` (W3C), ``causationid``."""
+
+    specversion: str = "1.0"
+    id: str
+    source: str  # /claw/<writer>
+    subject: str
+    time: datetime  # UTC
+    datacontenttype: str = "application/json"
+    tenant: str
+    traceparent: str
+    causationid: str = ""
+    data: Any  # narrowed by every event class
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The CloudEvents ``type``, such as ``claw.document.submitted.v1``."""
+        return str(cls.__struct_config__.tag)
+
+    @classmethod
+    def caused_by(cls, cause: "Event", agent: str, *, data: Any, now: datetime, subject: str = "", ordinal: int = 0) -> Self:
+        """The event that ``agent`` makes of ``cause``: same tenant and trace, an id that a repeat gives again.
+
+        ``ordinal`` tells apart several events of one agent from one cause; ``subject`` defaults to the cause's.
+        """
+        return cls(
+            id=ids.event_id(cause.id, f"{agent}:{cls.type_name()}", ordinal),
+            source=f"/claw/{agent}",
+            subject=subject or cause.subject,
+            time=now,
+            tenant=cause.tenant,
+            traceparent=cause.traceparent,
+            causationid=cause.id,
+            data=data,
+        )
+
+
+def encode(event: Event) -> bytes:
+    """The event as it lies on its topic."""
+    return _ENCODER.encode(event)
+
+
+_ENCODER = msgspec.json.Encoder()

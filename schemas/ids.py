@@ -1,0 +1,30 @@
+"""Deterministic ids: the same cause always gives the same id, so a repeat is recognisable."""
+
+from uuid import UUID, uuid5
+
+CLAW = UUID("5f1b1c1e-6f0a-5d3b-9a57-0c1a5a4c0de0")  # namespace of every derived id; never changes
+
+
+def derived(*parts: str | int) -> str:
+    """uuid5 of the parts, unambiguous whatever they contain (each is length-prefixed)."""
+    return str(uuid5(CLAW, "".join(f"{len(str(p))}:{p}" for p in parts)))
+
+
+def event_id(cause: str, agent: str, ordinal: int) -> str:
+    """Id of the ``ordinal``-th event that ``agent`` makes of the event ``cause``."""
+    return derived("event", cause, agent, ordinal)
+
+
+def default_knowledge_base(tenant: str) -> str:
+    """Every tenant's first knowledge base has a derivable id: upstream systems need not know one."""
+    return derived("knowledge-base", tenant, "default")
+
+
+def document_key(tenant: str, knowledge_base: str, document: str) -> str:
+    """Key of every document event: ``tenant/kb/document``; neither part may contain a slash."""
+    return f"{tenant}/{knowledge_base}/{document}"
+
+
+def chunk_id(key: str, version: int, ordinal: int) -> str:
+    """Id of a chunk and of its point in the index."""
+    return derived("chunk", key, version, ordinal)

@@ -1,0 +1,100 @@
+"""Records: entities whose present state is the newest event of their id. ``deleted`` is said, never implied by absence."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.events import Event
+
+Tier = Literal["free", "pro", "enterprise"]
+AccountRole = Literal["user", "admin"]
+Scope = Literal["chat", "knowledge:read", "knowledge:write", "ops"]
+ConversationType = Literal["chat", "consulting", "support"]
+Sharing = Literal["private", "tenant"]
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """A person or a service. The e-mail address is kept here, its password hash is not."""
+
+    id: str
+    tenant: str
+    email: str
+    name: str = ""
+    role: AccountRole = "user"
+    tier: Tier = "free"
+    created_at: datetime
+    disabled: bool = False
+    revision: int = 1
+
+
+class Credential(Struct, frozen=True, kw_only=True):
+    """A password (argon2id) or an API key (SHA-256 of 256 random bits). Lives on a topic analysts cannot read."""
+
+    id: str
+    tenant: str
+    account_id: str
+    kind: Literal["password", "api_key"]
+    secret_hash: str
+    name: str = ""
+    scopes: tuple[Scope, ...] = ()
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked: bool = False
+    revision: int = 1
+
+
+class Conversation(Struct, frozen=True, kw_only=True):
+    """``revision`` is the ETag: it grows by one with every change."""
+
+    id: str
+    tenant: str
+    user_id: str
+    title: str = ""
+    type: ConversationType = "chat"
+    system_prompt: str = ""
+    knowledge_base_ids: tuple[str, ...] = ()
+    status: Literal["active", "archived"] = "active"
+    created_at: datetime
+    updated_at: datetime
+    deleted: bool = False
+    revision: int = 1
+
+
+class KnowledgeBase(Struct, frozen=True, kw_only=True):
+    """A set of documents that belongs to an account; ``sharing`` opens it to the tenant."""
+
+    id: str
+    tenant: str
+    user_id: str
+    name: str
+    description: str = ""
+    sharing: Sharing = "private"
+    created_at: datetime
+    updated_at: datetime
+    deleted: bool = False
+    revision: int = 1
+
+
+class AccountChanged(Event, tag="claw.account.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: account id."""
+
+    data: Account
+
+
+class CredentialChanged(Event, tag="claw.credential.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: credential id."""
+
+    data: Credential
+
+
+class ConversationChanged(Event, tag="claw.conversation.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: conversation id."""
+
+    data: Conversation
+
+
+class KnowledgeBaseChanged(Event, tag="claw.knowledge_base.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: knowledge base id."""
+
+    data: KnowledgeBase

@@ -1,0 +1,110 @@
+"""What an agent is: the contract between a step and the wrapper that runs it.
+
+A step is ``event + ports -> outgoing events``. The wrapper (``streams/wrapper.py``) decodes, sets the context, times, retries,
+dead-letters, publishes what the step returns and lets the offset move only when all of that is on the log.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from schemas.errors import Problem
+from schemas.events import Event
+from streams.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record's place on the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event on its way: ``key`` defaults to the event's subject, ``partition`` to the key's (murmur2)."""
+
+    topic: Topic
+    event: Event
+    key: str = ""
+    partition: int | None = None
+
+
+class Publisher(Protocol):
+    """Puts events on the log with ``acks=all``; raises Unavailable("kafka_unavailable") when the log does not take them in time."""
+
+    async def publish(self, outgoing: Outgoing) -> Place: ...
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]: ...
+
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
+        """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument. ``now`` is aware UTC; ``monotonic_s`` only for durations."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic_s(self) -> float: ...
+
+
+@dataclass(slots=True)
+class Context:
+    """What a step may know besides its event."""
+
+    place: Place
+    attempt: int  # fencing token of a leased agent (grows with every takeover), else 0
+    replayed: bool  # this event was started before, here or elsewhere, and may have had effects
+    publisher: Publisher
+    clock: Clock
+    still_owner: Callable[[], Awaitable[bool]]  # a leased agent asks before an effect that only the newest attempt may have
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record as it came, for agents that decode by themselves (``Agent.raw``): the inbox."""
+
+    place: Place
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Mapping[str, bytes]
+
+
+Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
+Burial = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """One agent: which topics, which step, how much at once.
+
+    ``in_flight_max`` bounds steps running at once in one partition; ``leased`` runs each key under a Redis lease. ``failed`` says what
+    else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
+    by one (counters).
+    """
+
+    name: str
+    reads: tuple[Topic, ...]
+    step: Step
+    failed: Burial | None = None
+    in_flight_max: int = 64
+    leased: bool = False
+    raw: bool = False
+    in_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Agents that share a worker process because they wait for the same thing; group ids belong to lanes."""
+
+    name: str
+    agents: tuple[Agent, ...]
+    open: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
