@@ -1,0 +1,83 @@
+"""The connection that every Kafka client of this product shares, and the two things aiokafka has no public call for."""
+
+import asyncio
+import ssl
+from typing import Any
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import errors as kafka_errors
+from aiokafka.protocol.offset import OffsetRequest
+
+from schemas.errors import ConfigurationError
+from schemas.settings import Kafka
+
+LATEST = -1  # ListOffsets: the offset the next record will get
+READ_UNCOMMITTED = 0
+CONSUMER_REPLICA = -1
+
+
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """Keyword arguments of any aiokafka client: where the broker is and how to prove who we are.
+
+    Raises ConfigurationError naming the variable when a PEM file cannot be used.
+    """
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in kafka.servers.split(",") if server.strip()],
+        "security_protocol": kafka.security_protocol,
+    }
+    if kafka.security_protocol.startswith("SASL_"):
+        if not kafka.sasl_username:
+            raise ConfigurationError(f"CLAW_KAFKA_SASL_USERNAME is empty: {kafka.security_protocol} needs a user and its password")
+        arguments |= {
+            "sasl_mechanism": kafka.sasl_mechanism,
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": kafka.sasl_password.reveal(),
+        }
+    if kafka.security_protocol.endswith("SSL"):
+        arguments["ssl_context"] = _ssl_context(kafka)
+    return arguments
+
+
+def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=kafka.ssl_ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"CLAW_KAFKA_SSL_CA_FILE: {kafka.ssl_ca_file!r} is not a readable PEM file: {error}") from error
+    if bool(kafka.ssl_cert_file) != bool(kafka.ssl_key_file):
+        raise ConfigurationError("CLAW_KAFKA_SSL_CERT_FILE and CLAW_KAFKA_SSL_KEY_FILE belong together: set both or neither")
+    if kafka.ssl_cert_file:
+        try:
+            context.load_cert_chain(kafka.ssl_cert_file, kafka.ssl_key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"CLAW_KAFKA_SSL_CERT_FILE, CLAW_KAFKA_SSL_KEY_FILE: not a readable PEM certificate with its key: {error}"
+            ) from error
+    return context
+
+
+async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:
+    """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError."""
+    await producer.partitions_for(topic)
+    leader = producer.client.cluster.leader_for_partition(TopicPartition(topic, partition))
+    if leader is None or leader == -1:
+        raise kafka_errors.LeaderNotAvailableError(f"{topic}[{partition}]")
+    request = OffsetRequest(CONSUMER_REPLICA, READ_UNCOMMITTED, [(topic, [(partition, LATEST)])])
+    response = await producer.client.send(leader, request)
+    ((_, ((_, error_code, _, offset),)),) = response.topics
+    if error_code:
+        producer.client.force_metadata_update()
+        raise kafka_errors.for_code(error_code)(f"{topic}[{partition}]")
+    return int(offset)
+
+
+async def abandon(producer: AIOKafkaProducer, timeout_s: float) -> None:
+    """Close without flushing. ``stop()`` waits for every batch, and an idempotent producer never gives a batch up: with the broker
+    down it would wait for ever.
+    """
+    producer._closed = True  # noqa: SLF001
+    try:
+        async with asyncio.timeout(timeout_s):
+            await producer._sender.close()  # noqa: SLF001
+    except (TimeoutError, kafka_errors.KafkaError):
+        pass  # the sender was cancelled or had died: nothing of it is left either way
+    await producer.client.close()
