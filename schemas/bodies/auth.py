@@ -1,0 +1,101 @@
+"""Accounts, sessions, API keys."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.bodies.pages import Request
+from schemas.records import Account, AccountRole, Credential, Scope, Tier
+
+# what it takes to be sent mail, the rest is the mail server's; the end says that Python's `$` also stands before a last line feed
+EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
+
+Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, description="Unique; letter case is ignored.", examples=["ada@example.com"])]
+Name = Annotated[str, Meta(max_length=100, examples=["Ada"])]
+
+
+class Register(Request, frozen=True, kw_only=True):
+    """A new account with a tenant and a default knowledge base of its own."""
+
+    email: Email
+    password: Annotated[
+        str, Meta(min_length=8, max_length=256, description="Any characters; long beats strange.", examples=["correct horse battery"])
+    ]
+    name: Name = ""
+
+
+class Login(Request, frozen=True, kw_only=True):
+    """E-mail and password."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=254, examples=["ada@example.com"])]
+    password: Annotated[str, Meta(min_length=1, max_length=256, examples=["correct horse battery"])]
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """An account as its owner sees it."""
+
+    id: str
+    email: str
+    name: str
+    role: AccountRole
+    tier: Tier
+    created_at: datetime
+    default_knowledge_base_id: str
+
+    @classmethod
+    def of(cls, account: Account, default_knowledge_base_id: str) -> "User":
+        """The account without what is ours."""
+        return cls(
+            id=account.id,
+            email=account.email,
+            name=account.name,
+            role=account.role,
+            tier=account.tier,
+            created_at=account.created_at,
+            default_knowledge_base_id=default_knowledge_base_id,
+        )
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """An access token and who it stands for. Send it as ``Authorization: Bearer <access_token>``."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105  # the scheme's name
+    expires_in: Annotated[int, Meta(description="Seconds.")]
+    user: User
+
+
+class ApiKeyCreate(Request, frozen=True, kw_only=True):
+    """A key for a program. Without ``scopes`` it may chat, read and write knowledge."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
+    scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)] = ("chat", "knowledge:read", "knowledge:write")
+    expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+class ApiKey(Struct, frozen=True, kw_only=True):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime | None = None
+
+    @classmethod
+    def of(cls, credential: Credential) -> "ApiKey":
+        """The credential without its hash."""
+        return cls(
+            id=credential.id,
+            name=credential.name,
+            scopes=credential.scopes,
+            created_at=credential.created_at,
+            expires_at=credential.expires_at,
+        )
+
+
+class ApiKeyCreated(ApiKey, frozen=True, kw_only=True):
+    """``key`` is shown this once and kept nowhere."""
+
+    key: Annotated[str, Meta(examples=["claw_0b9c…_pZ3f…"])]

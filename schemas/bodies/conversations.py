@@ -1,0 +1,137 @@
+"""Conversations, messages, replies."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from schemas.bodies.pages import Request
+from schemas.chats import Citation, Message, MessageState, Role, Usage
+from schemas.errors import Problem
+from schemas.records import Conversation, ConversationType
+
+KNOWLEDGE_BASES_MAX = 64  # of one conversation, and of one question
+
+Title = Annotated[str, Meta(max_length=200, examples=["Travel rules"])]
+SystemPrompt = Annotated[str, Meta(max_length=8_000, examples=["Answer in one sentence."])]
+KnowledgeBaseIds = Annotated[
+    tuple[UUID, ...],
+    Meta(max_length=KNOWLEDGE_BASES_MAX, description="Where answers come from; empty means every knowledge base you can see."),
+]
+Status = Literal["active", "archived"]
+
+
+class ConversationCreate(Request, frozen=True, kw_only=True):
+    """A new conversation; every field may be left out."""
+
+    title: Title = ""
+    type: ConversationType = "chat"
+    system_prompt: SystemPrompt = ""
+    knowledge_base_ids: KnowledgeBaseIds = ()
+
+
+class ConversationPatch(Request, frozen=True, kw_only=True):
+    """Fields that are left out stay as they are."""
+
+    title: Title | UnsetType = UNSET
+    type: ConversationType | UnsetType = UNSET
+    system_prompt: SystemPrompt | UnsetType = UNSET
+    knowledge_base_ids: KnowledgeBaseIds | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+
+
+class ConversationView(Struct, frozen=True, kw_only=True):
+    """A conversation as its owner sees it. ``revision`` is also its ETag."""
+
+    id: str
+    title: str
+    type: ConversationType
+    system_prompt: str
+    knowledge_base_ids: tuple[str, ...]
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> "ConversationView":
+        """The record without tenant and owner."""
+        return cls(
+            id=conversation.id,
+            title=conversation.title,
+            type=conversation.type,
+            system_prompt=conversation.system_prompt,
+            knowledge_base_ids=conversation.knowledge_base_ids,
+            status=conversation.status,
+            created_at=conversation.created_at,
+            updated_at=conversation.updated_at,
+            revision=conversation.revision,
+        )
+
+
+class MessageCreate(Request, frozen=True, kw_only=True):
+    """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
+
+    content: Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
+
+
+class MessageView(Struct, frozen=True, kw_only=True):
+    """A message. ``parent_id`` of an answer is its question."""
+
+    id: str
+    conversation_id: str
+    role: Role
+    content: str
+    created_at: datetime
+    parent_id: str = ""
+    state: MessageState = "complete"
+    citations: tuple[Citation, ...] = ()
+    usage: Usage = Usage()
+    model: str = ""
+    finish_reason: str = ""
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, message: Message) -> "MessageView":
+        """The record without what is for operators."""
+        return cls(
+            id=message.id,
+            conversation_id=message.conversation_id,
+            role=message.role,
+            content=message.content,
+            created_at=message.created_at,
+            parent_id=message.parent_id,
+            state=message.state,
+            citations=message.citations,
+            usage=message.usage,
+            model=message.model,
+            finish_reason=message.finish_reason,
+            problem=message.problem,
+        )
+
+
+class MessageAccepted(Struct, frozen=True, kw_only=True):
+    """The question is on the log. ``stream`` is the path of the answer's event stream."""
+
+    message: MessageView
+    reply_id: str
+    stream: str
+
+
+class ReplyView(Struct, frozen=True, kw_only=True):
+    """Where an answer stands; ``message`` is there once it has ended."""
+
+    reply_id: str
+    conversation_id: str
+    state: Literal["open", "complete", "failed", "cancelled"]
+    stream: str
+    message: MessageView | None = None
+
+
+class CancelAccepted(Struct, frozen=True, kw_only=True):
+    """The reply will end as cancelled, if it has not ended before."""
+
+    reply_id: str
+    conversation_id: str
+    stream: str

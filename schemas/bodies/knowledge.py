@@ -1,0 +1,125 @@
+"""Knowledge bases and documents."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from schemas.bodies.pages import Request
+from schemas.documents import DocumentId, MediaType, Progress, State
+from schemas.errors import Problem
+from schemas.records import KnowledgeBase, Sharing
+
+KnowledgeName = Annotated[str, Meta(min_length=1, max_length=200, examples=["Handbook"])]
+Description = Annotated[str, Meta(max_length=2_000)]
+Metadata = Annotated[dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=1_000)]], Meta(max_length=32)]
+Text = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        description="At most CLAW_LIMIT_DOCUMENT_INLINE_BYTES_MAX bytes of UTF-8.",
+        examples=["# Leave\n\nEverybody has 25 days."],
+    ),
+]
+DocumentTitle = Annotated[str, Meta(max_length=500, examples=["Leave rules"])]
+
+
+class KnowledgeCreate(Request, frozen=True, kw_only=True):
+    """A new knowledge base; ``tenant`` sharing opens it to everybody in the tenant."""
+
+    name: KnowledgeName
+    description: Description = ""
+    sharing: Sharing = "private"
+
+
+class KnowledgePatch(Request, frozen=True, kw_only=True):
+    """Fields that are left out stay as they are."""
+
+    name: KnowledgeName | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    sharing: Sharing | UnsetType = UNSET
+
+
+class KnowledgeView(Struct, frozen=True, kw_only=True):
+    """A knowledge base as its readers see it. ``revision`` is also its ETag."""
+
+    id: str
+    name: str
+    description: str
+    sharing: Sharing
+    owner_id: str
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+    @classmethod
+    def of(cls, base: KnowledgeBase) -> "KnowledgeView":
+        """The record without the tenant."""
+        return cls(
+            id=base.id,
+            name=base.name,
+            description=base.description,
+            sharing=base.sharing,
+            owner_id=base.user_id,
+            created_at=base.created_at,
+            updated_at=base.updated_at,
+            revision=base.revision,
+        )
+
+
+class DocumentReplace(Request, frozen=True, kw_only=True):
+    """A document's new text. ``title`` defaults to the document's id."""
+
+    text: Text
+    title: DocumentTitle = ""
+    media_type: MediaType = "text/plain"
+    metadata: Metadata = field(default_factory=dict)
+
+
+class DocumentSubmit(DocumentReplace, frozen=True, kw_only=True):
+    """A document. With an id that exists it is a new version of it; without one it gets a random id."""
+
+    document_id: DocumentId | None = None
+
+
+class DocumentAccepted(Struct, frozen=True, kw_only=True):
+    """On the log; follow it at the ``Location``."""
+
+    document_id: str
+    knowledge_base_id: str
+    version: int
+    state: State
+    task_id: str
+
+
+class DocumentView(Struct, frozen=True, kw_only=True):
+    """Where a document's newest version stands, and which version readers see (null: none)."""
+
+    document_id: str
+    knowledge_base_id: str
+    version: int
+    visible_version: int | None
+    state: State
+    title: str = ""
+    media_type: str = ""
+    bytes: int = 0
+    chunks: int = 0
+    task_id: str = ""
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, progress: Progress, visible_version: int | None) -> "DocumentView":
+        """Progress and visibility as one."""
+        return cls(
+            document_id=progress.document_id,
+            knowledge_base_id=progress.knowledge_base_id,
+            version=progress.version,
+            visible_version=visible_version,
+            state=progress.state,
+            title=progress.title,
+            media_type=progress.media_type,
+            bytes=progress.bytes,
+            chunks=progress.chunks,
+            task_id=progress.task_id,
+            problem=progress.cause,
+        )
