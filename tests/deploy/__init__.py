@@ -1,0 +1,1 @@
+"""Deployment files and generated pages against the code."""

@@ -1,0 +1,1 @@
+"""What is said: settings, errors, ids."""
