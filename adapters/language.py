@@ -1,0 +1,127 @@
+"""Chinese and English as text: which one it is, its sentences, its terms for matching, how many tokens it costs.
+
+Pure functions. Folding (traditional to simplified, full width to half width, case) is for matching only: what is shown is never folded.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Literal
+
+import opencc
+
+Language = Literal["zh", "en"]
+
+_HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
+_HAN_RUN = re.compile(f"[{_HAN}]+")
+_RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
+_WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
+
+# What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
+_ZH_FUNCTION = re.compile(
+    "什[么麽]|多少|哪[个些里年位]?|谁|如何|怎[么样]+|为何|为什么|何时|是否|第?几|吗|呢|请问|请|[的是在了有和与被中于以及其之由从为将把也都等上下年]"
+)
+_EN_FUNCTION = frozenset(
+    re.findall(
+        r"\w+",
+        "a an the of in on at to for from by with and or is are was were be been being do does did what which who whom whose when where why"
+        " how many much that this these those it its as into than then there their his her he she they you your i we us our not no can"
+        " could would should will may might have has had s t",
+    )
+)
+_SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly")
+_STEM_CHARS_MIN = 3
+
+_CLOSERS = "”’\"'」』）)】》*_"
+_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|[.!?]+(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx|Gen|Lt|Col|Gov|Sen|Rep)|\b[A-Z])\.$"
+)
+_ABBREVIATION_CHARS_MAX = 12
+
+
+def language_of(text: str) -> Language:
+    """``zh`` when Chinese says at least as much as the alphabetic words (two characters weigh one word), or nothing says anything."""
+    han = sum(len(run) for run in _HAN_RUN.findall(text))
+    words = len(_WORD.findall(text))
+    return "en" if han < 2 * words else "zh"
+
+
+def estimated_tokens(text: str) -> int:
+    """Tokens of ``text`` for a typical model, on the high side: one per Chinese character, one per four letters."""
+    wide = (len(text.encode("utf-8", "replace")) - len(text)) // 2
+    return wide + (len(text) - wide + 3) // 4
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of ``text`` in order, each literally in it and without white space around it; a line break always ends one."""
+    found: list[str] = []
+    start = 0
+    for end in _SENTENCE_END.finditer(text):
+        if end.group()[0] == "." and not _ends_sentence(text, end):
+            continue
+        found.append(text[start : end.end()].strip())
+        start = end.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def _ends_sentence(text: str, dot: re.Match[str]) -> bool:
+    """A full stop after an abbreviation or an initial, or before a small letter, ends nothing."""
+    following = text[dot.end() : dot.end() + 2].lstrip()
+    if following[:1].islower():
+        return False
+    return dot.group() != "." or not _ABBREVIATION.search(text[max(0, dot.start() - _ABBREVIATION_CHARS_MAX) : dot.start() + 1])
+
+
+@cache
+def _simplifier() -> opencc.OpenCC:
+    return opencc.OpenCC("t2s")
+
+
+def fold(text: str) -> str:
+    """``text`` as it is compared: NFKC, simplified characters, case-folded. Line breaks stay where they are; length may change."""
+    return str(_simplifier().convert(unicodedata.normalize("NFKC", text))).casefold()
+
+
+def terms(folded: str) -> frozenset[str]:
+    """The content terms of a folded question: Chinese bigrams (a lone character stands for itself), stemmed words and numbers.
+
+    Question words and function words are left out, unless there is nothing else.
+    """
+    return frozenset(_terms(_ZH_FUNCTION.sub(" ", folded))) or frozenset(_terms(folded))
+
+
+def _terms(folded: str) -> list[str]:
+    out: list[str] = []
+    for run in _RUN.findall(folded):
+        if _HAN_RUN.match(run):
+            out += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
+        elif run not in _EN_FUNCTION:
+            out.append(_stem(run))
+    return out
+
+
+def _stem(word: str) -> str:
+    for suffix in _SUFFIXES:
+        if word.endswith(suffix) and len(word) - len(suffix) >= _STEM_CHARS_MIN:
+            return word[: -len(suffix)]
+    return word
+
+
+class Haystack:
+    """A folded text that can be asked which terms it holds."""
+
+    __slots__ = ("_folded", "_words")
+
+    def __init__(self, folded: str) -> None:
+        self._folded = folded
+        self._words: frozenset[str] | None = None
+
+    def holds(self, term: str) -> bool:
+        """Chinese terms anywhere in the text, others as whole words (stemmed)."""
+        if _HAN_RUN.match(term):
+            return term in self._folded
+        if self._words is None:
+            self._words = frozenset(_stem(run) for run in _RUN.findall(self._folded) if run.isascii() or not _HAN_RUN.match(run))
+        return term in self._words

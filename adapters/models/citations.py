@@ -1,0 +1,179 @@
+"""Citations resolved while an answer streams.
+
+A marker is a pair of ``[ ]`` or ``【 】`` around nothing but numbers of at most three digits: ``[2]``, ``[1][3]``, ``[1, 2]``, ``【1】``.
+One that points to a passage comes out in canonical form ``[n]`` with a Citation; one that does not is dropped with its brackets and the
+space before it, however the stream was cut.
+
+Left as they are: brackets around anything else (``[see below]``, ``[^1]``; ``[2024]``, because years and document numbers have four
+digits), links (``[1](https://…``), ``name[0]`` (passages count from 1, programs from 0), and everything in Markdown code, fenced or inline
+(which ends with its line at the latest). At most 32 characters, a marker and the start of a link, are ever held back.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from msgspec import Struct
+
+from adapters.language import Haystack, fold, sentences, terms
+from adapters.models.grounds import weight
+from schemas.chats import Citation, Passage
+
+QUOTE_CHARS_MAX = 200
+_CLAIM_CHARS_MAX = 400  # how far back the sentence just said may reach
+_MARKER_CHARS_MAX = 24
+_TICKS_MAX = 32
+
+_NUMBERS = r"[ \u3000]{0,2}\d{1,3}(?:[ \u3000]{0,2}[,，、;；][ \u3000]{0,2}\d{1,3}){0,6}[ \u3000]{0,2}"
+MARKER = re.compile(rf" ?(?:\[(?P<square>{_NUMBERS})\]|【(?P<lens>{_NUMBERS})】)")
+_MARKER_START = re.compile(r" ?(?:[\[【][ \u3000\d,，、;；]*)?\Z")
+_LINK = "(http"
+_STOP = re.compile(r" ?[\[【]| \Z|`{1,32}|\n")  # 32 = _TICKS_MAX
+_SEPARATORS = re.compile(r"\D+")
+_INDEXED = re.compile(r"[A-Za-z0-9_\])]$")
+_CLAUSE = re.compile(r"[，,；;：:]\s*")
+
+_Code = Literal["", "inline", "fence"]
+
+
+class Span(Struct, frozen=True):
+    """Text that may be shown; ``citations`` belong to the markers in it, in order."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+
+class Citations:
+    """The resolver of one answer: feed the pieces in order, then finish. The result does not depend on how the text was cut."""
+
+    def __init__(self, passages: Iterable[Passage]) -> None:
+        self._passages = {passage.marker: passage for passage in passages}
+        self._quotable: dict[int, list[tuple[str, Haystack]]] = {}
+        self._held = ""
+        self._tail = ""  # the end of what was said, without markers
+        self._line_blank = True  # nothing but white space on this line so far
+        self._code: _Code = ""
+        self._ticks = 0  # length of the run of backticks that opened the code
+
+    def feed(self, text: str) -> list[Span]:
+        """What can be shown now: no span, or one."""
+        return self._resolve(self._held + text, last=False)
+
+    def finish(self) -> list[Span]:
+        """What was held back. After it the resolver is spent."""
+        return self._resolve(self._held, last=True)
+
+    def _resolve(self, text: str, *, last: bool) -> list[Span]:
+        out: list[str] = []
+        citations: list[Citation] = []
+        at = 0
+        while at < len(text):
+            stop = _STOP.search(text, at)
+            if stop is None:
+                self._say(text[at:], out)
+                at = len(text)
+                break
+            self._say(text[at : stop.start()], out)
+            at = stop.start()
+            end = self._step(text, stop, out, citations, last=last)
+            if end == at:
+                break
+            at = end
+        self._held = text[at:]
+        return [Span("".join(out), tuple(citations))] if out else []
+
+    def _step(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
+        """Deal with what stands at ``stop``; returns where to go on, which is its start when more text is needed to tell."""
+        what = stop.group()
+        if what[0] == "`":
+            if stop.end() == len(text) and len(what) < _TICKS_MAX and not last:
+                return stop.start()
+            self._tick(len(what))
+        elif what != "\n" and not self._code:
+            return self._bracket(text, stop, out, citations, last=last)
+        self._say(what, out)
+        return stop.end()
+
+    def _bracket(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
+        start = stop.start()
+        marker = MARKER.match(text, start)
+        if marker is None or marker.end() - start > _MARKER_CHARS_MAX:
+            if not last and len(text) - start <= _MARKER_CHARS_MAX and _MARKER_START.match(text, start):
+                return start
+            self._say(stop.group(), out)
+            return stop.end()
+        following = text[marker.end() : marker.end() + len(_LINK)]
+        if not last and following != _LINK and _LINK.startswith(following):
+            return start
+        if following == _LINK or self._indexes(marker):
+            self._say(marker.group(), out)
+        else:
+            self._cite(marker, out, citations)
+        return marker.end()
+
+    def _say(self, text: str, out: list[str]) -> None:
+        if not text:
+            return
+        out.append(text)
+        self._tail = (self._tail + text)[-_CLAIM_CHARS_MAX:]
+        newline = text.rfind("\n")
+        if newline >= 0:
+            self._line_blank = True
+            if self._code == "inline":
+                self._code = ""
+        self._line_blank = self._line_blank and not text[newline + 1 :].strip()
+
+    def _tick(self, run: int) -> None:
+        if not self._code:
+            self._code, self._ticks = ("fence" if run >= 3 and self._line_blank else "inline"), run  # noqa: PLR2004 - Markdown's fence
+        elif (run == self._ticks) if self._code == "inline" else (run >= self._ticks and self._line_blank):
+            self._code = ""
+
+    def _indexes(self, marker: re.Match[str]) -> bool:
+        """``name[0]``: a program's index, not a marker."""
+        return marker.group() == "[0]" and _INDEXED.search(self._tail) is not None
+
+    def _cite(self, marker: re.Match[str], out: list[str], citations: list[Citation]) -> None:
+        numbers = dict.fromkeys(int(n) for n in _SEPARATORS.split(marker["square"] or marker["lens"]) if n)
+        known = [self._passages[n] for n in numbers if n in self._passages]
+        if not known:
+            return
+        out.append((" " if marker.group()[0] == " " else "") + "".join(f"[{passage.marker}]" for passage in known))
+        self._line_blank = False
+        said = sentences(self._tail)
+        claim = said[-1] if said else ""
+        citations += [self._citation(passage, claim) for passage in known]
+
+    def _citation(self, passage: Passage, claim: str) -> Citation:
+        return Citation(
+            marker=passage.marker,
+            chunk_id=passage.chunk_id,
+            knowledge_base_id=passage.knowledge_base_id,
+            document_id=passage.document_id,
+            version=passage.version,
+            title=passage.title,
+            locator=" > ".join(passage.headings),
+            quote=self._quote(passage, claim),
+        )
+
+    def _quote(self, passage: Passage, claim: str) -> str:
+        """The sentence of the passage that shares most with the claim, or the best stretch of it when it is long."""
+        if passage.marker not in self._quotable:
+            whole = sentences(passage.text)
+            self._quotable[passage.marker] = _foldable(whole)
+        wanted = terms(fold(claim))
+        best = _best(self._quotable[passage.marker], wanted)
+        if len(best) <= QUOTE_CHARS_MAX:
+            return best
+        starts = [0] + [clause.end() for clause in _CLAUSE.finditer(best)]
+        return _best(_foldable([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
+
+
+def _foldable(texts: list[str]) -> list[tuple[str, Haystack]]:
+    """Each text with its folded form, folded in one go (texts hold no line breaks)."""
+    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True))
+
+
+def _best(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:
+    """The first of the texts that hold most of what is wanted; empty when there are none."""
+    return max(texts, key=lambda pair: sum(weight(term) for term in wanted if pair[1].holds(term)), default=("", None))[0]

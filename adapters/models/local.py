@@ -1,0 +1,130 @@
+"""The keyless answerer: it quotes the sentences of the passages that say most about the question, with their markers, and says so.
+
+Deterministic and offline. Whether the passages ground an answer at all was decided before (``grounds.found``, by whoever retrieved them);
+here an answer is refused only when no sentence shares anything with the question.
+"""
+
+import asyncio
+import math
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator
+
+from msgspec import Struct
+
+from adapters.language import Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
+from adapters.models import prompts
+from adapters.models.citations import MARKER
+from adapters.models.grounds import weight
+from adapters.models.port import AnswerRequest, Finish, Piece, Said
+from schemas.chats import Passage, Usage
+
+QUOTES_MAX = 3
+QUOTE_CHARS_MAX = 400
+ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
+_SENTENCE_CHARS_MIN = 8
+_WORTH_QUOTING = 0.6  # of the best sentence's score
+
+_TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
+_COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
+
+_INTRODUCTION: dict[Language, str] = {
+    "zh": "以下为知识库原文摘录（未使用语言模型）：",
+    "en": "Quoted from the knowledge base (no language model is configured):",
+}
+_ASKS_NUMBER = re.compile(
+    r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
+)
+_NUMBER = re.compile(r"[0-9〇零一二三四五六七八九十百千万亿]")
+_COMPLETE = re.compile("[。！？.!?…][”’\"'」』）)]*$")
+_MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+•>]\s+)+")
+
+
+class _Sentence(Struct, frozen=True):
+    text: str
+    marker: int
+    place: int  # in reading order over all passages
+    held: frozenset[str]
+    score: float
+
+
+class LocalModel:
+    """An AnswerModel that needs neither key nor network."""
+
+    name = "local"
+
+    async def open(self) -> None:
+        fold("載入")  # loads the conversion tables before the first question
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
+        if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
+            quotes = await asyncio.to_thread(_quotes, request)
+        else:
+            quotes = _quotes(request)
+        if quotes:
+            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_shown(q.text)} [{q.marker}]" for q in quotes)]
+        else:
+            pieces = [prompts.not_found(request.question)]
+        for piece in pieces:
+            yield Piece(piece)
+        yield Finish(usage=Usage(completion_tokens=estimated_tokens("".join(pieces)), estimated=True))
+
+
+def _quotes(request: AnswerRequest) -> list[_Sentence]:
+    """The sentences to quote, in reading order; a follow-up that names nothing is read with the question before it."""
+    ranked = _ranked(request.question, request.passages)
+    if not ranked:
+        asked = [turn.content for turn in request.history if turn.role == "user"]
+        ranked = _ranked(asked[-1], request.passages) if asked else []
+    chosen: list[_Sentence] = []
+    tokens = 0
+    for sentence in ranked:
+        tokens += estimated_tokens(sentence.text)
+        new = not chosen or not any(sentence.held <= other.held for other in chosen)
+        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+            break
+        if new and all(sentence.text != other.text for other in chosen):
+            chosen.append(sentence)
+    return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _ranked(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
+    """Sentences that share a term with the question, best first."""
+    folded = fold(question)
+    wanted = terms(folded)
+    texts = [(rank, passage, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)]
+    if not texts or not wanted:
+        return []
+    folds = fold("\n".join(text for _, _, text in texts)).split("\n")
+    titles = [_held(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
+    held = [_held(wanted, line) for line in folds]
+    seen = Counter(term for terms_held in held for term in terms_held)
+    worth = {term: weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
+    whole = sum(worth.values())
+    asks_number = _ASKS_NUMBER.search(folded) is not None
+    ranked: list[_Sentence] = []
+    for place, (rank, passage, text) in enumerate(texts):
+        if not held[place] or len(text) < _SENTENCE_CHARS_MIN:
+            continue
+        score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
+        score = score / whole + _RANK_BONUS / (1 + rank)
+        score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
+        score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
+        ranked.append(_Sentence(text, passage.marker, place, held[place], score))
+    return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
+
+
+def _held(wanted: frozenset[str], folded: str) -> frozenset[str]:
+    haystack = Haystack(folded)
+    return frozenset(term for term in wanted if haystack.holds(term))
+
+
+def _shown(text: str) -> str:
+    """The sentence without list or heading marks, without the document's own ``[n]`` (ours mean passages), and with whole code spans."""
+    text = MARKER.sub("", _MARKUP.sub("", text))
+    if text.count("`") % 2 or "```" in text:
+        text = text.replace("`", "")
+    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"

@@ -1,0 +1,53 @@
+"""What an answering model is to the rest of the product."""
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from msgspec import Struct
+
+from schemas.chats import Passage, Turn, Usage
+
+
+class AnswerRequest(Struct, frozen=True, kw_only=True):
+    """All that one answer is made from. ``passages`` in the order of their markers; none means that nothing was found."""
+
+    question: str
+    passages: tuple[Passage, ...] = ()
+    history: tuple[Turn, ...] = ()
+    system_prompt: str = ""  # the owner's; ours is added by the adapter
+    max_tokens: int = 1024
+    temperature: float = 0.2
+
+
+class Piece(Struct, frozen=True):
+    """More of the answer; never empty. Citation markers are still raw: see ``adapters.models.citations``."""
+
+    text: str
+
+
+class Finish(Struct, frozen=True, kw_only=True):
+    """The end of the answer, exactly once and last. ``reason``: ``stop``, ``length`` or ``content_filter``, else the provider's word."""
+
+    reason: str = "stop"
+    usage: Usage = Usage()
+
+
+Said = Piece | Finish
+
+
+class AnswerModel(Protocol):
+    """Turns a request into pieces and one finish.
+
+    ``answer`` raises Unavailable("model_unavailable") when nothing was said yet and the same call may succeed later (the adapter already
+    retried what is worth retrying), Refused("model_refused") when the provider will never take it as it is, and
+    Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the generator early (use
+    ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once.
+    """
+
+    name: str
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]: ...
