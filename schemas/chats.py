@@ -50,13 +50,14 @@ class Passage(Struct, frozen=True, kw_only=True):
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
-    """The question with what was found. No passages: the knowledge bases hold no answer."""
+    """The question with what was found. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed."""
 
     question: Question
     query: str
     keywords: tuple[str, ...]
     passages: tuple[Passage, ...]
     retrieve_ms: float = 0.0
+    problem: Problem | None = None
 
 
 class Citation(Struct, frozen=True, kw_only=True):

@@ -1,14 +1,17 @@
 """Document events: from the record of what was submitted to points ready for the index. Subject and key: ``tenant/kb/document``."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from schemas.errors import Problem
 from schemas.events import Event
 
 Lane = Literal["express", "bulk"]
 MediaType = Literal["text/plain", "text/markdown", "text/html"]
+DocumentId = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$")
+]  # its owner's name for it: printable, no slash
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 
@@ -39,6 +42,7 @@ class Work(Struct, frozen=True, kw_only=True):
 
     version: int
     lane: Lane
+    task_id: str = ""
     document: Document
 
 
@@ -60,6 +64,9 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     version: int
     lane: Lane
     title: str
+    media_type: str = ""
+    bytes: int = 0
+    task_id: str = ""
     first: int
     total: int
     last: bool
@@ -105,6 +112,41 @@ class Progress(Struct, frozen=True, kw_only=True):
     removed: int = 0  # points removed from the index
     task_id: str = ""
     cause: Problem | None = None
+
+    @classmethod
+    def of_work(cls, work: Work, state: State, *, cause: Problem | None = None) -> "Progress":
+        """Where a queued version stands."""
+        document = work.document
+        return cls(
+            knowledge_base_id=document.knowledge_base_id,
+            document_id=document.document_id,
+            version=work.version,
+            state=state,
+            title=document.title,
+            media_type=document.media_type,
+            lane=work.lane,
+            bytes=len(document.text.encode()),
+            task_id=work.task_id,
+            cause=cause,
+        )
+
+    @classmethod
+    def of_batch(cls, batch: ChunkBatch, state: State, *, removed: int = 0, cause: Problem | None = None) -> "Progress":
+        """Where a chunked version stands."""
+        return cls(
+            knowledge_base_id=batch.knowledge_base_id,
+            document_id=batch.document_id,
+            version=batch.version,
+            state=state,
+            title=batch.title,
+            media_type=batch.media_type,
+            lane=batch.lane,
+            bytes=batch.bytes,
+            chunks=batch.total,
+            removed=removed,
+            task_id=batch.task_id,
+            cause=cause,
+        )
 
 
 class DocumentSubmitted(Event, tag="claw.document.submitted.v1", frozen=True, kw_only=True):

@@ -36,11 +36,12 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     def caused_by(cls, cause: "Event", agent: str, *, data: Any, now: datetime, subject: str = "", ordinal: int = 0) -> Self:
         """The event that ``agent`` makes of ``cause``: same tenant and trace, an id that a repeat gives again.
 
-        ``ordinal`` tells apart several events of one agent from one cause; ``subject`` defaults to the cause's.
+        ``agent`` may carry a distinction after a colon, which is no part of the source. ``ordinal`` tells apart several events of one
+        agent from one cause; ``subject`` defaults to the cause's.
         """
         return cls(
             id=ids.event_id(cause.id, f"{agent}:{cls.type_name()}", ordinal),
-            source=f"/claw/{agent}",
+            source=f"/claw/{agent.partition(':')[0]}",
             subject=subject or cause.subject,
             time=now,
             tenant=cause.tenant,

@@ -25,6 +25,11 @@ def document_key(tenant: str, knowledge_base: str, document: str) -> str:
     return f"{tenant}/{knowledge_base}/{document}"
 
 
+def task_id(submission: str) -> str:
+    """Id of the task that the submission event started."""
+    return derived("task", submission)
+
+
 def chunk_id(key: str, version: int, ordinal: int) -> str:
     """Id of a chunk and of its point in the index."""
     return derived("chunk", key, version, ordinal)

@@ -44,6 +44,10 @@ class Publisher(Protocol):
         """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
         ...
 
+    def partition_for(self, topic: Topic, key: str) -> int:
+        """The partition of a key, for records that must lie where another key's do."""
+        ...
+
 
 class Clock(Protocol):
     """Time as an argument. ``now`` is aware UTC; ``monotonic_s`` only for durations."""

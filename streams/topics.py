@@ -118,7 +118,7 @@ CHATS_ANSWERED = Topic(
     "claw.chats.answered.v1",
     "reply id, in the partition of the asking API replica",
     chats.Answered,
-    ("generate", "retrieve"),
+    ("generate",),
     "The answer as it grows; what event streams are relayed from.",
     30 * DAY_MS,
     count="replies",

@@ -1,0 +1,337 @@
+"""chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded
+
+Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it says ``completed``, so the
+next question sees it. Runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop the
+lower one.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from adapters.models.citations import Citations
+from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from adapters.models.prompts import estimate_tokens
+from schemas import ids
+from schemas.chats import (
+    Cancelled,
+    ChatGrounded,
+    Citation,
+    Completed,
+    Consumption,
+    Extended,
+    Failed,
+    Message,
+    MessageChanged,
+    MessageState,
+    Passage,
+    ReplyCancelled,
+    ReplyCompleted,
+    ReplyExtended,
+    ReplyFailed,
+    ReplyStarted,
+    Source,
+    Started,
+    Usage,
+    UsageRecorded,
+)
+from schemas.errors import Problem, Refused, Superseded, Unavailable
+from schemas.events import Event
+from schemas.settings import Model
+from streams.agent import Agent, Context, Outgoing, Place
+from streams.deltas import Deltas, window_s
+from streams.topics import CHATS_ANSWERED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED
+from streams.turns import CancelWatch, Turns
+from streams.views import Views
+from streams.visibility import Visibility
+
+NAME = "generate"
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Speech:
+    """What one attempt has said so far. Times are milliseconds since the step began."""
+
+    text: str = ""
+    citations: list[Citation] = field(default_factory=list)
+    acknowledgements: list[Awaitable[Place]] = field(default_factory=list)
+    usage: Usage | None = None
+    finish_reason: str = ""
+    first_text_ms: float = 0.0
+
+
+@dataclass(slots=True)
+class Generate:
+    """The agent's ports, and how many answers it is giving."""
+
+    model: AnswerModel
+    settings: Model
+    views: Views
+    turns: Turns
+    watch: CancelWatch
+    visibility: Visibility
+    in_flight: int = 0
+
+    def agent(self) -> Agent:
+        """Leased: two workers never speak for one conversation at once."""
+        return Agent(
+            name=NAME,
+            reads=(CHATS_GROUNDED,),
+            step=self.step,
+            failed=self.failed,
+            in_flight_max=self.settings.concurrency,
+            leased=True,
+        )
+
+    async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
+        """One answer, from the passages to the stored message."""
+        question = event.data.question
+        if context.replayed and (stored := await self.recorded(event)) is not None:
+            return self.terminal(event, context, stored)  # it died between storing the message and saying so
+        if await _or(False, self.turns.cancelled(event.tenant, question.reply_id)):  # noqa: FBT003  # the value itself
+            return await self.conclude(event, context, Speech(), "cancelled")
+        if event.data.problem is not None:
+            return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
+        passages = await self.still_visible(event)
+        speech, began = Speech(), context.clock.monotonic_s()
+        await self.start(event, context, speech, passages)
+        self.in_flight += 1
+        try:
+            async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
+                state, problem = await self.speak(event, context, speech, passages, cancelled, began)
+        finally:
+            self.in_flight -= 1
+        return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
+
+    async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """The event goes to the dead letters: its reader must hear of it."""
+        return await self.conclude(event, context, Speech(), "failed", problem=problem)
+
+    async def start(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...]) -> None:
+        """Say who answers, and from what."""
+        grounding = event.data
+        started = Started(
+            conversation_id=grounding.question.conversation_id,
+            attempt=context.attempt,
+            model=self.model.name,
+            keywords=grounding.keywords,
+            sources=tuple(source(passage) for passage in passages),
+        )
+        speech.acknowledgements.append(await context.publisher.enqueue(self.reply(event, context, ReplyStarted, started, 0)))
+
+    async def speak(
+        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
+    ) -> tuple[MessageState, Problem | None]:
+        """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model said nothing and may do so later."""
+        speaking = asyncio.create_task(self.stream(event, context, speech, passages, began))
+        stopping = asyncio.create_task(cancelled.wait())
+        try:
+            await asyncio.wait({speaking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not speaking.done():
+                speaking.cancel()
+                await asyncio.wait({speaking})
+        if speaking.cancelled():
+            return "cancelled", None
+        try:
+            speaking.result()
+        except Refused as error:  # the model's own end: an outcome of this reply, not an event that could not be handled
+            return "failed", error.problem()
+        return "complete", None
+
+    async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
+        """Model -> citations -> deltas -> log."""
+        grounding, question = event.data, event.data.question
+        request = AnswerRequest(
+            question=question.content,
+            passages=passages,
+            history=question.history,
+            system_prompt=question.system_prompt,
+            max_tokens=self.settings.max_tokens,
+            temperature=self.settings.temperature,
+        )
+        conversation = grounding.question.conversation_id
+
+        async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
+            said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
+            speech.acknowledgements.append(await context.publisher.enqueue(self.reply(event, context, ReplyExtended, said, seq)))
+
+        deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.in_flight))
+        citations = Citations(passages)
+
+        async def say(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> None:
+            for text, cited in spans:
+                if text and not speech.text:
+                    speech.first_text_ms = (context.clock.monotonic_s() - began) * 1000
+                speech.text += text
+                speech.citations.extend(cited)
+                await deltas.add(text, cited)
+
+        try:
+            async with aclosing(self.model.answer(request)) as pieces:
+                async for piece in pieces:
+                    if isinstance(piece, Finish):
+                        speech.usage, speech.finish_reason = piece.usage, piece.reason
+                    else:
+                        await say([(span.text, span.citations) for span in citations.feed(piece.text)])
+            await say([(span.text, span.citations) for span in citations.finish()])
+        finally:
+            await deltas.close()  # also after a break or a cancel: the reader keeps what was said
+
+    async def conclude(
+        self,
+        event: ChatGrounded,
+        context: Context,
+        speech: Speech,
+        state: MessageState,
+        *,
+        problem: Problem | None = None,
+        passages: tuple[Passage, ...] = (),
+        began: float | None = None,
+    ) -> Sequence[Outgoing]:
+        """Store the message, free the conversation, and only then say that the reply has ended."""
+        for acknowledgement in speech.acknowledgements:
+            await acknowledgement
+        if not await context.still_owner():
+            raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
+        message = self.message(event, context, speech, state, problem=problem, passages=passages, began=began)
+        changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
+        partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
+        place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
+        await _or(None, self.views.apply(changed, place))  # with Redis down the projection does it later
+        await _or(None, self.turns.close(event.tenant, message.conversation_id, message.id))
+        return self.terminal(event, context, message)
+
+    def terminal(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+        """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
+        conversation, attempt = message.conversation_id, context.attempt
+        if message.state == "failed":
+            failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
+            outgoing = [self.reply(event, context, ReplyFailed, failed, 0)]
+        elif message.state == "cancelled":
+            cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
+            outgoing = [self.reply(event, context, ReplyCancelled, cancelled, 0)]
+        else:
+            completed = Completed(
+                conversation_id=conversation,
+                attempt=attempt,
+                text=message.content,
+                citations=message.citations,
+                usage=message.usage,
+                finish_reason=message.finish_reason,
+                model=message.model,
+            )
+            outgoing = [self.reply(event, context, ReplyCompleted, completed, 0)]
+        if message.usage.prompt_tokens or message.usage.completion_tokens:
+            outgoing.append(self.charge(event, context, message))
+        return outgoing
+
+    def charge(self, event: ChatGrounded, context: Context, message: Message) -> Outgoing:
+        """What the reply cost."""
+        data = Consumption(
+            user_id=message.user_id,
+            conversation_id=message.conversation_id,
+            reply_id=message.id,
+            model=message.model,
+            prompt_tokens=message.usage.prompt_tokens,
+            completion_tokens=message.usage.completion_tokens,
+            estimated=message.usage.estimated,
+        )
+        return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
+
+    def message(
+        self,
+        event: ChatGrounded,
+        context: Context,
+        speech: Speech,
+        state: MessageState,
+        *,
+        problem: Problem | None,
+        passages: tuple[Passage, ...],
+        began: float | None,
+    ) -> Message:
+        """The record of this answer."""
+        grounding, question, now = event.data, event.data.question, context.clock.now()
+        timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
+        if began is not None:
+            timings["first_text"] = round(speech.first_text_ms, 3)
+            timings["generate"] = round((context.clock.monotonic_s() - began) * 1000, 3)
+        return Message(
+            id=question.reply_id,
+            conversation_id=question.conversation_id,
+            user_id=question.user_id,
+            role="assistant",
+            content=speech.text,
+            created_at=now,
+            parent_id=question.message_id,
+            state=state,
+            attempt=context.attempt,
+            model=self.model.name,
+            citations=tuple(speech.citations),
+            versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+            usage=speech.usage or estimated(speech.text, question.content, passages),
+            finish_reason=speech.finish_reason or state,
+            problem=problem,
+            timings_ms=timings,
+        )
+
+    async def recorded(self, event: ChatGrounded) -> Message | None:
+        """The message that an earlier attempt stored."""
+        question = event.data.question
+        return await _or(None, self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id))
+
+    async def still_visible(self, event: ChatGrounded) -> tuple[Passage, ...]:
+        """The passages whose document is still at that version; with Redis down what ``retrieve`` saw has to do."""
+        passages = event.data.passages
+        keys = {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id) for p in passages}
+        if not keys:
+            return ()
+        standing = await _or(None, self.visibility.of(sorted(keys)))
+        if standing is None:
+            return passages
+        kept = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
+        return tuple(kept)
+
+    def reply(self, event: ChatGrounded, context: Context, kind: type[Event], data: object, ordinal: int) -> Outgoing:
+        """An event of this reply, in the partition where the asking replica listens."""
+        question = event.data.question
+        now, agent = context.clock.now(), f"{NAME}:{context.attempt}"  # another attempt says other things: its events have other ids
+        made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
+        return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
+
+
+def source(passage: Passage) -> Source:
+    """A passage as the reader is shown it."""
+    return Source(
+        marker=passage.marker,
+        chunk_id=passage.chunk_id,
+        knowledge_base_id=passage.knowledge_base_id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        locator=" > ".join(passage.headings),
+        score=passage.score,
+    )
+
+
+def estimated(text: str, question: str, passages: Sequence[Passage]) -> Usage:
+    """Tokens of an answer whose provider did not say; nothing said costs nothing."""
+    if not text:
+        return Usage()
+    prompt = estimate_tokens(question) + sum(estimate_tokens(passage.text) for passage in passages)
+    return Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text), estimated=True)
+
+
+async def _or(default: T, asked: Awaitable[T]) -> T:
+    """What Redis says, or ``default`` while it is down: a running conversation goes on without what only Redis knows."""
+    try:
+        return await asked
+    except Unavailable as error:
+        if error.code != "redis_unavailable":
+            raise
+        return default

@@ -1,0 +1,30 @@
+"""every *.changed topic, documents.progressed -> project -> record tables
+
+Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
+the higher order wins whatever comes first.
+"""
+
+from collections.abc import Sequence
+
+from schemas.events import Event
+from streams.agent import Agent, Context, Outgoing
+from streams.topics import (
+    ACCOUNTS_CHANGED,
+    CONVERSATIONS_CHANGED,
+    CREDENTIALS_CHANGED,
+    DOCUMENTS_PROGRESSED,
+    KNOWLEDGE_CHANGED,
+    MESSAGES_CHANGED,
+)
+from streams.views import Views
+
+
+def agent(views: Views) -> Agent:
+    """Never looks at deltas: reading and discarding them would cost as much as the API does."""
+
+    async def step(event: Event, context: Context) -> Sequence[Outgoing]:
+        await views.apply(event, context.place)
+        return []
+
+    reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
+    return Agent(name="project", reads=reads, step=step)

@@ -1,0 +1,117 @@
+"""chats.asked -> retrieve -> chats.grounded
+
+Finds passages inside the asker's tenant and knowledge bases. Hits of versions that are not the visible ones are dropped, and the index is
+asked once more when that happened, so readers never see half a document, an old one or a deleted one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters.embedders import Encoded, QueryEncoder
+from adapters.index.port import Hit, Query, VectorIndex
+from adapters.models.grounds import found
+from adapters.models.prompts import estimate_tokens
+from schemas import ids
+from schemas.chats import ChatAsked, ChatGrounded, Grounding, Passage, Question
+from schemas.errors import Problem
+from schemas.settings import Retrieval
+from streams.agent import Agent, Context, Outgoing
+from streams.topics import CHATS_ASKED, CHATS_GROUNDED
+from streams.visibility import Sight
+
+NAME = "retrieve"
+FOLLOW_UP_CHARS_MAX = 500  # of the question before, put in front of one that finds nothing by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieve:
+    """The agent's ports."""
+
+    index: VectorIndex
+    encoder: QueryEncoder
+    sight: Sight
+    settings: Retrieval
+    in_flight_max: int
+
+    def agent(self) -> Agent:
+        """Search runs beside the event loop; many questions are in flight at once."""
+        return Agent(name=NAME, reads=(CHATS_ASKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max)
+
+    async def step(self, event: ChatAsked, context: Context) -> Sequence[Outgoing]:
+        """The question as it stands; a follow-up that finds nothing is asked again with the question before it."""
+        asked, began = event.data, context.clock.monotonic_s()
+        query, passages, keywords = asked.content, (), ()
+        for query in queries(asked):
+            encoded = await self.encoder.encode(query)
+            keywords = encoded.keywords
+            passages = fit(await self.hits(event.tenant, asked.knowledge_base_ids, encoded), self.settings)
+            if passages and found(query, passages):
+                break
+            passages = ()
+        retrieve_ms = (context.clock.monotonic_s() - began) * 1000
+        data = Grounding(question=asked, query=query, keywords=keywords, passages=passages, retrieve_ms=retrieve_ms)
+        return [grounded(event, data, context)]
+
+    async def failed(self, event: ChatAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """``generate`` owns the reply: it is told why there is nothing to answer from."""
+        return [grounded(event, Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem), context)]
+
+    async def hits(self, tenant: str, knowledge_bases: tuple[str, ...], encoded: Encoded) -> list[Hit]:
+        """Visible hits, best first."""
+        query = Query(
+            tenant=tenant,
+            knowledge_base_ids=knowledge_bases,
+            sparse=encoded.sparse,
+            dense=encoded.dense,
+            limit=self.settings.passages,
+            candidates=self.settings.candidates,
+        )
+        hits = await self.index.search(query)
+        visible = await self.visible(tenant, hits)
+        if len(visible) < len(hits):  # a switch of versions was under way: by now the index may have the new one's points
+            visible = await self.visible(tenant, await self.index.search(query))
+        return visible
+
+    async def visible(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits whose version is the one that readers may see."""
+        if not hits:
+            return []
+        keys = [ids.document_key(tenant, hit.knowledge_base_id, hit.document_id) for hit in hits]
+        standing = await self.sight.of(list(dict.fromkeys(keys)))
+        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].shows(hit.version)]
+
+
+def grounded(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
+    """The event that ``generate`` answers from."""
+    return Outgoing(CHATS_GROUNDED, ChatGrounded.caused_by(event, NAME, data=data, now=context.clock.now()))
+
+
+def queries(asked: Question) -> tuple[str, ...]:
+    """What to search for, in order of preference."""
+    before = next((turn.content for turn in reversed(asked.history) if turn.role == "user"), "")
+    return (asked.content, f"{before[:FOLLOW_UP_CHARS_MAX]} {asked.content}") if before else (asked.content,)
+
+
+def fit(hits: Sequence[Hit], settings: Retrieval) -> tuple[Passage, ...]:
+    """The best hits within the token budget, numbered from 1; the first always fits."""
+    passages: list[Passage] = []
+    tokens = 0
+    for hit in hits[: settings.passages]:
+        tokens += estimate_tokens(hit.text)
+        if passages and tokens > settings.context_tokens:
+            break
+        passages.append(
+            Passage(
+                marker=len(passages) + 1,
+                chunk_id=hit.id,
+                knowledge_base_id=hit.knowledge_base_id,
+                document_id=hit.document_id,
+                version=hit.version,
+                ordinal=hit.ordinal,
+                title=hit.title,
+                headings=hit.headings,
+                score=round(hit.score, 4),
+                text=hit.text,
+            )
+        )
+    return tuple(passages)

@@ -1,0 +1,28 @@
+"""``python -m benchmarks [NAME ...]``: one JSON line per figure; docs/benchmarks.md keeps the newest of each."""
+
+import sys
+
+import uvloop
+
+from benchmarks import chat, documents, idle, start
+from benchmarks.figures import keep, show
+
+ALL = {"start": start.run, "chat": chat.run, "documents": documents.run, "idle": idle.run}
+
+
+def main() -> int:
+    """Exit status 2 for a name that is not a benchmark."""
+    names = sys.argv[1:] or list(ALL)
+    if unknown := [name for name in names if name not in ALL]:
+        print(f"no benchmark {', '.join(unknown)}: there are {', '.join(ALL)}", file=sys.stderr)
+        return 2
+    for name in names:
+        figures = uvloop.run(ALL[name]())
+        for figure in figures:
+            show(figure)
+        keep(name, figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""Documents of 2 KB from submission to searchable: rate through Kafka in bulk, and the time of one alone.
+
+The baseline of the rate is the same bytes put on a bare topic with the same client: what the log alone takes.
+"""
+
+import asyncio
+import json
+import random
+import tempfile
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import aiohttp
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.figures import Figure, percentile
+from ops.client import Client, stack
+from ops.stack.state import read_state
+
+DOCUMENTS = 2_000
+ALONE = 40
+WARM_UP = 300
+BYTES = 2_048
+WORDS = (
+    "harbour lighthouse keeper signal storm ledger archive river bridge copper engine winter letter garden island market council journey "
+    "captain anchor compass meadow quarry lantern harvest tunnel station village glacier orchard"
+).split()
+POLL_S = 0.05
+
+
+async def run() -> list[Figure]:
+    """In bulk through the inbox topic; alone through HTTP."""
+    rng = random.Random(7)
+    with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
+        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
+            client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            producer = AIOKafkaProducer(bootstrap_servers=read_state(Path(home)).kafka, acks="all")
+            await producer.start()
+            try:
+                await _bulk(producer, client, _documents(rng, WARM_UP))
+                bare_s = await _bare(producer, _documents(rng, DOCUMENTS))
+                bulk_s = await _bulk(producer, client, _documents(rng, DOCUMENTS))
+            finally:
+                await producer.stop()
+            alone_ms = [await _alone(client, text) for _, text in _documents(rng, ALONE)]
+    return [
+        Figure("documents_per_second", round(DOCUMENTS / bulk_s), "documents/s", round(bare_s / bulk_s, 3), "bare produce", ">= 200"),
+        Figure("searchable_alone_p50", round(percentile(alone_ms, 0.5), 1), "ms", bar="<= 60 ms"),
+        Figure("searchable_alone_p99", round(percentile(alone_ms, 0.99), 1), "ms"),
+    ]
+
+
+def _documents(rng: random.Random, count: int) -> list[tuple[str, str]]:
+    made = []
+    for _ in range(count):
+        text = ""
+        while len(text) < BYTES:
+            text += " ".join(rng.choices(WORDS, k=12)).capitalize() + ". "
+        made.append((str(uuid4()), text[:BYTES]))
+    return made
+
+
+def _event(document: str, text: str) -> bytes:
+    event = {"specversion": "1.0", "id": document, "source": "/bench", "type": "bench.document", "data": {"title": document, "text": text}}
+    return json.dumps(event).encode()
+
+
+async def _bare(producer: AIOKafkaProducer, documents: list[tuple[str, str]]) -> float:
+    began = time.perf_counter()
+    sent = [await producer.send("claw.dead-letters.v1", _event(*each), each[0].encode()) for each in documents]
+    await asyncio.gather(*sent)
+    return time.perf_counter() - began
+
+
+async def _bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple[str, str]]) -> float:
+    """Seconds until the last document is searchable; progress is per key and in order, so every one is checked at the end."""
+    began = time.perf_counter()
+    sent = [await producer.send("claw.inbox.default.v1", _event(*each), each[0].encode()) for each in documents]
+    await asyncio.gather(*sent)
+    left = {document for document, _ in documents}
+    while left:
+        for document in list(left)[-8:]:
+            if (await client.state(document)).get("state") == "indexed":
+                left.discard(document)
+            else:
+                await asyncio.sleep(POLL_S)
+                break
+    return time.perf_counter() - began
+
+
+async def _alone(client: Client, text: str) -> float:
+    document = str(uuid4())
+    began = time.perf_counter()
+    await client.submit(document, text)
+    await client.indexed(document, poll_s=0.003)
+    return (time.perf_counter() - began) * 1000
