@@ -1,21 +1,24 @@
-"""A model provider to measure and test against: the chat, embeddings and models calls of OpenAI and of BigModel, with faults on demand.
+"""A model provider to measure and test against: chat, embeddings and models as OpenAI and BigModel speak them, faults on demand.
 
     python -m benchmarks.stub_provider --port 0 --first-ms 50 --tokens 32 --token-ms 5
 
-prints ``listening http://127.0.0.1:PORT/v1``; BigModel's dialect is under ``/api/paas/v4``. What it says is deterministic. A request may ask for
-another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, or by the model's name
-(``stub?tokens=8&fault=429``); later ones win. ``GET /stats`` counts requests and open streams and shows the last request.
+prints ``listening http://127.0.0.1:PORT/v1``; BigModel's dialect is under ``/api/paas/v4``. What it says is deterministic. A request may
+ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, or by the model's name
+(``stub?tokens=8&fault=429``); later ones win. ``GET /stats`` counts requests and open ones and shows the last.
 
-Faults: ``429``, ``500``, ``503``, ``400``, ``401``, ``403`` (instead of an answer) · ``hang_before``, ``hang_middle`` (silence until the client
-leaves) · ``cut_before``, ``cut_middle`` (the connection breaks) · ``broken_frame`` · ``error_object`` (half way) · ``split_utf8`` (every frame in
-two writes, cut inside a character) · ``crlf`` · ``comments`` · ``no_usage`` · ``no_done`` · ``no_finish`` · ``html``. ``times=N`` limits a
-fault to the first N requests for that model name.
+Faults, instead of an answer: ``400``, ``401``, ``403``, ``429``, ``500``, ``503``, ``html``, ``hang_before`` (silence until the client
+leaves), ``cut_before`` (the connection breaks). On the way: ``hang_middle``, ``cut_middle``, ``broken_frame``, ``error_object``, ``slow``
+(a token each 0.5 s), ``split_utf8`` (frames in two writes, cut inside a character), ``crlf``, ``comments``, ``error_first``. At the end:
+``no_usage``, ``no_done``, ``no_finish`` (nor done), ``hang_end`` (silence instead of usage). ``times=N`` limits a fault to the first N
+requests for that model name.
 """
 
 import argparse
 import asyncio
 import base64
 import hashlib
+import signal
+import struct
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,40 +30,12 @@ import uvloop
 from aiohttp import web
 from msgspec import Struct, field
 
-CREATED = 1_700_000_000
-STATUS_FAULTS: dict[str, tuple[str, str]] = {
-    "400": ("invalid_request_error", "bad_request"),
-    "401": ("authentication_error", "invalid_api_key"),
-    "403": ("permission_error", "forbidden"),
-    "429": ("rate_limit_error", "rate_limit_exceeded"),
-    "500": ("server_error", "server_error"),
-    "503": ("server_error", "overloaded"),
-}
+from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Answer, Behaviour, silence
+
 BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
-_WORDS = ("知识库", "记录", "了", "这", "一点", "：", "the", " log", " is", " the", " system", "，", "🙂", "每个", "事件", "。")
 
-
-class Behaviour(Struct, frozen=True, kw_only=True):
-    """How one request is answered. ``text`` replaces the token text; ``cite`` puts the marker ``[cite]`` after every eighth token."""
-
-    first_ms: float = 0.0
-    tokens: int = 32
-    token_ms: float = 0.0
-    fault: str = ""
-    times: int = 1_000_000
-    retry_after: str = ""
-    code: str = ""  # error code instead of the fault's own
-    finish: str = "stop"
-    cite: int = 0
-    text: str = ""
-
-    def pieces(self) -> list[str]:
-        """The tokens of the answer."""
-        if self.text:
-            return [self.text[i : i + 3] for i in range(0, len(self.text), 3)]
-        marker = f"[{self.cite}]" if self.cite else ""
-        return [_WORDS[i % len(_WORDS)] + (marker if i % 8 == 7 else "") for i in range(self.tokens)]
+DEFAULT = Behaviour()
 
 
 class Stats(Struct, kw_only=True):
@@ -74,14 +49,10 @@ class Stats(Struct, kw_only=True):
     last_authorization_sha256: str = ""
 
 
-class _Spoilt(Exception):
-    """The answer ends here, on purpose."""
-
-
 class StubProvider:
     """The server's routes and its counts."""
 
-    def __init__(self, default: Behaviour = Behaviour(), key: str = "") -> None:  # noqa: B008 - frozen
+    def __init__(self, default: Behaviour = DEFAULT, key: str = "") -> None:
         self._default, self._key = default, key
         self._faults: Counter[str] = Counter()
         self.stats = Stats()
@@ -99,7 +70,9 @@ class StubProvider:
         return _json(self.stats)
 
     async def _models(self, request: web.Request) -> web.Response:
-        return self._refusal(request) or _json({"object": "list", "data": [{"id": "stub", "object": "model", "created": CREATED, "owned_by": "stub"}]})
+        return self._refusal(request) or _json(
+            {"object": "list", "data": [{"id": "stub", "object": "model", "created": CREATED, "owned_by": "stub"}]}
+        )
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request):
@@ -107,10 +80,131 @@ class StubProvider:
         body = msgspec.json.decode(await request.read())
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         vectors = [_vector(str(text), int(body.get("dimensions") or DIMENSIONS)) for text in texts]
-        as_text = body.get("encoding_format") == "base64"
-        data = [
-            {"object": "embedding", "index": i, "embedding": base64.b64encode(v.tobytes()).decode() if as_text else v.tolist()}
-            for i, v in enumerate(vectors)
-        ]
+        as_text = body.get("encoding_format") == "base64"  # what the official client asks for
+        data = [{"object": "embedding", "index": i, "embedding": _packed(v) if as_text else v} for i, v in enumerate(vectors)]
         tokens = sum(len(str(text)) for text in texts)
         return _json({"object": "list", "model": body["model"], "data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        self.stats.open += 1
+        try:
+            return await self._answer(request)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self.stats.disconnected += 1
+            raise
+        finally:
+            self.stats.open -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refusal(request):
+            return refusal
+        body = msgspec.json.decode(await request.read())
+        self.stats.last_request = body
+        behaviour = self._behaviour(request, body["model"])
+        fault = behaviour.fault
+        if behaviour.first_ms:
+            await asyncio.sleep(behaviour.first_ms / 1000)
+        if fault == "hang_before":
+            await silence()
+        if instead := _instead(request, behaviour):
+            return instead
+        answer = Answer(body, behaviour, bigmodel=request.path.startswith("/api/paas"))
+        if not body.get("stream"):
+            return _json(answer.whole())
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        async for frame in answer.frames():
+            if frame is None:
+                return _cut(request, response)
+            await response.write(frame)
+        return response
+
+    def _behaviour(self, request: web.Request, model: str) -> Behaviour:
+        asked = dict(request.query) | dict(parse_qsl(request.headers.get("X-Stub", ""))) | dict(parse_qsl(model.partition("?")[2]))
+        behaviour = msgspec.convert(msgspec.structs.asdict(self._default) | asked, Behaviour, strict=False)
+        if behaviour.fault:
+            self._faults[model] += 1
+            if self._faults[model] > behaviour.times:
+                return msgspec.structs.replace(behaviour, fault="")
+        return behaviour
+
+    def _refusal(self, request: web.Request) -> web.Response | None:
+        authorization = request.headers.get("Authorization", "")
+        self.stats.requests += 1
+        self.stats.by_path[request.path] = self.stats.by_path.get(request.path, 0) + 1
+        self.stats.last_authorization_sha256 = hashlib.sha256(authorization.encode()).hexdigest()
+        if self._key and authorization != f"Bearer {self._key}":
+            return _failed(Behaviour(fault="401"), f"Incorrect API key provided: {authorization}.")
+        return None
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers)
+
+
+def _failed(behaviour: Behaviour, message: str = "") -> web.Response:
+    kind, code = STATUS_FAULTS[behaviour.fault]
+    error = {"message": message or f"stub fault {behaviour.fault}", "type": kind, "code": behaviour.code or code, "param": None}
+    return _json({"error": error}, int(behaviour.fault), {"Retry-After": behaviour.retry_after} if behaviour.retry_after else None)
+
+
+def _instead(request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
+    if behaviour.fault in STATUS_FAULTS:
+        return _failed(behaviour)
+    if behaviour.fault == "html":
+        return web.Response(text="<html>welcome</html>", content_type="text/html")
+    return _cut(request, web.Response()) if behaviour.fault == "cut_before" else None
+
+
+def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return response
+
+
+def _vector(text: str, dimensions: int) -> list[float]:
+    """A unit-free pseudo-random vector that depends on the text only; components in -1 .. 1."""
+    noise = hashlib.shake_256(text.encode()).digest(dimensions)
+    return [byte / 127.5 - 1 for byte in noise]
+
+
+def _packed(vector: list[float]) -> str:
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+
+
+@asynccontextmanager
+async def serving(provider: StubProvider, port: int = 0) -> AsyncIterator[str]:
+    """Serve on the running loop; yields the root, ``http://127.0.0.1:PORT``."""
+    runner = web.AppRunner(provider.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _serve(provider: StubProvider, port: int) -> None:
+    async with serving(provider, port) as root:
+        print(f"listening {root}/v1", flush=True)
+        stop = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        await stop.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stub_provider", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--key", default="", help="refuse every other key with 401")
+    for name, default in msgspec.structs.asdict(DEFAULT).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
+    values = vars(parser.parse_args())
+    port, key = values.pop("port"), values.pop("key")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(StubProvider(Behaviour(**values), key), port))
+
+
+if __name__ == "__main__":
+    main()
