@@ -1,0 +1,98 @@
+"""The one fold of a reply's events, shared by everybody who reads them: a higher attempt supersedes a lower one, and the first terminal
+event is absorbing.
+
+Pure: the log may repeat events (a retried send, a second attempt at the same offset's work) and may lack one (a send that failed while
+later ones passed); whatever the fold reports is a consistent story with at most one end.
+"""
+
+from dataclasses import dataclass, field
+
+from schemas.chats import (
+    Answered,
+    Cancelled,
+    Citation,
+    Completed,
+    Extended,
+    Failed,
+    ReplyExtended,
+    ReplyStarted,
+    Started,
+)
+
+AHEAD_MAX = 256  # extensions kept while an earlier one is missing; past that they are dropped, and the end brings the whole text
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A newer attempt took over: what was said so far is void."""
+
+    attempt: int
+
+
+Terminal = Completed | Failed | Cancelled
+Step = Restarted | Started | Extended | Terminal
+
+
+@dataclass(slots=True)
+class ReplyFold:
+    """What is known of one reply. ``text`` and ``citations`` are the current attempt's."""
+
+    attempt: int = -1
+    seq: int = 0
+    started: Started | None = None
+    end: Terminal | None = None
+    _said: list[Extended] = field(default_factory=list)
+    _ahead: dict[int, Extended] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The text so far; of an ended reply the whole answer."""
+        if isinstance(self.end, Completed | Cancelled):
+            return self.end.text
+        return "".join(extended.text for extended in self._said)
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The citations so far; of a completed reply all of them."""
+        if isinstance(self.end, Completed):
+            return self.end.citations
+        return tuple(citation for extended in self._said for citation in extended.citations)
+
+    def apply(self, event: Answered) -> tuple[Step, ...]:
+        """Fold one event in log order; returns what readers must be told: nothing for repeats, for old attempts, and after the end."""
+        data = event.data
+        if self.end is not None or data.attempt < self.attempt:
+            return ()
+        restart: tuple[Step, ...] = ()
+        if data.attempt > self.attempt:
+            if self.started is not None or self._said:
+                restart = (Restarted(data.attempt),)
+            self.attempt, self.seq, self.started = data.attempt, 0, None
+            self._said, self._ahead = [], {}
+        if isinstance(event, ReplyStarted):
+            return restart + self._start(event.data)
+        if isinstance(event, ReplyExtended):
+            return restart + self._extend(event.data)
+        self.end, self._ahead = event.data, {}
+        return (*restart, event.data)
+
+    def _start(self, data: Started) -> tuple[Step, ...]:
+        if self.started is not None:
+            return ()
+        self.started = data
+        return (data,)
+
+    def _extend(self, data: Extended) -> tuple[Step, ...]:
+        """Text is only ever told in sequence: what follows a missing extension waits for it, or for the end with the whole text."""
+        if data.seq != self.seq + 1:
+            if data.seq > self.seq and len(self._ahead) < AHEAD_MAX:
+                self._ahead.setdefault(data.seq, data)
+            return ()
+        steps: list[Step] = []
+        following: Extended | None = data
+        while following is not None:
+            self._said.append(following)
+            self.seq = following.seq
+            steps.append(following)
+            following = self._ahead.pop(self.seq + 1, None)
+        return tuple(steps)

@@ -1,0 +1,183 @@
+"""The relay of one API process: which partition it takes, what it follows, who reads."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+
+from adapters.kafka import connection
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.relay.catch_up import CatchUp
+from streams.relay.cursor import Cursor, Fallback
+from streams.relay.frames import EventId, Frame, Location
+from streams.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
+from streams.relay.window import Window
+from streams.topics import CHATS_ANSWERED
+
+WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
+FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there
+FETCH_WAIT_MS = 500  # an idle fetch; a new assignment waits for the one before it
+REQUEST_TIMEOUT_MS = 10_000
+HEARTBEAT_S = 10.0
+FRAMES_AT_ONCE_MAX = 64  # frames handed out before other streams of this process get their turn
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Streams replies from ``claw.chats.answered.v1``, of any partition, from any place, to any number of readers.
+
+    Questions asked here name ``partition``; it is followed for as long as the process lives. ``choose`` gets the number of partitions
+    and returns the one to take: replicas should spread, but an overlap is harmless.
+    """
+
+    def __init__(self, kafka: Kafka, *, choose: Callable[[int], int] = secrets.randbelow, window_bytes_max: int = WINDOW_BYTES_MAX) -> None:
+        self._topic = kafka.topic_prefix + CHATS_ANSWERED.name
+        self._connection = connection(kafka)
+        self._choose = choose
+        self._partition: int | None = None
+        self._own = Tail("own", self._topic, self._consumer, window_bytes_max)
+        self._foreign = Tail("foreign", self._topic, self._consumer, FOREIGN_WINDOW_BYTES_MAX)
+        self._pool = CatchUp(self._topic, self._consumer, self)
+        self._beginning: asyncio.Task[None] | None = None
+        self._cursors: set[Cursor] = set()
+        self._readers_by_partition: Counter[int] = Counter()
+
+    async def start(self) -> None:
+        """Choose a partition and follow it. With the log out of reach this returns after 5 s and goes on trying in the background."""
+        self._own.start()
+        self._foreign.start()
+        self._beginning = asyncio.create_task(self._begin(), name="relay-begin")
+        await asyncio.wait([self._beginning], timeout=CONNECT_TIMEOUT_S)
+
+    async def stop(self) -> None:
+        """End every stream where it is (its reader can resume elsewhere), then the consumers."""
+        for cursor in self._cursors:
+            cursor.close()
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.wait([self._beginning])
+        await self._pool.stop()
+        await self._foreign.stop()
+        await self._own.stop()
+
+    @property
+    def ready(self) -> bool:
+        """This replica's partition is being followed."""
+        return self._partition is not None and self._own.connected
+
+    @property
+    def partition(self) -> int:
+        """Where answers to questions asked here belong; Unavailable until the log was reached once."""
+        return self.location().partition
+
+    def position(self) -> int:
+        """The offset after the last record seen of this replica's partition; Unavailable until the log was reached once."""
+        return self.location().offset
+
+    def location(self) -> Location:
+        """Where a reply asked for now will begin: take it before the question is published, keep it with the reply."""
+        window = None if self._partition is None else self._own.windows.get(self._partition)
+        if window is None:
+            raise Unavailable("kafka_unavailable", "the log of replies has not been reached yet", retry_after_s=RECONNECT_S_MAX)
+        return Location(window.partition, window.end)
+
+    async def stream(
+        self,
+        reply_id: str,
+        *,
+        location: tuple[int, int] | None,
+        last_event_id: str | None = None,
+        fallback: Fallback | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> AsyncGenerator[Frame, None]:
+        """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
+
+        ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
+        that is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. What the log no longer
+        keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``.
+        Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
+        """
+        place = Location(*location) if location is not None else Location(0, 0)
+        cursor = Cursor(reply_id, place, EventId.parse(last_event_id), self, fallback)
+        if location is None:
+            cursor.released(expired=True)
+        with self._reading(cursor):
+            handed_out = 0
+            while (frame := await cursor.read(heartbeat_s)) is not None:
+                yield frame
+                if frame.terminal:
+                    return
+                handed_out += 1
+                if handed_out % FRAMES_AT_ONCE_MAX == 0:
+                    await asyncio.sleep(0)
+
+    # what cursors and the pool ask for
+
+    def window(self, partition: int) -> Window | None:
+        """The partition's recent past, when it is followed here."""
+        return self._own.windows.get(partition) or self._foreign.windows.get(partition)
+
+    def catch_up(self, cursor: Cursor) -> None:
+        """Have the log read for ``cursor``."""
+        self._pool.add(cursor)
+
+    def follow(self, partition: int, offset: int) -> None:
+        """Follow another replica's partition while somebody here reads there."""
+        self._foreign.follow(partition, offset)
+
+    @contextlib.contextmanager
+    def _reading(self, cursor: Cursor) -> Iterator[None]:
+        self._cursors.add(cursor)
+        self._readers_by_partition[cursor.partition] += 1
+        try:
+            yield
+        finally:
+            cursor.close()
+            self._cursors.discard(cursor)
+            self._readers_by_partition[cursor.partition] -= 1
+            if self._readers_by_partition[cursor.partition] == 0:
+                del self._readers_by_partition[cursor.partition]
+                self._foreign.unfollow(cursor.partition)
+
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **self._connection,
+            client_id="claw-relay",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+
+    async def _begin(self) -> None:
+        wait_s = RECONNECT_S_MIN
+        while True:
+            consumer = self._consumer()
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await consumer.start()
+                    await consumer.topics()
+                    partitions = sorted(consumer.partitions_for_topic(self._topic) or ())
+                    if partitions:
+                        partition = partitions[self._choose(len(partitions))]
+                        source = TopicPartition(self._topic, partition)
+                        ends = await consumer.end_offsets([source])
+                        self._own.follow(partition, ends[source])
+                        self._partition = partition
+                        log.info("relay_partition_taken", partition=partition, offset=ends[source])
+                        return
+                log.warning("relay_topic_missing", topic=self._topic, remedy="claw topics apply")
+            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
+                log.warning("relay_log_unreachable", error=repr(error))
+            finally:
+                await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
