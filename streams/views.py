@@ -1,0 +1,159 @@
+"""The record tables of the product as data, and the one projection that fills them.
+
+The API's write-through and the ``project`` agent both call ``Views.apply`` with the event and its place on the log, so they write the very
+same record with the very same order, and whoever comes second changes nothing.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from adapters.redis import Client
+from schemas.chats import Message, MessageChanged, UsageRecorded
+from schemas.documents import RANK, DocumentProgressed, Progress
+from schemas.events import Event
+from schemas.records import (
+    Account,
+    AccountChanged,
+    Conversation,
+    ConversationChanged,
+    Credential,
+    CredentialChanged,
+    KnowledgeBase,
+    KnowledgeBaseChanged,
+)
+from streams.agent import Place
+from streams.counters import Change, Counter, tumbling
+from streams.tables import RecordTable, order_of
+
+DAY_S = 86_400
+USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
+
+
+class Owner(Struct, frozen=True):
+    """Who an e-mail address belongs to, as its newest claim says."""
+
+    account_id: str
+    tenant: str
+
+
+class Views:
+    """What the API and agents read. Scopes and ids:
+
+    ======================= ======================== ================= ==========================
+    table                   scope                    id                listed by
+    ======================= ======================== ================= ==========================
+    accounts                account id               account id
+    emails                  ``email_scope(address)`` same
+    credentials             credential id            credential id
+    account_credentials     ``account id/kind``      credential id     created
+    conversations           ``tenant/user``          conversation id   updated
+    messages                ``tenant/conversation``  message id        created
+    knowledge_bases         tenant                   knowledge base id created
+    documents               ``tenant/kb``            document id       version
+    ======================= ======================== ================= ==========================
+
+    Deleted and revoked records are missing. Everything raises Unavailable("redis_unavailable").
+    """
+
+    def __init__(self, redis: Client, prefix: str) -> None:
+        self.accounts = RecordTable(redis, prefix, "accounts", Account)
+        self.emails = RecordTable(redis, prefix, "emails", Owner)
+        self.credentials = RecordTable(redis, prefix, "credentials", Credential)
+        self.account_credentials = RecordTable(redis, prefix, "account_credentials", Credential)
+        self.conversations = RecordTable(redis, prefix, "conversations", Conversation)
+        self.messages = RecordTable(redis, prefix, "messages", Message)
+        self.knowledge_bases = RecordTable(redis, prefix, "knowledge_bases", KnowledgeBase)
+        self.documents = RecordTable(redis, prefix, "documents", Progress)
+
+    async def apply(self, event: Event, place: Place) -> None:
+        """Bring the tables up to this event, which lies at ``place``; events no table knows are ignored."""
+        match event:
+            case MessageChanged(data=message):
+                await self.messages.put(
+                    f"{event.tenant}/{message.conversation_id}",
+                    message.id,
+                    message,
+                    order=order_of(message.attempt, place.offset),
+                    rank=_rank(message.created_at),
+                )
+            case DocumentProgressed(data=progress):
+                await self.documents.put(
+                    f"{event.tenant}/{progress.knowledge_base_id}",
+                    progress.document_id,
+                    None if progress.state == "deleted" else progress,
+                    order=order_of(progress.version, RANK[progress.state]),
+                    rank=progress.version,
+                )
+            case ConversationChanged(data=conversation):
+                await self._conversation(conversation, place)
+            case KnowledgeBaseChanged(data=base):
+                value, order, rank = None if base.deleted else base, order_of(place.offset), _rank(base.created_at)
+                await self.knowledge_bases.put(base.tenant, base.id, value, order=order, rank=rank)
+            case AccountChanged(data=account):
+                await self.accounts.put(account.id, account.id, account, order=order_of(place.offset))
+                # claims of one address by different accounts lie in different partitions: only their time orders them
+                scope, order = email_scope(account.email), order_of(_micros(event.time), place.offset)
+                await self.emails.put(scope, scope, Owner(account.id, account.tenant), order=order)
+            case CredentialChanged(data=credential):
+                await self._credential(credential, place)
+            case _:
+                return
+
+    async def account_of(self, email: str) -> Account | None:
+        """The account that has this e-mail address now."""
+        scope = email_scope(email)
+        owner = await self.emails.get(scope, scope)
+        account = await self.accounts.get(owner.account_id, owner.account_id) if owner else None
+        return account if account and email_scope(account.email) == scope else None
+
+    async def password_of(self, account_id: str) -> Credential | None:
+        """The account's newest password that was not revoked."""
+        page = await self.account_credentials.list(f"{account_id}/password", limit=1)
+        return page.items[0] if page.items else None
+
+    async def _conversation(self, conversation: Conversation, place: Place) -> None:
+        await self.conversations.put(
+            f"{conversation.tenant}/{conversation.user_id}",
+            conversation.id,
+            None if conversation.deleted else conversation,
+            order=order_of(place.offset),
+            rank=_rank(conversation.updated_at),
+        )
+        if conversation.deleted:
+            await self.messages.close(f"{conversation.tenant}/{conversation.id}")
+
+    async def _credential(self, credential: Credential, place: Place) -> None:
+        value, order, rank = None if credential.revoked else credential, order_of(place.offset), _rank(credential.created_at)
+        await self.credentials.put(credential.id, credential.id, value, order=order)
+        await self.account_credentials.put(f"{credential.account_id}/{credential.kind}", credential.id, value, order=order, rank=rank)
+
+
+def email_scope(address: str) -> str:
+    """SHA-256 of the address as it is compared: without regard to case, no address in a key."""
+    return hashlib.sha256(address.strip().lower().encode()).hexdigest()
+
+
+def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
+    """Replies and tokens per ``tenant/user`` and day (UTC): fields ``replies``, ``prompt_tokens``, ``completion_tokens``.
+
+    ``partitions``: of ``claw.usage.recorded.v1``.
+    """
+    return Counter(redis, prefix, "usage", partitions=partitions, window=tumbling(DAY_S), retention_s=USAGE_KEPT_S)
+
+
+def usage_changes(event: UsageRecorded) -> Sequence[Change]:
+    """What one reply adds to its user's count."""
+    spent = event.data
+    fields = {"replies": 1, "prompt_tokens": spent.prompt_tokens, "completion_tokens": spent.completion_tokens}
+    return (Change(f"{event.tenant}/{spent.user_id}", fields, event.time),)
+
+
+def _rank(at: datetime) -> float:
+    return float(_micros(at))  # exact: below 2^53 until the year 2255
+
+
+def _micros(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000 + at.microsecond
