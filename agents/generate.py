@@ -11,9 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from adapters.language import estimated_tokens
 from adapters.models.citations import Citations
 from adapters.models.port import AnswerModel, AnswerRequest, Finish
-from adapters.models.prompts import estimate_tokens
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -50,6 +50,7 @@ from streams.visibility import Visibility
 NAME = "generate"
 
 T = TypeVar("T")
+Telling = Started | Extended | Completed | Failed | Cancelled
 
 
 @dataclass(slots=True)
@@ -92,19 +93,19 @@ class Generate:
         question = event.data.question
         if context.replayed and (stored := await self.recorded(event)) is not None:
             return self.terminal(event, context, stored)  # it died between storing the message and saying so
-        if await _or(False, self.turns.cancelled(event.tenant, question.reply_id)):  # noqa: FBT003  # the value itself
-            return await self.conclude(event, context, Speech(), "cancelled")
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
-        passages = await self.still_visible(event)
         speech, began = Speech(), context.clock.monotonic_s()
-        await self.start(event, context, speech, passages)
-        self.in_flight += 1
-        try:
-            async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
+        async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
+            if cancelled.is_set():
+                return await self.conclude(event, context, speech, "cancelled")
+            passages = await self.still_visible(event)
+            await self.start(event, context, speech, passages)
+            self.in_flight += 1
+            try:
                 state, problem = await self.speak(event, context, speech, passages, cancelled, began)
-        finally:
-            self.in_flight -= 1
+            finally:
+                self.in_flight -= 1
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
 
     async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
@@ -209,7 +210,7 @@ class Generate:
 
     def terminal(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
         """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
-        conversation, attempt = message.conversation_id, context.attempt
+        conversation, attempt = message.conversation_id, message.attempt
         if message.state == "failed":
             failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
             outgoing = [self.reply(event, context, ReplyFailed, failed, 0)]
@@ -297,10 +298,10 @@ class Generate:
         kept = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
         return tuple(kept)
 
-    def reply(self, event: ChatGrounded, context: Context, kind: type[Event], data: object, ordinal: int) -> Outgoing:
+    def reply(self, event: ChatGrounded, context: Context, kind: type[Event], data: Telling, ordinal: int) -> Outgoing:
         """An event of this reply, in the partition where the asking replica listens."""
         question = event.data.question
-        now, agent = context.clock.now(), f"{NAME}:{context.attempt}"  # another attempt says other things: its events have other ids
+        now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
         made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
         return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
 
@@ -323,8 +324,8 @@ def estimated(text: str, question: str, passages: Sequence[Passage]) -> Usage:
     """Tokens of an answer whose provider did not say; nothing said costs nothing."""
     if not text:
         return Usage()
-    prompt = estimate_tokens(question) + sum(estimate_tokens(passage.text) for passage in passages)
-    return Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text), estimated=True)
+    prompt = estimated_tokens(question) + sum(estimated_tokens(passage.text) for passage in passages)
+    return Usage(prompt_tokens=prompt, completion_tokens=estimated_tokens(text), estimated=True)
 
 
 async def _or(default: T, asked: Awaitable[T]) -> T:

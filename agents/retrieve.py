@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from adapters.embedders import Encoded, QueryEncoder
 from adapters.index.port import Hit, Query, VectorIndex
+from adapters.language import estimated_tokens
 from adapters.models.grounds import found
-from adapters.models.prompts import estimate_tokens
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Grounding, Passage, Question
 from schemas.errors import Problem
@@ -40,16 +40,16 @@ class Retrieve:
     async def step(self, event: ChatAsked, context: Context) -> Sequence[Outgoing]:
         """The question as it stands; a follow-up that finds nothing is asked again with the question before it."""
         asked, began = event.data, context.clock.monotonic_s()
-        query, passages, keywords = asked.content, (), ()
+        data = Grounding(question=asked, query=asked.content, keywords=(), passages=())
         for query in queries(asked):
             encoded = await self.encoder.encode(query)
-            keywords = encoded.keywords
             passages = fit(await self.hits(event.tenant, asked.knowledge_base_ids, encoded), self.settings)
-            if passages and found(query, passages):
+            if not found(query, passages):
+                passages = ()
+            retrieve_ms = (context.clock.monotonic_s() - began) * 1000
+            data = Grounding(question=asked, query=query, keywords=encoded.keywords, passages=passages, retrieve_ms=retrieve_ms)
+            if passages:
                 break
-            passages = ()
-        retrieve_ms = (context.clock.monotonic_s() - began) * 1000
-        data = Grounding(question=asked, query=query, keywords=keywords, passages=passages, retrieve_ms=retrieve_ms)
         return [grounded(event, data, context)]
 
     async def failed(self, event: ChatAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
@@ -97,7 +97,7 @@ def fit(hits: Sequence[Hit], settings: Retrieval) -> tuple[Passage, ...]:
     passages: list[Passage] = []
     tokens = 0
     for hit in hits[: settings.passages]:
-        tokens += estimate_tokens(hit.text)
+        tokens += estimated_tokens(hit.text)
         if passages and tokens > settings.context_tokens:
             break
         passages.append(

@@ -72,9 +72,10 @@ def submission(event: DocumentSubmitted, version: int, lane: Lane, context: Cont
 def withdrawal(event: DocumentWithdrawn, version: int, context: Context) -> list[Outgoing]:
     """The news that it is gone, and the request to remove its points."""
     data, now = event.data, context.clock.now()
-    place = {"knowledge_base_id": data.knowledge_base_id, "document_id": data.document_id, "version": version}
-    progress = Progress(**place, state="deleted", task_id=ids.task_id(event.id))
+    kb, document = data.knowledge_base_id, data.document_id
+    progress = Progress(knowledge_base_id=kb, document_id=document, version=version, state="deleted", task_id=ids.task_id(event.id))
+    removal = Removal(knowledge_base_id=kb, document_id=document, version=version)
     return [
         Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=now)),
-        Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.caused_by(event, NAME, data=Removal(**place), now=now)),
+        Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.caused_by(event, NAME, data=removal, now=now)),
     ]

@@ -1,0 +1,243 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from adapters.models.port import Finish, Piece
+from agents.generate import Generate
+from schemas.chats import (
+    ChatGrounded,
+    Grounding,
+    Message,
+    MessageChanged,
+    Passage,
+    Question,
+    ReplyCancelled,
+    ReplyCompleted,
+    ReplyExtended,
+    ReplyFailed,
+    ReplyStarted,
+    Usage,
+    UsageRecorded,
+)
+from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
+from schemas.settings import Model
+from streams.agent import Outgoing
+from streams.topics import CHATS_ANSWERED, MESSAGES_CHANGED
+from tests.agents.ports import NOW, RememberingPublisher, context, header
+
+PASSAGE = Passage(
+    marker=1, chunk_id="c1", knowledge_base_id="kb", document_id="doc", version=5, ordinal=0, title="T", score=1.0, text="灯塔高41.8米。"
+)
+
+
+@dataclass
+class Script:
+    """A model that says what it is told; a callable in the script is awaited, an exception raised."""
+
+    script: list[object]
+    name: str = "scripted"
+    asked: int = 0
+
+    async def answer(self, request):
+        self.asked += 1
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            if callable(step):
+                await step()
+            elif isinstance(step, str):
+                yield Piece(step)
+            else:
+                yield step
+
+
+@dataclass
+class Redis:
+    """Turns, views, visibility and cancels in one, with a switch for an outage."""
+
+    visible: int = 5
+    down: bool = False
+    cancel: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: dict[str, Message] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.messages = self
+
+    def _check(self) -> None:
+        if self.down:
+            raise Unavailable("redis_unavailable")
+
+    async def close(self, tenant, conversation, reply_id):
+        self._check()
+        self.closed.append(reply_id)
+
+    @asynccontextmanager
+    async def listening(self, tenant, reply_id) -> AsyncIterator[asyncio.Event]:
+        yield self.cancel
+
+    async def get(self, scope, ident):
+        self._check()
+        return self.stored.get(ident)
+
+    async def apply(self, event, place):
+        self._check()
+        assert self.closed == []  # the message is readable before the conversation is free
+        self.stored[event.data.id] = event.data
+
+    async def of(self, keys):
+        self._check()
+        return {key: _Standing(self.visible) for key in keys}
+
+
+@dataclass
+class _Standing:
+    version: int
+
+    def shows(self, version: int) -> bool:
+        return version == self.version
+
+
+def _event(**more: object) -> ChatGrounded:
+    question = Question(
+        conversation_id="conv",
+        message_id="m1",
+        reply_id="r1",
+        user_id="u",
+        content="灯塔多高？",
+        knowledge_base_ids=("kb",),
+        reply_partition=3,
+        asked_at=NOW,
+    )
+    data: dict[str, Any] = {"question": question, "query": "灯塔多高？", "keywords": ("灯塔",), "passages": (PASSAGE,), **more}
+    return ChatGrounded(**header("g1", "conv"), data=Grounding(**data))
+
+
+def _generate(model: Any, redis: Any) -> Generate:
+    return Generate(model=model, settings=Model(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
+
+
+async def _run(model: Script, redis: Redis, publisher: RememberingPublisher, event=None, **more):
+    returned = await _generate(model, redis).step(event or _event(), context(publisher, attempt=7, **more))
+    return [*publisher.sent, *returned]
+
+
+async def test_the_message_is_stored_before_the_reply_is_called_complete():
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script(["高41.8米", "[1]。", Finish(usage=Usage(prompt_tokens=10, completion_tokens=4))]), redis, publisher)
+    kinds = [type(each.event) for each in sent]
+    assert kinds[0] is ReplyStarted
+    assert kinds.index(MessageChanged) < kinds.index(ReplyCompleted) < kinds.index(UsageRecorded)
+    extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
+    assert [e.seq for e in extended] == list(range(1, len(extended) + 1))
+    assert "".join(e.text for e in extended) == "高41.8米[1]。"
+    message = redis.stored["r1"]
+    assert message.content == "高41.8米[1]。"
+    assert message.versions == {"acme/kb/doc": 5}
+    assert message.citations[0].quote in PASSAGE.text
+    assert redis.closed == ["r1"]
+    assert {each.partition for each in sent if each.topic is CHATS_ANSWERED} == {3}
+    assert {each.partition for each in sent if each.topic is MESSAGES_CHANGED} == {len("conv") % 4}
+
+
+async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_id():
+    """Readers tell attempts apart; analysts count by id."""
+    first, second = RememberingPublisher(), RememberingPublisher()
+    script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
+    one = [*first.sent, *await _generate(Script(script), Redis()).step(_event(), context(first, attempt=1))]
+    two = [*second.sent, *await _generate(Script(script), Redis()).step(_event(), context(second, attempt=2))]
+    one, two = [*first.sent, *one], [*second.sent, *two]
+
+    def idents(sent: Sequence[Outgoing], kind: type) -> set[str]:
+        return {each.event.id for each in sent if isinstance(each.event, kind)}
+
+    assert idents(one, ReplyCompleted).isdisjoint(idents(two, ReplyCompleted))
+    assert idents(one, UsageRecorded) == idents(two, UsageRecorded)
+    assert idents(one, MessageChanged) == idents(two, MessageChanged)
+
+
+async def test_a_replay_after_the_message_was_stored_only_says_so():
+    redis, publisher = Redis(), RememberingPublisher()
+    await _run(Script(["一次", Finish()]), redis, publisher)
+    again, model = RememberingPublisher(), Script(["两次", Finish()])
+    redis.closed.clear()
+    sent = await _run(model, redis, again, replayed=True)
+    assert model.asked == 0
+    (completed,) = [each.event for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert completed.data.text == "一次"
+
+
+async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
+    redis, publisher = Redis(), RememberingPublisher()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(30)
+
+    sent = await _run(Script(["说了一半", cancel, "不会说", Finish()]), redis, publisher)
+    assert isinstance(sent[-1].event, UsageRecorded | ReplyCancelled)
+    (cancelled,) = [each.event for each in sent if isinstance(each.event, ReplyCancelled)]
+    assert cancelled.data.text == "说了一半"
+    assert redis.stored["r1"].state == "cancelled"
+    assert not [each for each in sent if isinstance(each.event, ReplyCompleted)]
+
+
+async def test_a_cancel_before_the_start_never_asks_the_model():
+    model, redis = Script(["x", Finish()]), Redis()
+    redis.cancel.set()
+    sent = await _run(model, redis, RememberingPublisher())
+    assert model.asked == 0
+    assert isinstance(sent[-1].event, ReplyCancelled)
+
+
+async def test_a_model_that_breaks_off_ends_the_reply_in_failure_with_the_text_so_far():
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script(["半句", Refused("answer_interrupted", "gone")]), redis, publisher)
+    (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.data.problem.code == "answer_interrupted"
+    assert redis.stored["r1"].content == "半句"
+    assert "".join(each.event.data.text for each in sent if isinstance(each.event, ReplyExtended)) == "半句"
+
+
+async def test_a_model_that_said_nothing_is_the_wrappers_to_retry():
+    with pytest.raises(Unavailable):
+        await _run(Script([Unavailable("model_unavailable")]), Redis(), RememberingPublisher())
+
+
+async def test_a_passage_whose_document_changed_meanwhile_is_not_used():
+    redis, publisher = Redis(visible=6), RememberingPublisher()
+    sent = await _run(Script(["高41.8米[1]。", Finish()]), redis, publisher)
+    started = sent[0].event.data
+    assert started.sources == ()
+    assert redis.stored["r1"].citations == ()
+    assert "[1]" not in redis.stored["r1"].content
+
+
+async def test_with_redis_down_a_question_is_still_answered():
+    sent = await _run(Script(["好", Finish()]), Redis(down=True), RememberingPublisher())
+    assert [each.event.data.text for each in sent if isinstance(each.event, ReplyCompleted)] == ["好"]
+
+
+async def test_a_worker_that_lost_its_lease_stores_nothing():
+    redis, publisher = Redis(), RememberingPublisher()
+    late = context(publisher, attempt=3)
+
+    async def no() -> bool:
+        return False
+
+    late.still_owner = no
+    with pytest.raises(Superseded):
+        await _generate(Script(["迟了", Finish()]), redis).step(_event(), late)
+    assert redis.stored == {}
+    assert not [e for e in publisher.events() if isinstance(e, ReplyCompleted | MessageChanged)]
+
+
+async def test_a_failed_search_ends_the_reply():
+    problem = Problem(code="index_unavailable", title=CATALOGUE["index_unavailable"].title)
+    sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), _event(passages=(), problem=problem))
+    (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.data.problem.code == "index_unavailable"
