@@ -145,7 +145,9 @@ def _format(node: KafkaNode, java: str, class_path: str) -> None:
         class_path,
     )
     tool = ("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties))
-    done = subprocess.run((*command, *tool), capture_output=True, text=True, timeout=FORMAT_S, check=False)  # noqa: S603 - our own command
+    done = subprocess.run(  # noqa: S603 - our own command line, no shell
+        (*command, *tool), capture_output=True, text=True, timeout=FORMAT_S, check=False, start_new_session=True
+    )
     properties.unlink()
     if done.returncode != 0 or not (side / "meta.properties").exists():
         raise ConfigurationError(f"cannot prepare the broker's storage in {node.folder}: {(done.stderr or done.stdout).strip()[-400:]}")

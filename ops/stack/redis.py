@@ -5,6 +5,7 @@ Append-only file on, flushed every second: what was acknowledged survives the de
 
 import asyncio
 import shutil
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,6 +16,7 @@ from schemas.errors import ConfigurationError
 from schemas.settings import Secret
 
 PROBE_S = 2.0
+PLAIN = (string.ascii_letters + string.digits + "/._->").encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class RedisNode:
         lines = [
             "bind 127.0.0.1",
             f"port {self.port}",
-            f'dir "{self.folder}"',
+            f"dir {_quoted(str(self.folder))}",
             "daemonize no",
             "databases 1",
             "appendonly yes",
@@ -46,10 +48,15 @@ class RedisNode:
             "tcp-backlog 511",
         ]
         if self.password and self.username:
-            lines.append(f'user {self.username} on ">{self.password.reveal()}" ~* &* +@all')
+            lines.append(f"user {self.username} on {_quoted('>' + self.password.reveal())} ~* &* +@all")
         elif self.password:
-            lines.append(f'requirepass "{self.password.reveal()}"')
+            lines.append(f"requirepass {_quoted(self.password.reveal())}")
         return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """As redis.conf reads it: every byte that could mean something to its parser is written in hexadecimal."""
+    return '"' + "".join(chr(byte) if byte in PLAIN else f"\\x{byte:02x}" for byte in text.encode()) + '"'
 
 
 def server_binary(environ: Mapping[str, str]) -> str:

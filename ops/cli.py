@@ -1,0 +1,126 @@
+"""The command line. Each command imports what it needs when it is called, so that `claw up` starts at once."""
+# ruff: noqa: PLC0415
+
+import argparse
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from schemas.errors import ClawError, ConfigurationError
+from schemas.settings import Settings
+
+LANES = ("knowledge", "chat", "documents", "tables")
+FAILED, MISCONFIGURED = 1, 2
+
+Command = Callable[[Settings, argparse.Namespace], Any]
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands; docs/commands.md is generated from it."""
+    root = argparse.ArgumentParser(prog="claw", description="A knowledge-grounded chat backend whose system of record is a log.")
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(commands, "up", _up, "Run the whole stack on this machine: Kafka, Redis, every lane and the API. Ctrl-C stops it.")
+    _add(commands, "down", _down, "Stop the stack of CLAW_HOME, wherever it was started.")
+    _add(commands, "doctor", _doctor, "Say what is missing or unhealthy on this machine, and what to do about it.")
+    topics = _add(commands, "topics", _topics, "Create, correct or compare the topics of this installation.")
+    topics.add_argument(
+        "action",
+        choices=("apply", "check"),
+        help="apply creates what is missing and corrects configurations; check changes nothing and exits 1 on a difference",
+    )
+    _add(commands, "api", _api, "Serve the HTTP API.")
+    worker = _add(commands, "worker", _worker, "Run one lane: the agents that wait for the same thing.")
+    worker.add_argument("--lane", choices=LANES, required=True, help="which agents to run")
+    _add(commands, "demo", _demo, "Start a stack of its own, load documents, ask three questions, stop.")
+    key = commands.add_parser("key", help="API keys.", description="API keys.")
+    create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
+    create.add_argument("--tenant", required=True, help="whom the key belongs to")
+    reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
+    reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
+    return root
+
+
+def _add(commands: Any, name: str, run: Command, description: str, aliases: Sequence[str] = ()) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=description, description=description, aliases=aliases)
+    command.set_defaults(run=run)
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 1 = it failed, 2 = a setting or the installation is wrong."""
+    chosen = parser().parse_args(arguments)
+    try:
+        result = chosen.run(Settings.from_env(os.environ), chosen)
+        return int(asyncio.run(result) if inspect.iscoroutine(result) else result or 0)
+    except ClawError as error:
+        print(f"claw: {error.detail or error.code}", file=sys.stderr)
+        return MISCONFIGURED if isinstance(error, ConfigurationError) else FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from ops import logs
+    from ops.stack import command
+
+    logs.configure(settings.node, "stack")
+    code = command.up(settings, os.environ)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # everything is stopped; a download still under way in a thread must not hold the exit
+
+
+def _down(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from ops.stack import command
+
+    return command.down(settings.node.home.absolute())
+
+
+def _doctor(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from ops import doctor
+
+    return doctor.run(settings, os.environ)
+
+
+def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops import topics
+
+    return topics.run(settings, chosen.action)
+
+
+def _api(settings: Settings, _chosen: argparse.Namespace) -> int:
+    from ops import server
+    from ops.stack.environment import with_secret
+
+    return server.run(with_secret(settings, os.environ, create=False))
+
+
+def _worker(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import worker
+
+    return worker.run(settings, chosen.lane)
+
+
+def _demo(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops import demo
+
+    return demo.run(settings)
+
+
+def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import keys
+
+    return keys.create(settings, chosen.tenant)
+
+
+def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops import reference
+
+    return reference.run(chosen.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

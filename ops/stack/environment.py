@@ -1,0 +1,77 @@
+"""What children are told, by environment only: settings turned back into variables, and the signing secret."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from schemas.errors import ConfigurationError
+from schemas.settings import NOT_SETTINGS, Secret, Settings, sections_of
+
+SECRET_BYTES_MIN = 32  # HS256 takes no key shorter than its hash
+SECRET_MODE = 0o600
+SECRET_VARIABLE = "CLAW_AUTH_SECRET"  # noqa: S105 - the name of the variable
+
+
+def environment_of(settings: Settings, base: Mapping[str, str]) -> dict[str, str]:
+    """``base`` without its settings, plus every setting that is not its default: ``Settings.from_env`` of it gives ``settings`` again."""
+    environ = {name: value for name, value in base.items() if not name.startswith("CLAW_") or name.startswith(NOT_SETTINGS)}
+    for name, section in sections_of(Settings):
+        chosen = getattr(settings, name)
+        for field in msgspec.structs.fields(section):
+            value = getattr(chosen, field.name)
+            if value != field.default:
+                environ[section.prefix + field.name.upper()] = _text(value)
+    return environ
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Secret):
+        return value.reveal()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def with_secret(settings: Settings, environ: Mapping[str, str], *, create: bool) -> Settings:
+    """``settings`` with a usable signing secret: the given one, the one kept in the home folder, or (with ``create``) a new one kept there.
+
+    Raises ConfigurationError when the given or the kept one is empty or short, when others can read it, or when there is none.
+    """
+    given = settings.auth.secret
+    if given or SECRET_VARIABLE in environ:
+        _require_length(given.reveal(), SECRET_VARIABLE)
+        return settings
+    path = settings.node.home / "secret"
+    if not path.exists():
+        if not create:
+            raise ConfigurationError(
+                f"{SECRET_VARIABLE} is not set: give at least {SECRET_BYTES_MIN} random bytes, the same to every process"
+            )
+        _create(path)
+    if path.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{path} can be read by others: chmod 600 it, or delete it to get a new one (everybody logs in again)")
+    kept = path.read_text().strip()
+    _require_length(kept, str(path))
+    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(settings.auth, secret=Secret(kept)))
+
+
+def _require_length(secret: str, where: str) -> None:
+    length = len(secret.encode())
+    if length < SECRET_BYTES_MIN:
+        raise ConfigurationError(f"{where}: {length} bytes are too short for a signing secret, at least {SECRET_BYTES_MIN} are needed")
+
+
+def _create(path: Path) -> None:
+    """Written aside and linked into place: a start that is cut off never leaves half a secret, two at once agree on one."""
+    side = path.with_name(f"secret.{os.getpid()}")
+    descriptor = os.open(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+        os.link(side, path)
+    except FileExistsError:
+        return
+    finally:
+        side.unlink()

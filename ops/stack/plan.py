@@ -1,0 +1,137 @@
+"""From settings to what runs where: every port is resolved and every refusal raised here, before anything starts."""
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from ops.stack.child import Component
+from ops.stack.environment import environment_of, with_secret
+from ops.stack.kafka import KafkaNode
+from ops.stack.ports import claim, free_port
+from ops.stack.probe import http_status
+from ops.stack.redis import RedisNode
+from schemas.errors import ConfigurationError
+from schemas.settings import Settings
+
+LANES = ("knowledge", "chat", "documents", "tables")
+NICE = {"documents": 5}  # bulk work steps back behind people
+OK = 200
+EXIT_S = 1.0  # on top of the grace for work in flight: closing connections and writing the last log line
+
+# What keeps a handful of Python processes small and quiet on one machine; the user's own values win.
+PYTHON_ENVIRONMENT = {
+    "PYTHONUNBUFFERED": "1",
+    "MALLOC_ARENA_MAX": "2",  # glibc's arena per thread costs memory and buys nothing under the interpreter lock
+    "OMP_NUM_THREADS": "1",  # small matrices: a thread pool per process only fights with the other lanes
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "UNSTRUCTURED_DISABLE_NOTICE": "1",
+    "SCARF_NO_ANALYTICS": "true",
+    "DO_NOT_TRACK": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stack that can be started: settings as the children get them, the servers of our own (None: somebody else's), the processes."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    kafka: KafkaNode | None
+    redis: RedisNode | None
+    services: tuple[Component, ...]
+
+    @property
+    def home(self) -> Path:
+        return self.settings.node.home
+
+    @property
+    def url(self) -> str:
+        """Where people reach the API."""
+        host = _reachable(self.settings.node.host)
+        return f"http://[{host}]:{self.settings.node.port}" if ":" in host else f"http://{host}:{self.settings.node.port}"
+
+
+def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
+    """Resolve home, ports and secret; raises ConfigurationError naming the variable, with nothing started."""
+    home = settings.node.home.absolute()
+    _refuse_impossible(settings)
+    taken: set[int] = set()
+    api_port = claim("CLAW_PORT", settings.node.port, taken, settings.node.host)
+    kafka = redis = None
+    if not settings.kafka.bootstrap:
+        port = claim("CLAW_KAFKA_PORT", settings.kafka.port, taken)
+        kafka = KafkaNode(home / "kafka", home / "logs" / "kafka.log", port, claim("controller", 0, taken), settings.kafka.heap_mib)
+    if not settings.redis.url:
+        port = claim("CLAW_REDIS_PORT", settings.redis.port, taken)
+        redis = RedisNode(home / "redis", home / "logs" / "redis.log", port, settings.redis.username, settings.redis.password)
+    change = msgspec.structs.replace
+    resolved = with_secret(
+        change(
+            settings,
+            node=change(settings.node, home=home, port=api_port, metrics_port=0),
+            kafka=change(settings.kafka, bootstrap=kafka.servers if kafka else settings.kafka.bootstrap),
+            redis=change(settings.redis, url=redis.url if redis else settings.redis.url),
+        ),
+        environ,
+        create=True,
+    )
+    children = PYTHON_ENVIRONMENT | environment_of(resolved, environ)
+    return Plan(resolved, environ, kafka, redis, (*_lanes(resolved, children, taken), _api(resolved, children)))
+
+
+def _refuse_impossible(settings: Settings) -> None:
+    if not settings.kafka.bootstrap and settings.kafka.security_protocol != "PLAINTEXT":
+        raise ConfigurationError(
+            "CLAW_KAFKA_SECURITY_PROTOCOL needs CLAW_KAFKA_BOOTSTRAP: the embedded broker speaks PLAINTEXT on loopback"
+        )
+    if not settings.redis.url and settings.redis.username and not settings.redis.password:
+        raise ConfigurationError("CLAW_REDIS_USERNAME needs CLAW_REDIS_PASSWORD")
+
+
+def _lanes(settings: Settings, environ: Mapping[str, str], taken: set[int]) -> list[Component]:
+    lanes = []
+    for lane in LANES:
+        port = free_port(taken)
+        taken.add(port)
+        lanes.append(
+            Component(
+                name=lane,
+                command=(sys.executable, "-P", "-m", "ops.cli", "worker", "--lane", lane),
+                environ={**environ, "CLAW_METRICS_PORT": str(port)},
+                log=settings.node.home / "logs" / f"{lane}.log",
+                answers=_ready_on("127.0.0.1", port),
+                where=f"127.0.0.1:{port}",
+                stop_s=settings.node.shutdown_grace_s + EXIT_S,
+                nice=NICE.get(lane, 0),
+            )
+        )
+    return lanes
+
+
+def _api(settings: Settings, environ: Mapping[str, str]) -> Component:
+    host, port = settings.node.host, settings.node.port
+    return Component(
+        name="api",
+        command=(sys.executable, "-P", "-m", "ops.cli", "api"),
+        environ=environ,
+        log=settings.node.home / "logs" / "api.log",
+        answers=_ready_on(_reachable(host), port),
+        where=f"{host}:{port}",
+        stop_s=settings.node.shutdown_grace_s + EXIT_S,
+    )
+
+
+def _ready_on(host: str, port: int) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        return await http_status(port, "/readyz", host) == OK
+
+    return ready
+
+
+def _reachable(host: str) -> str:
+    """The address to connect to for a server bound to ``host``."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to

@@ -1,0 +1,129 @@
+"""Who runs a home folder: a lock that dies with its holder, and a file that says what runs where for `claw down` and `claw doctor`."""
+
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from schemas.errors import ConfigurationError
+
+
+class Process(Struct, frozen=True, kw_only=True):
+    """A process as it was when it was written down. ``born`` tells it from a later one with the same id."""
+
+    pid: int
+    born: str
+    where: str = ""  # host:port it answers on
+    restarts: int = 0
+
+
+class StackState(Struct, frozen=True, kw_only=True):
+    """What `claw up` keeps in ``<home>/run/stack.json``."""
+
+    url: str
+    kafka: str  # host:port
+    redis: str  # host:port, or the URL of somebody else's server
+    supervisor: Process
+    ready: bool = False
+    components: dict[str, Process] = msgspec.field(default_factory=dict)
+
+
+def state_path(home: Path) -> Path:
+    return home / "run" / "stack.json"
+
+
+def read_state(home: Path) -> StackState | None:
+    """The state last written, whether or not the stack still runs; None when there is none or it cannot be read."""
+    try:
+        return msgspec.json.decode(state_path(home).read_bytes(), type=StackState)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def write_state(home: Path, state: StackState) -> None:
+    """Replace the file in one step: a reader sees the old or the new one."""
+    path = state_path(home)
+    side = path.with_suffix(".new")
+    side.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
+    side.replace(path)
+
+
+def is_running(home: Path) -> bool:
+    """Whether a supervisor holds this home."""
+    try:
+        with _lock_path(home).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def hold(home: Path) -> Iterator[None]:
+    """Hold this home; raises ConfigurationError when somebody else does, or when it cannot be written."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # other people's documents and questions will lie in it
+        _lock_path(home).parent.mkdir(exist_ok=True)
+        file = _lock_path(home).open("a")
+    except OSError as error:
+        raise ConfigurationError(f"CLAW_HOME: {home} cannot be written: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            running = read_state(home)
+            who = f" (pid {running.supervisor.pid}, {running.url})" if running else ""
+            raise ConfigurationError(
+                f"a stack already runs in {home}{who}: stop it with `claw down`, or set CLAW_HOME to another folder"
+            ) from None
+        yield
+
+
+def this_process() -> Process:
+    return Process(pid=os.getpid(), born=born(os.getpid()))
+
+
+def born(pid: int) -> str:
+    """When the process started, in the system's own measure; empty where the system does not tell or it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def is_alive(process: Process) -> bool:
+    """Whether that very process still runs (a zombie does not)."""
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False  # another user's: certainly not ours
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return False
+    return born(process.pid) == process.born
+
+
+def end_leftovers(home: Path) -> list[str]:
+    """Kill what a killed supervisor left behind (where the kernel did not do it); call it only while no supervisor runs. Returns names."""
+    state = read_state(home)
+    ended: list[str] = []
+    for name, process in state.components.items() if state else ():
+        if is_alive(process):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+                ended.append(name)
+    state_path(home).unlink(missing_ok=True)
+    return ended
+
+
+def _lock_path(home: Path) -> Path:
+    return home / "run" / "lock"

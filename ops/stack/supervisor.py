@@ -1,0 +1,228 @@
+"""Starts the parts in order, keeps them running, stops them in order.
+
+Order: Kafka and Redis, then the topics, then the lanes and the API side by side. A part that dies is started again after a pause that
+doubles up to a limit; the others go on, for each of them lives with the absence of any other. Stopping goes the other way round, in
+bounded time.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+
+from ops.stack import jars, kafka, redis
+from ops.stack.child import Child, Component, Ended, describe
+from ops.stack.plan import Plan
+from ops.stack.state import Process, StackState, born, state_path, this_process, write_state
+from schemas.errors import ClawError, ConfigurationError, Unavailable
+
+START_ATTEMPTS = 3  # before the whole start is given up: enough for a blip, too few to hide a broken installation
+PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every death that follows soon
+TOPICS_S = 20.0  # the broker answers by then; what stands in the way of topics is no longer its start
+STEADY_S = 60.0  # a part that lived this long starts again with the first pause
+MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
+LOG_BYTES_MAX = 64 * 1_048_576  # per log file; one older file of the same size is kept
+LOG_CHECK_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """One stack. ``run`` from the main thread only: signals and the children's tether hang on it."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None] = print) -> None:
+        self._plan = plan
+        self._say = say
+        self._children: dict[str, Child] = {}
+        self._restarts: dict[str, int] = {}
+        self._died: dict[str, asyncio.Event] = {}
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._ready = False
+
+    async def run(self) -> None:
+        """Start, keep, and stop everything on SIGINT or SIGTERM. Raises Ended or ClawError when it cannot start; nothing is left then."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, self._look_for_dead)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._asked_to_stop)
+        stopping = asyncio.create_task(self._stop.wait())
+        starting = asyncio.create_task(self._start())
+        try:
+            await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await self._until_asked_to_stop()
+        finally:
+            for task in (starting, stopping, *self._keepers):
+                task.cancel()
+            await asyncio.wait((starting, stopping, *self._keepers))  # nobody may start anything from here on
+            await self._stop_all()
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():  # asked twice: no more patience
+            for child in self._children.values():
+                child.signal(signal.SIGKILL)
+        self._stop.set()
+
+    async def _start(self) -> None:
+        self._remember()
+        await self._start_servers()
+        await self._apply_topics()
+        await _all(*(self._start_part(component) for component in self._plan.services))
+        self._ready = True
+        self._remember()
+        self._say(f"ready {self._plan.url}")
+
+    async def _start_servers(self) -> None:
+        plan = self._plan
+        servers: list[Coroutine[Any, Any, None]] = []
+        if plan.kafka:
+            servers.append(self._start_kafka(plan.kafka))
+        if plan.redis:
+            servers.append(self._start_part(redis.prepare(plan.redis, plan.environ)))
+        await _all(*servers)
+
+    async def _start_kafka(self, node: kafka.KafkaNode) -> None:
+        if jars.absent(jars.maven_folder(self._plan.environ)):
+            self._say(f"{'kafka':<10} fetching Apache Kafka {jars.kafka_version()}, once per user (43 MB)")
+        await self._start_part(await asyncio.to_thread(kafka.prepare, node, self._plan.environ))
+
+    async def _apply_topics(self) -> None:
+        from ops import topics  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while Kafka starts
+
+        began = time.monotonic()
+        catalogue = topics.catalogue(self._plan.settings)
+        while True:
+            try:
+                changed = await topics.apply(self._plan.settings.kafka, catalogue)
+                break
+            except Unavailable:  # a broker that has just started may still be settling
+                if time.monotonic() - began > TOPICS_S:
+                    raise
+                await asyncio.sleep(PAUSE_FIRST_S)
+        self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
+
+    async def _start_part(self, component: Component) -> None:
+        """Start one part and return when it answers; a few attempts, then Ended is raised."""
+        began, pause_s = time.monotonic(), PAUSE_FIRST_S
+        for attempt in range(START_ATTEMPTS):
+            child = self._spawn(component)
+            try:
+                await child.ready()
+                break
+            except Ended as ended:
+                if ended.code in (None, MISCONFIGURED) or attempt == START_ATTEMPTS - 1:
+                    raise
+                log.warning("component_failed_to_start", component=component.name, how=describe(ended.code), again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s *= 2
+        self._say(f"{component.name:<10} {component.where} (pid {child.pid}, {time.monotonic() - began:.1f} s)")
+        self._keepers.add(asyncio.create_task(self._keep(component)))
+
+    def _spawn(self, component: Component) -> Child:
+        try:
+            child = Child(component)
+        except OSError as error:
+            raise ConfigurationError(f"cannot run {component.command[0]}: {error.strerror}") from error
+        self._children[component.name] = child
+        self._died[component.name] = asyncio.Event()
+        self._look_for_dead()  # it may have died before there was an event to set
+        self._remember()
+        return child
+
+    def _look_for_dead(self) -> None:
+        for name, child in self._children.items():
+            if child.code is not None:
+                self._died[name].set()
+
+    async def _keep(self, component: Component) -> None:
+        """Start the part again whenever it dies. Cancelled when the stack stops."""
+        name, pause_s = component.name, PAUSE_FIRST_S
+        while True:
+            await self._died[name].wait()
+            child = self._children[name]
+            child.signal(signal.SIGKILL)  # what it started itself must not live on beside its successor
+            if time.monotonic() - child.started_s >= STEADY_S:
+                pause_s = PAUSE_FIRST_S
+            log.warning("component_died", component=name, pid=child.pid, how=describe(child.code or 0), again_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_MAX_S)
+            self._restarts[name] = self._restarts.get(name, 0) + 1
+            await self._revive(component)
+
+    async def _revive(self, component: Component) -> None:
+        child = self._spawn(component)
+        try:
+            await child.ready()
+        except Ended as ended:
+            if ended.code is None:
+                log.warning("component_does_not_answer", component=component.name, pid=child.pid, seconds=component.ready_s)
+                await child.stop()
+            return  # its death is seen by the keeper
+        log.info("component_restarted", component=component.name, pid=child.pid, restarts=self._restarts[component.name])
+
+    async def _until_asked_to_stop(self) -> None:
+        """Meanwhile, keep the logs small."""
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), LOG_CHECK_S)
+            for child in self._children.values():
+                _shorten(child.component)
+
+    def _remember(self) -> None:
+        plan = self._plan
+        components = {
+            name: Process(pid=child.pid, born=born(child.pid), where=child.component.where, restarts=self._restarts.get(name, 0))
+            for name, child in self._children.items()
+        }
+        redis_where = f"127.0.0.1:{plan.redis.port}" if plan.redis else plan.settings.redis.url
+        write_state(
+            plan.home,
+            StackState(
+                url=plan.url,
+                kafka=plan.settings.kafka.servers,
+                redis=redis_where,
+                supervisor=this_process(),
+                ready=self._ready,
+                components=components,
+            ),
+        )
+
+    async def _stop_all(self) -> None:
+        """Services first, so that they can still commit and answer; then the servers. Bounded by their ``stop_s``."""
+        began = time.monotonic()
+        services = {component.name for component in self._plan.services}
+        await self._stop_some([child for name, child in self._children.items() if name in services])
+        await self._stop_some([child for name, child in self._children.items() if name not in services])
+        state_path(self._plan.home).unlink(missing_ok=True)
+        self._say(f"stopped after {time.monotonic() - began:.1f} s")
+
+    async def _stop_some(self, children: Sequence[Child]) -> None:
+        for child, graceful in zip(children, await asyncio.gather(*(child.stop() for child in children)), strict=True):
+            if not graceful:
+                log.warning("component_killed", component=child.component.name, pid=child.pid, after_s=child.component.stop_s)
+
+
+async def _all(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run side by side; the first failure cancels the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(part)
+    except* (Ended, ClawError) as failures:
+        raise failures.exceptions[0] from None
+
+
+def _shorten(component: Component) -> None:
+    """Copy and truncate: the child goes on writing to the same open file."""
+    with contextlib.suppress(FileNotFoundError):
+        if component.log.stat().st_size > LOG_BYTES_MAX:
+            shutil.copyfile(component.log, component.log.with_suffix(".log.1"))
+            with component.log.open("r+b") as file:
+                file.truncate(0)
