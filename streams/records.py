@@ -44,12 +44,14 @@ class Records:
 
         Raises Unavailable("overloaded") when somebody else holds it for longer than 2 s, or when the 4 s are over.
         """
-        key, token = f"{self._prefix}:lease:{{{entity}}}", secrets.token_hex(16)
+        key, token = f"{self._prefix}:record-lease:{{{entity}}}", secrets.token_hex(16)
         await self._take(key, token)
         try:
-            async with asyncio.timeout(HELD_S_MAX):
+            async with asyncio.timeout(HELD_S_MAX) as limit:
                 yield
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise Unavailable("overloaded") from error
         finally:
             await self._release(key, token)
