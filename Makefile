@@ -1,0 +1,54 @@
+# Every target makes its own environment: nothing but make and Python >= 3.11 is assumed. PYTHON=python3.12 chooses another interpreter.
+#
+#   make demo    start everything, load documents, ask three questions, stop
+#   make up      run the stack until Ctrl-C (settings: environment, or .env)
+#   make test    all tests, on a real Kafka and Redis      ARGS=... goes to pytest
+#   make check   formatting, lint, types, import rules, generated pages, lock; writes nothing here
+#   make bench   benchmarks, one JSON line per figure      BENCH=name runs one
+
+PYTHON ?= $(shell for candidate in python3 python3.11 python3.12 python3.13; do \
+	$$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && { echo $$candidate; break; }; done)
+UV_VERSION := 0.13.9
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+UV := UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON_DOWNLOADS=never $(VENV)/.uv/bin/uv
+STAMP := $(VENV)/.synced
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/claw
+
+# an environment that happens to be active must not leak into ours
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := demo
+.PHONY: demo up test check bench environment
+
+demo: environment
+	@$(BIN)/claw demo
+
+up: environment
+	@set -a; if [ -f .env ]; then . ./.env; fi; exec $(BIN)/claw up
+
+test: environment
+	@$(BIN)/pytest $(ARGS)
+
+bench: environment
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+check: export PYTHONDONTWRITEBYTECODE := 1
+check: environment
+	$(BIN)/ruff format --check --cache-dir $(CACHE)/ruff .
+	$(BIN)/ruff check --cache-dir $(CACHE)/ruff .
+	$(BIN)/mypy --cache-dir $(CACHE)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/claw docs --check
+	$(UV) lock --check
+
+environment: $(STAMP)
+
+# made again only when the dependencies change; the stamp is written last, so a run that is cut off is repeated
+$(STAMP): pyproject.toml uv.lock
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.13 found: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@$(VENV)/.uv/bin/uv --version 2>/dev/null | grep -q "^uv $(UV_VERSION) " || { rm -rf $(VENV)/.uv && $(PYTHON) -m venv $(VENV)/.uv \
+		&& $(VENV)/.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@$(UV) sync --frozen --quiet
+	@touch $@
