@@ -1,0 +1,163 @@
+"""The index on a Qdrant server or cluster: one collection per embedding model, tenants as an indexed payload field.
+
+Per-tenant term statistics (``params.idf.corpus``) came with Qdrant 1.19; an older server would silently rank with everybody's, so it is
+refused at ``open``. (A collection per tenant would work on older ones, but collections are dear: hundreds, not tens of thousands.)
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from qdrant_client import AsyncQdrantClient, models
+from qdrant_client.common.client_exceptions import QdrantException
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, index_name, merge, payload_of
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.settings import Index
+
+Result = TypeVar("Result")
+
+VERSION_MIN = (1, 19)
+POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions
+CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
+
+
+class ServerIndex:
+    """``VectorIndex`` in the collection ``prefix + index name`` of the server at ``settings.url``."""
+
+    def __init__(self, settings: Index, *, model: str, dimensions: int, prefix: str = "") -> None:
+        self._settings = settings
+        self._collection = prefix + index_name(model)
+        self._dimensions = dimensions
+        self._client: AsyncQdrantClient | None = None
+
+    async def open(self) -> None:
+        settings = self._settings
+        transport: dict[str, Any] = {"verify": settings.ssl_ca_file} if settings.ssl_ca_file else {}
+        self._client = AsyncQdrantClient(
+            url=settings.url,
+            api_key=settings.api_key.reveal() or None,
+            timeout=max(1, round(settings.timeout_s)),
+            check_compatibility=False,  # it would ask on the event loop; the version is asked below
+            **transport,
+        )
+        version = (await self._ask(lambda client: client.info())).version
+        if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < VERSION_MIN:
+            raise ConfigurationError(
+                f"CLAW_QDRANT_URL: the server is Qdrant {version}, but only {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer ranks per tenant"
+            )
+        if not await self._ask(lambda client: client.collection_exists(self._collection)):
+            await self._create()
+        for field in INDEXED_FIELDS:  # repeating it is harmless, and mends a creation that was cut off
+            schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant")
+            await self._ask(
+                lambda client, field=field, schema=schema: client.create_payload_index(  # type: ignore[misc]
+                    self._collection, field, field_schema=schema, wait=True
+                )
+            )
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def upsert(self, points: Sequence[Point]) -> None:
+        check(points, self._dimensions)
+        for first in range(0, len(points), POINTS_PER_CALL):
+            batch = [_server_point(point) for point in points[first : first + POINTS_PER_CALL]]
+            await self._ask(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
+
+    async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+        wanted = _document(tenant, knowledge_base_id, document_id)
+        wanted.must = [*_conditions(wanted.must), _value("version", version)]
+        return (await self._ask(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
+
+    async def remove(
+        self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int | None = None, keep: int | None = None
+    ) -> int:
+        unwanted = _document(tenant, knowledge_base_id, document_id)
+        if below_or_equal is not None:
+            upto = models.FieldCondition(key="version", range=models.Range(lte=below_or_equal))
+            unwanted.must = [*_conditions(unwanted.must), upto]
+        if keep is not None:
+            unwanted.must_not = [_value("version", keep)]
+        count = (await self._ask(lambda client: client.count(self._collection, count_filter=unwanted, exact=True))).count
+        if count:
+            selector = models.FilterSelector(filter=unwanted)
+            await self._ask(lambda client: client.delete(self._collection, points_selector=selector, wait=True))
+        return count
+
+    async def search(self, query: Query) -> list[Hit]:
+        lexical, dense = _requests(query)
+        requests = [request for request in (lexical, dense) if request is not None]
+        if not query.knowledge_base_ids or not requests:
+            return []
+        answers = await self._ask(lambda client: client.query_batch_points(self._collection, requests=requests))
+        found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
+        return merge(found.pop(0) if lexical else [], found.pop(0) if dense else [], query.limit)
+
+    async def _create(self) -> None:
+        try:
+            await self._ask(
+                lambda client: client.create_collection(
+                    self._collection,
+                    vectors_config={"dense": models.VectorParams(size=self._dimensions, distance=models.Distance.COSINE)},
+                    sparse_vectors_config={"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+                    # a graph per tenant instead of one that every filtered search walks in vain
+                    hnsw_config=models.HnswConfigDiff(payload_m=16, m=0),
+                )
+            )
+        except ConfigurationError:  # 409: another worker was faster
+            if not await self._ask(lambda client: client.collection_exists(self._collection)):
+                raise
+
+    async def _ask(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
+        """One call; a refusal is the operator's (ConfigurationError), everything else passes by itself (Unavailable)."""
+        if self._client is None:
+            raise Unavailable("index_unavailable", "the index is not open")
+        try:
+            return await call(self._client)
+        except UnexpectedResponse as error:
+            detail = f"Qdrant answered {error.status_code}: {error.content[:300].decode('utf-8', 'replace')}"
+            if error.status_code in (*CLIENT_ERRORS, 409):
+                raise ConfigurationError(detail) from error
+            raise Unavailable("index_unavailable", detail) from error
+        except (ApiException, QdrantException) as error:
+            raise Unavailable("index_unavailable", f"Qdrant: {error}") from error
+
+
+def _value(field: str, value: str | int) -> models.FieldCondition:
+    return models.FieldCondition(key=field, match=models.MatchValue(value=value))
+
+
+def _conditions(conditions: Any) -> list[Any]:
+    return list(conditions or [])
+
+
+def _document(tenant: str, knowledge_base_id: str, document_id: str) -> models.Filter:
+    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), _value("doc", document_id)])
+
+
+def _server_point(point: Point) -> models.PointStruct:
+    terms = models.SparseVector(indices=point.sparse.indices.tolist(), values=point.sparse.values.tolist())
+    return models.PointStruct(id=point.id, vector={"dense": point.dense.tolist(), "bm25": terms}, payload=payload_of(point))
+
+
+def _requests(query: Query) -> tuple[models.QueryRequest | None, models.QueryRequest | None]:
+    """The lexical and the dense request; None for a leg without a vector."""
+    tenant = _value("tenant", query.tenant)
+    bases = models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.knowledge_base_ids)))
+    wanted = models.Filter(must=[tenant, bases])
+    lexical = dense = None
+    if len(query.sparse.indices):
+        lexical = models.QueryRequest(
+            query=models.SparseVector(indices=query.sparse.indices.tolist(), values=query.sparse.values.tolist()),
+            using="bm25",
+            filter=wanted,
+            limit=query.candidates,
+            with_payload=True,
+            params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[tenant]))),
+        )
+    if query.dense.any():
+        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=wanted, limit=query.candidates, with_payload=True)
+    return lexical, dense

@@ -1,0 +1,12 @@
+"""Documents as structure: text in, a title and blocks with heading paths out, then chunks.
+
+``unstructured`` reads HTML. Plain text and Markdown are read directly: their blocks are spans of the text itself, so a chunk is literally
+what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond. (``unstructured`` turns Markdown into HTML
+first and flattens what comes back: tables lose their rows, and quotes would no longer be found in the source.)
+"""
+
+from adapters.parsing.blocks import Block, Parsed
+from adapters.parsing.chunking import chunk
+from adapters.parsing.reading import parse
+
+__all__ = ["Block", "Parsed", "chunk", "parse"]

@@ -1,0 +1,70 @@
+"""What parsing yields: one text and the blocks in it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["heading", "paragraph", "list", "table", "code", "quote"]
+
+HEADING_CHARS_MAX = 200  # of a heading as part of a path; the text keeps all of it
+
+_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
+_LINE_END = re.compile("\r\n?|[\u2028\u2029\x85]")
+_WORD = re.compile(r"[^\W_]")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``text[start:end]`` of the parsed text.
+
+    ``headings`` is the path it stands under, outermost first; a heading's ends with itself. ``level`` is 1..6 of a heading, else 0.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    level: int = 0
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """``blocks`` are in order, do not overlap, and between them there is only white space. ``title`` is empty when the text names none."""
+
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+
+
+class HeadingPath:
+    """The headings above the place that is being read."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+
+    def enter(self, level: int, text: str) -> tuple[str, ...]:
+        """A heading opens its section and closes those of its level and below."""
+        while self._open and self._open[-1][0] >= level:
+            self._open.pop()
+        self._open.append((level, " ".join(text.split())[:HEADING_CHARS_MAX]))
+        return self.path
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        return tuple(text for _, text in self._open if text)
+
+
+def clean(text: str) -> str:
+    """Line feeds as line ends, without control characters, byte order marks and lone surrogates, none of which is text."""
+    return _LINE_END.sub("\n", _UNWANTED.sub("", text)) if not (text.isascii() and text.isprintable()) else text
+
+
+def has_words(text: str) -> bool:
+    """Whether there is anything to find in it."""
+    return _WORD.search(text) is not None
+
+
+def first_heading(blocks: Sequence[Block]) -> str:
+    """Title of a text that names none: the heading it begins with."""
+    return blocks[0].headings[-1] if blocks and blocks[0].kind == "heading" and blocks[0].headings else ""

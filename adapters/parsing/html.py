@@ -1,0 +1,116 @@
+"""HTML through ``unstructured``, offline, with structure taken from tags.
+
+``unstructured`` downloads a spaCy model for its English heuristics when none is installed; a blank multilingual pipeline takes its place
+(the heuristics are useless for Chinese, and nothing here depends on them). Loading it takes 1-4 s: children do that while they are idle.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from adapters.parsing.blocks import Block, HeadingPath, Kind, Parsed, clean, first_heading, has_words
+from schemas.errors import Refused
+
+LIST_DEPTH_MAX = 60  # unstructured silently drops what lies beyond about twice that
+CELL_SEPARATOR = "\t"  # white space: a phrase that spans cells is still found
+
+_NOT_TEXT = re.compile(r"<!--.*?-->|<(script|style|template)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_KINDS: dict[str, Kind] = {"ListItem": "list", "Table": "table", "CodeSnippet": "code"}
+
+
+def parse_html(text: str) -> Parsed:
+    """Blocks of the visible text, without scripts, styles and navigation; ``text`` must be clean.
+
+    Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside.
+    """
+    title = _title_or_refuse(text)
+    try:
+        elements = load()(text=text, languages=[""])  # [""]: no language detection
+    except (RecursionError, ValueError, etree.LxmlError) as error:
+        raise Refused("document_unreadable", f"the HTML cannot be parsed: {type(error).__name__}") from error
+    parsed = _assemble(elements)
+    if not parsed.blocks and has_words(_NOT_TEXT.sub(" ", text)):
+        raise Refused("document_unreadable", "the HTML has text but none that a browser would show as content")
+    return Parsed(title or first_heading(parsed.blocks), parsed.text, parsed.blocks)
+
+
+@cache
+def load() -> Callable[..., list[Any]]:
+    """``unstructured.partition.html.partition_html``, made to work offline."""
+    # read by ``unstructured`` when it is imported and called: no notice, no telemetry
+    os.environ.update(UNSTRUCTURED_DISABLE_NOTICE="1", SCARF_NO_ANALYTICS="true", DO_NOT_TRACK="true")
+    import spacy  # noqa: PLC0415 - seconds of import that only HTML needs
+    from unstructured.nlp import tokenize  # noqa: PLC0415
+    from unstructured.partition.html import partition_html  # noqa: PLC0415
+
+    pipeline = spacy.blank("xx")
+    pipeline.add_pipe("sentencizer")
+    tokenize._get_nlp = lambda: pipeline  # noqa: SLF001 - the only way to keep it from downloading a model
+    partition: Callable[..., list[Any]] = partition_html
+    return partition
+
+
+def _title_or_refuse(text: str) -> str:
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, no_network=True)
+    try:
+        root = etree.fromstring(text.encode("utf-8"), parser)
+    except etree.LxmlError:
+        return ""
+    if any("depth" in entry.message for entry in parser.error_log):
+        raise Refused("document_unreadable", "the HTML nests its tags deeper than 256 levels")
+    if root is None:
+        return ""
+    if root.xpath(f"boolean(//li[count(ancestor::li) >= {LIST_DEPTH_MAX}])"):
+        raise Refused("document_unreadable", f"the HTML nests its lists deeper than {LIST_DEPTH_MAX} levels")
+    title = root.find(".//title")
+    return " ".join(clean("".join(title.itertext())).split()) if title is not None else ""
+
+
+def _assemble(elements: Iterable[Any]) -> Parsed:
+    parts: list[str] = []
+    blocks: list[Block] = []
+    path = HeadingPath()
+    length = 0
+    for element in elements:
+        kind, level, text = _block(element)
+        if not text:
+            continue
+        separator = "\n" if blocks and kind == blocks[-1].kind == "list" else "\n\n"
+        start = length + len(separator) if blocks else 0
+        if blocks:
+            parts.append(separator)
+        parts.append(text)
+        length = start + len(text)
+        headings = path.enter(level, text) if kind == "heading" else path.path
+        blocks.append(Block(kind, start, length, level, headings))
+    return Parsed("", "".join(parts), tuple(blocks))
+
+
+def _block(element: Any) -> tuple[Kind, int, str]:
+    """Kind, heading level and text of an element; guesses that did not come from a tag count as paragraphs."""
+    category, depth = element.category, element.metadata.category_depth
+    text = clean(element.text).strip()
+    if category == "Title" and depth is not None:
+        return "heading", min(depth + 1, 6), " ".join(text.split())
+    kind = _KINDS.get(category, "paragraph")
+    if kind == "table":
+        text = _rows(element.metadata.text_as_html) or text
+    return kind, 0, text
+
+
+def _rows(table: str | None) -> str:
+    """One line per row, so that a chunk keeps rows whole."""
+    if not table:
+        return ""
+    root = etree.fromstring(table.encode("utf-8"), etree.HTMLParser(encoding="utf-8", huge_tree=True))
+    if root is None:
+        return ""
+    rows = (
+        CELL_SEPARATOR.join(" ".join("".join(cell.itertext()).split()) for cell in row if cell.tag in ("td", "th"))
+        for row in root.iter("tr")
+    )
+    return "\n".join(row for row in map(str.strip, map(clean, rows)) if row)

@@ -1,0 +1,136 @@
+"""Plain text and Markdown: lines gathered into blocks that are spans of the text itself."""
+
+import re
+from dataclasses import dataclass, field
+
+from adapters.parsing.blocks import Block, HeadingPath, Kind, Parsed, first_heading
+
+LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
+
+_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
+_QUOTE = re.compile(r" {0,3}>")
+_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
+_DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_INDENTED = re.compile(r" {4,}|\t")
+_MARKUP = re.compile(r"[*`_]{1,3}(?=\S)|(?<=\S)[*`_]{1,3}")
+_LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,1000}\)")
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Gathers the lines of one block after another."""
+
+    text: str
+    blocks: list[Block] = field(default_factory=list)
+    path: HeadingPath = field(default_factory=HeadingPath)
+    kind: Kind | None = None
+    start: int = 0
+    end: int = 0
+
+    def extend(self, kind: Kind, start: int, end: int) -> None:
+        """The line belongs to the open block when that is of the same kind, else it opens one."""
+        if self.kind != kind:
+            self.close()
+            self.kind, self.start = kind, start
+        self.end = end
+
+    def close(self) -> None:
+        if self.kind is not None:
+            self.blocks.append(Block(self.kind, self.start, self.end, 0, self.path.path))
+            self.kind = None
+
+    def heading(self, level: int, words: str, start: int, end: int) -> None:
+        self.close()
+        shown = _MARKUP.sub("", _LINK.sub(r"\1", words[:LINE_CHARS_MAX])).strip()
+        self.blocks.append(Block("heading", start, end, level, self.path.enter(level, shown)))
+
+
+def parse_plain(text: str) -> Parsed:
+    """Paragraphs between blank lines; ``text`` must be clean."""
+    reader = _Reader(text)
+    for start, end in _lines(text):
+        if text[start:end].strip():
+            reader.extend("paragraph", start, end)
+        else:
+            reader.close()
+    reader.close()
+    return Parsed("", text, tuple(reader.blocks))
+
+
+def parse_markdown(text: str) -> Parsed:
+    """Headings of both styles, fenced code, tables, lists, quotes, paragraphs; ``text`` must be clean."""
+    reader = _Reader(text)
+    fence = ""
+    lines = _lines(text)
+    for index, (start, end) in enumerate(lines):
+        line = text[start:end]
+        if fence:
+            reader.extend("code", start, end)
+            if line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+                reader.close()
+        elif not line.strip():
+            if reader.kind != "list" or not _continues_list(text, lines, index):
+                reader.close()
+        elif end - start > LINE_CHARS_MAX:
+            reader.extend("paragraph", start, end)
+        elif opening := _FENCE.match(line):
+            reader.close()
+            fence = opening[1]
+            reader.extend("code", start, end)
+        elif heading := _HEADING.match(line):
+            reader.heading(len(heading[1]), heading[2] or "", start, end)
+        elif reader.kind == "paragraph" and (underline := _UNDERLINE.match(line)):
+            _underlined(reader, 1 if underline[1][0] == "=" else 2, end)
+        else:
+            reader.extend(_kind(reader.kind, line, text, lines, index), start, end)
+    reader.close()
+    return Parsed(first_heading(reader.blocks), text, tuple(reader.blocks))
+
+
+def _kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, int]], index: int) -> Kind:
+    following = text[slice(*lines[index + 1])] if index + 1 < len(lines) else ""
+    if open_kind == "table" and "|" in line:
+        return "table"
+    if _ROW.match(line) or ("|" in line and "-" in following and len(following) <= LINE_CHARS_MAX and _DELIMITERS.match(following)):
+        return "table"
+    if _LIST.match(line):
+        return "list"
+    if _QUOTE.match(line):
+        return "quote"
+    if open_kind in ("list", "quote"):  # a line that goes on with the item or the quote
+        return open_kind
+    return "code" if open_kind in (None, "code") and _INDENTED.match(line) else "paragraph"
+
+
+def _underlined(reader: _Reader, level: int, end: int) -> None:
+    """``Heading`` above ``=====``: the last line read was one; lines before it stay a paragraph."""
+    start = max(reader.start, reader.text.rfind("\n", reader.start, reader.end) + 1)
+    words = reader.text[start : reader.end]
+    if start > reader.start:
+        reader.end = start - 1
+    else:
+        reader.kind = None
+    reader.heading(level, words, start, end)
+
+
+def _continues_list(text: str, lines: list[tuple[int, int]], index: int) -> bool:
+    """A blank line inside a list: the next line is another item or an indented continuation."""
+    if index + 1 >= len(lines):
+        return False
+    following = text[slice(*lines[index + 1])][:LINE_CHARS_MAX]
+    return bool(_LIST.match(following) or (_INDENTED.match(following) and following.strip()))
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """Start and end of every line, without its line end."""
+    spans = []
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        spans.append((start, end))
+        start = end + 1
+    spans.append((start, len(text)))
+    return spans
