@@ -19,7 +19,7 @@ _WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
-    "什[么麽]|多少|哪[个些里年位]?|谁|如何|怎[么样]+|为何|为什么|何时|是否|第?几|吗|呢|请问|请|[的是在了有和与被中于以及其之由从为将把也都等上下年]"
+    "什[么麽](?:时[候间])?|多少|哪[个些里年位]?|谁|如何|怎[么样]+|为何|为什么|何时|是否|第?几|吗|呢|请问|请|[的是在了有和与被中于以及其之由从为将把也都等上下年]"
 )
 _EN_FUNCTION = frozenset(
     re.findall(

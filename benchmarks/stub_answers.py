@@ -131,7 +131,7 @@ def _dressed(frame: bytes, fault: str) -> tuple[bytes, ...]:
     if fault == "crlf":
         return (frame.replace(b"\n", b"\r\n"),)
     if fault == "comments":
-        return (b": still here\n\nevent: message\nid: 7\n" + frame,)
+        return (b": still here\n\nevent: message\n" + frame,)
     if fault == "split_utf8":
         cut = next((i + 1 for i, byte in enumerate(frame) if byte >= 0xC0), len(frame) // 2)
         return frame[:cut], frame[cut:]

@@ -176,7 +176,9 @@ def _translated() -> Generator[None, None, None]:
     except EventTooLarge as error:
         raise Passing("The provider sent an event without end.") from error
     except aiohttp.ClientSSLError as error:
-        raise Refused("model_refused", "The provider's certificate is not accepted.") from error
+        raise Refused(
+            "model_refused", "No secure connection to the provider could be made: is the certificate valid, and is it https?"
+        ) from error
     except TimeoutError as error:
         raise Passing("The provider did not answer in time.") from error
     except (aiohttp.ClientError, OSError) as error:

@@ -116,12 +116,16 @@ def _turn(turn: Turn) -> Message:
 
 def _passage(passage: Passage) -> str:
     section = f' section="{_attribute(" > ".join(passage.headings))}"' if passage.headings else ""
-    text = MARKER.sub(lambda m: f" ({m['square'] or m['lens']})", _defused(passage.text))
-    return f'<passage n="{passage.marker}" title="{_attribute(passage.title)}"{section}>\n{text}\n</passage>'
+    return f'<passage n="{passage.marker}" title="{_attribute(passage.title)}"{section}>\n{_unmarked(passage.text)}\n</passage>'
 
 
 def _attribute(text: str) -> str:
-    return _UNPRINTABLE.sub("", text).translate(_ATTRIBUTE)
+    return _unmarked(text).translate(_ATTRIBUTE)
+
+
+def _unmarked(text: str) -> str:
+    """Document text with its own ``[n]`` as ``(n)``: only passages have numbers in brackets."""
+    return MARKER.sub(lambda marker: f" ({marker['square'] or marker['lens']})", _defused(text))
 
 
 def _defused(text: str) -> str:

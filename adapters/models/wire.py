@@ -152,8 +152,10 @@ class Reading:
 def error_in(body: bytes | Raw) -> ErrorDetail:
     """The error object in ``body`` (its own or under ``error``); an empty one when there is none that can be read."""
     try:
-        inner = msgspec.json.decode(body, type=ErrorBody).error if isinstance(body, bytes) else body
-        return msgspec.json.decode(inner, type=ErrorDetail) if bytes(inner)[:1] == b"{" else ErrorDetail(message=bytes(inner).decode())
+        inner = bytes(msgspec.json.decode(body, type=ErrorBody).error if isinstance(body, bytes) else body)
+        if not inner.startswith(b"{"):
+            return ErrorDetail(message=inner.decode() or None)
+        return msgspec.json.decode(inner, type=ErrorDetail)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ErrorDetail()
 

@@ -1,0 +1,1 @@
+"""Answering models against a provider that really listens."""

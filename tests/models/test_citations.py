@@ -1,0 +1,150 @@
+"""Citations: whatever the cut, the same text; no invalid marker shown; every quote literal."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.models.citations import QUOTE_CHARS_MAX, Citations
+from schemas.chats import Citation
+from tests.models.sample import PASSAGES, passage
+
+
+def _resolved(pieces: list[str]) -> tuple[str, list[Citation]]:
+    resolver = Citations(PASSAGES)
+    spans = [span for piece in pieces for span in resolver.feed(piece)] + resolver.finish()
+    return "".join(span.text for span in spans), [citation for span in spans for citation in span.citations]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "markers"),
+    [
+        ("楼在武汉。[1]", "楼在武汉。[1]", [1]),
+        ("两者[1][2]都对", "两者[1][2]都对", [1, 2]),
+        ("两者[1, 2]都对", "两者[1][2]都对", [1, 2]),
+        ("两者【1、3】都对", "两者[1][3]都对", [1, 3]),
+        ("重复[2,2]", "重复[2]", [2]),
+        ("全角【１】", "全角[1]", [1]),
+        ("Yes [1].", "Yes [1].", [1]),
+        ("No [9].", "No.", []),
+        ("No [9] more", "No more", []),
+        ("一半[1,9]", "一半[1]", [1]),
+        ("零[0]与【7】", "零与", []),
+        ("[4][5][1]", "[1]", [1]),
+        ("see [see below] and [^1] and [2024] and []", "see [see below] and [^1] and [2024] and []", []),
+        ("国发[2024]15号", "国发[2024]15号", []),
+        ("call arr[0] then", "call arr[0] then", []),
+        ("[1](https://example.org) [link](http://a.b)", "[1](https://example.org) [link](http://a.b)", []),
+        ("法国[1](1998年)", "法国[1](1998年)", [1]),
+        ("code `a[9]` and [1]", "code `a[9]` and [1]", [1]),
+        ("``a`[9]`` [1]", "``a`[9]`` [1]", [1]),
+        ("```py\nx[9] = y[1]\n```\n[1]", "```py\nx[9] = y[1]\n```\n[1]", [1]),
+        ("lost ` tick\nthen [1]", "lost ` tick\nthen [1]", [1]),
+        ("open [1", "open [1", []),
+        ("open [", "open [", []),
+        ("trailing ", "trailing ", []),
+        ("a [1,2,3,1,2,3,1,2,3,1,2,3,1,2,3] b", "a [1,2,3,1,2,3,1,2,3,1,2,3,1,2,3] b", []),
+        ("mixed [1】", "mixed [1】", []),
+    ],
+)
+def test_markers(said: str, shown: str, markers: list[int]) -> None:
+    """In one piece and character by character."""
+    for pieces in ([said], list(said)):
+        text, citations = _resolved(pieces)
+        assert text == shown
+        assert [citation.marker for citation in citations] == markers
+
+
+def test_a_citation_says_where_and_quotes_the_sentence_that_supports_the_claim() -> None:
+    _, citations = _resolved(["黄鹤楼", "在湖北武汉[1]。最早建于2", "23年，用于军事瞭望。[1] It became open source in 2011 [2]."])
+    assert [citation.quote for citation in citations] == [
+        "黄鹤楼位于湖北省武汉市。",
+        "它始建于公元223年，最初是军事瞭望楼。",
+        "It was open sourced in 2011.",
+    ]
+    first = citations[0]
+    assert (first.chunk_id, first.document_id, first.version, first.title, first.locator) == (
+        "chunk-1",
+        "document-1",
+        10,
+        "黄鹤楼",
+        "名胜 > 楼阁",
+    )
+
+
+def test_a_long_sentence_is_quoted_around_what_was_said() -> None:
+    text = "，".join(f"第{n}处遗址出土了文物" for n in range(60)) + "，最后一处叫良渚古城。"
+    resolver = Citations([passage(1, text)])
+    spans = resolver.feed("最后一处是良渚古城[1]") + resolver.finish()
+    quote = next(citation.quote for span in spans for citation in span.citations)
+    assert quote in text
+    assert "良渚古城" in quote
+    assert len(quote) <= QUOTE_CHARS_MAX
+
+
+def test_text_is_not_held_back() -> None:
+    """All but what may become a marker is shown at once."""
+    resolver = Citations(PASSAGES)
+    assert [span.text for span in resolver.feed("黄鹤楼在武汉")] == ["黄鹤楼在武汉"]
+    assert [span.text for span in resolver.feed("。 [")] == ["。"]
+    assert resolver.feed("1") == []
+    assert resolver.feed("]") == []
+    assert [(span.text, len(span.citations)) for span in resolver.feed("它")] == [(" [1]它", 1)]
+
+
+CHUNKS = st.sampled_from(
+    [
+        "[1]",
+        "[2]",
+        "[9]",
+        "【3】",
+        "[1, 2]",
+        "[1,8]",
+        "[",
+        "]",
+        "【",
+        " ",
+        "1",
+        ",",
+        "`",
+        "``",
+        "```",
+        "\n",
+        "(http",
+        "(",
+        "a",
+        "楼。",
+        "arr[0]",
+        "[2024]",
+        "[0]",
+    ]
+)
+TEXTS = st.lists(CHUNKS, max_size=24).map("".join)
+
+
+@settings(max_examples=400)
+@given(TEXTS, st.data())
+def test_any_cut_gives_the_same(text: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=12)))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    assert _resolved(pieces) == _resolved([text])
+
+
+@settings(max_examples=400)
+@given(TEXTS)
+def test_no_invalid_marker_is_shown_outside_code_links_and_indexes(text: str) -> None:
+    plain = text.replace("`", "").replace("(http", "")
+    shown, citations = _resolved(list(plain))
+    numbers = [int(n) for n in re.findall(r"(?<![A-Za-z0-9_\])])\[(\d{1,3})\]", shown)]
+    assert all(1 <= n <= 3 for n in numbers)
+    texts = {p.marker: p.text for p in PASSAGES}
+    assert all(citation.quote and citation.quote in texts[citation.marker] for citation in citations)
+
+
+@given(TEXTS)
+def test_little_is_ever_held(text: str) -> None:
+    resolver = Citations(PASSAGES)
+    for character in text:
+        resolver.feed(character)
+        assert len(resolver._held) <= 32

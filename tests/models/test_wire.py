@@ -1,0 +1,105 @@
+"""Events cut from bytes, and what the provider's errors mean."""
+
+from collections import deque
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.models import sse, wire
+from adapters.models.prompts import Message
+from schemas.errors import Refused
+
+STREAM = 'data: {"a":"知识"}\r\n\r\n: comment\n\ndata:one\ndata: two\n\nevent: x\nid: 1\nretry: 5\n\ndata: [DONE]'.encode()
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=12))
+def test_any_cut_gives_the_same_events(cuts: list[int]) -> None:
+    splitter = sse.EventSplitter()
+    places = [0, *sorted(cuts), len(STREAM)]
+    events = [event for a, b in pairwise(places) for event in splitter.feed(STREAM[a:b])]
+    assert events + splitter.finish() == ['{"a":"知识"}'.encode(), b"one\ntwo", b"[DONE]"]
+
+
+@pytest.mark.parametrize("endless", [b"data: xxxxxxxxxxxxxxx", b"data: x\n"])
+def test_an_event_without_end_is_stopped(endless: bytes) -> None:
+    splitter = sse.EventSplitter()
+    with pytest.raises(sse.EventTooLarge):
+        deque(splitter.feed(endless * 1000) for _ in range(sse.EVENT_BYTES_MAX))
+
+
+def _take(*events: str) -> tuple[wire.Reading, str]:
+    reading = wire.Reading()
+    return reading, reading.take([event.encode() for event in events])
+
+
+def test_frames_as_servers_really_send_them() -> None:
+    """Role only, null content, reasoning, no choices, null error, repeated usage, numbers that nobody asked for."""
+    reading, text = _take(
+        '{"choices":[{"delta":{"role":"assistant"}}],"error":null}',
+        '{"choices":[{"delta":{"content":null,"reasoning_content":"hm"},"finish_reason":null}],"usage":null}',
+        '{"choices":[{"delta":{"content":"a","tool_calls":null},"logprobs":{"x":[1]}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
+        '{"choices":[{"delta":null,"finish_reason":"stop"}]}',
+        '{"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7,"prompt_tokens_details":{"cached_tokens":0}}}',
+        '{"choices":null}',
+        "[DONE]",
+        "after the end",
+    )
+    assert (text, reading.reason, reading.done) == ("a", "stop", True)
+    assert reading.usage([]).completion_tokens == 2
+    assert not reading.usage([]).estimated
+
+
+def test_half_a_usage_is_estimated() -> None:
+    reading, _ = _take('{"choices":[{"delta":{"content":"四个汉字"},"finish_reason":"stop"}],"usage":{"prompt_tokens":null}}')
+    usage = reading.usage([Message("user", "两字")])
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (6, 4, True)
+
+
+@pytest.mark.parametrize("frame", ["{", "[]", '"x"', '{"choices":{}}', '{"choices":[{"delta":{"content":5}}]}', "\x00", ""])
+def test_frames_that_cannot_be_read(frame: str) -> None:
+    with pytest.raises(wire.Passing, match="cannot be read"):
+        _take(frame)
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        ('{"message":"busy","code":1302}', False),
+        ('{"message":"bad","code":"1214"}', True),
+        ('{"message":"no money","type":"insufficient_quota"}', True),
+        ('{"message":"x","type":"invalid_request_error","code":null}', True),
+        ('"just words"', False),
+        ("{}", False),
+        ("17", False),
+    ],
+)
+def test_errors_inside_a_stream(error: str, refused: bool) -> None:
+    with pytest.raises(Refused if refused else wire.Passing):
+        _take(f'{{"error":{error}}}')
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "seconds"),
+    [
+        ("7", None, 7.0),
+        ("0.5", None, 0.5),
+        ("-3", None, 0.0),
+        ("999999", None, wire.RETRY_AFTER_S_MAX),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 30.0),
+        ("Sun, 22 Nov 2026 10:00:30 GMT", None, None),
+        ("soon", "Sun, 22 Nov 2026 10:00:00 GMT", None),
+        ("nan", None, None),
+        ("inf", None, None),
+        (None, None, None),
+        ("", None, None),
+    ],
+)
+def test_retry_after(header: str | None, date: str | None, seconds: float | None) -> None:
+    assert wire.retry_after_s(header, date) == seconds
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":', b'{"error":{"code":[1]}}', b'{"detail":"no"}', b"\xff"])
+def test_error_bodies_that_say_nothing_are_still_errors(body: bytes) -> None:
+    assert wire.error_in(body) == wire.ErrorDetail()
