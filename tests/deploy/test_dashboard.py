@@ -26,7 +26,7 @@ def metrics() -> dict[str, set[str]]:
                 ):
                     continue
                 name, labels = node.args[0], node.args[2] if len(node.args) > 2 else ast.Tuple(elts=[])
-                if isinstance(name, ast.Constant) and str(name.value).startswith("claw_"):
+                if isinstance(name, ast.Constant) and isinstance(name.value, str) and name.value.startswith("claw_"):
                     for suffix in SUFFIXES[node.func.id]:
                         found[f"{name.value}{suffix}"] = set(ast.literal_eval(labels))
     return found
