@@ -76,7 +76,7 @@ class Idempotency:
             return Fresh(entry, digest)
         try:
             return msgspec.json.decode(stored[64:], type=Replay)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("answer_undecodable", entry=entry, error=str(error))
             return Fresh(entry, digest)
 

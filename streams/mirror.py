@@ -83,7 +83,7 @@ class Mirror:
             return  # a tombstone: the document is long gone, and nothing older can follow
         try:
             event = self._decode(value)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("progress_undecodable", error=str(error))
             return
         version, state = event.data.version, event.data.state

@@ -38,7 +38,7 @@ if redis.call('EXISTS', KEYS[3]) == 1 then return 0 end
 local old = redis.pcall('GET', KEYS[1])
 if type(old) == 'string' then
   local order, rank = string.match(old, '^([%d.]+) (%x*) ')
-  if order and ARGV[1] <= order then return 0 end
+  if order and #order == #ARGV[1] and ARGV[1] <= order then return 0 end
   if rank and rank ~= '' and (rank ~= ARGV[2] or ARGV[4] == '') then redis.call('ZREM', KEYS[2], rank .. ARGV[3]) end
 end
 if ARGV[4] == '' then
@@ -175,7 +175,7 @@ class RecordTable(Generic[T]):
             return None
         try:
             return self._decode(parts[2])
-        except (IndexError, msgspec.DecodeError) as error:
+        except (IndexError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("record_undecodable", table=self.name, scope=scope, id=id, error=str(error))
             return None
 

@@ -87,7 +87,7 @@ class Turns:
             return None
         try:
             return msgspec.json.decode(raw, type=Location)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("location_undecodable", reply_id=reply_id, error=str(error))
             return None
 
