@@ -11,7 +11,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.metrics import Metrics
 from schemas.traces import new_traceparent, valid_traceparent
@@ -45,9 +45,8 @@ class Envelope:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *headers]
-                http = cast("HTTPScope", scope)
                 self._metrics.answered(
-                    http["method"], scope.get("path_template") or UNMATCHED, message["status"], time.perf_counter() - began
+                    scope["method"], scope.get("path_template") or UNMATCHED, message["status"], time.perf_counter() - began
                 )
             await send(message)
 

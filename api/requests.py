@@ -1,25 +1,78 @@
-"""Reading a request body: bounded, UTF-8, strict, and with every bad field named at once.
+"""The request as handlers see it: who calls, in which trace, with which ids, and a body that is read strictly.
 
-The framework would convert leniently (``"5"`` passes for 5) and in two steps; this decodes straight into the struct that the handler
-declares as ``data``.
+The framework would convert bodies leniently (``"5"`` passes for 5) and in two steps; this decodes straight into the struct that the
+handler declares as ``data``, and names every bad field at once.
 """
 
+import hashlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 from litestar import Request
+from litestar.enums import HttpMethod
 from litestar.exceptions import InternalServerException
 
+from api.envelope import traceparent_of
+from api.identity import Caller
+from api.ports import Ports
 from api.problems import field_error
+from schemas import ids
 from schemas.errors import FieldError, Refused
+from schemas.events import Event
+from streams.idempotency import check_key
 
 ERRORS_MAX = 20  # fields named in one answer
 NAME_CHARS_MAX = 100  # of an unknown field's name, which is echoed
 
 
-class JsonRequest(Request[Any, Any, Any]):
+E = TypeVar("E", bound=Event)
+
+
+class ApiRequest(Request[Caller, Any, Any]):
     """The application's request class. The size limit is counted while the body arrives (``request_max_body_size``)."""
+
+    @property
+    def ports(self) -> Ports:
+        """What the handler may reach."""
+        return cast("Ports", self.app.state.ports)
+
+    @property
+    def traceparent(self) -> str:
+        """The trace context that every event of this request carries."""
+        return traceparent_of(self.scope)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The client's ``Idempotency-Key``; None when it sent none."""
+        return self.headers.get("idempotency-key")
+
+    async def new_id(self, name: str, tenant: str = "", user: str = "") -> str:
+        """A UUID for the thing ``name`` that this request makes.
+
+        With an ``Idempotency-Key`` a POST gives the same one again, so that a repeat doubles nothing; the body is part of it, because the
+        same key with another body is another request even while nobody can tell.
+        """
+        key = self.idempotency_key
+        if key is None or self.method != HttpMethod.POST:
+            return str(UUID(bytes=self.ports.random_bytes(16), version=4))
+        check_key(key)
+        digest = hashlib.sha256(await self.body()).hexdigest()
+        return ids.derived("request", tenant, user, self.scope["path"], key, digest, name)
+
+    async def event(self, kind: type[E], subject: str, data: Any, caller: Caller | None = None) -> E:
+        """An event of this request: its tenant, its trace, an id that a repeat gives again."""
+        caller = caller or self.user
+        return kind(
+            id=await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id),
+            source="/claw/api",
+            subject=subject,
+            time=self.ports.clock.now(),
+            tenant=caller.tenant,
+            traceparent=self.traceparent,
+            data=data,
+        )
 
     async def body(self) -> bytes:
         """The whole body; Refused when the client stops in the middle."""

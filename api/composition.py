@@ -1,0 +1,66 @@
+"""Opens what an API process needs, in order, and closes it again."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from adapters.passwords import Passwords
+from adapters.redis import connect
+from adapters.tokens import Tokens
+from api.identity import Identities
+from api.limiting import Limiting
+from api.metrics import Metrics
+from api.ports import Ports
+from api.readiness import Health
+from api.running import Running
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.idempotency import Idempotency
+from streams.limits import Limiter
+from streams.publisher import KafkaPublisher
+from streams.records import Records
+from streams.relay import Relay
+from streams.turns import Turns
+from streams.views import Views
+from streams.visibility import Visibility
+
+
+@asynccontextmanager
+async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncIterator[Ports]:
+    """The ports of one process. Starts with Kafka or Redis down, too: requests then say so, and recover without a restart."""
+    clock, prefix = SystemClock(), settings.redis.key_prefix
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        publisher = KafkaPublisher(settings.kafka)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        relay = Relay(settings.kafka)
+        stack.push_async_callback(relay.stop)
+        await relay.start()
+        passwords = Passwords(settings.auth.hash_concurrency)
+        stack.callback(passwords.close)
+        running = Running()
+        stack.push_async_callback(running.stop)
+        views = Views(redis, prefix)
+        limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
+        yield Ports(
+            settings=settings,
+            clock=clock,
+            random_bytes=secrets.token_bytes,
+            redis=redis,
+            publisher=publisher,
+            relay=relay,
+            views=views,
+            visibility=Visibility(redis, prefix),
+            turns=Turns(redis, prefix),
+            records=Records(redis, prefix, publisher, views, clock),
+            idempotency=Idempotency(redis, prefix),
+            limiting=Limiting(limiter, settings.limits, metrics),
+            identities=Identities(tokens, views, clock),
+            passwords=passwords,
+            tokens=tokens,
+            running=running,
+            metrics=metrics,
+            health=Health(redis, prefix, publisher, relay),
+        )

@@ -1,0 +1,117 @@
+"""Conversations: the records, and the messages in them."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, patch, post
+
+from api.access import check_knowledge_bases, conversation, conversations_of
+from api.answers import answered, etag, once, paged, require_match
+from api.documentation import PROBLEMS, Cursor, Limit
+from api.gate import CHAT
+from api.requests import ApiRequest
+from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
+from schemas.bodies.pages import Page
+from schemas.records import Conversation, ConversationChanged
+from streams.agent import Outgoing
+from streams.topics import CONVERSATIONS_CHANGED
+
+
+@post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Open a conversation")
+async def create(request: ApiRequest, data: ConversationCreate) -> Response[ConversationView]:
+    """The conversation can be read, and asked in, when this answers."""
+
+    async def make() -> Response[Any]:
+        caller, now = request.user, request.ports.clock.now()
+        chosen = tuple(str(base_id) for base_id in data.knowledge_base_ids)
+        await check_knowledge_bases(request.ports, caller, chosen)
+        made = Conversation(
+            id=await request.new_id("conversation", caller.tenant, caller.account_id),
+            tenant=caller.tenant,
+            user_id=caller.account_id,
+            title=data.title,
+            type=data.type,
+            system_prompt=data.system_prompt,
+            knowledge_base_ids=chosen,
+            created_at=now,
+            updated_at=now,
+        )
+        await _write(request, made)
+        return _shown(made, HTTPStatus.CREATED)
+
+    return await once(request, make)
+
+
+@get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last changed first")
+async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
+    """Cursor pages."""
+    page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+    return paged(page, ConversationView.of)
+
+
+@get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Read a conversation")
+async def read(request: ApiRequest, conversation_id: UUID) -> Response[ConversationView]:
+    """With its ETag."""
+    return _shown(await conversation(request.ports, request.user, str(conversation_id)))
+
+
+@patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Change a conversation")
+async def change(request: ApiRequest, conversation_id: UUID, data: ConversationPatch) -> Response[ConversationView]:
+    """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
+    ports, caller = request.ports, request.user
+    said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    if "knowledge_base_ids" in said:
+        said["knowledge_base_ids"] = tuple(str(base_id) for base_id in said["knowledge_base_ids"])
+        await check_knowledge_bases(ports, caller, said["knowledge_base_ids"])
+    async with ports.records.lease(f"conversation/{conversation_id}"):
+        present = await conversation(ports, caller, str(conversation_id))
+        require_match(request, present.revision)
+        changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
+        await _write(request, changed)
+    return _shown(changed)
+
+
+@delete("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Delete a conversation and its messages")
+async def remove(request: ApiRequest, conversation_id: UUID) -> None:
+    """Gone for every reader when this answers."""
+    ports, caller = request.ports, request.user
+    async with ports.records.lease(f"conversation/{conversation_id}"):
+        present = await conversation(ports, caller, str(conversation_id))
+        require_match(request, present.revision)
+        gone = msgspec.structs.replace(
+            present, title="", system_prompt="", deleted=True, updated_at=ports.clock.now(), revision=present.revision + 1
+        )
+        await _write(request, gone)
+
+
+@get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
+async def messages(request: ApiRequest, conversation_id: UUID, limit: Limit = 20, cursor: Cursor = "") -> Page[MessageView]:
+    """Questions and answers with citations; an answer appears when it has ended."""
+    ports, caller = request.ports, request.user
+    found = await conversation(ports, caller, str(conversation_id))
+    page = await ports.views.messages.list(f"{caller.tenant}/{found.id}", limit=limit, cursor=cursor)
+    return paged(page, MessageView.of)
+
+
+async def _write(request: ApiRequest, record: Conversation) -> None:
+    event = await request.event(ConversationChanged, record.id, record)
+    await request.ports.records.change(Outgoing(CONVERSATIONS_CHANGED, event))
+    key = (record.tenant, record.user_id, record.id)
+    if record.deleted:
+        request.ports.running.conversations.forget(key)
+    else:
+        request.ports.running.conversations.put(key, record)
+
+
+def _shown(record: Conversation, status: int = HTTPStatus.OK) -> Response[ConversationView]:
+    headers = {"ETag": etag(record.revision)}
+    if status == HTTPStatus.CREATED:
+        headers["Location"] = f"/api/v1/conversations/{record.id}"
+    return answered(ConversationView.of(record), status, headers)
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[create, list_, read, change, remove, messages], tags=["conversations"])

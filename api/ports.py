@@ -1,0 +1,46 @@
+"""Everything a request handler may reach, opened once per process and handed over as one value."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapters.passwords import Passwords
+from adapters.redis import Client
+from adapters.tokens import Tokens
+from api.identity import Identities
+from api.limiting import Limiting
+from api.metrics import Metrics
+from api.readiness import Health
+from api.running import Running
+from schemas.settings import Settings
+from streams.agent import Clock
+from streams.idempotency import Idempotency
+from streams.publisher import KafkaPublisher
+from streams.records import Records
+from streams.relay import Relay
+from streams.turns import Turns
+from streams.views import Views
+from streams.visibility import Visibility
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """``random_bytes(n)`` gives n bytes nobody can guess."""
+
+    settings: Settings
+    clock: Clock
+    random_bytes: Callable[[int], bytes]
+    redis: Client
+    publisher: KafkaPublisher
+    relay: Relay
+    views: Views
+    visibility: Visibility
+    turns: Turns
+    records: Records
+    idempotency: Idempotency
+    limiting: Limiting
+    identities: Identities
+    passwords: Passwords
+    tokens: Tokens
+    running: Running
+    metrics: Metrics
+    health: Health

@@ -1,0 +1,90 @@
+"""What this process has seen of running conversations, so that they go on while Redis is down.
+
+Nothing here is the truth: it is read when Redis cannot answer, and what is a second old at most also spares a round trip per question.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from api.recent import Recent
+from schemas.chats import Turn
+from schemas.records import Conversation
+from streams.turns import Location
+
+CONVERSATIONS_MAX = 5_000
+HISTORIES_MAX = 500  # each bounded by limits.history_bytes_max (64 KB): 32 MB at worst
+REPLIES_MAX = 10_000
+FRESH_S = 1.0  # how long a list of knowledge bases is taken as it was: sharing that ends is felt within a second
+STALE_S = 3_600.0  # with Redis down longer than this a conversation is no longer "running"
+FOLLOWERS_MAX = 1_000  # answers followed here only to learn their end while Redis is down
+
+Conversing = tuple[str, str]  # tenant, conversation id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReply:
+    """A turn that was taken here because Redis could not be asked."""
+
+    reply_id: str
+
+
+class Running:
+    """One per process. Keys carry the tenant, so nothing crosses the wall."""
+
+    def __init__(self) -> None:
+        self.conversations: Recent[tuple[str, str, str], Conversation] = Recent(CONVERSATIONS_MAX)  # tenant, user, conversation
+        self.knowledge: Recent[tuple[str, str], tuple[str, ...]] = Recent(CONVERSATIONS_MAX)  # tenant, user
+        self.histories: Recent[Conversing, tuple[Turn, ...]] = Recent(HISTORIES_MAX)
+        self.locations: Recent[tuple[str, str], Location] = Recent(REPLIES_MAX)  # tenant, reply
+        self._turns: Recent[Conversing, OpenReply] = Recent(REPLIES_MAX)
+        self._followers: set[asyncio.Task[None]] = set()
+
+    def open(self, conversing: Conversing, reply_id: str, ttl_s: float) -> str:
+        """Take the turn here; the reply that has it now."""
+        taken = self._turns.get(conversing, ttl_s)
+        if taken is not None and taken.reply_id != reply_id:
+            return taken.reply_id
+        self._turns.put(conversing, OpenReply(reply_id))
+        return reply_id
+
+    def close(self, conversing: Conversing, reply_id: str) -> None:
+        """The reply has ended: give back the turn if it was taken here."""
+        taken = self._turns.get(conversing, STALE_S)
+        if taken is not None and taken.reply_id == reply_id:
+            self._turns.forget(conversing)
+
+    def said(self, conversing: Conversing, turn: Turn, messages_max: int, bytes_max: int) -> None:
+        """Something was said in a conversation whose history is known here."""
+        known = self.histories.get(conversing, STALE_S)
+        if known is not None and messages_max > 0:
+            self.histories.put(conversing, bounded([*known, turn], messages_max, bytes_max))
+
+    def follow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the request; beyond ``FOLLOWERS_MAX`` it is dropped (the turn then ends by its age)."""
+        if len(self._followers) >= FOLLOWERS_MAX:
+            work.close()
+            return
+        task = asyncio.create_task(work, name="reply-follower")
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+
+    async def stop(self) -> None:
+        """End what runs beside requests."""
+        for task in self._followers:
+            task.cancel()
+        if self._followers:
+            await asyncio.wait(self._followers)
+
+
+def bounded(turns: list[Turn], messages_max: int, bytes_max: int) -> tuple[Turn, ...]:
+    """The newest turns that keep both bounds, oldest first."""
+    kept: list[Turn] = []
+    size = 0
+    for turn in reversed(turns[-messages_max:] if messages_max else []):
+        size += len(turn.content.encode())
+        if size > bytes_max:
+            break
+        kept.append(turn)
+    return tuple(reversed(kept))
