@@ -53,6 +53,7 @@ class Node(Section, frozen=True, kw_only=True):
     home: Annotated[Path, Meta(description="Data folder of the embedded stack: logs, index, secrets, process ids.")] = Path(".claw")
     host: Annotated[str, Meta(description="Address the API binds to.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 takes a free one.")] = 8000
+    metrics_host: Annotated[str, Meta(description="Address a worker's /metrics and /livez bind to; in a container 0.0.0.0.")] = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of a worker's /metrics and /livez; 0 takes a free one.")] = 0
     log_format: Annotated[
         Literal["auto", "json", "text"], Meta(description="`json` for machines, `text` for people, `auto` = text on a terminal.")
@@ -237,6 +238,11 @@ class Lanes(Section, frozen=True, kw_only=True):
     inbox_tenants: Annotated[
         str, Meta(description="Comma-separated tenants whose inbox topic is read; `default` is the open one of the loopback profile.")
     ] = "default"
+
+    @property
+    def inboxes(self) -> tuple[str, ...]:
+        """The tenants of ``inbox_tenants``."""
+        return tuple(tenant for tenant in (each.strip() for each in self.inbox_tenants.split(",")) if tenant)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
