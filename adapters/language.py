@@ -19,7 +19,8 @@ _WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
-    "什[么麽](?:时[候间])?|多少|哪[个些里年位]?|谁|如何|怎[么样]+|为何|为什么|何时|是否|第?几|吗|呢|请问|请|[的是在了有和与被中于以及其之由从为将把也都等上下年]"
+    "什[么麽](?:时[候间])?|多少|多[大长高久远]|[哪这那一][一几]?[个些里年月天种部座位项类家条艘]?|谁|如[何果]|怎[么样]+|为何|为什么|何时|是否"
+    "|第?几|可能|应该|吗|呢|请问|请|[的是在了有和与及或被中于以其之由从为将把也都才就而但并则所不能要会可上下年]"
 )
 _EN_FUNCTION = frozenset(
     re.findall(

@@ -29,7 +29,7 @@ class Running(Struct):
 async def eventually(condition: Callable[[], bool]) -> None:
     """Within a second."""
     async with asyncio.timeout(1):
-        while not condition():  # noqa: ASYNC110 - what the other end of a socket has noticed sets no event here
+        while not condition():
             await asyncio.sleep(0.01)
 
 
