@@ -1,8 +1,8 @@
 """Whether passages can be the ground of an answer at all: the threshold behind "not in the knowledge base".
 
 The measure is lexical coverage: which share of the question's content terms one document's passages (with its title and headings) hold.
-It does not depend on the index, on fusion, or on the size of the corpus. Terms weigh by how rare their characters are in everyday Chinese, because
-a question about something the passages do not know shares its common words with them, but not its names.
+It does not depend on the index, on fusion, or on the size of the corpus. Terms weigh by how rare their characters are in everyday
+Chinese, because a question about something the passages do not know shares its common words with them, but not its names.
 
 Measured (THRESHOLD) with the six best chunks of plain BM25 over character bigrams: "refused" counts questions whose source was left out of
 the index, "false refusals" those that have it there. A lexical measure cannot see that a passage is near the subject yet does not answer
