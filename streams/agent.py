@@ -91,7 +91,7 @@ class Agent:
 
     ``in_flight_max`` bounds steps running at once in one partition; ``leased`` runs each key under a Redis lease. ``failed`` says what
     else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
-    by one (counters).
+    by one (counters). ``assigned`` is told of each partition this process gets, before any of its events.
     """
 
     name: str
@@ -102,6 +102,7 @@ class Agent:
     leased: bool = False
     raw: bool = False
     in_order: bool = False
+    assigned: Callable[[Topic, int], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

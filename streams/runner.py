@@ -48,7 +48,8 @@ class Turn:
 
     permits: asyncio.Semaphore
     offered_s: float
-    number: int = 0  # how often this event was left to somebody else before
+    begun_s: float | None = None  # when the work had all it waited for; the work says so
+    number: int = 0  # how often this event was left to somebody newer before; the work says so
     detached: bool = False
 
 
@@ -113,8 +114,6 @@ class KeyedRunner(Generic[R]):
         self._again: dict[_Entry[R], asyncio.TimerHandle] = {}
         self._last_offset = -1
         self._released = self._closed = False
-        self.started = 0  # events started and finished since the beginning: whether anything moves
-        self.finished = 0
 
     @property
     def unacknowledged(self) -> int:
@@ -127,9 +126,14 @@ class KeyedRunner(Generic[R]):
         return len(self._waiting)
 
     @property
-    def oldest_offered_s(self) -> float | None:
-        """When the oldest unacknowledged event was offered, in the loop's time."""
-        return self._order[0].turn.offered_s if self._order else None
+    def head(self) -> Turn | None:
+        """The oldest unacknowledged event's."""
+        return self._order[0].turn if self._order else None
+
+    @property
+    def open(self) -> bool:
+        """Whether events are taken at all."""
+        return not (self._closed or self._released)
 
     @property
     def tasks(self) -> list[asyncio.Task[Outcome]]:
@@ -211,7 +215,6 @@ class KeyedRunner(Generic[R]):
             entry.turn.detached = False
         else:
             entry.task = asyncio.ensure_future(self._work(entry.record, entry.turn))
-        self.started += 1
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
 
     def _ended(self, entry: _Entry[R], task: asyncio.Task[Outcome]) -> None:
@@ -228,7 +231,6 @@ class KeyedRunner(Generic[R]):
 
     def _finish(self, entry: _Entry[R]) -> None:
         entry.done = True
-        self.finished += 1
         queue = self._keys[entry.key]
         queue.popleft()
         if queue:
@@ -242,6 +244,5 @@ class KeyedRunner(Generic[R]):
 
     def _turn_again(self, entry: _Entry[R]) -> None:
         delay_s = min(TURN_DELAY_S_MAX, TURN_DELAY_S_MIN * 2**entry.turn.number)
-        entry.turn.number += 1
         entry.task = None
         self._again[entry] = asyncio.get_running_loop().call_later(delay_s, self._start, entry)

@@ -1,0 +1,25 @@
+"""How many partitions topics have, asked of the broker."""
+
+from collections.abc import Collection
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from adapters.kafka import connection
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+
+REQUEST_MS = 10_000  # one administrative call
+
+
+async def partitions_of(kafka: Kafka, names: Collection[str]) -> dict[str, int]:
+    """Partitions by physical topic name, of those that exist; raises Unavailable when the broker cannot be reached."""
+    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=REQUEST_MS)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(sorted(names))
+    except (KafkaError, OSError) as error:
+        raise Unavailable("kafka_unavailable", f"the broker does not say which topics there are: {error!r}") from error
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"] and topic["partitions"]}

@@ -1,0 +1,51 @@
+"""What a worker answers over HTTP: ``/livez``, ``/readyz``, ``/metrics``, on loopback. GET only; nothing else needs a server here."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+
+HOST = "127.0.0.1"
+REQUEST_BYTES_MAX = 8_192  # a scraper's request with all its headers
+REQUEST_S_MAX = 5.0  # for a client to say what it wants and take the answer
+
+Answer = tuple[HTTPStatus, str, bytes]  # status, content type, body
+
+
+class StatusServer:
+    """``pages`` maps a path to what is answered there, computed at each request."""
+
+    def __init__(self, pages: dict[str, Callable[[], Answer]]) -> None:
+        self._pages = pages
+        self._server: asyncio.Server | None = None
+
+    async def start(self, port: int) -> int:
+        """Listen; returns the port, a free one for 0. Raises OSError when it is taken."""
+        self._server = await asyncio.start_server(self._serve, HOST, port, limit=REQUEST_BYTES_MAX)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_S_MAX):
+                request = await reader.readuntil(b"\r\n\r\n")
+                status, content_type, body = self._answer(request)
+                head = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+                writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+                await writer.drain()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a client that does not say what it wants gets nothing
+        finally:
+            writer.close()
+
+    def _answer(self, request: bytes) -> Answer:
+        method, _, rest = request.partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0].decode(errors="replace")
+        if method != b"GET":
+            return HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"GET only\n"
+        page = self._pages.get(path)
+        return page() if page is not None else (HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")

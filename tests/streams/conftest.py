@@ -1,0 +1,157 @@
+"""Worker processes, and pokes for them."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from adapters.redis import Client, connect
+from schemas import ids
+from schemas.settings import Lanes, Settings
+from streams.agent import Outgoing
+from streams.publisher import KafkaPublisher
+from streams.topics import DEAD_LETTERS, Topic
+from tests.streams.poked import OTHER, POKED, Poke, Poked, effect_keys
+
+
+@dataclass
+class Fleet:
+    """Worker processes of one installation; logs in ``folder``."""
+
+    settings: Settings
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    async def start(self, lane: str, **environment: str) -> asyncio.subprocess.Process:
+        kafka, redis, lanes = self.settings.kafka, self.settings.redis, self.settings.lanes
+        given = {
+            "CLAW_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "CLAW_KAFKA_TOPIC_PREFIX": kafka.topic_prefix,
+            "CLAW_REDIS_URL": redis.url,
+            "CLAW_REDIS_KEY_PREFIX": redis.key_prefix,
+            "CLAW_LANE_SESSION_TIMEOUT_S": str(lanes.session_timeout_s),
+            "CLAW_LANE_LEASE_S": str(lanes.lease_s),
+        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
+        number = len(self.processes)
+        with (self.folder / f"worker-{number}.log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.streams.worker",
+                lane,
+                env=kept | given | self.environment | environment,
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+    def log(self, process: asyncio.subprocess.Process) -> list[dict]:
+        """What a worker logged."""
+        path = self.folder / f"worker-{self.processes.index(process)}.log"
+        return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.startswith(b"{") and line.endswith(b"}")]
+
+    async def logged(self, process: asyncio.subprocess.Process, event: str, times: int = 1, timeout_s: float = 30) -> dict:
+        """Wait for a log line; returns it."""
+        async with asyncio.timeout(timeout_s):
+            while len(lines := [line for line in self.log(process) if line.get("event") == event]) < times:
+                assert process.returncode is None, f"worker ended: {self.folder}/worker-{self.processes.index(process)}.log"
+                await asyncio.sleep(0.05)
+        return lines[-1]
+
+    async def kill(self, process: asyncio.subprocess.Process) -> None:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    async def stop(self, process: asyncio.subprocess.Process, timeout_s: float = 12) -> int:
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(timeout_s):
+            return await process.wait()
+
+
+@pytest.fixture
+def lane_settings(settings: Settings) -> Settings:
+    """Short sessions, so that a killed worker is missed soon."""
+    return msgspec.structs.replace(settings, lanes=Lanes(session_timeout_s=6, lease_s=2))
+
+
+@pytest.fixture
+async def fleet(lane_settings: Settings, tmp_path: Path) -> AsyncIterator[Fleet]:
+    fleet = Fleet(lane_settings, tmp_path)
+    yield fleet
+    for process in fleet.processes:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator[Client]:
+    client = connect(settings.redis)
+    yield client
+    keys = [key async for key in client.scan_iter(f"{settings.redis.key_prefix}:*", count=1000)]
+    for start in range(0, len(keys), 500):
+        await client.delete(*keys[start : start + 500])
+    await client.aclose()
+
+
+@pytest.fixture
+async def publisher(settings: Settings, topics) -> AsyncIterator[KafkaPublisher]:
+    await topics(POKED, OTHER, DEAD_LETTERS)
+    publisher = KafkaPublisher(settings.kafka, topics=(POKED, OTHER, DEAD_LETTERS))
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+def poke(key: str, number: int, *, topic: Topic = POKED, **data) -> Outgoing:
+    event = Poked(
+        id=ids.derived(key, number),
+        source="/claw/tests",
+        subject=key,
+        time=datetime.now(UTC),
+        tenant="t",
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        data=Poke(number, **data),
+    )
+    return Outgoing(topic, event, key)
+
+
+@dataclass
+class Effects:
+    """What the agents of the workers did."""
+
+    redis: Client
+    prefix: str
+
+    async def counts(self, agent: str) -> dict[str, int]:
+        found = await self.redis.hgetall(effect_keys(self.prefix, agent, "")[0])
+        return {"runs": 0, "effects": 0} | {name.decode(): int(count) for name, count in found.items()}
+
+    async def of(self, agent: str, key: str) -> list[int]:
+        return [int(number) for number in await self.redis.lrange(effect_keys(self.prefix, agent, key)[2], 0, -1)]
+
+    async def reach(self, agent: str, wanted: int, timeout_s: float = 30) -> dict[str, int]:
+        """Wait until an agent has had so many effects."""
+        async with asyncio.timeout(timeout_s):
+            while (counts := await self.counts(agent))["effects"] < wanted:
+                await asyncio.sleep(0.05)
+        return counts
+
+
+@pytest.fixture
+def effects(redis: Client, settings: Settings) -> Effects:
+    return Effects(redis, settings.redis.key_prefix)
+
+
+Poker = Callable[..., Outgoing]
