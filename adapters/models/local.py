@@ -23,6 +23,7 @@ QUOTES_MAX = 3
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SENTENCE_CHARS_MIN = 8
+_SAYS_ENOUGH = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
 _WORTH_QUOTING = 0.6  # of the best sentence's score
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
@@ -74,11 +75,11 @@ class LocalModel:
 
 
 def _quotes(request: AnswerRequest) -> list[_Sentence]:
-    """The sentences to quote, in reading order; a follow-up that names nothing is read with the question before it."""
-    ranked = _ranked(request.question, request.passages)
-    if not ranked:
-        asked = [turn.content for turn in request.history if turn.role == "user"]
-        ranked = _ranked(asked[-1], request.passages) if asked else []
+    """The sentences to quote, in reading order; a follow-up that says little or nothing of them is read with the question before it."""
+    before = next((turn.content for turn in reversed(request.history) if turn.role == "user"), "")
+    says = sum(weight(term) for term in terms(fold(request.question)))
+    ranked = _ranked(request.question, request.passages) if says >= _SAYS_ENOUGH or not before else []
+    ranked = ranked or (_ranked(f"{before}\n{request.question}", request.passages) if before else [])
     chosen: list[_Sentence] = []
     tokens = 0
     for sentence in ranked:

@@ -44,7 +44,8 @@ async def test_admits_that_nothing_is_found_and_cites_nothing(question: str, say
 
 async def test_a_follow_up_that_names_nothing_is_read_with_the_question_before_it() -> None:
     history = (Turn("user", "黄鹤楼始建于哪一年？"), Turn("assistant", "公元223年。"))
-    assert "223年" in _text(await _answer("为什么？", history=history))
+    for question in ("为什么？", "它是什么时候建的？", "那现在的呢？"):
+        assert "[1]" in _text(await _answer(question, history=history))
 
 
 async def test_every_quote_is_cited_and_literal() -> None:
