@@ -171,10 +171,17 @@ class TestSecrets:
             words = [*strings(service.get("command", [])), *strings(service["healthcheck"])]
             assert not any(match["name"] in SECRET_VALUES for word in words for match in REFERENCE.finditer(word))
 
-    def test_provider_keys_go_only_where_they_are_used(self) -> None:
-        holders = {name for name in OURS if "CLAW_MODEL_API_KEY" in SERVICES[name]["environment"]}
-        assert holders == {"worker-chat"}
-        assert {name for name in OURS if "CLAW_AUTH_SECRET" in SERVICES[name]["environment"]} == {"api"}
+    @pytest.mark.parametrize(
+        ("secret", "holders"),
+        [
+            ("CLAW_AUTH_SECRET", {"api"}),
+            ("CLAW_MODEL_API_KEY", {"worker-chat"}),
+            ("CLAW_QDRANT_API_KEY", {"worker-knowledge"}),
+            ("CLAW_RETRIEVAL_EMBEDDING_API_KEY", {"worker-knowledge", "worker-documents"}),
+        ],
+    )
+    def test_a_credential_goes_only_where_it_is_used(self, secret: str, holders: set[str]) -> None:
+        assert {name for name in OURS if secret in SERVICES[name]["environment"]} == holders
 
 
 @pytest.mark.parametrize("name", SERVICES)
