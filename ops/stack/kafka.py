@@ -48,7 +48,9 @@ NODE = {
     "background.threads": "2",
     "log.cleaner.dedupe.buffer.size": "16777216",  # the default of 128 MiB would be half of the heap; 16 hold 600,000 keys a pass
     "metadata.max.idle.interval.ms": "5000",  # one no-op record per 5 s instead of two a second
-    "controlled.shutdown.enable": "false",  # there is no other broker to hand leadership to
+    # After a kill -9 the controller refuses the new broker until the old one's session has run out: 9 s by default.
+    "broker.session.timeout.ms": "4000",
+    "broker.heartbeat.interval.ms": "1000",
 }
 
 

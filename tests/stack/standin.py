@@ -1,11 +1,11 @@
 """A stack whose lanes and API are tiny stand-ins: ``python -m tests.stack.standin`` is `claw up` with them. Kafka and Redis are real."""
 
-import os
 import sys
 from dataclasses import replace
 
 from ops import cli
-from ops.stack import command, plan
+from ops.stack import command
+from ops.stack.plan import Plan, plan
 
 SERVICE = """
 import http.server, os, sys, time
@@ -23,12 +23,12 @@ http.server.HTTPServer(("127.0.0.1", port), Ready).serve_forever()
 """
 
 
-def planned(settings, environ):
+def planned(settings, environ) -> Plan:
     """The real plan with other commands."""
-    real = plan.plan(settings, environ)
+    real = plan(settings, environ)
     return replace(real, services=tuple(replace(service, command=(sys.executable, "-c", SERVICE)) for service in real.services))
 
 
 if __name__ == "__main__":
-    command.plan = planned
+    command.plan = planned  # type: ignore[attr-defined]  # standing in for the import
     sys.exit(cli.main([*sys.argv[1:]] or ["up"]))
