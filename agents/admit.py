@@ -16,9 +16,9 @@ from schemas.documents import Document, DocumentId, DocumentSubmitted, DocumentW
 from schemas.errors import FieldError, Refused
 from schemas.traces import new_traceparent, valid_traceparent
 from streams.agent import Agent, Context, Delivery, Outgoing
-from streams.topics import DOCUMENTS_SUBMITTED, Topic
+from streams.topics import DOCUMENTS_SUBMITTED, TENANT_NAME, Topic
 
-_TENANT = re.compile(r"claw\.inbox\.([a-z0-9-]{1,64})\.v1$")
+_INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1$")
 
 
 class Inbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,7 +103,7 @@ def agent(
 
 def tenant_of(topic: str) -> str:
     """The tenant an inbox topic belongs to; the physical name may carry a prefix."""
-    match = _TENANT.search(topic)
+    match = _INBOX.search(topic)
     if match is None:
         raise Refused("event_malformed", f"{topic} is not the name of an inbox")
     return match[1]

@@ -1,5 +1,6 @@
 """Every topic as plain data: name, key, events, partitions, retention, owner. Nothing here talks to a broker."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from schemas.settings import Kafka
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MIB = 1_048_576
+TENANT_NAME = re.compile(r"[a-z0-9-]{1,64}")
 
 Count = Literal["keyed", "replies"]
 

@@ -74,7 +74,7 @@ class Supervisor:
         self._remember()
         await self._start_servers()
         await self._apply_topics()
-        await _all(*(self._start_part(component) for component in self._plan.services))
+        await _all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
         self._ready = True
         self._remember()
         self._say(f"ready {self._plan.url}")
@@ -107,6 +107,12 @@ class Supervisor:
                     raise
                 await asyncio.sleep(PAUSE_FIRST_S)
         self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
+
+    async def _make_key(self) -> None:
+        from ops import keys  # noqa: PLC0415 - imported while the lanes start
+
+        if path := await keys.ensure_local(self._plan.settings):
+            self._say(f"{'key':<10} {path} (an API key of tenant {keys.LOCAL_TENANT})")
 
     async def _start_part(self, component: Component) -> None:
         """Start one part and return when it answers; a few attempts, then Ended is raised."""

@@ -1,0 +1,148 @@
+"""Which agents share a process, and what each lane opens.
+
+Lanes are split by what they wait for, because a slow agent starves its neighbours.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from adapters.children import TextWorker
+from adapters.embedders import QueryEncoder
+from adapters.index.choose import vector_index
+from adapters.models.choose import answer_model
+from adapters.redis import Client
+from agents import admit, embed, meter, parse, project, route
+from agents.generate import Generate
+from agents.index import Index
+from agents.retrieve import Retrieve
+from schemas import ids
+from schemas.errors import ConfigurationError
+from schemas.settings import Settings
+from streams import topics
+from streams.agent import Agent, Lane
+from streams.counters import CounterFeed
+from streams.gaps import GapReader
+from streams.mirror import Mirror
+from streams.turns import CancelWatch, Turns
+from streams.views import Views, usage_counter
+from streams.visibility import Sight, Visibility
+
+QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
+UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
+EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
+BULK_IN_FLIGHT_MAX = 8  # the smaller share
+EMBEDDINGS_IN_FLIGHT_MAX = 32  # per partition: gathered into batches of the model
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every lane is built from."""
+
+    settings: Settings
+    redis: Client
+
+
+class Opened(Protocol):
+    """A port with a life of its own."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Started(Protocol):
+    """The same by other names."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def lane(name: str, parts: Parts) -> Lane:
+    """The lane of this name; raises ConfigurationError for one that does not exist."""
+    if name not in LANES:
+        raise ConfigurationError(f"there is no lane {name!r}: the lanes are {', '.join(LANES)}")
+    return LANES[name](parts)
+
+
+def knowledge(parts: Parts) -> Lane:
+    """Waits for the index; with the embedded engine there is one such worker."""
+    settings, retrieval = parts.settings, parts.settings.retrieval
+    visibility, mirror = _visibility(parts), Mirror(settings.kafka)
+    encoder = QueryEncoder(retrieval)
+    index = vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    retrieve = Retrieve(index, encoder, Sight(visibility, mirror), retrieval, QUESTIONS_IN_FLIGHT_MAX)
+    store = Index(index, visibility, encoder.embedding_name, UPSERTS_IN_FLIGHT_MAX)
+    return _lane("knowledge", (retrieve.agent(), store.agent()), opened=(index, encoder), started=(mirror,))
+
+
+def chat(parts: Parts) -> Lane:
+    """Waits for the model; hundreds in flight."""
+    settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
+    model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
+    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, _visibility(parts))
+    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch,))
+
+
+def documents(parts: Parts) -> Lane:
+    """Waits for CPU, in child processes, and for an embedding provider where one is configured."""
+    worker, visibility = TextWorker(parts.settings.retrieval), _visibility(parts)
+    agents = (
+        parse.agent(
+            "parse_express", topics.DOCUMENTS_QUEUED_EXPRESS, worker=worker, visibility=visibility, in_flight_max=EXPRESS_IN_FLIGHT_MAX
+        ),
+        parse.agent("parse_bulk", topics.DOCUMENTS_QUEUED_BULK, worker=worker, visibility=visibility, in_flight_max=BULK_IN_FLIGHT_MAX),
+        embed.agent(worker=worker, visibility=visibility, in_flight_max=EMBEDDINGS_IN_FLIGHT_MAX),
+    )
+    return _lane("documents", agents, started=(worker,))
+
+
+def tables(parts: Parts) -> Lane:
+    """Waits for Redis: fast, in order."""
+    settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
+    views = Views(redis, prefix)
+    counter = usage_counter(redis, prefix, topics.USAGE_RECORDED.partitions(settings.kafka))
+    feed = CounterFeed(counter, GapReader(settings.kafka, topics.USAGE_RECORDED), meter.changes_of)
+
+    async def has_knowledge_base(tenant: str, knowledge_base: str) -> bool:
+        if knowledge_base == ids.default_knowledge_base(tenant):
+            return True
+        return await views.knowledge_bases.get(tenant, knowledge_base) is not None
+
+    inboxes = tuple(topics.inbox(tenant) for tenant in settings.lanes.inboxes)
+    agents = (
+        admit.agent(
+            inboxes,
+            has_knowledge_base=has_knowledge_base,
+            text_bytes_max=settings.limits.document_inline_bytes_max,
+            random_bytes=secrets.token_bytes,
+        ),
+        route.agent(_visibility(parts)),
+        project.agent(views),
+        meter.agent(feed),
+    )
+    return _lane("tables", agents)
+
+
+LANES: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
+
+
+def _visibility(parts: Parts) -> Visibility:
+    return Visibility(parts.redis, parts.settings.redis.key_prefix)
+
+
+def _lane(name: str, agents: tuple[Agent, ...], *, opened: tuple[Opened, ...] = (), started: tuple[Started, ...] = ()) -> Lane:
+    """A lane whose ports open in order and close in reverse, also when one of them fails to open."""
+    stack = AsyncExitStack()
+    steps: list[tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = [(port.open, port.close) for port in opened]
+    steps += [(port.start, port.stop) for port in started]
+
+    async def open_all() -> None:
+        for begin, end in steps:
+            await begin()
+            stack.push_async_callback(end)
+
+    return Lane(name, agents, open_all, stack.aclose)

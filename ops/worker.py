@@ -1,0 +1,34 @@
+"""``claw worker --lane NAME``: one lane in this process."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from adapters.redis import connect
+from ops import lanes, logs
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.lane import LaneWorker
+from streams.publisher import KafkaPublisher
+
+
+def run(settings: Settings, name: str) -> int:
+    """Until SIGTERM or SIGINT; returns the exit code of streams.lane.LaneWorker."""
+    logs.configure(settings.node, name)
+    return uvloop.run(_run(settings, name))
+
+
+async def _run(settings: Settings, name: str) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        publisher = KafkaPublisher(settings.kafka)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        lane = lanes.lane(name, lanes.Parts(settings, redis))
+        return await LaneWorker(settings, lane, publisher, redis, SystemClock()).run(stop)

@@ -1,0 +1,138 @@
+"""One whole stack for all system tests: ``claw up`` as a process, with the stub provider as its model."""
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from ops.client import Client, announced, stack
+from ops.stack.state import Process, read_state
+
+# slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
+MODEL = "stub?first_ms=50&tokens=60&token_ms=50"
+
+
+@dataclass(frozen=True)
+class Up:
+    """The stack under test, seen from outside."""
+
+    url: str
+    home: Path
+    settings: dict[str, str]
+
+    def process(self, component: str) -> Process:
+        state = read_state(self.home)
+        assert state is not None
+        return state.components[component]
+
+    @property
+    def kafka(self) -> str:
+        state = read_state(self.home)
+        assert state is not None
+        return state.kafka
+
+    @property
+    def redis(self) -> str:
+        state = read_state(self.home)
+        assert state is not None
+        return state.redis
+
+    @property
+    def key(self) -> str:
+        return (self.home / "key").read_text(encoding="utf-8").strip()
+
+    async def restarted(self, component: str, before: Process, timeout_s: float = 60.0) -> Process:
+        """Wait for the successor of a process."""
+        async with asyncio.timeout(timeout_s):
+            while (now := self.process(component)).pid == before.pid:
+                await asyncio.sleep(0.1)
+        return now
+
+    async def ready(self, timeout_s: float = 60.0) -> None:
+        async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(f"{self.url}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                await asyncio.sleep(0.2)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
+    home = tmp_path_factory.mktemp("system")
+    stub = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    async with stub as provider:
+        settings = {
+            "CLAW_MODEL_PROVIDER": "openai",
+            "CLAW_MODEL_BASE_URL": provider.said,
+            "CLAW_MODEL_API_KEY": "stub",
+            "CLAW_MODEL_NAME": MODEL,
+            "CLAW_LIMIT_ENABLED": "false",
+            "CLAW_LANE_SESSION_TIMEOUT_S": "6",
+            "CLAW_LANE_LEASE_S": "3",
+        }
+        async with stack(home, settings) as running:
+            yield Up(running.said, home, settings)
+
+
+@pytest.fixture
+async def session(up: Up) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(base_url=up.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def client(session: aiohttp.ClientSession) -> Client:
+    """A new user in a tenant of their own."""
+    return await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
+
+
+@pytest.fixture
+async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
+    """What an upstream system has: a Kafka producer and nothing of ours."""
+    producer = AIOKafkaProducer(bootstrap_servers=up.kafka, acks="all")
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+@asynccontextmanager
+async def reading(up: Up, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=up.kafka, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or await _partitions(consumer, topic))]
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer.topics()
+    return set(consumer.partitions_for_topic(topic) or ())
+
+
+async def records(up: Up, topic: str) -> list[Any]:
+    """Everything on a topic now."""
+    async with reading(up, topic) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        found: list[Any] = []
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for batch in (await consumer.getmany(timeout_ms=500)).values():
+                found += batch
+        return found
