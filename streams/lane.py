@@ -95,10 +95,12 @@ class LaneWorker:
         return sum(counts.values())
 
     async def _listen(self) -> None:
+        node = self._settings.node
         try:
-            self.metrics_port = await self._status.start(self._settings.node.metrics_port)
+            self.metrics_port = await self._status.start(node.metrics_host, node.metrics_port)
         except OSError as error:
-            raise ConfigurationError(f"CLAW_METRICS_PORT: port {self._settings.node.metrics_port} cannot be used: {error}") from error
+            where = f"{node.metrics_host}:{node.metrics_port}"
+            raise ConfigurationError(f"CLAW_METRICS_HOST, CLAW_METRICS_PORT: {where} cannot be listened on: {error}") from error
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix

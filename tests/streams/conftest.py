@@ -4,15 +4,19 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
+from adapters.kafka import connection
 from adapters.redis import Client, connect
 from schemas import ids
 from schemas.settings import Lanes, Settings
@@ -56,12 +60,12 @@ class Fleet:
         self.processes.append(process)
         return process
 
-    def log(self, process: asyncio.subprocess.Process) -> list[dict]:
+    def log(self, process: asyncio.subprocess.Process) -> list[dict[str, Any]]:
         """What a worker logged."""
         path = self.folder / f"worker-{self.processes.index(process)}.log"
         return [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.startswith(b"{") and line.endswith(b"}")]
 
-    async def logged(self, process: asyncio.subprocess.Process, event: str, times: int = 1, timeout_s: float = 30) -> dict:
+    async def logged(self, process: asyncio.subprocess.Process, event: str, times: int = 1, timeout_s: float = 30) -> dict[str, Any]:
         """Wait for a log line; returns it."""
         async with asyncio.timeout(timeout_s):
             while len(lines := [line for line in self.log(process) if line.get("event") == event]) < times:
@@ -135,8 +139,8 @@ class Effects:
     prefix: str
 
     async def counts(self, agent: str) -> dict[str, int]:
-        found = await self.redis.hgetall(effect_keys(self.prefix, agent, "")[0])
-        return {"runs": 0, "effects": 0} | {name.decode(): int(count) for name, count in found.items()}
+        runs, done = await self.redis.hmget(effect_keys(self.prefix, agent, "")[0], "runs", "effects")
+        return {"runs": int(runs or 0), "effects": int(done or 0)}
 
     async def of(self, agent: str, key: str) -> list[int]:
         return [int(number) for number in await self.redis.lrange(effect_keys(self.prefix, agent, key)[2], 0, -1)]
@@ -154,4 +158,36 @@ def effects(redis: Client, settings: Settings) -> Effects:
     return Effects(redis, settings.redis.key_prefix)
 
 
-Poker = Callable[..., Outgoing]
+@pytest.fixture
+def dead_letters(settings: Settings) -> Callable[[], Awaitable[list[ConsumerRecord]]]:
+    """All dead letters there are, read from the log."""
+
+    async def read_all() -> list[ConsumerRecord]:
+        topic = settings.kafka.topic_prefix + DEAD_LETTERS.name
+        partitions = [TopicPartition(topic, n) for n in range(settings.kafka.partitions)]
+        consumer = AIOKafkaConsumer(**connection(settings.kafka))
+        await consumer.start()
+        try:
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning()
+            ends = await consumer.end_offsets(partitions)
+            letters: list[ConsumerRecord] = []
+            while len(letters) < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    letters.extend(records)
+            return letters
+        finally:
+            await consumer.stop()
+
+    return read_all
+
+
+async def committed(settings: Settings, lane: str, topic: Topic = POKED) -> dict[int, int]:
+    """What the group of a lane has committed, by partition."""
+    admin = AIOKafkaAdminClient(**connection(settings.kafka))
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(f"{settings.kafka.topic_prefix}claw.{lane}")
+    finally:
+        await admin.close()
+    return {tp.partition: place.offset for tp, place in offsets.items() if tp.topic == settings.kafka.topic_prefix + topic.name}

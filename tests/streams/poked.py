@@ -42,7 +42,7 @@ def effect_keys(prefix: str, agent: str, subject: str) -> tuple[str, str, str]:
     return f"{tag}:counts", f"{tag}:seen", f"{tag}:list:{subject}"
 
 
-def poking(name: str, redis: Client, prefix: str, **options) -> Agent:
+def poking(name: str, redis: Client, prefix: str, *, topic: Topic = POKED, leased: bool = False) -> Agent:
     """An agent whose effect is one list entry per event."""
 
     async def step(event: Poked, context: Context) -> Sequence[Outgoing]:
@@ -54,7 +54,7 @@ def poking(name: str, redis: Client, prefix: str, **options) -> Agent:
         await EFFECT(redis, effect_keys(prefix, name, event.subject), (event.id, event.data.number))
         return ()
 
-    return Agent(**({"name": name, "reads": (POKED,), "step": step} | options))
+    return Agent(name=name, reads=(topic,), step=step, leased=leased)
 
 
 async def nothing() -> None:
@@ -63,10 +63,8 @@ async def nothing() -> None:
 
 def lane(name: str, redis: Client, prefix: str) -> Lane:
     """The lanes that ``worker.py`` knows."""
-    agents = {
-        "chaos": lambda: (poking("plain", redis, prefix), poking("leased", redis, prefix, leased=True)),
-        "plain": lambda: (poking("plain", redis, prefix),),
-        "leased": lambda: (poking("leased", redis, prefix, leased=True),),
-        "two": lambda: (poking("plain", redis, prefix), poking("quick", redis, prefix, reads=(OTHER,))),
-    }
-    return Lane(name=name, agents=agents[name](), open=nothing, close=nothing)
+    plain = poking("plain", redis, prefix)
+    leased = poking("leased", redis, prefix, leased=True)
+    quick = poking("quick", redis, prefix, topic=OTHER)
+    agents = {"chaos": (plain, leased), "plain": (plain,), "leased": (leased,), "two": (plain, quick)}
+    return Lane(name=name, agents=agents[name], open=nothing, close=nothing)
