@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
@@ -53,6 +53,33 @@ def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
                 f"CLAW_KAFKA_SSL_CERT_FILE, CLAW_KAFKA_SSL_KEY_FILE: not a readable PEM certificate with its key: {error}"
             ) from error
     return context
+
+
+class Client(Protocol):
+    """An aiokafka producer or consumer."""
+
+    async def start(self) -> None:
+        """Connect; raises KafkaError."""
+
+
+async def start(client: Client, timeout_s: float) -> None:
+    """Start a client; raises TimeoutError or aiokafka's KafkaError, and the client is the caller's to stop in any case.
+
+    Never cuts ``client.start()`` off within ``timeout_s``, not even when cancelled: cut off, it leaves the connection it just made open.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.wait([starting], timeout=timeout_s)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=timeout_s)
+        if starting.done() and not starting.cancelled():
+            starting.exception()  # nobody is left to hear it
+        raise
+    finally:
+        starting.cancel()
+    if not starting.done():
+        raise TimeoutError(f"Kafka did not answer in {timeout_s} s")
+    starting.result()
 
 
 async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
 
-from adapters.kafka import abandon, connection, end_offset
+from adapters.kafka import abandon, connection, end_offset, start
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import Kafka
@@ -318,8 +318,8 @@ class KafkaPublisher:
         )
         reached = False
         try:
+            await start(producer, CONNECT_TIMEOUT_S)
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await producer.start()
                 await self._learn_partitions(producer, [self.physical(topic) for topic in self._topics])
             self._acknowledged_s = asyncio.get_running_loop().time()
             reached = True

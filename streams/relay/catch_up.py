@@ -7,6 +7,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka_errors
 
+from adapters.kafka import start
 from streams.relay.cursor import Cursor
 from streams.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Connect
 from streams.relay.window import Record, Window
@@ -40,7 +41,7 @@ class CatchUp:
         self._waiting: dict[int, list[Cursor]] = {}
         self._being_read: set[int] = set()
         self._readers: set[asyncio.Task[None]] = set()
-        self._resting: list[asyncio.Future[None]] = []
+        self._resting: list[asyncio.Future[int]] = []
         self._stopped = False
 
     @property
@@ -62,38 +63,38 @@ class CatchUp:
             await asyncio.wait(self._readers)
 
     def _call_reader(self) -> None:
-        if self._stopped or self._first_waiting() is None:
+        """Hand the first waiting partition to a reader at rest or to a new one; with neither it waits for the next to be done."""
+        while self._resting and self._resting[-1].done():
+            self._resting.pop()
+        if self._stopped or not (self._resting or len(self._readers) < READERS_MAX):
             return
-        while self._resting:
-            rest = self._resting.pop()
-            if not rest.done():
-                rest.set_result(None)
-                return
-        if len(self._readers) < READERS_MAX:
-            reader = asyncio.create_task(self._read(), name="relay-catch-up")
-            self._readers.add(reader)
-            reader.add_done_callback(self._readers.discard)
+        partition = self._claim()
+        if partition is None:
+            return
+        if self._resting:
+            self._resting.pop().set_result(partition)
+            return
+        reader = asyncio.create_task(self._read(partition), name="relay-catch-up")
+        self._readers.add(reader)
+        reader.add_done_callback(self._readers.discard)
 
-    def _first_waiting(self) -> int | None:
-        return next((partition for partition in self._waiting if partition not in self._being_read), None)
+    def _claim(self) -> int | None:
+        """The partition that has waited longest and is not being read; it is the caller's until the end of its turn."""
+        partition = next((each for each in self._waiting if each not in self._being_read), None)
+        if partition is not None:
+            self._being_read.add(partition)
+        return partition
 
-    async def _read(self) -> None:
+    async def _read(self, partition: int | None) -> None:
         """The life of one reader: turn after turn, rest when nothing waits, leave when nothing comes."""
         consumer: AIOKafkaConsumer | None = None
         wait_s = RECONNECT_S_MIN
         try:
-            while True:
-                partition = self._first_waiting()
-                if partition is None:
-                    if not await self._rest():
-                        return
-                    continue
-                self._being_read.add(partition)
+            while partition is not None:
                 try:
                     if consumer is None:
                         consumer = self._connect()
-                        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                            await consumer.start()
+                        await start(consumer, CONNECT_TIMEOUT_S)
                     await self._turn(consumer, partition)
                     wait_s = RECONNECT_S_MIN
                 except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
@@ -105,22 +106,22 @@ class CatchUp:
                     wait_s = min(2 * wait_s, RECONNECT_S_MAX)
                 finally:
                     self._being_read.discard(partition)
+                partition = self._claim()
+                if partition is None:
+                    partition = await self._rest()
         finally:
             if consumer is not None:
                 await consumer.stop()
 
-    async def _rest(self) -> bool:
-        rest = asyncio.get_running_loop().create_future()
+    async def _rest(self) -> int | None:
+        """The next partition to read, or None when none has come for ``IDLE_S``."""
+        rest: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._resting.append(rest)
         try:
             async with asyncio.timeout(IDLE_S):
-                await rest
+                return await rest
         except TimeoutError:
-            return False
-        finally:
-            if rest in self._resting:
-                self._resting.remove(rest)
-        return True
+            return rest.result() if rest.done() and not rest.cancelled() else None  # it came in the very same moment
 
     async def _turn(self, consumer: AIOKafkaConsumer, partition: int) -> None:
         """Read upwards for everybody who waits at this partition, until all are released or others have waited long enough."""
@@ -148,6 +149,7 @@ class CatchUp:
                 elif loop.time() - silent_since_s > SILENCE_S_MAX:
                     raise kafka_errors.KafkaTimeoutError(f"nothing from {source} at {position}, which ends at {end}")
         finally:
+            consumer.pause(source)  # at rest it fetches nothing
             if serving:  # back to the end of the queue
                 self._waiting[partition] = [*self._waiting.pop(partition, []), *serving]
 

@@ -5,12 +5,13 @@ import contextlib
 import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection
+from adapters.kafka import connection, start
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.relay.catch_up import CatchUp
@@ -22,7 +23,9 @@ from streams.topics import CHATS_ANSWERED
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
 FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there
-FETCH_WAIT_MS = 500  # an idle fetch; a new assignment waits for the one before it
+# A fetch of an idle partition stays at the broker this long, and on its connection everything else waits behind it: long where the
+# assignment never changes, short where the next partition must not wait, nothing where only what is known to be there is read.
+OWN_WAIT_MS, FOREIGN_WAIT_MS, CATCH_UP_WAIT_MS = 500, 100, 10
 REQUEST_TIMEOUT_MS = 10_000
 HEARTBEAT_S = 10.0
 FRAMES_AT_ONCE_MAX = 64  # frames handed out before other streams of this process get their turn
@@ -42,9 +45,9 @@ class Relay:
         self._connection = connection(kafka)
         self._choose = choose
         self._partition: int | None = None
-        self._own = Tail("own", self._topic, self._consumer, window_bytes_max)
-        self._foreign = Tail("foreign", self._topic, self._consumer, FOREIGN_WINDOW_BYTES_MAX)
-        self._pool = CatchUp(self._topic, self._consumer, self)
+        self._own = Tail("own", self._topic, partial(self._consumer, OWN_WAIT_MS), window_bytes_max)
+        self._foreign = Tail("foreign", self._topic, partial(self._consumer, FOREIGN_WAIT_MS), FOREIGN_WINDOW_BYTES_MAX)
+        self._pool = CatchUp(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
         self._beginning: asyncio.Task[None] | None = None
         self._cursors: set[Cursor] = set()
         self._readers_by_partition: Counter[int] = Counter()
@@ -146,38 +149,41 @@ class Relay:
                 del self._readers_by_partition[cursor.partition]
                 self._foreign.unfollow(cursor.partition)
 
-    def _consumer(self) -> AIOKafkaConsumer:
+    def _consumer(self, fetch_wait_ms: int) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             **self._connection,
             client_id="claw-relay",
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_wait_ms=fetch_wait_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 
     async def _begin(self) -> None:
         wait_s = RECONNECT_S_MIN
         while True:
-            consumer = self._consumer()
+            consumer = self._consumer(OWN_WAIT_MS)
             try:
+                await start(consumer, CONNECT_TIMEOUT_S)
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await consumer.start()
-                    await consumer.topics()
-                    partitions = sorted(consumer.partitions_for_topic(self._topic) or ())
-                    if partitions:
-                        partition = partitions[self._choose(len(partitions))]
-                        source = TopicPartition(self._topic, partition)
-                        ends = await consumer.end_offsets([source])
-                        self._own.follow(partition, ends[source])
-                        self._partition = partition
-                        log.info("relay_partition_taken", partition=partition, offset=ends[source])
-                        return
-                log.warning("relay_topic_missing", topic=self._topic, remedy="claw topics apply")
+                    place = await self._choose_place(consumer)
             except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-                log.warning("relay_log_unreachable", error=repr(error))
+                log.warning("relay_topic_unreachable", topic=self._topic, error=repr(error))
+            else:
+                self._own.follow(*place)
+                self._partition = place.partition
+                log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
+                return
             finally:
                 await consumer.stop()
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+
+    async def _choose_place(self, consumer: AIOKafkaConsumer) -> Location:
+        first = TopicPartition(self._topic, 0)
+        consumer.assign([first])
+        await consumer.end_offsets([first])  # brings the metadata of the topic
+        partition = self._choose(len(consumer.partitions_for_topic(self._topic)))
+        source = TopicPartition(self._topic, partition)
+        return Location(partition, (await consumer.end_offsets([source]))[source])

@@ -7,6 +7,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
+from adapters.kafka import start
 from streams.relay.window import Record, Window
 
 POLL_MS = 1_000  # only how often an idle tail looks around; data is delivered at once
@@ -76,8 +77,7 @@ class Tail:
             await self._wanted.wait()
             consumer = self._connect()
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await consumer.start()
+                await start(consumer, CONNECT_TIMEOUT_S)
                 self._consumer = consumer
                 self._assign()
                 wait_s = RECONNECT_S_MIN
