@@ -1,10 +1,9 @@
-"""What a worker answers over HTTP: ``/livez``, ``/readyz``, ``/metrics``, on loopback. GET only; nothing else needs a server here."""
+"""What a worker answers over HTTP: ``/livez``, ``/readyz``, ``/metrics``. GET only; nothing else needs a server here."""
 
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
-HOST = "127.0.0.1"
 REQUEST_BYTES_MAX = 8_192  # a scraper's request with all its headers
 REQUEST_S_MAX = 5.0  # for a client to say what it wants and take the answer
 
@@ -18,9 +17,9 @@ class StatusServer:
         self._pages = pages
         self._server: asyncio.Server | None = None
 
-    async def start(self, port: int) -> int:
+    async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, a free one for 0. Raises OSError when it is taken."""
-        self._server = await asyncio.start_server(self._serve, HOST, port, limit=REQUEST_BYTES_MAX)
+        self._server = await asyncio.start_server(self._serve, host, port, limit=REQUEST_BYTES_MAX)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
