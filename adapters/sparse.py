@@ -131,10 +131,15 @@ def _sparse(vector: object) -> Sparse:
 def pack(sparse: Sparse, dense: NDArray[np.float32]) -> Vectors:
     """As it travels: base64 of little-endian arrays."""
     return Vectors(
-        dense=_text(dense.astype("<f4", copy=False)),
+        dense=dense_text(dense),
         indices=_text(sparse.indices.astype("<u4", copy=False)),
         values=_text(sparse.values.astype("<f4", copy=False)),
     )
+
+
+def dense_text(dense: NDArray[np.float32]) -> str:
+    """The dense vector as it travels."""
+    return _text(dense.astype("<f4", copy=False))
 
 
 def unpack(vectors: Vectors) -> tuple[Sparse, NDArray[np.float32]]:

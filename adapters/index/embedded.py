@@ -89,18 +89,18 @@ class EmbeddedIndex:
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
         shard = self._opened()
-        wanted = _document(tenant, knowledge_base_id, document_id, edge.FieldCondition("version", match=edge.MatchValue(version)))
+        wanted = _document(tenant, knowledge_base_id, document_id, _exactly("version", version))
         return int(await self._on(self._reader, partial(shard.count, edge.CountRequest(exact=True, filter=wanted))))
 
-    async def remove(
-        self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int | None = None, keep: int | None = None
-    ) -> int:
+    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
+        upto = edge.FieldCondition("version", range=edge.RangeFloat(lte=float(below_or_equal)))
+        return await self._remove(_document(tenant, knowledge_base_id, document_id, upto))
+
+    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+        return await self._remove(_document(tenant, knowledge_base_id, document_id, _exactly("version", version)))
+
+    async def _remove(self, unwanted: Any) -> int:
         self._opened()
-        unwanted = edge.Filter(
-            must=_document(tenant, knowledge_base_id, document_id).must
-            + ([] if below_or_equal is None else [edge.FieldCondition("version", range=edge.RangeFloat(lte=float(below_or_equal)))]),
-            must_not=[] if keep is None else [edge.FieldCondition("version", match=edge.MatchValue(keep))],
-        )
         removed = await self._on(self._writer, partial(self._delete, unwanted))
         if removed:
             self._flush_later()
@@ -236,12 +236,12 @@ def _remove_tree(folder: Path) -> None:
         folder.rmdir()
 
 
-def _keyword(field: str, value: str) -> Any:
+def _exactly(field: str, value: str | int) -> Any:
     return edge.FieldCondition(field, match=edge.MatchValue(value))
 
 
 def _document(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
-    return edge.Filter(must=[_keyword("tenant", tenant), _keyword("kb", knowledge_base_id), _keyword("doc", document_id), *more])
+    return edge.Filter(must=[_exactly("tenant", tenant), _exactly("kb", knowledge_base_id), _exactly("doc", document_id), *more])
 
 
 def _engine_point(point: Point) -> Any:
@@ -252,12 +252,12 @@ def _engine_point(point: Point) -> Any:
 def _requests(query: Query) -> tuple[Any, Any]:
     """The lexical and the dense request; None for a leg without a vector."""
     wanted = edge.Filter(
-        must=[_keyword("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
+        must=[_exactly("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
     )
     lexical = dense = None
     if len(query.sparse.indices):
         terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
-        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_keyword("tenant", query.tenant)])))
+        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_exactly("tenant", query.tenant)])))
         lexical = edge.QueryRequest(
             limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
         )

@@ -83,10 +83,12 @@ class VectorIndex(Protocol):
         """Points stored of one version."""
         ...
 
-    async def remove(
-        self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int | None = None, keep: int | None = None
-    ) -> int:
-        """Removes the document's points with a version up to ``below_or_equal`` (None: all) except ``keep``; returns how many they were."""
+    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
+        """Removes the document's points with a version up to ``below_or_equal``; returns how many they were."""
+        ...
+
+    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+        """Removes the points of one version; returns how many they were."""
         ...
 
     async def search(self, query: Query) -> list[Hit]:

@@ -68,19 +68,17 @@ class ServerIndex:
             await self._ask(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        wanted = _document(tenant, knowledge_base_id, document_id)
-        wanted.must = [*_conditions(wanted.must), _value("version", version)]
+        wanted = _document(tenant, knowledge_base_id, document_id, _value("version", version))
         return (await self._ask(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
 
-    async def remove(
-        self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int | None = None, keep: int | None = None
-    ) -> int:
-        unwanted = _document(tenant, knowledge_base_id, document_id)
-        if below_or_equal is not None:
-            upto = models.FieldCondition(key="version", range=models.Range(lte=below_or_equal))
-            unwanted.must = [*_conditions(unwanted.must), upto]
-        if keep is not None:
-            unwanted.must_not = [_value("version", keep)]
+    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
+        upto = models.FieldCondition(key="version", range=models.Range(lte=below_or_equal))
+        return await self._remove(_document(tenant, knowledge_base_id, document_id, upto))
+
+    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+        return await self._remove(_document(tenant, knowledge_base_id, document_id, _value("version", version)))
+
+    async def _remove(self, unwanted: models.Filter) -> int:
         count = (await self._ask(lambda client: client.count(self._collection, count_filter=unwanted, exact=True))).count
         if count:
             selector = models.FilterSelector(filter=unwanted)
@@ -130,12 +128,8 @@ def _value(field: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
 
 
-def _conditions(conditions: Any) -> list[Any]:
-    return list(conditions or [])
-
-
-def _document(tenant: str, knowledge_base_id: str, document_id: str) -> models.Filter:
-    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), _value("doc", document_id)])
+def _document(tenant: str, knowledge_base_id: str, document_id: str, version: models.FieldCondition) -> models.Filter:
+    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), _value("doc", document_id), version])
 
 
 def _server_point(point: Point) -> models.PointStruct:

@@ -53,6 +53,14 @@ def chunk(parsed: Parsed, *, target_tokens: int, max_tokens: int, chunks_max: in
     return chunks
 
 
+def indexed_text(title: str, chunk: Chunk) -> str:
+    """What of a chunk is embedded and searched: where it stands, then its text; a heading that the text begins with is not said twice."""
+    headings = [
+        heading for heading in dict.fromkeys((title, *chunk.headings)) if heading and heading not in chunk.text[: 4 * len(heading) + 8]
+    ]
+    return "\n".join((*headings, chunk.text))
+
+
 def size_of(text: str) -> int:
     """Eighths of a token: 2 for an ASCII character, 5 for a two-byte, 8 for a three-byte one (Chinese). Additive, unlike rounded tokens."""
     return 3 * len(text.encode("utf-8")) - len(text)

@@ -125,11 +125,11 @@ async def test_count_and_remove_by_version(index):
         await index.upsert([point("text", version=version, ordinal=n) for n in range(version)])
     await index.upsert([point("text", doc="neighbour", version=1), point("text", tenant="t2", version=3)])
     assert [await index.count("t1", "kb", "doc", version) for version in (3, 5, 9, 4)] == [3, 5, 9, 0]
-    assert await index.remove("t1", "kb", "doc", below_or_equal=5, keep=5) == 3
-    assert await index.remove("t1", "kb", "doc", below_or_equal=5, keep=5) == 0
-    assert await index.remove("t1", "kb", "doc", keep=9) == 5
-    assert await index.count("t1", "kb", "doc", 9) == 9
-    assert await index.remove("t1", "kb", "doc") == 9
+    assert await index.remove("t1", "kb", "doc", below_or_equal=4) == 3
+    assert await index.remove("t1", "kb", "doc", below_or_equal=4) == 0
+    assert await index.remove_version("t1", "kb", "doc", 9) == 9
+    assert await index.count("t1", "kb", "doc", 5) == 5
+    assert await index.remove("t1", "kb", "doc", below_or_equal=100) == 5
     assert await index.count("t1", "kb", "neighbour", 1) == await index.count("t2", "kb", "doc", 3) == 1
 
 
@@ -208,7 +208,7 @@ async def main():
     for n in range(20):
         await index.upsert([point("text", doc=f"d{n}", ordinal=m) for m in range(10)])
         if n == 10:
-            await index.remove("t1", "kb", "d0")
+            await index.remove("t1", "kb", "d0", below_or_equal=1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
