@@ -18,8 +18,17 @@ from redis.asyncio import Redis as _Redis
 from redis.asyncio.client import Pipeline as _Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ClusterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, NoScriptError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from schemas.errors import ConfigurationError, Unavailable
@@ -28,7 +37,18 @@ from schemas.settings import Redis as RedisSettings
 PAUSE_S = 1.0  # after a failure: how long calls fail at once before one is let through to look again
 HEALTH_CHECK_S = 30  # a connection idle this long is asked PING before it is used: firewalls drop silent ones
 
-# Answers of a server that is there but cannot serve now; inside a script Redis 6.2 wraps them in its own sentence.
+# Answers of a server that is there but cannot serve now: as the driver's classes, and as text where it has no class or where Redis 6.2
+# wraps the answer in a sentence about the script.
+_OUTAGES = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OSError,  # TimeoutError is one
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ClusterDownError,
+    TryAgainError,
+)
 _PASSING = re.compile(r"(?:^|[ -])(?:READONLY|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|LOADING|BUSY)\b")
 
 Argument = str | bytes | int | float
@@ -73,7 +93,7 @@ class Breaker:
 
 def _is_outage(error: BaseException) -> bool:
     """Will pass by itself (or by the operator's hand), as opposed to a command that is wrong."""
-    if isinstance(error, RedisConnectionError | RedisTimeoutError | OSError | NoPermissionError):  # OSError: TimeoutError too
+    if isinstance(error, _OUTAGES):
         return True
     return isinstance(error, ResponseError) and _PASSING.search(str(error)) is not None
 
