@@ -66,6 +66,9 @@ class Unacked(MutableSet[Message]):
         for tp in partitions:
             self._by_partition.pop(tp, None)
 
+    def clear(self) -> None:
+        self._by_partition.clear()
+
     def lowest(self, tp: TP) -> int | None:
         """The lowest offset of the partition that may not be passed."""
         return min((message.offset for message in self._by_partition.get(tp, ())), default=None)
@@ -260,7 +263,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """Stock: acknowledgements that came after a revocation stay in the books of the next assignment."""
         for books in (self._acked, self._acked_index, self._gap, self._committed_offset, self._read_offset):
             books.clear()
-        self._unacked_messages = Unacked()
+        self._unacked_messages.clear()  # in place: the streams have their hands on it
         self._held.clear()
         complete = self.listener is None
         try:
