@@ -41,9 +41,9 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
     """Print every finding; returns 1 when there is a complaint."""
     findings = [*machine(settings, environ), *home(settings, environ), *asyncio.run(stack(settings))]
     for finding in findings:
-        print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<14} {finding.detail}")
+        print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
-            print(f"{'':<21} -> {finding.remedy}")
+            print(f"{'':<23} -> {finding.remedy}")
     wrong = sum(1 for finding in findings if finding.remedy)
     print(f"{len(findings)} things looked at, {wrong} wrong")
     return 1 if wrong else 0
