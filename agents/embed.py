@@ -5,7 +5,7 @@ Turns chunks into vectors: sparse BM25 terms and a dense vector each. Batches of
 
 from collections.abc import Sequence
 
-from adapters.children import TextWorker
+from adapters.children.worker import TextWorker
 from schemas.documents import Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress
 from schemas.errors import Problem
 from streams.agent import Agent, Context, Outgoing

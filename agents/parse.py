@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from adapters.children import TextWorker
+from adapters.children.worker import TextWorker
 from schemas.documents import Chunk, ChunkBatch, Chunked, DocumentChunked, DocumentProgressed, Progress, Queued, Work
 from schemas.errors import Problem
 from streams.agent import Agent, Context, Outgoing
@@ -28,7 +28,7 @@ def agent(name: str, reads: Topic, *, worker: TextWorker, visibility: Visibility
             await visibility.leave(event.tenant, event.subject, work.version)
             return []
         started = await context.publisher.enqueue(progress(event, "parsing", 0, context))
-        title, chunks = await worker.parse_and_chunk(work.document)
+        title, chunks = await worker.parse_and_chunk(work.document, lane=work.lane)
         await started
         return [*batches(event, title, chunks, context), progress(event, "embedding", 1, context)]
 

@@ -7,7 +7,7 @@ asked once more when that happened, so readers never see half a document, an old
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapters.embedders import Encoded, QueryEncoder
+from adapters.embedders.query import Encoded, QueryEncoder
 from adapters.index.port import Hit, Query, VectorIndex
 from adapters.language import estimated_tokens
 from adapters.models.grounds import found

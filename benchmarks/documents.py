@@ -35,7 +35,9 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
-            producer = AIOKafkaProducer(bootstrap_servers=read_state(Path(home)).kafka, acks="all")
+            state = read_state(Path(home))
+            assert state is not None
+            producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
             await producer.start()
             try:
                 await _bulk(producer, client, _documents(rng, WARM_UP))
@@ -81,7 +83,7 @@ async def _bulk(producer: AIOKafkaProducer, client: Client, documents: list[tupl
     left = {document for document, _ in documents}
     while left:
         for document in list(left)[-8:]:
-            if (await client.state(document)).get("state") == "indexed":
+            if (await client.document(document)).get("state") == "indexed":
                 left.discard(document)
             else:
                 await asyncio.sleep(POLL_S)

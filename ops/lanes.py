@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from adapters.children import TextWorker
-from adapters.embedders import QueryEncoder
+from adapters.children.worker import TextWorker
+from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import vector_index
 from adapters.models.choose import answer_model
 from adapters.redis import Client
