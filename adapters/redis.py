@@ -1,5 +1,5 @@
-"""Redis behind one client that fails fast: every command and pipeline has one deadline, driver errors become Unavailable, and after a
-failure only one call per second is let through until one succeeds, so that an outage costs a request nothing but the answer "no".
+"""Redis behind one client that fails fast: every command and pipeline has one deadline, driver errors become Unavailable, and during an
+outage only one call per second is let through until one succeeds, so that it costs a request nothing but the answer "no".
 
 Admission rule for scripts: Redis >= 6.2 (no Functions), every key in ``keys``, and all keys of one script under one ``{hash tag}``.
 """
@@ -7,6 +7,7 @@ Admission rule for scripts: Redis >= 6.2 (no Functions), every key in ``keys``, 
 import asyncio
 import hashlib
 import re
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Redis as RedisSettings
 
-PAUSE_S = 1.0  # after a failure: how long calls fail at once before one is let through to look again
+PAUSE_S = 1.0  # while Redis is down: how long calls fail at once before one is let through to look again
 HEALTH_CHECK_S = 30  # a connection idle this long is asked PING before it is used: firewalls drop silent ones
 
 # Answers of a server that is there but cannot serve now: as the driver's classes, and as text where it has no class or where Redis 6.2
@@ -57,7 +58,11 @@ log = structlog.get_logger(__name__)
 
 
 class Breaker:
-    """Remembers that Redis is down. ``clock_s`` is monotonic."""
+    """Remembers that Redis is down. ``clock_s`` is monotonic.
+
+    The first failure may be our own (a stalled event loop times everything out), so the next call looks again at once; only when such a
+    probe fails too is there a pause before the next one.
+    """
 
     def __init__(self, pause_s: float = PAUSE_S, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._pause_s = pause_s
@@ -69,14 +74,15 @@ class Breaker:
         """False from the first failure until a call succeeds."""
         return self._probe_at_s is None
 
-    def admit(self) -> None:
-        """Returns for a call that may try; raises Unavailable("redis_unavailable") for all others while Redis is down."""
+    def admit(self) -> bool:
+        """True for a call that is the probe, False for one of many while Redis is up; all others raise Unavailable("redis_unavailable")."""
         if self._probe_at_s is None:
-            return
+            return False
         now_s = self._clock_s()
         if now_s < self._probe_at_s:
             raise Unavailable("redis_unavailable", retry_after_s=self._probe_at_s - now_s)
         self._probe_at_s = now_s + self._pause_s
+        return True
 
     def succeeded(self) -> None:
         """Redis answered."""
@@ -84,11 +90,13 @@ class Breaker:
             self._probe_at_s = None
             log.info("redis_recovered")
 
-    def failed(self, error: BaseException) -> None:
-        """Redis did not answer, or said that it cannot."""
+    def failed(self, error: BaseException, *, probe: bool) -> None:
+        """Redis did not answer, or said that it cannot. ``probe``: what ``admit`` said of this call."""
         if self._probe_at_s is None:
             log.warning("redis_lost", error=f"{type(error).__name__}: {error}")
-        self._probe_at_s = self._clock_s() + self._pause_s
+            self._probe_at_s = self._clock_s()
+        elif probe:
+            self._probe_at_s = self._clock_s() + self._pause_s
 
 
 def _is_outage(error: BaseException) -> bool:
@@ -104,8 +112,7 @@ async def translated(breaker: Breaker | None = None) -> AsyncIterator[None]:
 
     What a ``Client`` runs is translated already; pub/sub connections are not.
     """
-    if breaker is not None:
-        breaker.admit()
+    probe = breaker.admit() if breaker is not None else False
     try:
         yield
     except (RedisError, OSError) as error:
@@ -114,7 +121,7 @@ async def translated(breaker: Breaker | None = None) -> AsyncIterator[None]:
                 breaker.succeeded()  # a complaint is an answer
             raise
         if breaker is not None:
-            breaker.failed(error)
+            breaker.failed(error, probe=probe)
         raise Unavailable("redis_unavailable") from error
     if breaker is not None:
         breaker.succeeded()
@@ -193,6 +200,10 @@ def connect(settings: RedisSettings) -> Client:
     if settings.ssl_ca_file:
         if not settings.location.startswith("rediss://"):
             raise ConfigurationError("CLAW_REDIS_SSL_CA_FILE needs a rediss:// URL in CLAW_REDIS_URL")
+        try:
+            ssl.create_default_context(cafile=settings.ssl_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(f"CLAW_REDIS_SSL_CA_FILE: {settings.ssl_ca_file!r} is not a readable PEM file: {error}") from error
         options["ssl_ca_certs"] = settings.ssl_ca_file
     try:
         pool = BlockingConnectionPool.from_url(settings.location, **options)

@@ -5,6 +5,7 @@ lately seen change in one script, so Redis can lose its last writes only togethe
 missing stretch from the log again. Readers sum the shards. The words are Faust's: tumbling, hopping, expires, current.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ SEEN_MAX = 10_000  # event ids a shard remembers, about 1 MB: repeats lie close 
 SEEN_S = 7 * 86_400
 CHANGES_MAX = 64  # changes of one event: one script must not hold Redis up
 BUCKETS_MAX = 1_000  # buckets of one reading
+RETRY_S_MIN, RETRY_S_MAX = 0.5, 10.0  # between attempts to catch up while Redis or the log is down
 GAP_TRIES = 3  # the mark may move while a gap is read (a stale owner of the partition); it only moves forward
 
 log = structlog.get_logger(__name__)
@@ -122,7 +124,7 @@ class Counter:
         self.expires_s = retention_s
         self._redis = redis
         self._prefix = prefix
-        self._partitions = partitions
+        self.partitions = partitions
 
     async def apply(
         self, partition: int, offset: int, event_id: str, changes: Sequence[Change], *, after: int | None = None
@@ -170,11 +172,11 @@ class Counter:
         sums: dict[int, dict[str, int]] = {start: {} for start in starts}
         batch = self._redis.pipeline()
         for start in starts:
-            for partition in range(self._partitions):
+            for partition in range(self.partitions):
                 batch.execute_command("HGETALL", self._value(partition, key, start))
         replies = iter(await batch.execute() if starts else ())
         for start in starts:
-            for _ in range(self._partitions):
+            for _ in range(self.partitions):
                 for name, value in next(replies).items():
                     sums[start][name.decode()] = sums[start].get(name.decode(), 0) + int(value)
         return sums
@@ -197,13 +199,26 @@ class Counter:
 class CounterFeed:
     """Keeps a counter true to its topic: in order per partition, gaps read from the log first.
 
-    ``changes_of`` gives a record's event id and changes, or None for one that does not count (or cannot be decoded).
+    ``changes_of`` gives a record's event id and changes, or None for one that does not count (or cannot be decoded). Started with its
+    process it also accounts for what Redis has lost although no new event comes; that several processes do so is harmless.
     """
 
     def __init__(self, counter: Counter, gaps: Gaps, changes_of: Callable[[Record], tuple[str, Sequence[Change]] | None]) -> None:
         self._counter = counter
         self._gaps = gaps
         self._changes_of = changes_of
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Catch up with every partition beside other work; returns at once."""
+        self._task = asyncio.create_task(self._catch_up_all(), name=f"counter-{self._counter.name}")
+
+    async def stop(self) -> None:
+        """Leave off; nothing is lost."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
 
     async def feed(self, partition: int, offset: int, event_id: str, changes: Sequence[Change]) -> bool:
         """Account for one event; True if it was counted now. Raises Unavailable when Redis or the log is out of reach."""
@@ -220,6 +235,18 @@ class CounterFeed:
     async def assigned(self, partition: int) -> None:
         """The partition is ours now: account for everything up to the end of the log that the shard lacks."""
         await self._catch_up(partition, await self._counter.mark(partition), None)
+
+    async def _catch_up_all(self) -> None:
+        for partition in range(self._counter.partitions):
+            pause_s = RETRY_S_MIN
+            while True:
+                try:
+                    await self.assigned(partition)
+                except Unavailable:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, RETRY_S_MAX)
+                else:
+                    break
 
     async def _catch_up(self, partition: int, mark: int, stop: int | None) -> int:
         """Apply the records between; the last offset that is accounted for then."""
