@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from api.identity import Caller
 from api.ports import Ports
 from api.running import FRESH_S, STALE_S
-from schemas import ids
 from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation, KnowledgeBase
@@ -71,7 +70,7 @@ async def check_knowledge_bases(ports: Ports, caller: Caller, base_ids: Sequence
 
 async def searched(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tuple[str, ...]:
     """The knowledge bases a question is held against: those of the conversation that the caller still sees, or all they see (at most
-    64). With Redis down as they were seen here, or failing that the tenant's default one: the tenant comes from the credential either way.
+    64). With Redis down as they were seen here within the hour; Unavailable when they were not.
     """
     key = (caller.tenant, f"{caller.account_id}/{','.join(chosen)}")
     known = ports.running.knowledge.get(key, FRESH_S)
@@ -81,7 +80,9 @@ async def searched(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tup
         visible = await _chosen(ports, caller, chosen) if chosen else await _all(ports, caller)
     except Unavailable:
         known = ports.running.knowledge.get(key, STALE_S)
-        return known if known is not None else chosen or (ids.default_knowledge_base(caller.tenant),)
+        if known is None:
+            raise
+        return known
     ports.running.knowledge.put(key, visible)
     return visible
 

@@ -44,6 +44,13 @@ async def once(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]
     return response
 
 
+async def same_body(request: ApiRequest) -> None:
+    """Refused("idempotency_conflict") when the ``Idempotency-Key`` was used with another body; for answers that nobody may keep."""
+    if (key := request.idempotency_key) is not None:
+        caller = request.user
+        await request.ports.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+
+
 def etag(revision: int) -> str:
     """The strong ETag of a record's revision."""
     return f'"{revision}"'

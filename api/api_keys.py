@@ -9,8 +9,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, post
+from litestar.params import FromPath, JSONBody
 
-from api.answers import answered, paged, refused_field
+from api.answers import answered, paged, refused_field, same_body
 from api.documentation import PROBLEMS, Cursor, Limit
 from api.gate import PERSON
 from api.identity import key_hash, key_text
@@ -27,11 +28,12 @@ SECRET_BYTES = 32
 
 
 @post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Make an API key")
-async def create(request: ApiRequest, data: ApiKeyCreate) -> Response[ApiKeyCreated]:
+async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
     """The only answer that has the key itself. A repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports, request.user, request.ports.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
         raise refused_field("expires_at", "has passed", "a time to come")
+    await same_body(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id)
     made = Credential(
@@ -60,7 +62,7 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
 
 
 @delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")
-async def revoke(request: ApiRequest, key_id: UUID) -> None:
+async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
     """Of no use to anybody within a second."""
     ports, caller = request.ports, request.user
     async with ports.records.lease(f"api-keys/{caller.account_id}"):

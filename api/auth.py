@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Response, Router, get, post
+from litestar.params import JSONBody
 
 from api.answers import answered
 from api.documentation import PROBLEMS
@@ -31,7 +32,7 @@ DEFAULT_KNOWLEDGE_BASE_NAME = "Default"
 
 
 @post("/auth/register", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="Register")
-async def register(request: ApiRequest, data: Register) -> Response[Session]:
+async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Session]:
     """A new account, logged in. Repeating it with the same ``Idempotency-Key`` and body logs in again."""
     ports = request.ports
     await ports.limiting.spend([(REGISTER, _address(request))])
@@ -48,7 +49,7 @@ async def register(request: ApiRequest, data: Register) -> Response[Session]:
 
 
 @post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
-async def login(request: ApiRequest, data: Login) -> Response[Session]:
+async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]:
     """An access token; 401 ``login_failed`` for whatever is wrong."""
     ports, scope = request.ports, email_scope(data.email)
     await ports.limiting.spend([(LOGIN_HERE, f"{scope}/{_address(request)}"), (LOGIN_ANYWHERE, scope)])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
 
 from api.access import check_knowledge_bases, conversation, conversations_of
 from api.answers import answered, etag, once, paged, require_match
@@ -20,7 +21,7 @@ from streams.topics import CONVERSATIONS_CHANGED
 
 
 @post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Open a conversation")
-async def create(request: ApiRequest, data: ConversationCreate) -> Response[ConversationView]:
+async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Response[ConversationView]:
     """The conversation can be read, and asked in, when this answers."""
 
     async def make() -> Response[Any]:
@@ -52,13 +53,13 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
 
 
 @get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Read a conversation")
-async def read(request: ApiRequest, conversation_id: UUID) -> Response[ConversationView]:
+async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response[ConversationView]:
     """With its ETag."""
     return _shown(await conversation(request.ports, request.user, str(conversation_id)))
 
 
 @patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Change a conversation")
-async def change(request: ApiRequest, conversation_id: UUID, data: ConversationPatch) -> Response[ConversationView]:
+async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[ConversationPatch]) -> Response[ConversationView]:
     """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
     ports, caller = request.ports, request.user
     said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
@@ -74,7 +75,7 @@ async def change(request: ApiRequest, conversation_id: UUID, data: ConversationP
 
 
 @delete("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Delete a conversation and its messages")
-async def remove(request: ApiRequest, conversation_id: UUID) -> None:
+async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
     """Gone for every reader when this answers."""
     ports, caller = request.ports, request.user
     async with ports.records.lease(f"conversation/{conversation_id}"):
@@ -87,7 +88,7 @@ async def remove(request: ApiRequest, conversation_id: UUID) -> None:
 
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
-async def messages(request: ApiRequest, conversation_id: UUID, limit: Limit = 20, cursor: Cursor = "") -> Page[MessageView]:
+async def messages(request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "") -> Page[MessageView]:
     """Questions and answers with citations; an answer appears when it has ended."""
     ports, caller = request.ports, request.user
     found = await conversation(ports, caller, str(conversation_id))

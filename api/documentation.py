@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, get
+from litestar import Response, Router, get
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from api import asyncapi
 from api.gate import OPEN
@@ -18,13 +18,13 @@ VERSION = "0.1.0"
 PROBLEM_JSON = "application/problem+json"
 OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
-Limit = Annotated[int, Parameter(ge=1, le=100, description="Records on a page.")]
-Cursor = Annotated[str, Parameter(max_length=1_000, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Records on a page.")]
+Cursor = Annotated[str, QueryParameter(max_length=1_000, description="`next_cursor` of the page before.")]
 
 
 def problem(description: str) -> ResponseSpec:
     """An error answer in the documentation."""
-    return ResponseSpec(data_container=Problem, description=description, generate_examples=False, media_type=PROBLEM_JSON)  # type: ignore[arg-type]  # any string is a media type
+    return ResponseSpec(data_container=Problem, description=description, generate_examples=False, media_type=PROBLEM_JSON)
 
 
 PROBLEMS: dict[int, ResponseSpec] = {
@@ -40,6 +40,17 @@ PROBLEMS: dict[int, ResponseSpec] = {
     503: problem("A part is down; repeat after `Retry-After` with the same `Idempotency-Key`."),
 }
 
+GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+EVENTS = ResponseSpec(
+    data_container=str,
+    description=(
+        "An event stream: `accepted` (only of a question), `retrieved`, `delta`, `citation`, `restart` (drop the text so far), `snapshot` "
+        "(all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event has an id for `Last-Event-ID`."
+    ),
+    generate_examples=False,
+    media_type="text/event-stream",
+)
+
 DESCRIPTION = """A knowledge-grounded chat backend whose system of record is a log.
 
 Errors are RFC 9457 problems with a stable `code`. Every POST takes an `Idempotency-Key`: the same key and body give the same answer for
@@ -54,7 +65,7 @@ def openapi() -> OpenAPIConfig:
         version=VERSION,
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        path="/schema",
+        openapi_router=Router("/schema", route_handlers=[], opt=OPEN),
         render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         security=[{"bearer": []}],
         components=Components(

@@ -34,7 +34,7 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request pass, or raise what refuses it."""
         if scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            await _admit(cast("HTTPScope", scope))
+            await _admit(scope)
         await self.app(scope, receive, send)
 
 

@@ -35,7 +35,7 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
 @get("/metrics", opt=OPEN, security=[{}], summary="Metrics for Prometheus", media_type="text/plain")
 async def metrics(request: ApiRequest) -> Response[bytes]:
     """Text exposition format."""
-    return Response(request.ports.metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(request.ports.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
 def router() -> Router:

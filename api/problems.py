@@ -27,14 +27,20 @@ BY_STATUS = {
 log = structlog.get_logger(__name__)
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application."""
     failure = error if isinstance(error, ClawError) else _translated(error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         problem = _reported(request, error, problem)
     problem = msgspec.structs.replace(problem, request_id=request_id_of(request.scope))
-    return Response(problem, status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
+    return Response(_body(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
+
+
+def _body(problem: Problem) -> bytes:
+    """The members of every problem always, the others where they say something."""
+    always = {name: getattr(problem, name) for name in ("type", "title", "status", "detail", "code", "request_id")}
+    return msgspec.json.encode(always | msgspec.to_builtins(problem))
 
 
 def _reported(request: Request[Any, Any, Any], error: Exception, problem: Problem) -> Problem:

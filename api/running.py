@@ -5,7 +5,6 @@ Nothing here is the truth: it is read when Redis cannot answer, and what is a se
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any
 
 from api.recent import Recent
@@ -18,16 +17,9 @@ HISTORIES_MAX = 500  # each bounded by limits.history_bytes_max (64 KB): 32 MB a
 REPLIES_MAX = 10_000
 FRESH_S = 1.0  # how long a list of knowledge bases is taken as it was: sharing that ends is felt within a second
 STALE_S = 3_600.0  # with Redis down longer than this a conversation is no longer "running"
-FOLLOWERS_MAX = 1_000  # answers followed here only to learn their end while Redis is down
+FOLLOWERS_MAX = 1_000  # pieces of work beside requests; what is dropped beyond that, somebody else does later
 
 Conversing = tuple[str, str]  # tenant, conversation id
-
-
-@dataclass(frozen=True, slots=True)
-class OpenReply:
-    """A turn that was taken here because Redis could not be asked."""
-
-    reply_id: str
 
 
 class Running:
@@ -38,22 +30,37 @@ class Running:
         self.knowledge: Recent[tuple[str, str], tuple[str, ...]] = Recent(CONVERSATIONS_MAX)  # tenant, user
         self.histories: Recent[Conversing, tuple[Turn, ...]] = Recent(HISTORIES_MAX)
         self.locations: Recent[tuple[str, str], Location] = Recent(REPLIES_MAX)  # tenant, reply
-        self._turns: Recent[Conversing, OpenReply] = Recent(REPLIES_MAX)
+        self.streams = 0  # event streams open now
+        self._alone: Recent[Conversing, str] = Recent(REPLIES_MAX)  # turns taken here because Redis could not be asked
+        self._read: dict[Conversing, str] = {}  # replies that somebody reads here: open, whatever Redis would say
         self._followers: set[asyncio.Task[None]] = set()
 
-    def open(self, conversing: Conversing, reply_id: str, ttl_s: float) -> str:
-        """Take the turn here; the reply that has it now."""
-        taken = self._turns.get(conversing, ttl_s)
-        if taken is not None and taken.reply_id != reply_id:
-            return taken.reply_id
-        self._turns.put(conversing, OpenReply(reply_id))
-        return reply_id
+    def holder(self, conversing: Conversing, ttl_s: float) -> str | None:
+        """The reply that took this turn here, alone."""
+        return self._alone.get(conversing, ttl_s)
+
+    def take(self, conversing: Conversing, reply_id: str, ttl_s: float) -> str:
+        """Take the turn without Redis; the reply that has it now, as far as this process knows."""
+        holder = self._alone.get(conversing, ttl_s) or self._read.get(conversing)
+        if holder is None:
+            self._alone.put(conversing, reply_id)
+            return reply_id
+        return holder
+
+    def reading(self, conversing: Conversing, reply_id: str) -> None:
+        """Somebody reads this reply here."""
+        self._read[conversing] = reply_id
+
+    def unread(self, conversing: Conversing, reply_id: str) -> None:
+        """They have left, or it has ended."""
+        if self._read.get(conversing) == reply_id:
+            del self._read[conversing]
 
     def close(self, conversing: Conversing, reply_id: str) -> None:
-        """The reply has ended: give back the turn if it was taken here."""
-        taken = self._turns.get(conversing, STALE_S)
-        if taken is not None and taken.reply_id == reply_id:
-            self._turns.forget(conversing)
+        """The reply has ended, or never began: give back the turn if it was taken here."""
+        self.unread(conversing, reply_id)
+        if self._alone.get(conversing, STALE_S) == reply_id:
+            self._alone.forget(conversing)
 
     def said(self, conversing: Conversing, turn: Turn, messages_max: int, bytes_max: int) -> None:
         """Something was said in a conversation whose history is known here."""
@@ -61,12 +68,12 @@ class Running:
         if known is not None and messages_max > 0:
             self.histories.put(conversing, bounded([*known, turn], messages_max, bytes_max))
 
-    def follow(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` beside the request; beyond ``FOLLOWERS_MAX`` it is dropped (the turn then ends by its age)."""
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the request, or drop it when too much is running: nothing may depend on it."""
         if len(self._followers) >= FOLLOWERS_MAX:
             work.close()
             return
-        task = asyncio.create_task(work, name="reply-follower")
+        task = asyncio.create_task(work, name="beside-a-request")
         self._followers.add(task)
         task.add_done_callback(self._followers.discard)
 

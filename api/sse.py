@@ -25,7 +25,7 @@ def encoded(event: str, event_id: str, data: bytes) -> bytes:
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), event.encode(), data)
 
 
-class EventStream(Response[None]):
+class EventStream(Response[Any]):
     """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over."""
 
     def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:

@@ -1,0 +1,55 @@
+"""One API process for all tests of this folder; each test is somebody new in it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest_asyncio
+
+from ops import topics as administration
+from schemas.settings import Auth, Kafka, Limits, Node, Redis, Secret, Settings
+from streams.topics import DEAD_LETTERS, TOPICS
+from tests.api.house import House, Person, opened
+from tests.conftest import Servers
+
+WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def api_settings(servers: Servers, tmp_path_factory) -> AsyncIterator[Settings]:
+    """An installation of its own, without rate limits, with topics."""
+    name = uuid.uuid4().hex[:10]
+    settings = Settings(
+        node=Node(home=Path(tmp_path_factory.mktemp("api")), port=0),
+        kafka=Kafka(bootstrap=servers.bootstrap, partitions=2, reply_partitions=2, topic_prefix=f"t{name}."),
+        redis=Redis(url=servers.redis_url, key_prefix=f"t{name}"),
+        auth=Auth(secret=Secret("test-" * 8)),
+        limits=Limits(enabled=False),
+    )
+    await administration.apply(settings.kafka, WANTED)
+    yield settings
+    await administration.delete(settings.kafka, WANTED)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(api_settings: Settings) -> AsyncIterator[House]:
+    async with opened(api_settings) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ada(house: House) -> Person:
+    return await house.person()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(house: House) -> Person:
+    """Somebody of another tenant."""
+    return await house.person()
+
+
+def with_limits(settings: Settings, **limits: object) -> Settings:
+    """The same installation with limits of its own in Redis."""
+    redis = msgspec.structs.replace(settings.redis, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+    return msgspec.structs.replace(settings, redis=redis, limits=Limits(**limits))  # type: ignore[arg-type]
