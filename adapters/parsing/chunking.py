@@ -18,7 +18,7 @@ CHAR_EIGHTHS_MIN = 2  # an ASCII character
 WINDOW_START = 4  # an end of sentence in the first quarter of a chunk is taken only when there is no other
 
 _CLOSERS = "”’\"'」』）)】》*_"
-_SENTENCE = re.compile(rf"(?:[。！？；…]+|[.!?]+(?=[\s{_CLOSERS}]))[{re.escape(_CLOSERS)}]*")
+_SENTENCE = re.compile(rf"(?:[。！？；…]++|(?<![.!?])[.!?]++(?=[\s{_CLOSERS}]))[{re.escape(_CLOSERS)}]*")
 _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx)|\b[A-Z])\.$")
 _ABBREVIATION_CHARS_MAX = 8
 _LINE = re.compile(r"\n+")

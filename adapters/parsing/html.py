@@ -5,7 +5,6 @@
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -18,7 +17,8 @@ from schemas.errors import Refused
 LIST_DEPTH_MAX = 60  # unstructured silently drops what lies beyond about twice that
 CELL_SEPARATOR = "\t"  # white space: a phrase that spans cells is still found
 
-_NOT_TEXT = re.compile(r"<!--.*?-->|<(script|style|template)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_HIDDEN = {"script", "style", "template", "title", "noscript"}
+_PARSER_ERRORS = (RecursionError, ValueError, AttributeError, TypeError, LookupError, etree.LxmlError)  # of odd tags, by experience
 _KINDS: dict[str, Kind] = {"ListItem": "list", "Table": "table", "CodeSnippet": "code"}
 
 
@@ -27,15 +27,17 @@ def parse_html(text: str) -> Parsed:
 
     Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside.
     """
-    title = _title_or_refuse(text)
+    root = _tree_or_refuse(text)
+    if root is None:
+        return Parsed("", "", ())
     try:
         elements = load()(text=text, languages=[""])  # [""]: no language detection
-    except (RecursionError, ValueError, etree.LxmlError) as error:
+    except _PARSER_ERRORS as error:
         raise Refused("document_unreadable", f"the HTML cannot be parsed: {type(error).__name__}") from error
     parsed = _assemble(elements)
-    if not parsed.blocks and has_words(_NOT_TEXT.sub(" ", text)):
+    if not parsed.blocks and _has_visible_words(root):
         raise Refused("document_unreadable", "the HTML has text but none that a browser would show as content")
-    return Parsed(title or first_heading(parsed.blocks), parsed.text, parsed.blocks)
+    return Parsed(_title(root) or first_heading(parsed.blocks), parsed.text, parsed.blocks)
 
 
 @cache
@@ -44,30 +46,40 @@ def load() -> Callable[..., list[Any]]:
     # read by ``unstructured`` when it is imported and called: no notice, no telemetry
     os.environ.update(UNSTRUCTURED_DISABLE_NOTICE="1", SCARF_NO_ANALYTICS="true", DO_NOT_TRACK="true")
     import spacy  # noqa: PLC0415 - seconds of import that only HTML needs
+    import unstructured.partition.html.parser as rules  # noqa: PLC0415
     from unstructured.nlp import tokenize  # noqa: PLC0415
     from unstructured.partition.html import partition_html  # noqa: PLC0415
 
     pipeline = spacy.blank("xx")
     pipeline.add_pipe("sentencizer")
     tokenize._get_nlp = lambda: pipeline  # noqa: SLF001 - the only way to keep it from downloading a model
+    rules.is_possible_narrative_text = lambda *_, **__: False  # English guesses: minutes on one long unbroken word, and never used here
     partition: Callable[..., list[Any]] = partition_html
     return partition
 
 
-def _title_or_refuse(text: str) -> str:
-    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, no_network=True)
+def _tree_or_refuse(text: str) -> Any:
+    """The tags as a tree, None when there are none; refused when some of it is too deep to be read."""
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
         root = etree.fromstring(text.encode("utf-8"), parser)
     except etree.LxmlError:
-        return ""
+        return None
     if any("depth" in entry.message for entry in parser.error_log):
         raise Refused("document_unreadable", "the HTML nests its tags deeper than 256 levels")
-    if root is None:
-        return ""
-    if root.xpath(f"boolean(//li[count(ancestor::li) >= {LIST_DEPTH_MAX}])"):
+    if root is not None and root.xpath(f"boolean(//li[count(ancestor::li) >= {LIST_DEPTH_MAX}])"):
         raise Refused("document_unreadable", f"the HTML nests its lists deeper than {LIST_DEPTH_MAX} levels")
+    return root
+
+
+def _title(root: Any) -> str:
     title = root.find(".//title")
     return " ".join(clean("".join(title.itertext())).split()) if title is not None else ""
+
+
+def _has_visible_words(root: Any) -> bool:
+    texts = ((element.text if element.tag not in _HIDDEN else None, element.tail) for element in root.iter())
+    return any(text and has_words(text) for pair in texts for text in pair)
 
 
 def _assemble(elements: Iterable[Any]) -> Parsed:

@@ -3,20 +3,20 @@
 import re
 from dataclasses import dataclass, field
 
-from adapters.parsing.blocks import Block, HeadingPath, Kind, Parsed, first_heading
+from adapters.parsing.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, Parsed, first_heading
 
 LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
 
-_HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_HEADING = re.compile(r" {0,3}(#{1,6})(?=[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _QUOTE = re.compile(r" {0,3}>")
-_ROW = re.compile(r"[ \t]*\|.*\|[ \t]*$")
 _DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
 _INDENTED = re.compile(r" {4,}|\t")
+_CONTINUED = re.compile(r"(?: {2,}|\t)\s*\S")
 _MARKUP = re.compile(r"[*`_]{1,3}(?=\S)|(?<=\S)[*`_]{1,3}")
-_LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,1000}\)")
+_LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class _Reader:
 
     def heading(self, level: int, words: str, start: int, end: int) -> None:
         self.close()
-        shown = _MARKUP.sub("", _LINK.sub(r"\1", words[:LINE_CHARS_MAX])).strip()
+        shown = _MARKUP.sub("", _LINK.sub(r"\1", words[: 2 * HEADING_CHARS_MAX])).strip()
         self.blocks.append(Block("heading", start, end, level, self.path.enter(level, shown)))
 
 
@@ -82,7 +82,7 @@ def parse_markdown(text: str) -> Parsed:
             fence = opening[1]
             reader.extend("code", start, end)
         elif heading := _HEADING.match(line):
-            reader.heading(len(heading[1]), heading[2] or "", start, end)
+            reader.heading(len(heading[1]), _heading_words(line[heading.end() :]), start, end)
         elif reader.kind == "paragraph" and (underline := _UNDERLINE.match(line)):
             _underlined(reader, 1 if underline[1][0] == "=" else 2, end)
         else:
@@ -95,7 +95,7 @@ def _kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, i
     following = text[slice(*lines[index + 1])] if index + 1 < len(lines) else ""
     if open_kind == "table" and "|" in line:
         return "table"
-    if _ROW.match(line) or ("|" in line and "-" in following and len(following) <= LINE_CHARS_MAX and _DELIMITERS.match(following)):
+    if _is_row(line) or ("|" in line and "-" in following and len(following) <= LINE_CHARS_MAX and _DELIMITERS.match(following)):
         return "table"
     if _LIST.match(line):
         return "list"
@@ -104,6 +104,18 @@ def _kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, i
     if open_kind in ("list", "quote"):  # a line that goes on with the item or the quote
         return open_kind
     return "code" if open_kind in (None, "code") and _INDENTED.match(line) else "paragraph"
+
+
+def _is_row(line: str) -> bool:
+    line = line.strip()
+    return len(line) > 1 and line[0] == line[-1] == "|"
+
+
+def _heading_words(rest: str) -> str:
+    """What follows the opening ``#``, without a closing run of them."""
+    words = rest.strip()
+    opened = words.rstrip("#")
+    return opened.strip() if not opened or opened[-1].isspace() else words
 
 
 def _underlined(reader: _Reader, level: int, end: int) -> None:
@@ -122,7 +134,7 @@ def _continues_list(text: str, lines: list[tuple[int, int]], index: int) -> bool
     if index + 1 >= len(lines):
         return False
     following = text[slice(*lines[index + 1])][:LINE_CHARS_MAX]
-    return bool(_LIST.match(following) or (_INDENTED.match(following) and following.strip()))
+    return bool(_LIST.match(following) or _CONTINUED.match(following))
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

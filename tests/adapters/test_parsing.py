@@ -1,0 +1,236 @@
+"""Parsing and chunking: structure kept, text never lost or doubled, sizes bounded, hostile input met in bounded time."""
+
+import re
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.language import estimated_tokens
+from adapters.parsing import chunk, parse
+from adapters.parsing.chunking import EIGHTHS, size_of
+from schemas.errors import Refused
+
+WORDS = st.text(st.sampled_from("abc 。！.?，\n\n# |-*>`1好的数据库é"), max_size=400)
+MARKS = (
+    "# Top|## Sub one|### Deep||A sentence. Another one! e.g. this.|数据库。连接池！|- item|  more|```|code = 1|> quoted|Title|=====|1. one"
+)
+LINE = st.sampled_from([*MARKS.split("|"), "| a | b |", "|---|---|", "| 1 | 2 |", "x" * 300, "好" * 300, "word " * 90])
+LINES = st.lists(LINE, max_size=40).map("\n".join)
+TAG = st.sampled_from(
+    "<p> </p> <b>bold</b> text数据。 <table><tr><td>a<td>b </table> <ul><li> &amp; < <h2>H</h2> <!-- <pre> </div>".split()
+)
+
+
+def bare(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+def checked(media_type, text, target=40, limit=64):
+    parsed = parse(media_type, text)
+    chunks = chunk(parsed, target_tokens=target, max_tokens=limit, chunks_max=10_000)
+    assert bare("".join(one.text for one in chunks)) == bare(parsed.text)
+    assert [one.ordinal for one in chunks] == list(range(len(chunks)))
+    for one in chunks:
+        assert one.tokens == estimated_tokens(one.text) <= limit
+        assert parsed.text[one.start : one.start + len(one.text)] == one.text == one.text.strip() != ""
+    for before, after in zip(parsed.blocks, parsed.blocks[1:], strict=False):
+        assert before.end <= after.start
+        assert not parsed.text[before.end : after.start].strip()
+    return parsed, chunks
+
+
+def refusal(media_type, text, **sizes) -> str:
+    """The code of the refusal, empty when there was none."""
+    try:
+        checked(media_type, text, **sizes)
+    except Refused as refused:
+        return refused.code
+    return ""
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["text/plain", "text/markdown"]), st.one_of(WORDS, LINES, st.text(max_size=300)))
+def test_nothing_is_lost_doubled_or_too_large(media_type, text):
+    """Chunks are the parsed text, cut; and that is the whole document."""
+    if not re.search(r"[^\W_]", text):
+        assert refusal(media_type, text) == "document_empty"
+    else:
+        parsed, _ = checked(media_type, text)
+        assert bare(re.sub("[\x00-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]", "", text)) == bare(parsed.text)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<p>", "</p>", "<b>bold</b>", "text 数据。", "<table><tr><td>a<td>b", "</table>", "<ul><li>", "&amp;", "<", "<h2>H</h2>"]
+        )
+    )
+)
+def test_broken_html_gives_text_or_a_refusal(tags):
+    """Whatever the tags do."""
+    assert refusal("text/html", "".join(tags)) in ("", "document_empty", "document_unreadable")
+
+
+@given(st.text(max_size=200))
+def test_sizes_are_on_the_safe_side_of_tokens(text):
+    """Eighths add up exactly and never let a chunk over its bound."""
+    text = text.encode("utf-8", "ignore").decode()
+    assert estimated_tokens(text) <= -(-size_of(text) // EIGHTHS) + 1
+    assert size_of(text) == sum(size_of(char) for char in text)
+
+
+MARKDOWN = """---
+Intro line before anything.
+
+# Guide *to* [Claw](https://example.org)
+
+First paragraph. It has two sentences.
+
+## Install
+
+- one
+- two
+
+  continued
+
+```sh
+# not a heading
+make demo
+```
+
+Under **this** title
+--------------------
+
+| name | age |
+|------|-----|
+| 张三 | 30 |
+
+> quoted
+> twice
+"""
+
+
+def test_markdown_structure():
+    """Kinds, levels and heading paths; text is the source, verbatim."""
+    parsed = parse("text/markdown", MARKDOWN)
+    assert [(block.kind, block.level) for block in parsed.blocks] == [
+        ("paragraph", 0),
+        ("heading", 1),
+        ("paragraph", 0),
+        ("heading", 2),
+        ("list", 0),
+        ("code", 0),
+        ("heading", 2),
+        ("table", 0),
+        ("quote", 0),
+    ]
+    assert parsed.blocks[5].headings == ("Guide to Claw", "Install")
+    assert parsed.blocks[7].headings == ("Guide to Claw", "Under this title")
+    assert parsed.text == MARKDOWN
+
+
+def test_html_structure_and_noise():
+    """Headings by tag, rows as lines; scripts, styles and navigation stay out."""
+    page = """<html><head><title>Page &amp; title</title><style>p{color:red}</style><script>var noise=1</script></head><body>
+    <nav><a href="/">Home noise</a></nav><h1>指南</h1><p>第一步：打开应用。</p><h2>表</h2>
+    <table><tr><th>姓名</th><th>年龄</th></tr><tr><td>张三</td><td>30</td></tr></table>
+    <ul><li>first thing</li><li>second thing</li></ul><pre>code  line
+    next</pre><script>var more_noise=2</script></body></html>"""
+    parsed, chunks = checked("text/html", page)
+    assert parsed.title == "Page & title"
+    assert "noise" not in parsed.text
+    assert "姓名\t年龄\n张三\t30" in parsed.text
+    assert [block.kind for block in parsed.blocks] == ["heading", "paragraph", "heading", "table", "list", "list", "code"]
+    assert chunks[0].headings == ("指南",)
+
+
+def test_small_sections_share_a_chunk_and_headings_never_end_one():
+    """Neighbours under one heading are merged; their path is what they share."""
+    text = "# Top\n\n## A\n\nshort a.\n\n## B\n\nshort b.\n\n## C\n\n" + "A longer sentence stands here. " * 12
+    _, chunks = checked("text/markdown", text, target=60, limit=120)
+    assert chunks[0].text.endswith("short b.")
+    assert chunks[0].headings == ("Top",)
+    assert chunks[1].headings == ("Top", "C")
+    assert all(not re.search(r"#\s*\w+$", one.text) for one in chunks)
+
+
+@pytest.mark.parametrize("sentence", ["数据库连接池的最大连接数是一百。", "The pool holds e.g. one hundred connections of Dr. Who. "])
+def test_long_paragraphs_end_at_sentence_ends(sentence):
+    """Abbreviations are not sentence ends."""
+    _, chunks = checked("text/plain", sentence * 60, target=80, limit=120)
+    assert len(chunks) > 5
+    assert all(one.text.endswith(sentence.strip()[-4:]) for one in chunks)
+
+
+def test_the_rows_of_a_long_table_know_their_header():
+    """Its first row is the last heading of every later chunk; rows stay whole."""
+    table = "| name | age |\n|---|---|\n" + "".join(f"| person number {n} | {n} |\n" for n in range(60))
+    _, chunks = checked("text/markdown", "# People\n\n" + table, target=80, limit=120)
+    assert len(chunks) > 3
+    assert all(one.headings == ("People", "| name | age |") for one in chunks[1:])
+    assert all(one.text.startswith("|") and one.text.endswith("|") for one in chunks[1:])
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "---\n***", "\ufeff\x00", "？！。"])
+@pytest.mark.parametrize("media_type", ["text/plain", "text/markdown", "text/html"])
+def test_documents_without_words_are_empty(media_type, text):
+    """Nothing to find: said so, not indexed."""
+    with pytest.raises(Refused) as refused:
+        parse(media_type, text)
+    assert refused.value.code == "document_empty"
+
+
+def test_too_many_chunks_is_too_large():
+    """The bound is the caller's."""
+    with pytest.raises(Refused) as refused:
+        chunk(parse("text/plain", "word. " * 5_000), target_tokens=40, max_tokens=64, chunks_max=10)
+    assert refused.value.code == "document_too_large"
+
+
+def test_unwanted_characters_go_and_the_rest_stays():
+    """NULs, lone surrogates and byte order marks are not text; line ends become one kind."""
+    assert parse("text/plain", "\ufeffa\x00b\ud800c\r\nd\re").text == "abc\nd\ne"
+
+
+HOSTILE = {
+    "one_line_of_words": ("text/plain", "word " * 160_000),
+    "one_word": ("text/markdown", "x" * 800_000),
+    "one_chinese_line": ("text/plain", "好" * 260_000),
+    "hashes": ("text/markdown", "#" * 800_000),
+    "headings_only": ("text/markdown", "# h\n" * 200_000),
+    "pipes": ("text/markdown", "|-" * 400_000),
+    "pipe_lines": ("text/markdown", "|-|-|\n" * 100_000),
+    "fences": ("text/markdown", "```\n" * 200_000),
+    "nested_lists": ("text/markdown", "".join(" " * (n % 400) + "- x\n" for n in range(4_000))),
+    "brackets": ("text/markdown", "# " + "![[" * 200_000),
+    "stars": ("text/markdown", "# " + "*" * 300_000),
+    "closing_hashes": ("text/markdown", ("# " + " #" * 900 + "x\n") * 400),
+    "links_in_headings": ("text/markdown", ("# " + "[" * 300 + "\n") * 2_500),
+    "newlines": ("text/plain", "a" + "\n" * 800_000 + "b"),
+    "spaces": ("text/plain", "a" + " " * 800_000 + "b"),
+    "dots": ("text/plain", "." * 400_000 + "a" + "。" * 100_000),
+    "deep_divs": ("text/html", "<div>" * 100_000 + "text" + "</div>" * 100_000),
+    "deep_bold": ("text/html", "<b>" * 100_000 + "text"),
+    "deep_lists": ("text/html", "<ul><li>" * 5_000 + "text"),
+    "open_tags": ("text/html", "<" * 400_000 + "text"),
+    "open_scripts": ("text/html", "<script" * 50_000 + ">text"),
+    "comment_lines": ("text/html", "<p>x</p>" + "<!-- <script> " * 50_000),
+    "comments": ("text/html", "<!--" * 100_000 + "text"),
+    "entities": ("text/html", "<p>" + "&amp;" * 100_000 + "text"),
+    "paragraphs": ("text/html", "<p>ab</p>" * 50_000),
+    "attributes": ("text/html", "<p " + "a=1 " * 100_000 + ">text"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_documents_take_bounded_time(name):
+    """Text or a refusal, and never seconds for what an event can carry."""
+    media_type, text = HOSTILE[name]
+    if media_type == "text/html":
+        parse("text/html", "<p>load the parser first</p>")
+    started = time.process_time()
+    assert refusal(media_type, text, target=320, limit=480) in ("", "document_empty", "document_unreadable", "document_too_large")
+    assert time.process_time() - started < 8
