@@ -14,6 +14,7 @@ from schemas.settings import Kafka
 LATEST = -1  # ListOffsets: the offset the next record will get
 READ_UNCOMMITTED = 0
 CONSUMER_REPLICA = -1
+CUT_OFF_S = 1.0  # a start that is no longer wanted gets this long; a broker that answers at all needs milliseconds
 
 
 def connection(kafka: Kafka) -> dict[str, Any]:
@@ -65,13 +66,13 @@ class Client(Protocol):
 async def start(client: Client, timeout_s: float) -> None:
     """Start a client; raises TimeoutError or aiokafka's KafkaError, and the client is the caller's to stop in any case.
 
-    Never cuts ``client.start()`` off within ``timeout_s``, not even when cancelled: cut off, it leaves the connection it just made open.
+    When cancelled it gives ``client.start()`` a moment to end: cut off, that leaves the connection it has just made open.
     """
     starting = asyncio.ensure_future(client.start())
     try:
         await asyncio.wait([starting], timeout=timeout_s)
     except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=timeout_s)
+        await asyncio.wait([starting], timeout=min(timeout_s, CUT_OFF_S))
         if starting.done() and not starting.cancelled():
             starting.exception()  # nobody is left to hear it
         raise

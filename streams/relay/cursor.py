@@ -55,8 +55,6 @@ class Cursor:
         self._patience_ends_s = 0.0
         self._news: asyncio.Future[None] | None = None
 
-    # the reader's side
-
     async def read(self, heartbeat_s: float) -> Frame | None:
         """The next frame, a heartbeat after ``heartbeat_s`` of silence, None after the end.
 
@@ -144,15 +142,11 @@ class Cursor:
         self._bytes += sum(len(frame.data) for frame in frames)
         self._wake()
 
-    # the window's side
-
     def resume_at(self, offset: int) -> None:
         """See ``Waiter``."""
         self._waiting = None
         self.next = max(self.next, offset)
         self._wake()
-
-    # the catch-up reader's side
 
     @property
     def wants(self) -> bool:

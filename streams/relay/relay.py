@@ -76,6 +76,11 @@ class Relay:
         return self._partition is not None and self._own.connected
 
     @property
+    def streams(self) -> int:
+        """Streams open here."""
+        return len(self._cursors)
+
+    @property
     def partition(self) -> int:
         """Where answers to questions asked here belong; Unavailable until the log was reached once."""
         return self.location().partition
@@ -120,8 +125,6 @@ class Relay:
                 handed_out += 1
                 if handed_out % FRAMES_AT_ONCE_MAX == 0:
                     await asyncio.sleep(0)
-
-    # what cursors and the pool ask for
 
     def window(self, partition: int) -> Window | None:
         """The partition's recent past, when it is followed here."""

@@ -1,5 +1,6 @@
 """Replies as events, for the tests of this folder."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -23,9 +24,10 @@ from schemas.chats import (
     Source,
     Started,
 )
-from schemas.errors import Problem
+from schemas.errors import Problem, Unavailable
 from schemas.events import Event
 from streams.agent import Outgoing
+from streams.publisher import KafkaPublisher
 from streams.relay import Frame, Relay
 from streams.topics import CHATS_ANSWERED
 
@@ -104,3 +106,15 @@ def text_of(frames: list[Frame]) -> str:
 
 def names(frames: list[Frame]) -> list[str]:
     return [frame.event for frame in frames]
+
+
+async def until_published(publisher: KafkaPublisher, each: Outgoing, patience_s: float = 40) -> None:
+    """As the agent wrapper does: again and again."""
+    async with asyncio.timeout(patience_s):
+        while True:
+            try:
+                await publisher.publish(each)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+            else:
+                return

@@ -21,7 +21,7 @@ from streams.agent import Outgoing
 from streams.publisher import KafkaPublisher
 from streams.relay import HEARTBEAT, Relay
 from streams.topics import CHATS_ANSWERED
-from tests.relay.events import collect, extended, names, outgoing, text_of, whole_reply
+from tests.relay.events import collect, extended, names, outgoing, text_of, until_published, whole_reply
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
@@ -59,18 +59,6 @@ async def broker(folder: Path) -> AsyncIterator[Broker]:
     await broker.start()
     yield broker
     await broker.stop()
-
-
-async def until_published(publisher: KafkaPublisher, each: Outgoing, patience_s: float = 40) -> None:
-    """As the agent wrapper does: again and again."""
-    async with asyncio.timeout(patience_s):
-        while True:
-            try:
-                await publisher.publish(each)
-            except Unavailable:
-                await asyncio.sleep(0.1)
-            else:
-                return
 
 
 async def refused(publisher: KafkaPublisher, each: Outgoing) -> float:

@@ -2,16 +2,24 @@
 
 import asyncio
 import uuid
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
+from adapters.kafka import connection
+from ops import topics as administration
 from schemas.chats import Message, MessageState
 from schemas.errors import Refused
+from schemas.settings import Kafka
 from streams.publisher import KafkaPublisher
 from streams.relay import HEARTBEAT, Location, Relay, event_id
 from streams.relay.cursor import BYTES_MAX
+from streams.topics import CHATS_ANSWERED
 from tests.relay.conftest import MakeRelay
 from tests.relay.events import (
     CONVERSATION,
@@ -24,6 +32,7 @@ from tests.relay.events import (
     outgoing,
     started,
     text_of,
+    until_published,
     whole_reply,
 )
 
@@ -264,6 +273,43 @@ async def test_past_retention_the_record_answers(publisher: KafkaPublisher, make
         with pytest.raises(Refused) as refusal:
             await collect(relay, "r", location=None, fallback=fallback)
         assert refusal.value.code == "reply_expired"
+
+
+async def test_what_the_log_has_dropped_is_expired(publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: Kafka):
+    asked = await make_relay(0)
+    old, kept = new_reply(), new_reply()
+    old_at = await publish(publisher, asked, old, PIECES)
+    kept_at = await publisher.end_offset(CHATS_ANSWERED, 0)
+    await publisher.publish_all(outgoing(whole_reply(kept, PIECES), 0))
+    admin = AIOKafkaAdminClient(**connection(kafka_settings))
+    await admin.start()
+    await admin.delete_records({TopicPartition(publisher.physical(CHATS_ANSWERED), 0): RecordsToDelete(before_offset=kept_at)})
+    await admin.close()
+    relay = await make_relay(1)
+    with pytest.raises(Refused) as refusal:
+        await collect(relay, old, location=old_at)
+    assert refusal.value.code == "reply_expired"
+    assert text_of(await collect(relay, kept, location=(0, kept_at))) == "".join(PIECES)
+
+
+async def test_a_topic_that_was_made_anew_is_followed_from_its_end(
+    publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]
+):
+    """The place where the relay stood is gone for ever: it says so in the log and goes on."""
+    relay = await make_relay(0)
+    await publish(publisher, relay, new_reply(), PIECES)
+    async with asyncio.timeout(20):
+        while relay.position() == 0:
+            await asyncio.sleep(0.05)
+        await administration.delete(kafka_settings, [CHATS_ANSWERED])
+        await administration.apply(kafka_settings, [CHATS_ANSWERED])
+        while relay.position() > 0:
+            await asyncio.sleep(0.05)
+        reply_id = new_reply()
+        location = relay.location()
+        for event in outgoing(whole_reply(reply_id, PIECES), 0):
+            await until_published(publisher, event)
+        assert text_of(await collect(relay, reply_id, location=location)) == "".join(PIECES)
 
 
 async def test_stopping_ends_streams_so_that_readers_go_elsewhere(publisher: KafkaPublisher, make_relay: MakeRelay):

@@ -1,0 +1,149 @@
+"""The life of the process's Kafka producer: connected in the background, replaced when it cannot go on.
+
+aiokafka's idempotent producer retries a batch for ever and keeps counting sequence numbers past one that failed, so after an outage, or
+after any failed batch, it is either stuck or refused by the broker: the cure for both is another producer.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka_errors
+
+from adapters.kafka import abandon, connection, start
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.topics import DEAD_LETTERS
+
+BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
+REQUEST_TIMEOUT_MS = 10_000  # a produce request without an answer: the connection is dropped and the batch sent again
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 1.0  # back-off between attempts to reach the broker: recovery is noticed within a second
+CONNECT_TIMEOUT_S = 5.0  # one attempt to connect, authenticate and get a producer id
+
+log = structlog.get_logger(__name__)
+
+
+class ProducerLink:
+    """At most one live producer. ``dropped(cause)`` is called when it is given up: what it has not acknowledged never will be."""
+
+    def __init__(self, kafka: Kafka, topics: Sequence[str], dropped: Callable[[str], None]) -> None:
+        self._connection = connection(kafka)
+        self._topics = topics
+        self._dropped = dropped
+        self._producer: AIOKafkaProducer | None = None
+        self._counts: dict[str, int] = {}  # partitions by physical topic; they never change
+        self._connecting: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._stopped = False
+
+    @property
+    def ready(self) -> bool:
+        """False while the log is known to be out of reach."""
+        return self._producer is not None
+
+    def producer(self) -> AIOKafkaProducer:
+        """The live producer; raises Unavailable when there is none."""
+        if self._producer is None:
+            raise Unavailable("kafka_unavailable", "the log is out of reach", retry_after_s=RECONNECT_S_MAX)
+        return self._producer
+
+    def partitions(self, topic: str) -> int | None:
+        """How many partitions a topic has; None when nobody has asked the broker yet."""
+        return self._counts.get(topic)
+
+    async def learn_partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
+        """The same, asking the broker when it is not known; raises aiokafka's UnknownTopicOrPartitionError."""
+        if topic not in self._counts:
+            await self._learn(producer, [topic])
+        if topic not in self._counts:
+            raise kafka_errors.UnknownTopicOrPartitionError(topic)
+        return self._counts[topic]
+
+    async def start(self, patience_s: float) -> None:
+        """Connect; after ``patience_s`` without success go on trying in the background."""
+        self._stopped = False
+        await asyncio.wait([self._connect()], timeout=patience_s)
+
+    def stop_connecting(self) -> None:
+        """No producer follows the present one."""
+        self._stopped = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    async def stop(self) -> None:
+        """Close without flushing."""
+        self.stop_connecting()
+        if self._connecting is not None:
+            await asyncio.wait([self._connecting])
+        if self._producer is not None:
+            self._drop("the publisher stopped")
+        if self._leaving:
+            await asyncio.wait(self._leaving)
+
+    def replace(self, producer: AIOKafkaProducer, cause: str) -> None:
+        """Give ``producer`` up, unless that has happened already, and begin to build the next."""
+        if producer is not self._producer:
+            return
+        log.warning("kafka_producer_replaced", cause=cause)
+        self._drop(cause)
+        if not self._stopped:
+            self._connect()
+
+    def _drop(self, cause: str) -> None:
+        producer, self._producer = self._producer, None
+        self._leave(producer)
+        self._dropped(cause)
+
+    def _leave(self, producer: AIOKafkaProducer) -> None:
+        task = asyncio.create_task(abandon(producer, CONNECT_TIMEOUT_S), name="kafka-producer-leaving")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _connect(self) -> asyncio.Task[None]:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connect_until_reached(), name="kafka-producer-connecting")
+        return self._connecting
+
+    async def _connect_until_reached(self) -> None:
+        wait_s = RECONNECT_S_MIN
+        while not await self._connect_once():
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 2, RECONNECT_S_MAX)
+
+    async def _connect_once(self) -> bool:
+        producer = AIOKafkaProducer(
+            **self._connection,
+            client_id="claw-publisher",
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES_MAX,
+            max_request_size=DEAD_LETTERS.message_bytes_max,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        reached = False
+        try:
+            await start(producer, CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._learn(producer, self._topics)
+            reached = True
+        except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
+            log.warning("kafka_unreachable", error=repr(error))
+        finally:  # also when cancelled half-way
+            if reached:
+                self._producer = producer
+            else:
+                self._leave(producer)
+        return reached
+
+    async def _learn(self, producer: AIOKafkaProducer, topics: Sequence[str]) -> None:
+        """One metadata request for all ``topics``, so that no request waits for its first record's."""
+        client = producer.client
+        await client.set_topics({*topics, *self._counts})
+        for topic in topics:
+            partitions = client.cluster.partitions_for_topic(topic)
+            if partitions:
+                self._counts[topic] = len(partitions)
+        if self._counts:
+            client.set_topics(list(self._counts))  # what does not exist is not asked for again and again
