@@ -74,12 +74,14 @@ class EmbeddedIndex:
         await self._upserts.close()
         await self._searches.close()
         shard, self._shard = self._shard, None
-        if shard is not None:
-            await self._on(self._writer, shard.flush)
-            await self._on(self._writer, shard.close)
-        self._writer.shutdown()
-        self._reader.shutdown()
-        self._release()
+        try:
+            if shard is not None:
+                await self._on(self._writer, shard.flush)
+                await self._on(self._writer, shard.close)
+        finally:
+            self._writer.shutdown(wait=False)
+            self._reader.shutdown(wait=False)
+            self._release()
 
     async def upsert(self, points: Sequence[Point]) -> None:
         check(points, self._dimensions)

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,7 +28,8 @@ class Provider:
     """A server's ``/embeddings``: vectors of a text's length and place, or whatever the test wants it to answer."""
 
     def __init__(self) -> None:
-        self.calls: list[dict] = []
+        self.url = ""
+        self.calls: list[dict[str, Any]] = []
         self.headers: list[str] = []
         self.status, self.delay_s, self.dimensions, self.reply = 200, 0.0, 4, None
 
