@@ -11,12 +11,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from adapters.language import estimated_tokens
 from adapters.models.citations import Citations
 from adapters.models.port import AnswerModel, AnswerRequest, Finish
 from schemas import ids
 from schemas.chats import (
     Cancelled,
+    ChatAsked,
     ChatGrounded,
     Citation,
     Completed,
@@ -42,12 +45,13 @@ from schemas.events import Event
 from schemas.settings import Model
 from streams.agent import Agent, Context, Outgoing, Place
 from streams.deltas import Deltas, window_s
-from streams.topics import CHATS_ANSWERED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED
 from streams.turns import CancelWatch, Turns
 from streams.views import Views
 from streams.visibility import Visibility
 
 NAME = "generate"
+ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
 
 T = TypeVar("T")
 Telling = Started | Extended | Completed | Failed | Cancelled
@@ -91,21 +95,36 @@ class Generate:
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
         """One answer, from the passages to the stored message."""
         question = event.data.question
-        if context.replayed and (stored := await self.recorded(event)) is not None:
-            return self.terminal(event, context, stored)  # it died between storing the message and saying so
+        if (stored := await self.recorded(event)) is not None:
+            return self.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
-        speech, began = Speech(), context.clock.monotonic_s()
-        async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
-            if cancelled.is_set():
-                return await self.conclude(event, context, speech, "cancelled")
-            passages = await self.still_visible(event)
-            await self.start(event, context, speech, passages)
-            self.in_flight += 1
-            try:
-                state, problem = await self.speak(event, context, speech, passages, cancelled, began)
-            finally:
-                self.in_flight -= 1
+        speech = Speech()
+        try:
+            async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
+                if cancelled.is_set():
+                    return await self.conclude(event, context, speech, "cancelled")
+                passages = await self.still_visible(event)
+                if len(passages) < len(event.data.passages) and question.round < ROUNDS_MAX:
+                    return [search_again(event, context)]
+                return await self.answer(event, context, speech, passages, cancelled)
+        except Unavailable as error:
+            if not speech.text:
+                raise
+            # the log or Redis gave way in the middle: whoever says it again must say so under an attempt of its own
+            raise Superseded(f"attempt {context.attempt} broke off after {len(speech.text)} characters: {error.detail}") from error
+
+    async def answer(
+        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event
+    ) -> Sequence[Outgoing]:
+        """Speak, then conclude."""
+        began = context.clock.monotonic_s()
+        await self.start(event, context, speech, passages)
+        self.in_flight += 1
+        try:
+            state, problem = await self.speak(event, context, speech, passages, cancelled, began)
+        finally:
+            self.in_flight -= 1
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
 
     async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
@@ -304,6 +323,13 @@ class Generate:
         now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
         made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
         return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
+
+
+def search_again(event: ChatGrounded, context: Context) -> Outgoing:
+    """The question once more: its documents changed between the search and the answer, and the new versions may answer it."""
+    question = event.data.question
+    again = msgspec.structs.replace(question, round=question.round + 1)
+    return Outgoing(CHATS_ASKED, ChatAsked.caused_by(event, NAME, data=again, now=context.clock.now()))
 
 
 def source(passage: Passage) -> Source:

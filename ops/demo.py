@@ -80,5 +80,6 @@ async def _ask(client: Client, question: str, *, answerable: bool) -> bool:
 
 
 def _print_citation(citation: dict[str, Any]) -> None:
-    place = " > ".join(part for part in (citation["title"], citation.get("locator", "")) if part)
-    print(f"  [{citation['marker']}] {citation['document_id']}, {place}\n      “{citation['quote']}”")
+    print(
+        f"  [{citation['marker']}] {citation['document_id']}, {citation.get('locator') or citation['title']}\n      “{citation['quote']}”"
+    )

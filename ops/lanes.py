@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+from prometheus_client import Counter
+
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import vector_index
@@ -72,9 +74,12 @@ def knowledge(parts: Parts) -> Lane:
     """Waits for the index; with the embedded engine there is one such worker."""
     settings, retrieval = parts.settings, parts.settings.retrieval
     visibility, mirror = _visibility(parts), Mirror(settings.kafka)
+    from_mirror = Counter(
+        "claw_visibility_mirror_answers_total", "Looks at the visibility record that the mirror answered: Redis was down."
+    )
     encoder = QueryEncoder(retrieval)
     index = vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
-    retrieve = Retrieve(index, encoder, Sight(visibility, mirror), retrieval, QUESTIONS_IN_FLIGHT_MAX)
+    retrieve = Retrieve(index, encoder, Sight(visibility, mirror, from_mirror.inc), retrieval, QUESTIONS_IN_FLIGHT_MAX)
     store = Index(index, visibility, encoder.embedding_name, UPSERTS_IN_FLIGHT_MAX)
     return _lane("knowledge", (retrieve.agent(), store.agent()), opened=(index, encoder), started=(mirror,))
 
@@ -124,7 +129,7 @@ def tables(parts: Parts) -> Lane:
         project.agent(views),
         meter.agent(feed),
     )
-    return _lane("tables", agents)
+    return _lane("tables", agents, started=(feed,))
 
 
 LANES: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}

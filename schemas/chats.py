@@ -20,7 +20,10 @@ class Turn(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """A question with all that answering needs. ``reply_id`` is also the id of the answer's message."""
+    """A question with all that answering needs. ``reply_id`` is also the id of the answer's message.
+
+    ``round`` counts the searches before this one whose documents changed before they could be used.
+    """
 
     conversation_id: str
     message_id: str
@@ -32,6 +35,7 @@ class Question(Struct, frozen=True, kw_only=True):
     history: tuple[Turn, ...] = ()
     reply_partition: int  # where the asking API replica listens
     asked_at: datetime
+    round: int = 0
 
 
 class Passage(Struct, frozen=True, kw_only=True):

@@ -107,7 +107,9 @@ DOCUMENTS_PROGRESSED = Topic(
     "Where each document stands; what an upstream producer reads to learn the outcome.",
     None,
 )
-CHATS_ASKED = Topic("claw.chats.asked.v1", "conversation id", chats.ChatAsked, ("api",), "Questions with bounded history.", 30 * DAY_MS)
+CHATS_ASKED = Topic(
+    "claw.chats.asked.v1", "conversation id", chats.ChatAsked, ("api", "generate"), "Questions with bounded history.", 30 * DAY_MS
+)
 CHATS_GROUNDED = Topic(
     "claw.chats.grounded.v1",
     "conversation id",

@@ -1,9 +1,13 @@
-"""Plain text and Markdown: lines gathered into blocks that are spans of the text itself."""
+"""Plain text and Markdown: lines gathered into blocks that are spans of the text.
+
+The text is the source, except that Markdown's soft line breaks are joined: a sentence wrapped at column 80 is one sentence, and a quote
+of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses).
+"""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from adapters.parsing.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, Parsed, first_heading
+from adapters.parsing.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, Parsed, first_heading, has_words
 
 LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
 
@@ -16,6 +20,7 @@ _DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\
 _INDENTED = re.compile(r" {4,}|\t")
 _CONTINUED = re.compile(r"(?: {2,}|\t)\s*\S")
 _MARKUP = re.compile(r"[*`_]{1,3}(?=\S)|(?<=\S)[*`_]{1,3}")
+_WIDE = "\u2e80"  # from here on: Chinese and other scripts that put no space between words
 _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 
@@ -88,7 +93,40 @@ def parse_markdown(text: str) -> Parsed:
         else:
             reader.extend(_kind(reader.kind, line, text, lines, index), start, end)
     reader.close()
-    return Parsed(first_heading(reader.blocks), text, tuple(reader.blocks))
+    return _unwrapped(Parsed(first_heading(reader.blocks), text, tuple(reader.blocks)))
+
+
+def _unwrapped(parsed: Parsed) -> Parsed:
+    """Soft line breaks of paragraphs and list items joined; blocks moved accordingly."""
+    pieces: list[str] = []
+    blocks: list[Block] = []
+    length = read = 0
+    for block in parsed.blocks:
+        gap, body = parsed.text[read : block.start], parsed.text[block.start : block.end]
+        if block.kind in ("paragraph", "list") and "\n" in body:
+            body = _joined(body)
+        start = length + len(gap)
+        length = start + len(body)
+        pieces += (gap, body)
+        blocks.append(replace(block, start=start, end=length))
+        read = block.end
+    return Parsed(parsed.title, "".join((*pieces, parsed.text[read:])), tuple(blocks))
+
+
+def _joined(body: str) -> str:
+    """Lines that only go on with the one before, joined to it: by a space, or by nothing between two Chinese characters."""
+    lines = body.split("\n")
+    made = [lines[0]]
+    for line in lines[1:]:
+        before, words = made[-1].rstrip(" \t"), line.lstrip(" \t")
+        # a piece that has grown long is left alone as well: it bounds the work
+        hard = made[-1].endswith(("  ", "\\")) or max(len(line), len(made[-1])) > LINE_CHARS_MAX
+        if hard or not has_words(before) or not has_words(words) or _LIST.match(line):
+            made.append(line)
+        else:
+            wide = before[-1] >= _WIDE and words[0] >= _WIDE
+            made[-1] = before + ("" if wide else " ") + words
+    return "\n".join(made)
 
 
 def _kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, int]], index: int) -> Kind:

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from adapters.models.port import Finish, Piece
@@ -26,7 +27,7 @@ from schemas.chats import (
 from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
 from streams.agent import Outgoing
-from streams.topics import CHATS_ANSWERED, MESSAGES_CHANGED
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, MESSAGES_CHANGED
 from tests.agents.ports import NOW, RememberingPublisher, context, header
 
 PASSAGE = Passage(
@@ -160,12 +161,12 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
     assert idents(one, MessageChanged) == idents(two, MessageChanged)
 
 
-async def test_a_replay_after_the_message_was_stored_only_says_so():
+async def test_a_question_that_comes_twice_is_answered_once():
     redis, publisher = Redis(), RememberingPublisher()
     await _run(Script(["一次", Finish()]), redis, publisher)
     again, model = RememberingPublisher(), Script(["两次", Finish()])
     redis.closed.clear()
-    sent = await _run(model, redis, again, replayed=True)
+    sent = await _run(model, redis, again)
     assert model.asked == 0
     (completed,) = [each.event for each in sent if isinstance(each.event, ReplyCompleted)]
     assert completed.data.text == "一次"
@@ -208,13 +209,39 @@ async def test_a_model_that_said_nothing_is_the_wrappers_to_retry():
         await _run(Script([Unavailable("model_unavailable")]), Redis(), RememberingPublisher())
 
 
-async def test_a_passage_whose_document_changed_meanwhile_is_not_used():
+async def test_a_question_whose_documents_changed_meanwhile_is_searched_again():
+    """The new version may answer it; nothing was said yet, so the reader sees only a little more waiting."""
+    redis, model = Redis(visible=6), Script(["x", Finish()])
+    (again,) = await _run(model, redis, RememberingPublisher())
+    assert again.topic is CHATS_ASKED
+    assert again.event.data.round == 1
+    assert model.asked == 0
+    assert redis.stored == {}
+
+
+async def test_after_a_few_rounds_a_passage_of_a_changed_document_is_left_out():
     redis, publisher = Redis(visible=6), RememberingPublisher()
-    sent = await _run(Script(["高41.8米[1]。", Finish()]), redis, publisher)
-    started = sent[0].event.data
-    assert started.sources == ()
+    event = _event()
+    event = msgspec.structs.replace(
+        event, data=msgspec.structs.replace(event.data, question=msgspec.structs.replace(event.data.question, round=2))
+    )
+    sent = await _run(Script(["高41.8米[1]。", Finish()]), redis, publisher, event)
+    assert sent[0].event.data.sources == ()
     assert redis.stored["r1"].citations == ()
     assert "[1]" not in redis.stored["r1"].content
+
+
+async def test_what_breaks_in_the_middle_is_said_again_under_another_attempt():
+    """The same attempt must not say two things."""
+
+    class Breaking(RememberingPublisher):
+        async def enqueue(self, outgoing):
+            if sum(isinstance(each.event, ReplyExtended) for each in self.sent) == 1:
+                raise Unavailable("kafka_unavailable")
+            return await super().enqueue(outgoing)
+
+    with pytest.raises(Superseded):
+        await _run(Script(["第一句。", "第二句。", Finish()]), Redis(), Breaking())
 
 
 async def test_with_redis_down_a_question_is_still_answered():

@@ -5,7 +5,6 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ops.client import Client, announced, stack
 from ops.stack.state import Process, read_state
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
-MODEL = "stub?first_ms=50&tokens=60&token_ms=50"
+MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
 
 
 @dataclass(frozen=True)
@@ -109,30 +108,18 @@ async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
     await producer.stop()
 
 
-@asynccontextmanager
-async def reading(up: Up, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=up.kafka, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        places = [TopicPartition(topic, n) for n in sorted(consumer.partitions_for_topic(topic) or await _partitions(consumer, topic))]
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        yield consumer
-    finally:
-        await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    return set(consumer.partitions_for_topic(topic) or ())
-
-
 async def records(up: Up, topic: str) -> list[Any]:
     """Everything on a topic now."""
-    async with reading(up, topic) as consumer:
-        ends = await consumer.end_offsets(consumer.assignment())
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=up.kafka, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        places = consumer.assignment()
+        assert places, topic
+        ends = await consumer.end_offsets(places)
         found: list[Any] = []
         while any([await consumer.position(place) < end for place, end in ends.items()]):
             for batch in (await consumer.getmany(timeout_ms=500)).values():
                 found += batch
         return found
+    finally:
+        await consumer.stop()

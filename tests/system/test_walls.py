@@ -100,7 +100,7 @@ async def _sources(client: Client, question: str) -> list[dict[str, object]]:
             if sent.name == "accepted":
                 reply = sent.data["reply_id"]
             elif sent.name == "retrieved":
-                found: list[dict[str, object]] = sent.data["sources"]
+                found: list[dict[str, object]] = sent.data["passages"]
                 break
         else:
             raise AssertionError("the stream ended before it said what was retrieved")
