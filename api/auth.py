@@ -45,7 +45,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
             present = await _created(request, data, account_id, kept)
         elif present.id != account_id or not await _knows(request, present, data.password):
             raise Refused("email_taken")
-    return answered(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me"})
+    return answered(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me", "Cache-Control": "no-store"})
 
 
 @post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")

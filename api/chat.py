@@ -27,6 +27,8 @@ from streams.relay import Location as Start
 from streams.relay import event_id
 from streams.turns import Location
 
+BOTH = 2  # a question and its answer
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -116,6 +118,8 @@ async def _asked(request: ApiRequest, conversation_id: str, content: str, *, set
         body = msgspec.json.decode(known.body, type=MessageAccepted)
         location = await _location(request, body.reply_id)
         return Answering(body, Reply(body.reply_id, conversation_id, body.message.id, location))
+    if request.idempotency_key is not None and (answering := await _ended_before(request, conversation_id)) is not None:
+        return answering
     asked = await ask(request, conversation_id, content)
     body = MessageAccepted(message=MessageView.of(asked.message), reply_id=asked.reply.id, stream=f"{_path(asked.reply)}/stream")
     settling = _settle(request, asked, body, known)
@@ -124,6 +128,25 @@ async def _asked(request: ApiRequest, conversation_id: str, content: str, *, set
     else:
         request.ports.running.beside(settling)
     return Answering(body, asked.reply)
+
+
+async def _ended_before(request: ApiRequest, conversation_id: str) -> Answering | None:
+    """This very question, if it was taken, although its answer to the client was lost (a 503), and has been answered since."""
+    ports, caller = request.ports, request.user
+    message_id = await request.new_id("message", caller.tenant, caller.account_id)
+    reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
+    try:
+        found = await conversation(ports, caller, conversation_id)
+        messages = await ports.views.messages.get_many(f"{caller.tenant}/{found.id}", (message_id, reply_id))
+        location = await ports.turns.locate(caller.tenant, reply_id) if len(messages) == BOTH else None
+    except Unavailable:
+        return None
+    if len(messages) < BOTH:
+        return None
+    reply = Reply(reply_id, found.id, message_id, location)
+    return Answering(
+        MessageAccepted(message=MessageView.of(messages[message_id]), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply
+    )
 
 
 async def _known(request: ApiRequest) -> Fresh | Replay | None:

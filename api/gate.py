@@ -51,7 +51,8 @@ async def _admit(scope: HTTPScope) -> None:
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][ADDRESS] = address
     decision = await ports.limiting.decide(address, caller, scope["path"])
-    response_headers_of(scope).extend((name.encode(), value.encode()) for name, value in decision.headers().items())
+    told = response_headers_of(scope)
+    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
     if not decision.allowed:
         raise ports.limiting.refusal(decision)
     if refusal is not None:

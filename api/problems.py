@@ -68,10 +68,10 @@ def _translated(error: Exception) -> ClawError:
 
 def _field_error(item: Any) -> FieldError:
     """One of the framework's validation messages about a path or query parameter, or a missing body."""
-    name, source, message = item.get("key", ""), item.get("source", ""), str(item.get("message", ""))
+    name, source, message = item.get("key", ""), item.get("source"), str(item.get("message", ""))
     if name == "data":
         return FieldError("", "the body is empty", "a JSON object")
-    return field_error(f"{source}.{name}" if source else name, message)
+    return field_error(f"{getattr(source, 'value', source)}.{name}" if source else name, message)
 
 
 _EXPECTED = re.compile(r"Expected (?P<limit>.+?)(?:, got (?P<got>.+))?$")

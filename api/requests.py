@@ -6,7 +6,7 @@ handler declares as ``data``, and names every bad field at once.
 
 import hashlib
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -93,14 +93,9 @@ class ApiRequest(Request[Caller, Any, Any]):
 def decoded(body: bytes, kind: Any) -> Any:
     """``body`` as an instance of the struct ``kind``; Refused("invalid_request" or "validation_failed") otherwise."""
     try:
-        return _decoder(kind).decode(body)
+        return _decode(_decoder(kind), body)
     except msgspec.ValidationError:
-        errors = _field_errors(body, kind)
-        raise Refused("validation_failed", errors=errors) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("invalid_request", _unreadable(error)) from None
-    except RecursionError:
-        raise Refused("invalid_request", "the JSON is nested too deeply") from None
+        raise Refused("validation_failed", errors=_field_errors(_decode(_UNTYPED, body), kind)) from None
 
 
 @lru_cache(maxsize=256)  # one per route
@@ -108,18 +103,25 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def _unreadable(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return f"the body is not UTF-8 (byte {error.start} of a string)"
-    return str(error)
+_UNTYPED = msgspec.json.Decoder(Any)
 
 
-def _field_errors(body: bytes, kind: Any) -> tuple[FieldError, ...]:
-    """Everything wrong with the fields, not only what the decoder met first."""
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Raises Refused("invalid_request") for what is no JSON, msgspec.ValidationError for JSON of another type."""
     try:
-        raw = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("invalid_request", _unreadable(error)) from None
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        raise Refused("invalid_request", str(error)) from None
+    except UnicodeDecodeError as error:
+        raise Refused("invalid_request", f"the body is not UTF-8 (byte {error.start} of a string)") from None
+    except RecursionError:
+        raise Refused("invalid_request", "the JSON is nested too deeply") from None
+
+
+def _field_errors(raw: Any, kind: Any) -> tuple[FieldError, ...]:
+    """Everything wrong with the fields, not only what the decoder met first."""
     if not isinstance(raw, dict):
         return (FieldError("", "the body is not an object", "a JSON object"),)
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -141,5 +143,13 @@ def _value_errors(name: str, value: Any, kind: Any) -> list[FieldError]:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
-        return [field_error(name + path.rstrip("`"), message)]
+        wrong = field_error(name + path.rstrip("`"), message)
+        return [wrong if wrong.limit else FieldError(wrong.field, wrong.detail, _choices(kind))]
     return []
+
+
+def _choices(kind: Any) -> str:
+    """What msgspec does not say of a choice: the values there are."""
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    return next(filter(None, (_choices(part) for part in get_args(kind) if part is not kind)), "")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvicorn
@@ -30,7 +30,7 @@ class House:
 
     @property
     def ports(self) -> Ports:
-        return self.app.state.ports
+        return cast("Ports", self.app.state.ports)
 
     async def person(self) -> "Person":
         """Somebody new with a tenant of their own."""
@@ -53,7 +53,7 @@ class Person:
 
     @property
     def base(self) -> str:
-        return self.user["default_knowledge_base_id"]
+        return str(self.user["default_knowledge_base_id"])
 
     async def call(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:
         return await self.house.client.request(method, f"/api/v1{path}", headers=self.headers | (headers or {}), **rest)
@@ -61,14 +61,16 @@ class Person:
     async def conversation(self, **body: Any) -> str:
         answer = await self.call("POST", "/conversations", json=body)
         assert answer.status_code == 201, answer.text
-        return answer.json()["id"]
+        return str(answer.json()["id"])
 
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""
     app = create_app(settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="on", log_config=None, ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, lifespan="on", log_config=None, ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:

@@ -1,0 +1,124 @@
+"""Documents at the door: what goes onto the log, what can be read at once, when a delete is done."""
+
+import asyncio
+
+import pytest
+
+from schemas import ids
+from schemas.documents import Progress
+from streams.tables import order_of
+from streams.topics import DOCUMENTS_SUBMITTED
+from tests.api.agents import first_event
+from tests.api.house import House, Person
+from tests.api.test_bad_input import is_problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def key_of(house: House, person: Person, document: str) -> str:
+    tenant = house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
+    return ids.document_key(tenant, person.base, document)
+
+
+async def test_submitted(house: House, ada: Person):
+    """202 with version and task, an event with the tenant of the credential, and a Location that can be followed at once."""
+    body = {"document_id": "rules 2026", "title": "Rules", "media_type": "text/markdown", "text": "# Leave", "metadata": {"by": "hr"}}
+    answer = await ada.call("POST", f"/knowledge/{ada.base}/documents", json=body)
+    accepted = answer.json()
+    assert answer.status_code == 202
+    assert accepted["state"] == "queued"
+    event = await first_event(house.settings, DOCUMENTS_SUBMITTED, key_of(house, ada, "rules 2026"))
+    assert accepted["task_id"] == ids.task_id(event.id)
+    assert (event.data.title, event.data.text, event.data.metadata) == ("Rules", "# Leave", {"by": "hr"})
+    assert event.data.submitted_by == ada.user["id"]
+    followed = await house.client.get(answer.headers["location"], headers=ada.headers)
+    assert followed.status_code == 200
+    assert (followed.json()["state"], followed.json()["version"], followed.json()["visible_version"]) == (
+        "queued",
+        accepted["version"],
+        None,
+    )
+    listed = (await ada.call("GET", f"/knowledge/{ada.base}/documents")).json()["items"]
+    assert listed == [followed.json()]
+
+
+async def test_progress_and_visibility_are_shown(house: House, ada: Person):
+    path = f"/knowledge/{ada.base}/documents/a"
+    version = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
+    key = key_of(house, ada, "a")
+    progress = Progress(knowledge_base_id=ada.base, document_id="a", version=version, state="indexed", chunks=3)
+    await house.ports.views.documents.put(key.rpartition("/")[0], "a", progress, order=order_of(version, 9), rank=version)
+    await house.ports.visibility.indexed(key, version)
+    shown = (await ada.call("GET", path)).json()
+    assert (shown["state"], shown["chunks"], shown["visible_version"]) == ("indexed", 3, version)
+    newer = (await ada.call("PUT", path, json={"text": "two"})).json()["version"]
+    shown = (await ada.call("GET", path)).json()
+    assert (shown["state"], shown["version"], shown["visible_version"]) == ("queued", newer, version)
+
+
+async def test_delete_waits_until_it_is_out_of_sight(house: House, ada: Person):
+    """204 as soon as the visibility record says so; then it is not there any more, at once."""
+    path = f"/knowledge/{ada.base}/documents/a"
+    version = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
+    key = key_of(house, ada, "a")
+
+    async def route() -> None:
+        await asyncio.sleep(0.2)
+        await house.ports.visibility.withdrawn(key, version + 1)
+
+    routing = asyncio.create_task(route())
+    answer = await ada.call("DELETE", path)
+    assert answer.status_code == 204, answer.text
+    assert answer.content == b""
+    assert routing.done()
+    is_problem(await ada.call("GET", path), 404, "not_found")
+    assert (await ada.call("GET", f"/knowledge/{ada.base}/documents")).json()["items"] == []
+    is_problem(await ada.call("DELETE", path), 404, "not_found")
+
+
+async def test_delete_that_takes_longer_is_followed(ada: Person, monkeypatch):
+    monkeypatch.setattr("api.documents.DELETE_WAIT_S", 0.1)
+    path = f"/knowledge/{ada.base}/documents/a"
+    await ada.call("PUT", path, json={"text": "one"})
+    answer = await ada.call("DELETE", path)
+    assert answer.status_code == 202
+    assert answer.json()["task_id"]
+
+
+async def test_same_key_submits_once(ada: Person):
+    headers = {"idempotency-key": "k"}
+    path = f"/knowledge/{ada.base}/documents"
+    first = await ada.call("POST", path, json={"text": "one"}, headers=headers)
+    second = await ada.call("POST", path, json={"text": "one"}, headers=headers)
+    assert second.json() == first.json()
+    assert second.headers["location"] == first.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code", "status"),
+    [
+        ({"document_id": "a/b"}, "document_id", "validation_failed", 422),
+        ({"document_id": ""}, "document_id", "validation_failed", 422),
+        ({"document_id": "x" * 201}, "document_id", "validation_failed", 422),
+        ({"document_id": "a\n"}, "document_id", "validation_failed", 422),
+        ({"document_id": "a\u2028"}, "document_id", "validation_failed", 422),
+        ({"text": ""}, "text", "validation_failed", 422),
+        ({"text": " \n"}, "text", "document_empty", 422),
+        ({"text": "语" * 273_067}, "text", "document_too_large", 413),
+        ({"media_type": "application/pdf"}, "media_type", "validation_failed", 422),
+        ({"title": "x" * 501}, "title", "validation_failed", 422),
+        ({"metadata": {"a": 5}}, "metadata[...]", "validation_failed", 422),
+        ({"tenant": "other"}, "tenant", "validation_failed", 422),
+    ],
+)
+async def test_what_is_no_document(ada: Person, change: dict[str, object], field: str, code: str, status: int):
+    answer = await ada.call("POST", f"/knowledge/{ada.base}/documents", json={"text": "x"} | change)
+    problem = is_problem(answer, status, code)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    assert problem["errors"][0]["limit"]
+
+
+async def test_largest_document(ada: Person):
+    """Exactly the limit passes."""
+    answer = await ada.call("POST", f"/knowledge/{ada.base}/documents", json={"text": "x" * 819_200})
+    assert answer.status_code == 202, answer.text
