@@ -4,6 +4,7 @@
 import argparse
 import asyncio
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -67,10 +68,16 @@ def _up(settings: Settings, _chosen: argparse.Namespace) -> int:
     from ops.stack import command
 
     logs.configure(settings.node, "stack")
+    _quiet_driver()
     code = command.up(settings, os.environ)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # everything is stopped; a download still under way in a thread must not hold the exit
+
+
+def _quiet_driver() -> None:
+    """The Kafka client logs every failed connection before it raises; these commands say once, in their own words, what is wrong."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _down(settings: Settings, _chosen: argparse.Namespace) -> int:
@@ -82,12 +89,14 @@ def _down(settings: Settings, _chosen: argparse.Namespace) -> int:
 def _doctor(settings: Settings, _chosen: argparse.Namespace) -> int:
     from ops import doctor
 
+    _quiet_driver()
     return doctor.run(settings, os.environ)
 
 
 def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops import topics
 
+    _quiet_driver()
     return topics.run(settings, chosen.action)
 
 

@@ -33,7 +33,7 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         except PermissionError:
             raise ConfigurationError(f"port {port} on {host} needs privileges this user has not: choose one above 1023") from None
         except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
+            if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
                 raise ConfigurationError(f"CLAW_HOST: {host} is no address of this machine") from None
             return False
     return True

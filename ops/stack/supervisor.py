@@ -96,7 +96,7 @@ class Supervisor:
     async def _apply_topics(self) -> None:
         from ops import topics  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while Kafka starts
 
-        began = time.monotonic()
+        began, pause_s = time.monotonic(), PAUSE_FIRST_S
         catalogue = topics.catalogue(self._plan.settings)
         while True:
             try:
@@ -105,7 +105,8 @@ class Supervisor:
             except Unavailable:  # a broker that has just started may still be settling
                 if time.monotonic() - began > TOPICS_S:
                     raise
-                await asyncio.sleep(PAUSE_FIRST_S)
+                await asyncio.sleep(pause_s)
+                pause_s *= 2
         self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
 
     async def _make_key(self) -> None:
