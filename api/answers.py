@@ -1,6 +1,7 @@
 """How handlers answer: JSON with an ETag or a Location, the same answer to the same request, pages."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from api.requests import ApiRequest
 from schemas.bodies.pages import Page
-from schemas.errors import FieldError, Refused
+from schemas.errors import FieldError, Refused, Unavailable
 from streams.idempotency import Replay
 from streams.tables import Page as TablePage
 
@@ -40,7 +41,8 @@ async def once(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]
         return Response(known.body, status_code=known.status, media_type=JSON, headers=known.headers)
     response = await make()
     headers = {name: value for name, value in response.headers.items() if name in {"ETag", "Location"}}
-    await store.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
+    with suppress(Unavailable):  # it is done; a repeat does it again with the same ids
+        await store.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
     return response
 
 

@@ -1,6 +1,6 @@
 """What the API counts. Labels are routes and codes, never ids: their number stays small whatever clients send."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 FIRST_TOKEN_SECONDS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -11,6 +11,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self._requests = Counter("claw_http_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self._seconds = Histogram(
             "claw_http_request_seconds",
@@ -30,16 +31,16 @@ class Metrics:
         self.refusals = Counter("claw_limit_refusals", "Requests refused by a rate limit.", ("rule",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
-        self.hops: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one response."""
         key = (method, route, status)
-        hop = self.hops.get(key)
-        if hop is None:  # looked up once: `labels` costs more than the counting
-            hop = self.hops[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
-        hop[0].inc()
-        hop[1].observe(seconds)
+        found = self._labelled.get(key)
+        if found is None:  # looked up once: `labels` costs more than the counting
+            found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
+        found[0].inc()
+        found[1].observe(seconds)
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

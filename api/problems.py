@@ -44,9 +44,11 @@ def _body(problem: Problem) -> bytes:
 
 
 def _reported(request: Request[Any, Any, Any], error: Exception, problem: Problem) -> Problem:
-    """Log what happened in full; the answer gets the catalogue's words only."""
+    """Log what happened in full; the answer gets the catalogue's words only. An outage is told once by the part that met it, not by
+    every request it costs.
+    """
     unexpected = not isinstance(error, Unavailable)
-    (log.error if unexpected else log.warning)(
+    (log.error if unexpected else log.debug)(
         "request_failed",
         request_id=request_id_of(request.scope),
         route=request.scope.get("path_template", ""),

@@ -14,7 +14,10 @@ from api.sse import encoded
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
 from streams.relay import Frame
+from streams.relay.frames import EventId
 from streams.turns import Location
+
+NOWHERE = EventId(0, 0, 0)  # resuming from here begins at the beginning
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +75,7 @@ async def relayed(
                     ended(ports, caller, reply, frame)
                 yield frame.sse()
     except Refused as refusal:  # the head of the response is out: the stream itself has to say it
-        yield encoded("failed", last_event_id or "", msgspec.json.encode(refusal.problem()))
+        yield encoded("failed", str(EventId.parse(last_event_id) or NOWHERE), msgspec.json.encode(refusal.problem()))
     except Unavailable as error:
         log.warning("stream_interrupted", reply_id=reply.id, cause=str(error))  # it ends without an end: the client resumes
     finally:
@@ -83,10 +86,13 @@ async def relayed(
 
 async def followed(ports: Ports, caller: Caller, reply: Reply) -> None:
     """Read a reply to its end for its own sake: while Redis is down nobody else tells this process that the turn is over."""
-    async with aclosing(_frames(ports, caller, reply, None)) as frames:
-        async for frame in frames:
-            if frame.terminal:
-                ended(ports, caller, reply, frame)
+    try:
+        async with aclosing(_frames(ports, caller, reply, None)) as frames:
+            async for frame in frames:
+                if frame.terminal:
+                    ended(ports, caller, reply, frame)
+    except (Refused, Unavailable) as error:
+        log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the turn then ends by its age
 
 
 def ended(ports: Ports, caller: Caller, reply: Reply, frame: Frame) -> None:

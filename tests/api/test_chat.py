@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from api.identity import Caller
+from api.replies import Reply, relayed
 from schemas.chats import Turn
 from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
 from tests.api.agents import Speaker, first_event
@@ -225,3 +227,15 @@ async def test_length_of_a_question(ada: Person, content: str, status: int):
     if status == 422:
         assert answer.json()["errors"][0]["field"] == "content"
         assert answer.json()["errors"][0]["limit"]
+
+
+async def test_reply_that_nobody_keeps(house: House, ada: Person):
+    """The log and the records have lost it: the stream says so and ends."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
+    reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
+    caller = Caller(ada.user["id"], tenant, "user", "free")
+    sent = b"".join([frame async for frame in relayed(house.ports, caller, reply, "1.2.3")])
+    assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
+    assert b"reply_expired" in sent
