@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Response, Router, get
+from litestar import Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, SecurityScheme, Tag
@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from api import asyncapi
 from api.gate import OPEN
-from schemas.errors import Problem
+from schemas.errors import Problem, Refused
 from schemas.settings import Settings
 
 VERSION = "0.1.0"
@@ -58,6 +58,12 @@ Errors are RFC 9457 problems with a stable `code`. Every POST takes an `Idempote
 The topics behind it are described at `/schema/asyncapi.json`."""
 
 
+async def _known_document(request: Request[Any, Any, Any]) -> None:
+    """The framework answers other paths below /schema with a page; ours are problems everywhere."""
+    if "path" in request.path_params:
+        raise Refused("not_found")
+
+
 def openapi() -> OpenAPIConfig:
     """OpenAPI 3.1 at /schema and /schema/openapi.json; no pages that load scripts from elsewhere."""
     return OpenAPIConfig(
@@ -65,7 +71,7 @@ def openapi() -> OpenAPIConfig:
         version=VERSION,
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        openapi_router=Router("/schema", route_handlers=[], opt=OPEN),
+        openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False, before_request=_known_document),
         render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         security=[{"bearer": []}],
         components=Components(

@@ -91,7 +91,8 @@ async def test_other_content_types(ada: Person):
 
 
 async def test_no_such_route_or_method(house: House, ada: Person):
-    is_problem(await house.client.get("/api/v1/nothing"), 404, "not_found")
+    for path in ("/", "/api/v1/nothing", "/schema/nothing"):
+        is_problem(await house.client.get(path), 404, "not_found")
     answer = await ada.call("PUT", "/conversations")
     is_problem(answer, 405, "method_not_allowed")
     assert "POST" in answer.headers["allow"]

@@ -73,6 +73,7 @@ async def test_openapi(house: House):
     document = (await house.client.get("/schema")).json()
     assert document == (await house.client.get("/schema/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
+    assert not [path for path in document["paths"] if path.startswith("/schema")]
     ask = document["paths"]["/api/v1/conversations/{conversation_id}/messages"]["post"]
     assert {"202", "200", "409", "422", "429", "503"} <= set(ask["responses"])
     assert "text/event-stream" in ask["responses"]["200"]["content"]
