@@ -7,6 +7,7 @@ bounded time.
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import time
@@ -161,7 +162,10 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
             self._restarts[name] = self._restarts.get(name, 0) + 1
-            await self._revive(component)
+            try:
+                await self._revive(component)
+            except ConfigurationError as error:  # a full disk, no processes left: it may pass, so go on trying
+                log.warning("component_not_restarted", component=name, detail=error.detail)
 
     async def _revive(self, component: Component) -> None:
         child = self._spawn(component)
@@ -176,9 +180,11 @@ class Supervisor:
 
     async def _until_asked_to_stop(self) -> None:
         """Meanwhile, keep the logs small."""
-        while not self._stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), LOG_CHECK_S)
+        asked = asyncio.create_task(self._stop.wait())
+        while not asked.done():
+            done, _ = await asyncio.wait((asked, *self._keepers), timeout=LOG_CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {asked}:
+                task.result()  # a keeper ends only by an error nobody foresaw: better stop than watch no longer
             for child in self._children.values():
                 _shorten(child.component)
 
@@ -189,17 +195,18 @@ class Supervisor:
             for name, child in self._children.items()
         }
         redis_where = f"127.0.0.1:{plan.redis.port}" if plan.redis else plan.settings.redis.url
-        write_state(
-            plan.home,
-            StackState(
-                url=plan.url,
-                kafka=plan.settings.kafka.servers,
-                redis=redis_where,
-                supervisor=this_process(),
-                ready=self._ready,
-                components=components,
-            ),
+        state = StackState(
+            url=plan.url,
+            kafka=plan.settings.kafka.servers,
+            redis=redis_where,
+            supervisor=this_process(),
+            ready=self._ready,
+            components=components,
         )
+        try:
+            write_state(plan.home, state)
+        except OSError as error:  # a full disk must not stop a part from being started again
+            log.warning("state_not_written", path=str(state_path(plan.home)), detail=error.strerror)
 
     async def _stop_all(self) -> None:
         """Services first, so that they can still commit and answer; then the servers. Bounded by their ``stop_s``."""
@@ -230,6 +237,6 @@ def _shorten(component: Component) -> None:
     """Copy and truncate: the child goes on writing to the same open file."""
     with contextlib.suppress(FileNotFoundError):
         if component.log.stat().st_size > LOG_BYTES_MAX:
-            shutil.copyfile(component.log, component.log.with_suffix(".log.1"))
-            with component.log.open("r+b") as file:
-                file.truncate(0)
+            with contextlib.suppress(OSError):  # a full disk: then only the truncation helps
+                shutil.copyfile(component.log, component.log.with_suffix(".log.1"))
+            os.truncate(component.log, 0)

@@ -112,6 +112,19 @@ def test_a_lane_that_dies_is_started_again(running: Stack):
     assert is_alive(running.state().components["chat"])
 
 
+def test_a_part_comes_back_when_what_stood_in_its_way_is_gone(running: Stack):
+    """Without its folder for logs a part cannot be started; neither can the state be written. Both recover."""
+    before, logs, away = running.state().components["documents"], running.home / "logs", running.home / "elsewhere"
+    logs.rename(away)
+    logs.touch()
+    os.kill(before.pid, signal.SIGKILL)
+    wait_for(lambda: '"event":"component_not_restarted"' in running.errors.read_text(), 10)
+    logs.unlink()
+    away.rename(logs)
+    wait_for(lambda: is_alive(running.state().components["documents"]), 10)
+    assert running.state().components["documents"].pid != before.pid
+
+
 def test_a_redis_that_dies_is_started_again_with_its_data(running: Stack):
     port = int(running.state().redis.rpartition(":")[2])
     before = running.state().components["redis"]
