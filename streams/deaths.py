@@ -5,13 +5,14 @@ when it gives it away, noting which events had begun. Finding somebody else's si
 log by then (up to ``end``) is *suspect*, and its starts are counted before they are made, in batches, until it ends. The death that made
 it suspect is the one nobody counted, so the count says how many processes may have died on it.
 
-Several events are in flight when a process dies. One that is about to get its last chance is therefore given it alone (``last_chance``):
-only the guilty one reaches ``deaths_max``. A worker that leaves in good order takes its counts back. Without Redis nothing is counted and
-everything may have been begun before.
+Several events are in flight when a process dies. One that is about to get its last chance is therefore given it alone, one at a time in
+a process: only the guilty one reaches ``deaths_max``. A worker that leaves in good order takes its counts back. Without Redis nothing is
+counted and everything may have been begun before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +63,8 @@ log = structlog.get_logger(__name__)
 class _Past:
     """What is known of a partition's earlier owners. ``begun``: offsets begun earlier, to their counted starts."""
 
-    end: int = 0
+    end: int = 0  # what lies below may have begun before
+    suspect_end: int = 0  # and a process has died since
     begun: dict[int, int] = field(default_factory=dict)
     counted: dict[int, int] = field(default_factory=dict)  # starts of ours that have not ended, to their counts
     ended: list[int] = field(default_factory=list)  # fields that may go, with the next round trip
@@ -80,7 +82,7 @@ class Deaths:
         self._past: dict[Partition, _Past] = {}
         self._counting: dict[Partition, asyncio.Task[None]] = {}
         self.deaths_max = max(2, deaths_max)  # the death that nobody counted is not proof enough
-        self.last_chance = last_chance
+        self._last_chance = last_chance
 
     async def sign(
         self, partitions: Iterable[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
@@ -104,11 +106,13 @@ class Deaths:
                 past.end = 0
                 continue
             unclean.add(partition)
-            if owner is not None:
+            if owner is not None:  # else nobody ever signed, or Redis has lost it
+                past.suspect_end = EVERYTHING
                 log.warning("partition_owner_died", agent=self._name, topic=partition[0], partition=partition[1])
         if unclean:
             for partition, end in (await end_offsets(unclean)).items():
-                self._past[partition].end = end
+                past = self._past[partition]
+                past.end, past.suspect_end = end, min(end, past.suspect_end)
 
     async def sign_off(self, begun: Mapping[Partition, Iterable[int]]) -> None:
         """Before a partition is given away in good order; ``begun`` are its unacknowledged events whose work has started."""
@@ -129,16 +133,28 @@ class Deaths:
         past = self._past.get((place.topic, place.partition))
         return past is None or place.offset < past.end or place.offset in past.begun
 
-    async def starts(self, place: Place) -> int:
-        """Note that a suspect event is about to start; returns how often that was so, this time included. 0 for all others, at once."""
-        past = self._past.get(partition := (place.topic, place.partition))
-        if past is None or (place.offset >= past.end and not past.begun.get(place.offset)):
-            return 0
+    @asynccontextmanager
+    async def watched(self, place: Place) -> AsyncIterator[int]:
+        """Around the work on an event: yields how often it may have begun, this time included; 0, at once, when no process died.
+
+        An event that is about to get its last chance waits until it is alone with it, and only then is this start counted.
+        """
+        past = self._past.get((place.topic, place.partition))
+        if past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset)):
+            yield 0
+            return
+        async with AsyncExitStack() as stack:
+            if past.begun.get(place.offset, 0) + 1 >= self.deaths_max - 1:
+                await stack.enter_async_context(self._last_chance)
+            yield await self._started(place, past)
+
+    async def _started(self, place: Place, past: _Past) -> int:
         if place.offset in past.counted:
             return past.counted[place.offset]  # left to somebody else and taken up again: no process died in between
         result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         past.starting.append((place.offset, result))
         past.counted[place.offset] = 0
+        partition = (place.topic, place.partition)
         task = self._counting.get(partition)
         if task is None or task.done():
             self._counting[partition] = asyncio.create_task(self._count(partition, past))

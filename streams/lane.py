@@ -40,7 +40,8 @@ from streams.wrapper import Parts, Wrapper
 EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
 START_S_MAX = 60.0  # to connect, join and get partitions; a broker that is not there by then is the supervisor's to wait for
 CANCEL_S_MAX = 1.0  # for cancelled work to let go of its leases
-STOP_S_MAX = 3.0  # for the last commit, and for Faust to leave the group and close; beyond it the process just ends
+COMMIT_S_MAX = 1.0  # for the last commit
+STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; beyond it the process just ends
 END_OFFSETS_S_MAX = 5.0  # the broker is asked where its logs end, at each beat and after somebody's death
 
 log = structlog.get_logger(__name__)
@@ -143,6 +144,7 @@ class LaneWorker:
         self._generation = generation
         self._assigned = {(tp.topic, tp.partition) for tp in partitions}
         await asyncio.gather(*(intake.assigned(self._assigned, self._end_offsets) for intake in self._intakes))
+        self._metrics.lag.clear()
         self._metrics.rebalances.inc()
         self._metrics.assigned.set(len(partitions))
         log.info("partitions_assigned", lane=self._lane.name, partitions=len(partitions), generation=generation)
@@ -206,18 +208,21 @@ class LaneWorker:
         started.cancel()
         with suppress(Unavailable):  # its report runs out by itself
             await retire(self._redis, self._settings.redis.key_prefix, self._lane.name, self.id)
-        try:
-            async with asyncio.timeout(STOP_S_MAX):
-                if self._assigned:
-                    await self._give_up()
-                await app.stop()
-        except TimeoutError:
+        leaving = asyncio.ensure_future(self._leave(app))
+        await asyncio.wait((leaving,), timeout=STOP_S_MAX)  # not a timeout(): Faust's services may take a cancellation for something else
+        if not leaving.done():
+            leaving.cancel()
             log.warning("lane_left_late", lane=self._lane.name)
+
+    async def _leave(self, app: LaneApp) -> None:
+        if self._assigned:
+            await self._give_up()
+        await app.stop()
 
     async def _give_up(self) -> None:
         for intake in self._intakes:
             intake.leave()
-        await self._consumer.commit_within(STOP_S_MAX)
+        await self._consumer.give_up(COMMIT_S_MAX)
         await self.released(set())
 
     async def _watch(self) -> None:
@@ -243,7 +248,7 @@ class LaneWorker:
             heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
             standing = self._consumer.standing(TP(*partition))
             begun = min((head.begun_s for head in heads if head.begun_s is not None), default=None)
-            positions[partition] = Position(end if standing is None and not heads else standing or 0, begun, end)
+            positions[partition] = Position(end if standing is None else standing, begun, end)
             self._metrics.lag.labels(*partition).set(positions[partition].lag)
         self._watchdog.observe(positions, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())

@@ -17,8 +17,10 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, Message
+from mode.threads import WorkerThread
 
 REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker gone it would wait for ever
+THREAD_JOIN_S_MAX = 1.0  # for the consumer's thread to end once it was told to; the process ends without it
 HELD_POLL_S = 0.05  # how soon a partition that was let go again is polled while others have nothing to say
 FETCH_WAIT_MS_MAX = 500  # the broker answers an empty fetch after this; data is answered at once
 
@@ -83,8 +85,21 @@ class Unacked(MutableSet[Message]):
         return sum(map(len, self._by_partition.values()))
 
 
+class DaemonThread(WorkerThread):  # type: ignore[misc]
+    """Stock: the main loop is blocked until the consumer has closed, for ever when its broker is gone, and the process does not end."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.daemon = True
+
+    def stop(self) -> None:
+        self.is_stopped.wait(THREAD_JOIN_S_MAX)
+
+
 class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
     """The thread that owns the aiokafka consumer."""
+
+    Worker = DaemonThread
 
     def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
         """Stock: plain credentials objects, 1.5 s fetch waits. Ours: the connection every client of this product shares."""
@@ -106,6 +121,11 @@ class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # fau
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
         )
+
+    async def on_thread_stop(self) -> None:
+        """Stock: aiokafka lets the cancellation of its own fetches out when the broker is away, and the thread dies of it half-closed."""
+        with suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Back to what is committed. Stock: a partition without a commit keeps its position, and what was fetched of it is lost."""
@@ -153,6 +173,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._unacked_messages = Unacked()
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
+        self._given_up = False
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -232,6 +253,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self.app.monitor.on_tp_commit(ours)
         return True
 
+    async def maybe_wait_for_commit_to_finish(self) -> bool:
+        """Stock: swallows the cancellation of whoever waits here, so that no deadline ends a commit the broker does not answer."""
+        under_way = self._commit_fut
+        if under_way is not None:
+            await asyncio.wait((under_way,))
+        return under_way is not None
+
     def standing(self, tp: TP) -> int | None:
         """The lowest offset of the partition whose work is not done, as far as is known."""
         lowest: int | None = self._unacked_messages.lowest(tp)
@@ -279,7 +307,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """Stock: waits until every message that was read is acknowledged, for ever if one never is. Work in flight is not waited for here:
         the lane gives it its grace before the app is stopped, and what is left is read again elsewhere.
         """
-        await self.commit_within(REVOKE_COMMIT_S_MAX)
+        if not self._given_up:
+            await self.commit_within(REVOKE_COMMIT_S_MAX)
+
+    async def give_up(self, timeout_s: float) -> None:
+        """The last commit of this consumer, whether the broker answers or not."""
+        self._given_up = True
+        await self.commit_within(timeout_s)
 
 
 class Producer(stock.Producer):  # type: ignore[misc]

@@ -61,6 +61,7 @@ class Wrapper:
         self._agent, self._parts, self._deaths = agent, parts, deaths
         prefix = parts.settings.kafka.topic_prefix
         self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
+        self._compacted = {prefix + topic.name for topic in agent.reads if topic.retention_ms is None}
         self._log = log.bind(agent=agent.name)
 
     async def __call__(self, delivery: Delivery, turn: Turn) -> Outcome:
@@ -94,18 +95,17 @@ class Wrapper:
         metrics, name = self._parts.metrics, self._agent.name
         metrics.wait_s.labels(name).observe(max(0.0, asyncio.get_running_loop().time() - turn.offered_s))
         with metrics.in_flight.labels(name).track_inprogress():
-            starts = await self._deaths.starts(delivery.place)
-            if starts >= self._deaths.deaths_max:
-                poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
-                return await self._bury(delivery, None, Failed(poison.problem(), "process death", starts), turn)
-            if starts == self._deaths.deaths_max - 1:
-                async with self._deaths.last_chance:
-                    return await self._handle(delivery, turn, lease)
-            return await self._handle(delivery, turn, lease)
+            async with self._deaths.watched(delivery.place) as starts:
+                if starts >= self._deaths.deaths_max:
+                    poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
+                    return await self._bury(delivery, None, Failed(poison.problem(), "process death", starts), turn)
+                return await self._handle(delivery, turn, lease)
 
     async def _handle(self, delivery: Delivery, turn: Turn, lease: Lease | None) -> str:
         event: Any = None
         context = self._context(delivery, turn, lease)
+        if delivery.value is None and delivery.place.topic in self._compacted and not self._agent.raw:
+            return "tombstone"  # says only that the log may forget the key
         try:
             event = self._decode(delivery)
             structlog.contextvars.bind_contextvars(**_origin(event))

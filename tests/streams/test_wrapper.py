@@ -1,0 +1,240 @@
+"""The agent wrapper: every way a step can end, on a real log and a real Redis."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from schemas.errors import Problem, Refused, Superseded, Unavailable
+from schemas.events import encode
+from schemas.settings import Lanes
+from streams.agent import Agent, Context, Delivery, Outgoing, Place
+from streams.clock import SystemClock
+from streams.deaths import Deaths
+from streams.leases import Leases
+from streams.metrics import LaneMetrics
+from streams.runner import Outcome, Turn
+from streams.wrapper import Parts, Wrapper
+from tests.streams.conftest import poke
+from tests.streams.poked import OTHER, POKED
+
+
+class Bench:
+    """One agent in its wrapper; ``plan`` is what its step does at each try."""
+
+    def __init__(self, settings, publisher, redis, **options):
+        self.settings, self.publisher = settings, publisher
+        self.plan: list[Any] = []
+        self.seen: list[tuple[Any, Context]] = []
+        self.told: list[Problem] = []
+        self.metrics = LaneMetrics(CollectorRegistry())
+        prefix = settings.redis.key_prefix
+        self.leases = Leases(redis, prefix=prefix, worker="w", lease_s=0.3, wait_s_max=9, clock=SystemClock(), metrics=self.metrics)
+        self.deaths = Deaths(redis, prefix=prefix, name="g/a", worker="w", deaths_max=3, last_chance=asyncio.Lock(), metrics=self.metrics)
+        self.agent = replace(Agent(name="agent", reads=(POKED,), step=self.step, failed=self.failed), **options)
+        parts = Parts(settings, publisher, SystemClock(), self.leases, self.metrics, lambda: 4)
+        self.wrapper = Wrapper(self.agent, parts, self.deaths)
+        self.turn = Turn(asyncio.Semaphore(1), asyncio.get_running_loop().time())
+
+    async def step(self, event: Any, context: Context) -> Sequence[Outgoing]:
+        self.seen.append((event, context))
+        action: Any = self.plan.pop(0) if self.plan else ()
+        if isinstance(action, Exception):
+            raise action
+        outgoing: Sequence[Outgoing] = await action(event, context) if callable(action) else action
+        return outgoing
+
+    async def failed(self, event: Any, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        self.told.append(problem)
+        return (poke("told", len(self.told), topic=OTHER),)
+
+    async def run(self, value: bytes | None = None, offset: int = 0) -> Outcome:
+        place = Place(self.publisher.physical(POKED), 0, offset)
+        value = encode(poke("k", 1).event) if value is None else value
+        return await self.wrapper(Delivery(place, b"k", value, 1_700_000_000_000, {"hop": b"1"}), self.turn)
+
+    def count(self, outcome: str) -> float:
+        return float(self.metrics.events.labels("agent", outcome)._value.get())
+
+
+@pytest.fixture
+async def make(settings, publisher, redis):
+    made = []
+    quick = msgspec.structs.replace(settings, lanes=Lanes(retry_s=0.5))
+
+    def bench(**options) -> Bench:
+        made.append(Bench(quick, publisher, redis, **options))
+        return made[-1]
+
+    yield bench
+    for each in made:
+        await each.leases.stop()
+
+
+async def ends(publisher, topic) -> int:
+    return sum([await publisher.end_offset(topic, n) for n in range(4)])
+
+
+async def test_what_a_step_returns_is_on_the_log_when_the_delivery_is_done(make, publisher):
+    bench = make()
+    bench.plan = [(poke("x", 1, topic=OTHER), poke("y", 2, topic=OTHER))]
+    assert await bench.run() is Outcome.DONE
+    assert await ends(publisher, OTHER) == 2
+    event, context = bench.seen[0]
+    assert (event.data.number, context.attempt, context.headers) == (1, 0, {"hop": b"1"})
+    assert bench.count("handled") == 1
+    assert bench.metrics.in_flight.labels("agent")._value.get() == 0
+
+
+async def test_a_part_that_is_away_is_waited_for(make, dead_letters):
+    bench = make()
+    bench.plan = [Unavailable("index_unavailable", retry_after_s=0.05), RuntimeError("a race")]
+    assert await bench.run() is Outcome.DONE
+    assert len(bench.seen) == 3
+    assert bench.seen[-1][1].replayed
+    assert await dead_letters() == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "code", "error", "tries"),
+    [
+        ([Refused("document_empty", "no text")], "document_empty", b"Refused", 1),
+        ([Unavailable("index_unavailable", retry_after_s=0.2)] * 9, "index_unavailable", b"Unavailable", None),
+        ([ValueError("a bug")] * 9, "event_failed", b"ValueError", 3),
+    ],
+)
+async def test_what_cannot_be_handled_is_dead_lettered_as_it_came_and_its_agent_heard(
+    make, publisher, dead_letters, plan, code, error, tries
+):
+    bench = make()
+    bench.plan = plan
+    value = encode(poke("k", 1).event)
+    assert await bench.run(value) is Outcome.DONE
+    (letter,) = await dead_letters()
+    headers = dict(letter.headers)
+    assert (letter.key, letter.value) == (b"k", value)
+    assert headers["topic"].decode() == publisher.physical(POKED)
+    assert (headers["partition"], headers["offset"], headers["timestamp-ms"]) == (b"0", b"0", b"1700000000000")
+    assert (headers["agent"], headers["code"].decode(), headers["error"]) == (b"agent", code, error)
+    assert headers["traceparent"].startswith(b"00-0af7")
+    assert headers["original-hop"] == b"1"
+    assert tries is None or int(headers["attempts"]) == tries
+    assert [problem.code for problem in bench.told] == [code]
+    assert await ends(publisher, OTHER) == 1, "what the agent had to say"
+    assert bench.count("dead_lettered") == 1
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b'{"type": "who.knows"}'])
+async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, value):
+    bench = make()
+    assert await bench.run(value) is Outcome.DONE
+    (letter,) = await dead_letters()
+    assert dict(letter.headers)["code"] == b"event_malformed"
+    assert letter.value == value
+    assert bench.seen == []
+
+
+async def test_a_tombstone_on_a_compacted_topic_is_nothing_to_do(make, dead_letters):
+    bench = make(reads=(replace(POKED, retention_ms=None),))
+    place = Place(bench.publisher.physical(POKED), 0, 0)
+    assert await bench.wrapper(Delivery(place, b"k", None, 0, {}), bench.turn) is Outcome.DONE
+    assert bench.seen == []
+    assert await dead_letters() == []
+
+
+async def test_a_raw_agent_gets_the_delivery(make):
+    bench = make(raw=True)
+    assert await bench.run(b"\xff") is Outcome.DONE
+    assert isinstance(bench.seen[0][0], Delivery)
+
+
+async def test_an_event_is_kept_while_the_log_is_away(make, publisher, monkeypatch, dead_letters):
+    """Neither its results nor its dead letter can be written: it is neither lost nor crashed on, and done once the log is back."""
+    bench = make()
+    bench.plan = [Unavailable("kafka_unavailable", retry_after_s=0.01)] * 4 + [Refused("document_empty")]
+    down = True
+
+    async def publish_raw(*args, **kwargs):
+        if down:
+            raise Unavailable("kafka_unavailable")
+        return await type(publisher).publish_raw(publisher, *args, **kwargs)
+
+    monkeypatch.setattr(publisher, "publish_raw", publish_raw, raising=False)
+    work = asyncio.ensure_future(bench.run())
+    await asyncio.sleep(2.5)
+    assert not work.done()
+    down = False
+    assert await asyncio.wait_for(work, 6) is Outcome.DONE
+    assert len(await dead_letters()) == 1
+
+
+async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, dead_letters):
+    bench = make()
+    bench.plan = [Superseded("a newer attempt")] * 9
+    for _ in range(5):
+        assert await bench.run() is Outcome.LEFT
+    assert await dead_letters() == []
+    assert await bench.run() is Outcome.DONE
+    assert len(await dead_letters()) == 1
+
+
+async def test_a_leased_step_knows_its_attempt_and_ends_when_the_lease_is_lost(make, redis):
+    bench = make(leased=True)
+    entered = asyncio.Event()
+
+    async def long(event, context):
+        assert await context.still_owner()
+        entered.set()
+        await asyncio.sleep(30)
+
+    bench.plan = [long]
+    work = asyncio.ensure_future(bench.run())
+    await entered.wait()
+    assert bench.seen[0][1].attempt == 4
+    (lease,) = bench.leases._held
+    await redis.set(lease.keys[0], "somebody else")
+    assert await asyncio.wait_for(work, 3) is Outcome.LEFT
+    assert bench.count("superseded") == 1
+
+
+async def test_work_that_had_not_begun_when_its_partition_went_away_does_not_begin(make):
+    bench = make()
+    bench.turn.detached = True
+    assert await bench.run() is Outcome.LEFT
+    assert bench.seen == []
+
+
+async def test_poison_is_dead_lettered_before_it_is_run(make, publisher, dead_letters):
+    bench = make()
+    partition = (publisher.physical(POKED), 0)
+
+    async def log_end(partitions):
+        return dict.fromkeys(partitions, 1)
+
+    await bench.deaths._redis.hset(bench.deaths._key(partition), mapping={"owner": "dead", "0": 2})
+    await bench.deaths.sign([partition], log_end)
+    assert await bench.run() is Outcome.DONE
+    assert bench.seen == []
+    (letter,) = await dead_letters()
+    assert dict(letter.headers)["code"] == b"event_poisonous"
+    assert [problem.code for problem in bench.told] == ["event_poisonous"]
+
+
+async def test_log_lines_of_a_step_carry_its_place_and_its_trace(make):
+    bench = make()
+    bound = {}
+
+    async def look(event, context):
+        bound.update(structlog.contextvars.get_contextvars())
+        return ()
+
+    bench.plan = [look]
+    await bench.run(offset=8)
+    assert bound["agent"] == "agent"
+    assert (bound["partition"], bound["offset"], bound["tenant"]) == (0, 8, "t")
+    assert bound["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
