@@ -6,7 +6,7 @@ read again; a rebalance and a shutdown wait for nobody's work; an outage of the 
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, MutableSet
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, Message
 from mode.threads import WorkerThread
+
+from streams.unacked import Unacked
 
 REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker gone it would wait for ever
 THREAD_JOIN_S_MAX = 1.0  # for the consumer's thread to end once it was told to; the process ends without it
@@ -46,43 +48,6 @@ class Listener(Protocol):
     async def assigned(self, partitions: set[TP], generation: int) -> None:
         """These and only these are ours now; nothing is delivered before this returns."""
         ...
-
-
-class Unacked(MutableSet[Message]):
-    """The messages that were read and not acknowledged, by partition.
-
-    Stock Faust keeps them in a WeakSet: one that is garbage collected counts as done.
-    """
-
-    def __init__(self) -> None:
-        self._by_partition: dict[TP, dict[Message, None]] = {}
-
-    def add(self, value: Message) -> None:
-        self._by_partition.setdefault(value.tp, {})[value] = None
-
-    def discard(self, value: Message) -> None:
-        self._by_partition.get(value.tp, {}).pop(value, None)
-
-    def forget(self, partitions: Iterable[TP]) -> None:
-        """Nobody here will acknowledge what was read from these."""
-        for tp in partitions:
-            self._by_partition.pop(tp, None)
-
-    def clear(self) -> None:
-        self._by_partition.clear()
-
-    def lowest(self, tp: TP) -> int | None:
-        """The lowest offset of the partition that may not be passed."""
-        return min((message.offset for message in self._by_partition.get(tp, ())), default=None)
-
-    def __contains__(self, value: object) -> bool:
-        return isinstance(value, Message) and value in self._by_partition.get(value.tp, {})
-
-    def __iter__(self) -> Iterator[Message]:
-        return (message for messages in self._by_partition.values() for message in messages)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._by_partition.values()))
 
 
 class DaemonThread(WorkerThread):  # type: ignore[misc]

@@ -178,7 +178,9 @@ class Wrapper:
                 if late and error.code != "kafka_unavailable":
                     raise Failed(error.problem(), "Unavailable", tries) from error
                 self._repeats(error.code, error, tries)
-            except Exception as error:  # the one place where a step may fail in any way
+            except (Exception, asyncio.CancelledError) as error:  # the one place where a step may fail in any way
+                if isinstance(error, asyncio.CancelledError) and _asked_to_end():
+                    raise
                 if tries >= UNEXPECTED_TRIES_MAX:
                     self._log.exception("step_failed", tries=tries)
                     detail = f"{type(error).__name__}: {error}"
@@ -232,12 +234,18 @@ class Wrapper:
                 self._repeats(error.code, error, tries)
                 await asyncio.sleep(_backoff_s(tries))
 
-    def _repeats(self, cause: str, error: Exception, tries: int) -> None:
+    def _repeats(self, cause: str, error: BaseException, tries: int) -> None:
         self._parts.metrics.retries.labels(self._agent.name, cause).inc()
         self._log.warning("event_repeated", cause=cause, error=f"{type(error).__name__}: {error}", tries=tries)
 
     def _count(self, outcome: str) -> None:
         self._parts.metrics.events.labels(self._agent.name, outcome).inc()
+
+
+def _asked_to_end() -> bool:
+    """Whether it is this work that was cancelled, and not something a step waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _backoff_s(tries: int) -> float:

@@ -10,7 +10,8 @@ from faust.types import TP, Message
 from adapters.kafka import connection
 from streams import lane_app as module
 from streams.lane_app import BUFFER_EVENTS_MAX, BUFFER_SHARE_MAX, lane_app, poll_events_max
-from streams.transport import Consumer, Producer, Unacked
+from streams.transport import Consumer, Producer
+from streams.unacked import Unacked
 from tests.streams.conftest import committed, poke
 from tests.streams.poked import POKED
 

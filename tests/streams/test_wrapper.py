@@ -173,6 +173,31 @@ async def test_an_event_is_kept_while_the_log_is_away(make, publisher, monkeypat
     assert len(await dead_letters()) == 1
 
 
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure_and_one_that_was_ends_the_work(make, dead_letters):
+    bench = make()
+
+    async def cancelled_inside(event, context):
+        inner = asyncio.ensure_future(asyncio.sleep(9))
+        inner.cancel()
+        await inner
+
+    bench.plan = [cancelled_inside]
+    assert await bench.run() is Outcome.DONE
+    assert len(bench.seen) == 2
+
+    async def long(event, context):
+        await asyncio.sleep(30)
+
+    bench.plan = [long]
+    work = asyncio.ensure_future(bench.run())
+    await asyncio.sleep(0.2)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert not bench.turn.permits.locked()
+    assert await dead_letters() == []
+
+
 async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, dead_letters):
     bench = make()
     bench.plan = [Superseded("a newer attempt")] * 9
