@@ -63,6 +63,8 @@ class Lease:
     holder: str
     attempt: int
     lost: asyncio.Event = field(default_factory=asyncio.Event)
+    released: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # a renewal that overtakes the release would take the lease back
 
 
 class Leases:
@@ -97,8 +99,7 @@ class Leases:
 
     async def still_owner(self, lease: Lease) -> bool:
         """Whether nobody newer has the key; with Redis down: as far as we know."""
-        if not lease.lost.is_set():
-            await self._renew(lease)
+        await self._renew(lease)
         return not lease.lost.is_set()
 
     async def stop(self) -> None:
@@ -134,27 +135,31 @@ class Leases:
     async def _renew_all(self) -> None:
         while self._held:
             await asyncio.sleep(self._lease_s / 3)
-            leases = [lease for lease in self._held if not lease.lost.is_set()]
+            leases = list(self._held)
             for start in range(0, len(leases), RENEWALS_AT_ONCE):
                 await asyncio.gather(*(self._renew(lease) for lease in leases[start : start + RENEWALS_AT_ONCE]))
 
     async def _renew(self, lease: Lease) -> None:
-        try:
-            mine = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
-        except Unavailable:
-            self._without_redis()
-            return
-        if not mine and not lease.lost.is_set():
-            lease.lost.set()
-            agent = self._held.get(lease, "")
-            self._metrics.leases_lost.labels(agent).inc()
-            log.warning("lease_lost", agent=agent, attempt=lease.attempt)
+        async with lease.turn:
+            if lease.released or lease.lost.is_set():
+                return
+            try:
+                mine = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
+            except Unavailable:
+                self._without_redis()
+                return
+            if not mine:
+                lease.lost.set()
+                self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
+                log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
 
     async def _release(self, lease: Lease) -> None:
-        try:
-            await RELEASE(self._redis, lease.keys[:1], (lease.holder,))
-        except Unavailable:
-            self._without_redis()
+        async with lease.turn:
+            lease.released = True
+            try:
+                await RELEASE(self._redis, lease.keys[:1], (lease.holder,))
+            except Unavailable:
+                self._without_redis()
 
     def _without_redis(self) -> None:
         self._metrics.fallbacks.labels("lease").inc()

@@ -96,6 +96,17 @@ async def test_a_lease_that_ran_out_unseen_and_that_nobody_took_is_taken_back(wo
     assert await redis.get(lease.keys[0]) is None
 
 
+async def test_a_renewal_under_way_does_not_bring_a_released_lease_back(workers, redis):
+    leases = workers("w")
+    for number in range(50):
+        async with leases.held("a", b"k", Place("t", 0, number), 1) as lease:
+            renewals = [asyncio.ensure_future(leases._renew(lease)) for _ in range(3)]
+            await asyncio.sleep(0)
+        await asyncio.gather(*renewals)
+        assert await redis.get(lease.keys[0]) is None
+        assert not lease.lost.is_set()
+
+
 async def test_without_redis_work_goes_on_with_the_generation(workers):
     nowhere = connect(Redis(url="redis://127.0.0.1:1/0"))
     leases = workers("w", nowhere)
