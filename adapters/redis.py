@@ -9,7 +9,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from redis.asyncio import Redis as _Redis
 from redis.asyncio.client import Pipeline as _Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.client import NEVER_DECODE
 from redis.exceptions import (
     ClusterDownError,
     NoPermissionError,
@@ -32,6 +33,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from adapters.multiplexer import Multiplexer
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Redis as RedisSettings
 
@@ -145,7 +147,8 @@ class Script:
 class Client(_Redis):
     """redis.asyncio.Redis whose commands and pipelines raise Unavailable("redis_unavailable") within ``timeout_s``; replies are bytes.
 
-    One per process and event loop. Wrong commands still raise redis' ResponseError.
+    One per process and event loop; its commands share one connection, so none may block the server. Wrong commands still raise redis'
+    ResponseError.
     """
 
     def __init__(self, pool: BlockingConnectionPool, *, timeout_s: float, breaker: Breaker | None = None) -> None:
@@ -153,6 +156,7 @@ class Client(_Redis):
         self.auto_close_connection_pool = True
         self.breaker = breaker or Breaker()
         self.timeout_s = timeout_s
+        self._multiplexer = Multiplexer(pool, timeout_s)
 
     @property
     def up(self) -> bool:
@@ -160,8 +164,36 @@ class Client(_Redis):
         return self.breaker.up
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        async with translated(self.breaker), asyncio.timeout(self.timeout_s):
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        (reply,) = await self.together(((args, options),))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def together(self, commands: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Any]:
+        """Replies in order, of commands with the driver's options; a complaint of the server is an exception in its place."""
+        probe = self.breaker.admit()
+        try:
+            replies = await self._multiplexer.call([args for args, _ in commands])
+            for reply in replies:
+                if isinstance(reply, Exception) and _is_outage(reply):
+                    raise reply
+        except (RedisError, OSError) as error:
+            self.breaker.failed(error, probe=probe)
+            raise Unavailable("redis_unavailable") from error
+        self.breaker.succeeded()
+        return [self._shaped(*command, reply) for command, reply in zip(commands, replies, strict=True)]
+
+    def _shaped(self, args: Sequence[Any], options: Mapping[str, Any], reply: Any) -> Any:
+        """The reply as the driver's methods promise it."""
+        shape = self.response_callbacks.get(args[0])
+        if shape is None or isinstance(reply, Exception):
+            return reply
+        return shape(reply, **{name: value for name, value in options.items() if name not in ("keys", NEVER_DECODE)})
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001
+        """Close every connection."""
+        await self._multiplexer.close()
+        await super().aclose(close_connection_pool)
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "Batch":  # noqa: FBT001, FBT002
         """Commands that travel together; not a transaction unless asked."""
@@ -177,8 +209,16 @@ class Batch(_Pipeline):
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
         """All replies in order; raises Unavailable("redis_unavailable")."""
-        async with translated(self._client.breaker), asyncio.timeout(self._client.timeout_s):
-            return await super().execute(raise_on_error)
+        if self.is_transaction:
+            async with translated(self._client.breaker), asyncio.timeout(self._client.timeout_s):
+                return await super().execute(raise_on_error)
+        commands, self.command_stack = self.command_stack, []
+        replies = await self._client.together(commands)
+        if raise_on_error:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        return replies
 
 
 def connect(settings: RedisSettings) -> Client:

@@ -7,7 +7,7 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ops import logs
+from ops import logs, runtime
 from ops.stack.ports import is_free
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
@@ -73,7 +73,9 @@ def run(settings: Settings) -> int:
     if node.port and not is_free(node.port, node.host):
         raise ConfigurationError(f"CLAW_PORT: port {node.port} on {node.host} is taken; set CLAW_PORT to another (0 takes a free one)")
     logs.configure(node, "api")
+    runtime.prepare()
     server = uvicorn.Server(configuration(create_app(settings), settings))
+    runtime.settled()
     server.run()
     return 0 if server.started else 1
 

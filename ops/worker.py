@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from adapters.redis import connect
-from ops import lanes, logs
+from ops import lanes, logs, runtime
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.lane import LaneWorker
@@ -17,6 +17,7 @@ from streams.publisher import KafkaPublisher
 def run(settings: Settings, name: str) -> int:
     """Until SIGTERM or SIGINT; returns the exit code of streams.lane.LaneWorker."""
     logs.configure(settings.node, name)
+    runtime.prepare()
     return uvloop.run(_run(settings, name))
 
 
@@ -31,4 +32,5 @@ async def _run(settings: Settings, name: str) -> int:
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         lane = lanes.lane(name, lanes.Parts(settings, redis))
+        runtime.settled()
         return await LaneWorker(settings, lane, publisher, redis, SystemClock()).run(stop)
