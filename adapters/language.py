@@ -5,7 +5,7 @@ Pure functions. Folding (traditional to simplified, full width to half width, ca
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import opencc
@@ -75,6 +75,9 @@ def _ends_sentence(text: str, dot: re.Match[str]) -> bool:
     return dot.group() != "." or not _ABBREVIATION.search(text[max(0, dot.start() - _ABBREVIATION_CHARS_MAX) : dot.start() + 1])
 
 
+_STEMS_KEPT_MAX = 65_536  # words of the passages being asked about, about 10 MB
+
+
 @cache
 def _simplifier() -> opencc.OpenCC:
     return opencc.OpenCC("t2s")
@@ -103,6 +106,7 @@ def _terms(folded: str) -> list[str]:
     return out
 
 
+@lru_cache(maxsize=_STEMS_KEPT_MAX)
 def _stem(word: str) -> str:
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _STEM_CHARS_MIN:

@@ -28,6 +28,9 @@ class Claims(Struct, frozen=True, kw_only=True):
     exp: int
 
 
+VERIFIED_KEPT_MAX = 4_096  # about 3 MB
+
+
 class Tokens:
     """Issues and reads access tokens. Raises ConfigurationError when the secret is missing or short."""
 
@@ -39,6 +42,7 @@ class Tokens:
                 "(for example `openssl rand -hex 32`)"
             )
         self._secret = secret
+        self._verified: dict[str, Claims] = {}  # tokens whose signature was right: it stays right
         self._ttl_s = auth.access_token_ttl_s
 
     def issued(self, account: Account, now: datetime) -> tuple[str, int]:
@@ -57,6 +61,17 @@ class Tokens:
 
     def read(self, token: str, now: datetime) -> Claims:
         """The claims of an access token that is ours and not expired; Refused("unauthenticated") for anything else."""
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._verify(token)
+            if len(self._verified) >= VERIFIED_KEPT_MAX:
+                self._verified.pop(next(iter(self._verified)))
+            self._verified[token] = claims
+        if claims.exp <= now.timestamp():
+            raise Refused("unauthenticated", "the access token has expired; log in again")
+        return claims
+
+    def _verify(self, token: str) -> Claims:
         try:
             # times are checked against the clock that was given, below
             payload = jwt.decode(token, self._secret, [ALGORITHM], options={"verify_exp": False, "verify_iat": False, "verify_nbf": False})
@@ -65,6 +80,4 @@ class Tokens:
             raise Refused("unauthenticated", REFUSED) from error
         if claims.typ != ACCESS:
             raise Refused("unauthenticated", "this is not an access token")
-        if claims.exp <= now.timestamp():
-            raise Refused("unauthenticated", "the access token has expired; log in again")
         return claims

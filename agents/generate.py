@@ -95,7 +95,8 @@ class Generate:
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
         """One answer, from the passages to the stored message."""
         question = event.data.question
-        if (stored := await self.recorded(event)) is not None:
+        stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
+        if stored is not None:
             return self.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
@@ -104,7 +105,6 @@ class Generate:
             async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
                 if cancelled.is_set():
                     return await self.conclude(event, context, speech, "cancelled")
-                passages = await self.still_visible(event)
                 if len(passages) < len(event.data.passages) and question.round < ROUNDS_MAX:
                     return [search_again(event, context)]
                 return await self.answer(event, context, speech, passages, cancelled)

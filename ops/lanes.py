@@ -36,6 +36,7 @@ QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's th
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 8  # the smaller share
+TABLES_PACE_S = 0.02  # nobody waits for a projection: writers write through, and a delete waits for its own answer
 EMBEDDINGS_IN_FLIGHT_MAX = 32  # per partition: gathered into batches of the model
 
 
@@ -129,7 +130,7 @@ def tables(parts: Parts) -> Lane:
         project.agent(views),
         meter.agent(feed),
     )
-    return _lane("tables", agents, started=(feed,))
+    return _lane("tables", agents, started=(feed,), pace_s=TABLES_PACE_S)
 
 
 LANES: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
@@ -139,7 +140,9 @@ def _visibility(parts: Parts) -> Visibility:
     return Visibility(parts.redis, parts.settings.redis.key_prefix)
 
 
-def _lane(name: str, agents: tuple[Agent, ...], *, opened: tuple[Opened, ...] = (), started: tuple[Started, ...] = ()) -> Lane:
+def _lane(
+    name: str, agents: tuple[Agent, ...], *, opened: tuple[Opened, ...] = (), started: tuple[Started, ...] = (), pace_s: float = 0.0
+) -> Lane:
     """A lane whose ports open in order and close in reverse, also when one of them fails to open."""
     stack = AsyncExitStack()
     steps: list[tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]] = [(port.open, port.close) for port in opened]
@@ -150,4 +153,4 @@ def _lane(name: str, agents: tuple[Agent, ...], *, opened: tuple[Opened, ...] = 
             await begin()
             stack.push_async_callback(end)
 
-    return Lane(name, agents, open_all, stack.aclose)
+    return Lane(name, agents, open_all, stack.aclose, pace_s)

@@ -9,9 +9,8 @@ from schemas.events import Event
 
 Lane = Literal["express", "bulk"]
 MediaType = Literal["text/plain", "text/markdown", "text/html"]
-DocumentId = Annotated[
-    str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$")
-]  # its owner's name for it: printable, no slash
+# Its owner's name for it: printable, no slash. The end says that Python's `$` also stands before a last line feed.
+DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 

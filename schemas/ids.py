@@ -1,13 +1,19 @@
 """Deterministic ids: the same cause always gives the same id, so a repeat is recognisable."""
 
-from uuid import UUID, uuid5
+import hashlib
+from uuid import UUID
 
 CLAW = UUID("5f1b1c1e-6f0a-5d3b-9a57-0c1a5a4c0de0")  # namespace of every derived id; never changes
 
 
 def derived(*parts: str | int) -> str:
     """uuid5 of the parts, unambiguous whatever they contain (each is length-prefixed)."""
-    return str(uuid5(CLAW, "".join(f"{len(str(p))}:{p}" for p in parts)))
+    name = "".join([f"{len(text)}:{text}" for text in map(str, parts)])
+    digest = bytearray(hashlib.sha1(CLAW.bytes + name.encode(), usedforsecurity=False).digest()[:16])  # uuid5, at a third of its cost
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def event_id(cause: str, agent: str, ordinal: int) -> str:

@@ -107,9 +107,13 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Agents that share a worker process because they wait for the same thing; group ids belong to lanes."""
+    """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
+
+    ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.
+    """
 
     name: str
     agents: tuple[Agent, ...]
     open: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
+    pace_s: float = 0.0

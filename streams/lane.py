@@ -105,7 +105,14 @@ class LaneWorker:
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix
-        self._app = app = lane_app(self.group, settings, connection=connection(settings.kafka), listener=self, partitions=self._partitions)
+        self._app = app = lane_app(
+            self.group,
+            settings,
+            connection=connection(settings.kafka),
+            listener=self,
+            partitions=self._partitions,
+            pace_s=self._lane.pace_s,
+        )
         parts = Parts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
         last_chance = asyncio.Lock()
         for agent in self._lane.agents:

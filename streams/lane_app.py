@@ -27,13 +27,14 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
 
 
 class LaneApp(faust.App):  # type: ignore[misc]
-    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions."""
+    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` is the lane's."""
 
     BootStrategy = Boot
 
-    def __init__(self, *args: Any, connection: Mapping[str, Any], listener: Listener, **options: Any) -> None:
+    def __init__(self, *args: Any, connection: Mapping[str, Any], listener: Listener, pace_s: float, **options: Any) -> None:
         self.connection = connection
         self.listener = listener
+        self.pace_s = pace_s
         super().__init__(*args, **options)
 
     def _create_directories(self) -> None:
@@ -45,7 +46,9 @@ def poll_events_max(partitions: int) -> int:
     return max(POLL_EVENTS_MIN, min(POLL_EVENTS_MAX, int(BUFFER_SHARE_MAX * BUFFER_EVENTS_MAX) // max(1, partitions)))
 
 
-def lane_app(group: str, settings: Settings, *, connection: Mapping[str, Any], listener: Listener, partitions: int) -> LaneApp:
+def lane_app(
+    group: str, settings: Settings, *, connection: Mapping[str, Any], listener: Listener, partitions: int, pace_s: float = 0.0
+) -> LaneApp:
     """The app, not started. ``partitions``: how many one worker may have to read, at most."""
     install()
     session_timeout_s = settings.lanes.session_timeout_s
@@ -53,6 +56,7 @@ def lane_app(group: str, settings: Settings, *, connection: Mapping[str, Any], l
         group,
         connection=connection,
         listener=listener,
+        pace_s=pace_s,
         broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers count; Faust wants to see one
         broker_client_id=group,
         autodiscover=False,

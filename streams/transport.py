@@ -139,6 +139,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
+        self._read_s = float("-inf")  # when the last poll found something
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -188,7 +189,16 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 async with asyncio.timeout(1.0):
                     await self._let_go.wait()
             return {}, wanted
-        return await self._getmany(wanted, HELD_POLL_S if self._held else timeout), wanted
+        await self._pause()
+        records = await self._getmany(wanted, HELD_POLL_S if self._held else timeout)
+        self._read_s = asyncio.get_running_loop().time() if records else float("-inf")
+        return records, wanted
+
+    async def _pause(self) -> None:
+        """Under load: gather what comes within the lane's pace, so that many events share a wake-up."""
+        pace_s: float = getattr(self.app, "pace_s", 0.0)
+        if pace_s and (due_in_s := self._read_s + pace_s - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(due_in_s)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock: a hole in a compacted log is booked as acknowledged, with the first message behind it. Holes need no books here."""
