@@ -90,6 +90,7 @@ class Generate:
             failed=self.failed,
             in_flight_max=self.settings.concurrency,
             leased=True,
+            awaited=True,
         )
 
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:

@@ -35,7 +35,7 @@ class Retrieve:
 
     def agent(self) -> Agent:
         """Search runs beside the event loop; many questions are in flight at once."""
-        return Agent(name=NAME, reads=(CHATS_ASKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max)
+        return Agent(name=NAME, reads=(CHATS_ASKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max, awaited=True)
 
     async def step(self, event: ChatAsked, context: Context) -> Sequence[Outgoing]:
         """The question as it stands; a follow-up that finds nothing is asked again with the question before it."""

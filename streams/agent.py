@@ -91,7 +91,8 @@ class Agent:
 
     ``in_flight_max`` bounds steps running at once in one partition; ``leased`` runs each key under a Redis lease. ``failed`` says what
     else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
-    by one (counters). ``assigned`` is told of each partition this process gets, before any of its events.
+    by one (counters). ``assigned`` is told of each partition this process gets, before any of its events. ``awaited``: somebody waits for
+    the outcome, so an outage of Redis or the index that outlasts the retries is told; other agents wait it out.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Agent:
     raw: bool = False
     in_order: bool = False
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

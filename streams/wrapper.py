@@ -30,6 +30,9 @@ BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling, with half 
 UNEXPECTED_TRIES_MAX = 3  # an error nobody foresaw: a race passes, a bug does not
 TURNS_MAX = 5  # an event that is left to somebody else this often, and still comes back, has nobody else
 
+LOG_OUTAGE = "kafka_unavailable"  # nowhere to bury anything: every event is kept for as long as that takes
+PART_OUTAGES = ("redis_unavailable", "index_unavailable")  # every event would fail alike, and a whole backlog become dead letters
+
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -63,6 +66,7 @@ class Wrapper:
         self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.retention_ms is None}
         self._log = log.bind(agent=agent.name)
+        self._waited_out = {LOG_OUTAGE} if agent.awaited else {LOG_OUTAGE, *PART_OUTAGES}
 
     async def __call__(self, delivery: Delivery, turn: Turn) -> Outcome:
         """See the module. LEFT: somebody else owns the event now. Raises nothing but cancellation."""
@@ -173,9 +177,8 @@ class Wrapper:
                 raise Failed(error.problem(), "Refused", tries) from error
             except Unavailable as error:
                 delay_s = max(_backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
-                # without the log there is nowhere to bury it: then the event is kept for as long as that takes
                 late = clock.monotonic_s() + delay_s - started_s > self._parts.settings.lanes.retry_s
-                if late and error.code != "kafka_unavailable":
+                if late and error.code not in self._waited_out:
                     raise Failed(error.problem(), "Unavailable", tries) from error
                 self._repeats(error.code, error, tries)
             except (Exception, asyncio.CancelledError) as error:  # the one place where a step may fail in any way

@@ -104,7 +104,7 @@ async def test_a_part_that_is_away_is_waited_for(make, dead_letters):
     ("plan", "code", "error", "tries"),
     [
         ([Refused("document_empty", "no text")], "document_empty", b"Refused", 1),
-        ([Unavailable("index_unavailable", retry_after_s=0.2)] * 9, "index_unavailable", b"Unavailable", None),
+        ([Unavailable("model_unavailable", retry_after_s=0.2)] * 9, "model_unavailable", b"Unavailable", None),
         ([ValueError("a bug")] * 9, "event_failed", b"ValueError", 3),
     ],
 )
@@ -127,6 +127,19 @@ async def test_what_cannot_be_handled_is_dead_lettered_as_it_came_and_its_agent_
     assert [problem.code for problem in bench.told] == [code]
     assert await ends(publisher, OTHER) == 1, "what the agent had to say"
     assert bench.count("dead_lettered") == 1
+
+
+@pytest.mark.parametrize("code", ["redis_unavailable", "index_unavailable"])
+async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(make, dead_letters, code):
+    """Every event would fail alike: a minute without Redis must not turn a backlog into dead letters. A question is told instead."""
+    outage = [Unavailable(code, retry_after_s=0.2)] * 9  # 1.8 s; the retries end after 0.5 s
+    patient, hurried = make(), make(awaited=True)
+    patient.plan, hurried.plan = list(outage), list(outage)
+    assert await patient.run() is Outcome.DONE
+    assert len(patient.seen) == 10
+    assert await dead_letters() == []
+    assert await hurried.run() is Outcome.DONE
+    assert len(await dead_letters()) == 1
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b'{"type": "who.knows"}'])
