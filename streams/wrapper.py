@@ -86,11 +86,9 @@ class Wrapper:
                 outcome = await self._measured(delivery, turn, lease)
         except Superseded as error:
             turn.number += 1
-            if turn.number <= TURNS_MAX:
-                self._count("superseded")
-                self._log.info("event_superseded", detail=error.detail)
-                return Outcome.LEFT
-            outcome = await self._bury(delivery, None, Failed(error.problem(), "Superseded", turn.number), turn)
+            self._count("superseded")
+            self._log.info("event_superseded", detail=error.detail)
+            return Outcome.LEFT
         self._count(outcome)
         self._deaths.ended(delivery.place)
         return Outcome.DONE
@@ -100,10 +98,20 @@ class Wrapper:
         metrics.wait_s.labels(name).observe(max(0.0, asyncio.get_running_loop().time() - turn.offered_s))
         with metrics.in_flight.labels(name).track_inprogress():
             async with self._deaths.watched(delivery.place) as starts:
-                if starts >= self._deaths.deaths_max:
-                    poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
-                    return await self._bury(delivery, None, Failed(poison.problem(), "process death", starts), turn)
+                if (hopeless := self._hopeless(turn, starts)) is not None:
+                    # said under the newest attempt, or nobody would hear of it
+                    return await self._bury(delivery, None, hopeless, self._context(delivery, turn, lease))
                 return await self._handle(delivery, turn, lease)
+
+    def _hopeless(self, turn: Turn, starts: int) -> Failed | None:
+        """Why this event is not tried again, if so."""
+        if starts >= self._deaths.deaths_max:
+            poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
+            return Failed(poison.problem(), "process death", starts)
+        if turn.number >= TURNS_MAX:
+            given_up = ClawError(f"superseded {turn.number} times, and still nobody else has done it", code="event_failed")
+            return Failed(given_up.problem(), "Superseded", turn.number)
+        return None
 
     async def _handle(self, delivery: Delivery, turn: Turn, lease: Lease | None) -> str:
         event: Any = None
@@ -115,11 +123,11 @@ class Wrapper:
             structlog.contextvars.bind_contextvars(**_origin(event))
             outgoing = await self._guarded(lambda: self._agent.step(event, context), context, lease)
         except Failed as failed:
-            return await self._bury(delivery, event, failed, turn, context)
+            return await self._bury(delivery, event, failed, context)
         try:
             await self._published(outgoing)
         except Refused as error:
-            return await self._bury(delivery, event, Failed(error.problem(), "Refused", 1), turn, context)
+            return await self._bury(delivery, event, Failed(error.problem(), "Refused", 1), context)
         return "handled"
 
     def _context(self, delivery: Delivery, turn: Turn, lease: Lease | None) -> Context:
@@ -193,7 +201,7 @@ class Wrapper:
             context.replayed = True
             await asyncio.sleep(delay_s)
 
-    async def _bury(self, delivery: Delivery, event: Any, failed: Failed, turn: Turn, context: Context | None = None) -> str:
+    async def _bury(self, delivery: Delivery, event: Any, failed: Failed, context: Context) -> str:
         """Dead letter first, then what the agent has to say about it; both are on the log when this returns."""
         self._log.error("event_dead_lettered", code=failed.problem.code, detail=failed.problem.detail, tries=failed.tries)
         traceparent = event.traceparent if isinstance(event, Event) else delivery.headers.get("traceparent", b"").decode(errors="replace")
@@ -208,7 +216,7 @@ class Wrapper:
         prefix = self._parts.settings.kafka.topic_prefix
         await self._until_logged(lambda: bury(self._parts.publisher, prefix, delivery, headers))
         if self._agent.failed is not None:
-            await self._tell(self._agent.failed, delivery, event, failed, context or self._context(delivery, turn, None))
+            await self._tell(self._agent.failed, delivery, event, failed, context)
         return "dead_lettered"
 
     async def _tell(self, say: Any, delivery: Delivery, event: Any, failed: Failed, context: Context) -> None:

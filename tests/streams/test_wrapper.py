@@ -32,6 +32,7 @@ class Bench:
         self.plan: list[Any] = []
         self.seen: list[tuple[Any, Context]] = []
         self.told: list[Problem] = []
+        self.told_as: list[tuple[int, bool]] = []  # attempt, and whether it was ours
         self.metrics = LaneMetrics(CollectorRegistry())
         prefix = settings.redis.key_prefix
         self.leases = Leases(redis, prefix=prefix, worker="w", lease_s=0.3, wait_s_max=9, clock=SystemClock(), metrics=self.metrics)
@@ -51,6 +52,7 @@ class Bench:
 
     async def failed(self, event: Any, problem: Problem, context: Context) -> Sequence[Outgoing]:
         self.told.append(problem)
+        self.told_as.append((context.attempt, await context.still_owner()))
         return (poke("told", len(self.told), topic=OTHER),)
 
     async def run(self, value: bytes | None = None, offset: int = 0) -> Outcome:
@@ -238,6 +240,16 @@ async def test_a_leased_step_knows_its_attempt_and_ends_when_the_lease_is_lost(m
     await redis.set(lease.keys[0], "somebody else")
     assert await asyncio.wait_for(work, 3) is Outcome.LEFT
     assert bench.count("superseded") == 1
+
+
+async def test_a_leased_agent_tells_a_failure_under_the_newest_attempt(make):
+    """Readers ignore what lower attempts say: a failure told under none would leave them waiting for ever."""
+    bench = make(leased=True)
+    bench.plan = [Superseded("a newer attempt")] * 9
+    for _ in range(6):
+        await bench.run()
+    assert [context.attempt for _, context in bench.seen] == [4, 5, 6, 7, 8]
+    assert bench.told_as == [(9, True)]
 
 
 async def test_work_that_had_not_begun_when_its_partition_went_away_does_not_begin(make):
