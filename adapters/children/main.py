@@ -9,6 +9,7 @@ import resource
 import select
 import signal
 import sys
+import threading
 from typing import BinaryIO
 
 import numpy as np
@@ -52,11 +53,12 @@ def main() -> None:
 
 
 def _serve(tasks: BinaryIO, replies: BinaryIO, encoder: TextEncoder) -> None:
-    html_ready = False
+    loading = False
     while True:
-        if not html_ready and not select.select([tasks], [], [], IDLE_S)[0]:
-            html_parsing.load()
-            html_ready = True
+        if not loading and not select.select([tasks], [], [], IDLE_S)[0]:
+            # beside the work: a text that comes meanwhile must not wait seconds for a parser it does not need
+            threading.Thread(target=html_parsing.load, daemon=True).start()
+            loading = True
         header = _read(tasks, HEADER.size)
         if not header:
             return
