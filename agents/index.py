@@ -42,7 +42,8 @@ class Index:
         if event.data.model != self.embedding_name:
             other = f"these vectors are of {event.data.model}, this index holds {self.embedding_name}"
             raise Refused("event_failed", f"{other}: submit the document again")
-        if await self.visibility.superseded(event.subject, batch.version):
+        before = (await self.visibility.of((event.subject,)))[event.subject]
+        if before.supersedes(batch.version):
             return await self.discard(event)
         await self.index.upsert(points(event.tenant, event.subject, event.data))
         if not batch.last:
@@ -50,7 +51,9 @@ class Index:
         await self.prove(event)
         if not await self.visibility.indexed(event.subject, batch.version):
             return await self.discard(event)  # withdrawn or replaced while its points were being stored
-        removed = await self.index.remove(event.tenant, batch.knowledge_base_id, batch.document_id, below_or_equal=batch.version - 1)
+        removed = 0
+        if before.visible >= 0 or before.deleted >= 0:  # a document that was never here before has left nothing to remove
+            removed = await self.index.remove(event.tenant, batch.knowledge_base_id, batch.document_id, below_or_equal=batch.version - 1)
         await self.visibility.leave(event.tenant, event.subject, batch.version)
         return [progress(event, Progress.of_batch(batch, "indexed", removed=removed), context)]
 

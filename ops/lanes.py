@@ -35,9 +35,9 @@ from streams.visibility import Sight, Visibility
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
-BULK_IN_FLIGHT_MAX = 8  # the smaller share
-TABLES_PACE_S = 0.02  # nobody waits for a projection: writers write through, and a delete waits for its own answer
-EMBEDDINGS_IN_FLIGHT_MAX = 32  # per partition: gathered into batches of the model
+BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
+TABLES_PACE_S = 0.01  # nobody waits for a projection: writers write through, and a delete waits for its own answer
+EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 
 
 @dataclass(frozen=True, slots=True)

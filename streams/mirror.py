@@ -19,7 +19,8 @@ from streams.topics import DOCUMENTS_PROGRESSED, Topic
 from streams.visibility import Standing
 
 DOCUMENTS_MAX = 500_000  # about 150 MB at 300 bytes a document; past that unknown ones stay unknown, hence hidden, until Redis is back
-POLL_MS = 1_000
+POLL_MS = 1_000  # how far behind it may be
+FETCH_BYTES_MIN = 65_536  # until then the broker waits for more: read many at once, it is a mirror for hard times
 BATCH_MAX = 1_000  # records folded before other tasks get their turn
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.5, 10.0
 
@@ -105,7 +106,13 @@ class Mirror:
         pause_s = RECONNECT_S_MIN
         while True:
             consumer = AIOKafkaConsumer(
-                self._topic, **connection(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+                self._topic,
+                **connection(self._kafka),
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_min_bytes=FETCH_BYTES_MIN,
+                fetch_max_wait_ms=POLL_MS,
             )
             try:
                 await consumer.start()
