@@ -8,65 +8,38 @@ lower one.
 import asyncio
 from collections.abc import Awaitable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
-import msgspec
-
-from adapters.language import estimated_tokens
 from adapters.models.citations import Citations
 from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from agents.generate import telling
+from agents.generate.telling import NAME, Speech
 from schemas import ids
 from schemas.chats import (
-    Cancelled,
-    ChatAsked,
     ChatGrounded,
     Citation,
-    Completed,
-    Consumption,
     Extended,
-    Failed,
     Message,
     MessageChanged,
     MessageState,
     Passage,
-    ReplyCancelled,
-    ReplyCompleted,
     ReplyExtended,
-    ReplyFailed,
     ReplyStarted,
-    Source,
     Started,
-    Usage,
-    UsageRecorded,
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
-from schemas.events import Event
 from schemas.settings import Model
-from streams.agent import Agent, Context, Outgoing, Place
+from streams.agent import Agent, Context, Outgoing
 from streams.deltas import Deltas, window_s
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, USAGE_RECORDED
+from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from streams.turns import CancelWatch, Turns
 from streams.views import Views
 from streams.visibility import Visibility
 
-NAME = "generate"
 ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
 
 T = TypeVar("T")
-Telling = Started | Extended | Completed | Failed | Cancelled
-
-
-@dataclass(slots=True)
-class Speech:
-    """What one attempt has said so far. Times are milliseconds since the step began."""
-
-    text: str = ""
-    citations: list[Citation] = field(default_factory=list)
-    acknowledgements: list[Awaitable[Place]] = field(default_factory=list)
-    usage: Usage | None = None
-    finish_reason: str = ""
-    first_text_ms: float = 0.0
 
 
 @dataclass(slots=True)
@@ -98,7 +71,7 @@ class Generate:
         question = event.data.question
         stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
         if stored is not None:
-            return self.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
+            return telling.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()
@@ -107,7 +80,7 @@ class Generate:
                 if cancelled.is_set():
                     return await self.conclude(event, context, speech, "cancelled")
                 if len(passages) < len(event.data.passages) and question.round < ROUNDS_MAX:
-                    return [search_again(event, context)]
+                    return [telling.search_again(event, context)]
                 return await self.answer(event, context, speech, passages, cancelled)
         except Unavailable as error:
             if not speech.text:
@@ -140,9 +113,9 @@ class Generate:
             attempt=context.attempt,
             model=self.model.name,
             keywords=grounding.keywords,
-            sources=tuple(source(passage) for passage in passages),
+            sources=tuple(telling.source(passage) for passage in passages),
         )
-        speech.acknowledgements.append(await context.publisher.enqueue(self.reply(event, context, ReplyStarted, started, 0)))
+        speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyStarted, started, 0)))
 
     async def speak(
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
@@ -180,7 +153,7 @@ class Generate:
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
-            speech.acknowledgements.append(await context.publisher.enqueue(self.reply(event, context, ReplyExtended, said, seq)))
+            speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyExtended, said, seq)))
 
         deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.in_flight))
         citations = Citations(passages)
@@ -220,86 +193,13 @@ class Generate:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
-        message = self.message(event, context, speech, state, problem=problem, passages=passages, began=began)
+        message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or(None, self.views.apply(changed, place))  # with Redis down the projection does it later
         await _or(None, self.turns.close(event.tenant, message.conversation_id, message.id))
-        return self.terminal(event, context, message)
-
-    def terminal(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-        """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
-        conversation, attempt = message.conversation_id, message.attempt
-        if message.state == "failed":
-            failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
-            outgoing = [self.reply(event, context, ReplyFailed, failed, 0)]
-        elif message.state == "cancelled":
-            cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
-            outgoing = [self.reply(event, context, ReplyCancelled, cancelled, 0)]
-        else:
-            completed = Completed(
-                conversation_id=conversation,
-                attempt=attempt,
-                text=message.content,
-                citations=message.citations,
-                usage=message.usage,
-                finish_reason=message.finish_reason,
-                model=message.model,
-            )
-            outgoing = [self.reply(event, context, ReplyCompleted, completed, 0)]
-        if message.usage.prompt_tokens or message.usage.completion_tokens:
-            outgoing.append(self.charge(event, context, message))
-        return outgoing
-
-    def charge(self, event: ChatGrounded, context: Context, message: Message) -> Outgoing:
-        """What the reply cost."""
-        data = Consumption(
-            user_id=message.user_id,
-            conversation_id=message.conversation_id,
-            reply_id=message.id,
-            model=message.model,
-            prompt_tokens=message.usage.prompt_tokens,
-            completion_tokens=message.usage.completion_tokens,
-            estimated=message.usage.estimated,
-        )
-        return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
-
-    def message(
-        self,
-        event: ChatGrounded,
-        context: Context,
-        speech: Speech,
-        state: MessageState,
-        *,
-        problem: Problem | None,
-        passages: tuple[Passage, ...],
-        began: float | None,
-    ) -> Message:
-        """The record of this answer."""
-        grounding, question, now = event.data, event.data.question, context.clock.now()
-        timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
-        if began is not None:
-            timings["first_text"] = round(speech.first_text_ms, 3)
-            timings["generate"] = round((context.clock.monotonic_s() - began) * 1000, 3)
-        return Message(
-            id=question.reply_id,
-            conversation_id=question.conversation_id,
-            user_id=question.user_id,
-            role="assistant",
-            content=speech.text,
-            created_at=now,
-            parent_id=question.message_id,
-            state=state,
-            attempt=context.attempt,
-            model=self.model.name,
-            citations=tuple(speech.citations),
-            versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
-            usage=speech.usage or estimated(speech.text, question.content, passages),
-            finish_reason=speech.finish_reason or state,
-            problem=problem,
-            timings_ms=timings,
-        )
+        return telling.terminal(event, context, message)
 
     async def recorded(self, event: ChatGrounded) -> Message | None:
         """The message that an earlier attempt stored."""
@@ -317,42 +217,6 @@ class Generate:
             return passages
         kept = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
         return tuple(kept)
-
-    def reply(self, event: ChatGrounded, context: Context, kind: type[Event], data: Telling, ordinal: int) -> Outgoing:
-        """An event of this reply, in the partition where the asking replica listens."""
-        question = event.data.question
-        now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
-        made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
-        return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
-
-
-def search_again(event: ChatGrounded, context: Context) -> Outgoing:
-    """The question once more: its documents changed between the search and the answer, and the new versions may answer it."""
-    question = event.data.question
-    again = msgspec.structs.replace(question, round=question.round + 1)
-    return Outgoing(CHATS_ASKED, ChatAsked.caused_by(event, NAME, data=again, now=context.clock.now()))
-
-
-def source(passage: Passage) -> Source:
-    """A passage as the reader is shown it."""
-    return Source(
-        marker=passage.marker,
-        chunk_id=passage.chunk_id,
-        knowledge_base_id=passage.knowledge_base_id,
-        document_id=passage.document_id,
-        version=passage.version,
-        title=passage.title,
-        locator=" > ".join(passage.headings),
-        score=passage.score,
-    )
-
-
-def estimated(text: str, question: str, passages: Sequence[Passage]) -> Usage:
-    """Tokens of an answer whose provider did not say; nothing said costs nothing."""
-    if not text:
-        return Usage()
-    prompt = estimated_tokens(question) + sum(estimated_tokens(passage.text) for passage in passages)
-    return Usage(prompt_tokens=prompt, completion_tokens=estimated_tokens(text), estimated=True)
 
 
 async def _or(default: T, asked: Awaitable[T]) -> T:
