@@ -60,13 +60,12 @@ async def test_a_delete_during_a_bulk_backlog_is_for_ever(up, session, upstream)
     await upstream.flush()
     while not (state := await client.document(name)):
         await asyncio.sleep(0.01)
-    was = state["state"]
+    assert state["state"] != "indexed", "the backlog should still hold it"
     async with session.delete(f"{client.documents}/{name}", headers=client.headers) as answer:
         assert answer.status == 204, await answer.text()
     for n in (0, 149, 299):
         await client.indexed(f"backlog-{n}", timeout_s=100)
     assert await client.document(name) == {}
-    assert await _sources(client, "Where does the wreck of the Pella lie?") == [] or was == "indexed"
     found = {source["document_id"] for source in await _sources(client, "Where does the wreck of the Pella lie?")}
     assert name not in found
 
