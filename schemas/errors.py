@@ -80,9 +80,13 @@ CATALOGUE: dict[str, Code] = {
         HTTPStatus.UNPROCESSABLE_ENTITY, "The event cannot be decoded", "Compare it with the schema of its topic, mend it, send it again."
     ),
     "event_poisonous": Code(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The event ended its worker several times", "Report it; redrive it after the fix."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The event ended its worker several times",
+        "Report it; send it again from the dead letters after the fix.",
     ),
-    "event_failed": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "The event could not be handled", "Redrive it once the cause is gone."),
+    "event_failed": Code(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The event could not be handled", "Send it again from the dead letters once the cause is gone."
+    ),
     # the parts
     "kafka_unavailable": Code(
         HTTPStatus.SERVICE_UNAVAILABLE, "The log did not take the event in time", "Repeat with the same Idempotency-Key."
