@@ -48,6 +48,7 @@ def agent(name: str, reads: Topic, *, worker: TextWorker, visibility: Visibility
 def batches(event: Queued, title: str, chunks: Sequence[Chunk], context: Context) -> list[Outgoing]:
     """The chunks as events of bounded size, in order; the last says so."""
     work, now = event.data, context.clock.now()
+    heading, size = title_of(work, title), len(work.document.text.encode())
     outgoing = []
     for ordinal, part in enumerate(split(chunks)):
         data = ChunkBatch(
@@ -55,9 +56,9 @@ def batches(event: Queued, title: str, chunks: Sequence[Chunk], context: Context
             document_id=work.document.document_id,
             version=work.version,
             lane=work.lane,
-            title=title_of(work, title),
+            title=heading,
             media_type=work.document.media_type,
-            bytes=len(work.document.text.encode()),
+            bytes=size,
             task_id=work.task_id,
             first=part[0].ordinal,
             total=len(chunks),

@@ -95,8 +95,7 @@ def openapi() -> OpenAPIConfig:
 
 def asyncapi_route(settings: Settings) -> Any:
     """The topics, encoded once."""
-    tenants = tuple(tenant.strip() for tenant in settings.lanes.inbox_tenants.split(",") if tenant.strip())
-    encoded = msgspec.json.encode(asyncapi.document(settings.kafka, tenants))
+    encoded = msgspec.json.encode(asyncapi.document(settings.kafka, settings.lanes.inboxes))
 
     @get("/schema/asyncapi.json", opt=OPEN, include_in_schema=False, sync_to_thread=False)
     def topics() -> Response[bytes]:

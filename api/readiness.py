@@ -9,12 +9,12 @@ from msgspec import Meta, Struct
 from adapters.redis import Client
 from api.recent import Recent
 from schemas.errors import Unavailable
+from schemas.settings import LANES
 from streams.publisher import KafkaPublisher
 from streams.relay import Relay
 from streams.topics import CHATS_ASKED
 from streams.workers import WorkerState, workers
 
-LANES = ("knowledge", "chat", "documents", "tables")
 INDEX_LANE = "knowledge"  # it alone talks to the index
 CHECK_S_MAX = 1.9  # all checks together; who asks waits at most 2 s
 FRESH_S = 0.5  # probes of several balancers cost one check

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.errors import ClawError, ConfigurationError
-from schemas.settings import Settings
+from schemas.settings import LANES, Settings
 
-LANES = ("knowledge", "chat", "documents", "tables")
 FAILED, MISCONFIGURED = 1, 2
 
 Command = Callable[[Settings, argparse.Namespace], Any]

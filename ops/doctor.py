@@ -15,12 +15,12 @@ import msgspec
 from ops import topics
 from ops.stack import jars, kafka, redis
 from ops.stack.environment import SECRET_VARIABLE, with_secret
-from ops.stack.plan import LANES, OK
+from ops.stack.plan import OK
 from ops.stack.ports import holder_of, is_free
 from ops.stack.probe import http_status
 from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError
-from schemas.settings import Settings
+from schemas.settings import LANES, Settings
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
 DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation

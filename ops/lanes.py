@@ -66,9 +66,9 @@ class Started(Protocol):
 
 def lane(name: str, parts: Parts) -> Lane:
     """The lane of this name; raises ConfigurationError for one that does not exist."""
-    if name not in LANES:
-        raise ConfigurationError(f"there is no lane {name!r}: the lanes are {', '.join(LANES)}")
-    return LANES[name](parts)
+    if name not in BUILT_BY:
+        raise ConfigurationError(f"there is no lane {name!r}: the lanes are {', '.join(BUILT_BY)}")
+    return BUILT_BY[name](parts)
 
 
 def knowledge(parts: Parts) -> Lane:
@@ -133,7 +133,7 @@ def tables(parts: Parts) -> Lane:
     return _lane("tables", agents, started=(feed,), pace_s=TABLES_PACE_S)
 
 
-LANES: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
+BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
 
 
 def _visibility(parts: Parts) -> Visibility:

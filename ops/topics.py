@@ -49,7 +49,7 @@ class Standing:
 
 def catalogue(settings: Settings) -> tuple[Topic, ...]:
     """Every topic of this installation."""
-    return all_topics(tuple(tenant.strip() for tenant in settings.lanes.inbox_tenants.split(",") if tenant.strip()))
+    return all_topics(settings.lanes.inboxes)
 
 
 def physical(kafka: Kafka, topic: Topic) -> str:

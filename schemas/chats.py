@@ -52,6 +52,11 @@ class Passage(Struct, frozen=True, kw_only=True):
     score: float
     text: str
 
+    @property
+    def locator(self) -> str:
+        """Where in the document, for people: the heading path."""
+        return " > ".join(self.headings)
+
 
 class Grounding(Struct, frozen=True, kw_only=True):
     """The question with what was found. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed."""

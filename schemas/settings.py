@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from schemas.errors import ConfigurationError
 
+LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 

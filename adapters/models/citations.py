@@ -152,7 +152,7 @@ class Citations:
             document_id=passage.document_id,
             version=passage.version,
             title=passage.title,
-            locator=" > ".join(passage.headings),
+            locator=passage.locator,
             quote=self._quote(passage, claim),
         )
 

@@ -115,7 +115,7 @@ def _turn(turn: Turn) -> Message:
 
 
 def _passage(passage: Passage) -> str:
-    section = f' section="{_attribute(" > ".join(passage.headings))}"' if passage.headings else ""
+    section = f' section="{_attribute(passage.locator)}"' if passage.headings else ""
     return f'<passage n="{passage.marker}" title="{_attribute(passage.title)}"{section}>\n{_unmarked(passage.text)}\n</passage>'
 
 

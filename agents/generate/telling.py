@@ -149,7 +149,7 @@ def source(passage: Passage) -> Source:
         document_id=passage.document_id,
         version=passage.version,
         title=passage.title,
-        locator=" > ".join(passage.headings),
+        locator=passage.locator,
         score=passage.score,
     )
 

@@ -14,9 +14,8 @@ from ops.stack.ports import claim, free_port
 from ops.stack.probe import http_status
 from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
-from schemas.settings import Settings
+from schemas.settings import LANES, Settings
 
-LANES = ("knowledge", "chat", "documents", "tables")
 NICE = {"documents": 5}  # bulk work steps back behind people
 OK = 200
 EXIT_S = 1.0  # on top of the grace for work in flight: closing connections and writing the last log line

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.readiness import LANES
+from schemas.settings import LANES
 from streams.workers import WorkerState, report
 from tests.api.conftest import with_limits
 from tests.api.house import House, Person, opened

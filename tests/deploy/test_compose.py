@@ -11,8 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from ops.stack.plan import LANES
-from schemas.settings import Secret, Settings, sections_of
+from schemas.settings import LANES, Secret, Settings, sections_of
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
