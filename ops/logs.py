@@ -14,7 +14,8 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from schemas.settings import Node, Secret
+from schemas.sections import Secret
+from schemas.settings import Node
 
 HIDDEN = "***"
 DEPTH_MAX = 5  # nesting below which a value is replaced by its type's name: a log line is no place for trees

@@ -14,7 +14,8 @@ from msgspec import NODEFAULT, Struct
 
 from ops import cli
 from schemas.errors import CATALOGUE
-from schemas.settings import Secret, Section, Settings, sections_of
+from schemas.sections import Secret, Section
+from schemas.settings import Settings, sections_of
 from streams.topics import DAY_MS, TOPICS, Topic, inbox
 
 ROOT = Path(__file__).resolve().parent.parent

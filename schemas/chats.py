@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from schemas.documents import Locator
 from schemas.errors import Problem
 from schemas.events import Event
 
@@ -51,11 +52,12 @@ class Passage(Struct, frozen=True, kw_only=True):
     headings: tuple[str, ...] = ()
     score: float
     text: str
+    place: Locator | None = None
 
     @property
     def locator(self) -> str:
-        """Where in the document, for people: the heading path."""
-        return " > ".join(self.headings)
+        """Where in the document, for people: page, slide or cells, then the heading path."""
+        return " > ".join(filter(None, (str(self.place or ""), *self.headings)))
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
@@ -70,7 +72,7 @@ class Grounding(Struct, frozen=True, kw_only=True):
 
 
 class Citation(Struct, frozen=True, kw_only=True):
-    """A claim's source. ``quote`` is literally in the passage; ``locator`` is the heading path, ``A > B``."""
+    """A claim's source. ``quote`` is literally in the passage; ``locator`` is its place and heading path, ``p. 3 > A > B``."""
 
     marker: int
     chunk_id: str

@@ -8,23 +8,59 @@ from schemas.errors import Problem
 from schemas.events import Event
 
 Lane = Literal["express", "bulk"]
-MediaType = Literal["text/plain", "text/markdown", "text/html"]
+MediaType = Literal["text/plain", "text/markdown", "text/html", "text/csv"]  # of text that travels inside an event
+FileType = Literal[
+    "",  # to be found out
+    "text/plain",
+    "text/markdown",
+    "text/html",
+    "text/csv",
+    "application/pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel",
+    "message/rfc822",
+    "application/zip",
+]
 # Its owner's name for it: printable, no slash. The end says that Python's `$` also stands before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 
+class Blob(Struct, frozen=True, kw_only=True):
+    """A file in the blob store. ``path`` is its place there, ``sha256`` of its bytes in hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
 class Document(Struct, frozen=True, kw_only=True):
-    """A document as its owner gave it."""
+    """A document as its owner gave it: as ``text``, as a file (``blob``), or as the ``url`` of a page that is fetched when it is parsed.
+
+    ``sealed_password`` opens an encrypted file; only the documents lane can read it. ``force`` works a document that has not changed.
+    """
 
     knowledge_base_id: str
     document_id: str
     title: str
-    media_type: MediaType = "text/plain"
-    text: str
+    media_type: FileType = "text/plain"
+    text: str = ""
+    blob: Blob | None = None
+    url: str = ""
+    filename: str = ""  # as uploaded or attached: what its type is guessed from when its content does not say
+    charset: str = ""  # as declared by whoever sent it; the content's own word goes first
+    sealed_password: str = ""
+    force: bool = False
     origin: Literal["api", "inbox"] = "api"
     submitted_by: str = ""  # account id; empty for an upstream system
     metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Size of what was given: of the file, else of the text in UTF-8; 0 for a page that was not fetched yet."""
+        return self.blob.bytes if self.blob else len(self.text.encode())
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
@@ -36,23 +72,71 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
     requested_by: str = ""
 
 
+class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One build of a knowledge base's index, and how it was made. 0 and empty: as the settings say."""
+
+    generation: int = 0
+    chunk_tokens: int = 0
+    chunk_tokens_max: int = 0
+    embedding: str = ""  # local, openai, zhipu
+
+
 class Work(Struct, frozen=True, kw_only=True):
-    """A version on its way to the index. ``version`` is the offset of the submission: later ones are higher."""
+    """A version on its way to the index. ``version`` is the offset of the submission: later ones are higher.
+
+    ``content_hash`` tells whether a later version says anything new. ``quiet`` work fills a shelf that readers do not see: it tells no
+    progress and raises no visibility. ``earlier``: points of an earlier version may lend their vectors.
+    """
 
     version: int
     lane: Lane
     task_id: str = ""
     document: Document
+    content_hash: str = ""
+    shelf: Shelf = Shelf()
+    quiet: bool = False
+    earlier: bool = False
+
+
+class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where in a file a piece of text stands; counted from 1. ``part`` is a file inside an archive or a message."""
+
+    page: int = 0
+    page_last: int = 0  # 0: the same page
+    slide: int = 0
+    sheet: str = ""
+    cells: str = ""  # A1:C20
+    part: str = ""
+
+    def __str__(self) -> str:
+        """For people: ``report.pdf > p. 3-4``, ``Costs!A1:C20``, ``slide 4``; empty for text without such places."""
+        pages = f"p. {self.page}-{self.page_last}" if self.page_last > self.page else f"p. {self.page}" if self.page else ""
+        cells = f"{self.sheet}!{self.cells}" if self.sheet and self.cells else self.sheet or self.cells
+        slide = f"slide {self.slide}" if self.slide else ""
+        return " > ".join(filter(None, (self.part, pages, slide, cells)))
+
+
+class Note(Struct, frozen=True):
+    """What was left out of a document that is searchable otherwise, such as ``page_unreadable``: ``pages 3, 7``."""
+
+    code: str
+    detail: str
 
 
 class Chunk(Struct, frozen=True, kw_only=True):
-    """A searchable piece of a document. ``text`` is literal document text (quotes are found in it); ``headings`` outermost first."""
+    """A searchable piece of a document. ``text`` is literal document text (quotes are found in it); ``headings`` outermost first.
+
+    The first ``overlap`` characters also end the chunk before. ``hash`` is of all that is embedded of it.
+    """
 
     ordinal: int
     text: str
     headings: tuple[str, ...] = ()
     start: int = 0  # character offset of ``text`` in the document's parsed text
     tokens: int = 0
+    overlap: int = 0
+    place: Locator | None = None
+    hash: str = ""
 
 
 class ChunkBatch(Struct, frozen=True, kw_only=True):
@@ -70,6 +154,11 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     total: int
     last: bool
     chunks: tuple[Chunk, ...]
+    content_hash: str = ""
+    shelf: Shelf = Shelf()
+    quiet: bool = False
+    earlier: bool = False
+    notes: tuple[Note, ...] = ()
 
 
 class Vectors(Struct, frozen=True, kw_only=True):
@@ -81,7 +170,10 @@ class Vectors(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedBatch(Struct, frozen=True, kw_only=True):
-    """A chunk batch with its vectors, one per chunk in the same order. ``model`` names the embedding and its parameters."""
+    """A chunk batch with its vectors, one per chunk in the same order. ``model`` names the embedding and its parameters.
+
+    Vectors that are empty are those of the point of an earlier version with the same ``Chunk.hash``.
+    """
 
     batch: ChunkBatch
     model: str
@@ -111,6 +203,15 @@ class Progress(Struct, frozen=True, kw_only=True):
     removed: int = 0  # points removed from the index
     task_id: str = ""
     cause: Problem | None = None
+    done: int = 0  # chunks stored so far
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def percent(self) -> int:
+        """How far it has come, 0 to 100."""
+        if self.state == "embedding" and self.chunks:
+            return 20 + 79 * self.done // self.chunks
+        return PERCENT[self.state]
 
     @classmethod
     def of_work(cls, work: Work, state: State, *, cause: Problem | None = None) -> "Progress":
@@ -124,13 +225,13 @@ class Progress(Struct, frozen=True, kw_only=True):
             title=document.title,
             media_type=document.media_type,
             lane=work.lane,
-            bytes=len(document.text.encode()),
+            bytes=document.bytes,
             task_id=work.task_id,
             cause=cause,
         )
 
     @classmethod
-    def of_batch(cls, batch: ChunkBatch, state: State, *, removed: int = 0, cause: Problem | None = None) -> "Progress":
+    def of_batch(cls, batch: ChunkBatch, state: State, *, removed: int = 0, done: int = 0, cause: Problem | None = None) -> "Progress":
         """Where a chunked version stands."""
         return cls(
             knowledge_base_id=batch.knowledge_base_id,
@@ -145,6 +246,8 @@ class Progress(Struct, frozen=True, kw_only=True):
             removed=removed,
             task_id=batch.task_id,
             cause=cause,
+            done=done,
+            notes=batch.notes,
         )
 
 
@@ -196,4 +299,5 @@ Chunked = DocumentChunked
 Embedded = DocumentEmbedded | DocumentRemovalRequested
 Progressed = DocumentProgressed
 
+PERCENT: dict[State, int] = {"queued": 0, "parsing": 5, "embedding": 20, "indexed": 100, "unchanged": 100, "failed": 100, "deleted": 100}
 RANK: dict[str, int] = {"queued": 1, "parsing": 2, "embedding": 3, "failed": 8, "unchanged": 9, "indexed": 9, "deleted": 9}

@@ -7,6 +7,9 @@ itself and is retried with back-off, a ``ConfigurationError`` is the operator's.
 from http import HTTPStatus
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.chinese import CHINESE
 
 
 class FieldError(Struct, frozen=True):
@@ -30,6 +33,9 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_id: str = ""  # conversation_busy: the reply to wait for
     retry_after_s: int = 0
     rule: str = ""  # rate_limited: the rule that refused
+    remedy: str = ""  # what to do about it
+    title_zh: str = ""
+    remedy_zh: str = ""
 
 
 class Code(Struct, frozen=True):
@@ -75,6 +81,40 @@ CATALOGUE: dict[str, Code] = {
     "document_crashed_parser": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY, "Parsing this document ended the parser", "Send it in another format."
     ),
+    "document_too_complex": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Parsing this document reaches a limit",
+        "Split it or simplify it; the operator can raise the limit that detail names.",
+    ),
+    "document_type_unsupported": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "This type of file is not read",
+        "Send PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
+    ),
+    "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send it again with its password."),
+    "password_wrong": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The password does not open the file", "Send it again with the right password."
+    ),
+    "ocr_required": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The file is a scan without readable text",
+        "Send a file with text, or have the operator install Tesseract with its languages.",
+    ),
+    "document_stalled": Code(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The document stood still and could not be moved", "Process it again; report it when that fails."
+    ),
+    "file_missing": Code(HTTPStatus.GONE, "The file is no longer in the store", "Upload it again."),
+    "upload_incomplete": Code(HTTPStatus.BAD_REQUEST, "The upload broke off or is not a multipart form", "Send it again."),
+    "url_refused": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "This address is not fetched", "Use a public http or https address that robots may read."
+    ),
+    "url_unreachable": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The web page cannot be fetched", "Check the address; submit it again later."),
+    "index_building": Code(HTTPStatus.CONFLICT, "Another build of this index is under way", "Wait for it, or drop it first."),
+    "index_incomplete": Code(
+        HTTPStatus.CONFLICT,
+        "The new index does not hold every document",
+        "See which documents are missing; switch with force to lose them.",
+    ),
     # events
     "event_malformed": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The event cannot be decoded", "Compare it with the schema of its topic, mend it, send it again."
@@ -93,6 +133,7 @@ CATALOGUE: dict[str, Code] = {
     ),
     "redis_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The tables are out of reach", "Repeat after Retry-After."),
     "index_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The index is out of reach", "Repeat after Retry-After."),
+    "blobs_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The file store is out of reach", "Repeat after Retry-After."),
     "overloaded": Code(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is waiting", "Repeat after Retry-After."),
     "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke here", "Report the request_id."),
 }
@@ -112,12 +153,16 @@ class ClawError(Exception):
     def problem(self) -> Problem:
         """This error as a problem; ``request_id`` is the reader's to fill."""
         line = CATALOGUE[self.code]
+        title_zh, remedy_zh = CHINESE[self.code]
         return Problem(
             type=f"urn:claw:problem:{self.code}",
             title=line.title,
             status=int(line.status),
             detail=self.detail or line.remedy,
             code=self.code,
+            remedy=line.remedy,
+            title_zh=title_zh,
+            remedy_zh=remedy_zh,
         )
 
 
@@ -142,18 +187,7 @@ class Refused(ClawError):
         self.errors, self.reply_id, self.retry_after_s, self.rule = errors, reply_id, retry_after_s, rule
 
     def problem(self) -> Problem:
-        base = super().problem()
-        return Problem(
-            type=base.type,
-            title=base.title,
-            status=base.status,
-            detail=base.detail,
-            code=base.code,
-            errors=self.errors,
-            reply_id=self.reply_id,
-            retry_after_s=self.retry_after_s,
-            rule=self.rule,
-        )
+        return replace(super().problem(), errors=self.errors, reply_id=self.reply_id, retry_after_s=self.retry_after_s, rule=self.rule)
 
 
 class Unavailable(ClawError):
@@ -164,15 +198,7 @@ class Unavailable(ClawError):
         self.retry_after_s = retry_after_s
 
     def problem(self) -> Problem:
-        base = super().problem()
-        return Problem(
-            type=base.type,
-            title=base.title,
-            status=base.status,
-            detail=base.detail,
-            code=base.code,
-            retry_after_s=max(1, int(self.retry_after_s + 0.999)),
-        )
+        return replace(super().problem(), retry_after_s=max(1, int(self.retry_after_s + 0.999)))
 
 
 class Superseded(ClawError):

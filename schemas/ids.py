@@ -36,6 +36,16 @@ def task_id(submission: str) -> str:
     return derived("task", submission)
 
 
-def chunk_id(key: str, version: int, ordinal: int) -> str:
+def chunk_id(key: str, version: int, ordinal: int, generation: int = 0) -> str:
     """Id of a chunk and of its point in the index."""
-    return derived("chunk", key, version, ordinal)
+    return derived("chunk", key, version, ordinal, generation) if generation else derived("chunk", key, version, ordinal)
+
+
+def shelf_name(knowledge_base: str, generation: int) -> str:
+    """What the index calls a knowledge base: each build of it has its own name, the first one the knowledge base's."""
+    return f"{knowledge_base}~{generation}" if generation else knowledge_base
+
+
+def knowledge_base_of(shelf: str) -> str:
+    """The knowledge base behind a name in the index."""
+    return shelf.partition("~")[0]

@@ -11,42 +11,14 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
+from schemas.sections import Secret, Section
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-
-
-class Secret:
-    """A value that never shows itself in logs, reprs or JSON; ``reveal()`` is the only way to it."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str = "") -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret(***)" if self._value else "Secret()"
-
-
-class Section(Struct, frozen=True, kw_only=True):
-    """A group of settings that share a prefix."""
-
-    prefix: ClassVar[str] = "CLAW_"
 
 
 class Node(Section, frozen=True, kw_only=True):
@@ -258,6 +230,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     model: Model = Model()
     retrieval: Retrieval = Retrieval()
+    documents: Documents = Documents()
     lanes: Lanes = Lanes()
 
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, documents, records
+from schemas import chats, documents, indexes, records
 from schemas.events import Event
 from schemas.settings import Kafka
 
@@ -141,6 +141,9 @@ CONVERSATIONS_CHANGED = Topic(
 KNOWLEDGE_CHANGED = Topic(
     "claw.knowledge.changed.v1", "knowledge base id", records.KnowledgeBaseChanged, ("api",), "Knowledge bases.", None
 )
+INDEXES_CHANGED = Topic(
+    "claw.indexes.changed.v1", "tenant/kb", indexes.IndexPlanChanged, ("api", "rebuild"), "Which build of an index readers see.", None
+)
 ACCOUNTS_CHANGED = Topic("claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None)
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",
@@ -177,6 +180,7 @@ TOPICS: tuple[Topic, ...] = (
     MESSAGES_CHANGED,
     CONVERSATIONS_CHANGED,
     KNOWLEDGE_CHANGED,
+    INDEXES_CHANGED,
     ACCOUNTS_CHANGED,
     CREDENTIALS_CHANGED,
     USAGE_RECORDED,

@@ -20,7 +20,8 @@ from ops import topics as administration
 from ops.stack import jars, kafka, redis
 from ops.stack.child import Child, Component
 from ops.stack.ports import claim
-from schemas.settings import Auth, Kafka, Node, Redis, Secret, Settings
+from schemas.sections import Secret
+from schemas.settings import Auth, Kafka, Node, Redis, Settings
 from streams.topics import Topic
 
 PARTITIONS = 4

@@ -77,7 +77,7 @@ class TextWorker:
         """
         settings = self._settings
         task = ParseTask(
-            media_type=document.media_type,
+            media_type=document.media_type,  # type: ignore[arg-type]
             text=_sendable(document.text),
             target_tokens=settings.chunk_tokens,
             max_tokens=settings.chunk_tokens_max,

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from schemas.documents import Locator, Note
+
 Kind = Literal["heading", "paragraph", "list", "table", "code", "quote"]
 
 HEADING_CHARS_MAX = 200  # of a heading as part of a path; the text keeps all of it
@@ -19,6 +21,7 @@ class Block:
     """``text[start:end]`` of the parsed text.
 
     ``headings`` is the path it stands under, outermost first; a heading's ends with itself. ``level`` is 1..6 of a heading, else 0.
+    ``place`` is where in the file it stands, when the file has pages, slides or cells.
     """
 
     kind: Kind
@@ -26,15 +29,21 @@ class Block:
     end: int
     level: int = 0
     headings: tuple[str, ...] = ()
+    place: Locator | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """``blocks`` are in order, do not overlap, and between them there is only white space. ``title`` is empty when the text names none."""
+    """``blocks`` are in order, do not overlap, and between them there is only white space. ``title`` is empty when the text names none.
+
+    ``notes`` say what was left out.
+    """
 
     title: str
     text: str
     blocks: tuple[Block, ...]
+    notes: tuple[Note, ...] = ()
+    media_type: str = ""  # as it was found to be
 
 
 class HeadingPath:

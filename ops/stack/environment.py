@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from schemas.errors import ConfigurationError
-from schemas.settings import NOT_SETTINGS, Secret, Settings, sections_of
+from schemas.sections import Secret
+from schemas.settings import NOT_SETTINGS, Settings, sections_of
 
 SECRET_BYTES_MIN = 32  # HS256 takes no key shorter than its hash
 SECRET_MODE = 0o600

@@ -14,7 +14,8 @@ from adapters.embedders import QueryEncoder, embedder_of
 from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, LocalModel
 from adapters.embedders.providers import TEXTS_PER_CALL
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings import Retrieval, Secret
+from schemas.sections import Secret
+from schemas.settings import Retrieval
 
 ORACLE = """
 import json, sys, pathlib, wordllama

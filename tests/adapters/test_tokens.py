@@ -6,7 +6,8 @@ from adapters import tokens as module
 from adapters.tokens import Tokens
 from schemas.errors import Refused
 from schemas.records import Account
-from schemas.settings import Auth, Secret
+from schemas.sections import Secret
+from schemas.settings import Auth
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = Account(id="a", tenant="t", email="a@example.org", created_at=NOW)

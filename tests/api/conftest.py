@@ -8,7 +8,8 @@ import msgspec
 import pytest_asyncio
 
 from ops import topics as administration
-from schemas.settings import Auth, Kafka, Limits, Node, Redis, Secret, Settings
+from schemas.sections import Secret
+from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
 from streams.topics import DEAD_LETTERS, TOPICS
 from tests.api.house import House, Person, opened
 from tests.conftest import Servers

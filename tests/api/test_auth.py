@@ -12,7 +12,8 @@ from adapters.tokens import Tokens
 from api.app import create_app
 from schemas.errors import ConfigurationError, Refused
 from schemas.records import AccountChanged, CredentialChanged
-from schemas.settings import Auth, Secret, Settings
+from schemas.sections import Secret
+from schemas.settings import Auth, Settings
 from streams.agent import Outgoing
 from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, TOPICS
 from tests.api.agents import TRACE, first_event

@@ -1,7 +1,8 @@
 """Passages and settings the tests of answering models share."""
 
 from schemas.chats import Passage
-from schemas.settings import Model, Secret
+from schemas.sections import Secret
+from schemas.settings import Model
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -18,7 +18,8 @@ from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
 from schemas.chats import Usage
 from schemas.errors import ClawError, ConfigurationError, Refused, Unavailable
-from schemas.settings import Model, Secret, Settings
+from schemas.sections import Secret
+from schemas.settings import Model, Settings
 from tests.models.conftest import Running, eventually
 from tests.models.sample import KEY, PASSAGES, model_settings
 

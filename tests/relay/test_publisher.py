@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from adapters.kafka import connection
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import encode
-from schemas.settings import Kafka, Secret
+from schemas.sections import Secret
+from schemas.settings import Kafka
 from streams import publisher as publisher_module
 from streams.agent import Outgoing
 from streams.publisher import KafkaPublisher

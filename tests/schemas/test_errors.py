@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.chinese import CHINESE
 from schemas.errors import CATALOGUE, ClawError, ConfigurationError, FieldError, Problem, Refused, Superseded, Unavailable
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +63,15 @@ def test_a_refusal_becomes_its_problem(code: str) -> None:
         errors=(FieldError("title", "too long", "500"),),
         retry_after_s=3,
         rule="address",
+        remedy=CATALOGUE[code].remedy,
+        title_zh=CHINESE[code][0],
+        remedy_zh=CHINESE[code][1],
     )
+
+
+def test_every_error_speaks_chinese_too() -> None:
+    assert CHINESE.keys() == CATALOGUE.keys()
+    assert all(title and remedy.endswith("。") for title, remedy in CHINESE.values())
 
 
 def test_without_detail_the_remedy_speaks() -> None:

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from schemas.errors import ConfigurationError
-from schemas.settings import Secret, Section, Settings, sections_of
+from schemas.sections import Secret, Section
+from schemas.settings import Settings, sections_of
 
 SECRET = "correct-horse-battery-staple-0123456789"
 

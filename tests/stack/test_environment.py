@@ -11,7 +11,8 @@ from ops.stack import ports
 from ops.stack.environment import environment_of, with_secret
 from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
-from schemas.settings import Auth, Kafka, Limits, Node, Secret, Settings
+from schemas.sections import Secret
+from schemas.settings import Auth, Kafka, Limits, Node, Settings
 
 
 def test_settings_travel_by_environment():

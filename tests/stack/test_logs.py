@@ -10,7 +10,8 @@ import pytest
 import structlog
 
 from ops import logs
-from schemas.settings import Kafka, Node, Secret
+from schemas.sections import Secret
+from schemas.settings import Kafka, Node
 
 
 @pytest.fixture

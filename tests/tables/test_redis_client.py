@@ -12,7 +12,8 @@ from redis.exceptions import ResponseError
 
 from adapters.redis import Breaker, Client, Script, connect, translated
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Limits, Redis, Secret
+from schemas.sections import Secret
+from schemas.settings import Limits, Redis
 from streams.counters import Change, Counter, tumbling
 from streams.limits import Limiter, default_rules
 from streams.tables import RecordTable, order_of

@@ -1,0 +1,66 @@
+"""What a parser gets: bytes, what is said about them, and the limits they must keep."""
+
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from schemas.document_settings import Documents
+from schemas.documents import FileType
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Limits of one document; beyond one of them it is Refused("document_too_complex"), which names the setting."""
+
+    chars_max: int
+    pages_max: int
+    cells_max: int
+    archive_entries_max: int
+    archive_bytes_max: int
+    archive_ratio_max: int
+    archive_depth_max: int
+    ocr: bool
+    ocr_languages: str  # joined by +
+    ocr_pages_max: int
+
+    @classmethod
+    def of(cls, settings: Documents) -> "Bounds":
+        """The limits as the settings say."""
+        return cls(
+            chars_max=settings.text_chars_max,
+            pages_max=settings.pages_max,
+            cells_max=settings.cells_max,
+            archive_entries_max=settings.archive_entries_max,
+            archive_bytes_max=settings.archive_bytes_max,
+            archive_ratio_max=settings.archive_ratio_max,
+            archive_depth_max=settings.archive_depth_max,
+            ocr=settings.ocr == "auto",
+            ocr_languages=settings.ocr_languages,
+            ocr_pages_max=settings.ocr_pages_max,
+        )
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A document as a child process gets it: ``text``, or the ``path`` of a file that it can read.
+
+    ``media_type`` and ``charset`` are what its sender said; empty means nothing was said, and the content is asked first anyway.
+    """
+
+    media_type: FileType = ""
+    text: str = ""
+    path: str = ""
+    filename: str = ""
+    charset: str = ""
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file to be parsed: alone, or inside another one (then ``depth`` is above 0). Every format is a function ``Entry -> Parsed``."""
+
+    data: bytes
+    bounds: Bounds
+    media_type: FileType = ""
+    filename: str = ""
+    charset: str = ""
+    password: str = ""
+    depth: int = 0

@@ -1,0 +1,35 @@
+"""What every group of settings is made of."""
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class Secret:
+    """A value that never shows itself in logs, reprs or JSON; ``reveal()`` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str = "") -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._value else "Secret()"
+
+
+class Section(Struct, frozen=True, kw_only=True):
+    """A group of settings that share a prefix."""
+
+    prefix: ClassVar[str] = "CLAW_"
