@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
+import msgspec
 from litestar import Response, Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
@@ -119,23 +120,32 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], documen
     return _accepted(base.id, document_id, place, event.id, "queued")
 
 
-async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[Any]:
-    ports, caller = request.ports, request.user
+async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:
     _check_text(request, data.text)
-    base = await own_knowledge_base(ports, caller, base_id)
     document = Document(
-        knowledge_base_id=base.id,
+        knowledge_base_id=base_id,
         document_id=document_id,
         title=data.title or document_id,
         media_type=data.media_type,
         text=data.text,
-        submitted_by=caller.account_id,
         metadata=data.metadata,
     )
-    event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document_id), document)
+    return await accept(request, base_id, document)
+
+
+async def accept(request: ApiRequest, base_id: str, document: Document) -> Response[DocumentAccepted]:
+    """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
+
+    Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
+    knowledge base, Unavailable("kafka_unavailable") when the log did not take it.
+    """
+    ports, caller = request.ports, request.user
+    base = await own_knowledge_base(ports, caller, base_id)
+    document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
+    event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
     place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     await _show_queued(request, document, place.offset, ids.task_id(event.id))
-    return _accepted(base.id, document_id, place, event.id, "queued")
+    return _accepted(base.id, document.document_id, place, event.id, "queued")
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
@@ -165,7 +175,7 @@ async def _show_queued(request: ApiRequest, document: Document, version: int, ta
         state="queued",
         title=document.title,
         media_type=document.media_type,
-        bytes=len(document.text.encode()),
+        bytes=document.bytes,
         task_id=task_id,
     )
     order = order_of(version, RANK[progress.state])
