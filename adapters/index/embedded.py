@@ -9,16 +9,20 @@ death of the process (tested with SIGKILL); a flush, which also survives the mac
 import asyncio
 import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import qdrant_edge as edge
+from numpy.typing import NDArray
 
 from adapters.batching import Batcher
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, index_name, merge, payload_of
+from adapters.index import engine
+from adapters.index.port import Hit, Point, Query, check, index_name, merge
+from adapters.sparse import Sparse
 from schemas.errors import ConfigurationError, Unavailable
 
 Result = TypeVar("Result")
@@ -31,8 +35,6 @@ WAITING_MAX = 1_024  # calls queued per direction; agents are bounded far below,
 FLUSH_POINTS = 2_048  # unflushed points before a flush: 30 ms, and 0.1 s of replay at the next start
 FLUSH_S = 5.0  # or this long after the first unflushed change
 LOCK_WAIT_S = 10.0  # for a predecessor that is still stopping
-OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
-VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
 
 
 class EmbeddedIndex:
@@ -62,7 +64,7 @@ class EmbeddedIndex:
     async def open(self) -> None:
         self._lock = await _hold(self._folder)
         try:
-            self._shard = await self._on(self._writer, partial(_load, self._folder, self._dimensions))
+            self._shard = await self._on(self._writer, partial(engine.load, self._folder, self._dimensions))
         except Unavailable as error:
             self._release()
             raise ConfigurationError(f"the index in {self._folder} cannot be opened ({error.detail}): move it away and rebuild") from error
@@ -90,16 +92,27 @@ class EmbeddedIndex:
             await self._upserts(points)
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        shard = self._opened()
-        wanted = _document(tenant, knowledge_base_id, document_id, _exactly("version", version))
-        return int(await self._on(self._reader, partial(shard.count, edge.CountRequest(exact=True, filter=wanted))))
+        return await self._count(engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version)))
+
+    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._count(engine.of_shelf(tenant, knowledge_base_id))
+
+    async def _count(self, wanted: Any) -> int:
+        return await self._on(self._reader, partial(engine.count, self._opened(), wanted))
 
     async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
-        upto = edge.FieldCondition("version", range=edge.RangeFloat(lte=float(below_or_equal)))
-        return await self._remove(_document(tenant, knowledge_base_id, document_id, upto))
+        return await self._remove(engine.of_document(tenant, knowledge_base_id, document_id, engine.up_to(below_or_equal)))
 
     async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._remove(_document(tenant, knowledge_base_id, document_id, _exactly("version", version)))
+        return await self._remove(engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version)))
+
+    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        unwanted, removed = engine.of_shelf(tenant, knowledge_base_id), 0
+        remaining = await self._count(unwanted)
+        while removed < remaining and (some := await self._on(self._writer, partial(self._delete_some, unwanted))):
+            removed += some
+        self._flush_later()
+        return removed
 
     async def _remove(self, unwanted: Any) -> int:
         self._opened()
@@ -107,6 +120,23 @@ class EmbeddedIndex:
         if removed:
             self._flush_later()
         return removed
+
+    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+        wanted = engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version))
+        return await self._on(self._reader, partial(engine.chunks, self._opened(), wanted, first, limit))
+
+    async def vectors_of(
+        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
+        found: dict[str, tuple[NDArray[np.float32], Sparse]] = {}
+        for some in engine.hashes_of(hashes):
+            wanted, after = engine.of_document(tenant, knowledge_base_id, document_id, some), None
+            while True:
+                portion, after = await self._on(self._reader, partial(engine.vectors_of, self._opened(), wanted, after))
+                found |= portion
+                if after is None:
+                    break
+        return found
 
     async def search(self, query: Query) -> list[Hit]:
         self._opened()
@@ -130,17 +160,22 @@ class EmbeddedIndex:
         return [None] * len(documents)
 
     def _store(self, points: list[Point]) -> None:
-        self._opened().update(edge.UpdateOperation.upsert_points([_engine_point(point) for point in points]))
+        self._opened().update(edge.UpdateOperation.upsert_points([engine.engine_point(point) for point in points]))
         self._unflushed += len(points)
         if self._unflushed >= FLUSH_POINTS:
             self._flush()
 
     def _delete(self, unwanted: Any) -> int:
         shard = self._opened()
-        removed = int(shard.count(edge.CountRequest(exact=True, filter=unwanted)))
+        removed = engine.count(shard, unwanted)
         if removed:
             shard.update(edge.UpdateOperation.delete_points_by_filter(unwanted))
             self._unflushed += removed
+        return removed
+
+    def _delete_some(self, unwanted: Any) -> int:
+        removed = engine.delete_some(self._opened(), unwanted)
+        self._unflushed += removed
         return removed
 
     def _flush(self) -> None:
@@ -163,7 +198,7 @@ class EmbeddedIndex:
         requests: list[Any] = []
         legs: list[tuple[int, int]] = []  # places of a query's lexical and dense request; -1 for none
         for query in queries:
-            lexical, dense = _requests(query)
+            lexical, dense = engine.requests(query)
             places = []
             for request in (lexical, dense):
                 places.append(-1 if request is None else len(requests))
@@ -208,64 +243,3 @@ def _engine(call: Callable[[], Result]) -> Result:
         raise
     except Exception as error:  # the engine raises bare Exception for everything
         raise Unavailable("index_unavailable", f"index engine: {error}") from error
-
-
-def _load(folder: Path, dimensions: int) -> Any:
-    config = edge.EdgeConfig(
-        vectors={"dense": edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
-        sparse_vectors={"bm25": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=OUT_OF_REACH_KB, deleted_threshold=VACUUM_SHARE),
-    )
-    shard_folder, unfinished = folder / "shard", folder / "shard.new"
-    if not shard_folder.exists():
-        _remove_tree(unfinished)
-        unfinished.mkdir()
-        shard = edge.EdgeShard.create(str(unfinished), config)
-        for name in INDEXED_FIELDS:
-            shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
-        shard.flush()
-        shard.close()
-        unfinished.rename(shard_folder)  # a folder under the final name is always a whole one
-    shard = edge.EdgeShard.load(str(shard_folder), config)
-    shard.optimize()  # compacts where enough was deleted: 0.6 s at 100,000 points, and nobody waits yet
-    return shard
-
-
-def _remove_tree(folder: Path) -> None:
-    if folder.exists():
-        for path in sorted(folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-        folder.rmdir()
-
-
-def _exactly(field: str, value: str | int) -> Any:
-    return edge.FieldCondition(field, match=edge.MatchValue(value))
-
-
-def _document(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
-    return edge.Filter(must=[_exactly("tenant", tenant), _exactly("kb", knowledge_base_id), _exactly("doc", document_id), *more])
-
-
-def _engine_point(point: Point) -> Any:
-    vector = {"dense": point.dense.tolist(), "bm25": edge.SparseVector(point.sparse.indices.tolist(), point.sparse.values.tolist())}
-    return edge.Point(point.id, vector, payload_of(point))
-
-
-def _requests(query: Query) -> tuple[Any, Any]:
-    """The lexical and the dense request; None for a leg without a vector."""
-    wanted = edge.Filter(
-        must=[_exactly("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
-    )
-    lexical = dense = None
-    if len(query.sparse.indices):
-        terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
-        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[_exactly("tenant", query.tenant)])))
-        lexical = edge.QueryRequest(
-            limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
-        )
-    if query.dense.any():
-        nearest = edge.Query.Nearest(query.dense.tolist(), using="dense")
-        dense = edge.QueryRequest(
-            limit=query.candidates, query=nearest, filter=wanted, with_payload=True, params=edge.SearchParams(exact=True)
-        )
-    return lexical, dense

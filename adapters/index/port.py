@@ -5,21 +5,27 @@ score of one tenant depends on another's documents.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.fusion import fuse
 from adapters.sparse import NAME as SPARSE_NAME
 from adapters.sparse import Sparse
+from schemas.documents import Locator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A chunk with its vectors. ``id`` is a UUID (``schemas.ids.chunk_id``): upserting it again replaces it."""
+    """A chunk with its vectors. ``id`` is a UUID (``schemas.ids.chunk_id``): upserting it again replaces it.
+
+    ``knowledge_base_id`` is here and everywhere in this package the name of a shelf (``schemas.ids.shelf_name``). ``hash`` is the chunk's:
+    points with the same one have the same vectors.
+    """
 
     id: str
     tenant: str
@@ -32,6 +38,8 @@ class Point:
     text: str
     dense: NDArray[np.float32]
     sparse: Sparse
+    place: Locator | None = None
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,7 @@ class Hit:
     score: float
     bm25: float
     dense: float
+    place: Locator | None = None
 
 
 class VectorIndex(Protocol):
@@ -95,6 +104,24 @@ class VectorIndex(Protocol):
         """Best first; nothing for no knowledge bases."""
         ...
 
+    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+        """The points of one version with ordinals from ``first`` to before ``first + limit``, in order; their scores are 0."""
+        ...
+
+    async def vectors_of(
+        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
+        """Dense and sparse vector by hash, of this document's points of any version; a hash that no point has is left out."""
+        ...
+
+    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        """Removes every point of a shelf, in portions; returns how many they were. Points stored meanwhile may stay."""
+        ...
+
+    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        """Points stored of a shelf, all documents and versions."""
+        ...
+
 
 def index_name(model: str) -> str:
     """Name of the folder or collection that holds vectors of this model: another model, or another term encoding, is another index."""
@@ -114,7 +141,7 @@ def check(points: Sequence[Point], dimensions: int) -> None:
 
 def payload_of(point: Point) -> dict[str, object]:
     """What is stored beside the vectors. Field names are part of the index's format."""
-    return {
+    payload: dict[str, object] = {
         "tenant": point.tenant,
         "kb": point.knowledge_base_id,
         "doc": point.document_id,
@@ -123,35 +150,53 @@ def payload_of(point: Point) -> dict[str, object]:
         "title": point.title,
         "headings": list(point.headings),
         "text": point.text,
+        "hash": point.hash,
     }
+    if point.place is not None:
+        payload["place"] = msgspec.to_builtins(point.place)
+    return payload
 
 
 INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its IDF costs 65 ms instead of 2 at 100,000 points
 
 
 def merge(
-    lexical: Sequence[tuple[str, float, dict[str, object]]], dense: Sequence[tuple[str, float, dict[str, object]]], limit: int
+    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], limit: int
 ) -> list[Hit]:
     """Fuses two legs of (id, score, payload)."""
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}
     cosine = {key: score for key, score, _ in dense}
-    return [_hit(key, payloads[key], score, bm25.get(key, 0.0), cosine.get(key, 0.0)) for key, score in fuse(bm25, cosine)[:limit]]
+    return [
+        hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0))
+        for key, score in fuse(bm25, cosine)[:limit]
+    ]
 
 
-def _hit(key: str, payload: dict[str, object], score: float, bm25: float, dense: float) -> Hit:
-    headings = payload["headings"]
-    assert isinstance(headings, list)
+def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: float = 0.0, dense: float = 0.0) -> Hit:
+    """A stored point as readers get it. Points stored before there were places have none."""
     return Hit(
         id=key,
         knowledge_base_id=str(payload["kb"]),
         document_id=str(payload["doc"]),
-        version=int(str(payload["version"])),
-        ordinal=int(str(payload["ordinal"])),
+        version=int(payload["version"]),
+        ordinal=int(payload["ordinal"]),
         title=str(payload["title"]),
-        headings=tuple(str(heading) for heading in headings),
+        headings=tuple(str(heading) for heading in payload["headings"]),
         text=str(payload["text"]),
         score=score,
         bm25=bm25,
         dense=dense,
+        place=msgspec.convert(place, Locator) if (place := payload.get("place")) else None,
     )
+
+
+def in_order(points: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Hit]:
+    """Points (id, payload) of one version by their ordinals."""
+    return sorted((hit_of(key, payload) for key, payload in points), key=lambda hit: hit.ordinal)
+
+
+def portions(values: Collection[str], size: int) -> list[list[str]]:
+    """``values`` without repeats, in lists of at most ``size``; nothing for an empty hash."""
+    every = [value for value in dict.fromkeys(values) if value]
+    return [every[first : first + size] for first in range(0, len(every), size)]

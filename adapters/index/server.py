@@ -4,21 +4,24 @@ Per-tenant term statistics (``params.idf.corpus``) came with Qdrant 1.19; an old
 refused at ``open``. (A collection per tenant would work on older ones, but collections are dear: hundreds, not tens of thousands.)
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, index_name, merge, payload_of
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, in_order, index_name, merge, payload_of, portions
+from adapters.sparse import Sparse
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Index
 
 Result = TypeVar("Result")
 
 VERSION_MIN = (1, 19)
-POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions
+POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions, in either direction
 CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
 
 
@@ -68,7 +71,12 @@ class ServerIndex:
             await self._ask(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        wanted = _document(tenant, knowledge_base_id, document_id, _value("version", version))
+        return await self._count(_document(tenant, knowledge_base_id, document_id, _value("version", version)))
+
+    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._count(_shelf(tenant, knowledge_base_id))
+
+    async def _count(self, wanted: models.Filter) -> int:
         return (await self._ask(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
 
     async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
@@ -78,12 +86,46 @@ class ServerIndex:
     async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
         return await self._remove(_document(tenant, knowledge_base_id, document_id, _value("version", version)))
 
+    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._remove(_shelf(tenant, knowledge_base_id))
+
     async def _remove(self, unwanted: models.Filter) -> int:
-        count = (await self._ask(lambda client: client.count(self._collection, count_filter=unwanted, exact=True))).count
+        count = await self._count(unwanted)
         if count:
             selector = models.FilterSelector(filter=unwanted)
             await self._ask(lambda client: client.delete(self._collection, points_selector=selector, wait=True))
         return count
+
+    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+        span = models.FieldCondition(key="ordinal", range=models.Range(gte=first, lt=first + limit))
+        wanted = _document(tenant, knowledge_base_id, document_id, _value("version", version), span)
+        records, _ = await self._ask(lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=True))
+        return in_order([(str(record.id), record.payload or {}) for record in records])
+
+    async def vectors_of(
+        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
+        found: dict[str, tuple[NDArray[np.float32], Sparse]] = {}
+        for some in portions(hashes, POINTS_PER_CALL):
+            wanted = _document(
+                tenant, knowledge_base_id, document_id, models.FieldCondition(key="hash", match=models.MatchAny(any=list[Any](some)))
+            )
+            after: Any = None
+            while True:
+                records, after = await self._ask(
+                    lambda client, wanted=wanted, after=after: client.scroll(  # type: ignore[misc]
+                        self._collection,
+                        scroll_filter=wanted,
+                        limit=POINTS_PER_CALL,
+                        offset=after,
+                        with_payload=["hash"],
+                        with_vectors=True,
+                    )
+                )
+                found.update((str((record.payload or {})["hash"]), _vectors(record.vector)) for record in records)
+                if after is None:
+                    break
+        return found
 
     async def search(self, query: Query) -> list[Hit]:
         lexical, dense = _requests(query)
@@ -128,8 +170,17 @@ def _value(field: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
 
 
-def _document(tenant: str, knowledge_base_id: str, document_id: str, version: models.FieldCondition) -> models.Filter:
-    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), _value("doc", document_id), version])
+def _shelf(tenant: str, knowledge_base_id: str, *more: models.FieldCondition) -> models.Filter:
+    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), *more])
+
+
+def _document(tenant: str, knowledge_base_id: str, document_id: str, *more: models.FieldCondition) -> models.Filter:
+    return _shelf(tenant, knowledge_base_id, _value("doc", document_id), *more)
+
+
+def _vectors(stored: Any) -> tuple[NDArray[np.float32], Sparse]:
+    terms = stored["bm25"]
+    return np.asarray(stored["dense"], np.float32), Sparse(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
 
 
 def _server_point(point: Point) -> models.PointStruct:

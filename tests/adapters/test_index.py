@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from adapters.index.embedded import EmbeddedIndex
-from adapters.index.port import Point, Query, VectorIndex, index_name
+from adapters.index.port import Point, Query, VectorIndex, hit_of, index_name, payload_of
 from adapters.index.server import ServerIndex
 from adapters.sparse import Bm25Encoder, Sparse
+from schemas.documents import Locator
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Index
 
@@ -29,7 +30,7 @@ def dense(*values: float) -> np.ndarray:
     return vector
 
 
-def point(text: str, *, tenant="t1", kb="kb", doc="doc", version=1, ordinal=0, vector=None) -> Point:
+def point(text: str, *, tenant="t1", kb="kb", doc="doc", version=1, ordinal=0, vector=None, place=None, chunk_hash="") -> Point:
     return Point(
         id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant}/{kb}/{doc}/{version}/{ordinal}")),
         tenant=tenant,
@@ -42,6 +43,8 @@ def point(text: str, *, tenant="t1", kb="kb", doc="doc", version=1, ordinal=0, v
         text=text,
         dense=dense(1) if vector is None else vector,
         sparse=ENCODER.encode_document(text),
+        place=place,
+        hash=chunk_hash,
     )
 
 
@@ -163,6 +166,62 @@ async def test_many_at_once(index):
     await asyncio.gather(*(index.upsert(document) for document in documents))
     found = await asyncio.gather(*(index.search(query(f"word{n}", limit=2)) for n in range(150)))
     assert all({hit.document_id for hit in hits} == {f"d{n}"} and len(hits) == 2 for n, hits in enumerate(found))
+
+
+async def test_a_place_comes_back_as_it_was_and_may_be_missing(index):
+    """Also on points that were stored before there were places."""
+    place = Locator(page=3, page_last=4, part="report.pdf")
+    await index.upsert([point("with a place", ordinal=0, place=place), point("without", ordinal=1)])
+    assert {hit.text: hit.place for hit in await index.search(query("place without", vector=dense(1)))} == {
+        "with a place": place,
+        "without": None,
+    }
+    assert [hit.place for hit in await index.chunks("t1", "kb", "doc", 1, first=0, limit=2)] == [place, None]
+    old = payload_of(point("old"))
+    del old["hash"]
+    assert "place" not in old
+    assert hit_of("x", old).place is None
+
+
+async def test_chunks_of_a_version_are_read_in_order_and_by_pages(index):
+    """Pages by ordinal; nothing of another version, document, shelf or tenant."""
+    await index.upsert([point(f"chunk {n}", ordinal=n, version=4) for n in reversed(range(12))])
+    await index.upsert([point("other", version=5), point("other", doc="d", version=4), point("other", kb="kb~1", version=4)])
+    pages = [await index.chunks("t1", "kb", "doc", 4, first=first, limit=5) for first in (0, 5, 10, 15)]
+    assert [[hit.text for hit in page] for page in pages] == [
+        [f"chunk {n}" for n in range(first, last)] for first, last in ((0, 5), (5, 10), (10, 12), (15, 15))
+    ]
+    assert (pages[0][0].score, pages[0][0].bm25, pages[0][0].dense) == (0.0, 0.0, 0.0)
+    assert await index.chunks("t2", "kb", "doc", 4, first=0, limit=5) == []
+
+
+async def test_vectors_are_lent_by_hash_from_any_version(index):
+    """Whatever version has a point with the hash; more points than one call reads; nothing of another document."""
+    many = [point(f"word{n}", ordinal=n, version=2 + n % 2, vector=dense(0.6, 0.8), chunk_hash=f"h{n}") for n in range(1100)]
+    await index.upsert(many)
+    await index.upsert([point("the same text", version=3, ordinal=2000, vector=dense(0, 1), chunk_hash="twice")])
+    await index.upsert([point("the same text", version=4, ordinal=2000, vector=dense(0, 1), chunk_hash="twice")])
+    await index.upsert([point("theirs", doc="neighbour", chunk_hash="theirs"), point("no hash", ordinal=3000)])
+    found = await index.vectors_of("t1", "kb", "doc", {f"h{n}" for n in range(1050)} | {"twice", "theirs", "unknown", ""})
+    assert found.keys() == {f"h{n}" for n in range(1050)} | {"twice"}
+    for n in (0, 1, 1049):
+        vector, sparse = found[f"h{n}"]
+        assert vector.dtype == np.float32
+        assert vector == pytest.approx(many[n].dense, abs=1e-6)
+        assert dict(zip(sparse.indices, sparse.values, strict=True)) == dict(zip(*many[n].sparse, strict=True))
+    assert found["twice"][0] == pytest.approx(dense(0, 1), abs=1e-6)
+    assert await index.vectors_of("t1", "kb", "doc", ()) == {}
+    assert await index.vectors_of("t2", "kb", "doc", {"h1"}) == {}
+
+
+async def test_a_shelf_goes_as_a_whole_and_alone(index):
+    """Every document and version of it, in more than one portion; the same knowledge base's other shelf stays."""
+    await index.upsert([point("text", kb="kb~1", doc=f"d{n % 7}", version=n % 3, ordinal=n) for n in range(1300)])
+    await index.upsert([point("text"), point("text", tenant="t2", kb="kb~1")])
+    assert await index.count_shelf("t1", "kb~1") == 1300
+    assert await index.remove_shelf("t1", "kb~1") == 1300
+    assert await index.remove_shelf("t1", "kb~1") == 0
+    assert [await index.count_shelf(*shelf) for shelf in (("t1", "kb~1"), ("t1", "kb"), ("t2", "kb~1"))] == [0, 1, 1]
 
 
 async def test_the_embedded_index_survives_restarts_and_forbids_a_second_holder(tmp_path, monkeypatch):

@@ -1,0 +1,130 @@
+"""What the engine in this process is asked, in its own words. Nothing here waits or locks: ``embedded.py`` runs it on its threads."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, in_order, payload_of, portions
+from adapters.sparse import Sparse
+
+OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
+VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
+RECORDS_PER_CALL = 500  # read or deleted at once: a few ms of the interpreter lock
+
+
+def load(folder: Path, dimensions: int) -> Any:
+    """The shard in ``folder``; made when it is not there."""
+    config = edge.EdgeConfig(
+        vectors={"dense": edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine)},
+        sparse_vectors={"bm25": edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=OUT_OF_REACH_KB, deleted_threshold=VACUUM_SHARE),
+    )
+    shard_folder, unfinished = folder / "shard", folder / "shard.new"
+    if not shard_folder.exists():
+        _remove_tree(unfinished)
+        unfinished.mkdir()
+        shard = edge.EdgeShard.create(str(unfinished), config)
+        for name in INDEXED_FIELDS:
+            shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
+        shard.flush()
+        shard.close()
+        unfinished.rename(shard_folder)  # a folder under the final name is always a whole one
+    shard = edge.EdgeShard.load(str(shard_folder), config)
+    shard.optimize()  # compacts where enough was deleted: 0.6 s at 100,000 points, and nobody waits yet
+    return shard
+
+
+def _remove_tree(folder: Path) -> None:
+    if folder.exists():
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        folder.rmdir()
+
+
+def exactly(field: str, value: str | int) -> Any:
+    """The condition that a field has this value."""
+    return edge.FieldCondition(field, match=edge.MatchValue(value))
+
+
+def of_shelf(tenant: str, knowledge_base_id: str, *more: Any) -> Any:
+    """The filter of a shelf's points for which everything else holds, too."""
+    return edge.Filter(must=[exactly("tenant", tenant), exactly("kb", knowledge_base_id), *more])
+
+
+def of_document(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
+    """The same of a document."""
+    return of_shelf(tenant, knowledge_base_id, exactly("doc", document_id), *more)
+
+
+def up_to(version: int) -> Any:
+    """The condition that a version is not above this one."""
+    return edge.FieldCondition("version", range=edge.RangeFloat(lte=float(version)))
+
+
+def count(shard: Any, wanted: Any) -> int:
+    """Points that a filter lets through, exactly."""
+    return int(shard.count(edge.CountRequest(exact=True, filter=wanted)))
+
+
+def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
+    """Of what the filter lets through: ordinals from ``first`` to before ``first + limit``."""
+    span = edge.FieldCondition("ordinal", range=edge.RangeFloat(gte=float(first), lt=float(first + limit)))
+    records, _ = shard.scroll(
+        edge.ScrollRequest(limit=limit, filter=edge.Filter(must=[wanted, span]), with_payload=True, with_vector=False)
+    )
+    return in_order([(str(record.id), record.payload) for record in records])
+
+
+def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDArray[np.float32], Sparse]], Any]:
+    """Vectors by hash of one portion of the points, and where the next portion begins: None after the last."""
+    asked = edge.ScrollRequest(offset=after, limit=RECORDS_PER_CALL, filter=wanted, with_payload=["hash"], with_vector=True)
+    records, following = shard.scroll(asked)
+    return {record.payload["hash"]: _vectors(record.vector) for record in records}, following
+
+
+def _vectors(stored: Any) -> tuple[NDArray[np.float32], Sparse]:
+    terms = stored["bm25"]
+    return np.asarray(stored["dense"], np.float32), Sparse(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+
+
+def delete_some(shard: Any, unwanted: Any) -> int:
+    """Delete one portion of the points that a filter lets through; returns how many that were."""
+    records, _ = shard.scroll(edge.ScrollRequest(limit=RECORDS_PER_CALL, filter=unwanted, with_payload=False, with_vector=False))
+    if records:
+        shard.update(edge.UpdateOperation.delete_points([record.id for record in records]))
+    return len(records)
+
+
+def hashes_of(hashes: Collection[str]) -> list[Any]:
+    """Conditions that together let the points with these hashes through, one portion each."""
+    return [edge.FieldCondition("hash", match=edge.MatchAny(some)) for some in portions(hashes, RECORDS_PER_CALL)]
+
+
+def engine_point(point: Point) -> Any:
+    """A point as the engine stores it."""
+    vector = {"dense": point.dense.tolist(), "bm25": edge.SparseVector(point.sparse.indices.tolist(), point.sparse.values.tolist())}
+    return edge.Point(point.id, vector, payload_of(point))
+
+
+def requests(query: Query) -> tuple[Any, Any]:
+    """The lexical and the dense request; None for a leg without a vector."""
+    wanted = edge.Filter(
+        must=[exactly("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
+    )
+    lexical = dense = None
+    if len(query.sparse.indices):
+        terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
+        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[exactly("tenant", query.tenant)])))
+        lexical = edge.QueryRequest(
+            limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
+        )
+    if query.dense.any():
+        nearest = edge.Query.Nearest(query.dense.tolist(), using="dense")
+        dense = edge.QueryRequest(
+            limit=query.candidates, query=nearest, filter=wanted, with_payload=True, params=edge.SearchParams(exact=True)
+        )
+    return lexical, dense
