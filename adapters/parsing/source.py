@@ -51,6 +51,7 @@ class Source(Struct, frozen=True, kw_only=True):
     filename: str = ""
     charset: str = ""
     password: str = ""
+    url: str = ""  # of a fetched page: only what a reader would read of it counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,4 +64,5 @@ class Entry:
     filename: str = ""
     charset: str = ""
     password: str = ""
+    url: str = ""
     depth: int = 0
