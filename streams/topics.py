@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, documents, indexes, records
+from schemas import chats, documents, indexes, records, requests
 from schemas.events import Event
 from schemas.settings import Kafka
 
@@ -135,6 +135,18 @@ MESSAGES_CHANGED = Topic(
     "The record of every message with citations, versions, usage, timings.",
     None,
 )
+REQUESTS_ASKED = Topic(
+    "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api",), "Searches and looks at chunks, with a deadline.", DAY_MS
+)
+REQUESTS_ANSWERED = Topic(
+    "claw.requests.answered.v1",
+    "request id, in the partition of the asking API replica",
+    requests.RequestAnswered,
+    ("lookup",),
+    "What was found, for the process that asked.",
+    DAY_MS,
+    count="replies",
+)
 CONVERSATIONS_CHANGED = Topic(
     "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api",), "Conversations.", None
 )
@@ -178,6 +190,8 @@ TOPICS: tuple[Topic, ...] = (
     CHATS_GROUNDED,
     CHATS_ANSWERED,
     MESSAGES_CHANGED,
+    REQUESTS_ASKED,
+    REQUESTS_ANSWERED,
     CONVERSATIONS_CHANGED,
     KNOWLEDGE_CHANGED,
     INDEXES_CHANGED,

@@ -1,0 +1,112 @@
+"""Request and reply over the log: what the API asks an agent, and what it hears on its own partition. Subject and key: the request's id."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.documents import Locator
+from schemas.errors import Problem
+from schemas.events import Event
+
+
+class Search(Struct, frozen=True, kw_only=True, tag="search", tag_field="kind"):
+    """Passages for ``query`` in these knowledge bases, the best ``limit``.
+
+    ``bm25_min`` and ``dense_min`` (a cosine) are thresholds on the legs' own scores; 0 takes everything.
+    """
+
+    query: str
+    knowledge_base_ids: tuple[str, ...]
+    limit: Annotated[int, Meta(ge=1, le=50)]
+    bm25_min: float = 0.0
+    dense_min: float = 0.0
+
+
+class ListChunks(Struct, frozen=True, kw_only=True, tag="list_chunks", tag_field="kind"):
+    """Chunks of one version by ordinal, from ``first`` on, at most ``limit``."""
+
+    knowledge_base_id: str
+    document_id: str
+    version: int
+    first: Annotated[int, Meta(ge=0)]
+    limit: Annotated[int, Meta(ge=1, le=100)]
+
+
+Ask = Search | ListChunks
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """A passage. ``score`` is fused and only orders; ``bm25`` and ``dense`` (cosine) are the legs' own, 0 where one did not find it."""
+
+    chunk_id: str
+    knowledge_base_id: str
+    document_id: str
+    version: int
+    ordinal: int
+    title: str
+    headings: tuple[str, ...] = ()
+    place: Locator | None = None
+    text: str
+    score: float
+    bm25: float
+    dense: float
+
+
+class Passages(Struct, frozen=True, kw_only=True, tag="passages", tag_field="kind"):
+    """To ``Search``: best first; keywords are the query's."""
+
+    keywords: tuple[str, ...]
+    passages: tuple[Found, ...]
+
+
+class ChunkText(Struct, frozen=True, kw_only=True):
+    """A chunk as its document has it."""
+
+    chunk_id: str
+    ordinal: int
+    title: str
+    headings: tuple[str, ...] = ()
+    place: Locator | None = None
+    text: str
+    tokens: int
+
+
+class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):
+    """To ``ListChunks``: ``more`` follow. ``visible`` is the version readers see now; no chunks unless it is the one asked for."""
+
+    visible: int | None
+    chunks: tuple[ChunkText, ...] = ()
+    more: bool = False
+
+
+Result = Passages | Chunks
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """``reply_partition`` of ``claw.requests.answered.v1`` is where the asking process listens, until ``deadline`` (UTC)."""
+
+    request_id: str
+    reply_partition: int
+    deadline: datetime
+    ask: Ask
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Exactly one of ``result`` and ``problem``."""
+
+    request_id: str
+    result: Result | None = None
+    problem: Problem | None = None
+
+
+class RequestAsked(Event, tag="claw.request.asked.v1", frozen=True, kw_only=True):
+    """The API wants to know something."""
+
+    data: Request
+
+
+class RequestAnswered(Event, tag="claw.request.answered.v1", frozen=True, kw_only=True):
+    """What an agent knows of it."""
+
+    data: Answer
