@@ -1,0 +1,48 @@
+"""Places in the blob store: ``tenant/knowledge-base/xx/name``.
+
+Nothing anybody chose gets into one unless it is harmless, and a place that came back in an event is checked again before it is used.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+
+from schemas.errors import Refused
+
+NAME_BYTES = 16  # random: nobody guesses or repeats one
+PARTS_MIN, PARTS_MAX = 2, 6
+
+_HARMLESS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+
+
+def home_of(tenant: str, knowledge_base_id: str) -> str:
+    """Where the files of a knowledge base lie."""
+    return f"{_part(tenant)}/{_part(knowledge_base_id)}"
+
+
+def new_path(home: str, random_bytes: Callable[[int], bytes]) -> str:
+    """A place nobody has used, spread over 256 folders."""
+    name = random_bytes(NAME_BYTES).hex()
+    return f"{home}/{name[:2]}/{name}"
+
+
+def page_path(home: str, document_id: str, version: int) -> str:
+    """Where the description of a version's fetched page lies: always the same place, so that it is fetched once."""
+    name = hashlib.sha256(document_id.encode()).hexdigest()[:32]
+    return f"{home}/{name[:2]}/{name}-{version}{PAGE_SUFFIX}"
+
+
+PAGE_SUFFIX = ".page"
+
+
+def checked(path: str) -> str:
+    """``path`` if it stays inside the store; Refused("file_missing") otherwise: there can be no file."""
+    parts = path.split("/")
+    if not PARTS_MIN <= len(parts) <= PARTS_MAX or not all(_HARMLESS.fullmatch(part) for part in parts):
+        raise Refused("file_missing", "this is no place in the file store")
+    return path
+
+
+def _part(name: str) -> str:
+    """``name`` where it is harmless, else what it hashes to: upstream systems choose their own."""
+    return name if _HARMLESS.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:32]
