@@ -1,23 +1,21 @@
 """chats.asked -> retrieve -> chats.grounded
 
-Finds passages inside the asker's tenant and knowledge bases. Hits of versions that are not the visible ones are dropped, and the index is
-asked once more when that happened, so readers never see half a document, an old one or a deleted one.
+Finds passages inside the asker's tenant and knowledge bases: of visible versions only, so no answer is made of half a document, an old one
+or a deleted one.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapters.embedders.query import Encoded, QueryEncoder
-from adapters.index.port import Hit, Query, VectorIndex
+from adapters.index.port import Hit
 from adapters.language import estimated_tokens
 from adapters.models.grounds import found
-from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Grounding, Passage, Question
 from schemas.errors import Problem
 from schemas.settings import Retrieval
 from streams.agent import Agent, Context, Outgoing
+from streams.searching import Searching
 from streams.topics import CHATS_ASKED, CHATS_GROUNDED
-from streams.visibility import Sight
 
 NAME = "retrieve"
 FOLLOW_UP_CHARS_MAX = 500  # of the question before, put in front of one that finds nothing by itself
@@ -27,9 +25,7 @@ FOLLOW_UP_CHARS_MAX = 500  # of the question before, put in front of one that fi
 class Retrieve:
     """The agent's ports."""
 
-    index: VectorIndex
-    encoder: QueryEncoder
-    sight: Sight
+    searching: Searching
     settings: Retrieval
     in_flight_max: int
 
@@ -42,12 +38,12 @@ class Retrieve:
         asked, began = event.data, context.clock.monotonic_s()
         data = Grounding(question=asked, query=asked.content, keywords=(), passages=())
         for query in queries(asked):
-            encoded = await self.encoder.encode(query)
-            passages = fit(await self.hits(event.tenant, asked.knowledge_base_ids, encoded), self.settings)
+            searched = await self.searching.search(event.tenant, asked.knowledge_base_ids, query, self.settings.passages)
+            passages = fit(searched.hits, self.settings)
             if not found(query, passages):
                 passages = ()
             retrieve_ms = (context.clock.monotonic_s() - began) * 1000
-            data = Grounding(question=asked, query=query, keywords=encoded.keywords, passages=passages, retrieve_ms=retrieve_ms)
+            data = Grounding(question=asked, query=query, keywords=searched.keywords, passages=passages, retrieve_ms=retrieve_ms)
             if passages:
                 break
         return [grounded(event, data, context)]
@@ -55,30 +51,6 @@ class Retrieve:
     async def failed(self, event: ChatAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """``generate`` owns the reply: it is told why there is nothing to answer from."""
         return [grounded(event, Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem), context)]
-
-    async def hits(self, tenant: str, knowledge_bases: tuple[str, ...], encoded: Encoded) -> list[Hit]:
-        """Visible hits, best first."""
-        query = Query(
-            tenant=tenant,
-            knowledge_base_ids=knowledge_bases,
-            sparse=encoded.sparse,
-            dense=encoded.dense,
-            limit=self.settings.passages,
-            candidates=self.settings.candidates,
-        )
-        hits = await self.index.search(query)
-        visible = await self.visible(tenant, hits)
-        if len(visible) < len(hits):  # a switch of versions was under way: by now the index may have the new one's points
-            visible = await self.visible(tenant, await self.index.search(query))
-        return visible
-
-    async def visible(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits whose version is the one that readers may see."""
-        if not hits:
-            return []
-        keys = [ids.document_key(tenant, hit.knowledge_base_id, hit.document_id) for hit in hits]
-        standing = await self.sight.of(list(dict.fromkeys(keys)))
-        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].shows(hit.version)]
 
 
 def grounded(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
@@ -112,6 +84,7 @@ def fit(hits: Sequence[Hit], settings: Retrieval) -> tuple[Passage, ...]:
                 headings=hit.headings,
                 score=round(hit.score, 4),
                 text=hit.text,
+                place=hit.place,
             )
         )
     return tuple(passages)

@@ -19,15 +19,18 @@ from adapters.redis import Client
 from agents import admit, embed, meter, parse, project, route
 from agents.generate import Generate
 from agents.index import Index
+from agents.lookup import Lookup
 from agents.retrieve import Retrieve
 from schemas import ids
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.indexes import IndexPlan
 from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane
 from streams.counters import CounterFeed
 from streams.gaps import GapReader
 from streams.mirror import Mirror
+from streams.searching import Engine, Searching
 from streams.turns import CancelWatch, Turns
 from streams.views import Views, usage_counter
 from streams.visibility import Sight, Visibility
@@ -64,6 +67,13 @@ class Started(Protocol):
     async def stop(self) -> None: ...
 
 
+class _OneShelf:
+    """Every knowledge base has the one build that the settings describe."""
+
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan:
+        return IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base)
+
+
 def lane(name: str, parts: Parts) -> Lane:
     """The lane of this name; raises ConfigurationError for one that does not exist."""
     if name not in BUILT_BY:
@@ -80,9 +90,17 @@ def knowledge(parts: Parts) -> Lane:
     )
     encoder = QueryEncoder(retrieval)
     index = vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
-    retrieve = Retrieve(index, encoder, Sight(visibility, mirror, from_mirror.inc), retrieval, QUESTIONS_IN_FLIGHT_MAX)
+
+    async def engine_of(embedding: str) -> Engine:
+        if embedding not in {"", retrieval.embedding}:
+            raise Unavailable("index_unavailable", f"no index of {embedding} embeddings is open here")
+        return Engine(index, encoder)
+
+    searching = Searching(engine_of, Sight(visibility, mirror, from_mirror.inc), _OneShelf(), retrieval.candidates)
+    retrieve = Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX)
+    lookup = Lookup(searching, QUESTIONS_IN_FLIGHT_MAX)
     store = Index(index, visibility, encoder.embedding_name, UPSERTS_IN_FLIGHT_MAX)
-    return _lane("knowledge", (retrieve.agent(), store.agent()), opened=(index, encoder), started=(mirror,))
+    return _lane("knowledge", (retrieve.agent(), lookup.agent(), store.agent()), opened=(index, encoder), started=(mirror,))
 
 
 def chat(parts: Parts) -> Lane:
