@@ -1,5 +1,6 @@
 """Opens what an API process needs, in order, and closes it again."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,6 +17,7 @@ from api.running import Running
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.idempotency import Idempotency
+from streams.inquiries import Inquiries
 from streams.limits import Limiter
 from streams.publisher import KafkaPublisher
 from streams.records import Records
@@ -35,9 +37,10 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        relay = Relay(settings.kafka)
+        relay, inquiries = Relay(settings.kafka), Inquiries(settings.kafka, publisher, clock)
         stack.push_async_callback(relay.stop)
-        await relay.start()
+        stack.push_async_callback(inquiries.stop)
+        await asyncio.gather(relay.start(), inquiries.start())
         passwords = Passwords(settings.auth.hash_concurrency)
         stack.callback(passwords.close)
         running = Running()
@@ -51,6 +54,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             redis=redis,
             publisher=publisher,
             relay=relay,
+            inquiries=inquiries,
             views=views,
             visibility=Visibility(redis, prefix),
             turns=Turns(redis, prefix),

@@ -14,6 +14,7 @@ from api.running import Running
 from schemas.settings import Settings
 from streams.agent import Clock
 from streams.idempotency import Idempotency
+from streams.inquiries import Inquiries
 from streams.publisher import KafkaPublisher
 from streams.records import Records
 from streams.relay import Relay
@@ -32,6 +33,7 @@ class Ports:
     redis: Client
     publisher: KafkaPublisher
     relay: Relay
+    inquiries: Inquiries
     views: Views
     visibility: Visibility
     turns: Turns

@@ -1,0 +1,123 @@
+"""The end of a topic, followed: every record that comes after the start is handed on, in this process, once.
+
+For what is of interest only while somebody waits for it. After any failure it goes on where it was; when the log no longer has that place,
+or never had it, ``jumped`` is told that records were missed.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+
+from adapters.kafka import connection, start
+from schemas.settings import Kafka
+from streams.topics import Topic
+
+POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
+BATCH_MAX = 500  # records handed on before other tasks get their turn
+FETCH_WAIT_MS = 500  # an idle fetch stays at the broker this long
+CONNECT_S_MAX = 5.0
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
+
+log = structlog.get_logger(__name__)
+
+Take = Callable[[int, int, bytes, bytes | None], None]  # partition, offset, key, value; must not block or raise
+
+
+class Following:
+    """``choose`` gets the number of partitions and returns those to follow. ``jumped`` is called whenever reading begins at the log's end
+    anew: at the start, too.
+    """
+
+    def __init__(
+        self, kafka: Kafka, topic: Topic, take: Take, *, choose: Callable[[int], Collection[int]], jumped: Callable[[], None]
+    ) -> None:
+        self._topic = kafka.topic_prefix + topic.name
+        self._connection = connection(kafka)
+        self._take, self._choose, self._jumped = take, choose, jumped
+        self._positions: dict[TopicPartition, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+
+    @property
+    def partitions(self) -> list[int]:
+        """What is followed; empty until the log was reached once."""
+        return [place.partition for place in self._positions]
+
+    @property
+    def connected(self) -> bool:
+        """A consumer is at work."""
+        return self._consumer is not None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._task = asyncio.create_task(self._run(), name=f"following-{self._topic}")
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _run(self) -> None:
+        wait_s = RECONNECT_S_MIN
+        while True:
+            consumer = self._made()
+            try:
+                await start(consumer, CONNECT_S_MAX)
+                async with asyncio.timeout(CONNECT_S_MAX):
+                    await self._take_places(consumer)
+                self._consumer = consumer
+                wait_s = RECONNECT_S_MIN
+                await self._read(consumer)
+            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
+                log.warning("following_interrupted", topic=self._topic, error=repr(error))
+            finally:
+                self._consumer = None
+                await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+
+    def _made(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            **self._connection,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def _take_places(self, consumer: AIOKafkaConsumer) -> None:
+        first = TopicPartition(self._topic, 0)
+        if not self._positions:
+            consumer.assign([first])
+            await consumer.end_offsets([first])  # brings the metadata of the topic
+            chosen = [TopicPartition(self._topic, number) for number in self._choose(len(consumer.partitions_for_topic(self._topic)))]
+            await self._jump(consumer, chosen)
+        consumer.assign(list(self._positions))
+        for place, offset in self._positions.items():
+            consumer.seek(place, offset)
+
+    async def _jump(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
+        self._positions.update(await consumer.end_offsets(list(places)))
+        self._jumped()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            except kafka_errors.OffsetOutOfRangeError as error:
+                lost = list(error.args[0])
+                log.warning("following_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
+                await self._jump(consumer, lost)
+                for place in lost:
+                    consumer.seek(place, self._positions[place])
+                continue
+            for place, records in batches.items():
+                for record in records:
+                    self._positions[place] = record.offset + 1
+                    self._take(place.partition, record.offset, record.key or b"", record.value)
