@@ -71,7 +71,9 @@ def _perform(task: Task, encoder: TextEncoder) -> Reply:
     try:
         if isinstance(task, ParseTask):
             parsed = parse(task.media_type, task.text)
-            chunks = chunk(parsed, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max)
+            chunks = chunk(
+                parsed, title=parsed.title, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max
+            )
             return Chunked(parsed.title, chunks, peak)
         return Encoded(encoder.encode(task).vectors, peak)
     except Refused as refusal:
