@@ -55,6 +55,7 @@ _OUTAGES = (
 _PASSING = re.compile(r"(?:^|[ -])(?:READONLY|OOM|MISCONF|NOREPLICAS|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|LOADING|BUSY)\b")
 
 Argument = str | bytes | int | float
+NO_OPTIONS: Mapping[str, Any] = {}
 
 log = structlog.get_logger(__name__)
 
@@ -142,6 +143,17 @@ class Script:
             return await client.execute_command("EVALSHA", self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return await client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
+
+    async def many(self, client: "Client", calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
+        """The replies to several calls in one round trip; raises Unavailable("redis_unavailable"), or the first complaint."""
+        commands = [(("EVALSHA", self.sha, len(keys), *keys, *arguments), NO_OPTIONS) for keys, arguments in calls]
+        replies = await client.together(commands) if commands else []
+        if any(isinstance(reply, NoScriptError) for reply in replies):
+            return [await self(client, keys, arguments) for keys, arguments in calls]
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
 
 
 class Client(_Redis):

@@ -1,35 +1,78 @@
 """documents.chunked -> embed -> documents.embedded
 
-Turns chunks into vectors: sparse BM25 terms and a dense vector each. Batches of several documents share a call to the model.
+Turns chunks into vectors: sparse BM25 terms and a dense vector each. Batches of several documents share a call to the model; a chunk that
+an earlier version of its document has, too, is not embedded again: the index lends it the vectors of that point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from adapters.children.worker import TextWorker
-from schemas.documents import Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress
+from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress, Vectors
 from schemas.errors import Problem
 from streams.agent import Agent, Context, Outgoing
+from streams.express import Express
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from streams.visibility import Visibility
 
 NAME = "embed"
+EVENT_BYTES_MAX = 700_000  # of vectors in one event: 64 chunks of 1,024 dimensions take half of it, of 4,096 they need two events
 
 
-def agent(*, worker: TextWorker, visibility: Visibility, in_flight_max: int) -> Agent:
-    """``worker.encode`` is batched inside, so many steps in flight make few calls."""
+@dataclass(frozen=True, slots=True)
+class Embed:
+    """The agent's ports. ``worker`` gathers chunks of many steps into few calls."""
 
-    async def step(event: Chunked, context: Context) -> Sequence[Outgoing]:
+    worker: TextWorker
+    visibility: Visibility
+    express: Express
+    in_flight_max: int
+
+    def agent(self) -> Agent:
+        """Many steps in flight make few calls to the model."""
+        return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max)
+
+    async def step(self, event: Chunked, context: Context) -> Sequence[Outgoing]:
+        """Vectors of what is new."""
         batch = event.data
-        if await visibility.superseded(event.subject, batch.version):
-            await visibility.leave(event.tenant, event.subject, batch.version)
+        lent = batch.earlier and not batch.again
+        standing, known = await self.visibility.before_work(event.subject, batch.shelf.generation, earlier=lent)
+        if standing.supersedes(batch.version):
+            await self.leave(event)
             return []
-        vectors = await worker.encode_chunks(batch.title, batch.chunks)
-        data = EmbeddedBatch(batch=batch, model=worker.embedding_name, vectors=tuple(vectors))
-        return [Outgoing(DOCUMENTS_EMBEDDED, DocumentEmbedded.caused_by(event, NAME, data=data, now=context.clock.now()))]
+        vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known or frozenset())
+        model, now = self.worker.embedding_name(batch.shelf), context.clock.now()
+        return [
+            Outgoing(
+                DOCUMENTS_EMBEDDED,
+                DocumentEmbedded.caused_by(event, NAME, data=EmbeddedBatch(batch=part, model=model, vectors=rows), now=now, ordinal=n),
+            )
+            for n, (part, rows) in enumerate(parts(batch, vectors))
+        ]
 
-    async def failed(event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        await visibility.leave(event.tenant, event.subject, event.data.version)
-        data = Progress.of_batch(event.data, "failed", cause=problem)
+    async def failed(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """Its owner reads the cause in the document's status."""
+        batch = event.data
+        await self.leave(event)
+        if batch.quiet:
+            await self.visibility.built(event.subject, batch.shelf.generation, batch.version, problem.code)
+            return []
+        data = Progress.of_batch(batch, "failed", cause=problem)
         return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
 
-    return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=step, failed=failed, in_flight_max=in_flight_max)
+    async def leave(self, event: Chunked) -> None:
+        """The way is free for another one."""
+        if event.data.lane == "express":
+            await self.express.leave(event.tenant, event.subject, event.data.version)
+
+
+def parts(batch: ChunkBatch, vectors: Sequence[Vectors]) -> Iterator[tuple[ChunkBatch, tuple[Vectors, ...]]]:
+    """The batch as it is, or in as many parts as keep every event below what a topic takes."""
+    size = max((len(row.dense) + len(row.indices) + len(row.values) for row in vectors), default=1) or 1
+    each = max(1, EVENT_BYTES_MAX // size)
+    for start in range(0, len(vectors), each):
+        chunks = batch.chunks[start : start + each]
+        last = batch.last and start + each >= len(vectors)
+        yield replace(batch, chunks=chunks, first=batch.first + start, last=last), tuple(vectors[start : start + each])

@@ -1,104 +1,230 @@
 """documents.embedded -> index -> the index, the visibility record, documents.progressed
 
 Upserts points of a version nobody sees yet; when the index itself proves that all of them are stored, the visibility record is raised and
-the older points go. A version that something newer replaced, or that was withdrawn, leaves no point behind.
+the older points go. A version that something newer replaced, or that was withdrawn, leaves no point behind. A chunk that comes without
+vectors borrows those of an earlier version's point with the same text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from adapters.index.port import Point, VectorIndex
-from adapters.sparse import unpack
+from adapters.sparse import Sparse, unpack
 from schemas import ids
-from schemas.documents import DocumentEmbedded, DocumentProgressed, DocumentRemovalRequested, Embedded, EmbeddedBatch, Progress
+from schemas.documents import (
+    ChunkBatch,
+    DocumentChunked,
+    DocumentEmbedded,
+    DocumentProgressed,
+    DocumentRemovalRequested,
+    Embedded,
+    EmbeddedBatch,
+    Progress,
+    State,
+)
 from schemas.errors import Problem, Refused
+from schemas.indexes import IndexPlan
 from streams.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
-from streams.visibility import Visibility
+from streams.engines import Engines
+from streams.express import Express
+from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from streams.visibility import Stored, Visibility
 
 NAME = "index"
 
 
+class Plans(Protocol):
+    """Which builds of a knowledge base's index there are."""
+
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
+
+
+class Files(Protocol):
+    """Where files of documents lie."""
+
+    async def delete(self, path: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The agent's ports. ``embedding_name`` is the model whose vectors this index holds: others belong to another index."""
+    """The agent's ports."""
 
-    index: VectorIndex
+    engines: Engines
+    plans: Plans
     visibility: Visibility
-    embedding_name: str
+    express: Express
+    files: Files
     in_flight_max: int
 
     def agent(self) -> Agent:
-        """Many in flight: the index gathers their upserts into few calls."""
-        return Agent(name=NAME, reads=(DOCUMENTS_EMBEDDED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max)
+        """Many at once: the index gathers their upserts into few calls."""
+        return Agent(
+            name=NAME,
+            reads=(DOCUMENTS_EMBEDDED,),
+            step=self.step,
+            failed=self.failed,
+            in_flight_max=self.in_flight_max,
+            step_many=self.step_many,
+        )
 
     async def step(self, event: Embedded, context: Context) -> Sequence[Outgoing]:
         """Store, prove, show, clean up."""
         if isinstance(event, DocumentRemovalRequested):
-            gone = event.data
-            await self.index.remove(event.tenant, gone.knowledge_base_id, gone.document_id, below_or_equal=gone.version)
-            return []
+            return await self.remove(event, context)
         batch = event.data.batch
-        if event.data.model != self.embedding_name:
-            other = f"these vectors are of {event.data.model}, this index holds {self.embedding_name}"
-            raise Refused("event_failed", f"{other}: submit the document again")
-        before = (await self.visibility.of((event.subject,)))[event.subject]
-        if before.supersedes(batch.version):
-            return await self.discard(event)
-        await self.index.upsert(points(event.tenant, event.subject, event.data))
-        if not batch.last:
-            return []
-        await self.prove(event)
-        if not await self.visibility.indexed(event.subject, batch.version):
-            return await self.discard(event)  # withdrawn or replaced while its points were being stored
+        index = await self.engines.index_of(event.data.model)
+        whole = batch.total == len(batch.chunks)
+        if not whole and await self.visibility.superseded(event.subject, batch.version):
+            return await self.discard(event, index)  # of a document in one batch the visibility record says so soon enough
+        if self.given_up(event):
+            return await self.discard(event, index)
+        missing = lacking(event.data)
+        lent = await index.vectors_of(event.tenant, _shelf(batch), batch.document_id, missing) if missing else {}
+        if not missing <= lent.keys():
+            again = replace(batch, again=True)
+            return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.caused_by(event, NAME, data=again, now=context.clock.now()))]
+        await index.upsert(points(event.tenant, event.subject, event.data, lent))
+        if not whole and not await self.all_stored(event, index):
+            await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
+            return self.told(event, "embedding", context, done=batch.first + len(batch.chunks))
+        if batch.quiet:
+            await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
+            await self.visibility.built(event.subject, batch.shelf.generation, batch.version)
+            seen = True
+        else:
+            seen = await self.visibility.indexed(event.subject, batch.version, remembered(batch))
+        return await self.finished(event, index, context, seen=seen)
+
+    async def step_many(self, events: Sequence[tuple[Embedded, Context]]) -> Sequence[Sequence[Outgoing]]:
+        """Documents that came whole, with their vectors, share one upsert and one look at the visibility records."""
+        plain: dict[int, DocumentEmbedded] = {}
+        outgoing: dict[int, Sequence[Outgoing]] = {}
+        for number, (event, context) in enumerate(events):
+            if isinstance(event, DocumentEmbedded) and self.is_plain(event):
+                plain[number] = event
+            else:
+                outgoing[number] = await self.step(event, context)
+        indexes = {model: await self.engines.index_of(model) for model in {event.data.model for event in plain.values()}}
+        for model, index in indexes.items():
+            mine = [event for event in plain.values() if event.data.model == model]
+            await index.upsert([point for event in mine for point in points(event.tenant, event.subject, event.data, {})])
+        versions = [(event.subject, event.data.batch.version, remembered(event.data.batch)) for event in plain.values()]
+        for (number, event), seen in zip(plain.items(), await self.visibility.indexed_many(versions), strict=True):
+            outgoing[number] = await self.finished(event, indexes[event.data.model], events[number][1], seen=seen)
+        return [outgoing[number] for number in range(len(events))]
+
+    def is_plain(self, event: DocumentEmbedded) -> bool:
+        """Nothing about it needs a closer look."""
+        batch = event.data.batch
+        return batch.total == len(batch.chunks) and not batch.quiet and not lacking(event.data) and not self.given_up(event)
+
+    def given_up(self, event: DocumentEmbedded) -> bool:
+        """The shelf it was made for is no longer wanted."""
+        batch = event.data.batch
+        return batch.shelf not in self.plans.plan(event.tenant, batch.knowledge_base_id).shelves
+
+    async def finished(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, seen: bool) -> Sequence[Outgoing]:
+        """All of it is stored: tidy up behind it, and say so."""
+        batch = event.data.batch
+        if not seen:
+            return await self.discard(event, index)  # withdrawn or replaced while its points were being stored
         removed = 0
-        if before.visible >= 0 or before.deleted >= 0:  # a document that was never here before has left nothing to remove
-            removed = await self.index.remove(event.tenant, batch.knowledge_base_id, batch.document_id, below_or_equal=batch.version - 1)
-        await self.visibility.leave(event.tenant, event.subject, batch.version)
-        return [progress(event, Progress.of_batch(batch, "indexed", removed=removed), context)]
+        if batch.earlier:  # a document that was never here before has left nothing to remove
+            removed = await index.remove(event.tenant, _shelf(batch), batch.document_id, below_or_equal=batch.version - 1)
+        await self.leave(event)
+        return self.told(event, "indexed", context, removed=removed, done=batch.total)
 
     async def failed(self, event: Embedded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """A removal that failed leaves points that the visibility record hides for ever; a version that failed is said so."""
         if isinstance(event, DocumentRemovalRequested):
             return []
         batch = event.data.batch
-        await self.visibility.leave(event.tenant, event.subject, batch.version)
-        return [progress(event, Progress.of_batch(batch, "failed", cause=problem), context)]
+        await self.leave(event)
+        if batch.quiet:
+            await self.visibility.built(event.subject, batch.shelf.generation, batch.version, problem.code)
+        return self.told(event, "failed", context, cause=problem)
 
-    async def discard(self, event: DocumentEmbedded) -> Sequence[Outgoing]:
+    async def remove(self, event: DocumentRemovalRequested, context: Context) -> Sequence[Outgoing]:
+        """Points of every shelf, and files; then the deletion is told once more, with what it removed."""
+        gone = event.data
+        removed = 0
+        if gone.version >= 0:
+            for shelf in self.plans.plan(event.tenant, gone.knowledge_base_id).shelves:
+                name = ids.shelf_name(gone.knowledge_base_id, shelf.generation)
+                index = (await self.engines.of(shelf.embedding)).index
+                removed += await index.remove(event.tenant, name, gone.document_id, below_or_equal=gone.version)
+        for path in gone.blobs:
+            await self.files.delete(path)
+        if gone.blobs:
+            await self.visibility.tidied(event.subject, gone.blobs)
+        if not removed:
+            return []
+        data = Progress(
+            knowledge_base_id=gone.knowledge_base_id, document_id=gone.document_id, version=gone.version, state="deleted", removed=removed
+        )
+        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
+
+    async def discard(self, event: DocumentEmbedded, index: VectorIndex) -> Sequence[Outgoing]:
         """Leave nothing of a version that nobody may see."""
         batch = event.data.batch
-        await self.index.remove_version(event.tenant, batch.knowledge_base_id, batch.document_id, batch.version)
-        await self.visibility.leave(event.tenant, event.subject, batch.version)
+        await index.remove_version(event.tenant, _shelf(batch), batch.document_id, batch.version)
+        await self.leave(event)
         return []
 
-    async def prove(self, event: DocumentEmbedded) -> None:
-        """Raise unless the index holds every chunk of the version: an earlier batch may lie in the dead letters."""
+    async def all_stored(self, event: DocumentEmbedded, index: VectorIndex) -> bool:
+        """Whether the index holds every chunk of the version; raises when it never will: an earlier batch lies in the dead letters."""
         batch = event.data.batch
-        if batch.total == len(batch.chunks):
-            return  # the upsert that has just been acknowledged was all of it
-        stored = await self.index.count(event.tenant, batch.knowledge_base_id, batch.document_id, version=batch.version)
-        if stored != batch.total:
-            found = f"{stored} of {batch.total} chunks of version {batch.version} are stored"
-            raise Refused("event_failed", f"{found}: submit the document again")
+        if not (batch.last or batch.again):
+            return False
+        stored = await index.count(event.tenant, _shelf(batch), batch.document_id, version=batch.version)
+        if stored == batch.total:
+            return True
+        if batch.earlier:
+            return False  # a batch that could not borrow is on its way once more, and looks here, too
+        found = f"{stored} of {batch.total} chunks of version {batch.version} are stored"
+        raise Refused("event_failed", f"{found}: submit the document again")
+
+    async def leave(self, event: DocumentEmbedded) -> None:
+        """The way is free for another one."""
+        batch = event.data.batch
+        if batch.lane == "express":
+            await self.express.leave(event.tenant, event.subject, batch.version)
+
+    def told(
+        self, event: DocumentEmbedded, state: State, context: Context, *, removed: int = 0, done: int = 0, cause: Problem | None = None
+    ) -> list[Outgoing]:
+        """The news, unless it is about a shelf that nobody sees."""
+        batch = event.data.batch
+        if batch.quiet:
+            return []
+        data = Progress.of_batch(batch, state, removed=removed, done=done, cause=cause)
+        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
 
 
-def progress(event: DocumentEmbedded, data: Progress, context: Context) -> Outgoing:
-    """The news, as an event of this agent."""
-    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))
+def lacking(embedded: EmbeddedBatch) -> frozenset[str]:
+    """Hashes of the chunks that came without vectors."""
+    return frozenset(chunk.hash for chunk, vectors in zip(embedded.batch.chunks, embedded.vectors, strict=True) if not vectors.indices)
 
 
-def points(tenant: str, key: str, embedded: EmbeddedBatch) -> list[Point]:
-    """Points with ids that a repeat gives again."""
+def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tuple[NDArray[np.float32], Sparse]]) -> list[Point]:
+    """Points with ids that a repeat gives again; ``lent`` has the vectors of chunks that came without."""
     batch = embedded.batch
     made = []
     for chunk, vectors in zip(batch.chunks, embedded.vectors, strict=True):
-        sparse, dense = unpack(vectors)
+        if vectors.indices:
+            sparse, dense = unpack(vectors)
+        else:
+            dense, sparse = lent[chunk.hash]
         made.append(
             Point(
-                id=ids.chunk_id(key, batch.version, chunk.ordinal),
+                id=ids.chunk_id(key, batch.version, chunk.ordinal, batch.shelf.generation),
                 tenant=tenant,
-                knowledge_base_id=batch.knowledge_base_id,
+                knowledge_base_id=_shelf(batch),
                 document_id=batch.document_id,
                 version=batch.version,
                 ordinal=chunk.ordinal,
@@ -107,6 +233,27 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch) -> list[Point]:
                 text=chunk.text,
                 dense=dense,
                 sparse=sparse,
+                place=chunk.place,
+                hash=chunk.hash,
             )
         )
     return made
+
+
+def _shelf(batch: ChunkBatch) -> str:
+    return ids.shelf_name(batch.knowledge_base_id, batch.shelf.generation)
+
+
+def _hashes(batch: ChunkBatch) -> tuple[str, ...]:
+    return tuple(chunk.hash for chunk in batch.chunks if chunk.hash)
+
+
+def remembered(batch: ChunkBatch) -> Stored:
+    """What the visibility record keeps of a version that is whole."""
+    return Stored(
+        content_hash=batch.content_hash,
+        chunks=batch.total,
+        hashes=_hashes(batch),
+        generation=batch.shelf.generation,
+        earlier=batch.earlier,
+    )

@@ -1,79 +1,167 @@
-"""documents.queued.{express,bulk} -> parse -> documents.chunked, documents.progressed
+"""documents.queued.{express,bulk} -> parse -> documents.chunked or documents.embedded, documents.progressed
 
 Parses and chunks in a child process, so neither a heavy nor a hostile document touches the event loop; a child's death is that document's
-failure alone. Versions that something newer replaced are dropped before any work.
+failure alone. Versions that something newer replaced are dropped before any work. A small document whose embedding is local comes back
+from the child with its vectors: it skips ``embed``, whose topic exists so that paid calls are never repeated for what failed elsewhere.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
-from adapters.children.worker import TextWorker
-from schemas.documents import Chunk, ChunkBatch, Chunked, DocumentChunked, DocumentProgressed, Progress, Queued, Work
+from adapters.children.worker import Outcome, TextWorker
+from adapters.parsing.source import Source
+from schemas.documents import (
+    Chunk,
+    ChunkBatch,
+    Document,
+    DocumentChunked,
+    DocumentEmbedded,
+    DocumentProgressed,
+    EmbeddedBatch,
+    Progress,
+    Queued,
+    State,
+)
 from schemas.errors import Problem
-from streams.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_PROGRESSED, Topic
+from streams.agent import Agent, Context, Outgoing, Place
+from streams.express import Express
+from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
 from streams.visibility import Visibility
 
+NAME = "parse"
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
+TOLD_AFTER_S = 0.25  # a parse that takes longer says that it has begun; for shorter ones the news would cost more than the work
 
 
-def agent(name: str, reads: Topic, *, worker: TextWorker, visibility: Visibility, in_flight_max: int) -> Agent:
-    """One agent per lane (``parse_express``, ``parse_bulk``): bulk gets the smaller share of what runs at once."""
+class Sources(Protocol):
+    """Where the content of documents is got from."""
 
-    async def step(event: Queued, context: Context) -> Sequence[Outgoing]:
+    def of(self, document: Document, *, key: str, version: int, tenant: str) -> AbstractAsyncContextManager[Source]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """The agents' ports."""
+
+    worker: TextWorker
+    sources: Sources
+    visibility: Visibility
+    express: Express
+
+    def agent(self, name: str, reads: Topic, in_flight_max: int) -> Agent:
+        """One agent per lane (``parse_express``, ``parse_bulk``): bulk gets the smaller share of what runs at once."""
+        return Agent(name=name, reads=(reads,), step=self.step, failed=self.failed, in_flight_max=in_flight_max)
+
+    async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
+        """Its chunks, with or without their vectors."""
         work = event.data
-        if await visibility.superseded(event.subject, work.version):
-            await visibility.leave(event.tenant, event.subject, work.version)
+        standing, known = await self.visibility.before_work(event.subject, work.shelf.generation, earlier=work.earlier)
+        if standing.supersedes(work.version):
+            await self.leave(event)
             return []
-        started = await context.publisher.enqueue(progress(event, "parsing", 0, context))
-        title, chunks = await worker.parse_and_chunk(work.document, lane=work.lane)
-        await started
-        return [*batches(event, title, chunks, context), progress(event, "embedding", 1, context)]
+        async with self.telling(event, context):
+            document = work.document
+            async with self.sources.of(document, key=event.subject, version=work.version, tenant=event.tenant) as source:
+                outcome = await self.worker.parse(source, title=given_title(document), lane=work.lane, shelf=work.shelf, known=known)
+        if outcome.vectors:
+            return embedded(event, outcome, self.worker.embedding_name(work.shelf), context)
+        return [*chunked(event, outcome, context), *self.told(event, "embedding", 1, context, chunks=len(outcome.chunks))]
 
-    async def failed(event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        await visibility.leave(event.tenant, event.subject, event.data.version)
-        return [progress(event, "failed", 2, context, cause=problem)]
+    async def failed(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """Its owner reads the cause in the document's status; a shelf nobody sees remembers it for whoever builds it."""
+        await self.leave(event)
+        if event.data.quiet:
+            await self.visibility.built(event.subject, event.data.shelf.generation, event.data.version, problem.code)
+        return self.told(event, "failed", 2, context, cause=problem)
 
-    def progress(event: Queued, state: str, ordinal: int, context: Context, cause: Problem | None = None) -> Outgoing:
-        data = Progress.of_work(event.data, state, cause=cause)  # type: ignore[arg-type]  # a literal above
-        return Outgoing(
-            DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, "parse", data=data, now=context.clock.now(), ordinal=ordinal)
-        )
+    async def leave(self, event: Queued) -> None:
+        """The way is free for another one."""
+        if event.data.lane == "express":
+            await self.express.leave(event.tenant, event.subject, event.data.version)
 
-    return Agent(name=name, reads=(reads,), step=step, failed=failed, in_flight_max=in_flight_max)
+    def told(
+        self, event: Queued, state: State, ordinal: int, context: Context, *, cause: Problem | None = None, chunks: int = 0
+    ) -> list[Outgoing]:
+        """The news, unless it is about a shelf that nobody sees."""
+        if event.data.quiet:
+            return []
+        data = msgspec.structs.replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
+        return [
+            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
+        ]
+
+    @asynccontextmanager
+    async def telling(self, event: Queued, context: Context) -> AsyncIterator[None]:
+        """Says ``parsing`` when what is inside takes a while, before anything that comes after it."""
+        enqueued: list[Awaitable[Place]] = []
+
+        async def tell() -> None:
+            await asyncio.sleep(TOLD_AFTER_S)
+            enqueued.extend([await context.publisher.enqueue(news) for news in self.told(event, "parsing", 0, context)])
+
+        late = asyncio.create_task(tell())
+        try:
+            yield
+        finally:
+            late.cancel()
+        for sent in enqueued:
+            await sent
 
 
-def batches(event: Queued, title: str, chunks: Sequence[Chunk], context: Context) -> list[Outgoing]:
-    """The chunks as events of bounded size, in order; the last says so."""
-    work, now = event.data, context.clock.now()
-    heading, size = title_of(work, title), len(work.document.text.encode())
-    outgoing = []
-    for ordinal, part in enumerate(split(chunks)):
-        data = ChunkBatch(
-            knowledge_base_id=work.document.knowledge_base_id,
-            document_id=work.document.document_id,
+def given_title(document: Document) -> str:
+    """The owner's title; "" when there is none but the id, and the document may name itself."""
+    return document.title if document.title != document.document_id else ""
+
+
+def batches(event: Queued, outcome: Outcome) -> Iterator[ChunkBatch]:
+    """The chunks in batches of bounded size, in order; the last says so."""
+    work = event.data
+    document = work.document
+    for part in split(outcome.chunks):
+        yield ChunkBatch(
+            knowledge_base_id=document.knowledge_base_id,
+            document_id=document.document_id,
             version=work.version,
             lane=work.lane,
-            title=heading,
-            media_type=work.document.media_type,
-            bytes=size,
+            title=given_title(document) or outcome.title or document.filename or document.document_id,
+            media_type=outcome.media_type,
+            bytes=document.bytes,
             task_id=work.task_id,
             first=part[0].ordinal,
-            total=len(chunks),
-            last=part[-1].ordinal == len(chunks) - 1,
+            total=len(outcome.chunks),
+            last=part[-1].ordinal == len(outcome.chunks) - 1,
             chunks=part,
+            content_hash=work.content_hash,
+            shelf=work.shelf,
+            quiet=work.quiet,
+            earlier=work.earlier,
+            notes=outcome.notes,
         )
-        chunked: Chunked = DocumentChunked.caused_by(event, "parse", data=data, now=now, ordinal=ordinal)
-        outgoing.append(Outgoing(DOCUMENTS_CHUNKED, chunked))
+
+
+def chunked(event: Queued, outcome: Outcome, context: Context) -> list[Outgoing]:
+    """Chunks on their way to their vectors."""
+    now = context.clock.now()
+    return [
+        Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.caused_by(event, NAME, data=data, now=now, ordinal=ordinal))
+        for ordinal, data in enumerate(batches(event, outcome))
+    ]
+
+
+def embedded(event: Queued, outcome: Outcome, model: str, context: Context) -> list[Outgoing]:
+    """Chunks that have their vectors already."""
+    now, outgoing = context.clock.now(), []
+    for ordinal, batch in enumerate(batches(event, outcome)):
+        vectors = tuple(outcome.vectors[batch.first : batch.first + len(batch.chunks)])
+        data = EmbeddedBatch(batch=batch, model=model, vectors=vectors)
+        outgoing.append(Outgoing(DOCUMENTS_EMBEDDED, DocumentEmbedded.caused_by(event, NAME, data=data, now=now, ordinal=ordinal)))
     return outgoing
-
-
-def title_of(work: Work, parsed: str) -> str:
-    """The owner's title, else the document's own first heading, else its id."""
-    given = work.document.title
-    return given if given and given != work.document.document_id else parsed or given or work.document.document_id
 
 
 def split(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, ...]]:

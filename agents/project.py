@@ -26,5 +26,9 @@ def agent(views: Views) -> Agent:
         await views.apply(event, context.place)
         return []
 
+    async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
+        await views.apply_many([(event, context.place) for event, context in events])
+        return [()] * len(events)
+
     reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
-    return Agent(name="project", reads=reads, step=step)
+    return Agent(name="project", reads=reads, step=step, step_many=step_many)

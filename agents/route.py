@@ -1,13 +1,20 @@
 """documents.submitted -> route -> documents.queued.{express,bulk}, documents.embedded (removals), documents.progressed
 
 The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record, never behind a parse;
-its points are removed afterwards. Machines, and tenants with much in flight, go to the bulk lane so that people never wait for them.
+its points are removed afterwards. What says nothing new is not worked at all. Machines, and tenants with much under way, go to the bulk
+lane so that people never wait for them.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
 
 from schemas import ids
 from schemas.documents import (
+    Document,
     DocumentProgressed,
     DocumentQueued,
     DocumentRemovalRequested,
@@ -16,36 +23,80 @@ from schemas.documents import (
     Lane,
     Progress,
     Removal,
+    Shelf,
     Submitted,
     Work,
 )
 from schemas.errors import Problem
+from schemas.indexes import IndexPlan
+from schemas.settings import Retrieval
 from streams.agent import Agent, Context, Outgoing
+from streams.express import Express
 from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_SUBMITTED
-from streams.visibility import Visibility
+from streams.visibility import NEVER, Before, Visibility
 
-IN_FLIGHT_EXPRESS_MAX = 64  # documents of one tenant on their way; the next ones go to bulk
+PIPELINE = 1  # of parsing and chunking: raise it when the same document would come out better, and "unchanged" ones are worked again
 NAME = "route"
+REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
 
 
-def agent(visibility: Visibility) -> Agent:
-    """One Redis round trip a document, then the work is on its lane."""
+class Plans(Protocol):
+    """Which builds of a knowledge base's index there are."""
 
-    async def step(event: Submitted, context: Context) -> Sequence[Outgoing]:
-        version = context.place.offset
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none."""
+
+    visibility: Visibility
+    express: Express
+    plans: Plans
+    retrieval: Retrieval
+    file_of: Callable[[DocumentSubmitted, int], str]
+
+    def agent(self) -> Agent:
+        """One or two Redis round trips for all that came at once, then the work is on its lane."""
+        return Agent(name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.failed, step_many=self.step_many)
+
+    async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
+        """Take back, say that nothing changed, or queue."""
         if isinstance(event, DocumentWithdrawn):
-            await visibility.withdrawn(event.subject, version)
-            return withdrawal(event, version, context)
-        await visibility.submitted(event.subject, version)
-        in_flight = await visibility.enter(event.tenant, event.subject, version)
-        lane: Lane = "bulk" if event.data.origin == "inbox" or in_flight > IN_FLIGHT_EXPRESS_MAX else "express"
-        return submission(event, version, lane, context)
+            litter = await self.visibility.withdrawn(event.subject, context.place.offset)
+            return withdrawal(event, context.place.offset, litter, context)
+        (outgoing,) = await self.step_many([(event, context)])
+        return outgoing
 
-    async def failed(event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        data = event.data
+    async def step_many(self, events: Sequence[tuple[Submitted, Context]]) -> Sequence[Sequence[Outgoing]]:
+        """Submissions share a round trip."""
+        submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
+        versions = [(event.subject, at.place.offset, self.file_of(event, at.place.offset)) for event, at in submissions]
+        befores = iter(await self.visibility.submitted_many(versions))
+        return [
+            await (self.submitted(event, next(befores), context) if isinstance(event, DocumentSubmitted) else self.step(event, context))
+            for event, context in events
+        ]
+
+    async def submitted(self, event: DocumentSubmitted, before: Before, context: Context) -> list[Outgoing]:
+        """What becomes of a submission."""
+        document, version = event.data, context.place.offset
+        plan = self.plans.plan(event.tenant, document.knowledge_base_id)
+        content_hash = content_hash_of(document, plan.active, self.retrieval)
+        tidying = removal(event, NEVER, before.litter, context, TIDYING) if before.litter else []
+        if unchanged(document, content_hash, before, version):
+            return [*tidying, unchanged_progress(event, version, before.chunks, context)]
+        lane: Lane = "bulk"
+        if document.origin == "api" and await self.express.enter(event.tenant, event.subject, version):
+            lane = "express"
+        earlier = before.standing.latest not in (NEVER, version) or before.standing.visible != NEVER
+        return [*tidying, *submission(event, version, lane, plan, context, content_hash=content_hash, earlier=earlier)]
+
+    async def failed(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """The document is told why it went no further."""
         progress = Progress(
-            knowledge_base_id=data.knowledge_base_id,
-            document_id=data.document_id,
+            knowledge_base_id=event.data.knowledge_base_id,
+            document_id=event.data.document_id,
             version=context.place.offset,
             state="failed",
             task_id=ids.task_id(event.id),
@@ -55,27 +106,84 @@ def agent(visibility: Visibility) -> Agent:
             Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now(), ordinal=9))
         ]
 
-    return Agent(name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=step, failed=failed)
+
+def content_hash_of(document: Document, shelf: Shelf, retrieval: Retrieval) -> str:
+    """SHA-256 of all that decides what its points are; "" for a web page, which nobody knows before it is fetched."""
+    if document.url:
+        return ""
+    content = document.blob.sha256 if document.blob else document.text
+    making = (
+        PIPELINE,
+        shelf.chunk_tokens or retrieval.chunk_tokens,
+        shelf.chunk_tokens_max or retrieval.chunk_tokens_max,
+        shelf.embedding or retrieval.embedding,
+        retrieval.embedding_name,
+        retrieval.embedding_dimensions,
+        shelf.generation,
+    )
+    said = (document.title, document.media_type, document.filename, document.charset, sorted(document.metadata.items()))
+    return hashlib.sha256(msgspec.msgpack.encode((making, said, content))).hexdigest()
 
 
-def submission(event: DocumentSubmitted, version: int, lane: Lane, context: Context) -> list[Outgoing]:
-    """The work, and the news that it is queued."""
+def unchanged(document: Document, content_hash: str, before: Before, version: int) -> bool:
+    """Readers see this very content already."""
+    shown = before.standing.shown
+    return bool(content_hash) and not document.force and shown is not None and shown < version and before.content_hash == content_hash
+
+
+def unchanged_progress(event: DocumentSubmitted, version: int, chunks: int, context: Context) -> Outgoing:
+    """The news that there is none."""
+    work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data)
+    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=chunks)
+    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now()))
+
+
+def submission(
+    event: DocumentSubmitted,
+    version: int,
+    lane: Lane,
+    plan: IndexPlan,
+    context: Context,
+    *,
+    content_hash: str,
+    earlier: bool,
+    again: int = 0,
+) -> list[Outgoing]:
+    """The work for every shelf, and the news that it is queued. ``again`` counts how often it has been sent on before.
+
+    The shelf that readers see comes last: per document all is done in order, so when its points are there, so are the others'.
+    """
     now = context.clock.now()
-    work = Work(version=version, lane=lane, task_id=ids.task_id(event.id), document=event.data)
     topic = DOCUMENTS_QUEUED_EXPRESS if lane == "express" else DOCUMENTS_QUEUED_BULK
-    return [
-        Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=Progress.of_work(work, "queued"), now=now)),
-        Outgoing(topic, DocumentQueued.caused_by(event, NAME, data=work, now=now)),
+    work = Work(version=version, lane=lane, task_id=ids.task_id(event.id), document=event.data, content_hash=content_hash, earlier=earlier)
+    outgoing = [
+        Outgoing(
+            DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=Progress.of_work(work, "queued"), now=now, ordinal=again)
+        )
     ]
+    for ordinal, shelf in enumerate(reversed(plan.shelves)):
+        work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf != plan.active)
+        queued = DocumentQueued.caused_by(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
+        outgoing.insert(1, Outgoing(topic, queued))
+    return outgoing
 
 
-def withdrawal(event: DocumentWithdrawn, version: int, context: Context) -> list[Outgoing]:
-    """The news that it is gone, and the request to remove its points."""
-    data, now = event.data, context.clock.now()
-    kb, document = data.knowledge_base_id, data.document_id
-    progress = Progress(knowledge_base_id=kb, document_id=document, version=version, state="deleted", task_id=ids.task_id(event.id))
-    removal = Removal(knowledge_base_id=kb, document_id=document, version=version)
-    return [
-        Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=now)),
-        Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.caused_by(event, NAME, data=removal, now=now)),
-    ]
+def withdrawal(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], context: Context) -> list[Outgoing]:
+    """The news that it is gone, and the request to remove what it left."""
+    data = event.data
+    progress = Progress(
+        knowledge_base_id=data.knowledge_base_id,
+        document_id=data.document_id,
+        version=version,
+        state="deleted",
+        task_id=ids.task_id(event.id),
+    )
+    news = DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now())
+    return [Outgoing(DOCUMENTS_PROGRESSED, news), *removal(event, version, litter, context, REMOVAL)]
+
+
+def removal(event: Submitted, version: int, litter: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
+    """The request to remove points up to a version, and files."""
+    data = event.data
+    gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=litter)
+    return [Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.caused_by(event, name, data=gone, now=context.clock.now()))]

@@ -158,6 +158,7 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     shelf: Shelf = Shelf()
     quiet: bool = False
     earlier: bool = False
+    again: bool = False  # an earlier version could not lend a vector: embed all of it, whatever is said to be there
     notes: tuple[Note, ...] = ()
 
 
@@ -181,11 +182,12 @@ class EmbeddedBatch(Struct, frozen=True, kw_only=True):
 
 
 class Removal(Struct, frozen=True, kw_only=True):
-    """Points of this document up to and including ``version`` must leave the index."""
+    """Points of this document up to and including ``version`` must leave the index, and ``blobs`` the file store."""
 
     knowledge_base_id: str
     document_id: str
     version: int
+    blobs: tuple[str, ...] = ()
 
 
 class Progress(Struct, frozen=True, kw_only=True):

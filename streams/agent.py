@@ -82,6 +82,7 @@ class Delivery:
 
 
 Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
+StepMany = Callable[[Sequence[tuple[Any, Context]]], Awaitable[Sequence[Sequence[Outgoing]]]]
 Burial = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
 
 
@@ -93,6 +94,9 @@ class Agent:
     else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
     by one (counters). ``assigned`` is told of each partition this process gets, before any of its events. ``awaited``: somebody waits for
     the outcome, so an outage of Redis or the index that outlasts the retries is told; other agents wait it out.
+
+    ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
+    events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
     """
 
     name: str
@@ -105,6 +109,8 @@ class Agent:
     in_order: bool = False
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
+    step_many: StepMany | None = None
+    together_max: int = 64
 
 
 @dataclass(frozen=True, slots=True)

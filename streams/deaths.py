@@ -133,6 +133,11 @@ class Deaths:
         past = self._past.get((place.topic, place.partition))
         return past is None or place.offset < past.end or place.offset in past.begun
 
+    def calm(self, place: Place) -> bool:
+        """No process died over this event, as far as anybody knows: nothing of it needs to be counted."""
+        past = self._past.get((place.topic, place.partition))
+        return past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset))
+
     @asynccontextmanager
     async def watched(self, place: Place) -> AsyncIterator[int]:
         """Around the work on an event: yields how often it may have begun, this time included; 0, at once, when no process died.
@@ -140,7 +145,7 @@ class Deaths:
         An event that is about to get its last chance waits until it is alone with it, and only then is this start counted.
         """
         past = self._past.get((place.topic, place.partition))
-        if past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset)):
+        if past is None or self.calm(place):
             yield 0
             return
         async with AsyncExitStack() as stack:

@@ -11,7 +11,8 @@ from schemas.errors import ClawError
 from schemas.settings import Settings
 from streams.agent import Agent, Delivery, Place
 from streams.deaths import Deaths, Partition
-from streams.runner import Carried, KeyedRunner, Outcome, Turn
+from streams.runner import Carried, KeyedRunner, Outcome, Turn, Work
+from streams.together import Together
 from streams.wrapper import Wrapper
 
 ORPHANS_MAX = 2_048  # work of partitions that went elsewhere, still running under its leases; the oldest gives way
@@ -48,8 +49,9 @@ class Intake:
         self._carried: dict[Partition, Carried] = {}
         self._begun: dict[Partition, list[int]] = {}
         self._fresh: set[Partition] = set()  # assigned, nothing delivered yet
-        self._orphans: dict[asyncio.Task[Outcome], asyncio.TimerHandle] = {}
+        self._orphans: dict[asyncio.Future[Outcome], asyncio.TimerHandle] = {}
         self._closed = False
+        self._work: Work[Arrival] = self._alone if agent.step_many is None else Together(self._together, agent.together_max)
 
     def offer(self, message: Any) -> None:
         """Take a message from the stream; never blocks. One of a partition that is not ours any more is read again elsewhere."""
@@ -109,7 +111,7 @@ class Intake:
             runner.close()
 
     @property
-    def running(self) -> set[asyncio.Task[Outcome]]:
+    def running(self) -> set[asyncio.Future[Outcome]]:
         """All work that has not ended, wherever its partition is."""
         tasks = {task for runner in self._runners.values() for task in runner.tasks}
         tasks.update(task for carried in self._carried.values() for task, _ in carried.work.values() if not task.done())
@@ -136,8 +138,11 @@ class Intake:
             carried=self._carried.get(partition),
         )
 
-    async def _work(self, arrival: Arrival, turn: Turn) -> Outcome:
+    async def _alone(self, arrival: Arrival, turn: Turn) -> Outcome:
         return await self._wrapper(arrival.delivery, turn)
+
+    async def _together(self, arrivals: list[tuple[Arrival, Turn]]) -> list[Outcome]:
+        return await self._wrapper.many([(arrival.delivery, turn) for arrival, turn in arrivals])
 
     def _break(self, error: BaseException) -> None:
         if not self.broken.done():
@@ -159,7 +164,7 @@ class Intake:
             next(iter(self._orphans)).cancel()
             self._forget_orphan(next(iter(self._orphans)))
 
-    def _forget_orphan(self, task: asyncio.Task[Outcome]) -> None:
+    def _forget_orphan(self, task: asyncio.Future[Outcome]) -> None:
         timer = self._orphans.pop(task, None)
         if timer is not None:
             timer.cancel()

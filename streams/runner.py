@@ -53,7 +53,7 @@ class Turn:
     detached: bool = False
 
 
-Work = Callable[[R, Turn], Awaitable[Outcome]]
+Work = Callable[[R, Turn], Awaitable[Outcome]]  # a coroutine is made a task; a future is waited for as it is
 Ack = Callable[[R], None]
 Key = bytes | int | None
 
@@ -63,7 +63,7 @@ class _Entry(Generic[R]):
     record: R
     key: Key
     turn: Turn
-    task: asyncio.Task[Outcome] | None = None
+    task: asyncio.Future[Outcome] | None = None
     done: bool = False
 
 
@@ -72,7 +72,7 @@ class Carried:
     """Started, unacknowledged work of a released runner, by offset, ascending; the permits it holds belong to its successor too."""
 
     permits: asyncio.Semaphore
-    work: dict[int, tuple[asyncio.Task[Outcome], Turn]] = field(default_factory=dict)
+    work: dict[int, tuple[asyncio.Future[Outcome], Turn]] = field(default_factory=dict)
 
     def cancel(self) -> None:
         """Give all of it up."""
@@ -136,7 +136,7 @@ class KeyedRunner(Generic[R]):
         return not (self._closed or self._released)
 
     @property
-    def tasks(self) -> list[asyncio.Task[Outcome]]:
+    def tasks(self) -> list[asyncio.Future[Outcome]]:
         """What is started and not finished, adopted work included."""
         own = (entry.task for entry in self._order if entry.task is not None)
         return [task for task in (*own, *(task for task, _ in self._carried.values())) if not task.done()]
@@ -217,7 +217,7 @@ class KeyedRunner(Generic[R]):
             entry.task = asyncio.ensure_future(self._work(entry.record, entry.turn))
         entry.task.add_done_callback(lambda task: self._ended(entry, task))
 
-    def _ended(self, entry: _Entry[R], task: asyncio.Task[Outcome]) -> None:
+    def _ended(self, entry: _Entry[R], task: asyncio.Future[Outcome]) -> None:
         if task.cancelled():
             return  # a shutdown, or work that was carried too far: it stays unacknowledged
         if (error := task.exception()) is not None:

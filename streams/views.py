@@ -26,7 +26,7 @@ from schemas.records import (
 )
 from streams.agent import Place
 from streams.counters import Change, Counter, tumbling
-from streams.tables import RecordTable, order_of
+from streams.tables import Put, RecordTable, order_of
 
 DAY_S = 86_400
 USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
@@ -71,22 +71,10 @@ class Views:
     async def apply(self, event: Event, place: Place) -> None:
         """Bring the tables up to this event, which lies at ``place``; events no table knows are ignored."""
         match event:
-            case MessageChanged(data=message):
-                await self.messages.put(
-                    f"{event.tenant}/{message.conversation_id}",
-                    message.id,
-                    message,
-                    order=order_of(message.attempt, place.offset),
-                    rank=_rank(message.created_at),
-                )
-            case DocumentProgressed(data=progress):
-                await self.documents.put(
-                    f"{event.tenant}/{progress.knowledge_base_id}",
-                    progress.document_id,
-                    None if progress.state == "deleted" else progress,
-                    order=order_of(progress.version, RANK[progress.state]),
-                    rank=progress.version,
-                )
+            case MessageChanged():
+                await self.messages.put_many([message_put(event, place)])
+            case DocumentProgressed():
+                await self.documents.put_many([progress_put(event)])
             case ConversationChanged(data=conversation):
                 await self._conversation(conversation, place)
             case KnowledgeBaseChanged(data=base):
@@ -101,6 +89,18 @@ class Views:
                 await self._credential(credential, place)
             case _:
                 return
+
+    async def apply_many(self, events: Sequence[tuple[Event, Place]]) -> None:
+        """The same for several, those of which there are many in few round trips."""
+        progressed = [progress_put(event) for event, _ in events if isinstance(event, DocumentProgressed)]
+        if progressed:
+            await self.documents.put_many(progressed)
+        changed = [(event, place) for event, place in events if isinstance(event, MessageChanged)]
+        if changed:
+            await self.messages.put_many([message_put(event, place) for event, place in changed])
+        for event, place in events:
+            if not isinstance(event, DocumentProgressed | MessageChanged):
+                await self.apply(event, place)
 
     async def account_of(self, email: str) -> Account | None:
         """The account that has this e-mail address now."""
@@ -129,6 +129,25 @@ class Views:
         value, order, rank = None if credential.revoked else credential, order_of(place.offset), _rank(credential.created_at)
         await self.credentials.put(credential.id, credential.id, value, order=order)
         await self.account_credentials.put(f"{credential.account_id}/{credential.kind}", credential.id, value, order=order, rank=rank)
+
+
+def message_put(event: MessageChanged, place: Place) -> Put[Message]:
+    """A message as its table keeps it."""
+    message = event.data
+    order = order_of(message.attempt, place.offset)
+    return Put(f"{event.tenant}/{message.conversation_id}", message.id, message, order, _rank(message.created_at))
+
+
+def progress_put(event: DocumentProgressed) -> Put[Progress]:
+    """A document as its table keeps it."""
+    progress = event.data
+    value = None if progress.state == "deleted" else progress
+    return Put(f"{event.tenant}/{progress.knowledge_base_id}", progress.document_id, value, progress_order(progress), progress.version)
+
+
+def progress_order(progress: Progress) -> str:
+    """Newer versions first, then how far one has come; a deletion that counts what it removed comes after one that could not yet."""
+    return order_of(progress.version, RANK[progress.state], progress.done + progress.removed)
 
 
 def email_scope(address: str) -> str:

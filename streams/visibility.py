@@ -15,31 +15,81 @@ from schemas.errors import Unavailable
 
 NEVER = -1  # versions are offsets and start at 0
 KEYS_PER_TRIP = 500  # records read in one pipeline
-IN_FLIGHT_S = 3_600  # a document whose worker died without saying so stops counting after this
-IN_FLIGHT_MAX = 1_000  # documents remembered per tenant; only "more than 64" matters, and a backlog of millions must not fill Redis
+HASH_BYTES = 16  # of a chunk, as remembered here
 
 log = structlog.get_logger(__name__)
 
-# KEYS record; ARGV version, then the fields to raise to it. Replies latest, visible, deleted.
-_RAISE = Script("""
-local version = tonumber(ARGV[1])
-for i = 2, #ARGV do
-  if (tonumber(redis.call('HGET', KEYS[1], ARGV[i])) or -1) < version then redis.call('HSET', KEYS[1], ARGV[i], ARGV[1]) end
+# KEYS record; ARGV version, path of its file or "". The file of the version before becomes litter until it is said to be gone.
+_SUBMITTED = Script("""
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter')
+if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
+  if old[6] and old[6] ~= '' and old[6] ~= ARGV[2] then
+    old[7] = (old[7] or '') .. old[6] .. '\\n'
+    redis.call('HSET', KEYS[1], 'litter', old[7])
+  end
 end
-return redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
+return old
 """)
 
-# KEYS in-flight set; ARGV member, seconds until it is forgotten, largest size. Replies how many are in flight with this one.
-_ENTER = Script("""
-local now = tonumber(redis.call('TIME')[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-local size = redis.call('ZCARD', KEYS[1])
-if redis.call('ZSCORE', KEYS[1], ARGV[1]) or size < tonumber(ARGV[3]) then
-  size = size + redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
-  return size
+# KEYS record; ARGV version. Nothing is left that only a visible document needs. Replies the litter.
+_WITHDRAWN = Script("""
+local version = tonumber(ARGV[1])
+local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter')
+local litter = old[4] or ''
+if (tonumber(old[2]) or -1) < version then redis.call('HSET', KEYS[1], 'deleted', ARGV[1]) end
+if (tonumber(old[1]) or -1) < version then
+  redis.call('HSET', KEYS[1], 'latest', ARGV[1])
+  if old[3] and old[3] ~= '' then litter = litter .. old[3] .. '\\n' end
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if field == 'hash' or field == 'chunks' or field == 'blob' or string.match(field, '^[hbf]:') then
+      redis.call('HDEL', KEYS[1], field)
+    end
+  end
+  if litter ~= '' then redis.call('HSET', KEYS[1], 'litter', litter) end
 end
-return size + 1
+return litter
+""")
+
+# KEYS record; ARGV version, content hash, chunks, generation, hashes of the last chunks, 1 when there were versions before.
+# Replies latest, visible, deleted.
+_INDEXED = Script("""
+local version = tonumber(ARGV[1])
+local own = 'h:' .. ARGV[4] .. ':' .. ARGV[1]
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
+if (tonumber(old[2]) or -1) <= version then
+  redis.call('HSET', KEYS[1], 'visible', ARGV[1])
+  old[2] = ARGV[1]
+end
+if old[2] == ARGV[1] and (tonumber(old[3]) or -1) < version then
+  redis.call('HSET', KEYS[1], 'hash', ARGV[2], 'chunks', ARGV[3])
+  if ARGV[6] == '1' then
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+      if field ~= own and string.find(field, 'h:' .. ARGV[4] .. ':', 1, true) == 1 then redis.call('HDEL', KEYS[1], field) end
+    end
+  end
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], own, (redis.call('HGET', KEYS[1], own) or '') .. ARGV[5]) end
+end
+return old
+""")
+
+# KEYS record; ARGV version, generation, hashes of chunks. A repeat adds them once more, which does no harm.
+_STORED = Script("""
+local own = 'h:' .. ARGV[2] .. ':' .. ARGV[1]
+if (tonumber(redis.call('HGET', KEYS[1], 'deleted')) or -1) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], own, (redis.call('HGET', KEYS[1], own) or '') .. ARGV[3])
+end
+""")
+
+# KEYS record; ARGV field, version, code of a failure or "". The highest version stays; of one version, what was said last.
+_BUILT = Script("""
+local old = tonumber(string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^%-?%d+')) or -1
+if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3]) end
+""")
+
+# KEYS record; ARGV litter that is gone.
+_TIDIED = Script("""
+if redis.call('HGET', KEYS[1], 'litter') == ARGV[1] then redis.call('HDEL', KEYS[1], 'litter') end
 """)
 
 
@@ -64,6 +114,34 @@ class Standing(Struct, frozen=True):
         return version < self.latest or version <= self.deleted
 
 
+class Before(Struct, frozen=True):
+    """How a document stood when a version of it was submitted. ``litter``: files of earlier versions that nobody needs any more."""
+
+    standing: Standing
+    content_hash: str = ""
+    chunks: int = 0
+    litter: tuple[str, ...] = ()
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """What is remembered of a version that is whole. ``hashes`` are those of the chunks stored last; ``earlier`` says that there may be
+    something of earlier versions to forget.
+    """
+
+    content_hash: str = ""
+    chunks: int = 0
+    hashes: tuple[str, ...] = ()
+    generation: int = 0
+    earlier: bool = True
+
+
+class Built(Struct, frozen=True):
+    """The newest version that a shelf beside the visible one holds (-1 for none), or could not hold (then ``code`` says why)."""
+
+    version: int = NEVER
+    code: str = ""
+
+
 class Standings(Protocol):
     """Whoever knows where documents stand; raises Unavailable("redis_unavailable")."""
 
@@ -77,17 +155,58 @@ class Visibility:
         self._redis = redis
         self._prefix = prefix
 
-    async def submitted(self, key: str, version: int) -> Standing:
-        """There is a new version on its way."""
-        return await self._raise(key, version, "latest")
+    async def submitted(self, key: str, version: int, blob: str = "") -> Before:
+        """There is a new version on its way, with its file if it has one. A repeat is told the same."""
+        return (await self.submitted_many([(key, version, blob)]))[0]
 
-    async def withdrawn(self, key: str, version: int) -> Standing:
-        """Its owner deleted it: once this returns, no reader sees any version up to this one."""
-        return await self._raise(key, version, "deleted", "latest")
+    async def submitted_many(self, submissions: Sequence[tuple[str, int, str]]) -> list[Before]:
+        """The same for several (key, version, file) in one round trip."""
+        rows = await _SUBMITTED.many(self._redis, [((self._record(key),), (version, blob)) for key, version, blob in submissions])
+        return [Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])), _lines(row[6])) for row in rows]
 
-    async def indexed(self, key: str, version: int) -> bool:
+    async def withdrawn(self, key: str, version: int) -> tuple[str, ...]:
+        """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
+        return _lines(await _WITHDRAWN(self._redis, (self._record(key),), (version,)))
+
+    async def tidied(self, key: str, litter: Sequence[str]) -> None:
+        """These files are gone."""
+        await _TIDIED(self._redis, (self._record(key),), ("".join(f"{path}\n" for path in litter),))
+
+    async def stored(self, key: str, version: int, hashes: Sequence[str], *, generation: int = 0) -> None:
+        """Points of these chunks (32 hex digits each) are in the index and can lend their vectors to later versions."""
+        await _STORED(self._redis, (self._record(key),), (version, generation, _packed(hashes)))
+
+    async def indexed(self, key: str, version: int, stored: "Stored | None" = None) -> bool:
         """Every chunk of the version is in the index. True if readers see it now; False if a newer version or a withdrawal came first."""
-        return (await self._raise(key, version, "visible")).shows(version)
+        return (await self.indexed_many([(key, version, stored or Stored())]))[0]
+
+    async def indexed_many(self, versions: Sequence[tuple[str, int, "Stored"]]) -> list[bool]:
+        """The same for several in one round trip."""
+        calls = [
+            ((self._record(key),), (version, said.content_hash, said.chunks, said.generation, _packed(said.hashes), int(said.earlier)))
+            for key, version, said in versions
+        ]
+        rows = await _INDEXED.many(self._redis, calls)
+        return [_standing(row).shows(version) for (_, version, _), row in zip(versions, rows, strict=True)]
+
+    async def before_work(self, key: str, generation: int, *, earlier: bool) -> tuple[Standing, frozenset[str]]:
+        """Where the document stands; with ``earlier`` also the hashes of chunks whose vectors the index has in this generation."""
+        if not earlier:
+            return (await self.of((key,)))[key], frozenset()
+        fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._record(key))
+        hashes = [value for name, value in fields.items() if name.startswith(f"h:{generation}:".encode())]
+        return _standing([fields.get(name) for name in (b"latest", b"visible", b"deleted")]), frozenset(
+            value[at : at + HASH_BYTES].hex() for value in hashes for at in range(0, len(value), HASH_BYTES)
+        )
+
+    async def built(self, key: str, generation: int, version: int, code: str = "") -> None:
+        """A shelf that readers do not see holds all of this version, or cannot: then ``code`` says why."""
+        await _BUILT(self._redis, (self._record(key),), (f"b:{generation}", version, code))
+
+    async def built_versions(self, keys: Sequence[str], generation: int) -> dict[str, Built]:
+        """What that shelf holds of each document."""
+        rows = await self._rows(keys, f"b:{generation}")
+        return {key: _built(row[0]) for key, row in rows.items()}
 
     async def superseded(self, key: str, version: int) -> bool:
         """Work on this version is in vain."""
@@ -95,33 +214,20 @@ class Visibility:
 
     async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
         """Where each document stands; an unknown one stands nowhere."""
-        found: dict[str, Standing] = {}
+        return {key: _standing(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
+
+    async def _rows(self, keys: Sequence[str], *fields: str) -> dict[str, Sequence[bytes | None]]:
+        found: dict[str, Sequence[bytes | None]] = {}
         for start in range(0, len(keys), KEYS_PER_TRIP):
             some = keys[start : start + KEYS_PER_TRIP]
             batch = self._redis.pipeline()
             for key in some:
-                batch.execute_command("HMGET", self._record(key), "latest", "visible", "deleted")
-            found.update((key, _standing(row)) for key, row in zip(some, await batch.execute(), strict=True))
+                batch.execute_command("HMGET", self._record(key), *fields)
+            found.update(zip(some, await batch.execute(), strict=True))
         return found
-
-    async def enter(self, tenant: str, key: str, version: int) -> int:
-        """Count this version as in flight; a repeat counts once. Replies how many of the tenant's are in flight, this one included
-        (exact up to 1,000).
-        """
-        return int(await _ENTER(self._redis, (self._in_flight(tenant),), (f"{version}/{key}", IN_FLIGHT_S, IN_FLIGHT_MAX)))
-
-    async def leave(self, tenant: str, key: str, version: int) -> None:
-        """This version has arrived, failed or been dropped; a repeat does nothing."""
-        await self._redis.execute_command("ZREM", self._in_flight(tenant), f"{version}/{key}")
-
-    async def _raise(self, key: str, version: int, *fields: str) -> Standing:
-        return _standing(await _RAISE(self._redis, (self._record(key),), (version, *fields)))
 
     def _record(self, key: str) -> str:
         return f"{self._prefix}:visibility:{{{key}}}"
-
-    def _in_flight(self, tenant: str) -> str:
-        return f"{self._prefix}:inflight:{{{tenant}}}"
 
 
 class Sight:
@@ -165,3 +271,20 @@ def _version(value: bytes | None) -> int:
     except ValueError:
         log.warning("visibility_undecodable", value=value[:64])
         return NEVER
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+def _lines(value: bytes | None) -> tuple[str, ...]:
+    return tuple(_text(value).splitlines())
+
+
+def _packed(hashes: Sequence[str]) -> bytes:
+    return b"".join(map(bytes.fromhex, hashes))
+
+
+def _built(value: bytes | None) -> Built:
+    version, _, code = _text(value).partition(" ")
+    return Built(_version(version.encode() or None), code)

@@ -7,7 +7,7 @@ that is acknowledged. ``except Exception`` stands here and nowhere else in the l
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -92,6 +92,45 @@ class Wrapper:
         self._count(outcome)
         self._deaths.ended(delivery.place)
         return Outcome.DONE
+
+    async def many(self, deliveries: Sequence[tuple[Delivery, Turn]]) -> list[Outcome]:
+        """The outcome of each. What is out of the ordinary, and everything when the common step fails, is handled one by one."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(agent=self._agent.name)
+        ordinary: list[tuple[int, Any, Context]] = []
+        for number, (delivery, turn) in enumerate(deliveries):
+            if turn.detached or turn.number or not self._deaths.calm(delivery.place) or delivery.value is None:
+                continue
+            try:
+                ordinary.append((number, self._decode(delivery), self._context(delivery, turn, None)))
+            except Failed:
+                continue
+        done = await self._at_once(deliveries, ordinary) if len(ordinary) > 1 else ()
+        rest = [number for number in range(len(deliveries)) if number not in done]
+        outcomes = dict.fromkeys(done, Outcome.DONE)
+        outcomes.update(zip(rest, await asyncio.gather(*(self(*deliveries[number]) for number in rest)), strict=True))
+        return [outcomes[number] for number in range(len(deliveries))]
+
+    async def _at_once(self, deliveries: Sequence[tuple[Delivery, Turn]], ordinary: Sequence[tuple[int, Any, Context]]) -> Collection[int]:
+        """The numbers of those that are done: all or none."""
+        step, metrics, name = self._agent.step_many, self._parts.metrics, self._agent.name
+        assert step is not None
+        now_s = asyncio.get_running_loop().time()
+        for number, _, _ in ordinary:
+            turn = deliveries[number][1]
+            turn.begun_s = now_s
+            metrics.wait_s.labels(name).observe(max(0.0, now_s - turn.offered_s))
+        try:
+            with metrics.step_s.labels(name).time():
+                outgoing = await step([(event, context) for _, event, context in ordinary])
+            await self._published([each for one in outgoing for each in one])
+        except Exception as error:  # noqa: BLE001 - a step may fail in any way; one by one shows with which of them, and says so
+            self._repeats("together", error, 1)
+            return ()
+        metrics.events.labels(name, "handled").inc(len(ordinary))
+        for number, _, _ in ordinary:
+            self._deaths.ended(deliveries[number][0].place)
+        return {number for number, _, _ in ordinary}
 
     async def _measured(self, delivery: Delivery, turn: Turn, lease: Lease | None) -> str:
         metrics, name = self._parts.metrics, self._agent.name
