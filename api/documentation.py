@@ -87,6 +87,7 @@ def openapi() -> OpenAPIConfig:
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents in them."),
+            Tag(name="retrieval", description="What is in the index."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

@@ -1,6 +1,6 @@
 """Questions of one process to the agents, and their answers: request and reply over the log.
 
-A question goes onto ``claw.requests.asked.v1`` and names a partition of ``claw.requests.answered.v1``, the end of which is followed here; an
+A question goes onto ``claw.requests.asked.v1`` and names a partition of ``claw.requests.answered.v1`` that is followed here; an
 answer finds whoever waits for it by the request's id. Replicas that share a partition pass over each other's answers.
 """
 

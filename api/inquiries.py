@@ -1,0 +1,42 @@
+"""What a request asks the agents: with its tenant, in its trace, held against the visibility record once more before it leaves."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from api.requests import ApiRequest
+from schemas import ids
+from schemas.errors import Unavailable
+from schemas.requests import Chunks, Found, ListChunks, Passages, Search
+
+
+async def passages(request: ApiRequest, ask: Search) -> Passages:
+    """Found in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
+    found = await request.ports.inquiries.ask(ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent)
+    assert isinstance(found, Passages)
+    return Passages(keywords=found.keywords, passages=await _still_visible(request, found.passages))
+
+
+async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
+    """Of a document in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
+    listed = await request.ports.inquiries.ask(
+        ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
+    )
+    assert isinstance(listed, Chunks)
+    return listed
+
+
+def _new_id(request: ApiRequest) -> str:
+    """Another one for every request, repeats with the same ``Idempotency-Key`` included: each waits for an answer of its own."""
+    return str(UUID(bytes=request.ports.random_bytes(16), version=4))
+
+
+async def _still_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[Found, ...]:
+    """What was taken back while the answer was on its way goes; with Redis down the agent's own look a moment ago has to do."""
+    keys = [ids.document_key(request.user.tenant, each.knowledge_base_id, each.document_id) for each in found]
+    if not keys:
+        return ()
+    try:
+        standing = await request.ports.visibility.of(list(dict.fromkeys(keys)))
+    except Unavailable:
+        return tuple(found)
+    return tuple(each for key, each in zip(keys, found, strict=True) if standing[key].shows(each.version))
