@@ -5,45 +5,76 @@ import struct
 import msgspec
 from msgspec import Struct
 
-from schemas.documents import Chunk, MediaType, Vectors
+from adapters.parsing.source import Bounds, Source
+from schemas.documents import Chunk, Note, Vectors
 
-FRAME_BYTES_MAX = 64 * 1024 * 1024  # the largest document makes a frame of a few MB
+FRAME_BYTES_MAX = 8 * 1024 * 1024  # of one frame: the largest text an event carries is 1 MB
+REPLY_BYTES_MAX = 96 * 1024 * 1024  # of all frames that answer one task: the chunks of the longest text that is accepted
+CHUNKS_PER_PART = 64  # decoded in a millisecond: the event loop that reads them serves others in between
 HEADER = struct.Struct("<I")
 
 
-class ParseTask(Struct, tag=True, frozen=True):
-    """Parse and chunk one document."""
+class Orders(Struct, frozen=True, kw_only=True):
+    """What a child is told when it starts. ``folder`` is the only place it may write to; limits as in the settings of documents."""
 
-    media_type: MediaType
-    text: str
+    parent: int
+    folder: str
+    niceness: int
+    batch: bool  # SCHED_BATCH: never before a process that answers somebody
+    memory_mib: int
+    cpu_s: int
+    ocr_cpu_s: int  # from the moment on that it starts Tesseract
+    dense: bool  # loads the local embedding before it says that it is ready
+
+
+class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
+    """Parse and chunk one document; encode its chunks in the same go unless ``known`` is None or there are more than ``encoded_max``."""
+
+    source: Source
+    bounds: Bounds
+    title: str
     target_tokens: int
     max_tokens: int
     chunks_max: int
+    known: frozenset[str] | None = None
+    encoded_max: int = 0
 
 
 class EncodeTask(Struct, tag=True, frozen=True):
-    """Sparse vectors of texts, and dense ones when the child was started for it."""
+    """Sparse vectors of texts, and dense ones of the local embedding when asked for."""
 
     texts: list[str]
+    dense: bool
 
 
 class Ready(Struct, tag=True, frozen=True):
     """Said once, when the child has loaded what it needs."""
 
 
-class Chunked(Struct, tag=True, frozen=True):
-    """Answer to a ParseTask. ``rss_kib`` of this and the next two: the child's peak resident memory."""
+class Recognising(Struct, tag=True, frozen=True):
+    """Tesseract was started for the task: it gets more time."""
+
+
+class Part(Struct, tag=True, frozen=True):
+    """Some chunks of a ParseTask's answer, in order, ahead of ``Chunked``."""
+
+    chunks: list[Chunk]
+
+
+class Chunked(Struct, tag=True, frozen=True, kw_only=True):
+    """The end of the answer to a ParseTask. ``title`` is what the chunks were hashed with; ``vectors`` empty when none were asked for."""
 
     title: str
-    chunks: list[Chunk]
-    rss_kib: int = 0
+    media_type: str
+    chars: int
+    notes: tuple[Note, ...]
+    vectors: list[Vectors]
 
 
 class Encoded(Struct, tag=True, frozen=True):
-    """Answer to an EncodeTask, one per text; ``dense`` is empty when the child only does sparse vectors."""
+    """Answer to an EncodeTask, one per text; ``dense`` is empty when it was not asked for."""
 
     vectors: list[Vectors]
-    rss_kib: int = 0
 
 
 class Declined(Struct, tag=True, frozen=True):
@@ -51,11 +82,17 @@ class Declined(Struct, tag=True, frozen=True):
 
     code: str
     detail: str
-    rss_kib: int = 0
+
+
+class Crashed(Struct, tag=True, frozen=True):
+    """The child's last words: an error that nobody expected."""
+
+    detail: str
 
 
 Task = ParseTask | EncodeTask
-Reply = Ready | Chunked | Encoded | Declined
+Answer = Chunked | Encoded | Declined
+Reply = Ready | Recognising | Part | Answer | Crashed
 
 task_decoder = msgspec.msgpack.Decoder(Task)
 reply_decoder = msgspec.msgpack.Decoder(Reply)

@@ -1,133 +1,204 @@
-"""What agents ask of the children: chunks of a document, vectors of chunks."""
+"""What agents ask of the children: a document's chunks, and vectors of chunks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import structlog
+from msgspec.structs import replace
+from prometheus_client import Counter
 
-from adapters.batching import Batcher
-from adapters.children.pool import ChildDied, ChildPool
-from adapters.children.protocol import Chunked, Declined, Encoded, EncodeTask, ParseTask
-from adapters.embedders.choose import embedder_of
-from adapters.embedders.local import LOCAL_NAME
-from adapters.parsing.chunking import indexed_text
-from adapters.sparse import dense_text
-from schemas.documents import Chunk, Document, Lane, Vectors
+from adapters.children import folders
+from adapters.children.child import Cause, ChildDied, Done, Limits, Recipe
+from adapters.children.encoders import Encoders
+from adapters.children.pool import ChildPool, Policy
+from adapters.children.protocol import Chunked, Declined, ParseTask
+from adapters.parsing.source import Bounds, Source
+from schemas.document_settings import Documents
+from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Retrieval
 
 log = structlog.get_logger(__name__)
 
-MODULE = "adapters.children.main"
-PARSE_TIMEOUT_S = 30.0  # of the wall; the largest document an event can carry takes 0.2 s as text and 6 s as hostile HTML
-ENCODE_TIMEOUT_S = 30.0
-NICENESS = 5  # people are waiting for the other processes
-TEXTS_PER_CALL = 32  # about 20 ms
+LIGHT, HEAVY = "adapters.children.light", "adapters.children.heavy"
+LANES: tuple[Lane, ...] = ("express", "bulk")
+NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # people are waiting for the other processes
 WAITING_MAX = 1_024  # calls; agents are bounded far below
-RANK = {"encode": 0, "express": 1, "bulk": 2}
+LIGHT_WAIT_S = 60.0  # for a free child, of tasks that take milliseconds
+HEAVY_WAIT_S = 3_600.0  # behind files that each may take as long as the settings allow: waiting is not a failure
+TASKS_PER_CHILD = {"light": 5_000, "heavy": 200}
+HELD_SHARE_MAX = 0.5  # of the memory a parse may take: a child that holds more at rest is replaced
+IDLE_S = 300.0  # then a heavy child ends
+ENCODED_AT_ONCE_MAX = 64  # chunks that are encoded where they were made: what fits one event with its vectors
+INLINE_LIGHT = ("text/plain", "text/markdown", "text/csv")
+INLINE_LIGHT_CHARS_MAX = 200_000  # a longer text goes the way of files: nobody's note waits behind a book
+RANK: dict[Lane, int] = {"express": 1, "bulk": 2}  # 0: vectors
+
+EMBEDDED = Counter("claw_chunks_embedded", "Chunks whose vectors were computed.")
+REUSED = Counter("claw_chunks_reused", "Chunks that have the vectors of an earlier version.")
+DEATHS = Counter("claw_child_deaths", "Children that a document ended.", ("cause",))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A parsed document. ``title`` is the owner's, else its own; ``vectors`` are parallel to ``chunks``, or empty: not encoded yet."""
+
+    title: str
+    media_type: str
+    chars: int
+    chunks: list[Chunk]
+    vectors: list[Vectors]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What one parse took: seconds without waiting, KiB of resident memory at most (0 when it was too short to look)."""
+
+    seconds: float
+    peak_kib: int
 
 
 class TextWorker:
-    """Parses, chunks and encodes in ``settings.parse_processes`` child processes. For one event loop."""
+    """Parses, chunks and encodes in child processes. For one event loop.
 
-    def __init__(self, settings: Retrieval) -> None:
-        self._settings = settings
-        self._embedder = embedder_of(settings)
-        self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
-        self._local = self._embedder.name == LOCAL_NAME
-        self._pool = ChildPool(
-            MODULE,
-            ("dense" if self._local else "sparse", str(NICENESS)),
-            size=settings.parse_processes,
-            waiting_max=WAITING_MAX,
+    Inline text and vectors have ``retrieval.parse_processes`` small children; files and HTML have ``documents.processes`` per lane, which
+    start when they are first needed, so that a book never delays a note, nor a machine's file a person's. ``observe`` hears of every parse.
+    """
+
+    def __init__(self, retrieval: Retrieval, documents: Documents, *, observe: Callable[[Effort], None] = lambda _: None) -> None:
+        self._retrieval, self._documents, self._observe = retrieval, documents, observe
+        self._bounds = Bounds.of(documents)
+        self._limits = Limits(
+            wall_s=documents.parse_wall_s,
+            ocr_wall_s=max(documents.ocr_wall_s, documents.parse_wall_s),
+            memory_kib=documents.parse_memory_mib * 1024,
         )
-        self._batches: Batcher[list[str], list[Vectors]] = Batcher(
-            self._encode_batch,
-            items_max=TEXTS_PER_CALL,
-            weigh=len,
-            weight_max=TEXTS_PER_CALL,
-            waiting_max=WAITING_MAX,
-            code="overloaded",
-            parallel=settings.parse_processes,
-        )
+        light = self._recipe(LIGHT, "express", dense=retrieval.embedding == "local")
+        self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
+        self._heavy = {
+            lane: ChildPool(self._recipe(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
+        }
+        self._encoders = Encoders(retrieval, self._light, self._limits)
+
+    def embedding_name(self, shelf: Shelf) -> str:
+        """The name stored with the vectors of this shelf. Raises ConfigurationError for a provider that is not configured."""
+        return self._encoders.name(shelf)
 
     async def start(self) -> None:
-        """Returns when every child has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
-        if not self._local:
-            await self._embedder.open()
+        """Returns when every small child has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
+        await asyncio.to_thread(folders.sweep)
         try:
-            await self._pool.start()
+            await self._encoders.open()
+            await self._light.start()
         except ChildDied as died:
             await self.stop()
             raise Unavailable("overloaded", died.reason) from died
 
     async def stop(self) -> None:
         """Ends the children; what waits or runs is Unavailable."""
-        await self._pool.stop()
-        await self._batches.close()
-        if not self._local:
-            await self._embedder.close()
+        await asyncio.gather(self._light.stop(), *(pool.stop() for pool in self._heavy.values()))
+        await self._encoders.close()
 
-    async def parse_and_chunk(self, document: Document, *, lane: Lane = "express") -> tuple[str, list[Chunk]]:
-        """The title that the text gives itself (may be empty) and its chunks; bulk lets express go first.
+    async def parse(self, source: Source, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None) -> Outcome:
+        """Chunks of a document; also their vectors when ``known`` says which hashes need none, the embedding is local and there are few.
 
-        Raises Refused: ``document_empty``, ``document_unreadable``, ``document_too_large``, or ``document_crashed_parser`` when the
-        document ended the parser or kept it for longer than 30 s.
+        ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
+        reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
         """
-        settings = self._settings
+        local = self._encoders.is_local(shelf)
         task = ParseTask(
-            media_type=document.media_type,  # type: ignore[arg-type]
-            text=_sendable(document.text),
-            target_tokens=settings.chunk_tokens,
-            max_tokens=settings.chunk_tokens_max,
-            chunks_max=settings.chunks_per_document_max,
+            source=replace(source, text=sendable(source.text)),
+            bounds=self._bounds,
+            title=sendable(title),
+            target_tokens=shelf.chunk_tokens or self._retrieval.chunk_tokens,
+            max_tokens=shelf.chunk_tokens_max or self._retrieval.chunk_tokens_max,
+            chunks_max=self._retrieval.chunks_per_document_max,
+            known=known if local else None,
+            encoded_max=ENCODED_AT_ONCE_MAX,
         )
-        try:
-            reply = await self._pool.call(task, rank=RANK[lane], timeout_s=PARSE_TIMEOUT_S)
-        except ChildDied as died:
-            log.warning("parser_died", document_id=document.document_id, reason=died.reason)
-            raise Refused("document_crashed_parser", died.reason) from died
-        if isinstance(reply, Declined):
-            raise Refused(reply.code, reply.detail)
-        assert isinstance(reply, Chunked)
-        return reply.title, reply.chunks
+        light = is_light(source)
+        done = await self._done(task, self._light if light else self._heavy[lane], RANK[lane])
+        if isinstance(done.answer, Declined):
+            raise Refused(done.answer.code, done.answer.detail)
+        answer, chunks = done.answer, done.chunks
+        assert isinstance(answer, Chunked)
+        vectors = answer.vectors
+        if vectors:
+            self._count(vectors)
+        elif known is not None and local and len(chunks) <= ENCODED_AT_ONCE_MAX:
+            vectors = await self.encode_chunks(answer.title, chunks, shelf, known)
+        return Outcome(answer.title, answer.media_type, answer.chars, chunks, vectors, answer.notes)
 
-    async def encode_chunks(self, title: str, chunks: Sequence[Chunk]) -> list[Vectors]:
-        """Vectors of chunks, with title and headings to say what they are about."""
-        return await self.encode([indexed_text(title, chunk) for chunk in chunks])
-
-    async def encode(self, texts: Sequence[str]) -> list[Vectors]:
-        """Sparse and dense vectors, one per text. Concurrent calls share batches.
+    async def encode_chunks(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str] = frozenset()) -> list[Vectors]:
+        """Vectors of chunks, with title and headings to say what they are about; empty ones for hashes in ``known``.
 
         Raises Unavailable, Refused("document_crashed_parser") when a text ends its child, or what the embedding provider says.
         """
-        parts = [[_sendable(text) for text in texts[first : first + TEXTS_PER_CALL]] for first in range(0, len(texts), TEXTS_PER_CALL)]
-        return [vectors for part in await asyncio.gather(*map(self._batches, parts)) for vectors in part]
+        vectors = await self._encoders.encode(title, chunks, shelf, known)
+        self._count(vectors)
+        return vectors
 
-    async def _encode_batch(self, parts: list[list[str]]) -> list[list[Vectors]]:
-        texts = [text for part in parts for text in part]
-        if self._local:
-            vectors = await self._encode_in_child(texts)
-        else:
-            terms, dense = await asyncio.gather(self._encode_in_child(texts), self._embedder.embed(texts))
-            vectors = [_with_dense(one, row) for one, row in zip(terms, dense, strict=True)]
-        rest = iter(vectors)
-        return [[next(rest) for _ in part] for part in parts]
-
-    async def _encode_in_child(self, texts: list[str]) -> list[Vectors]:
+    async def _done(self, task: ParseTask, pool: ChildPool, rank: int) -> Done:
         try:
-            reply = await self._pool.call(EncodeTask(texts), rank=RANK["encode"], timeout_s=ENCODE_TIMEOUT_S)
+            done = await pool.call(task, self._limits, rank=rank)
         except ChildDied as died:
-            raise Refused("document_crashed_parser", died.reason) from died
-        assert isinstance(reply, Encoded)
-        return reply.vectors
+            self._observe(Effort(died.seconds, died.peak_kib))
+            DEATHS.labels(died.cause).inc()
+            log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=task.source.media_type, path=task.source.path)
+            raise self._refusal(died) from died
+        self._observe(Effort(done.seconds, done.peak_kib))
+        return done
+
+    def _refusal(self, died: ChildDied) -> Refused:
+        """A limit by the name of its setting, or a crash."""
+        settings: dict[Cause, str] = {
+            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB",
+            "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
+            "wall": "CLAW_DOCUMENT_PARSE_WALL_S, CLAW_DOCUMENT_OCR_WALL_S",
+            "output": "CLAW_DOCUMENT_TEXT_CHARS_MAX",
+        }
+        if died.cause in settings:
+            return Refused("document_too_complex", f"{died.reason} ({settings[died.cause]})")
+        return Refused("document_crashed_parser", died.reason)
+
+    @staticmethod
+    def _count(vectors: Sequence[Vectors]) -> None:
+        computed = sum(bool(each.indices or each.dense) for each in vectors)
+        EMBEDDED.inc(computed)
+        REUSED.inc(len(vectors) - computed)
+
+    def _recipe(self, module: str, lane: Lane, *, dense: bool = False, measured: bool = False) -> Recipe:
+        settings = self._documents
+        return Recipe(
+            module=module,
+            niceness=NICENESS[lane],
+            batch=lane == "bulk",
+            memory_mib=settings.parse_memory_mib,
+            cpu_s=settings.parse_cpu_s,
+            ocr_cpu_s=int(settings.ocr_wall_s) + 1,
+            dense=dense,
+            measured=measured,
+        )
+
+    def _policy(self, kind: str, size: int) -> Policy:
+        return Policy(
+            size=size,
+            waiting_max=WAITING_MAX,
+            wait_s_max=LIGHT_WAIT_S if kind == "light" else HEAVY_WAIT_S,
+            tasks_max=TASKS_PER_CHILD[kind],
+            held_kib_max=int(self._documents.parse_memory_mib * 1024 * HELD_SHARE_MAX),
+            eager=kind == "light",
+            idle_s=IDLE_S,
+        )
 
 
-def _with_dense(vectors: Vectors, dense: np.ndarray) -> Vectors:
-    return Vectors(dense=dense_text(dense), indices=vectors.indices, values=vectors.values)
+def is_light(source: Source) -> bool:
+    """Whether it is text that parses in milliseconds."""
+    return not source.path and source.media_type in INLINE_LIGHT and len(source.text) <= INLINE_LIGHT_CHARS_MAX
 
 
-def _sendable(text: str) -> str:
+def sendable(text: str) -> str:
     """Without lone surrogates, which no encoding takes and which are not text."""
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")

@@ -1,9 +1,13 @@
-"""Which embedder the settings ask for."""
+"""Which embedder the settings, or a shelf of an index, ask for."""
+
+from msgspec.structs import replace
 
 from adapters.embedders.local import LocalEmbedder
 from adapters.embedders.port import Embedder
 from schemas.errors import ConfigurationError
 from schemas.settings import Retrieval
+
+PROVIDERS = ("openai", "zhipu")
 
 
 def embedder_of(settings: Retrieval) -> Embedder:
@@ -15,3 +19,20 @@ def embedder_of(settings: Retrieval) -> Embedder:
     from adapters.embedders.providers import OpenAIEmbedder, ZhipuEmbedder  # noqa: PLC0415 - the default needs no HTTP client
 
     return ZhipuEmbedder(settings) if settings.embedding == "zhipu" else OpenAIEmbedder(settings)
+
+
+def embedder_named(settings: Retrieval, name: str) -> Embedder:
+    """Of a shelf that may ask for another than the settings: ``local`` is always there, a provider when the settings are for it.
+
+    Key, address and model of the settings are one provider's: with CLAW_RETRIEVAL_EMBEDDING=local they are whoever's is asked for.
+    Raises ConfigurationError for anything else.
+    """
+    if name in ("", settings.embedding):
+        return embedder_of(settings)
+    if name == "local":
+        return LocalEmbedder()
+    if name not in PROVIDERS or settings.embedding != "local":
+        raise ConfigurationError(
+            f"an index asks for the embedding {name!r}: CLAW_RETRIEVAL_EMBEDDING={settings.embedding} offers only that one and local"
+        )
+    return embedder_of(replace(settings, embedding=name))  # type: ignore[arg-type]  # one of the literal's

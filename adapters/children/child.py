@@ -1,0 +1,252 @@
+"""One child process seen from its parent: started confined, watched while it works, ended without leaving anything behind."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from adapters.children import memory
+from adapters.children.folders import WorkFolder
+from adapters.children.protocol import (
+    FRAME_BYTES_MAX,
+    HEADER,
+    REPLY_BYTES_MAX,
+    Answer,
+    Crashed,
+    Orders,
+    Part,
+    Ready,
+    Recognising,
+    Reply,
+    reply_decoder,
+)
+from schemas.documents import Chunk
+
+START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
+STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
+WATCH_S = 0.05  # between looks at a working child's memory
+INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+Cause = Literal["crash", "memory", "cpu", "wall", "output"]
+
+
+class ChildDied(Exception):
+    """The child ended, or was ended, before it replied. ``cause`` is the limit it reached, or that it crashed; ``reason`` is for people."""
+
+    def __init__(self, cause: Cause, reason: str) -> None:
+        super().__init__(reason)
+        self.cause, self.reason = cause, reason
+        self.seconds, self.peak_kib = 0.0, 0
+
+    def after(self, seconds: float, peak_kib: int) -> "ChildDied":
+        """With what it took until then."""
+        self.seconds, self.peak_kib = seconds, peak_kib
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one task."""
+
+    wall_s: float
+    ocr_wall_s: float  # once the child has said that Tesseract runs
+    memory_kib: int  # resident, of the child and what it started
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a child is started: ``python -m module``, with these orders. ``measured``: the true peak of each task is wanted."""
+
+    module: str
+    niceness: int
+    batch: bool = False
+    memory_mib: int
+    cpu_s: int
+    ocr_cpu_s: int
+    dense: bool = False
+    measured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer, the chunks that came with it, and what it took."""
+
+    answer: Answer
+    chunks: list[Chunk]
+    seconds: float
+    peak_kib: int
+
+
+class Child:
+    """One process, its pipes and its folder. Made by ``spawn``."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, recipe: Recipe) -> None:
+        self.process, self._folder, self._recipe = process, folder, recipe
+        self.tasks = 0
+        self.replacing = False  # its successor is on its way
+        self.replaced = False  # its successor is here
+        self.retirement: asyncio.TimerHandle | None = None
+        self._recognising = False
+        self._peak_kib = 0
+
+    @classmethod
+    async def spawn(cls, recipe: Recipe) -> "Child":
+        """Returns when it is ready. Raises ChildDied when it does not start."""
+        folder = WorkFolder()
+        orders = Orders(
+            parent=os.getpid(),
+            folder=str(folder.path),
+            niceness=recipe.niceness,
+            batch=recipe.batch,
+            memory_mib=recipe.memory_mib,
+            cpu_s=recipe.cpu_s,
+            ocr_cpu_s=recipe.ocr_cpu_s,
+            dense=recipe.dense,
+        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-P", "-B", "-m", recipe.module, msgspec.json.encode(orders).decode()),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                cwd=folder.path,
+                env=_environment(folder.path),
+                start_new_session=True,  # a group of its own: what it starts ends with it
+            )
+        except BaseException:
+            folder.remove()
+            raise
+        child = cls(process, folder, recipe)
+        try:
+            ready = await asyncio.wait_for(child._read(), START_TIMEOUT_S)
+        except (TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+            await child.end(at_once=True)
+            raise ChildDied("crash", "the child did not start") from error
+        except BaseException:
+            await child.end(at_once=True)
+            raise
+        assert isinstance(ready, Ready)
+        return child
+
+    @property
+    def ended(self) -> bool:
+        """It is gone, whoever did that."""
+        return self.process.returncode is not None
+
+    @property
+    def held_kib(self) -> int:
+        """Its resident memory now."""
+        return memory.held_kib(self.process.pid)
+
+    async def perform(self, message: bytes, limits: Limits) -> Done:
+        """The answer to one task. Raises ChildDied; then the process is at its end or must be ended."""
+        loop = asyncio.get_running_loop()
+        self.tasks += 1
+        self._recognising, self._peak_kib = False, 0
+        if self._recipe.measured:
+            memory.reset_peak(self.process.pid)
+        began = loop.time()
+        exchange = asyncio.ensure_future(self._exchange(message))
+        try:
+            await self._watch(exchange, began, limits)
+            answer, chunks = await exchange
+        except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError) as error:
+            raise (await self._obituary()).after(loop.time() - began, self._peak_kib) from error
+        except ChildDied as died:
+            raise died.after(loop.time() - began, max(self._peak_kib, memory.peak_kib(self.process.pid))) from None
+        finally:
+            if not exchange.done():
+                exchange.cancel()
+                await asyncio.wait((exchange,))
+        seconds = loop.time() - began
+        peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._recipe.measured else self._peak_kib
+        return Done(answer, chunks, seconds, peak_kib)
+
+    async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: Limits) -> None:
+        """Returns when the exchange is over. Raises ChildDied at a limit."""
+        loop = asyncio.get_running_loop()
+        while not exchange.done():
+            wall_s = limits.ocr_wall_s if self._recognising else limits.wall_s
+            left_s = began + wall_s - loop.time()
+            if left_s <= 0:
+                raise ChildDied("wall", f"it took longer than {wall_s:g} s")
+            await asyncio.wait((exchange,), timeout=min(WATCH_S, left_s))
+            if not exchange.done():
+                self._peak_kib = max(self._peak_kib, memory.held_kib(self.process.pid))
+                if self._peak_kib > limits.memory_kib:
+                    raise ChildDied("memory", f"it took more than {limits.memory_kib // 1024:,} MiB of memory")
+
+    async def end(self, *, at_once: bool) -> None:
+        """Ends the process, whatever it started, and its folder."""
+        if self.retirement is not None:
+            self.retirement.cancel()
+        if at_once:
+            self._kill()
+        elif self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            self._kill()
+            await self.process.wait()
+        self._kill()  # what it started and left behind
+        await asyncio.to_thread(self._folder.remove)
+
+    async def _exchange(self, message: bytes) -> tuple[Answer, list[Chunk]]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(message)
+        await self.process.stdin.drain()
+        chunks: list[Chunk] = []
+        left = REPLY_BYTES_MAX
+        while True:
+            reply = await self._read()
+            match reply:
+                case Part():
+                    chunks += reply.chunks
+                case Recognising():
+                    self._recognising = True
+                case Crashed():
+                    raise ChildDied("crash", reply.detail)
+                case Ready():
+                    raise ChildDied("crash", "it spoke out of turn")
+                case _:
+                    return reply, chunks
+            left -= self._frame_bytes
+            if left < 0:
+                raise ChildDied("output", f"more than {REPLY_BYTES_MAX:,} bytes came out of it")
+
+    async def _read(self) -> Reply:
+        assert self.process.stdout is not None
+        (self._frame_bytes,) = HEADER.unpack(await self.process.stdout.readexactly(HEADER.size))
+        if self._frame_bytes > FRAME_BYTES_MAX:
+            raise ChildDied("output", f"a frame of {self._frame_bytes:,} bytes came out of it")
+        reply: Reply = reply_decoder.decode(await self.process.stdout.readexactly(self._frame_bytes))
+        return reply
+
+    async def _obituary(self) -> ChildDied:
+        """Why it ended by itself."""
+        try:
+            code = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            return ChildDied("crash", "it fell silent")
+        if code == -signal.SIGXCPU:
+            return ChildDied("cpu", f"it took more than {self._recipe.cpu_s} s of CPU time")
+        return ChildDied("crash", f"the process ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}")
+
+    def _kill(self) -> None:
+        """Also what it started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """What reads strangers' documents needs none of our secrets, and one thread."""
+    given = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    return given | ONE_THREAD | {"TMPDIR": str(folder), "HOME": str(folder)}

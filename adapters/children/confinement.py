@@ -1,0 +1,148 @@
+"""What a child gives up before it reads a stranger's document.
+
+The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no writing outside a folder, no programs but one,
+limits on CPU time, memory, files. Python's part (``Guard``): the same once more where the kernel cannot, and with a name for the refusal.
+"""
+
+import ctypes
+import errno
+import os
+import resource
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.children import landlock
+from adapters.children.protocol import Orders
+from schemas.errors import Refused
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NO_NEW_PRIVS = 38
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+MIB = 1024 * 1024
+FILE_BYTES_MAX = 512 * MIB  # of a file it writes: page images on their way to Tesseract
+FILES_MAX = 256  # open at once
+ADDRESS_SPACE_MIB_MIN = 8 * 1024  # address space is cheap; memory has limits of its own
+TESSERACT = "tesseract"
+
+_CHANGES = frozenset(
+    "os.remove os.rename os.rmdir os.mkdir os.link os.symlink os.truncate os.chmod os.chown os.utime os.setxattr os.removexattr "
+    "shutil.rmtree shutil.move".split()
+)
+_PROGRAMS = frozenset("os.exec os.posix_spawn os.spawn os.system os.fork os.forkpty os.startfile os.startfile/2 pty.spawn".split())
+_HARMLESS = frozenset({"socket.gethostname"})
+_TWO_PATHS = frozenset({"os.rename", "os.link", "os.symlink", "shutil.move"})
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+class Forbidden(Refused, PermissionError):
+    """A document makes its parser reach outside. A library that was prepared for a denied permission goes on without."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("document_unreadable", f"parsing it wanted to {what}, which a parser may not")
+        self.errno = errno.EPERM
+
+
+def isolate(orders: Orders) -> None:
+    """The kernel's part. To be called before a thread is started. Sends this process to the grave with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; the parent decides
+    sys.dont_write_bytecode = True
+    os.nice(orders.niceness)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "linux":
+        if orders.batch:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)  # a container may forbid it: then the rest has to do
+        libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        landlock.restrict(libc, writable=[orders.folder, "/dev/null"], programs=_programs())
+    if os.getppid() != orders.parent:
+        sys.exit(1)
+    lower(resource.RLIMIT_CORE, 0)
+    lower(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
+    lower(resource.RLIMIT_NOFILE, FILES_MAX)
+    lower(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * orders.memory_mib) * MIB)
+
+
+def lower(which: int, value: int) -> None:
+    """A limit for ever; never above what this process has already."""
+    _, hard = resource.getrlimit(which)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def allow_cpu(seconds: int) -> None:
+    """So much CPU time from now on; more ends the process with SIGXCPU. What it has started is counted for itself."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+def allow_memory(mib: int) -> None:
+    """An allocation beyond ``mib`` in all fails. What is reserved but not touched (stacks, arenas) does not count."""
+    try:
+        fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+        untouched = max(0, int(fields["VmData"].split()[0]) - int(fields["RssAnon"].split()[0])) * 1024
+    except (OSError, KeyError):
+        return  # not Linux: its limits do not bound this
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB + untouched, hard))
+
+
+class Guard:
+    """Python's part: an audit hook, which nothing can take away again. ``recognising`` is called when Tesseract is started."""
+
+    def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
+        self._folder, self._recognising = folder, recognising
+        self._tesseract = _found()
+        sys.addaudithook(self._judge)
+
+    def _judge(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & _WRITING and not self._inside(path):
+                raise Forbidden(f"write to {_shown(path)}")
+        elif event in _CHANGES:
+            paths = arguments[:2] if event in _TWO_PATHS else arguments[:1]
+            if not all(map(self._inside, paths)):
+                raise Forbidden(f"change {_shown(arguments[0])}")
+        elif event == "subprocess.Popen":
+            self._judge_program(arguments[0])
+        elif event.startswith("socket.") and event not in _HARMLESS:
+            raise Forbidden("use the network")
+        elif event in _PROGRAMS:
+            raise Forbidden("start a program")
+
+    def _judge_program(self, program: object) -> None:
+        if not self._tesseract or os.path.realpath(shutil.which(_text(program)) or "") != self._tesseract:
+            raise Forbidden(f"start {_shown(program)}")
+        self._recognising()
+
+    def _inside(self, path: object) -> bool:
+        if isinstance(path, int):
+            return True  # open already, and judged then
+        real = os.path.realpath(_text(path))
+        return real in {os.devnull, self._folder} or real.startswith(self._folder + os.sep)
+
+
+def _text(path: object) -> str:
+    return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
+
+
+def _shown(path: object) -> str:
+    return repr(_text(path)[-100:])
+
+
+def _found() -> str:
+    """Where Tesseract is; empty when it is not installed."""
+    found = shutil.which(TESSERACT)
+    return os.path.realpath(found) if found else ""
+
+
+def _programs() -> list[str]:
+    """What may be executed: Tesseract, and the loader and libraries it is made of."""
+    found = _found()
+    return [found, "/lib", "/lib64", "/usr/lib", "/usr/lib64"] if found else []

@@ -1,0 +1,118 @@
+"""Vectors of chunks: sparse ones from the children, dense ones from the children or from the embedding provider of a shelf."""
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from adapters.batching import Batcher
+from adapters.children.child import ChildDied, Limits
+from adapters.children.pool import ChildPool
+from adapters.children.protocol import Encoded, EncodeTask
+from adapters.embedders.choose import embedder_named
+from adapters.embedders.local import LOCAL_NAME
+from adapters.embedders.port import Embedder
+from adapters.parsing.chunking import indexed_text
+from adapters.sparse import dense_text
+from schemas.documents import Chunk, Shelf, Vectors
+from schemas.errors import Refused
+from schemas.settings import Retrieval
+
+TEXTS_PER_CALL = 32  # about 20 ms in a child
+WAITING_MAX = 1_024  # calls
+RANK = 0  # before parsing: what is parsed already goes on first
+NO_VECTORS = Vectors(dense="", indices="", values="")
+
+
+class Encoders:
+    """One embedder and one queue per embedding that shelves ask for. Concurrent calls share batches."""
+
+    def __init__(self, settings: Retrieval, pool: ChildPool, limits: Limits) -> None:
+        self._settings, self._pool, self._limits = settings, pool, limits
+        self._embedders: dict[str, Embedder] = {}  # by the name that a shelf uses
+        self._opened: dict[str, asyncio.Task[None]] = {}
+        self._batches: dict[str, Batcher[list[str], list[Vectors]]] = {}
+
+    def name(self, shelf: Shelf) -> str:
+        """What is stored with the vectors. Raises ConfigurationError for a provider that is not configured."""
+        return self._embedder(self._key(shelf)).name
+
+    def is_local(self, shelf: Shelf) -> bool:
+        """Whether the children make its dense vectors, too."""
+        return self.name(shelf) == LOCAL_NAME
+
+    async def open(self) -> None:
+        """The embedder that the settings name; others open when they are first needed."""
+        await self._open(self._settings.embedding)
+
+    async def close(self) -> None:
+        """What waits is Unavailable."""
+        await asyncio.gather(*(batches.close() for batches in self._batches.values()))
+        for key, opened in self._opened.items():
+            await asyncio.wait((opened,))
+            await self._embedders[key].close()
+        self._opened.clear()
+
+    async def encode(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str]) -> list[Vectors]:
+        """One per chunk, empty for hashes in ``known``."""
+        key = self._key(shelf)
+        self._embedder(key)
+        texts = [indexed_text(title, chunk).encode("utf-8", "ignore").decode() for chunk in chunks if chunk.hash not in known]
+        if key not in self._batches:
+            self._batches[key] = self._queue(key)
+        queue = self._batches[key]
+        parts = [texts[first : first + TEXTS_PER_CALL] for first in range(0, len(texts), TEXTS_PER_CALL)]
+        made = iter([vectors for part in await asyncio.gather(*map(queue, parts)) for vectors in part])
+        return [NO_VECTORS if chunk.hash in known else next(made) for chunk in chunks]
+
+    def _key(self, shelf: Shelf) -> str:
+        return shelf.embedding or self._settings.embedding
+
+    def _embedder(self, key: str) -> Embedder:
+        if key not in self._embedders:
+            self._embedders[key] = embedder_named(self._settings, key)
+        return self._embedders[key]
+
+    async def _open(self, key: str) -> None:
+        """Once, however many ask; one that failed is tried anew."""
+        embedder = self._embedder(key)
+        if embedder.name == LOCAL_NAME:
+            return  # the children have it
+        if key not in self._opened or (self._opened[key].done() and self._opened[key].exception() is not None):
+            self._opened[key] = asyncio.create_task(embedder.open())
+        await asyncio.shield(self._opened[key])
+
+    def _queue(self, key: str) -> Batcher[list[str], list[Vectors]]:
+        async def encode(parts: list[list[str]]) -> list[list[Vectors]]:
+            rows = iter(await self._encode_texts(key, [text for part in parts for text in part]))
+            return [[next(rows) for _ in part] for part in parts]
+
+        return Batcher(
+            encode,
+            items_max=TEXTS_PER_CALL,
+            weigh=len,
+            weight_max=TEXTS_PER_CALL,
+            waiting_max=WAITING_MAX,
+            code="overloaded",
+            parallel=self._settings.parse_processes,
+        )
+
+    async def _encode_texts(self, key: str, texts: list[str]) -> list[Vectors]:
+        embedder = self._embedder(key)
+        if embedder.name == LOCAL_NAME:
+            return await self._encode_in_child(texts, dense=True)
+        await self._open(key)
+        terms, dense = await asyncio.gather(self._encode_in_child(texts, dense=False), embedder.embed(texts))
+        return [_with_dense(one, row) for one, row in zip(terms, dense, strict=True)]
+
+    async def _encode_in_child(self, texts: list[str], *, dense: bool) -> list[Vectors]:
+        try:
+            done = await self._pool.call(EncodeTask(texts, dense), self._limits, rank=RANK)
+        except ChildDied as died:
+            raise Refused("document_crashed_parser", died.reason) from died
+        assert isinstance(done.answer, Encoded)
+        return done.answer.vectors
+
+
+def _with_dense(vectors: Vectors, dense: np.ndarray) -> Vectors:
+    return Vectors(dense=dense_text(dense), indices=vectors.indices, values=vectors.values)

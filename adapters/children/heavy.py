@@ -1,0 +1,30 @@
+"""A child for files and HTML: ``python -m adapters.children.heavy ORDERS``. Starts when it is first needed."""
+
+from collections.abc import Iterator
+
+from adapters.children import process
+from adapters.children.protocol import Orders, ParseTask, Reply, Task
+
+
+class Heavy:
+    """Parses; vectors are the light children's."""
+
+    def __init__(self, _orders: Orders) -> None:
+        from adapters.children.reading import read  # noqa: PLC0415 - starts threads: after the confinement
+
+        self._read = read
+
+    def perform(self, task: Task) -> Iterator[Reply]:
+        """Part of process.Work."""
+        assert isinstance(task, ParseTask)
+        yield from self._read(task, None)
+
+    def load_more(self) -> None:
+        """Part of process.Work: seconds of import that only HTML needs."""
+        from adapters.parsing import html  # noqa: PLC0415
+
+        html.load()
+
+
+if __name__ == "__main__":
+    process.run(Heavy)

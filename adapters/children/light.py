@@ -1,0 +1,34 @@
+"""A child for text that is here already, and for vectors: ``python -m adapters.children.light ORDERS``. Small, and fast all the time."""
+
+from collections.abc import Iterator
+
+from adapters.children import process
+from adapters.children.protocol import Encoded, EncodeTask, Orders, ParseTask, Reply, Task
+
+
+class Light:
+    """Parses and encodes."""
+
+    def __init__(self, orders: Orders) -> None:
+        from adapters.children.encoding import TextEncoder  # noqa: PLC0415 - starts threads: after the confinement
+        from adapters.children.reading import read  # noqa: PLC0415
+
+        self._read, self._encoder = read, TextEncoder()
+        self._encoder.encode(["warm up 预热"], dense=orders.dense)
+
+    def perform(self, task: Task) -> Iterator[Reply]:
+        """Part of process.Work."""
+        if isinstance(task, EncodeTask):
+            yield Encoded(self._encoder.encode(task.texts, dense=task.dense))
+        else:
+            yield from self._parse(task)
+
+    def _parse(self, task: ParseTask) -> Iterator[Reply]:
+        yield from self._read(task, self._encoder)
+
+    def load_more(self) -> None:
+        """Part of process.Work: there is nothing more."""
+
+
+if __name__ == "__main__":
+    process.run(Light)

@@ -1,0 +1,148 @@
+"""What every child does: confine itself, load, read tasks and write replies, one at a time, until its input ends.
+
+It dies with its parent whatever happens, and an error that is not a refusal ends it: its parent then knows which document did that.
+"""
+
+import os
+import select
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Protocol
+
+import msgspec
+
+from adapters.children import confinement
+from adapters.children.protocol import (
+    CHUNKS_PER_PART,
+    FRAME_BYTES_MAX,
+    HEADER,
+    Crashed,
+    Declined,
+    EncodeTask,
+    Orders,
+    ParseTask,
+    Part,
+    Ready,
+    Recognising,
+    Reply,
+    Task,
+    frame,
+    task_decoder,
+)
+from schemas.documents import Chunk
+from schemas.errors import Refused
+
+IDLE_S = 1.5  # without a task: then what few tasks need is loaded, too
+LAST_WORDS_CHARS_MAX = 300
+
+
+class Work(Protocol):
+    """What a kind of child can do."""
+
+    def perform(self, task: Task) -> Iterator[Reply]:
+        """The answer, parts first. Raises Refused."""
+        ...
+
+    def load_more(self) -> None:
+        """What few tasks need and takes long to load; called beside the work, once, when there is time."""
+        ...
+
+
+def run(load: Callable[[Orders], Work]) -> None:
+    """The life of a child; ``load`` is called once it is confined, and is where vendors' modules may be imported."""
+    orders = msgspec.json.decode(sys.argv[1], type=Orders)
+    confinement.isolate(orders)
+    with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks, os.fdopen(os.dup(1), "wb", buffering=0) as replies:
+        os.dup2(2, 1)  # a library that prints must not break the frames
+        speaker = _Speaker(replies)
+        sys.excepthook = speaker.last_words
+        work = load(orders)
+        confinement.Guard(orders.folder, lambda: _recognise(speaker, orders))
+        speaker.say(Ready())
+        _serve(tasks, speaker, work, orders)
+
+
+def parts(chunks: list[Chunk]) -> Iterator[Part]:
+    """Chunks as frames of bounded size."""
+    for first in range(0, len(chunks), CHUNKS_PER_PART):
+        yield Part(chunks[first : first + CHUNKS_PER_PART])
+
+
+class _Speaker:
+    """The child's side of the pipe; Tesseract may be started from any thread."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target, self._lock = target, threading.Lock()
+
+    def say(self, reply: Reply) -> None:
+        data = frame(reply)
+        if len(data) > FRAME_BYTES_MAX:
+            raise Refused("document_too_complex", f"one piece of it makes {len(data):,} bytes (CLAW_RETRIEVAL_CHUNK_TOKENS_MAX)")
+        with self._lock:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._target.write(rest) :]
+
+    def last_words(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
+        """What ended this process, to its parent and to the log."""
+        self.say(Crashed(f"{kind.__name__}: {error}"[:LAST_WORDS_CHARS_MAX]))
+        sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
+
+
+def _serve(tasks: BinaryIO, speaker: _Speaker, work: Work, orders: Orders) -> None:
+    loading = False
+    while True:
+        if not loading and not select.select([tasks], [], [], IDLE_S)[0]:
+            # beside the work: a task that comes meanwhile must not wait for what it does not need
+            threading.Thread(target=work.load_more, daemon=True).start()
+            loading = True
+        header = _read(tasks, HEADER.size)
+        if not header:
+            return
+        _perform(task_decoder.decode(_read(tasks, HEADER.unpack(header)[0])), speaker, work, orders)
+
+
+def _perform(task: Task, speaker: _Speaker, work: Work, orders: Orders) -> None:
+    if isinstance(task, ParseTask):
+        confinement.allow_cpu(orders.cpu_s)
+        confinement.allow_memory(orders.memory_mib)
+    try:
+        for reply in work.perform(task):
+            speaker.say(reply)
+    except Refused as refusal:
+        speaker.say(Declined(refusal.code, refusal.detail))
+    except MemoryError:
+        speaker.say(Declined("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)"))
+    if isinstance(task, ParseTask):
+        _empty(orders.folder)
+
+
+def _recognise(speaker: _Speaker, orders: Orders) -> None:
+    confinement.allow_cpu(orders.ocr_cpu_s)
+    speaker.say(Recognising())
+
+
+def _empty(folder: str) -> None:
+    """What one document left must not be there for the next."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)  # noqa: PTH108
+
+
+def _read(source: BinaryIO, count: int) -> bytes:
+    """Exactly ``count`` bytes, or nothing when the input ended."""
+    read = bytearray()
+    while len(read) < count:
+        part = source.read(count - len(read))
+        if not part:
+            return b""
+        read += part
+    return bytes(read)
+
+
+__all__ = ["EncodeTask", "Work", "parts", "run"]
