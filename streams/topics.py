@@ -71,7 +71,7 @@ DOCUMENTS_QUEUED_EXPRESS = Topic(
     "claw.documents.queued.express.v1",
     DOCUMENT_KEY,
     documents.Queued,
-    ("route",),
+    ("route", "reconcile"),
     "Work for people: parsed first.",
     7 * DAY_MS,
 )
@@ -79,7 +79,7 @@ DOCUMENTS_QUEUED_BULK = Topic(
     "claw.documents.queued.bulk.v1",
     DOCUMENT_KEY,
     documents.Queued,
-    ("route",),
+    ("route", "reconcile"),
     "Work for machines: parsed when there is room.",
     7 * DAY_MS,
 )
@@ -103,7 +103,7 @@ DOCUMENTS_PROGRESSED = Topic(
     "claw.documents.progressed.v1",
     DOCUMENT_KEY,
     documents.Progressed,
-    ("route", "parse", "embed", "index"),
+    ("admit", "route", "parse", "embed", "index", "reconcile"),
     "Where each document stands; what an upstream producer reads to learn the outcome.",
     None,
 )
@@ -209,7 +209,7 @@ def inbox(tenant: str) -> Topic:
         "upstream's document id",
         None,
         ("upstream",),
-        "Documents from upstream systems, as CloudEvents; a null value deletes.",
+        "Documents from upstream systems, as CloudEvents (docs/upstream.md, docs/inbox.schema.json); a null value deletes.",
         7 * DAY_MS,
     )
 

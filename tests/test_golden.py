@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from agents.admit import InboxEvent
 from schemas.events import Event, encode
+from schemas.inbox import InboxEvent
 from streams.topics import TOPICS, Topic, decoder
 
 GOLDEN = Path(__file__).parent / "golden"

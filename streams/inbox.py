@@ -1,0 +1,312 @@
+"""Reads a record of an inbox: CloudEvents in structured JSON mode and in Kafka's binary mode, into one shape.
+
+Refusals name the field, what would have been accepted, and so the remedy: the sender reads them in the document's progress.
+"""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from schemas import ids
+from schemas.documents import DocumentId, FileType
+from schemas.errors import FieldError, Refused
+from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
+from streams.topics import TENANT_NAME
+
+STRUCTURED = "application/cloudevents"
+JSON = "application/json"
+UNTYPED = ("application/octet-stream", "binary/octet-stream")  # "I do not know": found out from the content
+ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
+PASSWORD = "a topic keeps what it is told in clear, so a password must not lie on it; send encrypted files through the HTTP upload"  # noqa: S105
+
+_INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1$")
+_EVENT = msgspec.json.Decoder(InboxEvent)
+_INBOUND = msgspec.json.Decoder(Inbound)
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Limits in bytes: of text in UTF-8, of a file."""
+
+    text_bytes_max: int
+    file_bytes_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A document as its sender gave it: exactly one of ``text``, ``content`` and ``url``. Empty strings were not said."""
+
+    event_id: str
+    traceparent: str
+    document_id: str
+    knowledge_base_id: str
+    title: str
+    media_type: FileType
+    text: str = ""
+    content: bytes = b""
+    url: str = ""
+    filename: str = ""
+    charset: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """Which document a record is about; ``event_id`` is the CloudEvent's, as far as it can be told."""
+
+    knowledge_base_id: str
+    document_id: str
+    event_id: str = ""
+
+
+def tenant_of(topic: str) -> str:
+    """The tenant an inbox topic belongs to; the physical name may carry a prefix. Raises Refused for any other topic."""
+    match = _INBOX.search(topic)
+    if match is None:
+        raise Refused("event_malformed", f"{topic} is not the name of an inbox")
+    return match[1]
+
+
+def is_inbox(topic: str) -> bool:
+    """Whether this is the (physical) name of an inbox."""
+    return _INBOX.search(topic) is not None
+
+
+def read(key: bytes | None, value: bytes, headers: Mapping[str, bytes], sizes: Sizes) -> Given:
+    """The document in a record that has a value; raises Refused."""
+    said = _lowered(headers)
+    content_type = said.get("content-type", "")
+    if _is_binary(said, content_type):
+        attributes = _converted({name[3:]: text for name, text in said.items() if name.startswith("ce_")}, Attributes, "ce_")
+        attributes = msgspec.structs.replace(attributes, traceparent=attributes.traceparent or said.get("traceparent", ""))
+        _refuse_password(attributes, "ce_password")
+        if _media_type(content_type) == JSON:
+            return _of_inbound(attributes, _decoded(_INBOUND, value, "a document in JSON as docs/upstream.md shows it"), key, sizes, "")
+        return _of_file(attributes, value, content_type, key, sizes, ("content-type", "the value"))
+    if _media_type(content_type).startswith(STRUCTURED + "-batch"):
+        raise Refused("event_malformed", "content-type: batches of CloudEvents are not read; send one event a record")
+    event = _decoded(_EVENT, value, "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
+    _refuse_password(event, "password")
+    if event.data is not UNSET and event.data_base64 is not UNSET:
+        raise _malformed("data", "data and data_base64 exclude each other")
+    if event.data_base64 is not UNSET:
+        return _of_file(event, event.data_base64, event.datacontenttype, key, sizes, ("datacontenttype", "data_base64"))
+    if event.data is UNSET:
+        raise _malformed("data", "is required: the document; a record without a value deletes")
+    return _of_inbound(event, event.data, key, sizes, "data.")
+
+
+def withdrawn(key: bytes | None, headers: Mapping[str, bytes]) -> Name:
+    """The document that a record without a value deletes: ``ce_subject`` or the key, in ``ce_knowledgebaseid`` or the default one."""
+    said = _lowered(headers)
+    document_id = _document_id(None, said.get("ce_subject", ""), key)
+    attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": said.get("ce_knowledgebaseid", "")}
+    return Name(_converted(attributes, Attributes, "ce_").knowledgebaseid, document_id, said.get("ce_id", ""))
+
+
+def named(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> Name | None:
+    """Which document of ``tenant`` a record is about, also when it is malformed; None when that cannot be told."""
+    try:
+        said = _lowered(headers)
+    except Refused:
+        said = {}
+    loose = _Loose()
+    if value:
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            loose = msgspec.json.decode(value, type=_Loose)
+    data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
+    binary = _is_binary(said, said.get("content-type", ""))
+    subject = said.get("ce_subject", "") if binary or value is None else loose.subject
+    base = data.get("knowledge_base_id") or (said.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
+    try:
+        document_id = _document_id(data.get("document_id"), subject, key)
+        base = msgspec.convert({"knowledge_base_id": base or ""}, Inbound).knowledge_base_id
+    except (Refused, msgspec.ValidationError):
+        return None
+    event_id = said.get("ce_id", "") if binary else loose.id
+    return Name(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
+
+
+class _Loose(Struct):
+    """The names in an event in either mode, whatever else is wrong with it."""
+
+    id: Any = ""
+    subject: Any = ""
+    knowledgebaseid: Any = ""
+    data: Any = None
+    document_id: Any = None
+    knowledge_base_id: Any = None
+
+
+def _is_binary(said: Mapping[str, str], content_type: str) -> bool:
+    return not _media_type(content_type).startswith(STRUCTURED) and any(name.startswith("ce_") for name in said)
+
+
+def _lowered(headers: Mapping[str, bytes]) -> dict[str, str]:
+    """The headers that matter here, as text: names are compared without regard to case."""
+    said = {}
+    for name, raw in headers.items():
+        lower = name.lower()
+        if lower.startswith("ce_") or lower in ("content-type", "traceparent"):
+            try:
+                said[lower] = (raw or b"").decode()
+            except UnicodeDecodeError as error:
+                raise Refused("event_malformed", f"header {lower}: not UTF-8 at byte {error.start}") from error
+    return said
+
+
+def _of_inbound(attributes: Attributes, said: Inbound, key: bytes | None, sizes: Sizes, at: str) -> Given:
+    _refuse_password(said, f"{at}password")
+    given = [name for name in ONE_OF if getattr(said, name) is not UNSET]
+    if len(given) != 1:
+        found = f"{' and '.join(given)} exclude each other" if given else "it brings no document"
+        raise _malformed(f"{at}text", f"{found}; give exactly one of {', '.join(ONE_OF)}")
+    text = said.text if said.text is not UNSET else ""
+    content = said.content_base64 if said.content_base64 is not UNSET else b""
+    media_type: FileType = said.media_type or ("text/plain" if text else "")
+    if text and not media_type.startswith("text/"):
+        raise Refused("document_type_unsupported", f"{at}media_type: {media_type} is no text; send the file in {at}content_base64")
+    _check_size(f"{at}text", len(text.encode()), sizes.text_bytes_max, "bytes of UTF-8")
+    _check_size(f"{at}content_base64", len(content), sizes.file_bytes_max, "bytes")
+    return Given(
+        event_id=attributes.id,
+        traceparent=attributes.traceparent,
+        document_id=_document_id(said.document_id, attributes.subject, key),
+        knowledge_base_id=said.knowledge_base_id or attributes.knowledgebaseid,
+        title=said.title or attributes.title,
+        media_type=media_type,
+        text=text,
+        content=content,
+        url=_checked_url(said.url, f"{at}url") if said.url is not UNSET else "",
+        filename=said.filename or attributes.filename,
+        charset=said.charset,
+        metadata=said.metadata,
+    )
+
+
+def _of_file(attributes: Attributes, content: bytes, content_type: str, key: bytes | None, sizes: Sizes, fields: tuple[str, str]) -> Given:
+    """``fields``: what the content type and the content are called here."""
+    type_field, content_field = fields
+    if not content:
+        raise Refused("document_empty", f"{content_field} is empty; a null value deletes the document")
+    media_type = _media_type(content_type)
+    if media_type not in (*ACCEPTED, *UNTYPED):
+        said = f"{media_type} is not read" if media_type else "is required"
+        accepted = ", ".join((*ACCEPTED, UNTYPED[0]))
+        error = FieldError(type_field, said, accepted)
+        raise Refused("document_type_unsupported", f"{type_field}: {said}; accepted: {accepted}, or {JSON}", errors=(error,))
+    _check_size(content_field, len(content), sizes.file_bytes_max, "bytes")
+    return Given(
+        event_id=attributes.id,
+        traceparent=attributes.traceparent,
+        document_id=_document_id(None, attributes.subject, key),
+        knowledge_base_id=attributes.knowledgebaseid,
+        title=attributes.title,
+        media_type=msgspec.convert("" if media_type in UNTYPED else media_type, FileType),
+        content=content,
+        filename=attributes.filename,
+        charset=_charset(content_type),
+    )
+
+
+def _document_id(said: Any, subject: Any, key: bytes | None) -> str:
+    """The first of ``data.document_id``, the subject and the key that is there; raises Refused naming the one that is no id."""
+    where, candidate = ("data.document_id", said) if said is not None else ("subject", subject)
+    if not candidate:
+        where = "the key"
+        try:
+            candidate = (key or b"").decode()
+        except UnicodeDecodeError as error:
+            raise Refused("event_malformed", f"the key must name the document in UTF-8 (byte {error.start} is not)") from error
+    try:
+        document_id: str = msgspec.convert(candidate, DocumentId)
+    except msgspec.ValidationError as error:
+        detail = f"{where} must name the document: 1-200 printable characters, no slash ({_reason(error)})"
+        raise Refused("event_malformed", detail) from error
+    if not document_id.isprintable():
+        raise Refused("event_malformed", f"{where} must name the document: 1-200 printable characters, no slash")
+    return document_id
+
+
+def _checked_url(url: str, where: str) -> str:
+    try:
+        parts = urlsplit(url)
+        secret = parts.password is not None or parts.username is not None
+    except ValueError as error:
+        raise Refused("url_refused", f"{where}: not an address ({error})") from error
+    if secret:
+        raise Refused("url_refused", f"{where}: {PASSWORD}")
+    if not parts.hostname:
+        raise Refused("url_refused", f"{where}: names no host")
+    return url
+
+
+def _refuse_password(said: Attributes | Inbound, where: str) -> None:
+    if said.password is not UNSET:
+        raise _malformed(where, PASSWORD)
+
+
+def _check_size(where: str, size: int, limit: int, unit: str) -> None:
+    if size > limit:
+        errors = (FieldError(where, "too long", f"{limit} {unit}"),)
+        detail = f"{where} has {size} bytes, the limit is {limit} {unit}; split it, or upload it as a file through the HTTP API"
+        raise Refused("document_too_large", detail, errors=errors)
+
+
+def _malformed(where: str, detail: str) -> Refused:
+    return Refused("event_malformed", f"{where}: {detail}", errors=(FieldError(where, detail),))
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _charset(content_type: str) -> str:
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'")[:40]
+    return ""
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], value: bytes, wanted: str) -> T:
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError as error:
+        raise _refused(error, "") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused("event_malformed", f"not {wanted}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Refused("event_malformed", f"not UTF-8 at byte {error.start}") from error
+
+
+def _converted(values: Mapping[str, Any], kind: type[T], prefix: str) -> T:
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise _refused(error, prefix) from error
+
+
+def _refused(error: msgspec.ValidationError, prefix: str) -> Refused:
+    """What msgspec found, with the field's name in front and, for a type of file, the types there are."""
+    match = _PATH.search(str(error))
+    where, reason = prefix + match[1] if match and match[1] else "", _reason(error)
+    if where.endswith("media_type"):
+        accepted = ", ".join(ACCEPTED)
+        return Refused(
+            "document_type_unsupported", f"{where}: {reason}; accepted: {accepted}", errors=(FieldError(where, reason, accepted),)
+        )
+    return _malformed(where or "the event", f"{reason}, as docs/upstream.md shows it")
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    return _PATH.sub("", str(error))
