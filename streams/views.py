@@ -27,6 +27,7 @@ from schemas.records import (
 from streams.agent import Place
 from streams.counters import Change, Counter, tumbling
 from streams.tables import Put, RecordTable, order_of
+from streams.visibility import NEVER
 
 DAY_S = 86_400
 USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
@@ -73,7 +74,7 @@ class Views:
         match event:
             case MessageChanged():
                 await self.messages.put_many([message_put(event, place)])
-            case DocumentProgressed():
+            case DocumentProgressed() if is_of_a_version(event):
                 await self.documents.put_many([progress_put(event)])
             case ConversationChanged(data=conversation):
                 await self._conversation(conversation, place)
@@ -92,7 +93,7 @@ class Views:
 
     async def apply_many(self, events: Sequence[tuple[Event, Place]]) -> None:
         """The same for several, those of which there are many in few round trips."""
-        progressed = [progress_put(event) for event, _ in events if isinstance(event, DocumentProgressed)]
+        progressed = [progress_put(event) for event, _ in events if isinstance(event, DocumentProgressed) and is_of_a_version(event)]
         if progressed:
             await self.documents.put_many(progressed)
         changed = [(event, place) for event, place in events if isinstance(event, MessageChanged)]
@@ -136,6 +137,11 @@ def message_put(event: MessageChanged, place: Place) -> Put[Message]:
     message = event.data
     order = order_of(message.attempt, place.offset)
     return Put(f"{event.tenant}/{message.conversation_id}", message.id, message, order, _rank(message.created_at))
+
+
+def is_of_a_version(event: DocumentProgressed) -> bool:
+    """False for what was refused at the inbox: its sender is told, but there is no document, or it stands where it stood."""
+    return event.data.version > NEVER
 
 
 def progress_put(event: DocumentProgressed) -> Put[Progress]:
