@@ -45,7 +45,7 @@ async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
 
     async def make() -> Response[Any]:
         if data.document_id is not None:
-            document_id = _checked("document_id", data.document_id)
+            document_id = checked_id("document_id", data.document_id)
         else:
             document_id = await request.new_id("document", request.user.tenant, request.user.account_id)
         return await _submitted(request, str(knowledge_base_id), document_id, data)
@@ -64,7 +64,7 @@ async def replace(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, data: JSONBody[DocumentReplace]
 ) -> Response[DocumentAccepted]:
     """As submitting with this id. Readers see the old version until the new one is whole."""
-    return await _submitted(request, str(knowledge_base_id), _checked("path.document_id", document_id), data)
+    return await _submitted(request, str(knowledge_base_id), checked_id("path.document_id", document_id), data)
 
 
 @get("/knowledge/{knowledge_base_id:str}/documents", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List documents")
@@ -159,7 +159,7 @@ def _check_text(request: ApiRequest, text: str) -> None:
         raise refused_field("text", "has nothing but white space", "some text", code="document_empty")
 
 
-def _checked(field: str, document_id: str) -> str:
+def checked_id(field: str, document_id: str) -> str:
     """One rule for ids in bodies and in paths; a pattern alone would let a line feed at the end pass."""
     if not document_id.isprintable():
         raise refused_field(field, "has characters that cannot be printed", "1 to 200 printable characters, no slash")
