@@ -11,12 +11,14 @@ from typing import Protocol
 
 from prometheus_client import Counter
 
+from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import vector_index
 from adapters.models.choose import answer_model
 from adapters.redis import Client
-from agents import admit, embed, meter, parse, project, route
+from agents import embed, meter, parse, project, route
+from agents.admit import Admit
 from agents.generate import Generate
 from agents.index import Index
 from agents.lookup import Lookup
@@ -29,6 +31,7 @@ from streams import topics
 from streams.agent import Agent, Lane
 from streams.counters import CounterFeed
 from streams.gaps import GapReader
+from streams.inbox import Sizes
 from streams.mirror import Mirror
 from streams.searching import Engine, Searching
 from streams.turns import CancelWatch, Turns
@@ -137,18 +140,20 @@ def tables(parts: Parts) -> Lane:
         return await views.knowledge_bases.get(tenant, knowledge_base) is not None
 
     inboxes = tuple(topics.inbox(tenant) for tenant in settings.lanes.inboxes)
+    blobs = BlobStore(settings)
+    incoming = Admit(
+        has_knowledge_base=has_knowledge_base,
+        blobs=blobs,
+        sizes=Sizes(settings.limits.document_inline_bytes_max, settings.documents.file_bytes_max),
+        random_bytes=secrets.token_bytes,
+    )
     agents = (
-        admit.agent(
-            inboxes,
-            has_knowledge_base=has_knowledge_base,
-            text_bytes_max=settings.limits.document_inline_bytes_max,
-            random_bytes=secrets.token_bytes,
-        ),
+        incoming.agent(inboxes),
         route.agent(_visibility(parts)),
         project.agent(views),
         meter.agent(feed),
     )
-    return _lane("tables", agents, started=(feed,), pace_s=TABLES_PACE_S)
+    return _lane("tables", agents, opened=(blobs,), started=(feed,), pace_s=TABLES_PACE_S)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
