@@ -57,6 +57,7 @@ class Sources:
                     charset=kept.page.charset,
                     password=password,
                     url=kept.page.url,
+                    digest=kept.blob.sha256,
                 )
         elif document.blob is not None:
             async with self._blobs.local_path(document.blob) as path:

@@ -93,9 +93,10 @@ class Index:
             await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
             return self.told(event, "embedding", context, done=batch.first + len(batch.chunks))
         if batch.quiet:
-            await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
-            await self.visibility.built(event.subject, batch.shelf.generation, batch.version)
-            seen = True
+            seen = not await self.visibility.superseded(event.subject, batch.version)
+            if seen:
+                await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
+                await self.visibility.built(event.subject, batch.shelf.generation, batch.version)
         else:
             seen = await self.visibility.indexed(event.subject, batch.version, remembered(batch))
         return await self.finished(event, index, context, seen=seen)
@@ -134,8 +135,9 @@ class Index:
         if not seen:
             return await self.discard(event, index)  # withdrawn or replaced while its points were being stored
         removed = 0
-        if batch.earlier:  # a document that was never here before has left nothing to remove
-            removed = await index.remove(event.tenant, _shelf(batch), batch.document_id, below_or_equal=batch.version - 1)
+        # a document that was never here before has left nothing to remove; a quiet version takes nobody's place yet
+        if batch.earlier and not batch.quiet:
+            removed = await self.clear(event.tenant, batch.knowledge_base_id, batch.document_id, batch.version - 1)
         await self.leave(event)
         return self.told(event, "indexed", context, removed=removed, done=batch.total)
 
@@ -154,10 +156,7 @@ class Index:
         gone = event.data
         removed = 0
         if gone.version >= 0:
-            for shelf in self.plans.plan(event.tenant, gone.knowledge_base_id).shelves:
-                name = ids.shelf_name(gone.knowledge_base_id, shelf.generation)
-                index = (await self.engines.of(shelf.embedding)).index
-                removed += await index.remove(event.tenant, name, gone.document_id, below_or_equal=gone.version)
+            removed = await self.clear(event.tenant, gone.knowledge_base_id, gone.document_id, gone.version)
         for path in gone.blobs:
             await self.files.delete(path)
         if gone.blobs:
@@ -168,6 +167,15 @@ class Index:
             knowledge_base_id=gone.knowledge_base_id, document_id=gone.document_id, version=gone.version, state="deleted", removed=removed
         )
         return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
+
+    async def clear(self, tenant: str, knowledge_base: str, document: str, version: int) -> int:
+        """Points up to this version leave every shelf; returns how many they were."""
+        removed = 0
+        for shelf in self.plans.plan(tenant, knowledge_base).shelves:
+            index = (await self.engines.of(shelf.embedding)).index
+            name = ids.shelf_name(knowledge_base, shelf.generation)
+            removed += await index.remove(tenant, name, document, below_or_equal=version)
+        return removed
 
     async def discard(self, event: DocumentEmbedded, index: VectorIndex) -> Sequence[Outgoing]:
         """Leave nothing of a version that nobody may see."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.children.worker import Outcome, TextWorker
 from adapters.parsing.source import Source
@@ -28,8 +29,10 @@ from schemas.documents import (
     State,
 )
 from schemas.errors import Problem
+from schemas.settings import Retrieval
 from streams.agent import Agent, Context, Outgoing, Place
 from streams.express import Express
+from streams.sameness import content_hash_of, unchanged
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
 from streams.visibility import Visibility
 
@@ -53,6 +56,7 @@ class Parse:
     sources: Sources
     visibility: Visibility
     express: Express
+    retrieval: Retrieval
 
     def agent(self, name: str, reads: Topic, in_flight_max: int) -> Agent:
         """One agent per lane (``parse_express``, ``parse_bulk``): bulk gets the smaller share of what runs at once."""
@@ -65,10 +69,19 @@ class Parse:
         if standing.supersedes(work.version):
             await self.leave(event)
             return []
-        async with self.telling(event, context):
-            document = work.document
-            async with self.sources.of(document, key=event.subject, version=work.version, tenant=event.tenant) as source:
-                outcome = await self.worker.parse(source, title=given_title(document), lane=work.lane, shelf=work.shelf, known=known)
+        document = work.document
+        async with (
+            self.telling(event, context),
+            self.sources.of(document, key=event.subject, version=work.version, tenant=event.tenant) as source,
+        ):
+            if document.url:
+                fetched = content_hash_of(document, work.shelf, self.retrieval, source.digest)
+                event = replace(event, data=replace(work, content_hash=fetched))
+                before = await self.visibility.before(event.subject)
+                if not work.quiet and unchanged(document, fetched, before, work.version):
+                    await self.leave(event)
+                    return self.told(event, "unchanged", 3, context, chunks=before.chunks)
+            outcome = await self.worker.parse(source, title=given_title(document), lane=work.lane, shelf=work.shelf, known=known)
         if outcome.vectors:
             return embedded(event, outcome, self.worker.embedding_name(work.shelf), context)
         return [*chunked(event, outcome, context), *self.told(event, "embedding", 1, context, chunks=len(outcome.chunks))]
@@ -91,7 +104,7 @@ class Parse:
         """The news, unless it is about a shelf that nobody sees."""
         if event.data.quiet:
             return []
-        data = msgspec.structs.replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
+        data = replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
         return [
             Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
         ]

@@ -5,7 +5,6 @@ its points are removed afterwards. What says nothing new is not worked at all. M
 lane so that people never wait for them.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +13,6 @@ import msgspec
 
 from schemas import ids
 from schemas.documents import (
-    Document,
     DocumentProgressed,
     DocumentQueued,
     DocumentRemovalRequested,
@@ -23,7 +21,6 @@ from schemas.documents import (
     Lane,
     Progress,
     Removal,
-    Shelf,
     Submitted,
     Work,
 )
@@ -32,10 +29,10 @@ from schemas.indexes import IndexPlan
 from schemas.settings import Retrieval
 from streams.agent import Agent, Context, Outgoing
 from streams.express import Express
+from streams.sameness import content_hash_of, unchanged
 from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_SUBMITTED
 from streams.visibility import NEVER, Before, Visibility
 
-PIPELINE = 1  # of parsing and chunking: raise it when the same document would come out better, and "unchanged" ones are worked again
 NAME = "route"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
 
@@ -105,30 +102,6 @@ class Route:
         return [
             Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now(), ordinal=9))
         ]
-
-
-def content_hash_of(document: Document, shelf: Shelf, retrieval: Retrieval) -> str:
-    """SHA-256 of all that decides what its points are; "" for a web page, which nobody knows before it is fetched."""
-    if document.url:
-        return ""
-    content = document.blob.sha256 if document.blob else document.text
-    making = (
-        PIPELINE,
-        shelf.chunk_tokens or retrieval.chunk_tokens,
-        shelf.chunk_tokens_max or retrieval.chunk_tokens_max,
-        shelf.embedding or retrieval.embedding,
-        retrieval.embedding_name,
-        retrieval.embedding_dimensions,
-        shelf.generation,
-    )
-    said = (document.title, document.media_type, document.filename, document.charset, sorted(document.metadata.items()))
-    return hashlib.sha256(msgspec.msgpack.encode((making, said, content))).hexdigest()
-
-
-def unchanged(document: Document, content_hash: str, before: Before, version: int) -> bool:
-    """Readers see this very content already."""
-    shown = before.standing.shown
-    return bool(content_hash) and not document.force and shown is not None and shown < version and before.content_hash == content_hash
 
 
 def unchanged_progress(event: DocumentSubmitted, version: int, chunks: int, context: Context) -> Outgoing:

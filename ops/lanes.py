@@ -14,26 +14,35 @@ from prometheus_client import Counter
 from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
+from adapters.fetch import Fetcher
 from adapters.index.choose import vector_index
+from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model
 from adapters.redis import Client
-from agents import embed, meter, parse, project, route
+from adapters.sources import Sources, file_of
+from agents import meter, project
 from agents.admit import Admit
+from agents.embed import Embed
 from agents.generate import Generate
 from agents.index import Index
 from agents.lookup import Lookup
+from agents.parse import Parse
 from agents.retrieve import Retrieve
+from agents.route import Route
 from schemas import ids
-from schemas.errors import ConfigurationError, Unavailable
+from schemas.errors import ConfigurationError
 from schemas.indexes import IndexPlan
 from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane
 from streams.counters import CounterFeed
+from streams.engines import Engines
+from streams.express import Express
 from streams.gaps import GapReader
 from streams.inbox import Sizes
 from streams.mirror import Mirror
-from streams.searching import Engine, Searching
+from streams.searching import Searching
+from streams.shelves import Shelves
 from streams.turns import CancelWatch, Turns
 from streams.views import Views, usage_counter
 from streams.visibility import Sight, Visibility
@@ -87,23 +96,22 @@ def lane(name: str, parts: Parts) -> Lane:
 def knowledge(parts: Parts) -> Lane:
     """Waits for the index; with the embedded engine there is one such worker."""
     settings, retrieval = parts.settings, parts.settings.retrieval
-    visibility, mirror = _visibility(parts), Mirror(settings.kafka)
+    visibility, mirror, shelves = _visibility(parts), Mirror(settings.kafka), Shelves(settings.kafka)
     from_mirror = Counter(
         "claw_visibility_mirror_answers_total", "Looks at the visibility record that the mirror answered: Redis was down."
     )
-    encoder = QueryEncoder(retrieval)
-    index = vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    async def engine_of(embedding: str) -> Engine:
-        if embedding not in {"", retrieval.embedding}:
-            raise Unavailable("index_unavailable", f"no index of {embedding} embeddings is open here")
-        return Engine(index, encoder)
+    def make_index(encoder: QueryEncoder) -> VectorIndex:
+        return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    searching = Searching(engine_of, Sight(visibility, mirror, from_mirror.inc), _OneShelf(), retrieval.candidates)
-    retrieve = Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX)
-    lookup = Lookup(searching, QUESTIONS_IN_FLIGHT_MAX)
-    store = Index(index, visibility, encoder.embedding_name, UPSERTS_IN_FLIGHT_MAX)
-    return _lane("knowledge", (retrieve.agent(), lookup.agent(), store.agent()), opened=(index, encoder), started=(mirror,))
+    engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
+    searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
+    agents = (
+        Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
+        Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
+        Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
+    )
+    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves))
 
 
 def chat(parts: Parts) -> Lane:
@@ -115,16 +123,18 @@ def chat(parts: Parts) -> Lane:
 
 
 def documents(parts: Parts) -> Lane:
-    """Waits for CPU, in child processes, and for an embedding provider where one is configured."""
-    worker, visibility = TextWorker(parts.settings.retrieval), _visibility(parts)
+    """Waits for CPU, in child processes, for an embedding provider where one is configured, and for web pages."""
+    settings, visibility, express = parts.settings, _visibility(parts), _express(parts)
+    worker = TextWorker(settings.retrieval, settings.documents)
+    fetcher = Fetcher(settings.documents)
+    blobs, sources = _sources(settings, fetcher)
+    parse = Parse(worker, sources, visibility, express, settings.retrieval)
     agents = (
-        parse.agent(
-            "parse_express", topics.DOCUMENTS_QUEUED_EXPRESS, worker=worker, visibility=visibility, in_flight_max=EXPRESS_IN_FLIGHT_MAX
-        ),
-        parse.agent("parse_bulk", topics.DOCUMENTS_QUEUED_BULK, worker=worker, visibility=visibility, in_flight_max=BULK_IN_FLIGHT_MAX),
-        embed.agent(worker=worker, visibility=visibility, in_flight_max=EMBEDDINGS_IN_FLIGHT_MAX),
+        parse.agent("parse_express", topics.DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
+        parse.agent("parse_bulk", topics.DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
+        Embed(worker, visibility, express, EMBEDDINGS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("documents", agents, started=(worker,))
+    return _lane("documents", agents, opened=(blobs, fetcher), started=(worker,))
 
 
 def tables(parts: Parts) -> Lane:
@@ -140,7 +150,7 @@ def tables(parts: Parts) -> Lane:
         return await views.knowledge_bases.get(tenant, knowledge_base) is not None
 
     inboxes = tuple(topics.inbox(tenant) for tenant in settings.lanes.inboxes)
-    blobs = BlobStore(settings)
+    blobs, shelves = BlobStore(settings), Shelves(settings.kafka)
     incoming = Admit(
         has_knowledge_base=has_knowledge_base,
         blobs=blobs,
@@ -149,11 +159,11 @@ def tables(parts: Parts) -> Lane:
     )
     agents = (
         incoming.agent(inboxes),
-        route.agent(_visibility(parts)),
+        Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of).agent(),
         project.agent(views),
         meter.agent(feed),
     )
-    return _lane("tables", agents, opened=(blobs,), started=(feed,), pace_s=TABLES_PACE_S)
+    return _lane("tables", agents, opened=(blobs,), started=(feed, shelves), pace_s=TABLES_PACE_S)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
@@ -161,6 +171,15 @@ BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": 
 
 def _visibility(parts: Parts) -> Visibility:
     return Visibility(parts.redis, parts.settings.redis.key_prefix)
+
+
+def _express(parts: Parts) -> Express:
+    return Express(parts.redis, parts.settings.redis.key_prefix)
+
+
+def _sources(settings: Settings, fetcher: Fetcher | None = None) -> tuple[BlobStore, Sources]:
+    blobs = BlobStore(settings)
+    return blobs, Sources(blobs, fetcher or Fetcher(settings.documents), settings.auth.secret)
 
 
 def _lane(

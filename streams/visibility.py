@@ -81,10 +81,22 @@ if (tonumber(redis.call('HGET', KEYS[1], 'deleted')) or -1) < tonumber(ARGV[1]) 
 end
 """)
 
-# KEYS record; ARGV field, version, code of a failure or "". The highest version stays; of one version, what was said last.
+# KEYS record; ARGV generation, version, code of a failure or "". What is held and what failed are kept apart, each at its highest version:
+# a bad new version says nothing about the one before.
 _BUILT = Script("""
-local old = tonumber(string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^%-?%d+')) or -1
-if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3]) end
+local field = (ARGV[3] == '' and 'b:' or 'f:') .. ARGV[1]
+local old = tonumber(string.match(redis.call('HGET', KEYS[1], field) or '', '^%-?%d+')) or -1
+if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], field, ARGV[2] .. ' ' .. ARGV[3]) end
+""")
+
+# KEYS record; ARGV generation.
+_FORGET = Script("""
+local hashes = 'h:' .. ARGV[1] .. ':'
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field == 'b:' .. ARGV[1] or field == 'f:' .. ARGV[1] or string.find(field, hashes, 1, true) == 1 then
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
 """)
 
 # KEYS record; ARGV litter that is gone.
@@ -110,8 +122,11 @@ class Standing(Struct, frozen=True):
         return version == self.visible and version > self.deleted
 
     def supersedes(self, version: int) -> bool:
-        """Work on this version is in vain: there is a newer one, or it was withdrawn."""
-        return version < self.latest or version <= self.deleted
+        """Work on this version is in vain: there is a newer one, or it was withdrawn.
+
+        What readers see is worth work until something else takes its place: a newer version may fail, or say nothing new.
+        """
+        return version <= self.deleted or (version < self.latest and version != self.visible)
 
 
 class Before(Struct, frozen=True):
@@ -136,9 +151,10 @@ class Stored(Struct, frozen=True, kw_only=True):
 
 
 class Built(Struct, frozen=True):
-    """The newest version that a shelf beside the visible one holds (-1 for none), or could not hold (then ``code`` says why)."""
+    """The newest version that one shelf holds (-1 for none), and the newest that it could not hold, for which ``code`` says why."""
 
     version: int = NEVER
+    failed: int = NEVER
     code: str = ""
 
 
@@ -163,6 +179,11 @@ class Visibility:
         """The same for several (key, version, file) in one round trip."""
         rows = await _SUBMITTED.many(self._redis, [((self._record(key),), (version, blob)) for key, version, blob in submissions])
         return [Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])), _lines(row[6])) for row in rows]
+
+    async def before(self, key: str) -> Before:
+        """How the document stands now."""
+        row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
+        return Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])))
 
     async def withdrawn(self, key: str, version: int) -> tuple[str, ...]:
         """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
@@ -201,12 +222,16 @@ class Visibility:
 
     async def built(self, key: str, generation: int, version: int, code: str = "") -> None:
         """A shelf that readers do not see holds all of this version, or cannot: then ``code`` says why."""
-        await _BUILT(self._redis, (self._record(key),), (f"b:{generation}", version, code))
+        await _BUILT(self._redis, (self._record(key),), (generation, version, code))
 
     async def built_versions(self, keys: Sequence[str], generation: int) -> dict[str, Built]:
         """What that shelf holds of each document."""
-        rows = await self._rows(keys, f"b:{generation}")
-        return {key: _built(row[0]) for key, row in rows.items()}
+        rows = await self._rows(keys, f"b:{generation}", f"f:{generation}")
+        return {key: _built(*row) for key, row in rows.items()}
+
+    async def forget(self, keys: Sequence[str], generation: int) -> None:
+        """A shelf is gone: nothing is remembered of what it held."""
+        await _FORGET.many(self._redis, [((self._record(key),), (generation,)) for key in keys])
 
     async def superseded(self, key: str, version: int) -> bool:
         """Work on this version is in vain."""
@@ -285,6 +310,7 @@ def _packed(hashes: Sequence[str]) -> bytes:
     return b"".join(map(bytes.fromhex, hashes))
 
 
-def _built(value: bytes | None) -> Built:
-    version, _, code = _text(value).partition(" ")
-    return Built(_version(version.encode() or None), code)
+def _built(held: bytes | None, failed: bytes | None) -> Built:
+    version, _, _ = _text(held).partition(" ")
+    of, _, code = _text(failed).partition(" ")
+    return Built(_version(version.encode() or None), _version(of.encode() or None), code)

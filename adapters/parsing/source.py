@@ -52,6 +52,7 @@ class Source(Struct, frozen=True, kw_only=True):
     charset: str = ""
     password: str = ""
     url: str = ""  # of a fetched page: only what a reader would read of it counts
+    digest: str = ""  # SHA-256 of a fetched page's content, in hex
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,58 @@
+"""Batches of chunks: bounded, complete, in order; parts of a batch whose vectors are too many for one event."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.children.worker import Outcome
+from agents import embed, parse
+from schemas.documents import Chunk, Document, DocumentQueued, Vectors, Work
+from tests.agents.ports import context, header
+
+KEY = "acme/kb/doc"
+
+
+def queued(**fields) -> DocumentQueued:
+    document = Document(**{"knowledge_base_id": "kb", "document_id": "doc", "title": "doc", "text": "x"} | fields)
+    return DocumentQueued(**header("q", KEY), data=Work(version=3, lane="bulk", document=document, content_hash="ab", earlier=True))
+
+
+def outcome(count: int, title: str = "A heading") -> Outcome:
+    chunks = [Chunk(ordinal=n, text=f"chunk {n}", hash=f"{n:032x}") for n in range(count)]
+    return Outcome(title=title, media_type="text/plain", chars=9, chunks=chunks, vectors=[], notes=())
+
+
+@given(st.lists(st.integers(1, 90_000), max_size=200))
+def test_batches_are_bounded_and_nothing_is_lost(sizes):
+    chunks = [Chunk(ordinal=n, text="x" * size) for n, size in enumerate(sizes)]
+    parts = list(parse.split(chunks))
+    assert [chunk for part in parts for chunk in part] == chunks
+    for part in parts:
+        assert len(part) <= parse.BATCH_CHUNKS_MAX
+        assert len(part) == 1 or sum(len(msgspec.json.encode(chunk)) for chunk in part) <= parse.BATCH_BYTES_MAX
+
+
+def test_batches_say_where_they_stand():
+    outgoing = parse.chunked(queued(), outcome(130), context())
+    batches = [each.event.data for each in outgoing]
+    assert [(b.first, len(b.chunks), b.last, b.total) for b in batches] == [(0, 64, False, 130), (64, 64, False, 130), (128, 2, True, 130)]
+    assert {(b.title, b.content_hash, b.earlier) for b in batches} == {("A heading", "ab", True)}  # the id is no title
+    assert len({each.event.id for each in outgoing}) == 3
+
+
+def test_a_document_is_called_what_its_owner_calls_it_then_what_it_calls_itself_then_by_its_file():
+    assert next(parse.batches(queued(title="Mine"), outcome(1))).title == "Mine"
+    assert next(parse.batches(queued(filename="a.pdf"), outcome(1, title=""))).title == "a.pdf"
+    assert next(parse.batches(queued(), outcome(1, title=""))).title == "doc"
+
+
+@given(count=st.integers(1, 64), dimensions=st.sampled_from([256, 1024, 4096, 8192]), last=st.booleans())
+def test_vectors_fit_their_events(count, dimensions, last):
+    batch = msgspec.structs.replace(next(parse.batches(queued(), outcome(count))), last=last)
+    vectors = [Vectors(dense="A" * (dimensions * 16 // 3), indices="AAAA", values="AAAA")] * count
+    parts = list(embed.parts(batch, vectors))
+    assert [chunk for part, _ in parts for chunk in part.chunks] == list(batch.chunks)
+    assert [part.first for part, _ in parts] == [part.chunks[0].ordinal for part, _ in parts]
+    assert [part.last for part, _ in parts] == [False] * (len(parts) - 1) + [last]
+    assert all(len(rows) == len(part.chunks) for part, rows in parts)
+    assert all(sum(len(row.dense) for row in rows) <= embed.EVENT_BYTES_MAX for _, rows in parts)
