@@ -1,0 +1,86 @@
+"""Encrypted Office files: opened with their password, in memory."""
+
+from io import BytesIO
+from typing import Any
+
+import msoffcrypto  # type: ignore[import-untyped]
+import olefile  # type: ignore[import-untyped]
+from msoffcrypto import exceptions
+
+from schemas.errors import Refused
+
+INFO_BYTES_MAX = 64 * 1024  # keys and salts; real ones have about 1 KB
+SPINS_MAX = 1_000_000  # hashes to try one password; Office does 100,000, a tenth of a second
+XLS_BYTES_MAX = 32 * 1024**2  # an old workbook takes ten times its size while it is decrypted
+UNASKED_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel opens with it what only must not be changed
+_INFO, _WORKBOOKS = "EncryptionInfo", ("Workbook", "Book")
+# what a broken container or broken keys make the two libraries raise
+_BROKEN = (
+    exceptions.FileFormatError,
+    exceptions.ParseError,
+    exceptions.DecryptionError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+)
+
+
+def decrypt(data: bytes, password: str) -> bytes:
+    """The file inside an OLE2 container: a package that was encrypted, or an old workbook as it is without its encryption.
+
+    Raises Refused: ``password_required``, ``password_wrong``, ``document_type_unsupported`` (DOC, PPT), ``document_unreadable``.
+    """
+    try:
+        names = _names(data)
+        if _INFO not in names and not names.intersection(_WORKBOOKS):
+            raise Refused("document_type_unsupported", "it is an Office file of before 2007 and no workbook")
+        if "Book" in names:  # Excel 5 and 95, which msoffcrypto does not know
+            return data
+        file = msoffcrypto.OfficeFile(BytesIO(data))
+        if not file.is_encrypted():
+            return data
+        if file.format != "ooxml" and len(data) > XLS_BYTES_MAX:
+            raise Refused("document_too_complex", f"an encrypted old workbook may have {XLS_BYTES_MAX:,} bytes")
+        return _opened(file, password)
+    except _BROKEN as error:
+        raise Refused("document_unreadable", f"its container or its encryption is broken: {error}") from error
+
+
+def _names(data: bytes) -> set[str]:
+    """The streams at the top. What describes the encryption is looked at first: it is XML that msoffcrypto reads without a care."""
+    with olefile.OleFileIO(BytesIO(data)) as container:
+        names = {path[0] for path in container.listdir() if len(path) == 1}
+        if _INFO in names:
+            if container.get_size(_INFO) > INFO_BYTES_MAX:
+                raise Refused("document_unreadable", "the description of its encryption is too long")
+            if b"<!DOCTYPE" in container.openstream(_INFO).read().replace(b"\0", b""):
+                raise Refused("document_unreadable", "the description of its encryption declares a document type")
+    return names
+
+
+def _opened(file: Any, password: str) -> bytes:
+    if file.format == "ooxml" and file.type == "agile" and file.info["spinValue"] > SPINS_MAX:
+        raise Refused("document_too_complex", f"its password is hashed more than {SPINS_MAX:,} times")
+    if not _loads(file, password or UNASKED_PASSWORD):
+        raise Refused("password_wrong" if password else "password_required")
+    opened = BytesIO()
+    try:
+        file.decrypt(opened)
+    except exceptions.InvalidKeyError as error:
+        raise Refused("password_wrong" if password else "password_required") from error
+    return opened.getvalue()
+
+
+def _loads(file: Any, password: str) -> bool:
+    try:
+        if file.format == "ooxml":
+            file.load_key(password=password, verify_password=True)
+        else:
+            file.load_key(password=password)
+    except exceptions.InvalidKeyError:
+        return False
+    return True

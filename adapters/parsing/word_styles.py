@@ -1,0 +1,164 @@
+"""What styles and list definitions of a Word file mean: levels of headings, and the numbers that Word shows but does not write."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+CHAIN_MAX = 20  # styles based on each other; a ring of them ends here
+BODY_OUTLINE = 9  # this outline level says: no heading
+LEVELS = 9  # of a list
+NUMBER_MAX = 99_999  # of an item; beyond that nobody counts
+_HEADING = re.compile(r"(?:heading|标题|標題|見出し|제목|titre|überschrift|título|titolo|заголовок)\s*([1-9])", re.IGNORECASE)
+_TITLES = ("title", "标题", "標題")
+_PLACEHOLDER = re.compile(r"%([1-9])")
+_DIGITS = "零一二三四五六七八九"
+_CIRCLED_MAX = 20
+_ROMAN = dict(zip((1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1), "m cm d cd c xc l xl x ix v iv i".split(), strict=True))
+_CHINESE = {f"{country}Counting{how}" for country in ("chinese", "taiwanese", "japanese") for how in ("", "Thousand")}
+_CHINESE_MAX = 9_999
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    name: str
+    based_on: str
+    properties: Any  # w:pPr, or None
+
+
+class Styles:
+    """The paragraph styles of a file; ``tree`` is styles.xml, or None."""
+
+    def __init__(self, tree: Any) -> None:
+        self._styles: dict[str, _Style] = {}
+        self._default = ""
+        for element in () if tree is None else tree.iter(W + "style"):
+            if element.get(W + "type") == "paragraph":
+                style_id = element.get(W + "styleId", "")
+                self._styles[style_id] = _Style(value(element, "name"), value(element, "basedOn"), element.find(W + "pPr"))
+                if element.get(W + "default") in ("1", "true"):
+                    self._default = style_id
+
+    def level(self, paragraph: Any) -> int:
+        """1 and up of a heading, 0 of anything else."""
+        own = paragraph.find(W + "pPr")
+        if own is not None and own.find(W + "outlineLvl") is not None:
+            return _outline(own)
+        for style in self._chain(own):
+            if match := _HEADING.fullmatch(style.name.strip()):
+                return int(match[1])
+            if style.name.strip().lower() in _TITLES:
+                return 1
+            if style.properties is not None and style.properties.find(W + "outlineLvl") is not None:
+                return _outline(style.properties)
+        return 0
+
+    def numbering(self, paragraph: Any) -> tuple[str, int]:
+        """The list that a paragraph belongs to (empty: none) and its level in it, from 0; its own word or that of its style."""
+        own = paragraph.find(W + "pPr")
+        list_id, level = "", ""
+        for properties in (own, *(style.properties for style in self._chain(own))):
+            element = properties.find(W + "numPr") if properties is not None else None
+            if element is not None:
+                list_id = list_id or value(element, "numId")
+                level = level or value(element, "ilvl")
+        return ("" if list_id == "0" else list_id), number(level, 0, LEVELS - 1)
+
+    def _chain(self, properties: Any) -> list[_Style]:
+        """The paragraph's style and those it is based on."""
+        style_id = (value(properties, "pStyle") if properties is not None else "") or self._default
+        chain: list[_Style] = []
+        while (style := self._styles.get(style_id)) is not None and len(chain) < CHAIN_MAX:
+            chain.append(style)
+            style_id = style.based_on
+        return chain
+
+
+class Numbering:
+    """Counts the items of lists; ``tree`` is numbering.xml, or None."""
+
+    def __init__(self, tree: Any) -> None:
+        self._levels: dict[str, dict[int, Any]] = {}  # by list id
+        self._counted_as: dict[str, str] = {}  # lists of one definition count on together
+        self._counts: dict[str, list[int]] = {}
+        if tree is None:
+            return
+        definitions = {one.get(W + "abstractNumId", ""): one for one in tree.findall(W + "abstractNum")}
+        for element in tree.findall(W + "num"):
+            list_id, abstract = element.get(W + "numId", ""), value(element, "abstractNumId")
+            overrides = element.findall(W + "lvlOverride")
+            levels = [*definitions[abstract].findall(W + "lvl")] if abstract in definitions else []
+            levels += [level for override in overrides for level in override.findall(W + "lvl")]
+            self._levels[list_id] = {number(level.get(W + "ilvl", ""), 0, LEVELS - 1): level for level in levels}
+            self._counted_as[list_id] = f"own {list_id}" if overrides else abstract
+
+    def label(self, list_id: str, level: int) -> str:
+        """What stands before the next item of a list, such as ``第三条`` or ``2.1``; empty for bullets."""
+        levels = self._levels.get(list_id, {})
+        if level not in levels:
+            return ""
+        counts = self._counts.setdefault(self._counted_as[list_id], [0] * LEVELS)
+        for deeper in range(level + 1, LEVELS):
+            counts[deeper] = 0
+        for above in range(level + 1):
+            if counts[above] == 0 or above == level:
+                first = number(value(levels[above], "start"), 1, NUMBER_MAX) if above in levels else 1
+                counts[above] = min(counts[above] + 1, NUMBER_MAX) if counts[above] else first
+        if value(levels[level], "numFmt") in ("bullet", "none", ""):
+            return ""
+        return _PLACEHOLDER.sub(lambda match: self._shown(levels, counts, int(match[1]) - 1), value(levels[level], "lvlText")).strip()
+
+    def _shown(self, levels: dict[int, Any], counts: list[int], level: int) -> str:
+        return counted(counts[level], value(levels[level], "numFmt") if level in levels else "decimal")
+
+
+def counted(count: int, style: str) -> str:
+    """A number as Word writes it in a list."""
+    if style in ("lowerLetter", "upperLetter"):
+        letters = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 + 1)
+        return letters.upper() if style == "upperLetter" else letters
+    if style in ("lowerRoman", "upperRoman"):
+        roman = _roman(count)
+        return roman.upper() if style == "upperRoman" else roman
+    if style.startswith("decimalEnclosedCircle") and 0 < count <= _CIRCLED_MAX:
+        return chr(ord("①") + count - 1)
+    if style == "decimalZero":
+        return f"{count:02}"
+    return chinese(count) if style in _CHINESE else str(count)
+
+
+def chinese(count: int) -> str:
+    """1 to 9,999 in Chinese characters, larger ones in digits."""
+    if not 0 < count <= _CHINESE_MAX:
+        return str(count)
+    words, gap = "", False
+    for unit, name in ((1000, "千"), (100, "百"), (10, "十"), (1, "")):
+        digit = count // unit % 10
+        if digit:
+            words += ("零" if gap and words else "") + _DIGITS[digit] + name
+        gap = not digit
+    return words[1:] if words.startswith("一十") else words
+
+
+def value(element: Any, name: str) -> str:
+    """The ``w:val`` of a child."""
+    child = element.find(W + name)
+    return "" if child is None else child.get(W + "val", "")
+
+
+def number(text: str, least: int, most: int) -> int:
+    """A number as a file says it, within bounds; the least one when it is none."""
+    return min(max(int(text), least), most) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) + 1 else least
+
+
+def _outline(properties: Any) -> int:
+    level = number(value(properties, "outlineLvl"), 0, BODY_OUTLINE)
+    return 0 if level == BODY_OUTLINE else level + 1
+
+
+def _roman(count: int) -> str:
+    letters = ""
+    for unit, letter in _ROMAN.items():
+        letters += letter * (count // unit)
+        count %= unit
+    return letters
