@@ -17,9 +17,10 @@ from schemas.documents import DocumentProgressed, Progress, State
 from schemas.errors import Unavailable
 from schemas.events import encode
 from schemas.settings import Kafka
+from streams.express import EXPRESS_MAX, Express
 from streams.mirror import Mirror
 from streams.topics import DOCUMENTS_PROGRESSED
-from streams.visibility import IN_FLIGHT_MAX, Sight, Standing, Visibility
+from streams.visibility import Built, Sight, Standing, Visibility
 
 pytestmark = pytest.mark.stack
 NEWS = st.lists(st.tuples(st.sampled_from(["submitted", "withdrawn", "indexed"]), st.integers(0, 6)), max_size=10)
@@ -48,7 +49,8 @@ async def test_fields_only_grow(visibility: Visibility, news: list[tuple[str, in
     )
     assert await visibility.of([key, "t/kb/none"]) == {key: expected, "t/kb/none": Standing()}
     for version in range(7):
-        assert await visibility.superseded(key, version) == (version < expected.latest or version <= deleted)
+        newer = version < expected.latest and version != expected.visible
+        assert await visibility.superseded(key, version) == (newer or version <= deleted)
 
 
 async def test_a_late_bulk_version_never_comes_back(visibility: Visibility) -> None:
@@ -79,20 +81,40 @@ async def test_poison_reads_as_nothing_known(visibility: Visibility, redis: Clie
     assert await visibility.indexed("t/kb/p", 2)
 
 
-async def test_in_flight_counts_each_version_once(visibility: Visibility, redis: Client, prefix: str) -> None:
-    """Repeats do not count, leaving twice does not hurt, a lost one expires, and the set stays bounded."""
-    assert [await visibility.enter("t", "t/kb/a", 1), await visibility.enter("t", "t/kb/a", 1)] == [1, 1]
-    assert await visibility.enter("t", "t/kb/b", 2) == 2
-    await visibility.leave("t", "t/kb/a", 1)
-    await visibility.leave("t", "t/kb/a", 1)
-    assert await visibility.enter("other", "other/kb/b", 2) == 1
-    assert await visibility.enter("t", "t/kb/c", 3) == 2
-    name = f"{prefix}:inflight:{{t}}"
-    await redis.execute_command("ZADD", name, 1, "2/t/kb/b")  # its hour is long over
-    assert await visibility.enter("t", "t/kb/d", 4) == 2
-    await redis.execute_command("ZADD", name, *(part for n in range(IN_FLIGHT_MAX) for part in (9e12, f"x{n}")))
-    assert await visibility.enter("t", "t/kb/e", 5) > IN_FLIGHT_MAX
-    assert await redis.execute_command("ZSCORE", name, "5/t/kb/e") is None
+async def test_the_express_lane_holds_each_version_once_and_only_so_many(redis: Client, prefix: str) -> None:
+    """A repeat is told the same, leaving twice does not hurt, a lost one is forgotten; each tenant has its own."""
+    express = Express(redis, prefix)
+    assert all([await express.enter("t", f"t/kb/{n}", n) for n in range(EXPRESS_MAX)])
+    assert await express.enter("t", "t/kb/3", 3)
+    assert not await express.enter("t", "t/kb/more", 1)
+    assert await express.enter("other", "other/kb/b", 2)
+    await express.leave("t", "t/kb/3", 3)
+    await express.leave("t", "t/kb/3", 3)
+    assert await express.enter("t", "t/kb/more", 1)
+    assert not await express.enter("t", "t/kb/3", 3)
+    await redis.execute_command("ZADD", f"{prefix}:express:{{t}}", 1, "4/t/kb/4")  # its hour is long over
+    assert await express.enter("t", "t/kb/3", 3)
+
+
+async def test_what_a_shelf_holds_and_what_failed_are_told_apart(visibility: Visibility) -> None:
+    """Each only grows; a newer version that failed does not hide the one before; a shelf that is gone is forgotten alone."""
+    key = "t/kb/doc"
+    assert await visibility.built_versions([key], 1) == {key: Built()}
+    await visibility.built(key, 1, 5)
+    await visibility.built(key, 1, 3)
+    await visibility.built(key, 2, 4)
+    await visibility.built(key, 1, 9, "document_unreadable")
+    await visibility.built(key, 1, 8, "document_empty")
+    await visibility.stored(key, 5, ["00" * 16], generation=1)
+    await visibility.stored(key, 5, ["11" * 16], generation=2)
+    assert await visibility.built_versions([key], 1) == {key: Built(5, 9, "document_unreadable")}
+    await visibility.forget([key, "t/kb/none"], 1)
+    assert (await visibility.built_versions([key], 1))[key] == Built()
+    assert (await visibility.built_versions([key], 2))[key] == Built(4)
+    assert (await visibility.before_work(key, 1, earlier=True))[1] == frozenset()
+    assert (await visibility.before_work(key, 2, earlier=True))[1] == {"11" * 16}
+    await visibility.withdrawn(key, 10)
+    assert (await visibility.built_versions([key], 2))[key] == Built()
 
 
 def progressed(document: str, version: int, state: State) -> bytes:

@@ -1,0 +1,118 @@
+"""A compacted topic read from its beginning and then followed, by one consumer without a group: how a process knows what a topic says."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from adapters.kafka import connection, start
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.topics import Topic
+
+BATCH_MAX = 1_000  # records folded before other tasks get their turn
+CONNECT_S = 10.0  # the broker answers by then, or it is tried again
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.5, 10.0
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Gives every record to ``fold``, in order within a partition; after a lost connection it goes on where it was.
+
+    The broker answers when it has ``fetch_bytes_min`` or ``wait_ms`` have passed: 1 byte means that news comes at once.
+    """
+
+    def __init__(self, kafka: Kafka, topic: Topic, fold: Callable[[ConsumerRecord], None], *, fetch_bytes_min: int, wait_ms: int) -> None:
+        self._kafka = kafka
+        self._topic = kafka.topic_prefix + topic.name
+        self._name = topic.name
+        self._fold = fold
+        self._fetch_bytes_min, self._wait_ms = fetch_bytes_min, wait_ms
+        self._consumer: AIOKafkaConsumer | None = None
+        self._positions: dict[TopicPartition, int] = {}
+        self._goal: dict[TopicPartition, int] | None = None  # where the log ended when it was first reached
+        self._read = asyncio.Event()  # set and replaced after every read
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Everything that was on the log at the start has been read."""
+        return self._goal is not None and self._reached(self._goal)
+
+    async def start(self) -> None:
+        """Begin to read; returns at once."""
+        self._task = asyncio.create_task(self._follow(), name=f"follow-{self._name}")
+
+    async def stop(self) -> None:
+        """Stop reading; what is known stays."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
+
+    async def wait_ready(self, timeout_s: float) -> bool:
+        """Whether everything that was on the log at the start has been read, after at most so long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.ready:
+                    await self._read.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def catch_up(self, timeout_s: float) -> None:
+        """Read all that is on the log now; raises Unavailable("kafka_unavailable") when that takes longer."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self.ready or self._consumer is None:
+                    await self._read.wait()
+                ends = await self._consumer.end_offsets(list(self._positions))
+                while not self._reached(ends):
+                    await self._read.wait()
+        except (OSError, KafkaError) as error:
+            raise Unavailable("kafka_unavailable", f"{self._name} could not be read to its end: {error!r}") from error
+
+    def _reached(self, ends: dict[TopicPartition, int]) -> bool:
+        return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
+
+    async def _follow(self) -> None:
+        pause_s = RECONNECT_S_MIN
+        while True:
+            consumer = AIOKafkaConsumer(
+                self._topic,
+                **connection(self._kafka),
+                group_id=None,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_min_bytes=self._fetch_bytes_min,
+                fetch_max_wait_ms=self._wait_ms,
+            )
+            try:
+                await start(consumer, CONNECT_S)
+                for partition, position in self._positions.items():
+                    consumer.seek(partition, position)
+                if self._goal is None:
+                    self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
+                self._consumer = consumer
+                pause_s = RECONNECT_S_MIN
+                await self._read_on(consumer)
+            except (KafkaError, OSError) as error:  # TimeoutError is one
+                log.warning("topic_not_followed", topic=self._name, error=f"{type(error).__name__}: {error}")
+            finally:
+                self._consumer = None
+                await consumer.stop()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RECONNECT_S_MAX)
+
+    async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            for partition in consumer.assignment():
+                self._positions[partition] = await consumer.position(partition)
+            self._read.set()
+            self._read = asyncio.Event()
+            for records in (await consumer.getmany(timeout_ms=self._wait_ms, max_records=BATCH_MAX)).values():
+                for record in records:
+                    self._fold(record)
