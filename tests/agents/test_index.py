@@ -1,0 +1,199 @@
+"""Index, on the real embedded engine and the real visibility records: whole or not at all, lent vectors, shelves, removal that counts."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from adapters.index.embedded import EmbeddedIndex
+from adapters.redis import Client
+from adapters.sparse import Bm25Encoder, pack
+from agents.index import Index
+from schemas import ids
+from schemas.documents import (
+    Chunk,
+    ChunkBatch,
+    DocumentEmbedded,
+    DocumentRemovalRequested,
+    EmbeddedBatch,
+    Locator,
+    Removal,
+    Shelf,
+    Vectors,
+)
+from schemas.errors import Refused
+from schemas.indexes import IndexPlan
+from streams.express import Express
+from streams.topics import DOCUMENTS_CHUNKED
+from streams.visibility import Visibility
+from tests.agents.ports import context, header
+from tests.agents.test_route import Plans
+
+pytestmark = pytest.mark.stack
+KEY, MODEL = "acme/kb/doc", "toy"
+BM25 = Bm25Encoder()
+
+
+@dataclass
+class Engines:
+    index: EmbeddedIndex
+
+    async def index_of(self, model: str) -> EmbeddedIndex:
+        assert model == MODEL
+        return self.index
+
+    async def of(self, _embedding: str) -> "Engines":
+        return self
+
+
+@dataclass
+class Files:
+    deleted: list[str] = field(default_factory=list)
+
+    async def delete(self, path: str) -> None:
+        self.deleted.append(path)
+
+
+@pytest.fixture
+async def agent(redis: Client, prefix: str, tmp_path: Path) -> AsyncIterator[Index]:
+    index = EmbeddedIndex(tmp_path / "index", model=MODEL, dimensions=4)
+    await index.open()
+    yield Index(Engines(index), Plans(), Visibility(redis, prefix), Express(redis, prefix), Files(), 8)  # type: ignore[arg-type]
+    await index.close()
+
+
+def vectors(text: str) -> Vectors:
+    return pack(BM25.encode_document(text), np.array([len(text), 1, 0, 0], np.float32))
+
+
+NOTHING = Vectors(dense="", indices="", values="")
+
+
+def embedded(
+    version: int, texts: list[str], *, first: int = 0, total: int = 0, lacking: tuple[int, ...] = (), **fields: Any
+) -> DocumentEmbedded:
+    total = total or len(texts)
+    chunks = tuple(
+        Chunk(ordinal=first + n, text=text, hash=ids.derived(text).replace("-", ""), place=Locator(page=n + 1))
+        for n, text in enumerate(texts)
+    )
+    batch = ChunkBatch(
+        knowledge_base_id="kb",
+        document_id="doc",
+        version=version,
+        lane="bulk",
+        title="A title",
+        first=first,
+        total=total,
+        last=first + len(texts) == total,
+        chunks=chunks,
+        content_hash=f"hash of {version}",
+        **fields,
+    )
+    rows = tuple(NOTHING if n in lacking else vectors(text) for n, text in enumerate(texts))
+    return DocumentEmbedded(**header(f"e{version}-{first}", KEY), data=EmbeddedBatch(batch=batch, model=MODEL, vectors=rows))
+
+
+async def texts(agent: Index, version: int, shelf: str = "kb") -> list[str]:
+    index = (await agent.engines.of("")).index
+    return [hit.text for hit in await index.chunks("acme", shelf, "doc", version, first=0, limit=100)]
+
+
+async def shown(agent: Index) -> int | None:
+    return (await agent.visibility.of([KEY]))[KEY].shown
+
+
+async def test_a_version_is_shown_when_the_last_of_it_is_stored_and_the_old_one_goes(agent: Index):
+    await agent.visibility.submitted(KEY, 1)
+    (news,) = await agent.step(embedded(1, ["甲 一", "乙 二"]), context())
+    assert (news.event.data.state, news.event.data.done, await shown(agent)) == ("indexed", 2, 1)
+    before = await agent.visibility.submitted(KEY, 2)
+    assert (before.content_hash, before.chunks) == ("hash of 1", 2)
+    (news,) = await agent.step(embedded(2, ["丙", "丁"], total=3, earlier=True), context())
+    assert (news.event.data.state, news.event.data.done, news.event.data.percent, await shown(agent)) == ("embedding", 2, 72, 1)
+    (news,) = await agent.step(embedded(2, ["戊"], first=2, total=3, earlier=True), context())
+    assert (news.event.data.state, news.event.data.removed, await shown(agent)) == ("indexed", 2, 2)
+    assert await texts(agent, 1) == []
+    assert await texts(agent, 2) == ["丙", "丁", "戊"]
+
+
+async def test_unchanged_chunks_borrow_their_vectors(agent: Index):
+    await agent.visibility.submitted(KEY, 1)
+    await agent.step(embedded(1, ["甲 一", "乙 二"]), context())
+    await agent.visibility.submitted(KEY, 2)
+    _, known = await agent.visibility.before_work(KEY, 0, earlier=True)
+    event = embedded(2, ["乙 二", "新 的"], lacking=(0,), earlier=True)
+    assert event.data.batch.chunks[0].hash in known
+    (news,) = await agent.step(event, context())
+    assert news.event.data.state == "indexed"
+    index = (await agent.engines.of("")).index
+    lent = await index.vectors_of("acme", "kb", "doc", {event.data.batch.chunks[0].hash})
+    dense, sparse = lent[event.data.batch.chunks[0].hash]
+    assert dense[0] / dense[1] == pytest.approx(len("乙 二"))  # the engine keeps it normalised
+    assert sorted(sparse.indices.tolist()) == sorted(BM25.encode_document("乙 二").indices.tolist())
+    _, known = await agent.visibility.before_work(KEY, 0, earlier=True)
+    assert known == {chunk.hash for chunk in event.data.batch.chunks}  # what only version 1 had is forgotten
+
+
+async def test_vectors_that_are_not_there_are_asked_for_once_more(agent: Index):
+    await agent.visibility.submitted(KEY, 2)
+    event = embedded(2, ["甲", "乙"], total=3, lacking=(1,), earlier=True)
+    (again,) = await agent.step(event, context())
+    assert (again.topic, again.event.data.again, again.event.data.chunks) == (DOCUMENTS_CHUNKED, True, event.data.batch.chunks)
+    assert [each.event.data.state for each in await agent.step(embedded(2, ["丙"], first=2, total=3, earlier=True), context())] == [
+        "embedding"
+    ]
+    assert await shown(agent) is None
+    (news,) = await agent.step(embedded(2, ["甲", "乙"], total=3, earlier=True, again=True), context())
+    assert (news.event.data.state, await shown(agent)) == ("indexed", 2)
+
+
+async def test_a_version_with_a_hole_is_never_shown(agent: Index):
+    await agent.visibility.submitted(KEY, 1)
+    with pytest.raises(Refused, match="1 of 3 chunks"):
+        await agent.step(embedded(1, ["丙"], first=2, total=3), context())
+    assert await shown(agent) is None
+
+
+async def test_nothing_is_left_of_what_nobody_may_see(agent: Index):
+    await agent.visibility.submitted(KEY, 1)
+    await agent.visibility.withdrawn(KEY, 4)
+    assert await agent.step(embedded(1, ["甲"]), context()) == []
+    assert await agent.step_many([(embedded(1, ["甲"]), context()), (embedded(3, ["乙"]), context())]) == [[], []]
+    assert await texts(agent, 1) + await texts(agent, 3) == []
+    assert await shown(agent) is None
+
+
+async def test_many_at_once(agent: Index):
+    events = []
+    for n in range(5):
+        event = replace(embedded(n, [f"文 {n}"]), subject=f"acme/kb/{n}", id=f"m{n}")
+        batch = replace(event.data.batch, document_id=str(n))
+        events.append((replace(event, data=replace(event.data, batch=batch)), context()))
+        await agent.visibility.submitted(event.subject, n)
+    outgoing = await agent.step_many(events)
+    assert [each[0].event.data.state for each in outgoing] == ["indexed"] * 5
+    standings = await agent.visibility.of([event.subject for event, _ in events])
+    assert [standing.shown for standing in standings.values()] == list(range(5))
+
+
+async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: Index):
+    shelf = Shelf(generation=1, chunk_tokens=64)
+    agent.plans.plans["kb"] = IndexPlan(tenant="acme", knowledge_base_id="kb", other=shelf, state="building")  # type: ignore[attr-defined]
+    await agent.visibility.submitted(KEY, 1)
+    assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []
+    assert await shown(agent) is None
+    assert (await agent.visibility.built_versions([KEY], 1))[KEY].version == 1
+    assert await texts(agent, 1, ids.shelf_name("kb", 1)) == ["甲"]
+    await agent.step(embedded(1, ["甲"]), context())
+    removal = DocumentRemovalRequested(**header("r", KEY), data=Removal(knowledge_base_id="kb", document_id="doc", version=5, blobs=("x",)))
+    (news,) = await agent.step(removal, context())
+    assert (news.event.data.state, news.event.data.removed) == ("deleted", 2)
+    assert agent.files.deleted == ["x"]  # type: ignore[attr-defined]
+    agent.plans.plans.clear()  # type: ignore[attr-defined]
+    assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []  # given up: nothing is stored
+    assert await texts(agent, 1, ids.shelf_name("kb", 1)) == []
