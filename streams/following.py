@@ -1,7 +1,7 @@
 """The end of a topic, followed: every record that comes after the start is handed on, in this process, once.
 
-For what is of interest only while somebody waits for it. After any failure it goes on where it was; when the log no longer has that place,
-or never had it, ``jumped`` is told that records were missed.
+For what is of interest only while somebody waits for it. After any failure it goes on where it was; where the log has that place no longer,
+it begins at the end anew.
 """
 
 import asyncio
@@ -28,17 +28,26 @@ Take = Callable[[int, int, bytes, bytes | None], None]  # partition, offset, key
 
 
 class Following:
-    """``choose`` gets the number of partitions and returns those to follow. ``jumped`` is called whenever reading begins at the log's end
-    anew: at the start, too.
+    """``choose`` gets the number of partitions and returns those to follow. ``jumped`` is called whenever reading begins at the end anew,
+    at the start too: ``rewind`` offsets before it in each partition, and ``reached`` is set once the end of that time was read.
     """
 
     def __init__(
-        self, kafka: Kafka, topic: Topic, take: Take, *, choose: Callable[[int], Collection[int]], jumped: Callable[[], None]
+        self,
+        kafka: Kafka,
+        topic: Topic,
+        take: Take,
+        *,
+        choose: Callable[[int], Collection[int]],
+        jumped: Callable[[], None] = lambda: None,
+        rewind: int = 0,
     ) -> None:
+        self.reached = asyncio.Event()
         self._topic = kafka.topic_prefix + topic.name
         self._connection = connection(kafka)
-        self._take, self._choose, self._jumped = take, choose, jumped
+        self._take, self._choose, self._jumped, self._rewind = take, choose, jumped, rewind
         self._positions: dict[TopicPartition, int] = {}
+        self._goals: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
 
@@ -103,8 +112,17 @@ class Following:
             consumer.seek(place, offset)
 
     async def _jump(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
-        self._positions.update(await consumer.end_offsets(list(places)))
+        ends = await consumer.end_offsets(list(places))
+        begins = await consumer.beginning_offsets(list(places)) if self._rewind else {}
+        self._goals.update(ends)
+        self._positions.update({place: max(begins.get(place, 0), end - self._rewind) for place, end in ends.items()})
+        self.reached.clear()
         self._jumped()
+        self._look()
+
+    def _look(self) -> None:
+        if all(self._positions[place] >= goal for place, goal in self._goals.items()):
+            self.reached.set()
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -121,3 +139,5 @@ class Following:
                 for record in records:
                     self._positions[place] = record.offset + 1
                     self._take(place.partition, record.offset, record.key or b"", record.value)
+            if not self.reached.is_set():
+                self._look()

@@ -36,10 +36,7 @@ class Inquiries:
     def __init__(self, kafka: Kafka, publisher: Publisher, clock: Clock, *, choose: Callable[[int], int] = secrets.randbelow) -> None:
         self._publisher, self._clock = publisher, clock
         self._waiting: dict[bytes, asyncio.Future[Answer]] = {}
-        self._reached = asyncio.Event()
-        self._following = Following(
-            kafka, REQUESTS_ANSWERED, self._answered, choose=lambda count: (choose(count),), jumped=self._reached.set
-        )
+        self._following = Following(kafka, REQUESTS_ANSWERED, self._answered, choose=lambda count: (choose(count),))
 
     @property
     def open(self) -> int:
@@ -51,7 +48,7 @@ class Inquiries:
         self._following.start()
         try:
             async with asyncio.timeout(START_S_MAX):
-                await self._reached.wait()
+                await self._following.reached.wait()
         except TimeoutError:
             log.warning("inquiries_not_followed_yet")
 
