@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import connect
 from adapters.tokens import Tokens
@@ -43,6 +44,9 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         await asyncio.gather(relay.start(), inquiries.start())
         passwords = Passwords(settings.auth.hash_concurrency)
         stack.callback(passwords.close)
+        blobs = BlobStore(settings)
+        stack.push_async_callback(blobs.close)
+        await blobs.open()
         running = Running()
         stack.push_async_callback(running.stop)
         views = Views(redis, prefix)
@@ -63,6 +67,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             limiting=Limiting(limiter, settings.limits, metrics),
             identities=Identities(tokens, views, clock),
             passwords=passwords,
+            blobs=blobs,
             tokens=tokens,
             running=running,
             metrics=metrics,

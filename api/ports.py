@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import Client
 from adapters.tokens import Tokens
@@ -42,6 +43,7 @@ class Ports:
     limiting: Limiting
     identities: Identities
     passwords: Passwords
+    blobs: BlobStore
     tokens: Tokens
     running: Running
     metrics: Metrics

@@ -74,6 +74,10 @@ class ApiRequest(Request[Caller, Any, Any]):
             data=data,
         )
 
+    def stand_in(self, body: bytes) -> None:
+        """For a body that was read as a stream: the bytes that ``body()`` gives from now on, which tell it from any other."""
+        self._body = body
+
     async def body(self) -> bytes:
         """The whole body; Refused when the client stops in the middle."""
         try:

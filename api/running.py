@@ -4,6 +4,7 @@ Nothing here is the truth: it is read when Redis cannot answer, and what is a se
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
@@ -31,6 +32,7 @@ class Running:
         self.histories: Recent[Conversing, tuple[Turn, ...]] = Recent(HISTORIES_MAX)
         self.locations: Recent[tuple[str, str], Location] = Recent(REPLIES_MAX)  # tenant, reply
         self.streams = 0  # event streams open now
+        self.uploads: Counter[str] = Counter()  # under way now, by account
         self._alone: Recent[Conversing, str] = Recent(REPLIES_MAX)  # turns taken here because Redis could not be asked
         self._read: dict[Conversing, str] = {}  # replies that somebody reads here: open, whatever Redis would say
         self._followers: set[asyncio.Task[None]] = set()
