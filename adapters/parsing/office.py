@@ -109,9 +109,12 @@ class Package:
         return "" if core is None else core.findtext("{http://purl.org/dc/elements/1.1/}title", "").strip()
 
 
-def open_package(entry: Entry) -> Package:
-    """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
-    data, bounds = decrypted(entry), entry.bounds
+def open_package(entry: Entry, opened: bytes | None = None) -> Package:
+    """``opened`` is what ``decrypted`` gave, when that was asked before.
+
+    Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
+    """
+    data, bounds = decrypted(entry) if opened is None else opened, entry.bounds
     # before the directory is read: a million entries would be a gigabyte of them
     if data.count(_DIRECTORY_ENTRY) > bounds.archive_entries_max:
         raise Refused(
