@@ -30,7 +30,16 @@ from schemas.documents import Chunk
 
 START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
 STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
+DRAIN_BYTES = 65_536
 WATCH_S = 0.05  # between looks at a working child's memory
+OUT_OF_MEMORY = (
+    signal.SIGABRT,
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGTRAP,
+    signal.SIGILL,
+)  # how native code ends when an allocation fails
+NEAR_SHARE = 0.5  # of the memory limit when it was last seen: then such an end is put down to it
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -158,7 +167,7 @@ class Child:
             await self._watch(exchange, began, limits)
             answer, chunks = await exchange
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError) as error:
-            raise (await self._obituary()).after(loop.time() - began, self._peak_kib) from error
+            raise (await self._obituary(limits)).after(loop.time() - began, self._peak_kib) from error
         except ChildDied as died:
             raise died.after(loop.time() - began, max(self._peak_kib, memory.peak_kib(self.process.pid))) from None
         finally:
@@ -197,7 +206,15 @@ class Child:
             self._kill()
             await self.process.wait()
         self._kill()  # what it started and left behind
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._drain(), STOP_TIMEOUT_S)
         await asyncio.to_thread(self._folder.remove)
+
+    async def _drain(self) -> None:
+        """What it still said: a pipe with unread words is never closed."""
+        assert self.process.stdout is not None
+        while await self.process.stdout.read(DRAIN_BYTES):
+            pass
 
     async def _exchange(self, message: bytes) -> tuple[Answer, list[Chunk]]:
         assert self.process.stdin is not None
@@ -230,15 +247,20 @@ class Child:
         reply: Reply = reply_decoder.decode(await self.process.stdout.readexactly(self._frame_bytes))
         return reply
 
-    async def _obituary(self) -> ChildDied:
+    async def _obituary(self, limits: Limits) -> ChildDied:
         """Why it ended by itself."""
         try:
             code = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
             return ChildDied("crash", "it fell silent")
-        if code == -signal.SIGXCPU:
+        if code >= 0:
+            return ChildDied("crash", f"the process ended with exit code {code}")
+        name = signal.Signals(-code).name
+        if -code == signal.SIGXCPU:
             return ChildDied("cpu", f"it took more than {self._recipe.cpu_s} s of CPU time")
-        return ChildDied("crash", f"the process ended with {signal.Signals(-code).name if code < 0 else f'exit code {code}'}")
+        if -code in OUT_OF_MEMORY and self._peak_kib > limits.memory_kib * NEAR_SHARE:
+            return ChildDied("memory", f"it ended with {name} on its way beyond {limits.memory_kib // 1024:,} MiB of memory")
+        return ChildDied("crash", f"the process ended with {name}")
 
     def _kill(self) -> None:
         """Also what it started."""

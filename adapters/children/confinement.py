@@ -37,6 +37,9 @@ _TWO_PATHS = frozenset({"os.rename", "os.link", "os.symlink", "shutil.move"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
+KERNEL: list[str] = []  # which of its protections the kernel gave to this process: network, landlock
+
+
 class Forbidden(Refused, PermissionError):
     """A document makes its parser reach outside. A library that was prepared for a denied permission goes on without."""
 
@@ -54,10 +57,12 @@ def isolate(orders: Orders) -> None:
     if sys.platform == "linux":
         if orders.batch:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET)  # a container may forbid it: then the rest has to do
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:  # a container may forbid it: then the rest has to do
+            KERNEL.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        landlock.restrict(libc, writable=[orders.folder, "/dev/null"], programs=_programs())
+        if landlock.restrict(libc, writable=[orders.folder, os.devnull], programs=_programs()):
+            KERNEL.append("landlock")
     if os.getppid() != orders.parent:
         sys.exit(1)
     lower(resource.RLIMIT_CORE, 0)

@@ -20,7 +20,6 @@ from adapters.children.protocol import (
     HEADER,
     Crashed,
     Declined,
-    EncodeTask,
     Orders,
     ParseTask,
     Part,
@@ -54,13 +53,13 @@ def run(load: Callable[[Orders], Work]) -> None:
     """The life of a child; ``load`` is called once it is confined, and is where vendors' modules may be imported."""
     orders = msgspec.json.decode(sys.argv[1], type=Orders)
     confinement.isolate(orders)
-    with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks, os.fdopen(os.dup(1), "wb", buffering=0) as replies:
-        os.dup2(2, 1)  # a library that prints must not break the frames
-        speaker = _Speaker(replies)
-        sys.excepthook = speaker.last_words
-        work = load(orders)
-        confinement.Guard(orders.folder, lambda: _recognise(speaker, orders))
-        speaker.say(Ready())
+    speaker = _Speaker(os.dup(1))
+    os.dup2(2, 1)  # a library that prints must not break the frames
+    sys.excepthook = speaker.last_words
+    work = load(orders)
+    confinement.Guard(orders.folder, lambda: _recognise(speaker, orders))
+    speaker.say(Ready())
+    with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
         _serve(tasks, speaker, work, orders)
 
 
@@ -73,17 +72,17 @@ def parts(chunks: list[Chunk]) -> Iterator[Part]:
 class _Speaker:
     """The child's side of the pipe; Tesseract may be started from any thread."""
 
-    def __init__(self, target: BinaryIO) -> None:
-        self._target, self._lock = target, threading.Lock()
+    def __init__(self, pipe: int) -> None:
+        self._pipe, self._lock = pipe, threading.Lock()
 
     def say(self, reply: Reply) -> None:
         data = frame(reply)
         if len(data) > FRAME_BYTES_MAX:
-            raise Refused("document_too_complex", f"one piece of it makes {len(data):,} bytes (CLAW_RETRIEVAL_CHUNK_TOKENS_MAX)")
+            raise Refused("document_too_complex", f"one piece of what came out of it has {len(data):,} bytes")
         with self._lock:
             rest = memoryview(data)
             while rest:
-                rest = rest[self._target.write(rest) :]
+                rest = rest[os.write(self._pipe, rest) :]
 
     def last_words(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
         """What ended this process, to its parent and to the log."""
@@ -143,6 +142,3 @@ def _read(source: BinaryIO, count: int) -> bytes:
             return b""
         read += part
     return bytes(read)
-
-
-__all__ = ["EncodeTask", "Work", "parts", "run"]

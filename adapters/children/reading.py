@@ -14,7 +14,7 @@ NO_VECTORS = Vectors(dense="", indices="", values="")
 
 def read(task: ParseTask, encoder: TextEncoder | None) -> Iterator[Reply]:
     """The answer to a task. Raises Refused."""
-    parsed = parse(task.source, task.bounds) if "source" in parse.__code__.co_varnames else parse(task.source.media_type, task.source.text)
+    parsed = parse(task.source, task.bounds)
     title = task.title or parsed.title
     chunks = chunk(parsed, title=title, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max)
     encodes = encoder is not None and task.known is not None and len(chunks) <= task.encoded_max

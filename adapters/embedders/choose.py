@@ -35,4 +35,4 @@ def embedder_named(settings: Retrieval, name: str) -> Embedder:
         raise ConfigurationError(
             f"an index asks for the embedding {name!r}: CLAW_RETRIEVAL_EMBEDDING={settings.embedding} offers only that one and local"
         )
-    return embedder_of(replace(settings, embedding=name))  # type: ignore[arg-type]  # one of the literal's
+    return embedder_of(replace(settings, embedding=name))

@@ -1,0 +1,102 @@
+"""A heavy child whose documents are orders to do harm: what a hostile file would make a parser do. Started by tests only."""
+
+import ctypes
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from adapters.children import confinement, process
+from adapters.children.protocol import Chunked, Orders, ParseTask, Part, Reply, Task
+from schemas.documents import Chunk
+
+MIB = 1024 * 1024
+AF_INET, SOCK_STREAM = 2, 1
+
+
+class Misbehaving:
+    """Does what ``source.text`` says with ``source.filename``, and answers with what came of it."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._folder = Path(orders.folder)
+        self._does: dict[str, Callable[[str], object]] = {
+            "answer": lambda word: word,
+            "hog": lambda mib: len([bytearray(MIB) for _ in range(int(mib))]),
+            "hog_outside_the_interpreter": _hog_natively,
+            "burn": lambda _: next(n for n in iter(int, 1) if n),
+            "sleep": lambda seconds: time.sleep(float(seconds)),
+            "segfault": lambda _: ctypes.string_at(0),
+            "raise": lambda word: dict[str, str]()[word],
+            "connect": lambda port: socket.create_connection(("127.0.0.1", int(port)), 2),
+            "connect_natively": _connect_natively,
+            "resolve": lambda name: socket.getaddrinfo(name, 80),
+            "write": lambda path: Path(path).write_text("escaped"),
+            "write_natively": _write_natively,
+            "write_inside": lambda name: (self._folder / name).write_text("fine"),
+            "remove": lambda path: Path(path).unlink(),
+            "start": lambda program: subprocess.run([program], check=False),
+            "start_natively": lambda command: ctypes.CDLL(None).system(command.encode()),
+            "left_behind": lambda _: sorted(self._folder.iterdir()),
+            "spin": _spin,
+            "kernel": lambda _: " ".join(confinement.KERNEL),
+            "recognise": lambda seconds: self._recognise(float(seconds)),
+        }
+
+    def perform(self, task: Task) -> Iterator[Reply]:
+        assert isinstance(task, ParseTask)
+        if task.source.text == "flood":
+            yield from (Part([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
+        text = str(self._does[task.source.text](task.source.filename))
+        yield from process.parts([Chunk(ordinal=0, text=text)])
+        yield Chunked(title="", media_type="text/plain", chars=len(text), notes=(), vectors=[])
+
+    def load_more(self) -> None:
+        pass
+
+    @staticmethod
+    def _recognise(seconds: float) -> str:
+        try:
+            subprocess.run(["tesseract", "--version"], check=True, capture_output=True)
+        finally:
+            time.sleep(seconds)
+        return "recognised"
+
+
+def _spin(seconds: str) -> float:
+    until = time.process_time() + float(seconds)
+    while time.process_time() < until:
+        pass
+    return until
+
+
+def _hog_natively(mib: str) -> int:
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    taken = 0
+    for _ in range(int(mib)):
+        block = libc.malloc(ctypes.c_size_t(MIB))
+        if not block:
+            os.abort()  # as a native library does that cannot go on
+        ctypes.memset(block, 1, MIB)
+        taken += 1
+    return taken
+
+
+def _connect_natively(port: str) -> int:
+    """Around Python: what the kernel itself must refuse. 0 is a connection."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.socket(AF_INET, SOCK_STREAM, 0)
+    address = AF_INET.to_bytes(2, sys.byteorder) + int(port).to_bytes(2, "big") + bytes((127, 0, 0, 1)) + bytes(8)
+    return int(libc.connect(descriptor, address, len(address)))
+
+
+def _write_natively(path: str) -> int:
+    """Around Python. Below 0: refused."""
+    return int(ctypes.CDLL(None).open(path.encode(), os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+if __name__ == "__main__":
+    process.run(Misbehaving)
