@@ -1,0 +1,163 @@
+"""What is drawn on a page besides text: the straight lines that tables are made of, and how much of the page pictures cover."""
+
+from collections.abc import Iterator
+from ctypes import c_float
+from dataclasses import dataclass, field
+from typing import Any
+
+import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
+
+OBJECTS_MAX = 20_000  # looked at per page: a map has more, and no tables
+SEGMENTS_MAX = 20_000  # of paths, per page
+RULES_MAX = 1_500  # per page
+_DEPTH_MAX = 4  # of forms inside each other
+_THIN = 3.0  # points: what is thinner is a line
+_SHORT = 6.0  # points: a line shorter than this bounds no cell
+
+Matrix = tuple[float, float, float, float, float, float]
+_IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A straight line along an axis: in pdfium's coordinates (y up) as drawn; y down once ``turned``."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @property
+    def upright(self) -> bool:
+        return self.x1 - self.x0 < self.y1 - self.y0
+
+    @property
+    def length(self) -> float:
+        return max(self.x1 - self.x0, self.y1 - self.y0)
+
+    def turned(self, quarter: int) -> "Rule":
+        """As text sees it that is upright after so many quarter turns clockwise; y down."""
+        x0, y0, x1, y1 = self.x0, self.y0, self.x1, self.y1
+        return Rule(*((x0, -y1, x1, -y0), (y0, x0, y1, x1), (-x1, y0, -x0, y1), (-y1, -x1, -y0, -x0))[quarter])
+
+
+@dataclass(slots=True)
+class Drawing:
+    """``pictures`` is the share of the page that images cover, at most 1; ``shapes`` counts paths and shadings."""
+
+    rules: list[Rule] = field(default_factory=list)
+    pictures: float = 0.0
+    shapes: int = 0
+    segments: int = 0  # of paths, looked at
+
+
+def drawing_of(page: Any, width: float, height: float) -> Drawing:
+    """Rules and pictures of a page of this size in points."""
+    drawing = Drawing()
+    area = max(width * height, 1.0)
+    for kind, shape, matrix in _objects(page):
+        if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
+            x0, y0, x1, y1 = _bounds(shape, matrix)
+            drawing.pictures = min(1.0, drawing.pictures + max(0.0, min(x1 - x0, width)) * max(0.0, min(y1 - y0, height)) / area)
+        elif kind == pdfium.FPDF_PAGEOBJ_PATH:
+            drawing.shapes += 1
+            if len(drawing.rules) < RULES_MAX:
+                _add_path(drawing, shape, matrix)
+        elif kind == pdfium.FPDF_PAGEOBJ_SHADING:
+            drawing.shapes += 1
+    return drawing
+
+
+def _objects(page: Any) -> Iterator[tuple[int, Any, Matrix]]:
+    """Objects of the page and of the forms in it, each with the matrix of the form it stands in."""
+    left = OBJECTS_MAX
+    waiting = [(page, _IDENTITY, 0)]
+    while waiting and left > 0:
+        holder, matrix, depth = waiting.pop()
+        count, get = (
+            (pdfium.FPDFFormObj_CountObjects, pdfium.FPDFFormObj_GetObject)
+            if depth
+            else (pdfium.FPDFPage_CountObjects, pdfium.FPDFPage_GetObject)
+        )
+        for index in range(min(count(holder), left)):
+            shape = get(holder, index)
+            kind = pdfium.FPDFPageObj_GetType(shape)
+            left -= 1
+            if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEPTH_MAX:
+                waiting.append((shape, _times(_matrix(shape), matrix), depth + 1))
+            elif kind in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING):
+                yield kind, shape, matrix
+
+
+def _add_path(drawing: Drawing, shape: Any, matrix: Matrix) -> None:
+    x0, y0, x1, y1 = _bounds(shape, matrix)
+    if min(x1 - x0, y1 - y0) < _THIN:
+        _add(drawing, x0, y0, x1, y1)
+        return
+    count = pdfium.FPDFPath_CountSegments(shape)
+    if count < 2 or drawing.segments + count > SEGMENTS_MAX:  # noqa: PLR2004
+        return
+    drawing.segments += count
+    whole = _times(_matrix(shape), matrix)
+    before = opened = (0.0, 0.0)
+    for index in range(count):
+        segment = pdfium.FPDFPath_GetPathSegment(shape, index)
+        point = _point(segment, whole)
+        kind = pdfium.FPDFPathSegment_GetType(segment)
+        if kind == pdfium.FPDF_SEGMENT_MOVETO:
+            opened = point
+        elif kind == pdfium.FPDF_SEGMENT_LINETO:
+            _add_edge(drawing, before, point)
+        before = point
+        if pdfium.FPDFPathSegment_GetClose(segment):
+            _add_edge(drawing, point, opened)
+            before = opened
+
+
+def _add_edge(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
+    _add(drawing, min(start[0], end[0]), min(start[1], end[1]), max(start[0], end[0]), max(start[1], end[1]))
+
+
+def _add(drawing: Drawing, x0: float, y0: float, x1: float, y1: float) -> None:
+    """A line along an axis, as its middle."""
+    width, height = x1 - x0, y1 - y0
+    if max(width, height) < _SHORT or min(width, height) >= _THIN or len(drawing.rules) >= RULES_MAX:
+        return
+    if width >= height:
+        y0 = y1 = (y0 + y1) / 2
+    else:
+        x0 = x1 = (x0 + x1) / 2
+    drawing.rules.append(Rule(x0, y0, x1, y1))
+
+
+def _matrix(shape: Any) -> Matrix:
+    matrix = pdfium.FS_MATRIX()
+    if not pdfium.FPDFPageObj_GetMatrix(shape, matrix):
+        return _IDENTITY
+    return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
+
+
+def _times(inner: Matrix, outer: Matrix) -> Matrix:
+    a, b, c, d, e, f = inner
+    p, q, r, s, t, u = outer
+    return a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u
+
+
+def _point(segment: Any, matrix: Matrix) -> tuple[float, float]:
+    x, y = c_float(), c_float()
+    pdfium.FPDFPathSegment_GetPoint(segment, x, y)
+    a, b, c, d, e, f = matrix
+    return a * x.value + c * y.value + e, b * x.value + d * y.value + f
+
+
+def _bounds(shape: Any, matrix: Matrix) -> tuple[float, float, float, float]:
+    """Left, bottom, right, top on the page."""
+    left, bottom, right, top = c_float(), c_float(), c_float(), c_float()
+    if not pdfium.FPDFPageObj_GetBounds(shape, left, bottom, right, top):
+        return 0.0, 0.0, 0.0, 0.0
+    if matrix == _IDENTITY:
+        return left.value, bottom.value, right.value, top.value
+    a, b, c, d, e, f = matrix
+    corners = [(a * x + c * y + e, b * x + d * y + f) for x in (left.value, right.value) for y in (bottom.value, top.value)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
