@@ -17,7 +17,7 @@ from schemas.errors import CATALOGUE, Problem, Refused, Unavailable
 from schemas.requests import Answer, Ask, Request, RequestAnswered, RequestAsked, Result
 from schemas.settings import Kafka
 from streams.agent import Clock, Outgoing, Publisher
-from streams.following import RECONNECT_S_MAX, Following
+from streams.tails import RECONNECT_S_MAX, TopicTail
 from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 
 ANSWER_S_MAX = 5.0  # a search takes some 20 ms: beyond this the index, its lane or the log is not there
@@ -36,7 +36,7 @@ class Inquiries:
     def __init__(self, kafka: Kafka, publisher: Publisher, clock: Clock, *, choose: Callable[[int], int] = secrets.randbelow) -> None:
         self._publisher, self._clock = publisher, clock
         self._waiting: dict[bytes, asyncio.Future[Answer]] = {}
-        self._following = Following(kafka, REQUESTS_ANSWERED, self._answered, choose=lambda count: (choose(count),))
+        self._tail = TopicTail(kafka, REQUESTS_ANSWERED, self._answered, choose=lambda count: (choose(count),))
 
     @property
     def open(self) -> int:
@@ -45,16 +45,16 @@ class Inquiries:
 
     async def start(self) -> None:
         """Follow a partition. With the log out of reach this returns after 5 s and goes on trying beside."""
-        self._following.start()
+        self._tail.start()
         try:
             async with asyncio.timeout(START_S_MAX):
-                await self._following.reached.wait()
+                await self._tail.reached.wait()
         except TimeoutError:
             log.warning("inquiries_not_followed_yet")
 
     async def stop(self) -> None:
         """Whoever still waits is told that there is no answer."""
-        await self._following.stop()
+        await self._tail.stop()
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Unavailable("index_unavailable", "this process is stopping", retry_after_s=RETRY_AFTER_S))
@@ -67,7 +67,7 @@ class Inquiries:
         """
         if len(self._waiting) >= WAITING_MAX:
             raise Unavailable("overloaded", "too many questions wait for the index", retry_after_s=RETRY_AFTER_S)
-        partition = next(iter(self._following.partitions), None)
+        partition = next(iter(self._tail.partitions), None)
         if partition is None:
             raise Unavailable("kafka_unavailable", "the log of answers has not been reached yet", retry_after_s=RECONNECT_S_MAX)
         now = self._clock.now()

@@ -30,6 +30,7 @@ from streams.intake import Intake
 from streams.lane_app import LaneApp, lane_app, read
 from streams.leases import Leases
 from streams.metrics import LaneMetrics
+from streams.paces import Paces
 from streams.partitions import partitions_of
 from streams.status import Answer, StatusServer
 from streams.transport import Consumer
@@ -64,6 +65,7 @@ class LaneWorker:
         self._intakes: list[Intake] = []
         self._app: LaneApp | None = None
         self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
+        self._paces = Paces(lane.agents, settings.kafka.topic_prefix)
         self._leases = Leases(
             redis,
             prefix=settings.redis.key_prefix,
@@ -258,6 +260,7 @@ class LaneWorker:
             positions[partition] = Position(end if standing is None else standing, begun, end)
             self._metrics.lag.labels(*partition).set(positions[partition].lag)
         self._watchdog.observe(positions, self._clock.monotonic_s())
+        self._paces.observe(self._metrics.work(), positions, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())
 
     def _oldest_s(self) -> float:
@@ -279,6 +282,8 @@ class LaneWorker:
             stuck=self._watchdog.stuck,
             started_at=self._started_at,
             metrics_port=self.metrics_port,
+            lags=self._paces.lags,
+            rates=self._paces.rates,
         )
 
     def _readiness(self) -> Answer:

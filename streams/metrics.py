@@ -24,3 +24,18 @@ class LaneMetrics:
         self.assigned = Gauge("claw_lane_assigned_partitions", "Partitions this worker reads.", registry=registry)
         self.lag = Gauge("claw_lane_lag_events", "Events not acknowledged.", ("topic", "partition"), registry=registry)
         self.oldest_s = Gauge("claw_lane_oldest_unacknowledged_seconds", "Age of the oldest event in hand.", registry=registry)
+
+    def work(self) -> dict[str, tuple[float, float]]:
+        """Events that left each agent, and the seconds its steps took, so far."""
+        events, seconds = _totals(self.events, "_total"), _totals(self.step_s, "_sum")
+        return {agent: (events.get(agent, 0.0), seconds.get(agent, 0.0)) for agent in events.keys() | seconds.keys()}
+
+
+def _totals(metric: Counter | Histogram, suffix: str) -> dict[str, float]:
+    """The samples of one kind, summed by agent."""
+    totals: dict[str, float] = {}
+    for family in metric.collect():
+        for sample in family.samples:
+            if sample.name.endswith(suffix):
+                totals[sample.labels["agent"]] = totals.get(sample.labels["agent"], 0.0) + sample.value
+    return totals

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.redis import Client
 
@@ -13,7 +13,10 @@ WORKERS_MAX = 1_000  # names kept; the longest silent go first
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
-    """How a worker is. ``partitions`` of its lane altogether, ``assigned`` of them here; ages in seconds."""
+    """How a worker is. ``partitions`` of its lane altogether, ``assigned`` of them here; ages in seconds.
+
+    ``lags`` by topic (without prefix) of what is read here; ``rates`` by agent, events per second of work.
+    """
 
     lane: str
     id: str
@@ -26,6 +29,8 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     stuck: bool  # about to be ended by its watchdog
     started_at: datetime
     metrics_port: int
+    lags: dict[str, int] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
 
 
 async def report(redis: Client, prefix: str, state: WorkerState) -> None:

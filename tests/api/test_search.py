@@ -130,7 +130,7 @@ async def test_what_is_no_search(ada: Person, change: dict[str, object], field: 
 
 async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     """503 with a time to come back, and nothing left behind."""
-    monkeypatch.setattr(house.ports.inquiries._following, "_take", lambda *_: None)
+    monkeypatch.setattr(house.ports.inquiries._tail, "_take", lambda *_: None)
     monkeypatch.setattr(inquiries.Inquiries.ask, "__kwdefaults__", {"timeout_s": 0.3})
     answer = await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "x"})
     is_problem(answer, 503, "index_unavailable")
@@ -140,7 +140,7 @@ async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.Mon
 
 async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch):
     """A cancelled question leaves nothing behind."""
-    monkeypatch.setattr(house.ports.inquiries._following, "_take", lambda *_: None)
+    monkeypatch.setattr(house.ports.inquiries._tail, "_take", lambda *_: None)
     asking = asyncio.create_task(
         house.ports.inquiries.ask(
             Search(query="x", knowledge_base_ids=(), limit=1), request_id=str(uuid.uuid4()), tenant="t", traceparent=""

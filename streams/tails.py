@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 Take = Callable[[int, int, bytes, bytes | None], None]  # partition, offset, key, value; must not block or raise
 
 
-class Following:
+class TopicTail:
     """``choose`` gets the number of partitions and returns those to follow. ``jumped`` is called whenever reading begins at the end anew,
     at the start too: ``rewind`` offsets before it in each partition, and ``reached`` is set once the end of that time was read.
     """
@@ -63,7 +63,7 @@ class Following:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        self._task = asyncio.create_task(self._run(), name=f"following-{self._topic}")
+        self._task = asyncio.create_task(self._run(), name=f"tail-{self._topic}")
 
     async def stop(self) -> None:
         """Follow no more."""
@@ -84,7 +84,7 @@ class Following:
                 wait_s = RECONNECT_S_MIN
                 await self._read(consumer)
             except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-                log.warning("following_interrupted", topic=self._topic, error=repr(error))
+                log.warning("tail_interrupted", topic=self._topic, error=repr(error))
             finally:
                 self._consumer = None
                 await consumer.stop()
@@ -130,7 +130,7 @@ class Following:
                 batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
             except kafka_errors.OffsetOutOfRangeError as error:
                 lost = list(error.args[0])
-                log.warning("following_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
+                log.warning("tail_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
                 await self._jump(consumer, lost)
                 for place in lost:
                     consumer.seek(place, self._positions[place])
