@@ -25,6 +25,7 @@ class Record:
 
     offset: int
     value: bytes | None
+    key: bytes = b""
 
 
 class Gaps(Protocol):
@@ -61,7 +62,7 @@ class GapReader:
                 for record in found:
                     if record.offset >= end:
                         return
-                    yield Record(record.offset, record.value)
+                    yield Record(record.offset, record.value, record.key or b"")
                 silent_s = 0.0 if found or await consumer.position(place) > before else silent_s + POLL_MS / 1000
                 if silent_s >= SILENT_S_MAX:
                     raise Unavailable("kafka_unavailable")

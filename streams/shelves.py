@@ -95,12 +95,21 @@ class Shelves:
             return
         if value is None:
             self._plans.pop(name, None)
-        else:
-            try:
-                self._plans[name] = (offset, self._decode(value).data)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                log.warning("index_plan_undecodable", key=name, error=str(error))
-                return
+            self._told()
+            return
+        try:
+            self.written(offset, self._decode(value))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("index_plan_undecodable", key=name, error=str(error))
+
+    def written(self, offset: int, event: IndexPlanChanged) -> None:
+        """A plan lies on the log at ``offset``: known to its writer before it is read back."""
+        name = event.subject
+        if name not in self._plans or self._plans[name][0] < offset:
+            self._plans[name] = (offset, event.data)
+            self._told()
+
+    def _told(self) -> None:
         self._changes += 1
         self._news.set()
         self._news = asyncio.Event()

@@ -62,7 +62,7 @@ if (tonumber(old[2]) or -1) <= version then
   old[2] = ARGV[1]
 end
 if old[2] == ARGV[1] and (tonumber(old[3]) or -1) < version then
-  redis.call('HSET', KEYS[1], 'hash', ARGV[2], 'chunks', ARGV[3])
+  redis.call('HSET', KEYS[1], 'hash', ARGV[2], 'chunks', ARGV[3], 'b:' .. ARGV[4], ARGV[1])
   if ARGV[6] == '1' then
     for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
       if field ~= own and string.find(field, 'h:' .. ARGV[4] .. ':', 1, true) == 1 then redis.call('HDEL', KEYS[1], field) end

@@ -20,7 +20,7 @@ from schemas.settings import Kafka
 from streams.express import EXPRESS_MAX, Express
 from streams.mirror import Mirror
 from streams.topics import DOCUMENTS_PROGRESSED
-from streams.visibility import Built, Sight, Standing, Visibility
+from streams.visibility import Built, Sight, Standing, Stored, Visibility
 
 pytestmark = pytest.mark.stack
 NEWS = st.lists(st.tuples(st.sampled_from(["submitted", "withdrawn", "indexed"]), st.integers(0, 6)), max_size=10)
@@ -113,6 +113,9 @@ async def test_what_a_shelf_holds_and_what_failed_are_told_apart(visibility: Vis
     assert (await visibility.built_versions([key], 2))[key] == Built(4)
     assert (await visibility.before_work(key, 1, earlier=True))[1] == frozenset()
     assert (await visibility.before_work(key, 2, earlier=True))[1] == {"11" * 16}
+    await visibility.submitted(key, 9)
+    assert await visibility.indexed(key, 9, Stored(generation=2))
+    assert (await visibility.built_versions([key], 2))[key] == Built(9)
     await visibility.withdrawn(key, 10)
     assert (await visibility.built_versions([key], 2))[key] == Built()
 
