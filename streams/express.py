@@ -35,5 +35,9 @@ class Express:
         """This version has arrived, failed or been dropped; a repeat does nothing."""
         await self._redis.execute_command("ZREM", self._set(tenant), f"{version}/{key}")
 
+    async def full(self, tenant: str) -> bool:
+        """Whether the tenant's next document will take bulk, as far as can be told before it is routed."""
+        return int(await self._redis.execute_command("ZCARD", self._set(tenant))) >= EXPRESS_MAX
+
     def _set(self, tenant: str) -> str:
         return f"{self._prefix}:express:{{{tenant}}}"
