@@ -52,7 +52,7 @@ def checked_url(text: str, allowed: Sequence[Network] = ()) -> URL:
         raise url_refused("has characters that no address has", "a http or https address")
     try:
         url = URL(text)
-        host, port = url.host, url.port
+        host, port = url.raw_host, url.port
     except ValueError:
         raise url_refused("cannot be read as an address", "a http or https address") from None
     if url.scheme not in PORTS or not host:

@@ -27,9 +27,6 @@ class Rules:
         return allowed
 
 
-NOTHING = Rules((("/", False),))
-
-
 def parse(text: str, agent: str) -> Rules:
     """The rules for ``agent`` (a product token, any case)."""
     groups: dict[str, list[tuple[str, bool]]] = {}

@@ -1,7 +1,7 @@
 """The content of documents, wherever it is: in the event, in the blob store, or on the web.
 
-A page is fetched once per version: what came is kept beside a description at a place that follows from document and version, so that a retry
-and every later build of the index work on the very same content.
+A page is fetched once per version: what came is kept beside a description at a place that follows from document and version, so that a
+retry and every later build of the index work on the very same content.
 """
 
 from collections.abc import AsyncIterator
