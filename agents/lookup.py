@@ -1,7 +1,7 @@
 """requests.asked -> lookup -> requests.answered
 
 Answers what the API asks of the index: passages for a query, chunks of a document. Only what readers may see at this moment; nothing that
-nobody waits for any more.
+nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,24 @@ from dataclasses import dataclass
 from adapters.index.port import Hit
 from adapters.language import estimated_tokens
 from schemas import ids
-from schemas.errors import Problem
-from schemas.requests import Answer, Chunks, ChunkText, Found, ListChunks, Passages, RequestAnswered, RequestAsked, Result, Search
+from schemas.documents import Shelf
+from schemas.errors import Problem, Refused
+from schemas.requests import (
+    Answer,
+    Ask,
+    Chunks,
+    ChunkText,
+    ClearShelf,
+    CountShelves,
+    Found,
+    ListChunks,
+    Passages,
+    RequestAnswered,
+    RequestAsked,
+    Result,
+    Search,
+    ShelfCounts,
+)
 from streams.agent import Agent, Context, Outgoing
 from streams.searching import Searching
 from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
@@ -43,9 +59,17 @@ class Lookup:
         """Whoever asked is told why there is no answer."""
         return [answered(event, Answer(request_id=event.data.request_id, problem=problem), context)]
 
-    async def result(self, tenant: str, ask: Search | ListChunks) -> Result:
-        """What is known of it."""
-        return await self.passages(tenant, ask) if isinstance(ask, Search) else await self.chunks(tenant, ask)
+    async def result(self, tenant: str, ask: Ask) -> Result:
+        """What is known of it, or done about it."""
+        match ask:
+            case Search():
+                return await self.passages(tenant, ask)
+            case ListChunks():
+                return await self.chunks(tenant, ask)
+            case CountShelves():
+                return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
+            case ClearShelf():
+                return await self.cleared(tenant, ask)
 
     async def passages(self, tenant: str, ask: Search) -> Passages:
         """The best of what passes the thresholds."""
@@ -64,6 +88,22 @@ class Lookup:
             return Chunks(visible=standing.shown)
         page = fitting(hits[: ask.limit])
         return Chunks(visible=ask.version, chunks=tuple(chunk(hit) for hit in page), more=len(hits) > len(page))
+
+    async def counts(self, tenant: str, knowledge_base: str, shelves: Sequence[Shelf]) -> tuple[int, ...]:
+        """Points of each."""
+        counted = []
+        for shelf in shelves:
+            index = (await self.searching.engine_of(shelf.embedding)).index
+            counted.append(await index.count_shelf(tenant, ids.shelf_name(knowledge_base, shelf.generation)))
+        return tuple(counted)
+
+    async def cleared(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
+        """A repeat removes what was stored meanwhile. Never one that is still filled or read."""
+        if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).shelves:
+            raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
+        index = (await self.searching.engine_of(ask.shelf.embedding)).index
+        removed = await index.remove_shelf(tenant, ids.shelf_name(ask.knowledge_base_id, ask.shelf.generation))
+        return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
 
 
 def answered(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:

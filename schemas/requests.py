@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.documents import Locator
+from schemas.documents import Locator, Shelf
 from schemas.errors import Problem
 from schemas.events import Event
 
@@ -33,7 +33,21 @@ class ListChunks(Struct, frozen=True, kw_only=True, tag="list_chunks", tag_field
     limit: Annotated[int, Meta(ge=1, le=100)]
 
 
-Ask = Search | ListChunks
+class CountShelves(Struct, frozen=True, kw_only=True, tag="count_shelves", tag_field="kind"):
+    """How many points these builds of a knowledge base's index have."""
+
+    knowledge_base_id: str
+    shelves: tuple[Shelf, ...]
+
+
+class ClearShelf(Struct, frozen=True, kw_only=True, tag="clear_shelf", tag_field="kind"):
+    """Remove every point of a build that the index plan has let go of."""
+
+    knowledge_base_id: str
+    shelf: Shelf
+
+
+Ask = Search | ListChunks | CountShelves | ClearShelf
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -80,7 +94,14 @@ class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):
     more: bool = False
 
 
-Result = Passages | Chunks
+class ShelfCounts(Struct, frozen=True, kw_only=True, tag="shelf_counts", tag_field="kind"):
+    """To ``CountShelves``, in the order asked, and to ``ClearShelf``: what is left. Points of every version, hidden ones included."""
+
+    points: tuple[int, ...]
+    removed: int = 0
+
+
+Result = Passages | Chunks | ShelfCounts
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """Changes of index plans: each a small step that is right for whoever still sees the one before, each written by one hand at a time."""
 
 from collections.abc import Callable
-from uuid import UUID
 
 from msgspec.structs import replace
 
+from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
@@ -43,7 +43,7 @@ class Plans:
             now = self._clock.now()
             after = replace(after, revision=before.revision + 1, changed_at=now, changed_by=by)
             event = IndexPlanChanged(
-                id=str(UUID(bytes=self._random_bytes(16), version=4)),
+                id=ids.derived("index-plan", key, after.revision),
                 source=f"/claw/{self._source}",
                 subject=key,
                 time=now,

@@ -136,7 +136,7 @@ MESSAGES_CHANGED = Topic(
     None,
 )
 REQUESTS_ASKED = Topic(
-    "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api",), "Searches and looks at chunks, with a deadline.", DAY_MS
+    "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api", "rebuild"), "Questions to the index, with a deadline.", DAY_MS
 )
 REQUESTS_ANSWERED = Topic(
     "claw.requests.answered.v1",
