@@ -48,7 +48,7 @@ class Admit:
 
     def agent(self, inboxes: tuple[Topic, ...]) -> Agent:
         """Reads the inboxes of these topics."""
-        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True)
+        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True, step_many=self.step_many)
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
         """The submission or withdrawal that the record is; its id comes from the record's place, so a repeat has the same."""
@@ -68,6 +68,10 @@ class Admit:
             data=await self._document(tenant, base, given, delivery),
         )
         return [Outgoing(DOCUMENTS_SUBMITTED, event)]
+
+    async def step_many(self, deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
+        """A machine sends many at once: what they become shares its way onto the log."""
+        return [await self.step(delivery, context) for delivery, context in deliveries]
 
     async def failed(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Tell the sender, when the record says of which document it is.

@@ -6,7 +6,7 @@ from the child with its vectors: it skips ``embed``, whose topic exists so that 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,13 +24,14 @@ from schemas.documents import (
     DocumentEmbedded,
     DocumentProgressed,
     EmbeddedBatch,
+    Lane,
     Progress,
     Queued,
     State,
 )
 from schemas.errors import Problem
 from schemas.settings import Retrieval
-from streams.agent import Agent, Context, Outgoing, Place
+from streams.agent import Agent, Context, Outgoing
 from streams.express import Express
 from streams.sameness import content_hash_of, unchanged
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
@@ -39,7 +40,8 @@ from streams.visibility import Visibility
 NAME = "parse"
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
-TOLD_AFTER_S = 0.25  # a parse that takes longer says that it has begun; for shorter ones the news would cost more than the work
+# A parse that takes longer says that it has begun; for shorter ones the news would cost more than the work. Machines watch at leisure.
+TOLD_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
 
 
 class Sources(Protocol):
@@ -112,19 +114,22 @@ class Parse:
     @asynccontextmanager
     async def telling(self, event: Queued, context: Context) -> AsyncIterator[None]:
         """Says ``parsing`` when what is inside takes a while, before anything that comes after it."""
-        enqueued: list[Awaitable[Place]] = []
+        telling: list[asyncio.Task[None]] = []
 
         async def tell() -> None:
-            await asyncio.sleep(TOLD_AFTER_S)
-            enqueued.extend([await context.publisher.enqueue(news) for news in self.told(event, "parsing", 0, context)])
+            await context.publisher.publish_all(self.told(event, "parsing", 0, context))
 
-        late = asyncio.create_task(tell())
+        late = asyncio.get_running_loop().call_later(
+            TOLD_AFTER_S[event.data.lane], lambda: telling.append(asyncio.create_task(tell(), name="parsing-told"))
+        )
         try:
             yield
         finally:
             late.cancel()
-        for sent in enqueued:
-            await sent
+            if telling:
+                await asyncio.wait(telling)
+        for told in telling:
+            told.result()
 
 
 def given_title(document: Document) -> str:

@@ -7,6 +7,7 @@ replaced, and while there is none publishing fails at once.
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -25,6 +26,7 @@ CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a second at ten times the measured peak
 BYTES_PENDING_MAX = 64 * 1_048_576  # and their bytes: what an outage may cost in memory before callers are refused
 RECORD_OVERHEAD_BYTES = 256  # batch header, lengths, timestamps and the content-type header, rounded up
+KEYS_KEPT = 16_384  # partitions of keys that were asked for lately
 STALLED_S_MAX = 10.0  # one partition silent this long while others move: its batches are stuck in the producer, which is replaced
 LATE_S = 0.05  # the loop itself was held up: acknowledgements that lie in the socket get this long to be read before anyone is failed
 HARMLESS = (  # the record never reached the producer's batches: nobody else is hurt
@@ -246,7 +248,9 @@ class KafkaPublisher:
                 each.done.set_exception(Unavailable("kafka_unavailable", cause, retry_after_s=RECONNECT_S_MAX))
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def _partition(key: bytes, count: int) -> int:
+    """The hash is computed in Python, and the events of one document or conversation come close together."""
     return int(murmur2(key) & 0x7FFFFFFF) % count
 
 
