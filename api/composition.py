@@ -20,6 +20,7 @@ from streams.clock import SystemClock
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
 from streams.limits import Limiter
+from streams.loop_lag import LoopLag
 from streams.publisher import KafkaPublisher
 from streams.records import Records
 from streams.relay import Relay
@@ -33,6 +34,9 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
     """The ports of one process. Starts with Kafka or Redis down, too: requests then say so, and recover without a restart."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
+        loop_lag = LoopLag(metrics.registry)
+        stack.push_async_callback(loop_lag.stop)
+        await loop_lag.start()
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         publisher = KafkaPublisher(settings.kafka)

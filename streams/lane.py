@@ -29,6 +29,7 @@ from streams.deaths import Deaths, Partition
 from streams.intake import Intake
 from streams.lane_app import LaneApp, lane_app, read
 from streams.leases import Leases
+from streams.loop_lag import LoopLag
 from streams.metrics import LaneMetrics
 from streams.paces import Paces
 from streams.partitions import partitions_of
@@ -58,6 +59,7 @@ class LaneWorker:
         self._settings, self._lane, self._redis, self._clock = settings, lane, redis, clock
         self._publisher = publisher
         self._metrics = LaneMetrics(CollectorRegistry())
+        self._loop_lag = LoopLag(self._metrics.registry)
         self._started_at: datetime = clock.now()
         self._generation = 0
         self._assigned: set[Partition] | None = None
@@ -82,10 +84,12 @@ class LaneWorker:
         self._partitions = await self._verified_partitions()
         await self._listen()
         await self._lane.open()
+        await self._loop_lag.start()
         try:
             self._build()
             return await self._live(stop)
         finally:
+            await self._loop_lag.stop()
             await self._leases.stop()
             await self._lane.close()
             await self._status.stop()

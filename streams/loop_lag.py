@@ -1,0 +1,41 @@
+"""How late an event loop is: the time between when it was asked to wake somebody and when it did. Whatever blocks it shows here."""
+
+import asyncio
+
+import structlog
+from prometheus_client import CollectorRegistry, Histogram
+
+SAMPLE_S = 0.5
+BLOCKED_S = 0.5  # so late a loop is logged: some work belongs into a thread or a child
+BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+log = structlog.get_logger(__name__)
+
+
+class LoopLag:
+    """Samples the running loop between ``start`` and ``stop``."""
+
+    def __init__(self, registry: CollectorRegistry, *, sample_s: float = SAMPLE_S) -> None:
+        self._sample_s = sample_s
+        self._seconds = Histogram("claw_loop_lag_seconds", "How late the event loop woke a sampler.", registry=registry, buckets=BUCKETS_S)
+        self._sampling: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """From now on."""
+        self._sampling = asyncio.create_task(self._sample())
+
+    async def stop(self) -> None:
+        """May be called without a start."""
+        if self._sampling is not None:
+            self._sampling.cancel()
+            await asyncio.wait((self._sampling,))
+
+    async def _sample(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + self._sample_s
+            await asyncio.sleep(self._sample_s)
+            late_s = max(0.0, loop.time() - due)
+            self._seconds.observe(late_s)
+            if late_s >= BLOCKED_S:
+                log.warning("event_loop_blocked", seconds=round(late_s, 3))
