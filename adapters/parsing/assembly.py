@@ -8,6 +8,7 @@ from schemas.errors import Refused
 
 CELL_SEPARATOR = "\t"  # white space: a phrase that spans cells is still found
 HEADING_LEVELS = 6
+NOTES_MAX = 100  # they travel with every event of the document
 
 
 class Assembly:
@@ -75,10 +76,19 @@ class Assembly:
             self._add(block.kind, text, place, level=block.level)
         self._notes.extend(Note(note.code, f"{part}: {note.detail}") for note in parsed.notes)
 
+    def include(self, parsed: Parsed, *, below: int = 0) -> None:
+        """All of another text as a part of this one, its headings ``below`` levels deeper."""
+        for block in parsed.blocks:
+            level = min(block.level + below, HEADING_LEVELS) if block.level else 0
+            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level)
+        self._notes.extend(parsed.notes)
+
     def build(self, title: str = "") -> Parsed:
         """``title`` as the file names itself; else the heading it begins with."""
-        blocks = tuple(self._blocks)
-        return Parsed(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(self._notes))
+        blocks, notes = tuple(self._blocks), self._notes
+        if len(notes) > NOTES_MAX:
+            notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
+        return Parsed(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
 
     def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0) -> None:
         text = clean(text).strip()

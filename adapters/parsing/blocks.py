@@ -11,8 +11,12 @@ Kind = Literal["heading", "paragraph", "list", "table", "code", "quote"]
 
 HEADING_CHARS_MAX = 200  # of a heading as part of a path; the text keeps all of it
 
-_UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
-_LINE_END = re.compile("\r\n?|[\u2028\u2029\x85]")
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff"  # control characters and what is no character
+    "\u200b\u2060-\u2064\ufeff\ufff9-\ufffb"  # nothing to see: zero-width spaces and joiners of words, byte order marks
+    "\u200e\u200f\u202a-\u202e\u2066-\u206f\U000e0000-\U000e007f]"  # directions, which show a text as another one; hidden letters
+)
+_LINE_END = re.compile("\r\n?|[\x0b\x0c\u2028\u2029\x85]")
 _WORD = re.compile(r"[^\W_]")
 
 
@@ -65,7 +69,11 @@ class HeadingPath:
 
 
 def clean(text: str) -> str:
-    """Line feeds as line ends, without control characters, byte order marks and lone surrogates, none of which is text."""
+    """Line feeds as line ends, without control characters, lone surrogates, and what is invisible.
+
+    Zero-width spaces inside a number keep it from being found, direction overrides show readers something else than what is written, and
+    tag characters say things only a model reads. Joiners of letters (U+200C, U+200D) stay: scripts and emoji are written with them.
+    """
     return _LINE_END.sub("\n", _UNWANTED.sub("", text)) if not (text.isascii() and text.isprintable()) else text
 
 

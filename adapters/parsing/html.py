@@ -5,39 +5,51 @@
 """
 
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
 
-from adapters.parsing.blocks import Block, HeadingPath, Kind, Parsed, clean, first_heading, has_words
+from adapters.parsing.assembly import Assembly
+from adapters.parsing.blocks import Parsed, clean, has_words
+from adapters.parsing.source import Bounds, Entry
+from adapters.parsing.texts import decoded
 from schemas.errors import Refused
 
 LIST_DEPTH_MAX = 60  # unstructured silently drops what lies beyond about twice that
-CELL_SEPARATOR = "\t"  # white space: a phrase that spans cells is still found
 
 _HIDDEN = {"script", "style", "template", "title", "noscript"}
 _PARSER_ERRORS = (RecursionError, ValueError, AttributeError, TypeError, LookupError, etree.LxmlError)  # of odd tags, by experience
-_KINDS: dict[str, Kind] = {"ListItem": "list", "Table": "table", "CodeSnippet": "code"}
+_SOFT_HYPHEN = re.compile("\xad|&shy;|&#173;|&#xad;", re.IGNORECASE)  # where a word may be broken: not part of it
 
 
-def parse_html(text: str) -> Parsed:
+def parse_html(entry: Entry) -> Parsed:
+    """A page as a file: in the encoding that it or its sender names, unless the bytes say otherwise. Raises as ``parse_page`` does."""
+    return parse_page(decoded(entry, html=True), entry.bounds)
+
+
+def parse_page(text: str, bounds: Bounds) -> Parsed:
     """Blocks of the visible text, without scripts, styles and navigation; ``text`` must be clean.
 
-    Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside.
+    Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside, and
+    Refused("document_too_complex") for too much text.
     """
+    text = _SOFT_HYPHEN.sub("", text)
     root = _tree_or_refuse(text)
+    assembly = Assembly(bounds.chars_max)
     if root is None:
-        return Parsed("", "", ())
+        return assembly.build()
     try:
         elements = load()(text=text, languages=[""])  # [""]: no language detection
     except _PARSER_ERRORS as error:
         raise Refused("document_unreadable", f"the HTML cannot be parsed: {type(error).__name__}") from error
-    parsed = _assemble(elements)
-    if not parsed.blocks and _has_visible_words(root):
+    for element in elements:
+        _add(assembly, element)
+    if assembly.empty and _has_visible_words(root):
         raise Refused("document_unreadable", "the HTML has text but none that a browser would show as content")
-    return Parsed(_title(root) or first_heading(parsed.blocks), parsed.text, parsed.blocks)
+    return assembly.build(_title(root))
 
 
 @cache
@@ -82,47 +94,31 @@ def _has_visible_words(root: Any) -> bool:
     return any(text and has_words(text) for pair in texts for text in pair)
 
 
-def _assemble(elements: Iterable[Any]) -> Parsed:
-    parts: list[str] = []
-    blocks: list[Block] = []
-    path = HeadingPath()
-    length = 0
-    for element in elements:
-        kind, level, text = _block(element)
-        if not text:
-            continue
-        separator = "\n" if blocks and kind == blocks[-1].kind == "list" else "\n\n"
-        start = length + len(separator) if blocks else 0
-        if blocks:
-            parts.append(separator)
-        parts.append(text)
-        length = start + len(text)
-        headings = path.enter(level, text) if kind == "heading" else path.path
-        blocks.append(Block(kind, start, length, level, headings))
-    return Parsed("", "".join(parts), tuple(blocks))
-
-
-def _block(element: Any) -> tuple[Kind, int, str]:
-    """Kind, heading level and text of an element; guesses that did not come from a tag count as paragraphs."""
+def _add(assembly: Assembly, element: Any) -> None:
+    """An element by its tag; guesses that did not come from a tag count as paragraphs."""
     category, depth = element.category, element.metadata.category_depth
-    text = clean(element.text).strip()
-    if category == "Title" and depth is not None:
-        return "heading", min(depth + 1, 6), " ".join(text.split())
-    kind = _KINDS.get(category, "paragraph")
-    if kind == "table":
-        text = _rows(element.metadata.text_as_html) or text
-    return kind, 0, text
+    match category:
+        case "Title" if depth is not None:
+            assembly.heading(depth + 1, element.text)
+        case "ListItem":
+            assembly.item(element.text)
+        case "CodeSnippet":
+            assembly.code(element.text)
+        case "Table":
+            rows = _rows(element.metadata.text_as_html)
+            if rows:
+                assembly.table(rows)
+            else:
+                assembly.paragraph(element.text)
+        case _:
+            assembly.paragraph(element.text)
 
 
-def _rows(table: str | None) -> str:
-    """One line per row, so that a chunk keeps rows whole."""
+def _rows(table: str | None) -> list[list[str]]:
     if not table:
-        return ""
+        return []
     root = etree.fromstring(table.encode("utf-8"), etree.HTMLParser(encoding="utf-8", huge_tree=True))
     if root is None:
-        return ""
-    rows = (
-        CELL_SEPARATOR.join(" ".join("".join(cell.itertext()).split()) for cell in row if cell.tag in ("td", "th"))
-        for row in root.iter("tr")
-    )
-    return "\n".join(row for row in map(str.strip, map(clean, rows)) if row)
+        return []
+    rows = ([" ".join("".join(cell.itertext()).split()) for cell in row if cell.tag in ("td", "th")] for row in root.iter("tr"))
+    return [row for row in rows if any(row)]

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from schemas.document_settings import Documents
 from schemas.documents import FileType
+from schemas.errors import Refused
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -55,6 +56,35 @@ class Source(Struct, frozen=True, kw_only=True):
     digest: str = ""  # SHA-256 of a fetched page's content, in hex
 
 
+@dataclass(slots=True)
+class Allowance:
+    """What the files inside a document may still take, all of them together, however they are nested."""
+
+    entries: int
+    bytes: int
+
+    @classmethod
+    def of(cls, bounds: Bounds) -> "Allowance":
+        return cls(bounds.archive_entries_max, bounds.archive_bytes_max)
+
+    @property
+    def used_up(self) -> bool:
+        """A limit was reached: the whole document is refused, not only the file that reached it."""
+        return self.entries < 0 or self.bytes < 0
+
+    def take_entry(self) -> None:
+        """One more file. Raises Refused("document_too_complex")."""
+        self.entries -= 1
+        if self.entries < 0:
+            raise Refused("document_too_complex", "it holds too many files (CLAW_DOCUMENT_ARCHIVE_ENTRIES_MAX)")
+
+    def take_bytes(self, count: int) -> None:
+        """So much more unpacked. Raises Refused("document_too_complex")."""
+        self.bytes -= count
+        if self.bytes < 0:
+            raise Refused("document_too_complex", "it unpacks to too many bytes (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """A file to be parsed: alone, or inside another one (then ``depth`` is above 0). Every format is a function ``Entry -> Parsed``."""
@@ -67,3 +97,4 @@ class Entry:
     password: str = ""
     url: str = ""
     depth: int = 0
+    allowance: Allowance | None = None  # None: as the bounds say
