@@ -1,9 +1,9 @@
 """Documents as structure: a file or a text in, a title and blocks with heading paths and places out, then chunks.
 
-What a file is says its content (``detect``), who reads it says ``reading``; every format is a function ``Entry -> Parsed`` of its own module,
-loaded with the first file that needs it. Plain text and Markdown are read directly: their blocks are spans of the text itself, so a chunk
-is literally what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond. (``unstructured`` turns Markdown into
-HTML first and flattens what comes back: tables lose their rows, and quotes would no longer be found in the source.)
+What a file is says its content (``detect``), who reads it says ``reading``; every format is a function ``Entry -> Parsed`` of its own
+module, loaded with the first file that needs it. Plain text and Markdown are read directly: their blocks are spans of the text itself, so
+a chunk is literally what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond. (``unstructured`` turns
+Markdown into HTML first and flattens what comes back: tables lose their rows, and quotes would no longer be found in the source.)
 """
 
 from adapters.parsing.blocks import Block, Parsed
