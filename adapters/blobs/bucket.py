@@ -15,6 +15,7 @@ from schemas.errors import ConfigurationError
 
 PART_BYTES = 5 * 1_048_576  # S3's smallest part: what one upload holds in memory
 CONNECT_S, READ_S, TRIES = 5, 30, 3  # of one call to S3
+NO_CONDITIONS = "NotImplemented"  # what an S3 server answers that cannot write a file only where there is none
 PROBE = "probe"  # overwritten by every check
 
 S3_OPTIONS: dict[str, Any] = {
@@ -60,6 +61,10 @@ class Bucket:
             self._call(self._files.pipe_file, place, data, mode="create")
         except FileExistsError:
             return False
+        except OSError as error:
+            if NO_CONDITIONS not in str(error):
+                raise
+            self._call(self._files.pipe_file, place, data)  # all that such a server can do: nothing was there a moment ago
         return True
 
     def read(self, path: str, bytes_max: int) -> bytes:

@@ -39,7 +39,7 @@ class BlobStore:
 
     def __init__(self, settings: Settings, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
         self._drive = _drive(settings)
-        self._scratch = settings.node.home / "scratch"  # copies of files that lie elsewhere, while they are read
+        self._scratch = (settings.node.home / "scratch").absolute()  # copies of files that lie elsewhere, while they are read
         self._bytes_max = settings.documents.file_bytes_max
         self._random_bytes = random_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
