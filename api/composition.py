@@ -9,14 +9,17 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import connect
 from adapters.tokens import Tokens
+from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
 from api.metrics import Metrics
 from api.ports import Ports
 from api.readiness import Health
 from api.running import Running
+from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.clock import SystemClock
+from streams.gaps import GapReader
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
 from streams.limits import Limiter
@@ -24,6 +27,7 @@ from streams.loop_lag import LoopLag
 from streams.publisher import KafkaPublisher
 from streams.records import Records
 from streams.relay import Relay
+from streams.topics import DOCUMENTS_SUBMITTED
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -46,6 +50,8 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         stack.push_async_callback(relay.stop)
         stack.push_async_callback(inquiries.stop)
         await asyncio.gather(relay.start(), inquiries.start())
+        spectators = Spectators(settings.kafka)
+        stack.push_async_callback(spectators.stop)
         passwords = Passwords(settings.auth.hash_concurrency)
         stack.callback(passwords.close)
         blobs = BlobStore(settings)
@@ -63,8 +69,11 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             publisher=publisher,
             relay=relay,
             inquiries=inquiries,
+            spectators=spectators,
+            estimates=Estimates(redis, prefix, clock, settings.documents.wait_s_max),
             views=views,
             visibility=Visibility(redis, prefix),
+            submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
             records=Records(redis, prefix, publisher, views, clock),
             idempotency=Idempotency(redis, prefix),

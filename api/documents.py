@@ -4,6 +4,8 @@ The version is the event's place on the log, so it is known when this answers, l
 """
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -11,26 +13,34 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, post, put
-from litestar.params import FromPath, JSONBody, PathParameter
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
 from api.access import knowledge_base, own_knowledge_base
 from api.answers import answered, once, refused_field
 from api.documentation import GONE, PROBLEMS, Cursor, Limit
 from api.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from api.ports import Ports
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, DocumentSubmit, DocumentView
 from schemas.bodies.pages import Page
-from schemas.documents import RANK, Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
+from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
 from schemas.errors import FieldError, Refused, Unavailable
 from streams.agent import Outgoing, Place
-from streams.tables import order_of
-from streams.topics import DOCUMENTS_SUBMITTED
+from streams.topics import DOCUMENTS_SUBMITTED, decoder
+from streams.views import progress_order
+from streams.visibility import NEVER
 
 DELETE_WAIT_S = 5.0  # for the document to be out of every reader's sight; then the client follows the task
 DELETE_POLL_S_MIN, DELETE_POLL_S_MAX = 0.005, 0.1
 
+PAGES_MAX = 20  # looked through by one request for documents in a state
+READ_S_MAX = 5.0  # for a submission to be read from the log again
+
 DocumentName = Annotated[str, PathParameter(min_length=1, max_length=200, description="Its owner's name for it.")]
+OnlyState = Annotated[State | None, QueryParameter(name="state", description="Only documents in this state.")]
+
+_decode = decoder(DOCUMENTS_SUBMITTED).decode
 
 
 @post(
@@ -68,15 +78,20 @@ async def replace(
 
 
 @get("/knowledge/{knowledge_base_id:str}/documents", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List documents")
-async def list_(request: ApiRequest, knowledge_base_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "") -> Page[DocumentView]:
-    """The last submitted first, with where each stands."""
+async def list_(
+    request: ApiRequest, knowledge_base_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", only: OnlyState = None
+) -> Page[DocumentView]:
+    """The last submitted first, with where each stands. A page may be shorter than asked for although another one follows."""
     ports, tenant = request.ports, request.user.tenant
     base = await knowledge_base(ports, request.user, str(knowledge_base_id))
-    page = await ports.views.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
-    keys = [ids.document_key(tenant, base.id, progress.document_id) for progress in page.items]
-    standings = await ports.visibility.of(keys)
-    shown = [(p, standings[key]) for p, key in zip(page.items, keys, strict=True) if standings[key].deleted < p.version]
-    return Page(items=tuple(DocumentView.of(p, standing.shown) for p, standing in shown), next_cursor=page.next_cursor or None)
+    shown: list[DocumentView] = []
+    for _ in range(PAGES_MAX):
+        page = await ports.views.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
+        shown += await _shown(request, [progress for progress in page.items if only in (None, progress.state)])
+        cursor = page.next_cursor
+        if shown or not cursor:
+            break
+    return Page(items=tuple(shown), next_cursor=cursor or None)
 
 
 @get(
@@ -89,11 +104,11 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_
     """Its newest version, and the one that readers see."""
     ports, tenant = request.ports, request.user.tenant
     base = await knowledge_base(ports, request.user, str(knowledge_base_id))
-    key = ids.document_key(tenant, base.id, document_id)
-    progress, standings = await asyncio.gather(ports.views.documents.get(f"{tenant}/{base.id}", document_id), ports.visibility.of((key,)))
-    if progress is None or standings[key].deleted >= progress.version:
+    progress = await ports.views.documents.get(f"{tenant}/{base.id}", document_id)
+    shown = await _shown(request, [] if progress is None else [progress])
+    if not shown:
         raise Refused("not_found", f"there is no document {document_id}")
-    return DocumentView.of(progress, standings[key].shown)
+    return shown[0]
 
 
 @delete(
@@ -108,16 +123,70 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], documen
     ports, caller = request.ports, request.user
     base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
     key = ids.document_key(caller.tenant, base.id, document_id)
-    known = await ports.views.documents.get(f"{caller.tenant}/{base.id}", document_id)
-    standing = (await ports.visibility.of((key,)))[key]
-    if standing.latest <= standing.deleted and (known is None or known.version <= standing.deleted):
-        raise Refused("not_found", f"there is no document {document_id}")
+    await _latest(request, base.id, document_id)
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     if await _out_of_sight(request, key, place.offset):
         return answered(None, HTTPStatus.NO_CONTENT)
-    return _accepted(base.id, document_id, place, event.id, "queued")
+    return _accepted(base.id, document_id, place, event.id)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}/reprocess",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Work a document again",
+)
+async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
+    """Its present content as a new version, worked from the start although nothing changed. Readers see the old one meanwhile."""
+
+    async def make() -> Response[Any]:
+        ports, caller = request.ports, request.user
+        base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+        version = await _latest(request, base.id, document_id)
+        document = await _as_submitted(ports, ids.document_key(caller.tenant, base.id, document_id), version)
+        return await accept(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
+
+    return await once(request, make)
+
+
+async def _shown(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
+    """Those that were not deleted meanwhile, with the version readers see and the time they may still take."""
+    ports, tenant = request.ports, request.user.tenant
+    keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
+    standings = await ports.visibility.of(keys)
+    return [
+        DocumentView.of(progress, standings[key].shown, await ports.estimates.of_open(progress.lane, progress.state))
+        for key, progress in zip(keys, found, strict=True)
+        if standings[key].deleted < progress.version
+    ]
+
+
+async def _latest(request: ApiRequest, base_id: str, document_id: str) -> int:
+    """The newest version that anybody knows of; Refused("not_found") when it was deleted or never there."""
+    ports, tenant = request.ports, request.user.tenant
+    key = ids.document_key(tenant, base_id, document_id)
+    known, standings = await asyncio.gather(ports.views.documents.get(f"{tenant}/{base_id}", document_id), ports.visibility.of((key,)))
+    latest = max(standings[key].latest, NEVER if known is None else known.version)
+    if latest <= standings[key].deleted:
+        raise Refused("not_found", f"there is no document {document_id}")
+    return latest
+
+
+async def _as_submitted(ports: Ports, key: str, version: int) -> Document:
+    """The document as it was given, from the log. Raises Unavailable when the log does not say."""
+    partition = ports.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
+    try:
+        async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
+            async for record in records:
+                event = _decode(record.value) if record.value is not None else None
+                if isinstance(event, DocumentSubmitted) and event.subject == key:
+                    return event.data
+    except TimeoutError as error:
+        raise Unavailable("kafka_unavailable", f"version {version} was not read in {READ_S_MAX:g} s") from error
+    raise Unavailable("kafka_unavailable", f"version {version} of {key} is not on the log: a newer one is on its way")
 
 
 async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:
@@ -137,15 +206,16 @@ async def accept(request: ApiRequest, base_id: str, document: Document) -> Respo
     """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
 
     Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
-    knowledge base, Unavailable("kafka_unavailable") when the log did not take it.
+    knowledge base, Unavailable("kafka_unavailable") when the log did not take it, Unavailable("overloaded") when too much is waiting.
     """
     ports, caller = request.ports, request.user
     base = await own_knowledge_base(ports, caller, base_id)
+    wait_s = await ports.estimates.of_new(caller.tenant)
     document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
     event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
     place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     await _show_queued(request, document, place.offset, ids.task_id(event.id))
-    return _accepted(base.id, document.document_id, place, event.id, "queued")
+    return _accepted(base.id, document.document_id, place, event.id, wait_s)
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
@@ -178,17 +248,21 @@ async def _show_queued(request: ApiRequest, document: Document, version: int, ta
         bytes=document.bytes,
         task_id=task_id,
     )
-    order = order_of(version, RANK[progress.state])
     scope = f"{request.user.tenant}/{document.knowledge_base_id}"
     try:
-        await request.ports.views.documents.put(scope, document.document_id, progress, order=order, rank=version)
+        await request.ports.views.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
     except Unavailable:
         return  # it is on the log; the agents will say so themselves
 
 
-def _accepted(base_id: str, document_id: str, place: Place, event_id: str, state: State) -> Response[Any]:
+def _accepted(base_id: str, document_id: str, place: Place, event_id: str, wait_s: float | None = None) -> Response[Any]:
     body = DocumentAccepted(
-        document_id=document_id, knowledge_base_id=base_id, version=place.offset, state=state, task_id=ids.task_id(event_id)
+        document_id=document_id,
+        knowledge_base_id=base_id,
+        version=place.offset,
+        state="queued",
+        task_id=ids.task_id(event_id),
+        estimated_wait_s=wait_s,
     )
     location = f"/api/v1/knowledge/{base_id}/documents/{quote(document_id, safe='')}"
     return answered(body, HTTPStatus.ACCEPTED, {"Location": location})
@@ -211,4 +285,4 @@ async def _out_of_sight(request: ApiRequest, key: str, version: int) -> bool:
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[submit, replace, list_, read, remove], tags=["documents"])
+    return Router("", route_handlers=[submit, replace, list_, read, remove, reprocess], tags=["documents"])

@@ -67,19 +67,25 @@ class Report(NamedTuple):
 
 
 class Estimates:
-    """At most a second old. Nothing here raises: with Redis down nothing is known."""
+    """At most a second old. With Redis down nothing is known, and nothing refused."""
 
-    def __init__(self, redis: Client, prefix: str, clock: Clock) -> None:
-        self._redis, self._prefix = redis, prefix
+    def __init__(self, redis: Client, prefix: str, clock: Clock, wait_s_max: float) -> None:
+        self._redis, self._prefix, self._wait_s_max = redis, prefix, wait_s_max
         self._express = Express(redis, prefix)
         self._reports: Recent[str, Report] = Recent(1, clock.monotonic_s)
         self._full: Recent[str, bool] = Recent(TENANTS_MAX, clock.monotonic_s)
 
     async def of_new(self, tenant: str) -> float | None:
-        """Seconds until a document that ``tenant`` submits now is searchable."""
+        """Seconds until a document that ``tenant`` submits now is searchable.
+
+        Raises Unavailable("overloaded") when that is longer than any document should wait; it says when to come back.
+        """
         report = await self._report()
         lane: Lane = "bulk" if await self._is_full(tenant) else "express"
-        return report.wait_s((ROUTED, PARSED[lane], EMBEDDED, INDEXED))
+        wait_s = report.wait_s((ROUTED, PARSED[lane], EMBEDDED, INDEXED))
+        if wait_s is not None and wait_s > self._wait_s_max:
+            raise Unavailable("overloaded", f"a new document would wait {wait_s:.0f} s", retry_after_s=wait_s - self._wait_s_max)
+        return wait_s
 
     async def of_open(self, lane: Lane, state: State) -> float | None:
         """Seconds until a document that stands at ``state`` is searchable; None when it has ended."""

@@ -7,13 +7,16 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import Client
 from adapters.tokens import Tokens
+from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
 from api.metrics import Metrics
 from api.readiness import Health
 from api.running import Running
+from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
+from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
 from streams.publisher import KafkaPublisher
@@ -26,7 +29,7 @@ from streams.visibility import Visibility
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """``random_bytes(n)`` gives n bytes nobody can guess."""
+    """``random_bytes(n)`` gives n bytes nobody can guess; ``submissions`` reads ``claw.documents.submitted.v1`` again."""
 
     settings: Settings
     clock: Clock
@@ -35,8 +38,11 @@ class Ports:
     publisher: KafkaPublisher
     relay: Relay
     inquiries: Inquiries
+    spectators: Spectators
+    estimates: Estimates
     views: Views
     visibility: Visibility
+    submissions: Gaps
     turns: Turns
     records: Records
     idempotency: Idempotency

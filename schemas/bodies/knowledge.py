@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from schemas.bodies.pages import Request
-from schemas.documents import DocumentId, MediaType, Progress, State
+from schemas.documents import DocumentId, Lane, MediaType, Note, Progress, State
 from schemas.errors import Problem
 from schemas.records import KnowledgeBase, Sharing
 
@@ -83,17 +83,22 @@ class DocumentSubmit(DocumentReplace, frozen=True, kw_only=True):
 
 
 class DocumentAccepted(Struct, frozen=True, kw_only=True):
-    """On the log; follow it at the ``Location``."""
+    """On the log; follow it at the ``Location``. ``estimated_wait_s``: until it is searchable, null when nobody knows."""
 
     document_id: str
     knowledge_base_id: str
     version: int
     state: State
     task_id: str
+    estimated_wait_s: float | None = None
 
 
 class DocumentView(Struct, frozen=True, kw_only=True):
-    """Where a document's newest version stands, and which version readers see (null: none)."""
+    """Where a document's newest version stands, and which version readers see (null: none).
+
+    ``unchanged``: it says what the visible version says. ``done`` of ``chunks`` are stored; ``notes`` tell what was left out.
+    ``estimated_wait_s``: until it is searchable, null when nobody knows or it has ended. ``problem``: why it failed, and what to do.
+    """
 
     document_id: str
     knowledge_base_id: str
@@ -104,11 +109,16 @@ class DocumentView(Struct, frozen=True, kw_only=True):
     media_type: str = ""
     bytes: int = 0
     chunks: int = 0
+    done: int = 0
+    percent: Annotated[int, Meta(ge=0, le=100)] = 0
+    lane: Lane = "express"
+    estimated_wait_s: float | None = None
     task_id: str = ""
     problem: Problem | None = None
+    notes: tuple[Note, ...] = ()
 
     @classmethod
-    def of(cls, progress: Progress, visible_version: int | None) -> "DocumentView":
+    def of(cls, progress: Progress, visible_version: int | None, estimated_wait_s: float | None = None) -> "DocumentView":
         """Progress and visibility as one."""
         return cls(
             document_id=progress.document_id,
@@ -120,6 +130,11 @@ class DocumentView(Struct, frozen=True, kw_only=True):
             media_type=progress.media_type,
             bytes=progress.bytes,
             chunks=progress.chunks,
+            done=progress.done,
+            percent=progress.percent,
+            lane=progress.lane,
+            estimated_wait_s=estimated_wait_s,
             task_id=progress.task_id,
             problem=progress.cause,
+            notes=progress.notes,
         )
