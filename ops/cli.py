@@ -38,6 +38,13 @@ def parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="API keys.", description="API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
     create.add_argument("--tenant", required=True, help="whom the key belongs to")
+    evaluations = commands.add_parser("eval", help="Hold it against material whose right outcome is known.", description="Evaluations.")
+    kinds = evaluations.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    documents = _add(kinds, "documents", _eval_documents, "Parse every file of a folder; exit 1 when one does not come out as it should.")
+    documents.add_argument(
+        "folder", metavar="DIR", help="with manifest.jsonl and files, or just files: then a named error or text is right"
+    )
+    documents.add_argument("--json", action="store_true", help="print JSON instead of a table")
     reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
@@ -122,6 +129,12 @@ def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops import keys
 
     return keys.create(settings, chosen.tenant)
+
+
+def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import documents
+
+    return documents.run(settings, chosen.folder, as_json=chosen.json)
 
 
 def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:

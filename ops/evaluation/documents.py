@@ -1,0 +1,186 @@
+"""``claw eval documents DIR``: every file through the very children that parse for the documents lane, and what came of it.
+
+A file is wrong when its phrases do not come out, when it fails without a name or against its manifest, when it takes longer than 30 s or
+more than 1 GiB, or when the worker does not serve a note and a page right after it.
+"""
+
+import asyncio
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from adapters.children.worker import Effort, Outcome, TextWorker
+from adapters.parsing.source import Source
+from ops import logs
+from ops.evaluation.cases import Case, cases_of
+from schemas.documents import Shelf
+from schemas.errors import ClawError, Problem
+from schemas.settings import Settings
+
+SECONDS_MAX = 30.0
+PEAK_MIB_MAX = 1024
+UNNAMED = "internal_error"
+ALIVE_S_MAX = 60.0  # for a note after a file; a child may have to start first
+NOTE = "The worker is alive."
+PHRASE_CHARS_SHOWN = 40
+NAME_CHARS = 44
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What came of one file. ``got`` is text, partial, or the code of an error; ``wrong`` is empty when that is right."""
+
+    file: str
+    category: str
+    expected: str
+    got: str
+    detail: str
+    seconds: float
+    peak_mib: int
+    wrong: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """All of it. ``right`` and ``files`` are counts by category."""
+
+    verdicts: list[Verdict]
+    right: dict[str, int]
+    files: dict[str, int]
+    tesseract: bool
+
+
+def run(settings: Settings, folder: str, *, as_json: bool) -> int:
+    """Prints a table, or JSON; returns 1 when a file is wrong. Raises ConfigurationError for a folder that cannot be used."""
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    cases = cases_of(Path(folder))
+    report = uvloop.run(evaluate(settings, cases, show=not as_json))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        for category, files in report.files.items():
+            print(f"{category}: {report.right[category]} of {files} right")
+        print(f"Tesseract {'is' if report.tesseract else 'is not'} used")
+    return int(any(verdict.wrong for verdict in report.verdicts))
+
+
+async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = False) -> Report:
+    """Every case in turn, alone."""
+    efforts: list[Effort] = []
+    worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)
+    tesseract = settings.documents.ocr == "auto" and shutil.which("tesseract") is not None
+    verdicts: list[Verdict] = []
+    await worker.start()
+    try:
+        if show:
+            print(_line("file", "expected", "got", "seconds", "MiB", "verdict"))
+        for case in cases:
+            efforts.clear()
+            verdict = await _tried(worker, case, efforts, tesseract=tesseract)
+            verdicts.append(verdict)
+            if show:
+                print(_shown(verdict), flush=True)
+    finally:
+        await worker.stop()
+    files = Counter(verdict.category for verdict in verdicts)
+    right = Counter(verdict.category for verdict in verdicts if not verdict.wrong)
+    return Report(verdicts=verdicts, files=dict(files), right={name: right[name] for name in files}, tesseract=tesseract)
+
+
+async def _tried(worker: TextWorker, case: Case, efforts: list[Effort], *, tesseract: bool) -> Verdict:
+    began = time.monotonic()
+    source = Source(path=str(case.path.absolute()), filename=case.path.name, password=case.password)
+    got: Outcome | Problem
+    try:
+        got = await worker.parse(source, title="", lane="express", shelf=Shelf())
+    except ClawError as error:
+        got = error.problem()
+    seconds = time.monotonic() - began
+    peak_mib = max((effort.peak_kib for effort in efforts), default=0) // 1024
+    notes = () if isinstance(got, Problem) else got.notes
+    return Verdict(
+        file=case.path.name,
+        category=case.category,
+        expected=_expected(case, tesseract=tesseract),
+        got=got.code if isinstance(got, Problem) else "partial" if notes else "text",
+        detail=got.detail if isinstance(got, Problem) else "; ".join(f"{note.code}: {note.detail}" for note in notes),
+        seconds=round(seconds, 2),
+        peak_mib=peak_mib,
+        wrong=judged(case, got, tesseract=tesseract) or _over(seconds, peak_mib) or await _dead(worker),
+    )
+
+
+def judged(case: Case, got: Outcome | Problem, *, tesseract: bool) -> str:
+    """What is wrong with an outcome; empty when it is as expected."""
+    if isinstance(got, Problem):
+        if got.code == UNNAMED:
+            return f"a failure without a name: {got.detail}"
+        accepted = {
+            "text": (),
+            "password": (),
+            "ocr_text": () if tesseract else ("ocr_required",),
+            "password_required": ("password_required",),
+        }.get(case.expect)
+        return "" if accepted is None or got.code in accepted else f"{got.code} instead of {_expected(case, tesseract=tesseract)}"
+    if case.expect == "password_required":
+        return "text came out of an encrypted file without its password"
+    missing = missing_phrases(case, got)
+    if missing and case.expect in {"text", "ocr_text", "password"}:
+        return f"missing: {', '.join(repr(phrase[:PHRASE_CHARS_SHOWN]) for phrase in missing)}"
+    if case.expect == "reject_or_partial" and not got.notes and (missing or not case.phrases):
+        return "the text does not say that it is partial"
+    return ""
+
+
+def missing_phrases(case: Case, outcome: Outcome) -> list[str]:
+    """Phrases that are not in the text, white space aside."""
+    text = _squeezed("".join((outcome.title, *(chunk.text[chunk.overlap :] for chunk in outcome.chunks))))
+    return [phrase for phrase in case.phrases if _squeezed(phrase) not in text]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _over(seconds: float, peak_mib: int) -> str:
+    if seconds > SECONDS_MAX:
+        return f"more than {SECONDS_MAX:g} s"
+    return f"more than {PEAK_MIB_MAX:,} MiB" if peak_mib > PEAK_MIB_MAX else ""
+
+
+async def _dead(worker: TextWorker) -> str:
+    """Whether the worker serves people and files after what it went through."""
+    try:
+        async with asyncio.timeout(ALIVE_S_MAX):
+            for source in (Source(media_type="text/plain", text=NOTE), Source(media_type="text/html", text=f"<p>{NOTE}</p>")):
+                await worker.parse(source, title="", lane="express", shelf=Shelf())
+    except (TimeoutError, ClawError) as error:
+        return f"the worker did not serve a note afterwards: {error!r}"
+    return ""
+
+
+def _expected(case: Case, *, tesseract: bool) -> str:
+    return {
+        "text": "text",
+        "ocr_text": "text" if tesseract else "ocr_required",
+        "password_required": "password_required",
+        "password": "text",
+        "reject_or_partial": "error or partial",
+        "hostile": "error or text",
+    }[case.expect]
+
+
+def _shown(verdict: Verdict) -> str:
+    peak = f"{verdict.peak_mib:,}" if verdict.peak_mib else "-"
+    line = _line(
+        verdict.file, verdict.expected, verdict.got, f"{verdict.seconds:.2f}", peak, f"WRONG: {verdict.wrong}" if verdict.wrong else "ok"
+    )
+    return f"{line}  {verdict.detail}".rstrip() if verdict.detail else line
+
+
+def _line(file: str, expected: str, got: str, seconds: str, peak: str, verdict: str) -> str:
+    return f"{file[:NAME_CHARS]:<{NAME_CHARS}}  {expected:<17}  {got:<25}  {seconds:>7}  {peak:>6}  {verdict}"
