@@ -4,6 +4,7 @@ Credentials and endpoint come from where the driver looks for them: for S3 the `
 when it is whole, so uploads go to their place directly.
 """
 
+import errno
 import hashlib
 from contextlib import suppress
 from importlib import import_module
@@ -15,7 +16,6 @@ from schemas.errors import ConfigurationError
 
 PART_BYTES = 5 * 1_048_576  # S3's smallest part: what one upload holds in memory
 CONNECT_S, READ_S, TRIES = 5, 30, 3  # of one call to S3
-NO_CONDITIONS = "NotImplemented"  # what an S3 server answers that cannot write a file only where there is none
 PROBE = "probe"  # overwritten by every check
 
 S3_OPTIONS: dict[str, Any] = {
@@ -62,9 +62,9 @@ class Bucket:
         except FileExistsError:
             return False
         except OSError as error:
-            if NO_CONDITIONS not in str(error):
+            if error.errno != errno.ENOSYS:
                 raise
-            self._call(self._files.pipe_file, place, data)  # all that such a server can do: nothing was there a moment ago
+            self._call(self._files.pipe_file, place, data)  # all that a server without conditions can do: nothing was there just now
         return True
 
     def read(self, path: str, bytes_max: int) -> bytes:
