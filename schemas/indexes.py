@@ -17,6 +17,7 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
     ``other`` is being built (``building``) or kept for going back (``kept``): new versions are worked for it too, before the active one.
     While ``dropping`` it is nothing but points that are on their way out. ``keep``: nobody drops it by himself after the switch.
     ``force``: the switch comes although some documents are missing. ``newest`` is the highest generation there ever was: none comes twice.
+    ``asked`` grows whenever somebody asks for the build once more: what failed is then tried again.
     """
 
     tenant: str
@@ -30,6 +31,7 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
     keep: bool = False
     force: bool = False
     newest: int = 0
+    asked: int = 0
 
     @property
     def shelves(self) -> tuple[Shelf, ...]:

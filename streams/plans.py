@@ -76,7 +76,7 @@ def begun(wanted: Shelf, retrieval: Retrieval, *, keep: bool, force: bool) -> St
             other = replace(wanted, generation=generation)
             return replace(plan, other=other, state="building", keep=keep, force=force, newest=generation)
         if plan.state == "building" and replace(plan.other, generation=0) == replace(wanted, generation=0):
-            return replace(plan, keep=keep, force=force)
+            return replace(plan, keep=keep, force=force, asked=plan.asked + 1)
         if plan.state == "dropping":
             raise Refused("index_building", "the shelf before is being removed", retry_after_s=AGAIN_S)
         which = "with other parameters is being built" if plan.state == "building" else "is still kept"

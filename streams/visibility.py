@@ -229,6 +229,13 @@ class Visibility:
         rows = await self._rows(keys, f"b:{generation}", f"f:{generation}")
         return {key: _built(*row) for key, row in rows.items()}
 
+    async def pardon(self, keys: Sequence[str], generation: int) -> None:
+        """What this shelf could not hold is worth another try."""
+        batch = self._redis.pipeline()
+        for key in keys:
+            batch.execute_command("HDEL", self._record(key), f"f:{generation}")
+        await batch.execute()
+
     async def forget(self, keys: Sequence[str], generation: int) -> None:
         """A shelf is gone: nothing is remembered of what it held."""
         await _FORGET.many(self._redis, [((self._record(key),), (generation,)) for key in keys])

@@ -108,6 +108,8 @@ async def test_what_a_shelf_holds_and_what_failed_are_told_apart(visibility: Vis
     await visibility.stored(key, 5, ["00" * 16], generation=1)
     await visibility.stored(key, 5, ["11" * 16], generation=2)
     assert await visibility.built_versions([key], 1) == {key: Built(5, 9, "document_unreadable")}
+    await visibility.pardon([key, "t/kb/none"], 1)
+    assert (await visibility.built_versions([key], 1))[key] == Built(5)
     await visibility.forget([key, "t/kb/none"], 1)
     assert (await visibility.built_versions([key], 1))[key] == Built()
     assert (await visibility.built_versions([key], 2))[key] == Built(4)

@@ -1,0 +1,106 @@
+"""Looks after index plans: every one that is not at rest has a worker that drives it to its end.
+
+All there is to do stands in the plan on the log, so any worker goes on with it after any death; a lease keeps two from doing it at once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import structlog
+
+from ops.drive import Drive, Parts
+from schemas.errors import ClawError, Unavailable
+from schemas.indexes import IndexPlan, plan_key
+from streams.rebuilds import RENEW_S
+
+BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
+LOOK_S = 2.0  # between looks for a plan whose driver died
+AFTER_FAILURE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+def needs_work(plan: IndexPlan) -> bool:
+    """Whether something is left to do by itself."""
+    return plan.state in ("building", "dropping") or (plan.state == "kept" and not plan.keep)
+
+
+@dataclass(slots=True)
+class Rebuilder:
+    """One per ``tables`` worker; ``holder`` is its name on leases. It starts the inquiries it needs with the first plan."""
+
+    parts: Parts
+    holder: str
+    _watching: asyncio.Task[None] | None = None
+    _driving: dict[str, asyncio.Task[None]] = field(default_factory=dict)  # by plan key
+    _asking: bool = False
+
+    async def start(self) -> None:
+        """Look after plans from now on; returns at once."""
+        self._watching = asyncio.create_task(self._watch(), name="rebuilder")
+
+    async def stop(self) -> None:
+        """Leave off where it is: somebody else goes on."""
+        tasks = [task for task in (self._watching, *self._driving.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self._watching, self._driving = None, {}
+        if self._asking:
+            await self.parts.inquiries.stop()
+
+    async def _watch(self) -> None:
+        changes = -1
+        while True:
+            for key, task in list(self._driving.items()):
+                if task.done():
+                    del self._driving[key]
+                    if not task.cancelled() and (error := task.exception()) is not None:
+                        log.error("rebuild_driver_failed", plan=key, exc_info=error)
+            for plan in self.parts.shelves.plans():
+                key = plan_key(plan.tenant, plan.knowledge_base_id)
+                if needs_work(plan) and key not in self._driving and len(self._driving) < BUILDS_MAX:
+                    self._driving[key] = asyncio.create_task(self._drive(plan.tenant, plan.knowledge_base_id), name=f"rebuild-{key}")
+            changes = await self.parts.shelves.wait_change(changes, LOOK_S)
+
+    async def _drive(self, tenant: str, knowledge_base: str) -> None:
+        """As long as something is left to do and the lease is ours."""
+        try:
+            async with self._lease(tenant, knowledge_base) as held:
+                while held and needs_work(plan := self.parts.shelves.plan(tenant, knowledge_base)):
+                    if not self._asking:
+                        self._asking = True
+                        await self.parts.inquiries.start()
+                    log.info("rebuild_driven", plan=plan_key(tenant, knowledge_base), state=plan.state, revision=plan.revision)
+                    await Drive(self.parts, plan).run()
+        except ClawError as error:
+            log.warning("rebuild_interrupted", plan=plan_key(tenant, knowledge_base), code=error.code, detail=error.detail)
+            await asyncio.sleep(AFTER_FAILURE_S)
+
+    @contextlib.asynccontextmanager
+    async def _lease(self, tenant: str, knowledge_base: str) -> AsyncIterator[bool]:
+        """True while nobody else drives this plan; whoever loses the lease is cancelled."""
+        rebuilds, driver = self.parts.rebuilds, asyncio.current_task()
+        assert driver is not None
+        if not await rebuilds.take(tenant, knowledge_base, self.holder):
+            yield False
+            return
+
+        async def renew() -> None:
+            while True:
+                await asyncio.sleep(RENEW_S)
+                with contextlib.suppress(Unavailable):  # nobody else can take it either
+                    if not await rebuilds.take(tenant, knowledge_base, self.holder):
+                        driver.cancel()
+                        return
+
+        renewing = asyncio.create_task(renew(), name="rebuild-lease")
+        try:
+            yield True
+        finally:
+            renewing.cancel()
+            with contextlib.suppress(Unavailable):
+                await rebuilds.release(tenant, knowledge_base, self.holder)
