@@ -1,7 +1,9 @@
 """Encrypted Office files: opened with their password, in memory."""
 
+import struct
 from io import BytesIO
 from typing import Any
+from xml.parsers.expat import ExpatError
 
 import msoffcrypto  # type: ignore[import-untyped]
 import olefile  # type: ignore[import-untyped]
@@ -19,12 +21,14 @@ _BROKEN = (
     exceptions.FileFormatError,
     exceptions.ParseError,
     exceptions.DecryptionError,
+    ExpatError,
     OSError,
     ValueError,
     LookupError,
     TypeError,
     AttributeError,
     ArithmeticError,
+    struct.error,
     AssertionError,
 )
 
@@ -68,10 +72,7 @@ def _opened(file: Any, password: str) -> bytes:
     if not _loads(file, password or UNASKED_PASSWORD):
         raise Refused("password_wrong" if password else "password_required")
     opened = BytesIO()
-    try:
-        file.decrypt(opened)
-    except exceptions.InvalidKeyError as error:
-        raise Refused("password_wrong" if password else "password_required") from error
+    file.decrypt(opened)
     return opened.getvalue()
 
 

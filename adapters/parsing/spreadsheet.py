@@ -17,11 +17,12 @@ from schemas.errors import Refused
 Row = tuple[int, list[tuple[int, str]]]  # its number and the columns that hold something, all from 1
 
 EMPTY_CELLS_SHARE = 4  # of cells that only have a format, as many as may hold something, four times over
+COLUMN_LETTERS_MAX = 3
 SERIAL_MAX = 2_958_466  # the end of the year 9999
 LEAP_SERIAL = 60  # the 29th of February 1900, which Excel has and the calendar has not
+DIGITS = 15  # that a number keeps
 _SECONDS = 86_400
-_INTEGER_MAX = 10**15  # beyond it a float has no units
-_REFERENCE = re.compile(r"([A-Z]{1,3})(\d{1,7})$")
+_INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
 _QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
 _DATES = {*range(14, 18), 22, *range(27, 32), 36, *range(50, 59)}  # built-in formats; the higher ones are East Asian
 _TIMES = {18, 19, 20, 21, 32, 33, 34, 35, 45, 47}
@@ -77,9 +78,11 @@ class Workbook:
             return "TRUE" if text.strip() == "1" else "FALSE"
         if kind != "n":
             return text
+        shown = self._formats.get(style, shown_number)
+        if shown is shown_number and text.isdigit() and len(text) < DIGITS:
+            return text
         try:
-            value = float(text)
-            return self._formats.get(style, shown_number)(value)
+            return shown(float(text))
         except (ValueError, OverflowError):  # no number, or none that is one: as it is written
             return text
 
@@ -155,6 +158,7 @@ class _SheetReader:
         self._workbook = workbook
         self._rows: list[Row] = []
         self._row, self._column = 0, 0
+        self._columns: dict[str, int] = {}
         self._cells: list[tuple[int, str]] = []
         self._kind, self._style = "n", ""
         self._pieces: list[str] = []
@@ -200,8 +204,12 @@ class _SheetReader:
             self._pieces.append(data)
 
     def _place(self, reference: str) -> None:
-        match = _REFERENCE.match(reference)
-        self._column = column_number(match[1]) if match else self._column + 1
+        letters = reference.rstrip("0123456789")
+        column = self._columns.get(letters)
+        if column is None:
+            column = column_number(letters) if 0 < len(letters) <= COLUMN_LETTERS_MAX and letters.isascii() and letters.isupper() else 0
+            self._columns[letters[: COLUMN_LETTERS_MAX + 1]] = column
+        self._column = column or self._column + 1
 
 
 def _elapsed(value: float) -> str:

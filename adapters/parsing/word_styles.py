@@ -106,10 +106,13 @@ class Numbering:
                 counts[above] = min(counts[above] + 1, NUMBER_MAX) if counts[above] else first
         if value(levels[level], "numFmt") in ("bullet", "none", ""):
             return ""
-        return _PLACEHOLDER.sub(lambda match: self._shown(levels, counts, int(match[1]) - 1), value(levels[level], "lvlText")).strip()
+        legal = levels[level].find(W + "isLgl") is not None  # all in digits, whatever the levels above say
 
-    def _shown(self, levels: dict[int, Any], counts: list[int], level: int) -> str:
-        return counted(counts[level], value(levels[level], "numFmt") if level in levels else "decimal")
+        def shown(match: re.Match[str]) -> str:
+            above = int(match[1]) - 1
+            return counted(counts[above], "decimal" if legal or above not in levels else value(levels[above], "numFmt"))
+
+        return _PLACEHOLDER.sub(shown, value(levels[level], "lvlText")).strip()
 
 
 def counted(count: int, style: str) -> str:
