@@ -45,9 +45,36 @@ def parser() -> argparse.ArgumentParser:
         "folder", metavar="DIR", help="with manifest.jsonl and files, or just files: then a named error or text is right"
     )
     documents.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _rebuild_commands(commands)
     reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _rebuild_commands(commands: Any) -> None:
+    rebuild = commands.add_parser(
+        "rebuild", help="Rebuild an index beside the one in use.", description="Rebuild an index beside the one in use."
+    )
+    kinds = rebuild.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    index = _add(kinds, "index", _rebuild_index, "Build a knowledge base's index anew from the log while the old one serves, then switch.")
+    back = _add(kinds, "back", _rebuild_back, "Show the kept index again.")
+    drop = _add(kinds, "drop", _rebuild_drop, "Give up what is being built, or let the kept index go.")
+    status = _add(kinds, "status", _rebuild_status, "Say which indexes there are and how far a rebuild has come.")
+    for command in (index, back, drop, status):
+        command.add_argument("--tenant", default="default", help="whose knowledge base it is (default: default)")
+    for command in (back, drop):
+        command.add_argument("--kb", required=True, help="id of the knowledge base")
+    for command in (index, status):
+        which = command.add_mutually_exclusive_group(required=True)
+        which.add_argument("--kb", help="id of the knowledge base")
+        which.add_argument("--all", action="store_true", help="every knowledge base of the tenant, one after the other")
+    size = "of a chunk, in tokens (default: as the settings say)"
+    index.add_argument("--chunk-tokens", type=int, choices=range(32, 2049), metavar="N", default=0, help=f"target size {size}")
+    index.add_argument("--chunk-tokens-max", type=int, choices=range(64, 4097), metavar="N", default=0, help=f"largest size {size}")
+    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="default: as the settings say")
+    index.add_argument("--keep", action="store_true", help="keep the old index, to go `back` until it is dropped")
+    index.add_argument("--force", action="store_true", help="switch although documents are missing")
+    index.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="follow it so long (default: 3600); the workers go on")
 
 
 def _add(commands: Any, name: str, run: Command, description: str, aliases: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -135,6 +162,36 @@ def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import documents
 
     return documents.run(settings, chosen.folder, as_json=chosen.json)
+
+
+def _rebuild_index(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import rebuild
+    from schemas.documents import Shelf
+
+    _quiet_driver()
+    shelf = Shelf(chunk_tokens=chosen.chunk_tokens, chunk_tokens_max=chosen.chunk_tokens_max, embedding=chosen.embedding)
+    return rebuild.index(settings, chosen.tenant, chosen.kb, shelf, keep=chosen.keep, force=chosen.force, timeout_s=chosen.timeout)
+
+
+def _rebuild_back(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import rebuild
+
+    _quiet_driver()
+    return rebuild.back(settings, chosen.tenant, chosen.kb)
+
+
+def _rebuild_drop(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import rebuild
+
+    _quiet_driver()
+    return rebuild.drop(settings, chosen.tenant, chosen.kb)
+
+
+def _rebuild_status(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import rebuild
+
+    _quiet_driver()
+    return rebuild.status(settings, chosen.tenant, chosen.kb)
 
 
 def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
