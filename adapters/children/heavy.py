@@ -20,10 +20,8 @@ class Heavy:
         yield from self._read(task, None)
 
     def load_more(self) -> None:
-        """Part of process.Work: seconds of import that only HTML needs."""
-        from adapters.parsing import html  # noqa: PLC0415
-
-        html.load()
+        """Part of process.Work: what the first page would wait for."""
+        from adapters.parsing import html  # noqa: F401, PLC0415
 
 
 if __name__ == "__main__":

@@ -41,6 +41,10 @@ class Assembly:
         """One item of a list."""
         self._add("list", text, place)
 
+    def quote(self, text: str, place: Locator | None = None) -> None:
+        """Somebody else's words."""
+        self._add("quote", text, place)
+
     def code(self, text: str, place: Locator | None = None) -> None:
         """Text whose lines stay as they are."""
         self._add("code", text, place)
