@@ -45,10 +45,35 @@ def parser() -> argparse.ArgumentParser:
         "folder", metavar="DIR", help="with manifest.jsonl and files, or just files: then a named error or text is right"
     )
     documents.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _inbox_commands(commands)
+    _redrive_command(commands)
     _rebuild_commands(commands)
     reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _inbox_commands(commands: Any) -> None:
+    inbox = commands.add_parser("inbox", help="Inboxes of upstream systems.", description="Inboxes of upstream systems.")
+    inboxes = inbox.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    about = "Make the inbox of a tenant; print the ACL commands and the client settings of its producer."
+    made = _add(inboxes, "create", _inbox_create, about)
+    made.add_argument("tenant", metavar="TENANT", help="whose documents they will be")
+    made.add_argument("--principal", default="User:upstream", help="who will write into it, as the broker names it")
+    _add(inboxes, "list", _inbox_list, "List the inboxes, and whether workers read them.")
+    _add(inboxes, "schema", _inbox_schema, "Print the JSON Schema of an inbox event.")
+
+
+def _redrive_command(commands: Any) -> None:
+    redrive = _add(commands, "redrive", _redrive, "Send dead letters again: one by its id, or all that match, oldest first.")
+    redrive.add_argument("--id", default="", help="one letter: partition-offset")
+    redrive.add_argument("--code", help="only those with this error code")
+    redrive.add_argument("--topic", help="only those from this topic")
+    redrive.add_argument("--agent", help="only those of this agent")
+    redrive.add_argument("--since", default="", help="only those buried within this span, such as 90s, 30m, 2h, 7d")
+    redrive.add_argument("--limit", type=int, default=1_000, help="send at most so many")
+    redrive.add_argument("--dry-run", action="store_true", help="only say what would happen")
+    redrive.add_argument("--force", action="store_true", help="also send what is superseded or was sent before")
 
 
 def _rebuild_commands(commands: Any) -> None:
@@ -162,6 +187,42 @@ def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import documents
 
     return documents.run(settings, chosen.folder, as_json=chosen.json)
+
+
+def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import inbox
+
+    _quiet_driver()
+    return inbox.create(settings, chosen.tenant, chosen.principal)
+
+
+def _inbox_list(settings: Settings, _chosen: argparse.Namespace) -> Any:
+    from ops import inbox
+
+    _quiet_driver()
+    return inbox.listed(settings)
+
+
+def _inbox_schema(_settings: Settings, _chosen: argparse.Namespace) -> int:
+    from ops import inbox
+
+    return inbox.described()
+
+
+def _redrive(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import redrive
+    from streams.letters import Wanted
+
+    _quiet_driver()
+    return redrive.run(
+        settings,
+        Wanted(topic=chosen.topic, code=chosen.code, agent=chosen.agent),
+        letter_id=chosen.id,
+        since_s=redrive.seconds_of(chosen.since) if chosen.since else 0,
+        limit=max(1, chosen.limit),
+        dry=chosen.dry_run,
+        force=chosen.force,
+    )
 
 
 def _rebuild_index(settings: Settings, chosen: argparse.Namespace) -> Any:

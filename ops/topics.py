@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, for_code
 
 from adapters.kafka import connection
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Kafka, Settings
+from streams.log_reader import LANE_GROUP
 from streams.topics import Topic, all_topics
 
 REQUEST_MS = 15_000  # one administrative call
@@ -83,6 +85,24 @@ async def apply(kafka: Kafka, topics: Sequence[Topic]) -> list[Drift]:
         if drifts:
             await _settle(admin, kafka, topics)
         return drifts
+
+
+async def names(kafka: Kafka) -> frozenset[str]:
+    """Every topic of this installation that the broker has, without the prefix; raises Unavailable when it cannot be reached."""
+    async with _administration(kafka) as admin:
+        found = await admin.list_topics()
+    return frozenset(name.removeprefix(kafka.topic_prefix) for name in found if name.startswith(kafka.topic_prefix))
+
+
+async def subscribed(kafka: Kafka, lane: str) -> frozenset[str] | None:
+    """The topics, without the prefix, that workers of a lane read now; None when none runs. Raises Unavailable."""
+    async with _administration(kafka) as admin:
+        (response,) = await admin.describe_consumer_groups([f"{kafka.topic_prefix}{LANE_GROUP}{lane}"])
+    members = [member for group in response.to_object()["groups"] for member in group["members"] if member["member_metadata"]]
+    if not members:
+        return None
+    read = [ConsumerProtocolMemberMetadata.decode(member["member_metadata"]).subscription for member in members]
+    return frozenset(name.removeprefix(kafka.topic_prefix) for topics in read for name in topics)
 
 
 async def delete(kafka: Kafka, topics: Sequence[Topic]) -> None:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from adapters.redis import connect
-from ops import lanes, logs, runtime
+from ops import inbox, lanes, logs, runtime
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.lane import LaneWorker
@@ -25,6 +25,8 @@ async def _run(settings: Settings, name: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if name == inbox.LANE:
+        settings = await inbox.with_discovered(settings)
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)

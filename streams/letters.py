@@ -8,7 +8,7 @@ import base64
 import binascii
 import heapq
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -131,7 +131,7 @@ class Letters:
             found = await log.record(place, int(match[2]))
         return self._letter(found) if found is not None else None
 
-    async def buried(self, wanted: Wanted, *, since_ms: int = 0) -> AsyncIterator[Letter]:
+    async def buried(self, wanted: Wanted, *, since_ms: int = 0) -> AsyncGenerator[Letter, None]:
         """Every wanted letter that is there now, oldest first within each partition and so within each key."""
         async with opened(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
