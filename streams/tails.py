@@ -13,7 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
 from adapters.kafka import connection, start
+from schemas.errors import Unavailable
 from schemas.settings import Kafka
+from streams.partitions import partitions_of
 from streams.topics import Topic
 
 POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
@@ -44,7 +46,7 @@ class TopicTail:
     ) -> None:
         self.reached = asyncio.Event()
         self._topic = kafka.topic_prefix + topic.name
-        self._connection = connection(kafka)
+        self._kafka = kafka
         self._take, self._choose, self._jumped, self._rewind = take, choose, jumped, rewind
         self._positions: dict[TopicPartition, int] = {}
         self._goals: dict[TopicPartition, int] = {}
@@ -83,7 +85,7 @@ class TopicTail:
                 self._consumer = consumer
                 wait_s = RECONNECT_S_MIN
                 await self._read(consumer)
-            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
+            except (TimeoutError, OSError, kafka_errors.KafkaError, Unavailable) as error:
                 log.warning("tail_interrupted", topic=self._topic, error=repr(error))
             finally:
                 self._consumer = None
@@ -93,7 +95,7 @@ class TopicTail:
 
     def _made(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
-            **self._connection,
+            **connection(self._kafka),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
@@ -101,12 +103,11 @@ class TopicTail:
         )
 
     async def _take_places(self, consumer: AIOKafkaConsumer) -> None:
-        first = TopicPartition(self._topic, 0)
         if not self._positions:
-            consumer.assign([first])
-            await consumer.end_offsets([first])  # brings the metadata of the topic
-            chosen = [TopicPartition(self._topic, number) for number in self._choose(len(consumer.partitions_for_topic(self._topic)))]
-            await self._jump(consumer, chosen)
+            count = (await partitions_of(self._kafka, {self._topic})).get(self._topic, 0)
+            if not count:
+                raise Unavailable("kafka_unavailable", f"there is no topic {self._topic}: run `claw topics apply`")
+            await self._jump(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
         consumer.assign(list(self._positions))
         for place, offset in self._positions.items():
             consumer.seek(place, offset)

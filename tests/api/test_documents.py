@@ -6,9 +6,10 @@ import pytest
 
 from schemas import ids
 from schemas.documents import Progress
-from streams.tables import order_of
+from schemas.errors import Refused
 from streams.topics import DOCUMENTS_SUBMITTED
-from tests.api.agents import first_event
+from streams.views import progress_order
+from tests.api.agents import all_events, first_event
 from tests.api.house import House, Person
 from tests.api.test_bad_input import is_problem
 
@@ -47,7 +48,7 @@ async def test_progress_and_visibility_are_shown(house: House, ada: Person):
     version = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
     key = key_of(house, ada, "a")
     progress = Progress(knowledge_base_id=ada.base, document_id="a", version=version, state="indexed", chunks=3)
-    await house.ports.views.documents.put(key.rpartition("/")[0], "a", progress, order=order_of(version, 9), rank=version)
+    await tell(house, ada, progress)
     await house.ports.visibility.indexed(key, version)
     shown = (await ada.call("GET", path)).json()
     assert (shown["state"], shown["chunks"], shown["visible_version"]) == ("indexed", 3, version)
@@ -122,3 +123,68 @@ async def test_largest_document(ada: Person):
     """Exactly the limit passes."""
     answer = await ada.call("POST", f"/knowledge/{ada.base}/documents", json={"text": "x" * 819_200})
     assert answer.status_code == 202, answer.text
+
+
+async def test_worked_again(house: House, ada: Person):
+    """The content of the newest version, forced, as a new one; repeats with the same key are one."""
+    path = f"/knowledge/{ada.base}/documents/a"
+    await ada.call("PUT", path, json={"text": "one"})
+    version = (await ada.call("PUT", path, json={"text": "two", "title": "Two", "metadata": {"by": "hr"}})).json()["version"]
+    headers = {"idempotency-key": "again"}
+    answer = await ada.call("POST", f"{path}/reprocess", headers=headers)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["version"] > version
+    assert answer.headers["location"].endswith(path)
+    assert (await ada.call("POST", f"{path}/reprocess", headers=headers)).json() == answer.json()
+    *_, event = await all_events(house.settings, DOCUMENTS_SUBMITTED, key_of(house, ada, "a"), 3)
+    assert (event.data.text, event.data.title, event.data.metadata, event.data.force) == ("two", "Two", {"by": "hr"}, True)
+
+
+async def test_only_what_is_there_is_worked_again(house: House, ada: Person, bob: Person):
+    path = f"/knowledge/{ada.base}/documents/a"
+    is_problem(await ada.call("POST", f"{path}/reprocess"), 404, "not_found")
+    version = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
+    is_problem(await bob.call("POST", f"{path}/reprocess"), 404, "not_found")
+    await house.ports.visibility.withdrawn(key_of(house, ada, "a"), version + 1)
+    is_problem(await ada.call("POST", f"{path}/reprocess"), 404, "not_found")
+
+
+async def test_unchanged(house: House, ada: Person):
+    """A version that says nothing new: readers go on seeing the one before, with its chunks."""
+    path = f"/knowledge/{ada.base}/documents/a"
+    first = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
+    await house.ports.visibility.indexed(key_of(house, ada, "a"), first)
+    again = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
+    await tell(house, ada, Progress(knowledge_base_id=ada.base, document_id="a", version=again, state="unchanged", chunks=3))
+    shown = (await ada.call("GET", path)).json()
+    assert (shown["state"], shown["version"], shown["visible_version"], shown["chunks"], shown["percent"]) == (
+        "unchanged",
+        again,
+        first,
+        3,
+        100,
+    )
+
+
+async def test_failed(house: House, ada: Person):
+    """Why, and what to do, in both languages; and the list by state."""
+    path = f"/knowledge/{ada.base}/documents"
+    for number in range(3):
+        await ada.call("PUT", f"{path}/d{number}", json={"text": "x"})
+    version = (await ada.call("GET", f"{path}/d1")).json()["version"]
+    cause = Refused("password_required").problem()
+    await tell(house, ada, Progress(knowledge_base_id=ada.base, document_id="d1", version=version, state="failed", cause=cause))
+    shown = (await ada.call("GET", f"{path}/d1")).json()
+    assert shown["problem"]["code"] == "password_required"
+    assert all(shown["problem"][name] for name in ("title", "detail", "remedy", "title_zh", "remedy_zh"))
+    listed = (await ada.call("GET", path, params={"state": "failed", "limit": 1})).json()
+    assert listed["items"] == [shown]
+    assert (await ada.call("GET", path, params={"state": "indexed"})).json() == {"items": [], "next_cursor": None}
+    is_problem(await ada.call("GET", path, params={"state": "lost"}), 422, "validation_failed")
+
+
+async def tell(house: House, person: Person, progress: Progress) -> None:
+    """As the tables have it once an agent has said it."""
+    scope = key_of(house, person, progress.document_id).rpartition("/")[0]
+    order, version = progress_order(progress), progress.version
+    await house.ports.views.documents.put(scope, progress.document_id, progress, order=order, rank=version)
