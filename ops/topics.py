@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, for_code
 from adapters.kafka import connection
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Kafka, Settings
-from streams.log_reader import LANE_GROUP
+from streams.log_reader import LANE_GROUP, coordinated
 from streams.topics import Topic, all_topics
 
 REQUEST_MS = 15_000  # one administrative call
@@ -97,7 +97,8 @@ async def names(kafka: Kafka) -> frozenset[str]:
 async def subscribed(kafka: Kafka, lane: str) -> frozenset[str] | None:
     """The topics, without the prefix, that workers of a lane read now; None when none runs. Raises Unavailable."""
     async with _administration(kafka) as admin:
-        (response,) = await admin.describe_consumer_groups([f"{kafka.topic_prefix}{LANE_GROUP}{lane}"])
+        groups = [f"{kafka.topic_prefix}{LANE_GROUP}{lane}"]
+        (response,) = await coordinated(lambda: admin.describe_consumer_groups(groups))
     members = [member for group in response.to_object()["groups"] for member in group["members"] if member["member_metadata"]]
     if not members:
         return None

@@ -4,14 +4,15 @@ For whoever has to judge what others are doing: redriving and the reconciler. A 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import ConsumerRecord as Record
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
-from aiokafka.structs import OffsetAndMetadata
 
 from adapters.kafka import connection, start
 from schemas.errors import Unavailable
@@ -25,6 +26,8 @@ COORDINATOR_TRIES, COORDINATOR_PAUSE_S = 20, 0.25
 POLL_MS = 500
 SILENCE_S_MAX = 5.0  # the log holds more and none of it comes
 LANE_GROUP = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
+
+T = TypeVar("T")
 
 
 class LogReader:
@@ -106,7 +109,8 @@ async def committed(kafka: Kafka, lanes: Iterable[str]) -> Mapping[TopicPartitio
     try:
         await admin.start()
         for lane in lanes:
-            found = await _offsets(admin, f"{kafka.topic_prefix}{LANE_GROUP}{lane}")
+            group = f"{kafka.topic_prefix}{LANE_GROUP}{lane}"
+            found = await coordinated(partial(admin.list_consumer_group_offsets, group))
             offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the broker does not say how far the lanes are: {error!r}") from error
@@ -115,13 +119,13 @@ async def committed(kafka: Kafka, lanes: Iterable[str]) -> Mapping[TopicPartitio
     return offsets
 
 
-async def _offsets(admin: AIOKafkaAdminClient, group: str) -> Mapping[TopicPartition, OffsetAndMetadata]:
-    for tries_left in range(COORDINATOR_TRIES - 1, -1, -1):
+async def coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+    """What a question about a consumer group is answered, once the group has a coordinator: the client asks for one only once, and a
+    broker that has just started is still choosing. Raises KafkaError.
+    """
+    for _ in range(COORDINATOR_TRIES - 1):
         try:
-            found: Mapping[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
-            break
-        except GroupCoordinatorNotAvailableError:  # the client asks once; a coordinator that is just being chosen needs a moment
-            if not tries_left:
-                raise
+            return await ask()
+        except GroupCoordinatorNotAvailableError:
             await asyncio.sleep(COORDINATOR_PAUSE_S)
-    return found
+    return await ask()
