@@ -24,9 +24,12 @@ from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
 from streams.limits import Limiter
 from streams.loop_lag import LoopLag
+from streams.plans import Plans
 from streams.publisher import KafkaPublisher
+from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
+from streams.shelves import Shelves
 from streams.topics import DOCUMENTS_SUBMITTED
 from streams.turns import Turns
 from streams.views import Views
@@ -46,10 +49,11 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        relay, inquiries = Relay(settings.kafka), Inquiries(settings.kafka, publisher, clock)
+        relay, inquiries, shelves = Relay(settings.kafka), Inquiries(settings.kafka, publisher, clock), Shelves(settings.kafka)
         stack.push_async_callback(relay.stop)
         stack.push_async_callback(inquiries.stop)
-        await asyncio.gather(relay.start(), inquiries.start())
+        stack.push_async_callback(shelves.stop)
+        await asyncio.gather(relay.start(), inquiries.start(), shelves.start())
         spectators = Spectators(settings.kafka)
         stack.push_async_callback(spectators.stop)
         passwords = Passwords(settings.auth.hash_concurrency)
@@ -61,6 +65,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         stack.push_async_callback(running.stop)
         views = Views(redis, prefix)
         limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
+        records = Records(redis, prefix, publisher, views, clock)
         yield Ports(
             settings=settings,
             clock=clock,
@@ -75,7 +80,10 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             visibility=Visibility(redis, prefix),
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
-            records=Records(redis, prefix, publisher, views, clock),
+            records=records,
+            shelves=shelves,
+            plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),
+            rebuilds=Rebuilds(redis, prefix),
             idempotency=Idempotency(redis, prefix),
             limiting=Limiting(limiter, settings.limits, metrics),
             identities=Identities(tokens, views, clock),

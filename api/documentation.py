@@ -88,6 +88,8 @@ def openapi() -> OpenAPIConfig:
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents in them."),
             Tag(name="retrieval", description="What is in the index."),
+            Tag(name="indexes", description="How an index is made, and its rebuild."),
+            Tag(name="tasks", description="Work that was started, and what of it failed for good."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

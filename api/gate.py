@@ -21,6 +21,8 @@ ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
+OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
+ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # an admin in person, or a key of theirs with the scope ops
 
 ADDRESS = "address"  # in the scope's state: where the request comes from, trusted proxies taken off
 
@@ -60,6 +62,8 @@ async def _admit(scope: HTTPScope) -> None:
     if caller is not None:
         if access == "person" and caller.scopes is not None:
             raise Refused("forbidden", "an API key may not do this; log in")
+        if "role" in opt and caller.role != opt["role"]:
+            raise Refused("forbidden", f"only accounts with the role {opt['role']} may do this")
         if "scope" in opt:
             caller.require(opt["scope"])
         scope["user"] = caller

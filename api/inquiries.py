@@ -6,7 +6,7 @@ from uuid import UUID
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.errors import Unavailable
-from schemas.requests import Chunks, Found, ListChunks, Passages, Search
+from schemas.requests import Chunks, CountShelves, Found, ListChunks, Passages, Search, ShelfCounts
 
 
 async def passages(request: ApiRequest, ask: Search) -> Passages:
@@ -23,6 +23,15 @@ async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
     )
     assert isinstance(listed, Chunks)
     return listed
+
+
+async def points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
+    """How many the builds of an index have, in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
+    counted = await request.ports.inquiries.ask(
+        ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
+    )
+    assert isinstance(counted, ShelfCounts)
+    return counted.points
 
 
 def _new_id(request: ApiRequest) -> str:

@@ -19,9 +19,12 @@ from streams.agent import Clock
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
+from streams.plans import Plans
 from streams.publisher import KafkaPublisher
+from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
+from streams.shelves import Shelves
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -45,6 +48,9 @@ class Ports:
     submissions: Gaps
     turns: Turns
     records: Records
+    shelves: Shelves
+    plans: Plans
+    rebuilds: Rebuilds
     idempotency: Idempotency
     limiting: Limiting
     identities: Identities

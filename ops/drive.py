@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -25,13 +24,13 @@ from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
 from schemas.settings import Kafka
 from schemas.traces import new_traceparent
-from streams.agent import Clock, Publisher
+from streams.agent import Clock
 from streams.gaps import Gaps
 from streams.inquiries import Inquiries
-from streams.plans import Plans, dropped, dropping, switched
+from streams.plans import Log, Plans, dropped, dropping, switched
 from streams.rebuilds import Phase, Rebuilds, Report
 from streams.shelves import Shelves
-from streams.topics import DOCUMENTS_SUBMITTED, Topic
+from streams.topics import DOCUMENTS_SUBMITTED
 from streams.views import Views
 from streams.visibility import Visibility
 
@@ -40,12 +39,6 @@ SETTLE_S = 3.0  # every process knows a plan by then (it takes milliseconds), an
 INCOMPLETE_S_MIN, INCOMPLETE_S_MAX = 2.0, 60.0  # between passes while documents are missing
 ANSWER_S = 30.0  # the index removes 10,000 points a second or more; what takes longer is asked for again
 FORGET_AT_ONCE = 500  # records forgotten in one round trip
-
-
-class Log(Publisher, Protocol):
-    """A publisher that knows where topics end."""
-
-    async def end_offset(self, topic: Topic, partition: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

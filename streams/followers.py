@@ -31,7 +31,6 @@ class Follower:
         self._name = topic.name
         self._fold = fold
         self._fetch_bytes_min, self._wait_ms = fetch_bytes_min, wait_ms
-        self._consumer: AIOKafkaConsumer | None = None
         self._positions: dict[TopicPartition, int] = {}
         self._goal: dict[TopicPartition, int] | None = None  # where the log ended when it was first reached
         self._read = asyncio.Event()  # set and replaced after every read
@@ -63,17 +62,15 @@ class Follower:
             return False
         return True
 
-    async def catch_up(self, timeout_s: float) -> None:
-        """Read all that is on the log now; raises Unavailable("kafka_unavailable") when that takes longer."""
+    async def catch_up(self, partition: int, end: int, timeout_s: float) -> None:
+        """Read a partition up to the offset ``end``; raises Unavailable("kafka_unavailable") when that takes longer."""
+        ends = {TopicPartition(self._topic, partition): end}
         try:
             async with asyncio.timeout(timeout_s):
-                while not self.ready or self._consumer is None:
-                    await self._read.wait()
-                ends = await self._consumer.end_offsets(list(self._positions))
                 while not self._reached(ends):
                     await self._read.wait()
-        except (OSError, KafkaError) as error:
-            raise Unavailable("kafka_unavailable", f"{self._name} could not be read to its end: {error!r}") from error
+        except TimeoutError:
+            raise Unavailable("kafka_unavailable", f"{self._name} was not read up to {end} within {timeout_s:g} s") from None
 
     def _reached(self, ends: dict[TopicPartition, int]) -> bool:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
@@ -96,13 +93,11 @@ class Follower:
                     consumer.seek(partition, position)
                 if self._goal is None:
                     self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
-                self._consumer = consumer
                 pause_s = RECONNECT_S_MIN
                 await self._read_on(consumer)
             except (KafkaError, OSError) as error:  # TimeoutError is one
                 log.warning("topic_not_followed", topic=self._name, error=f"{type(error).__name__}: {error}")
             finally:
-                self._consumer = None
                 await consumer.stop()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RECONNECT_S_MAX)

@@ -1,6 +1,7 @@
 """Changes of index plans: each a small step that is right for whoever still sees the one before, each written by one hand at a time."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -13,27 +14,34 @@ from schemas.traces import new_traceparent
 from streams.agent import Clock, Outgoing, Publisher
 from streams.records import Records
 from streams.shelves import PLANS_MAX, Shelves
-from streams.topics import INDEXES_CHANGED
+from streams.topics import INDEXES_CHANGED, Topic
 
 AGAIN_S = 5  # a shelf that is being dropped is gone about then
 
 Step = Callable[[IndexPlan], IndexPlan]
 
 
+class Log(Publisher, Protocol):
+    """A publisher that knows where topics end."""
+
+    async def end_offset(self, topic: Topic, partition: int) -> int: ...
+
+
 class Plans:
     """The writer. Every method returns the plan as it is then, and raises Unavailable when the log or Redis is out of reach."""
 
     def __init__(
-        self, shelves: Shelves, records: Records, publisher: Publisher, clock: Clock, random_bytes: Callable[[int], bytes], source: str
+        self, shelves: Shelves, records: Records, log: Log, clock: Clock, random_bytes: Callable[[int], bytes], source: str
     ) -> None:
-        self._shelves, self._records, self._publisher = shelves, records, publisher
+        self._shelves, self._records, self._log = shelves, records, log
         self._clock, self._random_bytes, self._source = clock, random_bytes, source
 
     async def change(self, tenant: str, knowledge_base: str, step: Step, *, by: str) -> IndexPlan:
         """Take ``step`` from the newest plan there is; nothing is written when it changes nothing. Raises what ``step`` raises."""
         key = plan_key(tenant, knowledge_base)
         async with self._records.lease(f"index/{key}"):
-            await self._shelves.catch_up()
+            partition = self._log.partition_for(INDEXES_CHANGED, key)
+            await self._shelves.catch_up(partition, await self._log.end_offset(INDEXES_CHANGED, partition))
             before = self._shelves.plan(tenant, knowledge_base)
             after = step(before)
             if after == before:
@@ -51,7 +59,7 @@ class Plans:
                 traceparent=new_traceparent(self._random_bytes),
                 data=after,
             )
-            place = await self._publisher.publish(Outgoing(INDEXES_CHANGED, event))
+            place = await self._log.publish(Outgoing(INDEXES_CHANGED, event))
             self._shelves.written(place.offset, event)
             return after
 

@@ -58,9 +58,9 @@ class Shelves:
         """Stop following; what is known stays."""
         await self._follower.stop()
 
-    async def catch_up(self) -> None:
-        """Know all that is on the log now; raises Unavailable("kafka_unavailable")."""
-        await self._follower.catch_up(self._read_s_max)
+    async def catch_up(self, partition: int, end: int) -> None:
+        """Know what a partition has up to this offset; raises Unavailable("kafka_unavailable")."""
+        await self._follower.catch_up(partition, end, self._read_s_max)
 
     async def wait_change(self, since: int, timeout_s: float) -> int:
         """``changes`` as soon as it is above ``since``, or after so long."""

@@ -38,19 +38,20 @@ def building(knowledge_base: str, generation: int) -> IndexPlan:
     return IndexPlan(tenant="t", knowledge_base_id=knowledge_base, other=Shelf(generation=generation), state="building")
 
 
-Publish = Callable[[IndexPlan | None, str], Awaitable[None]]
+Publish = Callable[[IndexPlan | None, str], Awaitable[tuple[int, int]]]
 
 
 @pytest.fixture
 async def publish(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[Publish]:
-    """``await publish(plan, key)`` puts a plan, or a tombstone, on the real topic."""
+    """``await publish(plan, key)`` puts a plan, or a tombstone, on the real topic; gives its partition and the offset behind it."""
     await topics(INDEXES_CHANGED)
     producer = AIOKafkaProducer(**connection(kafka_settings))
     await producer.start()
 
-    async def put(plan: IndexPlan | None, key: str) -> None:
+    async def put(plan: IndexPlan | None, key: str) -> tuple[int, int]:
         value = None if plan is None else changed(plan)
-        await producer.send_and_wait(kafka_settings.topic_prefix + INDEXES_CHANGED.name, value, key=key.encode())
+        place = await producer.send_and_wait(kafka_settings.topic_prefix + INDEXES_CHANGED.name, value, key=key.encode())
+        return place.partition, place.offset + 1
 
     yield put
     await producer.stop()
@@ -78,8 +79,7 @@ async def test_a_start_returns_with_what_is_there_and_news_comes_at_once(publish
     await publish(building("kb", 4), "t/kb")
     assert await shelves.wait_change(since, 5.0) > since
     assert shelves.plan("t", "kb") == building("kb", 4)
-    await publish(None, "t/other")
-    await shelves.catch_up()
+    await shelves.catch_up(*await publish(None, "t/other"))
     assert shelves.plan("t", "other") == IndexPlan(tenant="t", knowledge_base_id="other")
     assert list(shelves.plans()) == [building("kb", 4)]
 
@@ -88,9 +88,7 @@ async def test_catching_up_knows_what_was_written_before(publish: Publish, shelv
     """Whoever holds the lease on a plan and has caught up knows its newest state."""
     await shelves.start()
     for n in range(1, 6):
-        await publish(building("kb", n), "t/kb")
-        await shelves.catch_up()
-        assert shelves.plan("t", "kb").newest == 0
+        await shelves.catch_up(*await publish(building("kb", n), "t/kb"))
         assert shelves.plan("t", "kb").other == Shelf(generation=n)
 
 
@@ -99,9 +97,9 @@ async def test_whoever_starts_again_goes_on_where_it_was(publish: Publish, shelv
     await publish(building("kb", 1), "t/kb")
     await shelves.start()
     await shelves.stop()
-    await publish(building("kb", 2), "t/kb")
+    place = await publish(building("kb", 2), "t/kb")
     await shelves.start()
-    await shelves.catch_up()
+    await shelves.catch_up(*place)
     assert shelves.plan("t", "kb") == building("kb", 2)
     assert shelves.changes == 2
 
