@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from adapters.children import memory
 from adapters.children.folders import WorkFolder
@@ -20,17 +22,22 @@ from adapters.children.protocol import (
     Answer,
     Crashed,
     Orders,
+    ParseTask,
     Part,
     Ready,
     Recognising,
     Reply,
+    Task,
+    frame,
     reply_decoder,
 )
 from schemas.documents import Chunk
+from schemas.errors import Refused
 
 START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
 STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
 DRAIN_BYTES = 65_536
+DOCUMENT = "document"  # what its copy is called, whatever its sender called it
 WATCH_S = 0.05  # between looks at a working child's memory
 OUT_OF_MEMORY = (
     signal.SIGABRT,
@@ -154,8 +161,9 @@ class Child:
         """Its resident memory now."""
         return memory.held_kib(self.process.pid)
 
-    async def perform(self, message: bytes, limits: Limits) -> Done:
-        """The answer to one task. Raises ChildDied; then the process is at its end or must be ended."""
+    async def perform(self, task: Task, limits: Limits) -> Done:
+        """The answer to one task. Raises ChildDied, after which the process must be ended; Refused when the document's file is gone."""
+        message = frame(await self._at_hand(task))
         loop = asyncio.get_running_loop()
         self.tasks += 1
         self._recognising, self._peak_kib = False, 0
@@ -177,6 +185,17 @@ class Child:
         seconds = loop.time() - began
         peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._recipe.measured else self._peak_kib
         return Done(answer, chunks, seconds, peak_kib)
+
+    async def _at_hand(self, task: Task) -> Task:
+        """The document's file as a copy where the child can read it; the child removes it with whatever else is left there."""
+        if not isinstance(task, ParseTask) or not task.source.path:
+            return task
+        copy = self._folder.path / DOCUMENT
+        try:
+            await asyncio.to_thread(shutil.copyfile, task.source.path, copy)
+        except FileNotFoundError as error:
+            raise Refused("file_missing", "the file is gone") from error
+        return replace(task, source=replace(task.source, path=str(copy)))
 
     async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: Limits) -> None:
         """Returns when the exchange is over. Raises ChildDied at a limit."""
@@ -218,6 +237,8 @@ class Child:
 
     async def _exchange(self, message: bytes) -> tuple[Answer, list[Chunk]]:
         assert self.process.stdin is not None
+        if self.process.stdin.is_closing():
+            raise ConnectionResetError
         self.process.stdin.write(message)
         await self.process.stdin.drain()
         chunks: list[Chunk] = []

@@ -1,11 +1,13 @@
 """What a child gives up before it reads a stranger's document.
 
-The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no writing outside a folder, no programs but one,
-limits on CPU time, memory, files. Python's part (``Guard``): the same once more where the kernel cannot, and with a name for the refusal.
+The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no files but those of Python, of the system's
+libraries and of one folder, no programs but one, limits on CPU time, memory, files. Python's part (``Guard``): the same once more where the
+kernel cannot, and with a name for the refusal. The document comes as a copy in that folder, so other people's files are out of reach.
 """
 
 import ctypes
 import errno
+import mimetypes
 import os
 import resource
 import shutil
@@ -26,6 +28,21 @@ FILE_BYTES_MAX = 512 * MIB  # of a file it writes: page images on their way to T
 FILES_MAX = 256  # open at once
 ADDRESS_SPACE_MIB_MIN = 8 * 1024  # address space is cheap; memory has limits of its own
 TESSERACT = "tesseract"
+
+GIVEN_FOLDERS = ("LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX")
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")  # the loader lies there, which counts as a program
+SYSTEM = (
+    *LIBRARIES,
+    "/usr",
+    "/proc",
+    "/sys",
+    "/dev/urandom",
+    "/dev/random",
+    "/dev/zero",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/fonts",
+)
 
 _CHANGES = frozenset(
     "os.remove os.rename os.rmdir os.mkdir os.link os.symlink os.truncate os.chmod os.chown os.utime os.setxattr os.removexattr "
@@ -61,7 +78,7 @@ def isolate(orders: Orders) -> None:
             KERNEL.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if landlock.restrict(libc, writable=[orders.folder, os.devnull], programs=_programs()):
+        if landlock.restrict(libc, allowed(orders.folder)):
             KERNEL.append("landlock")
     if os.getppid() != orders.parent:
         sys.exit(1)
@@ -69,6 +86,20 @@ def isolate(orders: Orders) -> None:
     lower(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
     lower(resource.RLIMIT_NOFILE, FILES_MAX)
     lower(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * orders.memory_mib) * MIB)
+
+
+def allowed(folder: str) -> landlock.Allowed:
+    """What a parser needs of this machine."""
+    packages = [module for name, module in tuple(sys.modules.items()) if "." not in name]
+    imported = [os.path.realpath(path) for package in packages for path in getattr(package, "__path__", ())]
+    given = [path for name in GIVEN_FOLDERS for path in os.environ.get(name, "").split(os.pathsep) if path]
+    tesseract = _found()
+    return landlock.Allowed(
+        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM, *mimetypes.knownfiles),
+        listed=tuple(path for path in sys.path if path),
+        written=(folder, os.devnull),
+        executed=(tesseract, *LIBRARIES) if tesseract else (),
+    )
 
 
 def lower(which: int, value: int) -> None:
@@ -87,14 +118,15 @@ def allow_cpu(seconds: int) -> None:
 
 
 def allow_memory(mib: int) -> None:
-    """An allocation beyond ``mib`` in all fails. What is reserved but not touched (stacks, arenas) does not count."""
+    """An allocation that would take this process beyond ``mib`` fails. What is reserved but not touched (stacks, arenas) does not count."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-        untouched = max(0, int(fields["VmData"].split()[0]) - int(fields["RssAnon"].split()[0])) * 1024
+        data, anonymous, files = (int(fields[name].split()[0]) for name in ("VmData", "RssAnon", "RssFile"))
     except (OSError, KeyError):
         return  # not Linux: its limits do not bound this
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB + untouched, hard))
+    untouched_kib = max(0, data - anonymous)
+    resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB + (untouched_kib - files) * 1024, hard))
 
 
 class Guard:
@@ -103,13 +135,15 @@ class Guard:
     def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
         self._folder, self._recognising = folder, recognising
         self._tesseract = _found()
+        self._readable = tuple({os.path.realpath(path) for path in allowed(folder).read})
         sys.addaudithook(self._judge)
 
     def _judge(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
-            if isinstance(flags, int) and flags & _WRITING and not self._inside(path):
-                raise Forbidden(f"write to {_shown(path)}")
+            writes = isinstance(flags, int) and flags & _WRITING
+            if not self._inside(path) and (writes or not self._may_read(path)):
+                raise Forbidden(f"{'write to' if writes else 'read'} {_shown(path)}")
         elif event in _CHANGES:
             paths = arguments[:2] if event in _TWO_PATHS else arguments[:1]
             if not all(map(self._inside, paths)):
@@ -130,7 +164,15 @@ class Guard:
         if isinstance(path, int):
             return True  # open already, and judged then
         real = os.path.realpath(_text(path))
-        return real in {os.devnull, self._folder} or real.startswith(self._folder + os.sep)
+        return real == os.devnull or _beneath(real, self._folder)
+
+    def _may_read(self, path: object) -> bool:
+        real = os.path.realpath(_text(path))
+        return any(_beneath(real, root) for root in self._readable)
+
+
+def _beneath(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + os.sep)
 
 
 def _text(path: object) -> str:
@@ -145,9 +187,3 @@ def _found() -> str:
     """Where Tesseract is; empty when it is not installed."""
     found = shutil.which(TESSERACT)
     return os.path.realpath(found) if found else ""
-
-
-def _programs() -> list[str]:
-    """What may be executed: Tesseract, and the loader and libraries it is made of."""
-    found = _found()
-    return [found, "/lib", "/lib64", "/usr/lib", "/usr/lib64"] if found else []

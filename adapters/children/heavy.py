@@ -20,8 +20,8 @@ class Heavy:
         yield from self._read(task, None)
 
     def load_more(self) -> None:
-        """Part of process.Work: what the first page would wait for."""
-        from adapters.parsing import html  # noqa: F401, PLC0415
+        """Part of process.Work: every format, so that the next file does not wait for its own."""
+        from adapters.parsing import archive, html, mail, ocr, office, pdf, sheets, slides, tables, word  # noqa: F401, PLC0415
 
 
 if __name__ == "__main__":

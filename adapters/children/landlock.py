@@ -5,19 +5,19 @@ Python has no binding for it. What this kernel does not know is left out: the re
 
 import ctypes
 import os
-from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
 
-EXECUTE, WRITE_FILE = 1 << 0, 1 << 1
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 REMOVE, MAKE = 1 << 4 | 1 << 5, sum(1 << bit for bit in range(6, 13))
 REFER, TRUNCATE = 1 << 13, 1 << 14  # since ABI 2 and 3
 REFER_ABI, TRUNCATE_ABI, NETWORK_ABI = 2, 3, 4
 BIND_TCP_CONNECT_TCP = 1 << 0 | 1 << 1
-OF_FILES = EXECUTE | WRITE_FILE | TRUNCATE  # the rights that mean something for a path that is not a folder
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE  # the rights that mean something for a path that is not a folder
 
 
 class _Ruleset(ctypes.Structure):
@@ -29,8 +29,18 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-def restrict(libc: ctypes.CDLL, *, writable: Iterable[str], programs: Iterable[str]) -> bool:
-    """From now on this thread and what it starts write only beneath ``writable``, execute only beneath ``programs``, use no TCP.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Paths; what lies beneath a folder is meant, too. ``listed`` folders say what is in them and no more."""
+
+    read: tuple[str, ...]
+    listed: tuple[str, ...]
+    written: tuple[str, ...]
+    executed: tuple[str, ...]
+
+
+def restrict(libc: ctypes.CDLL, allowed: Allowed) -> bool:
+    """From now on this thread and what it starts use no TCP and no files but these.
 
     Needs PR_SET_NO_NEW_PRIVS. False: this kernel has no Landlock, or it is off.
     """
@@ -39,23 +49,24 @@ def restrict(libc: ctypes.CDLL, *, writable: Iterable[str], programs: Iterable[s
         return False
     write = WRITE_FILE | REMOVE | MAKE
     write |= (REFER if abi >= REFER_ABI else 0) | (TRUNCATE if abi >= TRUNCATE_ABI else 0)
-    wanted = _Ruleset(write | EXECUTE, BIND_TCP_CONNECT_TCP)
+    read = READ_FILE | READ_DIR
+    wanted = _Ruleset(read | write | EXECUTE, BIND_TCP_CONNECT_TCP)
     size = ctypes.sizeof(wanted) if abi >= NETWORK_ABI else ctypes.sizeof(ctypes.c_uint64)
     ruleset = libc.syscall(CREATE_RULESET, ctypes.byref(wanted), ctypes.c_size_t(size), 0)
     if ruleset < 0:
         return False
+    rights = ((allowed.read, read), (allowed.listed, READ_DIR), (allowed.written, read | write), (allowed.executed, EXECUTE))
     try:
-        for path in writable:
-            _allow(libc, ruleset, path, write)
-        for path in programs:
-            _allow(libc, ruleset, path, EXECUTE)
+        for paths, right in rights:
+            for path in paths:
+                _allow(libc, ruleset, path, right)
         return bool(libc.syscall(RESTRICT_SELF, ruleset, 0) == 0)
     finally:
         os.close(ruleset)
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # not on this machine
         folder = os.path.isdir(path)  # noqa: PTH112
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.children.child import Child, ChildDied, Done, Limits, Recipe
-from adapters.children.protocol import Task, frame
-from schemas.errors import Unavailable
+from adapters.children.protocol import Task
+from schemas.errors import Refused, Unavailable
 
 RESTART_DELAY_S = (0.0, 0.5, 2.0, 5.0)  # before a child that would not start is tried again; the last one from then on
 
@@ -67,24 +67,34 @@ class ChildPool:
         await asyncio.gather(*self._runs, return_exceptions=True)
 
     async def call(self, task: Task, limits: Limits, *, rank: int = 0) -> Done:
-        """The answer of the first free child. Raises ChildDied, and Unavailable("overloaded") when none is free for long."""
-        message = frame(task)
+        """The answer of the first free child.
+
+        Raises ChildDied, Refused("file_missing"), and Unavailable("overloaded") when none is free for long.
+        """
         child = await self._acquire(rank)
-        run = asyncio.create_task(self._run(child, message, limits))
+        run = asyncio.create_task(self._run(child, task, limits))
         self._runs.add(run)
         run.add_done_callback(self._forget_run)
         # a caller that is cancelled does not stop the child, which could not take another task before it has answered this one
         return await asyncio.shield(run)
 
-    async def _run(self, child: Child, message: bytes, limits: Limits) -> Done:
+    async def _run(self, child: Child, task: Task, limits: Limits) -> Done:
+        fit = False
         try:
-            done = await child.perform(message, limits)
+            done = await child.perform(task, limits)
+            fit = True
         except ChildDied:
             if self._stopped:
                 raise Unavailable("overloaded", "stopping") from None
-            self._begin_succession(child, dead=True)
             raise
-        self._release(child)
+        except Refused:
+            fit = True  # it never heard of the task
+            raise
+        finally:
+            if fit:
+                self._release(child)
+            elif not self._stopped:
+                self._begin_succession(child, dead=True)
         return done
 
     async def _acquire(self, rank: int) -> Child:

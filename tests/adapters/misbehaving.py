@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from adapters.children import confinement, process
 from adapters.children.protocol import Chunked, Orders, ParseTask, Part, Reply, Task
 from schemas.documents import Chunk
@@ -33,6 +35,8 @@ class Misbehaving:
             "connect": lambda port: socket.create_connection(("127.0.0.1", int(port)), 2),
             "connect_natively": _connect_natively,
             "resolve": lambda name: socket.getaddrinfo(name, 80),
+            "read": lambda path: Path(path).read_text(),
+            "read_natively": lambda path: ctypes.CDLL(None).open(path.encode(), os.O_RDONLY),
             "write": lambda path: Path(path).write_text("escaped"),
             "write_natively": _write_natively,
             "write_inside": lambda name: (self._folder / name).write_text("fine"),
@@ -49,6 +53,8 @@ class Misbehaving:
         assert isinstance(task, ParseTask)
         if task.source.text == "flood":
             yield from (Part([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
+        if task.source.path:
+            task = replace(task, source=replace(task.source, text="answer", filename=Path(task.source.path).read_text()))
         text = str(self._does[task.source.text](task.source.filename))
         yield from process.parts([Chunk(ordinal=0, text=text)])
         yield Chunked(title="", media_type="text/plain", chars=len(text), notes=(), vectors=[])

@@ -38,10 +38,9 @@ async def refused(made: TextWorker, order: str, operand: str = "") -> Refused:
 
 @pytest.fixture
 async def made(monkeypatch):
-    """A worker whose heavy children do what their documents say."""
+    """A worker whose heavy children do what their documents say; without small ones, unless they are started."""
     monkeypatch.setattr(worker, "HEAVY", MISBEHAVING)
     made = TextWorker(Retrieval(), SETTINGS)
-    await made.start()
     yield made
     await made.stop()
 
@@ -137,6 +136,23 @@ async def test_nothing_outside_changes(made, tmp_path):
     assert not escaped.exists()
 
 
+async def test_nothing_outside_is_read(made, tmp_path):
+    """Another document, a password file: the only file there is is the document's own."""
+    secret, mine = tmp_path / "secret", tmp_path / "mine"
+    secret.write_text("secret")
+    mine.write_text("mine")
+    for path in (str(secret), "/etc/passwd"):
+        failure = await refused(made, "read", path)
+        assert (failure.code, "read" in failure.detail) == ("document_unreadable", True)
+        if "landlock" in await told(made, "kernel"):
+            assert int(await told(made, "read_natively", path)) < 0
+    outcome = await made.parse(Source(path=str(mine)), title="", lane="express", shelf=SHELF)
+    assert outcome.chunks[0].text == "mine"
+    with pytest.raises(Refused) as gone:
+        await made.parse(Source(path=str(tmp_path / "gone")), title="", lane="express", shelf=SHELF)
+    assert gone.value.code == "file_missing"
+
+
 async def test_no_programs_start(made, tmp_path):
     """But Tesseract."""
     assert (await refused(made, "start", "/bin/true")).code == "document_unreadable"
@@ -147,6 +163,7 @@ async def test_no_programs_start(made, tmp_path):
 
 async def test_the_light_lane_does_not_wait(made):
     """Notes pass while both lanes of files are busy, and a person's file passes while bulk is."""
+    await made.start()
     bulk = asyncio.create_task(told(made, "sleep", "4", "bulk"))
     await asyncio.sleep(0.1)
     assert await told(made, "answer", "mine") == "mine"
@@ -178,6 +195,7 @@ async def test_heavy_children_come_and_go(made, monkeypatch):
 
 async def test_no_folder_stays(made):
     """Neither after a stop nor after a kill."""
+    await made.start()
     await told(made, "answer")
     paths = [each._folder.path for pool in (made._light, *made._heavy.values()) for each in pool._children]
     assert all(map(Path.exists, paths))
