@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.inbox import EVENT as INBOX_EVENT
+from schemas.inbox import InboxEvent
 from schemas.settings import Kafka
 from streams.topics import TOPICS, Topic, inbox
 
@@ -21,7 +23,8 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
         topic.name: _channel(topic, kafka, [names[e] for e in topic.types()] if topic.events is not None else []) for topic in public
     }
     for tenant in inbox_tenants:
-        channels[inbox(tenant).name] = _channel(inbox(tenant), kafka, [])
+        channels[inbox(tenant).name] = _channel(inbox(tenant), kafka, [INBOX_EVENT])
+    inbound = msgspec.json.schema_components([InboxEvent], ref_template="#/components/schemas/{name}")[1]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -41,9 +44,20 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
                     "payload": {"$ref": f"#/components/schemas/{name}"},
                 }
                 for event, name in names.items()
-            },
-            "schemas": components,
+            }
+            | {INBOX_EVENT: _inbox_message()},
+            "schemas": components | inbound,
         },
+    }
+
+
+def _inbox_message() -> dict[str, Any]:
+    """In binary mode the attributes are headers ``ce_*`` and the value is ``data``, or the file itself."""
+    return {
+        "name": INBOX_EVENT,
+        "summary": "A document from an upstream system, in structured mode; in binary mode the value is `data` in JSON or the file itself.",
+        "contentType": CONTENT_TYPE,
+        "payload": {"$ref": f"#/components/schemas/{INBOX_EVENT}"},
     }
 
 

@@ -31,8 +31,11 @@ PDF = b"%PDF-1.7\nseveral\nlines\n"
 
 def example(heading: str) -> str:
     """The block of code whose first line has these words."""
-    (found,) = [block for block in re.findall(r"```(?:sh|python)\n(.*?)```", PAGE, re.DOTALL) if heading in block.partition("\n")[0]]
-    return found
+    found: list[str] = [
+        block for block in re.findall(r"```(?:sh|python)\n(.*?)```", PAGE, re.DOTALL) if heading in block.partition("\n")[0]
+    ]
+    (only,) = found
+    return only
 
 
 @dataclass
@@ -145,7 +148,7 @@ async def test_python_sends_and_follows(settings, received, publisher):
     code = example("import asyncio, json").replace('"claw.', f'"{settings.kafka.topic_prefix}claw.')
     names: dict[str, Callable[..., Awaitable[dict[str, object]]]] = {}
     exec(compile(code, "docs/upstream.md", "exec"), names)
-    sending = asyncio.create_task(names["send_and_follow"](settings.kafka.servers, "article-17", "# 发货"))  # type: ignore[arg-type]
+    sending: asyncio.Task[dict[str, object]] = asyncio.create_task(names["send_and_follow"](settings.kafka.servers, "article-17", "# 发货"))  # type: ignore[arg-type]
     event = await received()
     assert (event.data.text, event.data.document_id) == ("# 发货", "article-17")
     await publisher.publish_all([_progress("article-17", "queued"), _progress("article-18", "failed"), _progress("article-17", "indexed")])
