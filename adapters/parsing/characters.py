@@ -89,7 +89,7 @@ def likelihood(text: str, language: Language) -> float:
 def _known(language: Language) -> dict[str, float]:
     values = {chr(code): -5.0 for code in range(0x20, 0x7F)}
     values |= dict.fromkeys("etaoinshrdlcumwfgypbvk ", -3.4) | dict.fromkeys("ETAOINSHRDLCUMWFGYPBVKjxqz0123456789.,-", -4.5)
-    values |= dict.fromkeys("\n\r\t", -4.0) | dict.fromkeys("\x0c\x1b\ufeff", -8.0)
+    values |= dict.fromkeys("\n\r\t", -4.0) | dict.fromkeys("\x0c\x1b", -8.0) | {"\ufeff": -18.0}
     if language == "simplified":
         values |= _han(_rows("gb2312", 0xB0, 0xD7), _rows("gb2312", 0xD8, 0xF7), SIMPLIFIED)
     elif language == "traditional":
@@ -126,10 +126,8 @@ def _rows(codec: str, first: int, last: int) -> str:
 def _class(character: str, language: Language) -> float:
     """What is in no list."""
     category = unicodedata.category(character)
-    if category in ("Cn", "Co", "Cs"):
+    if category in ("Cn", "Co", "Cs", "Cc"):
         return IMPOSSIBLE
-    if category == "Cc":
-        return -18.0
     if language == "other" and _ALPHABETS.match(character):
         return {"Ll": -3.6, "Lo": -4.0, "Lu": -6.5}.get(category, -7.0)
     return -16.0 if _IDEOGRAPHS.match(character) else -12.0

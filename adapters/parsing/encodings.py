@@ -161,9 +161,10 @@ def _likeliest(data: bytes, outside: str, inside: str) -> str:
 
 
 def _is_valid(data: bytes, codec: str) -> bool:
+    """But for a character that is cut off at the end."""
     try:
-        data.decode(codec)
-    except UnicodeDecodeError:
+        codecs.getincrementaldecoder(codec)().decode(data, False)  # noqa: FBT003 - vendor signature
+    except UnicodeError:
         return False
     return True
 
