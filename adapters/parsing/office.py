@@ -7,10 +7,10 @@ external files cannot be named at all. The parsers work on the parts directly: n
 
 import posixpath
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 from xml.parsers import expat
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -25,12 +25,19 @@ TREE_SHARE = 4  # a part becomes a tree of several times its size: it may have a
 RATIO_FREE_BYTES = 1024**2  # below that a ratio says nothing
 READ_BYTES = 64 * 1024
 RELATIONS_MAX = 50_000  # of one part; every hyperlink of a document is one
-DEPTH_MAX = 200  # nested elements; the parsers recurse, and ten tables in each other make forty
-_TOO_DEEP = f"boolean({'/*' * (DEPTH_MAX + 1)})"
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
 _XML_SUFFIXES = (".xml", ".rels")
 _ZIP_ERRORS = (BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, OverflowError, RuntimeError)
+# libxml2 itself ends at 256 elements in each other and at texts of 10 MB: what is recursive here stays shallow
+_CAREFUL: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
 # The strict flavour of the standard says the same under other names.
 _STRICT = b"http://purl.oclc.org/ooxml/"
 _TRANSITIONAL = tuple(
@@ -60,7 +67,7 @@ class Package:
     parts: Mapping[str, bytes]
     bounds: Bounds
 
-    def tree(self, name: str) -> etree._Element | None:
+    def tree(self, name: str) -> Any:
         """A part as a tree; None when there is none. Raises Refused."""
         data = self.parts.get(name.lower())
         if data is None:
@@ -68,25 +75,40 @@ class Package:
         most = max(self.bounds.archive_bytes_max // TREE_SHARE, RATIO_FREE_BYTES)
         if len(data) > most:
             raise Refused("document_too_complex", f"{name} has {len(data):,} bytes of XML, over {most:,} (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
-        parser = etree.XMLParser(
-            resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-        )
         try:
-            tree = etree.fromstring(data, parser)
+            return etree.fromstring(data, etree.XMLParser(**_CAREFUL))
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
-        if tree.xpath(_TOO_DEEP):
-            raise Refused("document_unreadable", f"{name} nests more than {DEPTH_MAX} elements in each other")
-        return tree
 
-    def main(self, root: str) -> tuple[str, etree._Element]:
-        """Name and tree of the main part, whose outermost element must be ``root``. Raises Refused."""
+    def children(self, name: str, parent: str, tags: Collection[str]) -> Iterator[Any]:
+        """The elements of these ``tags`` right under ``parent``, one after another: each is forgotten when the next is asked for.
+
+        For parts that are as long as the document. Raises Refused.
+        """
+        data = self.parts.get(name.lower(), b"")
+        try:
+            for _, element in etree.iterparse(BytesIO(data), tag=tags, **_CAREFUL):
+                above = element.getparent()
+                if above is not None and above.tag == parent:
+                    yield element
+                    element.clear()
+                    del above[: above.index(element)]
+        except (etree.XMLSyntaxError, ValueError) as error:
+            raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
+
+    def main(self, root: str) -> str:
+        """Name of the main part, whose outermost element must be ``root``. Raises Refused."""
         for relation in self.relations(""):
-            if relation.kind == "officeDocument":
-                tree = self.tree(relation.target)
-                if tree is not None and etree.QName(tree).localname == root:
-                    return relation.target, tree
+            if relation.kind == "officeDocument" and self._root(relation.target) == root:
+                return relation.target
         raise Refused("document_unreadable", f"it has no part with a {root}")
+
+    def _root(self, name: str) -> str:
+        try:
+            _, element = next(etree.iterparse(BytesIO(self.parts.get(name.lower(), b"")), events=("start",), **_CAREFUL))
+        except (etree.XMLSyntaxError, ValueError):
+            return ""
+        return str(etree.QName(element).localname)
 
     def relations(self, name: str) -> list[Relation]:
         """What a part ("" is the package) refers to inside the package, in order."""
@@ -99,9 +121,13 @@ class Package:
                 found.append(Relation(element.get("Id", ""), element.get("Type", "").rpartition("/")[2], target))
         return found
 
-    def related(self, name: str, kind: str) -> etree._Element | None:
-        """The tree of the first part of a kind that a part refers to."""
-        return next((self.tree(one.target) for one in self.relations(name) if one.kind == kind), None)
+    def related(self, name: str, kind: str) -> Any:
+        """The tree of that part; None when there is none."""
+        return self.tree(self.target(name, kind))
+
+    def target(self, name: str, kind: str) -> str:
+        """The name of the first part of a kind that a part refers to; empty when there is none."""
+        return next((one.target for one in self.relations(name) if one.kind == kind), "")
 
     def title(self) -> str:
         """As the file names itself."""

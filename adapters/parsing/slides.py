@@ -39,9 +39,9 @@ class _Box:
 def parse_pptx(entry: Entry) -> Parsed:
     """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
     package = open_package(entry)
-    name, presentation = package.main("presentation")
+    name = package.main("presentation")
     targets = {relation.id: relation.target for relation in package.relations(name)}
-    slides = [targets.get(one.get(_R_ID, ""), "") for one in presentation.iterfind(f"{P}sldIdLst/{P}sldId")]
+    slides = [targets.get(one.get(_R_ID, ""), "") for one in package.tree(name).iterfind(f"{P}sldIdLst/{P}sldId")]
     if len(slides) > entry.bounds.pages_max:
         raise Refused("document_too_complex", f"it has more than {entry.bounds.pages_max:,} slides (CLAW_DOCUMENT_PAGES_MAX)")
     assembly = Assembly(entry.bounds.chars_max)

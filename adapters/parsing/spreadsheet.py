@@ -24,6 +24,7 @@ DIGITS = 15  # that a number keeps
 _SECONDS = 86_400
 _INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
 _QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+_S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _DATES = {*range(14, 18), 22, *range(27, 32), 36, *range(50, 59)}  # built-in formats; the higher ones are East Asian
 _TIMES = {18, 19, 20, 21, 32, 33, 34, 35, 45, 47}
 _PERCENTS = {9, 10}
@@ -42,7 +43,8 @@ class Workbook:
 
     def __init__(self, package: Package) -> None:
         self._package, self._bounds = package, package.bounds
-        self._name, workbook = package.main("workbook")
+        self._name = package.main("workbook")
+        workbook = package.tree(self._name)
         targets = {one.id: one.target for one in package.relations(self._name) if one.kind == "worksheet"}
         sheets = workbook.iterfind("{*}sheets/{*}sheet")
         self.sheets = [(one.get("name", ""), target) for one in sheets if (target := targets.get(_id(one), ""))]
@@ -99,10 +101,10 @@ class Workbook:
             )
 
     def _shared_strings(self) -> list[str]:
-        tree = self._package.related(self._name, "sharedStrings")
+        part = self._package.target(self._name, "sharedStrings")
         found: list[str] = []
         chars = 0
-        for item in () if tree is None else tree.iterchildren("{*}si"):
+        for item in self._package.children(part, _S + "sst", [_S + "si"]) if part else ():
             text = "".join(_plain_and_runs(item))
             chars += len(text)
             if chars > self._bounds.chars_max or len(found) == self._bounds.cells_max:

@@ -25,6 +25,7 @@ _BREAKS = {W + "tab": "\t", W + "ptab": "\t", W + "br": "\n", W + "cr": "\n", W 
 _DELETED = {W + "del", W + "moveFrom", W + "instrText", W + "delText", W + "rt"}
 _PROPERTIES = {W + "pPr", W + "rPr", W + "sdtPr", W + "sdtEndPr", W + "smartTagPr", W + "customXmlPr", W + "tblPr", W + "tblGrid"}
 _SKIPPED = _DELETED | _PROPERTIES
+_BLOCKS = (_ALTERNATE, *(W + name for name in ("p", "tbl", "sdt", "customXml", "ins", "moveTo")))
 _PICTURES = {W + "drawing", W + "pict", W + "object"}
 _NOTES = {W + "footnoteReference": "footnotes", W + "endnoteReference": "endnotes"}
 
@@ -50,7 +51,7 @@ class _Reader:
 
     def __init__(self, package: Package, chars_max: int) -> None:
         self._package = package
-        self._name, self._document = package.main("document")
+        self._name = package.main("document")
         self._assembly = Assembly(chars_max)
         self._styles = Styles(package.related(self._name, "styles"))
         self._numbering = Numbering(package.related(self._name, "numbering"))
@@ -59,9 +60,7 @@ class _Reader:
         self._page = 1 if self._pages_known() else 0
 
     def read(self) -> Parsed:
-        body = self._document.find(W + "body")
-        if body is not None:
-            self._blocks(body)
+        self._blocks(self._package.children(self._name, W + "body", _BLOCKS))
         for note in list(self._notes):  # those that no text refers to
             self._note(note)
         self._margins()
@@ -71,7 +70,7 @@ class _Reader:
         """Whether Word noted every page's end: then the file's properties count as many pages."""
         properties = self._package.related("", "extended-properties")
         pages = 0 if properties is None else number(properties.findtext("{*}Pages", ""), 0, PAGES_MAX)
-        return pages > 1 and sum(1 for _ in self._document.iter(W + "lastRenderedPageBreak")) == pages - 1
+        return pages > 1 and self._package.parts[self._name.lower()].count(b"lastRenderedPageBreak/>") == pages - 1
 
     def _notes_of(self, kind: str) -> Iterator[tuple[str, Any]]:
         tree = self._package.related(self._name, kind)
