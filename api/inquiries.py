@@ -13,15 +13,15 @@ ROUNDS_MAX = 3  # of one search: what was replaced while the answer was on its w
 
 async def passages(request: ApiRequest, ask: Search) -> Passages:
     """Found in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
-    for left in reversed(range(ROUNDS_MAX)):
+    for _ in range(ROUNDS_MAX):
         found = await request.ports.inquiries.ask(
             ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
         )
         assert isinstance(found, Passages)
-        seen = await _still_visible(request, found.passages)
-        if len(seen) == len(found.passages) or not left:
+        answer = Passages(keywords=found.keywords, passages=await _still_visible(request, found.passages))
+        if len(answer.passages) == len(found.passages):
             break
-    return Passages(keywords=found.keywords, passages=seen)
+    return answer
 
 
 async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
