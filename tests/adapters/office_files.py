@@ -5,8 +5,8 @@ import zipfile
 from io import BytesIO
 
 import msgspec
-import msoffcrypto
-import openpyxl
+import msoffcrypto  # type: ignore[import-untyped]
+import openpyxl  # type: ignore[import-untyped]
 import pptx
 import pytest
 from pptx.chart.data import CategoryChartData

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.language import estimated_tokens
-from adapters.parsing import chunk, parse
+from adapters.parsing import chunk
 from adapters.parsing.assembly import Assembly
 from adapters.parsing.chunking import indexed_text
 from adapters.parsing.cutting import EIGHTHS, size_of
 from adapters.parsing.places import read_cells
+from adapters.parsing.reading import parse_text
+from adapters.parsing.source import Bounds
+from schemas.document_settings import Documents
 from schemas.documents import Locator
 from schemas.errors import Refused
 
@@ -21,6 +24,16 @@ PROSE = st.lists(
 )
 ROWS = st.lists(st.lists(st.sampled_from(["a", "价格", "1", "long cell " * 5]), min_size=1, max_size=3), min_size=1, max_size=30)
 SPOT = st.sampled_from(["page", "slide", "sheet", "part", "none"])
+
+
+def parse(media_type, text):
+    return parse_text(text, media_type, Bounds.of(Documents()))
+
+
+def cells_of(place):
+    cells = read_cells(place.cells)
+    assert cells is not None
+    return cells
 
 
 def bare(text: str) -> str:
@@ -62,7 +75,7 @@ def check_place(place, places):
     around = [cells for one in known if (cells := read_cells(one.cells))]
     assert bool(around) == bool(place.cells)
     if around:
-        cells = read_cells(place.cells)
+        cells = cells_of(place)
         assert min(one.first_row for one in around) <= cells.first_row <= cells.last_row <= max(one.last_row for one in around)
 
 
@@ -136,7 +149,7 @@ def test_the_rows_of_a_long_table_know_their_header_and_their_cells():
     assert len(chunks) > 4
     assert chunks[0].place.cells.startswith("B5:C")
     assert all(one.headings == ("Staff", "name age") for one in chunks[1:])
-    rows = [read_cells(one.place.cells) for one in chunks]
+    rows = [cells_of(one.place) for one in chunks]
     assert [row.first_row for row in rows[1:]] == [row.last_row + 1 for row in rows[:-1]]
     assert rows[-1].last_row == 65
     assert all(f"person number {rows[n].first_row - 4}\t" in one.text for n, one in enumerate(chunks) if n)

@@ -226,6 +226,7 @@ def test_a_long_sheet_is_cut_into_rows_that_know_their_cells():
     chunks = chunk(parsed(parse_workbook, workbook(fill)), title="", target_tokens=100, max_tokens=150, chunks_max=999)
     assert len(chunks) > 10
     for one in chunks[1:]:
+        assert one.place is not None
         first, last = one.place.cells.removeprefix("A").split(":B")
         assert one.text.startswith(f"{first}\t")
         assert one.text.endswith(f" {last}")
