@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+_JUDGED_CHARS = 3_000  # of a page: more say the same
 _LETTERS_MIN = 40  # fewer are no evidence of a mix
 _HAN_MIN = 80
 _LATIN_MIN = 200
@@ -33,7 +34,7 @@ _COMMON_HAN = frozenset(
 
 def legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
     """Judges ``text`` of a page that has any; ``unmapped`` tells of a sample of its glyphs whether nobody knows what they mean."""
-    shown = "".join(text.split())
+    shown = "".join(text[:_JUDGED_CHARS].split())
     if not shown:
         return False
     strange = len(_STRANGE.findall(shown)) - min(len(_BULLETS.findall(shown)), len(shown) // 10)

@@ -5,6 +5,7 @@ layer, so that columns, tables and paragraphs of a scan are found the same way.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from collections import defaultdict
@@ -12,8 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
-
-import opencc
 
 from adapters.parsing.blocks import has_words
 from adapters.parsing.pdf_text import Span, is_wide, tidy
@@ -24,13 +23,14 @@ PAGE_S_MAX = 60.0  # for one run over one picture; a page of dense Chinese takes
 LISTING_S_MAX = 10.0  # to say which languages are installed
 _WORD_CONFIDENCE_MIN = 25.0  # per cent; below, it is a stain, unless its line is sure
 _LINE_CONFIDENCE_MIN = 35.0
-_POOR_CONFIDENCE = 55.0  # of a page: it may lie on its side, or be in another language
+_POOR_CONFIDENCE = 70.0  # of a page: it may lie on its side, or be in another language
 _CELL_GAP_EM = 1.8  # between words of one line that stand in different cells
 _CHINESE_MIN = 0.05  # of the characters: then it is a Chinese text
-_ONE_SCRIPT = 3  # times as many characters of one Chinese script as of the other
-_LINE_SIZE = 0.8  # of the height of a line's box: its font's size, about
+_FEWER_LANGUAGES = 3.0  # per cent of confidence that fewer languages may cost: they invent less
+_LINE_SIZE = 1.0  # of the height of a line's box: its font's size, about
 _SIZE_SLACK = 0.35  # boxes of lines differ by so much without meaning another size
-_CHINESE = ("chi_sim", "chi_tra")
+_CHINESE = ("chi_tra", "chi_sim")
+_LOOSE = re.compile("(?<=[\u3000-\u9fff\uff00-\uff60]) (?=[^\\w\\s])|(?<=[^\\w\\s]) (?=[\u3000-\u9fff\uff00-\uff60])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,18 @@ class Recogniser:
         self._likely = self._all
 
     def read(self, picture: Picture) -> Reading:
-        """Raises TimeoutExpired, OSError or CalledProcessError of ``subprocess``: then this page was not read."""
+        """Raises SubprocessError or OSError: then this page was not read."""
         reading = self._recognise(picture, self._likely)
         if self._likely != self._all:
             if reading.confidence >= _POOR_CONFIDENCE:
                 return reading
             reading = max(reading, self._recognise(picture, self._all), key=lambda one: one.confidence * len(one.text))
-        likely = likely_languages(reading.text, self._all)
-        if likely != self._all and reading.confidence >= _POOR_CONFIDENCE:
-            self._likely = likely
-            again = self._recognise(picture, likely)
-            return again if again.confidence >= reading.confidence else reading
-        return reading
+        best = reading
+        for languages in likely_languages(reading.text, self._all) if reading.confidence >= _POOR_CONFIDENCE else ():
+            again = self._recognise(picture, languages)
+            if again.confidence > best.confidence - (_FEWER_LANGUAGES if best is reading else 0):
+                best, self._likely = again, languages
+        return best
 
     def turned(self, picture: Picture) -> int:
         """Degrees clockwise that make a page upright which lies on its side; 0 when it does not, or nobody knows."""
@@ -129,31 +129,17 @@ def installed_languages(program: str) -> frozenset[str]:
     return frozenset(line.strip() for line in lines[1:] if line.strip())  # the first line is a title
 
 
-def likely_languages(text: str, languages: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``languages`` that ``text`` is written in: fewer are read faster and mistaken less."""
+def likely_languages(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
+    """What to try instead of all ``languages`` for a page that says ``text``: fewer are read faster and mistaken less."""
     shown = "".join(text.split())
     chinese = sum(1 for char in shown if "\u3400" <= char <= "\u9fff")
     if not has_words(shown):
-        return tuple(languages)
+        return []
     if chinese < _CHINESE_MIN * len(shown):
-        others = tuple(language for language in languages if not language.startswith(_CHINESE))
-        return others or tuple(languages)
-    simplified, traditional = (_changed(shown, kind) for kind in ("s2t", "t2s"))
-    if simplified > _ONE_SCRIPT * traditional:
-        return tuple(language for language in languages if not language.startswith("chi_tra"))
-    if traditional > _ONE_SCRIPT * simplified:
-        return tuple(language for language in languages if not language.startswith("chi_sim"))
-    return tuple(languages)
-
-
-def _changed(text: str, kind: str) -> int:
-    """Characters that only the script has which ``kind`` converts from."""
-    return sum(1 for one, other in zip(text, _converter(kind).convert(text), strict=False) if one != other)
-
-
-@lru_cache(maxsize=2)
-def _converter(kind: str) -> opencc.OpenCC:
-    return opencc.OpenCC(kind)
+        fewer = [tuple(language for language in languages if not language.startswith(_CHINESE))]
+    else:
+        fewer = [tuple(language for language in languages if not language.startswith(script)) for script in _CHINESE]
+    return [chosen for chosen in fewer if chosen and len(chosen) < len(languages)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,15 +200,16 @@ def _spans(words: list[_Word], box: tuple[float, float, float, float], order: in
             text += word.text if is_wide(text[-1]) and is_wide(word.text[0]) else f" {word.text}"
         x0 = left if index == 0 else group[0].left
         x1 = right if index + 1 == len(groups) else max(word.right for word in group)
-        yield Span(tidy(text), x0, x1, top, bottom, bottom, height * _LINE_SIZE, order=order + index, last=order + index)
+        yield Span(_LOOSE.sub("", tidy(text)), x0, x1, top, bottom, bottom, height * _LINE_SIZE, order=order + index, last=order + index)
 
 
 def _levelled(spans: list[Span]) -> list[Span]:
-    """A box of a line is as high as its letters happen to be: what is near the usual size has that."""
+    """A line's box is as high as its letters happen to be: what is near the usual size has that, and stands on one base line."""
     if not spans:
         return spans
     usual = median(span.size for span in spans for _ in range(1 + len(span.text) // 10))
     for span in spans:
         if abs(span.size - usual) <= _SIZE_SLACK * usual:
             span.size = usual
+            span.base = span.middle[1] + usual / 2
     return spans

@@ -239,7 +239,9 @@ def _flows(spans: list[Span], page: _Page) -> list[Flow]:
     """The page, then what stands on it in other directions."""
     flows = flows_of(spans, page.grids)
     for group in page.turned:
-        flows += flows_of(group, ()) if group[0].size else [Flow([line_of([span]) for span in group])]
+        for flow in flows_of(group, ()) if group[0].size else [Flow([line_of([span]) for span in group])]:
+            flow.aside = True
+            flows.append(flow)
     return flows
 
 

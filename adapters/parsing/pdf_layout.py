@@ -163,7 +163,17 @@ def _flow(items: Sequence[Item]) -> Flow:
         left, right = min(line.x0 for line in lines), max(line.x1 for line in lines)
         for line in lines:
             line.left, line.right = left, right
+        _unstretch(lines)
     return Flow(pieces)
+
+
+def _unstretch(lines: Sequence[Line]) -> None:
+    """Words far apart in a narrow justified column are no cells: such a line fills its column, and so does one next to it."""
+    filling = [line.x1 > line.right - 0.6 * line.size for line in lines]
+    for index, line in enumerate(lines):
+        beside = [near for near in (index - 1, index + 1) if 0 <= near < len(lines) and filling[near] and not lines[near].cells]
+        if line.cells and filling[index] and beside and line.x0 < line.left + 2 * line.size:
+            line.cells = ()
 
 
 def _pieces(rows: list[list[Span]]) -> list[Piece]:

@@ -9,6 +9,7 @@ from statistics import median
 from adapters.parsing.pdf_text import SPAN_GAP_EM, Span, is_wide, tidy
 
 _BASE_EM = 0.35  # base lines closer than this, in the lower font, are one row: subscripts and notes stand on it
+_SPAN_OVERLAP_EM = 0.3  # text drawn over text is not one word
 _SPACE_EM = 0.12  # a gap that is a space between words
 _MARKER_GAP_EM = 4.0  # between the mark of an item and its text
 BULLETS = "•●○◦▪■◆◇▶➢➤✓✔‣⁃∙"
@@ -17,6 +18,8 @@ MARKER = re.compile(  # of an item of a list
     r"[-–—*·o]\s+|\(?\d{1,3}[.)](?!\d)\s*|[（(][\d一二三四五六七八九十]{1,3}[)）]\s*|\d{1,3}[、）]\s*"
     r"|[一二三四五六七八九十]{1,3}、\s*|[①-⑳]\s*|[a-zA-Z][.)]\s+)"
 )
+_SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
+_LINKS = frozenset("a an and as at by for in of on or out the to up with".split())  # state-of-the-art keeps its hyphens
 _HYPHENATED = re.compile(r"[^\W\d_]{2,}[-\xad]$")
 _COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 
@@ -56,9 +59,10 @@ Piece = Line | Table
 
 @dataclass(slots=True)
 class Flow:
-    """Pieces of one column from its top to its end."""
+    """Pieces of one column from its top to its end. ``aside``: it reads another way than the page."""
 
     pieces: list[Piece] = field(default_factory=list)
+    aside: bool = False
 
 
 def rows_of(spans: Iterable[Span]) -> list[list[Span]]:
@@ -108,11 +112,11 @@ def _merged(row: list[Span]) -> list[Span]:
         before = merged[-1]
         size = max(1.0, min(before.size, span.size))
         gap = span.x0 - before.x1
-        marks = len(merged) == 1 and gap < _MARKER_GAP_EM * size and MARKER.fullmatch(before.text + " ")
+        marks = len(merged) == 1 and gap < _MARKER_GAP_EM * size and _is_mark(before.text, span.text, alone=len(row) == 2)  # noqa: PLR2004
         if not marks and (gap > SPAN_GAP_EM * size or gap < -2 * size):
             merged.append(span)
             continue
-        space = gap > _SPACE_EM * size and not (is_wide(before.text[-1:]) and is_wide(span.text[:1]))
+        space = (gap > _SPACE_EM * size or gap < -_SPAN_OVERLAP_EM * size) and not (is_wide(before.text[-1:]) and is_wide(span.text[:1]))
         main = before if len(before.text) >= len(span.text) else span
         merged[-1] = Span(
             before.text + (" " if space else "") + span.text,
@@ -127,6 +131,11 @@ def _merged(row: list[Span]) -> list[Span]:
             max(before.last, span.last),
         )
     return merged
+
+
+def _is_mark(mark: str, text: str, *, alone: bool) -> bool:
+    """Whether ``mark`` belongs to ``text``: a bullet, an item's number; a section's number when nothing else is on the line."""
+    return MARKER.fullmatch(mark + " ") is not None or (alone and _SECTION.fullmatch(mark) is not None and text[0].isalpha())
 
 
 def line_of(row: Sequence[Span]) -> Line:
@@ -161,7 +170,7 @@ def joined_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
         word = re.search(r"[^\W\d_-]+(?:-[^\W\d_-]+)*$", before[:-1])
         following = re.match(r"[^\W\d_]+(?:-[^\W\d_]+)*", after)
         compound = f"{word[0]}-{following[0]}".lower() if word and following else ""
-        keep = compound in compounds or (word is not None and "-" in word[0])
+        keep = compound in compounds or (word is not None and word[0].rpartition("-")[2].lower() in _LINKS)
         return before[:-1] + ("-" if keep else "") + after
     if before.endswith(("-", "\xad")) and not before.endswith((" -", " \xad")) and after[:1].isalnum():
         return before[:-1] + "-" + after  # a range or a number, broken at its hyphen
@@ -182,5 +191,5 @@ def without_soft_hyphens(text: str) -> str:
 
 def leading_of(lines: Sequence[Line]) -> float:
     """The usual distance between base lines that follow each other; 0 when there is none."""
-    pitches = [b.base - a.base for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 2.2 * max(a.size, b.size)]
+    pitches = [b.base - a.base for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 2.6 * max(a.size, b.size)]
     return median(pitches) if pitches else 0.0

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from adapters.parsing.pdf_text import Span
 _NEAR = 3.0  # points: lines meant to meet, or to be one line
 _CELLS_MAX = 20_000  # of one grid
 _LINES_MAX = 600  # of one grid's lines, each way: beyond, it is a drawing
+_WRAP_EM = 1.5  # between lines of one cell
+_WRAP_PITCH = 0.85  # times the usual pitch of rows: lines of one cell are closer
 _PROSE_CHARS = 1_200  # a cell with more is a frame around text, not a cell
 
 
@@ -262,6 +265,7 @@ def _aligned(rows: list[list[Span]]) -> Table | None:
     full = sum(1 for row in rows if len(row) > 1)
     if len(columns) < 2 or full < (3 if len(columns) == 2 else 2):  # noqa: PLR2004
         return None
+    usual = _usual_pitch(rows)
     made: list[list[str]] = []
     clashes = 0
     for index, row in enumerate(rows):
@@ -271,8 +275,9 @@ def _aligned(rows: list[list[Span]]) -> Table | None:
             column = reached[0] if reached else min(range(len(columns)), key=lambda c: abs(columns[c][0] - span.x0))
             clashes += len(reached) > 1 or bool(cells[column])
             cells[column] = f"{cells[column]} {span.text.strip()}".strip()
-        pitch = row[0].base - rows[index - 1][0].base if index else 0.0
-        if made and not cells[0] and pitch <= 1.5 * row[0].size and all(made[-1][c] for c, cell in enumerate(cells) if cell):
+        near = min(_WRAP_EM * row[0].size, usual if len(row) == 1 else _WRAP_PITCH * usual)
+        wraps = index > 0 and not cells[0] and row[0].base - rows[index - 1][0].base <= near
+        if made and wraps and all(made[-1][c] for c, cell in enumerate(cells) if cell):
             made[-1] = [joined((above, cell)) for above, cell in zip(made[-1], cells, strict=True)]
         else:
             made.append(cells)
@@ -281,6 +286,13 @@ def _aligned(rows: list[list[Span]]) -> Table | None:
     spans = [span for row in rows for span in row]
     place = min(s.x0 for s in spans), max(s.x1 for s in spans), min(s.top for s in spans), max(s.bottom for s in spans)
     return Table(made, *place, float(np.median([span.size for span in spans])))
+
+
+def _usual_pitch(rows: list[list[Span]]) -> float:
+    """Between a row that begins at the left edge and what is above it."""
+    edge = min(row[0].x0 for row in rows) + _NEAR
+    pitches = [row[0].base - above[0].base for above, row in pairwise(rows) if row[0].x0 <= edge]
+    return float(np.median(pitches)) if pitches else float("inf")
 
 
 def _columns(rows: list[list[Span]]) -> list[tuple[float, float]]:

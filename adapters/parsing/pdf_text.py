@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from adapters.parsing.pdf_rules import Rule
 
 SPAN_GAP_EM = 1.0  # characters further apart than this stand in different spans: cells, columns
+_CELL_GAP_EM = 0.15  # a rule between characters as close as this crosses a word
 _OVERLAP = 0.4  # of the lower character's height, for two characters of one line
 _BOLD_WEIGHT = 600
 _TURN_DEG = 12.0  # text turned further away from a right angle is a watermark: it has no lines to join
@@ -27,7 +28,7 @@ _UNITS_MAX = 0x10FFFF
 
 HYPHENS = "\ufffe\x02\xad"  # how pdfium marks a hyphen that ends a line; the soft hyphen says the same
 _SPACES = np.array([ord(char) for char in map(chr, range(0x3001)) if char.isspace() or char in "\x00\ufeff\u200b"], np.uint32)
-_BOLD_NAME = re.compile(rb"bold|black|heavy|simhei|-hei|heiti", re.IGNORECASE)
+_BOLD_NAME = re.compile(rb"bold|cmbx|sfbx|black|heavy|simhei|-hei|heiti", re.IGNORECASE)
 _WHITE = re.compile(r"[\s\x00\u200b]+")
 _WIDE = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U00020000-\U0003ffff"
 _WIDE_GAP = re.compile(f"(?<=[{_WIDE}]) (?=[{_WIDE}])")
@@ -138,7 +139,7 @@ class _Glyphs:
         columns = (lefts.tolist(), rights.tolist(), tops.tolist(), bottoms.tolist())
         for start, end, left, right, high, low in zip(chosen[starts].tolist(), chosen[ends - 1].tolist(), *columns, strict=True):
             if text := tidy(self.text[start : end + 1]).strip():
-                spans.append(Span(text, left, right, high, low, *self._face(start, quarter, low, low - high), start, end))
+                spans.append(Span(text, left, right, high, low, *self._face(start, end, quarter, low, low - high), start, end))
         return spans
 
     def strays(self, chosen: NDArray[np.int64], quarters: NDArray[np.int64]) -> list[list[Span]]:
@@ -167,8 +168,8 @@ class _Glyphs:
         nearest = round(degrees / 90)
         return nearest % 4 if abs(degrees - nearest * 90) <= _TURN_DEG else 4
 
-    def _face(self, index: int, quarter: int, bottom: float, height: float) -> tuple[float, float, bool]:
-        """Base line, font size and boldness of the span that begins here."""
+    def _face(self, index: int, last: int, quarter: int, bottom: float, height: float) -> tuple[float, float, bool]:
+        """Base line, font size and boldness of the span between these characters."""
         x, y, matrix = ctypes.c_double(), ctypes.c_double(), pdfium.FS_MATRIX()
         base, size = bottom, height
         if pdfium.FPDFText_GetCharOrigin(self._page, index, x, y):
@@ -176,7 +177,7 @@ class _Glyphs:
         if pdfium.FPDFText_GetMatrix(self._page, index, matrix):
             size = pdfium.FPDFText_GetFontSize(self._page, index) * math.hypot(matrix.c, matrix.d)
             size = size if 0.4 * height < size < 2.5 * height else height
-        return base, size, self._bold(index)
+        return base, size, self._bold(index) and self._bold(last)
 
     def _bold(self, index: int) -> bool:
         if pdfium.FPDFText_GetFontWeight(self._page, index) >= _BOLD_WEIGHT:
@@ -217,7 +218,8 @@ def _starts(
         away = np.where(both, np.abs(x0[:-1] - x1[1:]) > SPAN_GAP_EM * lower, away)
     breaks = apart | away
     middle = (top + bottom)[1:] / 2
+    apart_enough = gap > _CELL_GAP_EM * lower
     for rule in rules or ():
         if rule.upright and rule.length > 2 * lower.min(initial=1.0):
-            breaks |= (x1[:-1] <= rule.x0 + 1.5) & (x0[1:] >= rule.x0 - 1.5) & (middle > rule.y0) & (middle < rule.y1)
+            breaks |= apart_enough & (x1[:-1] <= rule.x0 + 1.5) & (x0[1:] >= rule.x0 - 1.5) & (middle > rule.y0) & (middle < rule.y1)
     return np.append(0, np.flatnonzero(breaks) + 1)
