@@ -4,10 +4,18 @@ import sys
 
 import uvloop
 
-from benchmarks import chat, documents, idle, start
+from benchmarks import book, bulk, chat, documents, idle, start, updates
 from benchmarks.figures import keep, show
 
-ALL = {"start": start.run, "chat": chat.run, "documents": documents.run, "idle": idle.run}
+ALL = {
+    "start": start.run,
+    "chat": chat.run,
+    "documents": documents.run,
+    "updates": updates.run,
+    "bulk": bulk.run,
+    "book": book.run,
+    "idle": idle.run,
+}
 
 
 def main() -> int:

@@ -38,11 +38,16 @@ async def run() -> list[Figure]:
     figures: list[Figure] = []
     provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        async with provider as stub, stack(Path(home), _settings(stub.said)) as up, _session(None) as direct, _session(up.said) as through:
+        async with (
+            provider as stub,
+            stack(Path(home), settings_for(stub.said)) as up,
+            _session(None) as direct,
+            _session(up.said) as through,
+        ):
             client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
-            await _load(client)
+            await load(client)
             conversations = [await client.conversation() for _ in range(max(CHATS))]
-            chats = (_direct(direct, stub.said), _through(client, conversations))
+            chats = (chats_direct(direct, stub.said), chats_through(client, conversations))
             for streams, count in CHATS.items():
                 for chat in chats:
                     await _round(chat, streams, WARM_UP[streams])
@@ -51,7 +56,7 @@ async def run() -> list[Figure]:
     return figures
 
 
-def _settings(provider: str) -> dict[str, str]:
+def settings_for(provider: str) -> dict[str, str]:
     return {
         "CLAW_MODEL_PROVIDER": "openai",
         "CLAW_MODEL_BASE_URL": provider,
@@ -81,7 +86,7 @@ def _figures(streams: int, pairs: list[tuple[Round, Round]]) -> list[Figure]:
     ]
 
 
-async def _load(client: Client) -> None:
+async def load(client: Client) -> None:
     for n in range(PASSAGES):
         text = f"The lighthouse of station {n} guards harbour number {n * 7}. Its lamp was lit in {1800 + n}. Its keeper is Keeper{n}. "
         await client.submit(f"station-{n}", text * 4, title=f"Station {n}")
@@ -92,7 +97,7 @@ async def _load(client: Client) -> None:
 Chat = Callable[[int, int], Awaitable[float]]  # (stream, number of the chat) -> seconds to first text
 
 
-def _through(client: Client, conversations: list[str]) -> Chat:
+def chats_through(client: Client, conversations: list[str]) -> Chat:
     async def chat(stream: int, n: int) -> float:
         began = time.perf_counter()
         async with client.ask(conversations[stream], QUESTION.format(n=n % PASSAGES)) as answer:
@@ -101,7 +106,7 @@ def _through(client: Client, conversations: list[str]) -> Chat:
     return chat
 
 
-def _direct(session: aiohttp.ClientSession, provider: str) -> Chat:
+def chats_direct(session: aiohttp.ClientSession, provider: str) -> Chat:
     async def chat(_stream: int, n: int) -> float:
         began = time.perf_counter()
         body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": QUESTION.format(n=n % PASSAGES)}]}

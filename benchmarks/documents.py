@@ -40,45 +40,47 @@ async def run() -> list[Figure]:
             producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
             await producer.start()
             try:
-                await _bulk(producer, client, _documents(rng, WARM_UP))
-                bare_s = await _bare(producer, _documents(rng, DOCUMENTS))
-                bulk_s = await _bulk(producer, client, _documents(rng, DOCUMENTS))
+                await bulk(producer, client, made(rng, WARM_UP))
+                bare_s = await _bare(producer, made(rng, DOCUMENTS))
+                bulk_s = await bulk(producer, client, made(rng, DOCUMENTS))
             finally:
                 await producer.stop()
-            alone_ms = [await _alone(client, text) for _, text in _documents(rng, ALONE)]
+            alone_ms = [await _alone(client, text) for _, text in made(rng, ALONE)]
     return [
-        Figure("documents_per_second", round(DOCUMENTS / bulk_s), "documents/s", round(bare_s / bulk_s, 3), "bare produce", ">= 200"),
+        Figure("documents_per_second", round(DOCUMENTS / bulk_s), "documents/s", round(bare_s / bulk_s, 3), "bare produce", ">= 250"),
         Figure("searchable_alone_p50", round(percentile(alone_ms, 0.5), 1), "ms", bar="<= 60 ms"),
-        Figure("searchable_alone_p99", round(percentile(alone_ms, 0.99), 1), "ms"),
+        Figure("searchable_alone_p99", round(percentile(alone_ms, 0.99), 1), "ms", bar="<= 250 ms"),
     ]
 
 
-def _documents(rng: random.Random, count: int) -> list[tuple[str, str]]:
-    made = []
+def made(rng: random.Random, count: int, bytes_max: int = BYTES) -> list[tuple[str, str]]:
+    """Documents of random words, as (id, text)."""
+    documents = []
     for _ in range(count):
         text = ""
-        while len(text) < BYTES:
+        while len(text) < bytes_max:
             text += " ".join(rng.choices(WORDS, k=12)).capitalize() + ". "
-        made.append((str(uuid4()), text[:BYTES]))
-    return made
+        documents.append((str(uuid4()), text[:bytes_max]))
+    return documents
 
 
-def _event(document: str, text: str) -> bytes:
-    event = {"specversion": "1.0", "id": document, "source": "/bench", "type": "bench.document", "data": {"title": document, "text": text}}
-    return json.dumps(event).encode()
+def event(document: str, text: str) -> bytes:
+    """A document as an upstream system publishes it."""
+    said = {"specversion": "1.0", "id": document, "source": "/bench", "type": "bench.document", "data": {"title": document, "text": text}}
+    return json.dumps(said).encode()
 
 
 async def _bare(producer: AIOKafkaProducer, documents: list[tuple[str, str]]) -> float:
     began = time.perf_counter()
-    sent = [await producer.send("claw.dead-letters.v1", _event(*each), each[0].encode()) for each in documents]
+    sent = [await producer.send("claw.dead-letters.v1", event(*each), each[0].encode()) for each in documents]
     await asyncio.gather(*sent)
     return time.perf_counter() - began
 
 
-async def _bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple[str, str]]) -> float:
+async def bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple[str, str]]) -> float:
     """Seconds until the last document is searchable; progress is per key and in order, so every one is checked at the end."""
     began = time.perf_counter()
-    sent = [await producer.send("claw.inbox.default.v1", _event(*each), each[0].encode()) for each in documents]
+    sent = [await producer.send("claw.inbox.default.v1", event(*each), each[0].encode()) for each in documents]
     await asyncio.gather(*sent)
     left = {document for document, _ in documents}
     while left:
