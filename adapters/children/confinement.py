@@ -95,7 +95,7 @@ def allowed(folder: str) -> landlock.Allowed:
     given = [path for name in GIVEN_FOLDERS for path in os.environ.get(name, "").split(os.pathsep) if path]
     tesseract = _found()
     return landlock.Allowed(
-        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM, *mimetypes.knownfiles),
+        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM, *map(str, mimetypes.knownfiles)),
         listed=tuple(path for path in sys.path if path),
         written=(folder, os.devnull),
         executed=(tesseract, *LIBRARIES) if tesseract else (),

@@ -107,15 +107,18 @@ def _perform(task: Task, speaker: _Speaker, work: Work, orders: Orders) -> None:
     if isinstance(task, ParseTask):
         confinement.allow_cpu(orders.cpu_s)
         confinement.allow_memory(orders.memory_mib)
+    answer: Reply
     try:
-        for reply in work.perform(task):
-            speaker.say(reply)
+        for answer in work.perform(task):
+            if isinstance(answer, Part):
+                speaker.say(answer)
     except Refused as refusal:
-        speaker.say(Declined(refusal.code, refusal.detail))
+        answer = Declined(refusal.code, refusal.detail)
     except MemoryError:
-        speaker.say(Declined("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)"))
+        answer = Declined("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
     if isinstance(task, ParseTask):
-        _empty(orders.folder)
+        _empty(orders.folder)  # before the answer: after it, the next document may lie there
+    speaker.say(answer)
 
 
 def _recognise(speaker: _Speaker, orders: Orders) -> None:
