@@ -29,6 +29,7 @@ from agents.lookup import Lookup
 from agents.parse import Parse
 from agents.retrieve import Retrieve
 from agents.route import Route
+from ops.rebuilder import rebuilder
 from schemas import ids
 from schemas.errors import ConfigurationError
 from schemas.indexes import IndexPlan
@@ -163,7 +164,7 @@ def tables(parts: Parts) -> Lane:
         project.agent(views),
         meter.agent(feed),
     )
-    return _lane("tables", agents, opened=(blobs,), started=(feed, shelves), pace_s=TABLES_PACE_S)
+    return _lane("tables", agents, opened=(blobs,), started=(feed, shelves, rebuilder(settings, redis, shelves)), pace_s=TABLES_PACE_S)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}

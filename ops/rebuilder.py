@@ -5,21 +5,64 @@ All there is to do stands in the plan on the log, so any worker goes on with it 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
+from adapters.redis import Client
 from ops.drive import Drive, Parts
 from schemas.errors import ClawError, Unavailable
 from schemas.indexes import IndexPlan, plan_key
-from streams.rebuilds import RENEW_S
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.gaps import GapReader
+from streams.inquiries import Inquiries
+from streams.plans import Plans
+from streams.publisher import KafkaPublisher
+from streams.rebuilds import RENEW_S, Rebuilds
+from streams.records import Records
+from streams.shelves import Shelves
+from streams.topics import DOCUMENTS_SUBMITTED
+from streams.views import Views
+from streams.visibility import Visibility
 
 BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
 LOOK_S = 2.0  # between looks for a plan whose driver died
 AFTER_FAILURE_S = 5.0
 
 log = structlog.get_logger(__name__)
+
+
+class Connection(Protocol):
+    """What is opened with the first plan, and not before: an installation at rest pays nothing for it."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def rebuilder(settings: Settings, redis: Client, shelves: Shelves) -> "Rebuilder":
+    """The one of this process; ``shelves`` is started and stopped by its owner."""
+    clock, prefix = SystemClock(), settings.redis.key_prefix
+    publisher, views = KafkaPublisher(settings.kafka), Views(redis, prefix)
+    inquiries = Inquiries(settings.kafka, publisher, clock)
+    parts = Parts(
+        kafka=settings.kafka,
+        shelves=shelves,
+        plans=Plans(shelves, Records(redis, prefix, publisher, views, clock), publisher, clock, secrets.token_bytes, "rebuild"),
+        rebuilds=Rebuilds(redis, prefix),
+        visibility=Visibility(redis, prefix),
+        views=views,
+        log=publisher,
+        inquiries=inquiries,
+        gaps=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
+        clock=clock,
+        random_bytes=secrets.token_bytes,
+    )
+    return Rebuilder(parts, secrets.token_hex(8), (publisher, inquiries))
 
 
 def needs_work(plan: IndexPlan) -> bool:
@@ -29,13 +72,14 @@ def needs_work(plan: IndexPlan) -> bool:
 
 @dataclass(slots=True)
 class Rebuilder:
-    """One per ``tables`` worker; ``holder`` is its name on leases. It starts the inquiries it needs with the first plan."""
+    """One per ``tables`` worker; ``holder`` is its name on leases."""
 
     parts: Parts
     holder: str
+    connections: Sequence[Connection] = ()
     _watching: asyncio.Task[None] | None = None
     _driving: dict[str, asyncio.Task[None]] = field(default_factory=dict)  # by plan key
-    _asking: bool = False
+    _connected: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Look after plans from now on; returns at once."""
@@ -49,8 +93,11 @@ class Rebuilder:
         if tasks:
             await asyncio.wait(tasks)
         self._watching, self._driving = None, {}
-        if self._asking:
-            await self.parts.inquiries.stop()
+        if self._connected is not None:
+            await asyncio.wait((self._connected,))
+            for connection in reversed(self.connections):
+                await connection.stop()
+            self._connected = None
 
     async def _watch(self) -> None:
         changes = -1
@@ -71,14 +118,17 @@ class Rebuilder:
         try:
             async with self._lease(tenant, knowledge_base) as held:
                 while held and needs_work(plan := self.parts.shelves.plan(tenant, knowledge_base)):
-                    if not self._asking:
-                        self._asking = True
-                        await self.parts.inquiries.start()
+                    self._connected = self._connected or asyncio.create_task(self._connect(), name="rebuild-connections")
+                    await asyncio.shield(self._connected)
                     log.info("rebuild_driven", plan=plan_key(tenant, knowledge_base), state=plan.state, revision=plan.revision)
                     await Drive(self.parts, plan).run()
         except ClawError as error:
             log.warning("rebuild_interrupted", plan=plan_key(tenant, knowledge_base), code=error.code, detail=error.detail)
             await asyncio.sleep(AFTER_FAILURE_S)
+
+    async def _connect(self) -> None:
+        for connection in self.connections:
+            await connection.start()
 
     @contextlib.asynccontextmanager
     async def _lease(self, tenant: str, knowledge_base: str) -> AsyncIterator[bool]:
