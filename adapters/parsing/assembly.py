@@ -77,14 +77,14 @@ class Assembly:
             inner = block.place or Locator()
             name = f"{part} > {inner.part}" if inner.part else part
             place = Locator(page=inner.page, page_last=inner.page_last, slide=inner.slide, sheet=inner.sheet, cells=inner.cells, part=name)
-            self._add(block.kind, text, place, level=block.level)
+            self._add(block.kind, text, place, level=block.level, shown=_shown(block))
         self._notes.extend(Note(note.code, f"{part}: {note.detail}") for note in parsed.notes)
 
     def include(self, parsed: Parsed, *, below: int = 0) -> None:
         """All of another text as a part of this one, its headings ``below`` levels deeper."""
         for block in parsed.blocks:
             level = min(block.level + below, HEADING_LEVELS) if block.level else 0
-            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level)
+            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level, shown=_shown(block))
         self._notes.extend(parsed.notes)
 
     def build(self, title: str = "") -> Parsed:
@@ -94,7 +94,7 @@ class Assembly:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
         return Parsed(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
 
-    def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0) -> None:
+    def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "") -> None:
         text = clean(text).strip()
         if not text:
             return
@@ -105,7 +105,7 @@ class Assembly:
             self._parts.append(separator)
         self._parts.append(text)
         self._length = start + len(text)
-        headings = self._path.enter(level, text) if kind == "heading" else self._path.path
+        headings = self._path.enter(level, shown or text) if kind == "heading" else self._path.path
         self._blocks.append(Block(kind, start, self._length, level, headings, place))
 
     def _check(self, more: int) -> None:
@@ -113,3 +113,8 @@ class Assembly:
             raise Refused(
                 "document_too_complex", f"more than {self._chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
             )
+
+
+def _shown(block: Block) -> str:
+    """A heading as paths have it: its text may have marks."""
+    return block.headings[-1] if block.kind == "heading" and block.headings else ""

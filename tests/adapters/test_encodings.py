@@ -42,7 +42,7 @@ WRITTEN = [
 
 
 @pytest.mark.parametrize(("text", "codec"), WRITTEN)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_what_was_written_comes_back(text, codec, data):
     """Any piece of any length from a few words on, alone or among ASCII lines, without any hint."""
