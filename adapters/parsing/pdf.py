@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import pypdfium2 as pdfium2  # type: ignore[import-untyped]
-import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
+import pypdfium2 as pdfium2
+import pypdfium2.raw as pdfium
 
 from adapters.parsing.assembly import Assembly
 from adapters.parsing.blocks import Parsed, has_words

@@ -5,7 +5,7 @@ from ctypes import c_float
 from dataclasses import dataclass, field
 from typing import Any
 
-import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
+import pypdfium2.raw as pdfium
 
 OBJECTS_MAX = 20_000  # looked at per page: a map has more, and no tables
 SEGMENTS_MAX = 20_000  # of paths, per page
