@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from adapters.parsing.assembly import Assembly
 from adapters.parsing.blocks import Parsed
@@ -53,27 +53,39 @@ def parse_rows(text: str, bounds: Bounds) -> Parsed:
 
 
 def _delimiter(text: str) -> str:
-    """The one that cuts most rows into the same number of cells, the header too; more cells win a tie."""
+    """The one that agrees with the quotes and cuts most rows into the same number of cells, the header too; more cells win a tie."""
     sample = text[:SNIFFED_CHARS]
     if len(text) > SNIFFED_CHARS and "\n" in sample:
         sample = sample[: sample.rindex("\n")]
-    best, best_score = DELIMITERS[0], (0.0, False, 0)
+    lines = sample.splitlines(keepends=True)
+    best, best_score = DELIMITERS[0], (False, 0.0, False, 0)
     for delimiter in DELIMITERS:
-        widths = [len(row) for row, _ in zip(_rows(sample, delimiter), range(SNIFFED_ROWS), strict=False) if any(row)]
-        ((width, count),) = Counter(widths).most_common(1) or [(1, 0)]
-        score = (round(count / len(widths), 1), widths[0] == width, width) if width > 1 else (0.0, False, 0)
-        if score > best_score:
-            best, best_score = delimiter, score
+        quoted = _quoted(lines, delimiter)
+        rows = quoted if quoted is not None else list(_mended(lines, delimiter))
+        widths = [len(row) for row in rows[:SNIFFED_ROWS] if any(row)]
+        if not widths:
+            continue
+        ((width, count),) = Counter(widths).most_common(1)
+        if width > 1:
+            score = (quoted is not None, round(count / len(widths), 1), widths[0] == width, width)
+            if score > best_score:
+                best, best_score = delimiter, score
     return best
 
 
-def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+def _rows(text: str, delimiter: str) -> Iterable[list[str]]:
     """Rows as the quotes say; in a file whose quotes are broken, as far as they make sense."""
     lines = text.splitlines(keepends=True)
+    quoted = _quoted(lines, delimiter)
+    return quoted if quoted is not None else _mended(lines, delimiter)
+
+
+def _quoted(lines: list[str], delimiter: str) -> list[list[str]] | None:
+    """None when quotes are not closed or end inside a cell."""
     try:
-        yield from list(csv.reader(lines, delimiter=delimiter, strict=True))
+        return list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
-        yield from _mended(lines, delimiter)
+        return None
 
 
 def _mended(lines: list[str], delimiter: str) -> Iterator[list[str]]:
