@@ -124,7 +124,7 @@ async def _received(request: ApiRequest, home: str) -> tuple[Form, Blob]:
         if form.fields.document_id is not None:
             checked_id("document_id", form.fields.document_id)
         blob = await written.commit()
-    secret = ports.settings.auth.secret.reveal()
+    secret = ports.settings.sealing.reveal()
     password = fingerprint(secret, form.fields.password)
     fields = msgspec.structs.replace(form.fields, password=password)
     request.stand_in(msgspec.json.encode((blob.sha256, msgspec.structs.replace(form, fields=fields)), order="sorted"))
@@ -135,7 +135,7 @@ async def _file(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Do
     fields = form.fields
     document_id = await _document_id(request, fields.document_id)
     key = ids.document_key(request.user.tenant, base_id, document_id)
-    secret = request.ports.settings.auth.secret.reveal()
+    secret = request.ports.settings.sealing.reveal()
     sealed = seal(secret, fields.password, context=key, random_bytes=request.ports.random_bytes) if fields.password else ""
     said: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
     return Document(

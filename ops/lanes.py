@@ -180,7 +180,7 @@ def _express(parts: Parts) -> Express:
 
 def _sources(settings: Settings, fetcher: Fetcher | None = None) -> tuple[BlobStore, Sources]:
     blobs = BlobStore(settings)
-    return blobs, Sources(blobs, fetcher or Fetcher(settings.documents), settings.auth.secret)
+    return blobs, Sources(blobs, fetcher or Fetcher(settings.documents), settings.sealing)
 
 
 def _lane(

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from schemas.sections import Section
+from schemas.sections import Secret, Section
 
 
 class Documents(Section, frozen=True, kw_only=True):
@@ -17,6 +17,10 @@ class Documents(Section, frozen=True, kw_only=True):
         str,
         Meta(description="Where files lie: a folder or a URL such as s3://bucket/prefix (extra `s3`); empty means CLAW_HOME/blobs."),
     ] = ""
+    secret: Annotated[
+        Secret,
+        Meta(description="Seals passwords of files on the log, for the API and the documents lane only; empty means CLAW_AUTH_SECRET."),
+    ] = Secret()
     processes: Annotated[
         int, Meta(ge=1, le=32, description="Children per lane (express, bulk) for files and HTML; each starts when it is first needed.")
     ] = 1

@@ -233,6 +233,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     documents: Documents = Documents()
     lanes: Lanes = Lanes()
 
+    @property
+    def sealing(self) -> Secret:
+        """What passwords of files are sealed with."""
+        return self.documents.secret or self.auth.secret
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """Read every known variable; raises ConfigurationError naming the variable, its limit, and unknown ``CLAW_*`` names."""

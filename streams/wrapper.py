@@ -31,7 +31,7 @@ UNEXPECTED_TRIES_MAX = 3  # an error nobody foresaw: a race passes, a bug does n
 TURNS_MAX = 5  # an event that is left to somebody else this often, and still comes back, has nobody else
 
 LOG_OUTAGE = "kafka_unavailable"  # nowhere to bury anything: every event is kept for as long as that takes
-PART_OUTAGES = ("redis_unavailable", "index_unavailable")  # every event would fail alike, and a whole backlog become dead letters
+PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")  # every event would fail alike, and a whole backlog become dead letters
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
