@@ -1,0 +1,207 @@
+"""An index is rebuilt beside the one in use: searches never stop, and what comes meanwhile is in the new one."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ops.client import PROJECT, Client
+from schemas.documents import Shelf
+from schemas.requests import CountShelves, ShelfCounts
+from schemas.settings import Kafka
+from streams.clock import SystemClock
+from streams.inquiries import Inquiries
+from streams.publisher import KafkaPublisher
+from tests.system.conftest import Up
+
+DOCUMENTS = 8
+FILLER = "The archive of the island keeps the ledgers of its harbours, mills and lighthouses since the year the dike was built. "
+
+
+def text(name: str, edition: int = 1) -> str:
+    """Some 500 tokens: one or two chunks as the settings say, several of the rebuilt ones."""
+    return "\n\n".join(f"Sheet {n} about the {name}, edition {edition}. {FILLER * 3}" for n in range(6))
+
+
+@dataclass
+class Readers:
+    """People who search all the time; ``misses`` are searches that did not find their document, or found two versions of one."""
+
+    client: Client
+    names: list[str]
+    searches: int = 0
+    misses: list[str] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def reading(self, count: int = 3) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for first in range(count):
+                group.create_task(self._read(first, stop))
+            try:
+                yield
+            finally:
+                stop.set()
+
+    async def _read(self, first: int, stop: asyncio.Event) -> None:
+        at = first
+        while not stop.is_set():
+            name = self.names[at % len(self.names)]
+            found = await search(self.client, f"sheet about the {name}")
+            versions = {each["version"] for each in found if each["document_id"] == name}
+            if len(versions) != 1:
+                self.misses.append(f"{name}: {versions or [each['document_id'] for each in found]}")
+            self.searches += 1
+            at += 1
+
+
+async def search(client: Client, query: str) -> list[dict[str, Any]]:
+    body = {"query": query, "limit": 10}
+    async with client.session.post(f"/api/v1/knowledge/{client.knowledge_base}/search", json=body, headers=client.headers) as answer:
+        assert answer.status == 200, await answer.text()
+        passages: list[dict[str, Any]] = (await answer.json())["passages"]
+        return passages
+
+
+async def index(client: Client, method: str = "GET", path: str = "", **body: Any) -> dict[str, Any]:
+    url = f"/api/v1/knowledge/{client.knowledge_base}/index{path}"
+    async with client.session.request(method, url, json=body if path == "/rebuild" else None, headers=client.headers) as answer:
+        assert answer.ok, await answer.text()
+        return dict(await answer.json())
+
+
+async def until(client: Client, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 90.0) -> dict[str, Any]:
+    async with asyncio.timeout(timeout_s):
+        while not condition(seen := await index(client)):
+            await asyncio.sleep(0.3)
+    return seen
+
+
+def tenant_of(client: Client) -> str:
+    payload = client.headers["Authorization"].split(".")[1]
+    return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])
+
+
+async def rebuild(up: Up, *arguments: str) -> tuple[int, str]:
+    """``claw rebuild`` beside the running stack: its exit code and what it printed."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
+    environment |= {"CLAW_HOME": str(up.home), "CLAW_KAFKA_BOOTSTRAP": up.kafka, "CLAW_REDIS_URL": f"redis://{up.redis}/0"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", "rebuild", *arguments),
+        cwd=PROJECT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    printed, _ = await process.communicate()
+    return await process.wait(), printed.decode()
+
+
+@asynccontextmanager
+async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Callable[..., Any]]:
+    """``await count(generation)`` asks the index itself."""
+    kafka, clock = Kafka(bootstrap=up.kafka), SystemClock()
+    publisher = KafkaPublisher(kafka)
+    inquiries = Inquiries(kafka, publisher, clock)
+    await publisher.start()
+    await inquiries.start()
+
+    async def count(*generations: int) -> tuple[int, ...]:
+        ask = CountShelves(knowledge_base_id=knowledge_base, shelves=tuple(Shelf(generation=each) for each in generations))
+        trace = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        counted = await inquiries.ask(ask, request_id=str(uuid.uuid4()), tenant=tenant, traceparent=trace, timeout_s=20.0)
+        assert isinstance(counted, ShelfCounts)
+        return counted.points
+
+    try:
+        yield count
+    finally:
+        await inquiries.stop()
+        await publisher.stop()
+
+
+@pytest.fixture
+async def library(client: Client) -> Client:
+    """Somebody with a few documents."""
+    for n in range(DOCUMENTS):
+        await client.submit(f"ledger{n}", text(f"ledger{n}"))
+    for n in range(DOCUMENTS):
+        await client.indexed(f"ledger{n}")
+    return client
+
+
+async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
+    """Every search finds its document all the time; replaced, deleted and new documents are right in the new index; the old one is gone."""
+    tenant, kb = tenant_of(library), library.knowledge_base
+    readers = Readers(library, [f"ledger{n}" for n in range(DOCUMENTS - 1)])
+    async with counting(up, tenant, kb) as count:
+        (before,) = await count(0)
+        async with readers.reading():
+            sizes = ("--chunk-tokens", "64", "--chunk-tokens-max", "96", "--timeout", "120")
+            building = asyncio.create_task(rebuild(up, "index", "--tenant", tenant, "--kb", kb, *sizes))
+            newest = 0
+            for edition in range(2, 40):
+                newest = (await library.submit("ledger0", text("ledger0", edition)))["version"]
+                if edition == 3:
+                    await library.submit("mill", text("mill"))
+                    path = f"{library.documents}/ledger{DOCUMENTS - 1}"
+                    async with library.session.delete(path, headers=library.headers) as answer:
+                        assert answer.status in (202, 204)
+                await library.indexed("ledger0", version=newest)
+                if building.done():
+                    break
+                await asyncio.sleep(0.3)
+            code, printed = await building
+        assert code == 0, printed
+        assert readers.misses == []
+        assert readers.searches > 50
+        assert await count(0) == (0,)
+        (after,) = await count(1)
+    assert " points: " in printed.splitlines()[-2], printed
+    assert after > 2 * before
+    seen = await index(library)
+    assert (seen["state"], seen["other"]) == ("steady", None)
+    assert (seen["active"]["generation"], seen["active"]["chunk_tokens"], seen["active"]["points"]) == (1, 64, after)
+    await library.indexed("ledger0", version=newest)
+    versions = {each["version"] for each in await search(library, "sheet about the ledger0") if each["document_id"] == "ledger0"}
+    assert versions == {newest}
+    assert "mill" in {each["document_id"] for each in await search(library, "sheet about the mill")}
+    gone = f"ledger{DOCUMENTS - 1}"
+    assert gone not in {each["document_id"] for each in await search(library, f"sheet about the {gone}")}
+    await library.submit("later", text("later"))
+    await library.indexed("later")
+    assert "later" in {each["document_id"] for each in await search(library, "sheet about the later")}
+
+
+async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> None:
+    """Both hold what came since the switch; what is dropped in the end is gone; nobody who searches notices any of it."""
+    readers = Readers(library, [f"ledger{n}" for n in range(DOCUMENTS)])
+    async with readers.reading(2), counting(up, tenant_of(library), library.knowledge_base) as count:
+        asked = await index(library, "POST", "/rebuild", chunk_tokens=64, chunk_tokens_max=96, keep=True)
+        assert (asked["state"], asked["other"]["generation"]) == ("building", 1)
+        kept = await until(library, lambda seen: seen["state"] == "kept")
+        assert (kept["active"]["generation"], kept["other"]["generation"], kept["keep"]) == (1, 0, True)
+        assert kept["active"]["points"] > kept["other"]["points"] > 0
+        await library.submit("mill", text("mill"))
+        await library.indexed("mill")
+        back = await index(library, "POST", "/back")
+        assert (back["active"]["generation"], back["other"]["generation"]) == (0, 1)
+        assert "mill" in {each["document_id"] for each in await search(library, "sheet about the mill")}
+        changed = (await library.submit("ledger1", text("ledger1", 2)))["version"]
+        await library.indexed("ledger1", version=changed)
+        await index(library, "POST", "/drop")
+        steady = await until(library, lambda seen: seen["state"] == "steady")
+        assert (steady["active"]["generation"], steady["other"]) == (0, None)
+        assert await count(1) == (0,)
+    assert readers.misses == []
+    code, printed = await rebuild(up, "status", "--tenant", tenant_of(library), "--kb", library.knowledge_base)
+    assert (code, printed.strip()) == (0, f"{library.knowledge_base}: generation 0 is searched (as the settings say)")
