@@ -53,10 +53,11 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
 
     async def make() -> Response[Any]:
-        letter = await Letters(request.ports.settings.kafka).get(letter_id)
+        letters = Letters(request.ports.settings.kafka)
+        letter = await letters.get(letter_id)
         if letter is None or not Wanted(tenant=request.user.tenant).takes(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
-        done = await _redrive(request.ports).send(letter_id, letter)
+        done = await _redrive(request.ports).send(letter_id, letter, later=await letters.later(letter))
         place = done.place
         outcome = cast("Any", done.outcome)  # it is there, so it cannot be gone
         return answered(

@@ -10,7 +10,7 @@ from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.letters import Letter, Letters, Wanted
 from streams.publisher import KafkaPublisher
-from streams.redrive import Redrive, Redriven
+from streams.redrive import Redrive
 from streams.topics import DEAD_LETTERS
 from streams.visibility import Visibility
 
@@ -31,20 +31,39 @@ async def run(settings: Settings, wanted: Wanted, *, letter_id: str, since_s: in
         letters = Letters(settings.kafka)
         redrive = Redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
         if letter_id:
-            return 1 if (await _sent(redrive, letter_id, await letters.get(letter_id), dry=dry, force=force)).outcome == "gone" else 0
+            letter = await letters.get(letter_id)
+            later = await letters.later(letter) if letter is not None and not force else ""
+            done = await redrive.send(letter_id, letter, later=later, dry=dry, force=force)
+            _print(letter_id, letter, done.outcome, done.detail)
+            return 1 if done.outcome == "gone" else 0
         since_ms = int((clock.now().timestamp() - since_s) * 1000) if since_s else 0
-        counts: Counter[str] = Counter()
-        async with aclosing(letters.buried(wanted, since_ms=since_ms)) as matching:
-            async for letter in matching:
-                try:
-                    counts[(await _sent(redrive, letter.id, letter, dry=dry, force=force)).outcome] += 1
-                except Refused as error:
-                    counts["refused"] += 1
-                    print(f"{letter.id}\trefused\t{error.detail}")
-                if counts.total() >= limit:
-                    break
-    print(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such letter in {DEAD_LETTERS.name}")
+        counts = await _all(letters, redrive, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such letter in {DEAD_LETTERS.name}"
+    print(f"{summary}{' (a dry run: nothing was sent)' if dry else ''}")
     return 1 if counts["refused"] else 0
+
+
+async def _all(letters: Letters, redrive: Redrive, wanted: Wanted, *, since_ms: int, limit: int, dry: bool, force: bool) -> Counter[str]:
+    """Two readings: which letter is the last of its document is known only at the end."""
+    last: dict[tuple[str, bytes], str] = {}
+    async with aclosing(letters.buried(wanted, since_ms=since_ms)) as matching:
+        async for letter in matching:
+            if letter.key is not None:
+                last[letter.topic, letter.key] = letter.id
+    counts: Counter[str] = Counter()
+    async with aclosing(letters.buried(wanted, since_ms=since_ms)) as matching:
+        async for letter in matching:
+            later = last.get((letter.topic, letter.key or b""), "")
+            try:
+                done = await redrive.send(letter.id, letter, later=later if later != letter.id else "", dry=dry, force=force)
+                outcome, detail = str(done.outcome), done.detail
+            except Refused as error:
+                outcome, detail = "refused", error.detail
+            counts[outcome] += 1
+            _print(letter.id, letter, outcome, detail)
+            if counts.total() >= limit:
+                break
+    return counts
 
 
 def seconds_of(span: str) -> int:
@@ -55,9 +74,7 @@ def seconds_of(span: str) -> int:
     return int(match[1]) * _UNIT_S[match[2]]
 
 
-async def _sent(redrive: Redrive, letter_id: str, letter: Letter | None, *, dry: bool, force: bool) -> Redriven:
-    done = await redrive.send(letter_id, letter, force=force, dry=dry)
+def _print(letter_id: str, letter: Letter | None, outcome: str, detail: str) -> None:
     about = f"{letter.topic}[{letter.original_partition}]@{letter.original_offset}\t{letter.agent}\t{letter.code}" if letter else "\t"
     cause = " ".join(letter.detail.split())[:_SHOWN_CHARS] if letter else ""
-    print(f"{letter_id}\t{done.outcome}\t{about}\t{done.detail or cause}")
-    return done
+    print(f"{letter_id}\t{outcome}\t{about}\t{detail or cause}")

@@ -17,7 +17,7 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from schemas.errors import FieldError, Refused
+from schemas.errors import FieldError, Refused, Unavailable
 from schemas.settings import Kafka
 from streams.inbox import is_inbox, tenant_of
 from streams.log_reader import LogReader, opened
@@ -130,6 +130,27 @@ class Letters:
                 return None
             found = await log.record(place, int(match[2]))
         return self._letter(found) if found is not None else None
+
+    async def later(self, letter: Letter) -> str:
+        """The id of the last letter behind this one with the same key and topic; "" when there is none.
+
+        Raises Unavailable("overloaded") when too many letters lie behind it to look at all of them.
+        """
+        if letter.key is None:
+            return ""
+        found = ""
+        async with opened(self._kafka) as log:
+            place = log.place(DEAD_LETTERS, letter.partition)
+            begin, end = (await log.bounds([place]))[place]
+            begin = max(begin, letter.offset + 1)
+            if end - begin > SCANNED_MAX:
+                detail = f"{end - begin} letters lie behind {letter.id}: send all of them with `claw redrive --topic {letter.topic}`"
+                raise Unavailable("overloaded", detail)
+            for at in range(begin, end, WINDOW):
+                for record in await log.span(place, at, min(at + WINDOW, end)):
+                    if record.key == letter.key and self._letter(record).topic == letter.topic:
+                        found = f"{record.partition}-{record.offset}"
+        return found
 
     async def buried(self, wanted: Wanted, *, since_ms: int = 0) -> AsyncGenerator[Letter, None]:
         """Every wanted letter that is there now, oldest first within each partition and so within each key."""

@@ -65,9 +65,10 @@ class Redrive:
         self._kafka, self._publisher, self._standings = kafka, publisher, standings
         self._redis, self._prefix, self._clock = redis, prefix, clock
 
-    async def send(self, letter_id: str, letter: Letter | None, *, force: bool = False, dry: bool = False) -> Redriven:
-        """Send ``letter`` (None: it is gone) again, or say why not. ``force`` sends what is superseded or was sent before; ``dry`` only
-        says what would happen. Raises Refused("not_found") for a letter from a topic that this installation has not.
+    async def send(self, letter_id: str, letter: Letter | None, *, later: str = "", force: bool = False, dry: bool = False) -> Redriven:
+        """Send ``letter`` (None: it is gone) again, or say why not. ``later`` is the id of a later letter with its key and topic ("" for
+        none, see ``Letters.later``): the last word is sent, not the first. ``force`` sends what is superseded or was sent before; ``dry``
+        only says what would happen. Raises Refused("not_found") for a letter from a topic that this installation has not.
         """
         if letter is None:
             return Redriven(letter_id, "gone", "retention has removed it, or there never was one")
@@ -77,7 +78,7 @@ class Redrive:
             sent_at = (await self.marks([letter.id])).get(letter.id)
             if sent_at is not None:
                 return Redriven(letter.id, "already_redriven", f"at {sent_at.isoformat(timespec='seconds')}")
-            if newer := await self._newer(letter):
+            if newer := (f"letter {later} is a newer one of the document" if later and _has_order(letter) else await self._newer(letter)):
                 return Redriven(letter.id, "superseded", newer)
         if dry:
             return Redriven(letter.id, "redriven", "not sent: a dry run")
@@ -151,6 +152,11 @@ class Redrive:
         if end - begin > WAITING_MAX:
             raise Unavailable("overloaded", f"{end - begin} records wait in {place.topic}[{place.partition}]: let the {LANE} lane catch up")
         return await log.span(place, begin, end) if begin < end else []
+
+
+def _has_order(letter: Letter) -> bool:
+    """Whether the place on its topic says which of two is newer."""
+    return letter.topic == DOCUMENTS_SUBMITTED.name or inbox.is_inbox(letter.topic)
 
 
 def _is_newer(record: Record, letter: Letter) -> bool:

@@ -107,7 +107,7 @@ async def test_the_content_when_it_is_asked_for(house: House, ada: Person, cemet
     await buried(house, name, b"k", b"\xff\x00")
     await buried(house, name, b"k", None)
     await buried(house, name, b"k", "字".encode() * 30_000)
-    await buried(house, CREDENTIALS_CHANGED.name, b"c", msgspec.json.encode({"tenant": tenant, "data": {"secret_hash": "s"}}))
+    await buried(house, CREDENTIALS_CHANGED.name, b"k", msgspec.json.encode({"tenant": tenant, "data": {"secret_hash": "s"}}))
     secret, long, none, binary, text = [item["content"] for item in await listed(ada, "?content=true")]
     assert secret is None
     assert long["truncated"]
