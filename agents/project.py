@@ -6,8 +6,10 @@ the higher order wins whatever comes first.
 
 from collections.abc import Sequence
 
+from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from streams.agent import Agent, Context, Outgoing
+from streams.open_documents import OpenDocuments
 from streams.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
@@ -19,15 +21,16 @@ from streams.topics import (
 from streams.views import Views
 
 
-def agent(views: Views) -> Agent:
+def agent(views: Views, documents: OpenDocuments) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
-        await views.apply(event, context.place)
+        await step_many([(event, context)])
         return []
 
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
         await views.apply_many([(event, context.place) for event, context in events])
+        await documents.apply_many([event for event, _ in events if isinstance(event, DocumentProgressed)])
         return [()] * len(events)
 
     reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)

@@ -7,6 +7,7 @@ lane so that people never wait for them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -87,7 +88,13 @@ class Route:
         if document.origin == "api" and await self.express.enter(event.tenant, event.subject, version):
             lane = "express"
         earlier = before.standing.latest not in (NEVER, version) or before.standing.visible != NEVER
-        return [*tidying, *submission(event, version, lane, plan, context, content_hash=content_hash, earlier=earlier)]
+        return [*tidying, *submission(event, version, lane, plan, context.clock.now(), content_hash=content_hash, earlier=earlier)]
+
+    async def again(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
+        """The work of a version once more, the ``again``-th time, for whoever found it standing still."""
+        plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
+        content_hash = content_hash_of(event.data, plan.active, self.retrieval)
+        return submission(event, version, lane, plan, now, content_hash=content_hash, earlier=True, again=again)
 
     async def failed(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The document is told why it went no further."""
@@ -107,7 +114,7 @@ class Route:
 def unchanged_progress(event: DocumentSubmitted, version: int, chunks: int, context: Context) -> Outgoing:
     """The news that there is none."""
     work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data)
-    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=chunks)
+    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=chunks, done=chunks)
     return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now()))
 
 
@@ -116,7 +123,7 @@ def submission(
     version: int,
     lane: Lane,
     plan: IndexPlan,
-    context: Context,
+    now: datetime,
     *,
     content_hash: str,
     earlier: bool,
@@ -126,7 +133,6 @@ def submission(
 
     The shelf that readers see comes last: per document all is done in order, so when its points are there, so are the others'.
     """
-    now = context.clock.now()
     topic = DOCUMENTS_QUEUED_EXPRESS if lane == "express" else DOCUMENTS_QUEUED_BULK
     work = Work(version=version, lane=lane, task_id=ids.task_id(event.id), document=event.data, content_hash=content_hash, earlier=earlier)
     outgoing = [

@@ -4,7 +4,7 @@ Lanes are split by what they wait for, because a slow agent starves its neighbou
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,17 +31,21 @@ from agents.retrieve import Retrieve
 from agents.route import Route
 from ops.rebuilder import rebuilder
 from schemas import ids
+from schemas.documents import DocumentSubmitted
+from schemas.documents import Lane as DocumentLane
 from schemas.errors import ConfigurationError
-from schemas.indexes import IndexPlan
 from schemas.settings import Settings
 from streams import topics
-from streams.agent import Agent, Lane
+from streams.agent import Agent, Lane, Outgoing, Publisher
+from streams.clock import SystemClock
 from streams.counters import CounterFeed
 from streams.engines import Engines
 from streams.express import Express
 from streams.gaps import GapReader
 from streams.inbox import Sizes
 from streams.mirror import Mirror
+from streams.open_documents import OpenDocuments
+from streams.reconcile import Reconciler
 from streams.searching import Searching
 from streams.shelves import Shelves
 from streams.turns import CancelWatch, Turns
@@ -62,6 +66,7 @@ class Parts:
 
     settings: Settings
     redis: Client
+    publisher: Publisher
 
 
 class Opened(Protocol):
@@ -78,13 +83,6 @@ class Started(Protocol):
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
-
-
-class _OneShelf:
-    """Every knowledge base has the one build that the settings describe."""
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan:
-        return IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base)
 
 
 def lane(name: str, parts: Parts) -> Lane:
@@ -158,16 +156,24 @@ def tables(parts: Parts) -> Lane:
         sizes=Sizes(settings.limits.document_inline_bytes_max, settings.documents.file_bytes_max),
         random_bytes=secrets.token_bytes,
     )
-    agents = (
-        incoming.agent(inboxes),
-        Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of).agent(),
-        project.agent(views),
-        meter.agent(feed),
-    )
-    return _lane("tables", agents, opened=(blobs,), started=(feed, shelves, rebuilder(settings, redis, shelves)), pace_s=TABLES_PACE_S)
+    route = Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of)
+    underway = OpenDocuments(redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(settings.kafka))
+    agents = (incoming.agent(inboxes), route.agent(), project.agent(views, underway), meter.agent(feed))
+    started = (feed, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
+    return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
+
+
+def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconciler:
+    clock = SystemClock()
+
+    async def requeue(event: DocumentSubmitted, version: int, lane: DocumentLane, again: int) -> Sequence[Outgoing]:
+        return await route.again(event, version, lane, again, clock.now())
+
+    worker = secrets.token_hex(8)
+    return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
 
 
 def _visibility(parts: Parts) -> Visibility:

@@ -33,6 +33,6 @@ async def _run(settings: Settings, name: str) -> int:
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        lane = lanes.lane(name, lanes.Parts(settings, redis))
+        lane = lanes.lane(name, lanes.Parts(settings, redis, publisher))
         runtime.settled()
         return await LaneWorker(settings, lane, publisher, redis, SystemClock()).run(stop)

@@ -17,7 +17,7 @@ from streams.express import EXPRESS_MAX, Express
 from streams.sameness import content_hash_of
 from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
 from streams.visibility import NEVER, Stored, Visibility
-from tests.agents.ports import context, header
+from tests.agents.ports import NOW, context, header
 
 pytestmark = pytest.mark.stack
 KEY = "acme/kb/doc"
@@ -163,7 +163,7 @@ async def test_many_at_once_are_what_they_are_one_by_one(route: Route, redis: Cl
 
 async def test_a_submission_that_is_sent_on_again_is_told_apart(route: Route):
     event, plan = submitted(), IndexPlan(tenant="acme", knowledge_base_id="kb", other=Shelf(generation=2))
-    rounds = [submission(event, 3, "bulk", plan, context(), content_hash="", earlier=False, again=again) for again in range(3)]
+    rounds = [submission(event, 3, "bulk", plan, NOW, content_hash="", earlier=False, again=again) for again in range(3)]
     ids = [each.event.id for outgoing in rounds for each in outgoing]
     assert len(set(ids)) == len(ids)
 
