@@ -80,7 +80,8 @@ def parse_pdf(entry: Entry) -> Parsed:
     bodies = without_running([page.spans for page in pages])
     write_pages(assembly, [(number, _flows(spans, page)) for number, (spans, page) in enumerate(zip(bodies, pages, strict=True), 1)])
     if assembly.empty:
-        raise Refused("document_empty", "its pages show no text")
+        broken = any(page.state == "broken" for page in pages)
+        raise Refused("document_unreadable" if broken else "document_empty", "no text comes out of its pages")
     return assembly.build(title)
 
 

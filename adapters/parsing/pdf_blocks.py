@@ -189,7 +189,14 @@ class _Writer:
     def _heading_level(self, draft: _Draft, text: str) -> int:
         """0 when it is none."""
         letters = len(_LETTER.findall(text))
-        if draft.aside or draft.lines > _HEADING_LINES_MAX or draft.ragged or len(text) > _HEADING_CHARS_MAX or letters < _LETTERS_MIN:
+        if (
+            draft.aside
+            or draft.lines > _HEADING_LINES_MAX
+            or draft.ragged
+            or len(text) > _HEADING_CHARS_MAX
+            or letters < _LETTERS_MIN
+            or _LEADERS.search(text)
+        ):
             return 0
         size = draft.first.size
         if size >= self._style.body * _BIGGER:

@@ -1,6 +1,7 @@
 """Headers, footers and page numbers that run through a document: told apart from text by standing at the same place of most pages.
 
-What runs is dropped, except where it first stands when it says anything but the page's number: a header may be the only place of a name.
+What counts pages may do so for a chapter only. What runs is dropped, except where it first stands when it says anything but the page's
+number: a header may be the only place of a name.
 """
 
 import re
@@ -66,7 +67,7 @@ def _outermost(page: int, spans: list[Span], *, at_top: bool) -> list[_Row]:
 
 
 def _running(rows: list[_Row], pages: int) -> list[_Row]:
-    """Those that stand at the same place of most pages and differ at most by a number that grows with the page."""
+    """Those that stand at the same place of most pages, or count pages; they differ at most by a number that grows with the page."""
     groups: dict[str, list[_Row]] = defaultdict(list)
     for row in rows:
         groups[row.template].append(row)
@@ -74,15 +75,20 @@ def _running(rows: list[_Row], pages: int) -> list[_Row]:
     for template, same in groups.items():
         runs = [row for row in same if sum(1 for other in same if abs(other.base - row.base) <= _SLACK) * 2 >= len(same)]
         every_second = len({row.page % 2 for row in runs}) == 1
-        if len(runs) < max(PAGES_MIN - every_second, pages * _SHARE_MIN / (2 if every_second else 1)) or not _only_pages_differ(runs):
+        most = pages * _SHARE_MIN / (2 if every_second else 1)
+        steps = _steps(runs)
+        if len(runs) < PAGES_MIN or steps is None or (len(runs) < most and not steps):
             continue
         found += runs if _NUMBERING.fullmatch(template) else runs[1:]
     return found
 
 
-def _only_pages_differ(rows: list[_Row]) -> bool:
+def _steps(rows: list[_Row]) -> int | None:
+    """How many of their numbers grow with the page; None when one differs in another way: then they are no running text."""
+    found = 0
     for values in zip(*(row.numbers for row in rows), strict=True):
-        steps = {value - row.page for value, row in zip(values, rows, strict=True)}
-        if len(set(values)) > 1 and len(steps) > 1:
-            return False
-    return True
+        if len(set(values)) > 1:
+            if len({value - row.page for value, row in zip(values, rows, strict=True)}) > 1:
+                return None
+            found += 1
+    return found
