@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -281,7 +282,7 @@ class TestInbox:
         said = await cemetery.again(letters[0], later=letters[2])
         assert said.outcome == "superseded"
         assert letters[2] in said.detail
-        how = {"letter_id": "", "since_s": 60, "limit": 10, "force": False}
+        how: dict[str, Any] = {"letter_id": "", "since_s": 60, "limit": 10, "force": False}
         assert await command.run(cemetery.settings, Wanted(), dry=True, **how) == 0
         assert "2 redriven, 2 superseded (a dry run" in capsys.readouterr().out
         assert await command.run(cemetery.settings, Wanted(), dry=False, **how) == 0
