@@ -16,13 +16,13 @@ from schemas import ids
 from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Withdrawal
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import Settings
-from streams import redrive
+from streams import redrive as redriving
 from streams.agent import Delivery, Outgoing, Place
 from streams.burial import bury, letter_headers
 from streams.clock import SystemClock
 from streams.letters import Letters, Wanted
 from streams.publisher import KafkaPublisher
-from streams.redrive import Redrive
+from streams.redrive import Redrive, Redriven
 from streams.topics import CHATS_ASKED, DEAD_LETTERS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, Topic, inbox
 from streams.visibility import Visibility
 
@@ -55,7 +55,14 @@ class Cemetery:
     async def submitted(self, document: str = "handbook", *, origin="inbox", withdrawn=False) -> Place:
         """A version of a document on the log, and route has seen it."""
         key = ids.document_key("acme", BASE, document)
-        head = {"id": "x", "source": "/claw/test", "subject": key, "time": datetime.now(UTC), "tenant": "acme", "traceparent": ""}
+        head: dict[str, Any] = {
+            "id": "x",
+            "source": "/claw/test",
+            "subject": key,
+            "time": datetime.now(UTC),
+            "tenant": "acme",
+            "traceparent": "",
+        }
         data = Withdrawal(knowledge_base_id=BASE, document_id=document, origin=origin)
         event = (
             DocumentWithdrawn(**head, data=data)
@@ -66,7 +73,7 @@ class Cemetery:
         await (self.visibility.withdrawn(key, place.offset) if withdrawn else self.visibility.submitted(key, place.offset))
         return place
 
-    async def again(self, letter_id: str, **how) -> redrive.Redriven:
+    async def again(self, letter_id: str, **how) -> Redriven:
         return await self.redrive.send(letter_id, await self.letters.get(letter_id), **how)
 
     async def commit(self, topic: Topic, partition: int, offset: int) -> None:
@@ -225,7 +232,7 @@ class TestSubmissions:
         for _ in range(3):
             await cemetery.written(DOCUMENTS_SUBMITTED, KEY.encode(), b"{}")
         assert (await cemetery.again(letter_id)).outcome == "superseded"
-        monkeypatch.setattr(redrive, "WAITING_MAX", 2)
+        monkeypatch.setattr(redriving, "WAITING_MAX", 2)
         with pytest.raises(Unavailable, match="catch up"):
             await cemetery.again(letter_id)
         await cemetery.commit(DOCUMENTS_SUBMITTED, place.partition, place.offset + 4)  # read, and nothing of it was a newer version
