@@ -32,7 +32,7 @@ from adapters.children.protocol import (
     reply_decoder,
 )
 from schemas.documents import Chunk
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 
 START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
 STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
@@ -158,11 +158,14 @@ class Child:
 
     @property
     def held_kib(self) -> int:
-        """Its resident memory now."""
-        return memory.held_kib(self.process.pid)
+        """Its resident memory now, without what it started."""
+        return memory.held_kib(self.process.pid, descent=1)
 
     async def perform(self, task: Task, limits: Limits) -> Done:
-        """The answer to one task. Raises ChildDied, after which the process must be ended; Refused when the document's file is gone."""
+        """The answer to one task. Raises ChildDied, after which the process must be ended.
+
+        Refused("file_missing") and Unavailable("overloaded"): the document's file cannot be had; the child never heard of the task.
+        """
         message = frame(await self._at_hand(task))
         loop = asyncio.get_running_loop()
         self.tasks += 1
@@ -195,6 +198,8 @@ class Child:
             await asyncio.to_thread(shutil.copyfile, task.source.path, copy)
         except FileNotFoundError as error:
             raise Refused("file_missing", "the file is gone") from error
+        except OSError as error:
+            raise Unavailable("overloaded", f"the file cannot be copied for its parser: {error}") from error
         return replace(task, source=replace(task.source, path=str(copy)))
 
     async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: Limits) -> None:

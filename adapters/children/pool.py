@@ -87,8 +87,8 @@ class ChildPool:
             if self._stopped:
                 raise Unavailable("overloaded", "stopping") from None
             raise
-        except Refused:
-            fit = True  # it never heard of the task
+        except (Refused, Unavailable):
+            fit = True
             raise
         finally:
             if fit:
