@@ -80,6 +80,7 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     if request.idempotency_key is not None:
         check_key(request.idempotency_key)
     base = await own_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    await request.ports.estimates.of_new(request.user.tenant)  # who must wait too long hears it before sending the file
     with _room(request.ports, request.user.account_id):
         form, blob = await _received(request, home_of(request.user.tenant, base.id))
     async with _named(request.ports, blob) as naming:
