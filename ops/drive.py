@@ -80,6 +80,8 @@ class Drive:
 
     async def run(self) -> None:
         """Returns when the plan was changed, here or by somebody else; raises Unavailable when a part is out of reach."""
+        if self.plan.state != "building":
+            await self._take_over()
         await self._tell()
         await self._settle()
         if self.plan.state == "building":
@@ -97,7 +99,7 @@ class Drive:
         building, keep = self._shelf(), self.plan.keep
         await self._each_key(lambda keys: self.parts.visibility.pardon(keys, building.generation))
         if await self._proved(fill=True):
-            await self._count()
+            await self._count(building)
             await self._tell(phase="done" if keep else self.report.phase)
             await self._change(switched(building))
 
@@ -113,7 +115,6 @@ class Drive:
         ):
             await self._tell()
         await self._each_key(lambda keys: self.parts.visibility.forget(keys, gone.generation))
-        await self._count()
         await self._tell(phase="done")
         await self._change(dropped(gone))
 
@@ -185,14 +186,28 @@ class Drive:
             if keys:
                 await do(list(keys))
 
-    async def _count(self) -> None:
+    async def _take_over(self) -> None:
+        """What the build has found stands until something newer is known."""
+        before = await self.parts.rebuilds.report(self.plan.tenant, self.plan.knowledge_base_id)
+        if before is not None:
+            self.report = msgspec.structs.replace(
+                self.report,
+                documents=before.documents,
+                queued=before.queued,
+                missing=before.missing,
+                missing_total=before.missing_total,
+                old_points=before.old_points,
+                new_points=before.new_points,
+            )
+
+    async def _count(self, building: Shelf) -> None:
         """How many points both shelves have, for people to compare; unknown when the index does not answer now."""
-        shelves = (self.plan.active, self.plan.other) if self.plan.other else (self.plan.active,)
+        shelves = (self.plan.active, building)
         try:
-            counted = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=shelves))).points
+            old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=shelves))).points
         except Unavailable:
             return
-        self.report = msgspec.structs.replace(self.report, active_points=counted[0], other_points=counted[-1])
+        self.report = msgspec.structs.replace(self.report, old_points=old, new_points=new)
 
     async def _ask(self, ask: Ask) -> ShelfCounts:
         request_id = str(UUID(bytes=self.parts.random_bytes(16), version=4))
@@ -213,7 +228,7 @@ class Drive:
         self.report = msgspec.structs.replace(
             self.report,
             documents=max(tally.documents, self.report.documents),
-            queued=self.queued + tally.queued,
+            queued=max(self.queued + tally.queued, self.report.queued),
             pending=tally.pending,
             missing=tuple(tally.missing),
             missing_total=tally.missing_total,

@@ -124,17 +124,14 @@ async def _followed(ports: Ports, began: IndexPlan, timeout_s: float) -> bool:
     tenant, knowledge_base = began.tenant, began.knowledge_base_id
     assert began.other is not None
     until_s, told, heard_s = ports.clock.monotonic_s() + timeout_s, "", ports.clock.monotonic_s()
-    compared: Report | None = None
     while True:
         plan, report = ports.shelves.plan(tenant, knowledge_base), await ports.rebuilds.report(tenant, knowledge_base)
         now_s = ports.clock.monotonic_s()
-        if report is not None and report.revision >= began.revision:
-            if (line := _line(report)) != told:
-                print(f"  {line}", flush=True)
-                told, heard_s = line, now_s
-            compared = report if report.phase != "dropping" and report.other_points >= 0 else compared
+        if report is not None and report.revision >= began.revision and (line := _line(report)) != told:
+            print(f"  {line}", flush=True)
+            told, heard_s = line, now_s
         if (ended := _ended(plan, began)) is not None:
-            _compare(compared, began)
+            _compare(report, began)
             print(_described(plan), flush=True)
             return ended
         if report is not None and report.phase == "incomplete" and report.revision >= began.revision and not plan.force:
@@ -173,9 +170,9 @@ def _print_missing(report: Report) -> None:
 
 
 def _compare(report: Report | None, began: IndexPlan) -> None:
-    if report is not None and began.other is not None:
+    if report is not None and began.other is not None and report.new_points >= 0:
         before, after = f"generation {began.active.generation}", f"generation {began.other.generation}"
-        print(f"  {report.documents} documents; points: {report.active_points} in {before}, {report.other_points} in {after}", flush=True)
+        print(f"  {report.documents} documents; points: {report.old_points} in {before}, {report.new_points} in {after}", flush=True)
 
 
 def _described(plan: IndexPlan) -> str:

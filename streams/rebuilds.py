@@ -41,7 +41,7 @@ class Missing(Struct, frozen=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """``documents`` readers see, ``queued`` for the shelf since the driver took up the plan, ``pending`` of them (or still on their way to
-    both shelves). ``active_points`` and ``other_points`` were counted last: -1 is unknown.
+    both shelves). ``old_points`` and ``new_points`` of both shelves were counted when the new one was whole: -1 is unknown.
     """
 
     revision: int  # of the plan
@@ -52,8 +52,8 @@ class Report(Struct, frozen=True, kw_only=True):
     pending: int = 0
     missing: tuple[Missing, ...] = ()  # the first 100
     missing_total: int = 0
-    active_points: int = -1
-    other_points: int = -1
+    old_points: int = -1
+    new_points: int = -1
     updated_at: datetime
 
 
