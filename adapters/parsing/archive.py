@@ -25,7 +25,7 @@ ENCRYPTED = 0x1
 NAME_IN_UTF8 = 0x800
 
 _DIRECTORY_ENTRY = b"PK\x01\x02"
-_AES = 99
+AES = 99  # the method that stands in place of the one it was packed with
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -87,19 +87,16 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, all
     encrypted = info.flag_bits & ENCRYPTED
     if encrypted and not entry.password:
         raise Refused("password_required", "it is encrypted")
-    if info.compress_type == _AES:
-        raise Refused("document_unreadable", "its encryption (AES) is not read; pack it without, or with the classic one")
     most = RATIO_FREE_BYTES + entry.bounds.archive_ratio_max * info.compress_size
     parts: list[bytes] = []
     length = 0
     try:
-        with archive.open(info, pwd=entry.password.encode() if encrypted else None) as file:
-            while part := file.read(READ_BYTES):
-                length += len(part)
-                allowance.take_bytes(len(part))
-                if length > most:
-                    raise Refused("document_too_complex", "it unpacks to too much for its size (CLAW_DOCUMENT_ARCHIVE_RATIO_MAX)")
-                parts.append(part)
+        for part in _pieces(archive, info, entry):
+            length += len(part)
+            allowance.take_bytes(len(part))
+            if length > most:
+                raise Refused("document_too_complex", "it unpacks to too much for its size (CLAW_DOCUMENT_ARCHIVE_RATIO_MAX)")
+            parts.append(part)
     except RuntimeError as error:  # what zipfile raises for a wrong password, and NotImplementedError's base
         if encrypted and not isinstance(error, NotImplementedError):
             raise Refused("password_wrong", "the password does not open it") from error
@@ -108,3 +105,15 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, all
         # one wrong password in 256 passes the check at the start and fails at the end
         raise Refused("password_wrong" if encrypted else "document_unreadable", f"it cannot be unpacked: {error}") from error
     return b"".join(parts)
+
+
+def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
+    password = entry.password.encode()
+    if info.compress_type == AES:
+        from adapters.parsing.zip_aes import pieces  # noqa: PLC0415 - few archives are encrypted
+
+        yield from pieces(entry.data, info, password)
+        return
+    with archive.open(info, pwd=password if info.flag_bits & ENCRYPTED else None) as file:
+        while part := file.read(READ_BYTES):
+            yield part

@@ -14,7 +14,7 @@ from adapters.parsing.reading import parse_entry
 from adapters.parsing.source import Bounds, Entry
 from schemas.document_settings import Documents
 from schemas.errors import Refused
-from tests.adapters.zip_crypto import encrypted, named, zipped
+from tests.adapters.zip_crypto import AES, encrypted, named, zipped
 
 BOUNDS = Bounds.of(Documents())
 
@@ -88,12 +88,18 @@ def test_damage_is_named():
     assert refused(zipped({"a.txt": "words"})[:-30]).code == "document_unreadable"
 
 
-def test_encrypted_files():
+@pytest.mark.parametrize("archive", [encrypted("secret.txt", "机密 words".encode(), b"open"), AES], ids=["classic", "aes"])
+def test_encrypted_files(archive):
     """Named without a password, named with a wrong one, read with the right one."""
-    archive = encrypted("secret.txt", "机密 words".encode(), b"open")
     assert refused(archive).code == "password_required"
     assert refused(archive, password="wrong").code == "password_wrong"
     assert read(archive, password="open").text == "机密 words"
+
+
+def test_damage_under_encryption_is_no_text():
+    """The signature covers every byte; the first ones are the password's check."""
+    for at in range(AES.index(b"secret.txt") + 41, AES.index(b"PK\x07\x08")):
+        assert refused(AES[:at] + bytes([AES[at] ^ 1]) + AES[at + 1 :], password="open").code in ("password_wrong", "document_unreadable")
 
 
 def test_names_are_never_paths(tmp_path, monkeypatch):

@@ -1,9 +1,17 @@
 """ZIP archives as hostile or ordinary packers write them, which the standard library does not."""
 
+import base64
 import io
 import struct
 import zipfile
 import zlib
+
+# secret.txt with "机密 words" under AES-256 and the password "open", as libarchive 3.6 packs it
+AES = base64.b64decode(
+    "UEsDBBQACQBjAAAAIQAAAAAAAAAAAAwAAAAKAB8Ac2VjcmV0LnR4dFVUAQAAdXgLAAEEAAAAAAQAAAAAAZkHAAIAQUUDCAB6HgcOWzvYmByTEko4lKw1fF0l"
+    "4/J/fur2qlBtgVJnGHegI4lM2EcW5/JQSwcIAAAAACoAAAAMAAAAUEsBAhQDFAAJAGMAAAAhAAAAAAAqAAAADAAAAAoAHwAAAAAAAAAAAKSBAAAAAHNlY3Jl"
+    "dC50eHRVVAEAAHV4CwABBAAAAAAEAAAAAAGZBwACAEFFAwgAUEsFBgAAAAABAAEAVwAAAIEAAAAAAA=="
+)
 
 
 def zipped(files, **options) -> bytes:
