@@ -68,11 +68,11 @@ def _outermost(page: int, spans: list[Span], *, at_top: bool) -> list[_Row]:
 
 def _running(rows: list[_Row], pages: int) -> list[_Row]:
     """Those that stand at the same place of most pages, or count pages; they differ at most by a number that grows with the page."""
-    groups: dict[str, list[_Row]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[_Row]] = defaultdict(list)
     for row in rows:
-        groups[row.template].append(row)
+        groups[row.template, len(row.numbers)].append(row)  # a # may also be its own
     found: list[_Row] = []
-    for template, same in groups.items():
+    for (template, _), same in groups.items():
         runs = [row for row in same if sum(1 for other in same if abs(other.base - row.base) <= _SLACK) * 2 >= len(same)]
         every_second = len({row.page % 2 for row in runs}) == 1
         most = pages * _SHARE_MIN / (2 if every_second else 1)

@@ -20,6 +20,8 @@ from adapters.parsing.pdf_rules import Rule
 
 SPAN_GAP_EM = 1.0  # characters further apart than this stand in different spans: cells, columns
 _CELL_GAP_EM = 0.15  # a rule between characters as close as this crosses a word
+_SIZE_MIN = 0.1  # points: of type too small to see
+_FAR = 1e6  # points: nothing is further away, whatever a page says
 _OVERLAP = 0.4  # of the lower character's height, for two characters of one line
 _BOLD_WEIGHT = 600
 _TURN_DEG = 12.0  # text turned further away from a right angle is a watermark: it has no lines to join
@@ -114,6 +116,7 @@ class _Glyphs:
         for index in range(count):
             ask(textpage, index, boxes[index])
         self._boxes = np.frombuffer(boxes, dtype=np.float32).reshape(count, 4).astype(np.float64)  # left, top, right, bottom; y up
+        self._boxes = np.clip(np.nan_to_num(self._boxes), -_FAR, _FAR)
 
     def quarters(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Quarter turns clockwise that make each character upright; 4 when it is askew."""
@@ -177,7 +180,7 @@ class _Glyphs:
         if pdfium.FPDFText_GetMatrix(self._page, index, matrix):
             size = pdfium.FPDFText_GetFontSize(self._page, index) * math.hypot(matrix.c, matrix.d)
             size = size if 0.4 * height < size < 2.5 * height else height
-        return base, size, self._bold(index) and self._bold(last)
+        return base, max(size, _SIZE_MIN), self._bold(index) and self._bold(last)
 
     def _bold(self, index: int) -> bool:
         if pdfium.FPDFText_GetFontWeight(self._page, index) >= _BOLD_WEIGHT:

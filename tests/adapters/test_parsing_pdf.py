@@ -214,6 +214,17 @@ def test_what_runs_through_all_pages_is_dropped_but_its_first_words_are_kept() -
     assert all(f"{WORDS[number].title()} says this." in text for number in range(1, 6))
 
 
+def test_a_chapters_page_numbers_are_dropped_and_other_numbers_stay() -> None:
+    pages = [Page().lines(60, 760, wrapped(f"{WORDS[number].title()} says this. " + PROSE, 90)) for number in range(12)]
+    for number in (4, 5, 6, 7):
+        pages[number].text(60, 810, f"Chapter 3: Valves  {number + 90}", 8)
+    for number, sign in enumerate(("# 5", "6 7", "8 #", "# 9", "1 1")):
+        pages[number].text(60, 30, sign, 8)
+    text = read(pdf(*pages)).text
+    assert re.findall(r"Chapter 3: Valves\s+(\d+)", text) == ["94"]
+    assert all(sign in text for sign in ("# 5", "6 7", "8 #", "# 9", "1 1"))
+
+
 def test_a_paragraph_runs_on_over_the_end_of_a_page() -> None:
     lines = wrapped(PROSE, 60)
     parsed = read(pdf(Page().lines(60, 100, lines[:3]), Page().lines(60, 800, lines[3:])))
