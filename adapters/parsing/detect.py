@@ -4,7 +4,7 @@ import re
 import struct
 
 from adapters.parsing.blocks import has_words
-from adapters.parsing.encodings import decode
+from adapters.parsing.encodings import ONE_BYTE, decode, encoding_of
 from adapters.parsing.source import Entry
 from schemas.documents import FileType
 from schemas.errors import Refused
@@ -231,10 +231,11 @@ def _text(entry: Entry, named: FileType) -> FileType:
         if said in _SHEETS and not _is_binary(head):
             return CSV  # programs save tables of text under this name
         raise Refused("document_unreadable", f"the file is called {_SAID[said]} but is none")
+    # text with damage in it is text; what only a one-byte encoding, which can read anything, makes something of is none
+    if _is_binary(head) and (not said or encoding_of(entry.data[:HEAD_BYTES], entry.charset) in ONE_BYTE):
+        raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
     if said:
         return said
-    if _is_binary(head):
-        raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
     return HTML if _TAG.match(head) and has_words(head) else PLAIN
 
 

@@ -80,6 +80,7 @@ _READINGS = (
     _Reading("cp1251", ("other",), -6.0),
     *(_Reading(codec, ("other",), -10.0) for codec in ("koi8_r", "cp1253", "cp1255", "cp1256", "cp874")),
 )
+ONE_BYTE = frozenset(("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874"))
 _WIDE_READINGS = tuple(_Reading(codec, LANGUAGES, -6.0) for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"))
 DECLARED, DECLARED_INSIDE = 12.0, 14.0  # what the content itself says goes first
 

@@ -1,5 +1,7 @@
 """What a file is: by its content, whatever its name and its sender say."""
 
+import random
+
 import pytest
 
 from adapters.parsing import parse
@@ -57,6 +59,7 @@ FOUND = {
     "declared": (b"a,b", "", CSV, CSV),
     "name before declaration": (b"a,b", "x.txt", CSV, PLAIN),
     "nothing said": ("正文".encode("gb18030"), "", "", PLAIN),
+    "damaged": ("正常开头\n".encode() + b"\x00\xff\xfe\xc3\x28\xed\xa0\x80" * 50, "x.txt", "", PLAIN),
     "code": (b"import sys\n", "x.py", "", PLAIN),
     "text that begins like a program": (b"MZ is a magic number", "", "", PLAIN),
 }
@@ -82,6 +85,7 @@ REFUSED = {
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\0", "", "document_type_unsupported", "tar"),
     "program": (b"MZ\x90\0\3\0\0\0", "", "document_type_unsupported", "program"),
     "noise": (bytes(range(256)) * 8, "", "document_type_unsupported", "binary"),
+    "noise called txt": (random.Random(1).randbytes(4_000), "x.txt", "document_type_unsupported", "binary"),
     "text called pdf": (b"just words", "x.pdf", "document_unreadable", "PDF"),
     "text called docx": (b"just words", "x.docx", "document_unreadable", "Word"),
     "empty archive called docx": (b"PK\x05\x06" + bytes(18), "zip_named.docx", "document_unreadable", "Word"),

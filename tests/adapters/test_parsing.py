@@ -185,6 +185,12 @@ def test_unwanted_characters_go_and_the_rest_stays():
     assert parse("text/plain", "\ufeffa\x00b\ud800c\r\nd\re").text == "abc\nd\ne"
 
 
+def test_what_is_invisible_neither_hides_nor_turns_text():
+    """Zero-width characters inside a number, overrides of direction, hidden letters; joiners that letters need stay."""
+    text = "付款\u202e给张三\u202c账户\u200b\u2060\ufeff123456\U000e0041 👩\u200d💻 می\u200cخواهم"
+    assert parse("text/plain", text).text == "付款给张三账户123456 👩\u200d💻 می\u200cخواهم"
+
+
 HOSTILE = {
     "one_line_of_words": ("text/plain", "word " * 160_000),
     "one_word": ("text/markdown", "x" * 800_000),
