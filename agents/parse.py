@@ -40,6 +40,7 @@ from streams.visibility import Visibility
 NAME = "parse"
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
+ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits for a child for long, which is no standstill (the children bound it)
 # A parse that takes longer says that it has begun; for shorter ones the news would cost more than the work. Machines watch at leisure.
 TOLD_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
 
@@ -113,23 +114,31 @@ class Parse:
 
     @asynccontextmanager
     async def telling(self, event: Queued, context: Context) -> AsyncIterator[None]:
-        """Says ``parsing`` when what is inside takes a while, before anything that comes after it."""
+        """Says ``parsing`` when what is inside takes a while, before anything that comes after it; and to the watchdog that it goes on."""
         telling: list[asyncio.Task[None]] = []
+        loop = asyncio.get_running_loop()
 
         async def tell() -> None:
             await context.publisher.publish_all(self.told(event, "parsing", 0, context))
 
-        late = asyncio.get_running_loop().call_later(
-            TOLD_AFTER_S[event.data.lane], lambda: telling.append(asyncio.create_task(tell(), name="parsing-told"))
+        async def live() -> None:
+            while True:
+                await asyncio.sleep(ALIVE_EVERY_S)
+                context.alive()
+
+        late = loop.call_later(
+            TOLD_AFTER_S[event.data.lane],
+            lambda: telling.extend((asyncio.create_task(tell(), name="parsing-told"), asyncio.create_task(live(), name="parsing-lives"))),
         )
         try:
             yield
         finally:
             late.cancel()
             if telling:
+                telling[1].cancel()
                 await asyncio.wait(telling)
-        for told in telling:
-            told.result()
+        if telling:
+            telling[0].result()
 
 
 def given_title(document: Document) -> str:
@@ -159,6 +168,7 @@ def batches(event: Queued, outcome: Outcome) -> Iterator[ChunkBatch]:
             shelf=work.shelf,
             quiet=work.quiet,
             earlier=work.earlier,
+            visible=work.visible,
             notes=outcome.notes,
         )
 

@@ -83,18 +83,18 @@ class Route:
         content_hash = content_hash_of(document, plan.active, self.retrieval)
         tidying = removal(event, NEVER, before.litter, context, TIDYING) if before.litter else []
         if unchanged(document, content_hash, before, version):
-            return [*tidying, unchanged_progress(event, version, before.chunks, context)]
+            return [*tidying, unchanged_progress(event, version, before, context)]
         lane: Lane = "bulk"
         if document.origin == "api" and await self.express.enter(event.tenant, event.subject, version):
             lane = "express"
-        earlier = before.standing.latest not in (NEVER, version) or before.standing.visible != NEVER
-        return [*tidying, *submission(event, version, lane, plan, context.clock.now(), content_hash=content_hash, earlier=earlier)]
+        return [*tidying, *submission(event, version, lane, plan, context.clock.now(), content_hash=content_hash, before=before)]
 
     async def again(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
         """The work of a version once more, the ``again``-th time, for whoever found it standing still."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
         content_hash = content_hash_of(event.data, plan.active, self.retrieval)
-        return submission(event, version, lane, plan, now, content_hash=content_hash, earlier=True, again=again)
+        before = await self.visibility.before(event.subject)
+        return submission(event, version, lane, plan, now, content_hash=content_hash, before=before, again=again)
 
     async def failed(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The document is told why it went no further."""
@@ -111,11 +111,16 @@ class Route:
         ]
 
 
-def unchanged_progress(event: DocumentSubmitted, version: int, chunks: int, context: Context) -> Outgoing:
+def unchanged_progress(event: DocumentSubmitted, version: int, before: Before, context: Context) -> Outgoing:
     """The news that there is none."""
-    work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data)
-    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=chunks, done=chunks)
+    work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data, visible=shown_by(before))
+    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=before.chunks, done=before.chunks)
     return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now()))
+
+
+def shown_by(before: Before) -> int:
+    """The version that readers see, -1 for none."""
+    return NEVER if before.standing.shown is None else before.standing.shown
 
 
 def submission(
@@ -126,7 +131,7 @@ def submission(
     now: datetime,
     *,
     content_hash: str,
-    earlier: bool,
+    before: Before,
     again: int = 0,
 ) -> list[Outgoing]:
     """The work for every shelf, and the news that it is queued. ``again`` counts how often it has been sent on before.
@@ -134,7 +139,15 @@ def submission(
     The shelf that readers see comes last: per document all is done in order, so when its points are there, so are the others'.
     """
     topic = DOCUMENTS_QUEUED_EXPRESS if lane == "express" else DOCUMENTS_QUEUED_BULK
-    work = Work(version=version, lane=lane, task_id=ids.task_id(event.id), document=event.data, content_hash=content_hash, earlier=earlier)
+    work = Work(
+        version=version,
+        lane=lane,
+        task_id=ids.task_id(event.id),
+        document=event.data,
+        content_hash=content_hash,
+        earlier=before.standing.latest != NEVER,
+        visible=shown_by(before),
+    )
     outgoing = [
         Outgoing(
             DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=Progress.of_work(work, "queued"), now=now, ordinal=again)

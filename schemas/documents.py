@@ -96,6 +96,7 @@ class Work(Struct, frozen=True, kw_only=True):
     shelf: Shelf = Shelf()
     quiet: bool = False
     earlier: bool = False
+    visible: int = -1  # the version that readers saw when this one was queued; -1 for none
 
 
 class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,6 +159,7 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     shelf: Shelf = Shelf()
     quiet: bool = False
     earlier: bool = False
+    visible: int = -1
     again: bool = False  # an earlier version could not lend a vector: embed all of it, whatever is said to be there
     notes: tuple[Note, ...] = ()
 
@@ -207,6 +209,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     cause: Problem | None = None
     done: int = 0  # chunks stored so far
     notes: tuple[Note, ...] = ()
+    visible: int = -1  # the version that readers saw before this one: the log, which keeps the last word per document, must not forget it
 
     @property
     def percent(self) -> int:
@@ -230,6 +233,7 @@ class Progress(Struct, frozen=True, kw_only=True):
             bytes=document.bytes,
             task_id=work.task_id,
             cause=cause,
+            visible=work.visible,
         )
 
     @classmethod
@@ -250,6 +254,7 @@ class Progress(Struct, frozen=True, kw_only=True):
             cause=cause,
             done=done,
             notes=batch.notes,
+            visible=batch.visible,
         )
 
 

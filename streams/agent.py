@@ -57,6 +57,10 @@ class Clock(Protocol):
     def monotonic_s(self) -> float: ...
 
 
+def _nothing() -> None:
+    """Nobody watches."""
+
+
 @dataclass(slots=True)
 class Context:
     """What a step may know besides its event."""
@@ -68,6 +72,7 @@ class Context:
     clock: Clock
     still_owner: Callable[[], Awaitable[bool]]  # a leased agent asks before an effect that only the newest attempt may have
     headers: Mapping[str, bytes] = field(default_factory=dict)
+    alive: Callable[[], None] = _nothing  # a step that rightly waits for long (a free child process) says so now and then
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 class _Step(Struct):
     version: int
     state: str
+    visible: int = NEVER
 
 
 class _Progressed(Struct):
@@ -88,6 +89,6 @@ class Mirror:
         # "unchanged" is no change of what is shown: the points keep the version they were stored with
         self._standings[event.subject] = Standing(
             latest=max(known.latest, version),
-            visible=max(known.visible, version) if state == "indexed" else known.visible,
+            visible=max(known.visible, event.data.visible, version if state == "indexed" else NEVER),
             deleted=max(known.deleted, version) if state == "deleted" else known.deleted,
         )

@@ -31,7 +31,8 @@ UNEXPECTED_TRIES_MAX = 3  # an error nobody foresaw: a race passes, a bug does n
 TURNS_MAX = 5  # an event that is left to somebody else this often, and still comes back, has nobody else
 
 LOG_OUTAGE = "kafka_unavailable"  # nowhere to bury anything: every event is kept for as long as that takes
-PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")  # every event would fail alike, and a whole backlog become dead letters
+# every event would fail alike, and a whole backlog become dead letters
+PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -175,6 +176,9 @@ class Wrapper:
                 return await self._parts.leases.still_owner(lease)
             return not turn.detached
 
+        def alive() -> None:
+            turn.begun_s = asyncio.get_running_loop().time()  # to the watchdog it has only just begun
+
         return Context(
             place=delivery.place,
             attempt=0 if lease is None else lease.attempt,
@@ -183,6 +187,7 @@ class Wrapper:
             clock=self._parts.clock,
             still_owner=still_owner,
             headers=delivery.headers,
+            alive=alive,
         )
 
     def _decode(self, delivery: Delivery) -> Event | Delivery:

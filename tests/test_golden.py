@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from schemas.events import Event, encode
-from schemas.inbox import InboxEvent
+from schemas.inbox import Inbound, InboxEvent
 from streams.topics import TOPICS, Topic, decoder
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -137,4 +137,5 @@ def test_a_malformed_event_is_refused() -> None:
 def test_the_inbox_sample_is_admitted() -> None:
     """What docs/topics.md shows upstream systems is what ``admit`` takes."""
     event = msgspec.json.decode((GOLDEN / "inbox.json").read_bytes(), type=InboxEvent)
+    assert isinstance(event.data, Inbound)
     assert event.data.document_id == "article-17"

@@ -2,8 +2,7 @@
 
 What a file is says its content (``detect``), who reads it says ``reading``; every format is a function ``Entry -> Parsed`` of its own
 module, loaded with the first file that needs it. Plain text and Markdown are read directly: their blocks are spans of the text itself, so
-a chunk is literally what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond. (``unstructured`` turns
-Markdown into HTML first and flattens what comes back: tables lose their rows, and quotes would no longer be found in the source.)
+a chunk is literally what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond.
 """
 
 from adapters.parsing.blocks import Block, Parsed

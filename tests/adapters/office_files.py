@@ -6,7 +6,7 @@ from io import BytesIO
 
 import msgspec
 import msoffcrypto  # type: ignore[import-untyped]
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pptx
 import pytest
 from pptx.chart.data import CategoryChartData

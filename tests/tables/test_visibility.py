@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from hypothesis import HealthCheck, given, settings
@@ -209,3 +210,12 @@ async def test_sight_goes_on_without_redis(kafka_settings: Kafka, visibility: Vi
         assert not sight.on_mirror
     finally:
         await mirror.stop()
+
+
+def test_the_mirror_remembers_what_the_log_forgot() -> None:
+    """Compaction keeps the last news per document: a version that fails or says nothing new carries the one that readers see."""
+    mirror = Mirror(Kafka())
+    progress = Progress(knowledge_base_id="kb", document_id="a", version=9, state="failed", visible=5)
+    event = msgspec.json.decode(progressed("a", 9, "failed"))
+    mirror.fold(msgspec.json.encode(event | {"data": msgspec.to_builtins(progress)}))
+    assert mirror._standings["t/kb/a"] == Standing(latest=9, visible=5, deleted=-1)
