@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from adapters.children import process
-from adapters.children.protocol import Encoded, EncodeTask, Orders, ParseTask, Reply, Task
+from adapters.children import confinement, process
+from adapters.children.protocol import Encoded, EncodeTask, Orders, ParseTask, ParseTexts, Reply, Task
 
 
 class Light:
@@ -11,15 +11,18 @@ class Light:
 
     def __init__(self, orders: Orders) -> None:
         from adapters.children.encoding import TextEncoder  # noqa: PLC0415 - starts threads: after the confinement
-        from adapters.children.reading import read  # noqa: PLC0415
+        from adapters.children.reading import read, read_texts  # noqa: PLC0415
 
-        self._read, self._encoder = read, TextEncoder()
+        self._read, self._read_texts, self._encoder = read, read_texts, TextEncoder()
+        self._cpu_s = orders.cpu_s
         self._encoder.encode(["warm up 预热"], dense=orders.dense)
 
     def perform(self, task: Task) -> Iterator[Reply]:
         """Part of process.Work."""
         if isinstance(task, EncodeTask):
             yield Encoded(self._encoder.encode(task.texts, dense=task.dense))
+        elif isinstance(task, ParseTexts):
+            yield self._read_texts(task.tasks, self._encoder, lambda: confinement.allow_cpu(self._cpu_s))
         else:
             yield from self._parse(task)
 

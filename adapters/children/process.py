@@ -22,6 +22,7 @@ from adapters.children.protocol import (
     Declined,
     Orders,
     ParseTask,
+    ParseTexts,
     Part,
     Ready,
     Recognising,
@@ -104,7 +105,7 @@ def _serve(tasks: BinaryIO, speaker: _Speaker, work: Work, orders: Orders) -> No
 
 
 def _perform(task: Task, speaker: _Speaker, work: Work, orders: Orders) -> None:
-    if isinstance(task, ParseTask):
+    if isinstance(task, ParseTask | ParseTexts):
         confinement.allow_cpu(orders.cpu_s)
         confinement.allow_memory(orders.memory_mib)
     answer: Reply

@@ -40,6 +40,12 @@ class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
     encoded_max: int = 0
 
 
+class ParseTexts(Struct, tag=True, frozen=True):
+    """Several short texts at once: what a hand-over and a call of the model cost is shared by all of them."""
+
+    tasks: list[ParseTask]
+
+
 class EncodeTask(Struct, tag=True, frozen=True):
     """Sparse vectors of texts, and dense ones of the local embedding when asked for."""
 
@@ -84,14 +90,27 @@ class Declined(Struct, tag=True, frozen=True):
     detail: str
 
 
+class Read(Struct, tag=True, frozen=True):
+    """One text of a ParseTexts: all of its chunks, and what ``Chunked`` says of them."""
+
+    chunks: list[Chunk]
+    chunked: Chunked
+
+
+class TextsRead(Struct, tag=True, frozen=True):
+    """Answer to ParseTexts, one per text."""
+
+    answers: list[Read | Declined]
+
+
 class Crashed(Struct, tag=True, frozen=True):
     """The child's last words: an error that nobody expected."""
 
     detail: str
 
 
-Task = ParseTask | EncodeTask
-Answer = Chunked | Encoded | Declined
+Task = ParseTask | ParseTexts | EncodeTask
+Answer = Chunked | TextsRead | Encoded | Declined
 Reply = Ready | Recognising | Part | Answer | Crashed
 
 task_decoder = msgspec.msgpack.Decoder(Task)

@@ -8,11 +8,12 @@ import structlog
 from msgspec.structs import replace
 from prometheus_client import Counter
 
+from adapters.batching import Batcher
 from adapters.children import folders
 from adapters.children.child import Cause, ChildDied, Done, Limits, Recipe
 from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
-from adapters.children.protocol import Chunked, Declined, ParseTask
+from adapters.children.protocol import Chunked, Declined, ParseTask, ParseTexts, Read, TextsRead
 from adapters.parsing.source import Bounds, Source
 from schemas.document_settings import Documents
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
@@ -31,6 +32,8 @@ TASKS_PER_CHILD = {"light": 5_000, "heavy": 200}
 HELD_SHARE_MAX = 0.5  # of the memory a parse may take: a child that holds more at rest is replaced
 IDLE_S = 300.0  # then a heavy child ends
 ENCODED_AT_ONCE_MAX = 64  # chunks that are encoded where they were made: what fits one event with its vectors
+TEXTS_AT_ONCE_MAX = 24  # short texts in one hand-over: about 30 ms
+CHARS_AT_ONCE_MAX = 100_000  # and their length together
 INLINE_LIGHT = ("text/plain", "text/markdown", "text/csv")
 INLINE_LIGHT_CHARS_MAX = 200_000  # a longer text goes the way of files: nobody's note waits behind a book
 RANK: dict[Lane, int] = {"express": 1, "bulk": 2}  # 0: vectors
@@ -81,6 +84,7 @@ class TextWorker:
             lane: ChildPool(self._recipe(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
         }
         self._encoders = Encoders(retrieval, self._light, self._limits)
+        self._texts = {lane: self._gathered(lane, retrieval.parse_processes) for lane in LANES}
 
     def embedding_name(self, shelf: Shelf) -> str:
         """The name stored with the vectors of this shelf. Raises ConfigurationError for a provider that is not configured."""
@@ -99,6 +103,7 @@ class TextWorker:
     async def stop(self) -> None:
         """Ends the children; what waits or runs is Unavailable."""
         await asyncio.gather(self._light.stop(), *(pool.stop() for pool in self._heavy.values()))
+        await asyncio.gather(*(texts.close() for texts in self._texts.values()))
         await self._encoders.close()
 
     async def parse(self, source: Source, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None) -> Outcome:
@@ -118,12 +123,7 @@ class TextWorker:
             known=known if local else None,
             encoded_max=ENCODED_AT_ONCE_MAX,
         )
-        light = is_light(source)
-        done = await self._done(task, self._light if light else self._heavy[lane], RANK[lane])
-        if isinstance(done.answer, Declined):
-            raise Refused(done.answer.code, done.answer.detail)
-        answer, chunks = done.answer, done.chunks
-        assert isinstance(answer, Chunked)
+        answer, chunks = await (self._read_light(task, lane) if is_light(source) else self._read_heavy(task, lane))
         vectors = answer.vectors
         if vectors:
             self._count(vectors)
@@ -140,13 +140,48 @@ class TextWorker:
         self._count(vectors)
         return vectors
 
-    async def _done(self, task: ParseTask, pool: ChildPool, rank: int) -> Done:
+    async def _read_light(self, task: ParseTask, lane: Lane) -> tuple[Chunked, list[Chunk]]:
+        """Together with whatever else has come while the children were busy."""
+        answer = await self._texts[lane](task)
+        if isinstance(answer, Declined):
+            raise Refused(answer.code, answer.detail)
+        return answer.chunked, answer.chunks
+
+    async def _read_heavy(self, task: ParseTask, lane: Lane) -> tuple[Chunked, list[Chunk]]:
+        done = await self._done(task, self._heavy[lane], RANK[lane])
+        if isinstance(done.answer, Declined):
+            raise Refused(done.answer.code, done.answer.detail)
+        assert isinstance(done.answer, Chunked)
+        return done.answer, done.chunks
+
+    def _gathered(self, lane: Lane, parallel: int) -> Batcher[ParseTask, Read | Declined]:
+        """A text that ends its child fails alone: those that came with it are tried one by one."""
+
+        async def read(tasks: list[ParseTask]) -> list[Read | Declined]:
+            done = await self._done(ParseTexts(tasks), self._light, RANK[lane])
+            if isinstance(done.answer, Declined):
+                raise Refused(done.answer.code, done.answer.detail)
+            assert isinstance(done.answer, TextsRead)
+            return done.answer.answers
+
+        return Batcher(
+            read,
+            items_max=TEXTS_AT_ONCE_MAX,
+            weigh=lambda task: len(task.source.text),
+            weight_max=CHARS_AT_ONCE_MAX,
+            waiting_max=WAITING_MAX,
+            code="overloaded",
+            parallel=parallel,
+        )
+
+    async def _done(self, task: ParseTask | ParseTexts, pool: ChildPool, rank: int) -> Done:
         try:
             done = await pool.call(task, self._limits, rank=rank)
         except ChildDied as died:
             self._observe(Effort(died.seconds, died.peak_kib))
             DEATHS.labels(died.cause).inc()
-            log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=task.source.media_type, path=task.source.path)
+            source = task.source if isinstance(task, ParseTask) else Source()
+            log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=source.media_type, path=source.path)
             raise self._refusal(died) from died
         self._observe(Effort(done.seconds, done.peak_kib))
         return done

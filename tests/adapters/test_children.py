@@ -121,6 +121,7 @@ async def test_a_dead_child_is_one_documents_failure(text_worker):
     (pid,) = pids(text_worker)
     os.kill(pid, signal.SIGSTOP)
     running = asyncio.create_task(parse(text_worker, "first"))
+    await asyncio.sleep(0.05)
     waiting = asyncio.create_task(parse(text_worker, "second"))
     await asyncio.sleep(0.05)
     os.kill(pid, signal.SIGKILL)
@@ -129,6 +130,43 @@ async def test_a_dead_child_is_one_documents_failure(text_worker):
     assert refused.value.code == "document_crashed_parser"
     assert (await waiting).chunks[0].text == "second"
     assert pids(text_worker) != [pid]
+
+
+async def test_texts_that_went_together_fail_alone(text_worker):
+    """A child that dies over several texts says nothing about any of them: each is tried again by itself."""
+    (pid,) = pids(text_worker)
+    os.kill(pid, signal.SIGSTOP)
+    first = asyncio.create_task(parse(text_worker, "first"))
+    await asyncio.sleep(0.05)
+    others = [asyncio.create_task(parse(text_worker, text)) for text in ("one", "  ", "three", "# Four\n\nfour")]
+    await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGCONT)
+    assert (await first).chunks[0].text == "first"
+    done = await asyncio.gather(*others, return_exceptions=True)
+    assert [each.chunks[0].text if isinstance(each, Outcome) else getattr(each, "code", each) for each in done] == [
+        "one",
+        "document_empty",
+        "three",
+        "# Four\n\nfour",
+    ]
+    together = [asyncio.create_task(parse(text_worker, text)) for text in ("a", "b", "c")]
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    assert [(await each).chunks[0].text for each in together] == ["a", "b", "c"]
+
+
+async def test_vectors_of_texts_that_went_together_are_their_own(text_worker):
+    """As they are alone, whichever of them need none."""
+    texts = ["# A\n\nharbour", "lantern " * 30, "船坞 灯塔"]
+    alone = [await parse(text_worker, text, known=frozenset()) for text in texts]
+    lent = frozenset({alone[1].chunks[0].hash})
+    wanted = [(texts[0], frozenset()), (texts[1], lent), (texts[2], None), (texts[2], frozenset())]
+    together = await asyncio.gather(*(parse(text_worker, text, known=known) for text, known in wanted))
+    assert [each.vectors for each in together[:1]] == [alone[0].vectors]
+    assert not together[1].vectors[0].dense
+    assert together[2].vectors == []
+    assert together[3].vectors == alone[2].vectors
 
 
 async def test_a_child_that_takes_too_long_is_replaced():
@@ -189,8 +227,10 @@ async def test_express_goes_before_bulk(text_worker):
 
     (pid,) = pids(text_worker)
     os.kill(pid, signal.SIGSTOP)
-    sent = [asyncio.create_task(send(name, lane)) for name, lane in (("running", "bulk"), ("b1", "bulk"), ("b2", "bulk"), ("x", "express"))]
-    await asyncio.sleep(0.05)
+    sent = []
+    for name, lane in (("running", "bulk"), ("b1", "bulk"), ("b2", "bulk"), ("x", "express")):
+        sent.append(asyncio.create_task(send(name, lane)))
+        await asyncio.sleep(0.02)
     os.kill(pid, signal.SIGCONT)
     await asyncio.gather(*sent)
     assert order == ["running", "x", "b1", "b2"]
