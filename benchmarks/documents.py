@@ -85,20 +85,20 @@ async def bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple
     await client.indexed(documents[-1][0], poll_s=POLL_S)
     left = {document for document, _ in documents}
     while left:
-        left -= await _listed(client)
+        left -= await listed(client, "indexed")
     return time.perf_counter() - began
 
 
-async def _listed(client: Client) -> set[str]:
-    """All that are searchable now, a hundred a page: asking for one after the other would measure the asking."""
-    indexed: set[str] = set()
+async def listed(client: Client, state: str) -> set[str]:
+    """All documents in this state now, a hundred a page: asking for one after the other would measure the asking."""
+    found: set[str] = set()
     cursor: str | None = ""
     while cursor is not None:
         async with client.session.get(client.documents, params={"limit": 100, "cursor": cursor}, headers=client.headers) as answer:
             page = await answer.json()
-        indexed |= {item["document_id"] for item in page["items"] if item["state"] == "indexed"}
+        found |= {item["document_id"] for item in page["items"] if item["state"] == state}
         cursor = page["next_cursor"]
-    return indexed
+    return found
 
 
 async def _alone(client: Client, text: str) -> float:
