@@ -36,6 +36,7 @@ from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROG
 from streams.visibility import Stored, Visibility
 
 NAME = "index"
+TOGETHER_MAX = 16  # documents: 3 ms of this process, in which questions are answered too
 
 
 class Plans(Protocol):
@@ -70,6 +71,7 @@ class Index:
             failed=self.failed,
             in_flight_max=self.in_flight_max,
             step_many=self.step_many,
+            together_max=TOGETHER_MAX,
         )
 
     async def step(self, event: Embedded, context: Context) -> Sequence[Outgoing]:

@@ -56,6 +56,7 @@ QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's th
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
+KNOWLEDGE_POLL_MAX = 64  # people's questions come between the machines' documents
 TABLES_PACE_S = 0.01  # nobody waits for a projection: writers write through, and a delete waits for its own answer
 EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 
@@ -110,7 +111,7 @@ def knowledge(parts: Parts) -> Lane:
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves))
+    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:
@@ -190,7 +191,13 @@ def _sources(settings: Settings, fetcher: Fetcher | None = None) -> tuple[BlobSt
 
 
 def _lane(
-    name: str, agents: tuple[Agent, ...], *, opened: tuple[Opened, ...] = (), started: tuple[Started, ...] = (), pace_s: float = 0.0
+    name: str,
+    agents: tuple[Agent, ...],
+    *,
+    opened: tuple[Opened, ...] = (),
+    started: tuple[Started, ...] = (),
+    pace_s: float = 0.0,
+    poll_max: int = 500,
 ) -> Lane:
     """A lane whose ports open in order and close in reverse, also when one of them fails to open."""
     stack = AsyncExitStack()
@@ -202,4 +209,4 @@ def _lane(
             await begin()
             stack.push_async_callback(end)
 
-    return Lane(name, agents, open_all, stack.aclose, pace_s)
+    return Lane(name, agents, open_all, stack.aclose, pace_s, poll_max)

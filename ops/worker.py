@@ -1,6 +1,7 @@
 """``claw worker --lane NAME``: one lane in this process."""
 
 import asyncio
+import os
 import signal
 from contextlib import AsyncExitStack
 
@@ -13,10 +14,13 @@ from streams.clock import SystemClock
 from streams.lane import LaneWorker
 from streams.publisher import KafkaPublisher
 
+NICENESS = {"documents": 5, "tables": 3}  # where people wait for a first word, machines' documents come after them
+
 
 def run(settings: Settings, name: str) -> int:
     """Until SIGTERM or SIGINT; returns the exit code of streams.lane.LaneWorker."""
     logs.configure(settings.node, name)
+    os.nice(NICENESS.get(name, 0))
     runtime.prepare()
     return uvloop.run(_run(settings, name))
 

@@ -123,6 +123,7 @@ class Lane:
     """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
 
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.
+    ``poll_max``: events taken at once; fewer where somebody waits for one of them while machines send many.
     """
 
     name: str
@@ -130,3 +131,4 @@ class Lane:
     open: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
     pace_s: float = 0.0
+    poll_max: int = 500

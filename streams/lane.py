@@ -116,8 +116,8 @@ class LaneWorker:
             settings,
             connection=connection(settings.kafka),
             listener=self,
-            partitions=self._partitions,
             pace_s=self._lane.pace_s,
+            poll_max=self._lane.poll_max,
         )
         parts = Parts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
         last_chance = asyncio.Lock()

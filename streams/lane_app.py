@@ -11,8 +11,6 @@ from schemas.settings import Settings
 from streams.transport import Listener, install
 
 BUFFER_EVENTS_MAX = 4096  # Faust's queue in front of every agent
-BUFFER_SHARE_MAX = 0.2  # of it one poll may fill: a poll that does not fit blocks the one loop that reads for all agents
-POLL_EVENTS_MIN, POLL_EVENTS_MAX = 16, 500
 COMMIT_INTERVAL_S = 0.5  # what is done again after a crash at most, besides what was in flight
 REBALANCE_TIMEOUT_S = 30.0  # members have this long to come back; ours never wait for work, so it is generous
 REQUEST_TIMEOUT_S = 40.0
@@ -41,15 +39,10 @@ class LaneApp(faust.App):  # type: ignore[misc]
         """Nothing is kept on disk: state is in Redis."""
 
 
-def poll_events_max(partitions: int) -> int:
-    """Records per poll such that one poll of all partitions fits into a share of the buffer."""
-    return max(POLL_EVENTS_MIN, min(POLL_EVENTS_MAX, int(BUFFER_SHARE_MAX * BUFFER_EVENTS_MAX) // max(1, partitions)))
-
-
 def lane_app(
-    group: str, settings: Settings, *, connection: Mapping[str, Any], listener: Listener, partitions: int, pace_s: float = 0.0
+    group: str, settings: Settings, *, connection: Mapping[str, Any], listener: Listener, pace_s: float = 0.0, poll_max: int = 500
 ) -> LaneApp:
-    """The app, not started. ``partitions``: how many one worker may have to read, at most."""
+    """The app, not started. ``poll_max`` stays far below the buffer: a poll that does not fit blocks the one loop that reads for all."""
     install()
     session_timeout_s = settings.lanes.session_timeout_s
     return LaneApp(
@@ -69,7 +62,7 @@ def lane_app(
         stream_wait_empty=True,
         consumer_auto_offset_reset="earliest",
         consumer_metadata_max_age_ms=METADATA_AGE_MS_MAX,
-        broker_max_poll_records=poll_events_max(partitions),
+        broker_max_poll_records=min(poll_max, BUFFER_EVENTS_MAX // 8),
         broker_max_poll_interval=POLL_INTERVAL_S_MAX,
         broker_session_timeout=session_timeout_s,
         broker_heartbeat_interval=min(3.0, session_timeout_s / 4),

@@ -9,7 +9,7 @@ from faust.types import TP, Message
 
 from adapters.kafka import connection
 from streams import lane_app as module
-from streams.lane_app import BUFFER_EVENTS_MAX, BUFFER_SHARE_MAX, lane_app, poll_events_max
+from streams.lane_app import BUFFER_EVENTS_MAX, lane_app
 from streams.transport import Consumer, Producer
 from streams.unacked import Unacked
 from tests.streams.conftest import committed, poke
@@ -40,7 +40,6 @@ async def app(lane_settings):
         lane_settings,
         connection=connection(lane_settings.kafka),
         listener=Nobody(),
-        partitions=4,
     )
     app.loop = asyncio.get_running_loop()
     return app
@@ -165,9 +164,10 @@ def test_unacked_is_by_partition():
     assert list(books) == [other]
 
 
-@pytest.mark.parametrize("partitions", [1, 4, 40, 400])
-def test_one_poll_fits_into_its_share_of_the_buffer(partitions):
-    assert poll_events_max(partitions) * partitions <= max(BUFFER_SHARE_MAX * BUFFER_EVENTS_MAX, module.POLL_EVENTS_MIN * partitions)
+@pytest.mark.parametrize("wanted", [1, 64, 500, 1_000_000])
+def test_one_poll_fits_into_the_buffer_of_one_agent(lane_settings, wanted):
+    app = lane_app("g", lane_settings, connection={}, listener=Nobody(), poll_max=wanted)
+    assert app.conf.broker_max_poll_records <= min(wanted, BUFFER_EVENTS_MAX // 8)
 
 
 async def test_settings_that_keep_workers_alive(app):
