@@ -36,7 +36,7 @@ from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROG
 from streams.visibility import Stored, Visibility
 
 NAME = "index"
-TOGETHER_MAX = 16  # documents: 3 ms of this process, in which questions are answered too
+TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
 
 
 class Plans(Protocol):

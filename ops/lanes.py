@@ -56,7 +56,7 @@ QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's th
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
-KNOWLEDGE_POLL_MAX = 64  # people's questions come between the machines' documents
+KNOWLEDGE_POLL_MAX = 32  # people's questions come between the machines' documents
 TABLES_PACE_S = 0.01  # nobody waits for a projection: writers write through, and a delete waits for its own answer
 EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 

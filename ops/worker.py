@@ -14,7 +14,7 @@ from streams.clock import SystemClock
 from streams.lane import LaneWorker
 from streams.publisher import KafkaPublisher
 
-NICENESS = {"documents": 5, "tables": 3}  # where people wait for a first word, machines' documents come after them
+NICENESS = {"documents": 10, "tables": 5}  # where people wait for a first word, machines' documents come after them
 
 
 def run(settings: Settings, name: str) -> int:

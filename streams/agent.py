@@ -98,7 +98,8 @@ class Agent:
     ``in_flight_max`` bounds steps running at once in one partition; ``leased`` runs each key under a Redis lease. ``failed`` says what
     else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
     by one (counters). ``assigned`` is told of each partition this process gets, before any of its events. ``awaited``: somebody waits for
-    the outcome, so an outage of Redis or the index that outlasts the retries is told; other agents wait it out.
+    the outcome, so its events are read before others, and an outage of Redis or the index that outlasts the retries is told; other agents
+    wait it out.
 
     ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
     events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.

@@ -118,6 +118,9 @@ class LaneWorker:
             listener=self,
             pace_s=self._lane.pace_s,
             poll_max=self._lane.poll_max,
+            urgent=frozenset(
+                settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
+            ),
         )
         parts = Parts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
         last_chance = asyncio.Lock()

@@ -25,12 +25,17 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
 
 
 class LaneApp(faust.App):  # type: ignore[misc]
-    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` is the lane's."""
+    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` is the lane's; records of
+    ``urgent`` topics are handed out before others.
+    """
 
     BootStrategy = Boot
 
-    def __init__(self, *args: Any, connection: Mapping[str, Any], listener: Listener, pace_s: float, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, connection: Mapping[str, Any], listener: Listener, pace_s: float, urgent: frozenset[str], **options: Any
+    ) -> None:
         self.connection = connection
+        self.urgent = urgent
         self.listener = listener
         self.pace_s = pace_s
         super().__init__(*args, **options)
@@ -40,7 +45,14 @@ class LaneApp(faust.App):  # type: ignore[misc]
 
 
 def lane_app(
-    group: str, settings: Settings, *, connection: Mapping[str, Any], listener: Listener, pace_s: float = 0.0, poll_max: int = 500
+    group: str,
+    settings: Settings,
+    *,
+    connection: Mapping[str, Any],
+    listener: Listener,
+    pace_s: float = 0.0,
+    poll_max: int = 500,
+    urgent: frozenset[str] = frozenset(),
 ) -> LaneApp:
     """The app, not started. ``poll_max`` stays far below the buffer: a poll that does not fit blocks the one loop that reads for all."""
     install()
@@ -50,6 +62,7 @@ def lane_app(
         connection=connection,
         listener=listener,
         pace_s=pace_s,
+        urgent=urgent,
         broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers count; Faust wants to see one
         broker_client_id=group,
         autodiscover=False,

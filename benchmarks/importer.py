@@ -1,0 +1,34 @@
+"""``python -m benchmarks.importer KAFKA SEED COUNT``: so many documents onto the inbox, as another program sends them: ``SEED-0``, ..."""
+
+import asyncio
+import random
+import sys
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.documents import event, made
+
+
+def named(seed: int, number: int) -> str:
+    """Id of a document."""
+    return f"{seed}-{number}"
+
+
+async def run(kafka: str, seed: int, count: int) -> None:
+    """Returns when all of them are on the log."""
+    texts = [text for _, text in made(random.Random(seed), count)]
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    print("sending", flush=True)
+    try:
+        names = [named(seed, number) for number in range(count)]
+        sent = [
+            await producer.send("claw.inbox.default.v1", event(name, text), name.encode()) for name, text in zip(names, texts, strict=True)
+        ]
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
