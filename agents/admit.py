@@ -48,7 +48,7 @@ class Admit:
 
     def agent(self, inboxes: tuple[Topic, ...]) -> Agent:
         """Reads the inboxes of these topics."""
-        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True, step_many=self.step_many)
+        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True, step_many=self.step_many, together_max=256)
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
         """The submission or withdrawal that the record is; its id comes from the record's place, so a repeat has the same."""

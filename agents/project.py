@@ -34,4 +34,4 @@ def agent(views: Views, documents: OpenDocuments) -> Agent:
         return [()] * len(events)
 
     reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
-    return Agent(name="project", reads=reads, step=step, step_many=step_many)
+    return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)

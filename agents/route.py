@@ -56,7 +56,9 @@ class Route:
 
     def agent(self) -> Agent:
         """One or two Redis round trips for all that came at once, then the work is on its lane."""
-        return Agent(name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.failed, step_many=self.step_many)
+        return Agent(
+            name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.failed, step_many=self.step_many, together_max=256
+        )
 
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """Take back, say that nothing changed, or queue."""

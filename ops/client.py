@@ -94,8 +94,8 @@ class Client:
     async def with_token(cls, session: aiohttp.ClientSession, token: str) -> "Client":
         """Whoever an access token or an API key belongs to."""
         headers = {"Authorization": f"Bearer {token}"}
-        page = await _json(session.get("/api/v1/knowledge", headers=headers))
-        return cls(session, headers, page["items"][0]["id"])
+        page = await _json(session.get("/api/v1/knowledge?limit=100", headers=headers))  # the newest first
+        return cls(session, headers, page["items"][-1]["id"])
 
     @property
     def documents(self) -> str:

@@ -8,6 +8,7 @@ from streams.agent import Agent
 from streams.deaths import Partition
 from streams.watchdog import Position
 
+EVENTS_MIN, FIRST_S = 5, 1.0  # so few events in more than so long are a start, not a pace
 MEMORY_S = 30.0  # of work: what came before counts for a third
 
 
@@ -18,6 +19,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._events = self._busy_s = 0.0
+        self._seen = 0.0  # events ever
         self._before: tuple[float, float, int, float] | None = None
 
     def observe(self, events: float, step_s: float, lag: int, now_s: float) -> None:
@@ -29,14 +31,17 @@ class Pace:
         backlog = lag > 0 and before[2] > 0
         busy_s = elapsed_s if backlog else min(elapsed_s, step_s - before[1])
         if busy_s > 0:
+            self._seen += events - before[0]
             kept = exp(-busy_s / MEMORY_S)
             self._events = self._events * kept + events - before[0]
             self._busy_s = self._busy_s * kept + busy_s
 
     @property
     def rate(self) -> float | None:
-        """Events per second; None until there was any work."""
-        return self._events / self._busy_s if self._busy_s > 0 else None
+        """Events per second; None until enough was done to tell: the first seconds of a worker with a backlog go to other things."""
+        if self._busy_s <= 0 or (self._seen < EVENTS_MIN and self._busy_s > FIRST_S):
+            return None
+        return self._events / self._busy_s
 
 
 class Paces:

@@ -73,7 +73,7 @@ def parse_zip(entry: Entry) -> Parsed:
 
 def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
     """Files and their names; those that are not marked as UTF-8 were written in whatever their packer's system used, all in the same."""
-    files = [info for info in infos if not info.is_dir()]
+    files = [info for info in infos if not info.filename.endswith("/")]
     unmarked = [info.orig_filename.encode("cp437", "replace") for info in files if not info.flag_bits & NAME_IN_UTF8]
     guessed = iter(decode(b"\n".join(name.replace(b"\n", b" ") for name in unmarked)).split("\n"))
     for info in files:

@@ -43,6 +43,9 @@ _NO_TITLE = re.compile(
     re.IGNORECASE,
 )
 
+# An object whose length is said to be itself: readers that follow it never come back.
+_SELF_REFERENCE = re.compile(rb"\b(\d{1,10}) (\d{1,5}) obj\s*<<[^<>]{0,200}?/Length \1 \2 R")
+
 State = Literal["text", "thin", "scan", "blank", "broken"]
 
 
@@ -59,7 +62,8 @@ class _Page:
 def parse_pdf(entry: Entry) -> Parsed:
     """Blocks of a PDF file, each with its page.
 
-    Notes: ``page_unreadable``, ``pages_need_ocr``, ``read_by_ocr`` name pages, ``copy_protected`` says that its owner forbids copying.
+    Notes: ``page_unreadable``, ``pages_need_ocr``, ``read_by_ocr`` name pages, ``copy_protected`` says that its owner forbids copying,
+    ``file_repaired`` that something may be missing because the file is damaged.
     Raises Refused: ``password_required``, ``password_wrong``, ``document_unreadable``, ``document_too_complex`` (pages, characters, scanned
     pages of a document that has no others), ``ocr_required``, ``document_empty``.
     """
@@ -76,6 +80,8 @@ def parse_pdf(entry: Entry) -> Parsed:
         _note_pages(assembly, "page_unreadable", [number for number, page in enumerate(pages, 1) if page.state == "broken"])
         if pdfium.FPDF_GetSecurityHandlerRevision(document.raw) >= 0 and not pdfium.FPDF_GetDocUserPermissions(document.raw) & _COPYING:
             assembly.note("copy_protected", "its owner forbids copying text")
+        if not pdfium.FPDF_DocumentHasValidCrossReferenceTable(document.raw) or _SELF_REFERENCE.search(entry.data):
+            assembly.note("file_repaired", "its structure is damaged: what could be found of it is here")
         title = _title(document)
     bodies = without_running([page.spans for page in pages])
     write_pages(assembly, [(number, _flows(spans, page)) for number, (spans, page) in enumerate(zip(bodies, pages, strict=True), 1)])

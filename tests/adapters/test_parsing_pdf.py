@@ -487,3 +487,15 @@ def test_the_sample_files_say_what_they_should(data: Path) -> None:
                 pytest.fail(f"{row['file']}: {refused.code}")
             continue
         assert [phrase for phrase in row["phrases"] if "".join(phrase.split()) not in shown] == [], row["file"]
+
+
+def test_a_damaged_file_says_so():
+    """What could be found is worth having, but nobody must take it for the whole."""
+    page = Page()
+    page.text(72, 700, "The ferry leaves at noon.")
+    whole = pdf(page)
+    assert read(whole).notes == ()
+    moved = whole.replace(b"startxref\n", b"startxref\n9")
+    assert {note.code for note in read(moved).notes} == {"file_repaired"}
+    looping = whole.replace(b"%%EOF", b"99 0 obj\n<< /Length 99 0 R >>\nstream\nendstream\nendobj\n%%EOF")
+    assert "file_repaired" in {note.code for note in read(looping).notes}

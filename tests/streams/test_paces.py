@@ -46,3 +46,16 @@ def test_it_follows_what_happens():
         at_s += 2
         pace.observe(events, 0, 1, at_s)
     assert pace.rate < 0.01
+
+
+def test_the_first_seconds_of_a_worker_are_no_pace():
+    """After a death a worker finds a backlog before it has done anything: nobody must be sent away for that."""
+    pace = Pace()
+    for second in range(12):
+        pace.observe(0, 0, 2_000, second)
+    assert pace.rate is None
+    pace.observe(3, 0.1, 1_997, 12)
+    assert pace.rate is None
+    for second in range(13, 60):
+        pace.observe(100 * (second - 12), 0.1, 1_000, second)
+    assert pace.rate > 50

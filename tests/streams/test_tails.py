@@ -52,7 +52,7 @@ async def test_from_a_little_before_the_end_on(kafka_settings: Kafka, publisher:
     try:
         async with asyncio.timeout(10):
             await tail.reached.wait()
-        assert (seen, jumps, tail.partitions) == ([b"1", b"2"], [0], [1, 3])
+        assert (seen, jumps, sorted(tail.partitions)) == ([b"1", b"2"], [0], [1, 3])
         await put(publisher, b"3")
         await until(seen, 3)
         assert seen == [b"1", b"2", b"3"]
