@@ -30,7 +30,7 @@ _MARKER_START = re.compile(r" ?(?:[\[【][ \u3000\d,，、;；]*)?\Z")
 _LINK = "(http"
 _STOP = re.compile(r" ?[\[【]| \Z|`{1,32}|\n")  # 32 = _TICKS_MAX
 _SEPARATORS = re.compile(r"\D+")
-_INDEXED = re.compile(r"[A-Za-z0-9_\])]$")
+_INDEXED = re.compile(r"[A-Za-z0-9_\])]\Z")  # not $, which also stands before a last line feed
 _CLAUSE = re.compile(r"[，,；;：:]\s*")
 
 _Code = Literal["", "inline", "fence"]

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.models.citations import QUOTE_CHARS_MAX, Citations
@@ -133,6 +133,7 @@ def test_any_cut_gives_the_same(text: str, data: st.DataObject) -> None:
 
 @settings(max_examples=400)
 @given(TEXTS)
+@example("1\n[0]")
 def test_no_invalid_marker_is_shown_outside_code_links_and_indexes(text: str) -> None:
     plain = text.replace("`", "").replace("(http", "")
     shown, citations = _resolved(list(plain))
