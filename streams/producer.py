@@ -140,7 +140,8 @@ class ProducerLink:
     async def _learn(self, producer: AIOKafkaProducer, topics: Sequence[str]) -> None:
         """One metadata request for all ``topics``, so that no request waits for its first record's."""
         client = producer.client
-        await client.set_topics({*topics, *self._counts})
+        client.set_topics({*topics, *self._counts})
+        await client.force_metadata_update()  # set_topics alone asks nothing when it knows the names: a topic created later stayed unknown
         for topic in topics:
             partitions = client.cluster.partitions_for_topic(topic)
             if partitions:

@@ -126,6 +126,9 @@ async def test_starting_before_the_broker(folder: Path):
     assert await refused(publisher, event) < 0.1
     await broker.start()
     try:
+        async with asyncio.timeout(30):
+            while not publisher.ready:  # reached while it has no topic at all: one made later is found all the same
+                await asyncio.sleep(0.1)
         await administration.apply(kafka, [CHATS_ANSWERED])
         await until_published(publisher, event)
         async with asyncio.timeout(15):
