@@ -11,6 +11,15 @@ from schemas.events import Event
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
+Door = Literal["conversation", "query", "openai"]
+Purpose = Literal["answer", "condense", "summary", "title"]
+
+
+class LogPlace(Struct, frozen=True):
+    """Where an event lies on its topic, so that it can be read again."""
+
+    partition: int
+    offset: int
 
 
 class Turn(Struct, frozen=True):
@@ -20,10 +29,20 @@ class Turn(Struct, frozen=True):
     content: str
 
 
+class Sampling(Struct, frozen=True, kw_only=True):
+    """What the asker wants of the model; 0, None and () leave it to the settings."""
+
+    max_tokens: int = 0
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+
+
 class Question(Struct, frozen=True, kw_only=True):
     """A question with all that answering needs. ``reply_id`` is also the id of the answer's message.
 
-    ``round`` counts the searches before this one whose documents changed before they could be used.
+    ``round`` counts the searches before this one whose documents changed before they could be used. ``history`` is the newest part of the
+    branch that the question continues, ``summary`` stands for what came before it. ``door`` is where it came in: behind ``query`` and
+    ``openai`` there is no conversation record, and the answer's message is not kept on the log. ``ancestors`` of its message: see Message.
     """
 
     conversation_id: str
@@ -37,10 +56,19 @@ class Question(Struct, frozen=True, kw_only=True):
     reply_partition: int  # where the asking API replica listens
     asked_at: datetime
     round: int = 0
+    summary: str = ""
+    ancestors: tuple[str, ...] = ()
+    door: Door = "conversation"
+    sampling: Sampling = Sampling()
+    api_key_id: str = ""  # the credential that asked, when it was an API key
+    cache: bool = True  # whether an answer kept for the same question in the same context will do
 
 
 class Passage(Struct, frozen=True, kw_only=True):
-    """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text."""
+    """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
+
+    ``chunk_ids``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    """
 
     marker: int
     chunk_id: str
@@ -53,6 +81,7 @@ class Passage(Struct, frozen=True, kw_only=True):
     score: float
     text: str
     place: Locator | None = None
+    chunk_ids: tuple[str, ...] = ()
 
     @property
     def locator(self) -> str:
@@ -61,7 +90,11 @@ class Passage(Struct, frozen=True, kw_only=True):
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
-    """The question with what was found. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed."""
+    """The question with what was found. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed.
+
+    ``query`` is what was searched for: the question, condensed with its history by ``condensed_by`` ("" = as it was asked, ``rules``, or
+    the model's name). ``asked`` is where the question's event lies.
+    """
 
     question: Question
     query: str
@@ -69,6 +102,9 @@ class Grounding(Struct, frozen=True, kw_only=True):
     passages: tuple[Passage, ...]
     retrieve_ms: float = 0.0
     problem: Problem | None = None
+    condensed_by: str = ""
+    condense_ms: float = 0.0
+    asked: LogPlace | None = None
 
 
 class Citation(Struct, frozen=True, kw_only=True):
@@ -155,7 +191,13 @@ class Cancelled(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key."""
+    """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key.
+
+    Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
+    ``ancestors`` of a question are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
+    of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` say where
+    the events lie that the answer was made from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
+    """
 
     id: str
     conversation_id: str
@@ -173,10 +215,19 @@ class Message(Struct, frozen=True, kw_only=True):
     finish_reason: str = ""
     problem: Problem | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
+    ancestors: tuple[str, ...] = ()
+    summary: str = ""
+    summarised: str = ""
+    provider: str = ""
+    cached: bool = False
+    cost_micros: int = 0  # millionths of the currency of the settings
+    prompt_hash: str = ""
+    asked: LogPlace | None = None
+    grounded: LogPlace | None = None
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """Tokens spent on one reply; charged once per reply whatever the attempts."""
+    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid."""
 
     user_id: str
     conversation_id: str
@@ -185,6 +236,23 @@ class Consumption(Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     completion_tokens: int
     estimated: bool = False
+    provider: str = ""
+    cost_micros: int = 0
+    purpose: Purpose = "answer"
+    cached: bool = False
+    api_key_id: str = ""
+
+
+class Feedback(Struct, frozen=True, kw_only=True):
+    """What a reader thinks of an answer. Given again it replaces what the same user said before."""
+
+    user_id: str
+    conversation_id: str
+    reply_id: str
+    rating: Literal["up", "down"]
+    comment: str = ""
+    tags: tuple[str, ...] = ()
+    model: str = ""
 
 
 class ChatAsked(Event, tag="claw.chat.asked.v1", frozen=True, kw_only=True):
@@ -239,6 +307,12 @@ class UsageRecorded(Event, tag="claw.usage.recorded.v1", frozen=True, kw_only=Tr
     """Subject and key: user id."""
 
     data: Consumption
+
+
+class FeedbackGiven(Event, tag="claw.feedback.given.v1", frozen=True, kw_only=True):
+    """Subject and key: user id."""
+
+    data: Feedback
 
 
 Answered = ReplyStarted | ReplyExtended | ReplyCompleted | ReplyFailed | ReplyCancelled

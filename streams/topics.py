@@ -169,6 +169,7 @@ CREDENTIALS_CHANGED = Topic(
 USAGE_RECORDED = Topic(
     "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate",), "Tokens spent, once per reply.", 90 * DAY_MS
 )
+FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)
 DEAD_LETTERS = Topic(
     "claw.dead-letters.v1",
     "original key",
@@ -198,6 +199,7 @@ TOPICS: tuple[Topic, ...] = (
     ACCOUNTS_CHANGED,
     CREDENTIALS_CHANGED,
     USAGE_RECORDED,
+    FEEDBACK_GIVEN,
     DEAD_LETTERS,
 )
 

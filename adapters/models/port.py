@@ -35,6 +35,24 @@ class Finish(Struct, frozen=True, kw_only=True):
 Said = Piece | Finish
 
 
+class Completion(Struct, frozen=True, kw_only=True):
+    """A short text a model wrote for the product itself: a condensed question, a summary, a title."""
+
+    text: str
+    usage: Usage = Usage()
+
+
+class Writer(Protocol):
+    """Writes short texts beside answers; None where no language model is configured (``local``): callers then have rules of their own.
+
+    ``write`` raises Unavailable("model_unavailable") or Refused("model_refused"), within ``timeout_s`` in all, waiting for a place included.
+    """
+
+    name: str
+
+    async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion: ...
+
+
 class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
