@@ -2,7 +2,7 @@
 
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerModel
+from adapters.models.port import AnswerModel, Writer
 from schemas.settings import Settings
 
 HISTORY_TOKENS_MAX = 5_600  # for rules, history and question, besides the passages
@@ -13,3 +13,9 @@ def answer_model(settings: Settings) -> AnswerModel:
     if settings.model.provider == "local":
         return LocalModel()
     return OpenAIModel(settings.model, tokens_max=settings.retrieval.context_tokens + HISTORY_TOKENS_MAX)
+
+
+def writer(settings: Settings) -> Writer | None:
+    """Who writes condensed questions, summaries and titles, not opened yet; None where rules have to do."""
+    del settings
+    return None

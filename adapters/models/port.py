@@ -45,7 +45,7 @@ class Completion(Struct, frozen=True, kw_only=True):
 class Writer(Protocol):
     """Writes short texts beside answers; None where no language model is configured (``local``): callers then have rules of their own.
 
-    ``write`` raises Unavailable("model_unavailable") or Refused("model_refused"), within ``timeout_s`` in all, waiting for a place included.
+    ``write`` raises Unavailable("model_unavailable") or Refused("model_refused"), within ``timeout_s``, waiting for a place included.
     """
 
     name: str
