@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from adapters.redis import Client, connect
 from schemas.settings import Limits
 from schemas.settings import Redis as RedisSettings
-from streams.limits import Decision, Limiter, LocalBuckets, Rule, Standing, applying, default_rules
+from schemas.limits import Rule
+from streams.limits import Decision, Limiter, LocalBuckets, Standing
+from streams.rules import applying, default_rules
 
 START_US = 1_800_000_000_000_000  # a moment of 2027: sums stay exact at real sizes
 RULES = st.builds(
-    lambda name, per_minute, burst: Rule(name=name, per_minute=per_minute, burst=burst, scope="user"),
+    lambda name, rate, burst: Rule(name=name, rate=rate, burst=burst, scope="user"),
     st.uuids().map(str),
     st.integers(1, 10_000),
     st.integers(1, 50),
@@ -77,8 +79,8 @@ async def test_buckets_equal_the_model(redis: Client, prefix: str, rules: list[R
             check(decision, [models[index] for index in some], allowed, remaining, cost)
 
 
-def user(name: str = "user", per_minute: int = 60, burst: int = 10) -> Rule:
-    return Rule(name=name, per_minute=per_minute, burst=burst, scope="user")
+def user(name: str = "user", rate: int = 60, burst: int = 10) -> Rule:
+    return Rule(name=name, rate=rate, burst=burst, scope="user")
 
 
 @pytest.mark.stack
@@ -105,7 +107,7 @@ async def test_many_at_once_take_exactly_the_burst(redis: Client, prefix: str) -
 @pytest.mark.stack
 async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
     """Without a given time Redis' own counts, and a bucket is forgotten when it is full again."""
-    limiter, rule = Limiter(redis, prefix, Limits()), user(per_minute=600, burst=5)
+    limiter, rule = Limiter(redis, prefix, Limits()), user(rate=600, burst=5)
     assert (await limiter.decide([(rule, "u")], 5)).remaining == 0
     assert not (await limiter.decide([(rule, "u")], 5)).allowed
     assert 0 < await redis.pttl(f"{prefix}:{{limit}}:user:u") <= 501
@@ -118,7 +120,7 @@ async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
 @pytest.mark.stack
 async def test_a_clock_set_back_or_poison_never_locks_out(redis: Client, prefix: str) -> None:
     """A failover to a slower clock costs one full bucket at most; garbage is a full bucket."""
-    limiter, rule = Limiter(redis, prefix, Limits()), user(per_minute=60, burst=2)
+    limiter, rule = Limiter(redis, prefix, Limits()), user(rate=60, burst=2)
     await limiter.decide([(rule, "u")], now_us=START_US)
     early = await limiter.decide([(rule, "u")], now_us=START_US - 10**12)
     assert (early.allowed, early.reset_s) == (False, 2)
@@ -154,8 +156,8 @@ async def test_no_rules_no_limit() -> None:
 
 def test_headers() -> None:
     """IETF structured fields for every rule, X- headers for the decisive one, Retry-After rounded up."""
-    first = Standing(Rule(name="global", per_minute=600, burst=1200, scope="global"), 1199, 1, 0)
-    second = Standing(Rule(name="user_free", per_minute=100, burst=200, scope="user"), 0, 120, 1)
+    first = Standing(Rule(name="global", rate=600, burst=1200, scope="global"), 1199, 1, 0)
+    second = Standing(Rule(name="user_free", rate=100, burst=200, scope="user"), 0, 120, 1)
     assert Decision(allowed=False, standings=(first, second)).headers() == {
         "RateLimit-Policy": '"global";q=1200;w=120, "user_free";q=200;w=120',
         "RateLimit": '"global";r=1199;t=1, "user_free";r=0;t=120',
@@ -187,7 +189,7 @@ def test_which_rules_apply(path: str, user_id: str, tier: str, names: list[str])
 
 def test_an_ipv6_client_is_its_network() -> None:
     """Whoever has a /64 has 2^64 addresses, but one bucket."""
-    rules = [Rule(name="address", per_minute=1, burst=1, scope="address")]
+    rules = [Rule(name="address", rate=1, burst=1, scope="address")]
     subjects = {applying(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
     assert subjects == {"2001:db8::/64"}
     assert applying(rules, address="unknown")[0][1] == "unknown"
