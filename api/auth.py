@@ -18,9 +18,9 @@ from api.requests import ApiRequest
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
+from schemas.limits import Rule
 from schemas.records import Account, AccountChanged, Credential, CredentialChanged, KnowledgeBase, KnowledgeBaseChanged
 from streams.agent import Outgoing
-from schemas.limits import Rule
 from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED
 from streams.views import email_scope
 

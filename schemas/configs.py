@@ -23,6 +23,6 @@ class Config(Struct, frozen=True, kw_only=True):
 
 
 class ConfigChanged(Event, tag="claw.config.changed.v1", frozen=True, kw_only=True):
-    """Subject and key: configuration key. It holds for the installation, so ``tenant`` is empty."""
+    """Subject and key: configuration key. It holds for the installation, so ``tenant`` is ``-``."""
 
     data: Config

@@ -98,6 +98,6 @@ class Decisions(Struct, frozen=True, kw_only=True):
 
 
 class LimitsDecided(Event, tag="claw.limits.decided.v1", frozen=True, kw_only=True):
-    """Subject and key: the process that decided. It speaks for the installation, so ``tenant`` is empty."""
+    """Subject and key: the process that decided. It speaks for the installation, so ``tenant`` is ``-``."""
 
     data: Decisions

@@ -186,7 +186,7 @@ class Limiter:
         except (Unavailable, TimeoutError) as error:
             self._look_for_redis(error)
             return self._decide_here(rules, cost)
-        return _decision(bool(allowed), [rule for rule, _ in rules], lacking, cost)
+        return decision_of(bool(allowed), [rule for rule, _ in rules], lacking, cost)
 
     async def reset(self, rules: Applying) -> int:
         """Fill these buckets; how many were not full. Raises Unavailable."""
@@ -201,24 +201,12 @@ class Limiter:
 
     async def _answered(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
         """The script's reply; TimeoutError when it has not come in ``answer_s`` although this process had time to read it."""
-        loop = asyncio.get_running_loop()
-        chances = CHANCES_MAX
         async with asyncio.timeout(None) as limit:
-
-            def late(due_s: float) -> None:
-                nonlocal chances, waking
-                now_s = loop.time()
-                if now_s - due_s > LATE_S and chances:
-                    chances -= 1
-                    waking = loop.call_later(self._answer_s, late, now_s + self._answer_s)
-                else:
-                    limit.reschedule(now_s)
-
-            waking = loop.call_later(self._answer_s, late, loop.time() + self._answer_s)
+            patience = _Patience(limit, self._answer_s)
             try:
                 reply: Sequence[int] = await _TAKE(self._redis, keys, arguments)
             finally:
-                waking.cancel()
+                patience.end()
         return reply
 
     def _look_for_redis(self, error: Exception) -> None:
@@ -245,6 +233,33 @@ class Limiter:
             return Decision(allowed=False, standings=tuple(Standing(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
         shares = [(rule.share(self._replicas), subject) for rule, subject in rules if rule.when_down != "open"]
         return self._local.decide(shares, cost, self._monotonic_us())
+
+
+class _Patience:
+    """Ends ``limit`` after ``answer_s``; not while it was this process that had no time to read an answer."""
+
+    __slots__ = ("_answer_s", "_chances", "_due_s", "_limit", "_waking")
+
+    def __init__(self, limit: asyncio.Timeout, answer_s: float) -> None:
+        self._limit, self._answer_s, self._chances = limit, answer_s, CHANCES_MAX
+        self._wait()
+
+    def end(self) -> None:
+        """The answer is here, or nobody waits for it."""
+        self._waking.cancel()
+
+    def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due_s = loop.time() + self._answer_s
+        self._waking = loop.call_at(self._due_s, self._late)
+
+    def _late(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._due_s > LATE_S and self._chances:
+            self._chances -= 1
+            self._wait()
+        else:
+            self._limit.reschedule(now_s)
 
 
 class LocalBuckets:
@@ -275,7 +290,7 @@ class LocalBuckets:
             while len(self._full_at_us) > self._subjects_max:
                 self._full_at_us.popitem(last=False)
         marked = [-1 - lack if refuses else lack for lack, refuses in zip(lacking, refusing, strict=True)]
-        return _decision(allowed, [rule for rule, _ in rules], marked, cost)
+        return decision_of(allowed, [rule for rule, _ in rules], marked, cost)
 
 
 def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
@@ -286,7 +301,8 @@ def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
     return f"{prefix}:{{limit}}:{rule.name}:{subject}"
 
 
-def _decision(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
+def decision_of(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
+    """What a script said of ``rules``: per bucket what it lacks to be full, -1 less that where there is not enough."""
     standings = []
     for rule, marked in zip(rules, lacking, strict=True):
         refuses = marked < 0

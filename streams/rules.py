@@ -141,5 +141,5 @@ def _serves(template: str, route: str) -> bool:
     """Whether ``route`` is the beginning of the path template: a parameter is ``*`` or any word."""
     parts, wanted = template.split("/"), route.split("/")
     return len(parts) >= len(wanted) and all(
-        part == other or other == "*" or part.startswith("{") for part, other in zip(parts, wanted, strict=False)
+        other in {part, "*"} or part.startswith("{") for part, other in zip(parts, wanted, strict=False)
     )

@@ -140,5 +140,3 @@ class MonitorView(Struct, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     counts: dict[Dimension, tuple[CountView, ...]]
-
-

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis import Client, connect
+from schemas.limits import Rule
 from schemas.settings import Limits
 from schemas.settings import Redis as RedisSettings
-from schemas.limits import Rule
 from streams.limits import Decision, Limiter, LocalBuckets, Standing
 from streams.rules import applying, default_rules
 
