@@ -1,6 +1,8 @@
 """Limits: token buckets equal a model to the microsecond, from all rules or from none, and go on without Redis."""
 
 import asyncio
+import os
+import signal
 import uuid
 from fractions import Fraction
 
@@ -9,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis import Client, connect
+from ops.stack import redis as redis_server
+from ops.stack.child import Child
+from ops.stack.ports import claim
 from schemas.limits import Rule
 from schemas.settings import Limits
 from schemas.settings import Redis as RedisSettings
-from streams.limits import Decision, Limiter, LocalBuckets, Standing
+from streams.limits import Decision, Limiter, LocalBuckets, Standing, bucket_key
 from streams.rules import applying, default_rules
 
 START_US = 1_800_000_000_000_000  # a moment of 2027: sums stay exact at real sizes
@@ -193,3 +198,81 @@ def test_an_ipv6_client_is_its_network() -> None:
     subjects = {applying(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
     assert subjects == {"2001:db8::/64"}
     assert applying(rules, address="unknown")[0][1] == "unknown"
+
+
+@pytest.mark.stack
+async def test_a_shadow_rule_counts_and_refuses_nobody(redis: Client, prefix: str) -> None:
+    """It says what it would have done, to the operator and not to the caller, and goes on from where it is."""
+    limiter = Limiter(redis, prefix, Limits())
+    shadow = Rule(name="dark", rate=60, burst=2, scope="user", shadow=True)
+    decisions = [await limiter.decide([(user(burst=10), "u"), (shadow, "u")], now_us=START_US) for _ in range(4)]
+    assert [decision.allowed for decision in decisions] == [True] * 4
+    assert [decision.shadowed for decision in decisions] == [[], [], ["dark"], ["dark"]]
+    assert "dark" not in str(decisions[3].headers())
+    later = await limiter.decide([(shadow, "u")], now_us=START_US + 1_000_000)
+    assert later.shadowed == []  # what it did not take has come back
+
+
+@pytest.mark.stack
+async def test_looking_takes_nothing(redis: Client, prefix: str) -> None:
+    limiter = Limiter(redis, prefix, Limits())
+    await limiter.decide([(user(burst=3), "u")], now_us=START_US)
+    assert [(await limiter.decide([(user(burst=3), "u")], 0, now_us=START_US)).remaining for _ in range(3)] == [2, 2, 2]
+    assert await redis.exists(bucket_key(prefix, user(), "nobody")) == 0
+
+
+@pytest.mark.stack
+async def test_a_bucket_is_small(redis: Client, prefix: str) -> None:
+    """At most 200 bytes, key and expiry included, however long the subject; gone after its window."""
+    limiter, subject = Limiter(redis, "claw", Limits()), f"{uuid.uuid4()}/{uuid.uuid4()}"
+    rule = user("user_enterprise")
+    await limiter.decide([(rule, subject)])
+    key = bucket_key("claw", rule, subject)
+    assert int(await redis.execute_command("MEMORY", "USAGE", key)) <= 200
+    assert 0 < await redis.pttl(key) <= 1_000
+    assert await limiter.reset([(rule, subject)]) == 1
+    assert await redis.exists(key) == 0
+
+
+async def test_without_redis_rules_are_shared_open_or_closed() -> None:
+    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    limiter = Limiter(redis, "p", Limits(), monotonic_us=lambda: 5)
+    opened, closed = (Rule(name=name, rate=1, burst=1, scope="user", when_down=name) for name in ("open", "closed"))  # type: ignore[arg-type]
+    assert [(await limiter.decide([(opened, "u")])).allowed for _ in range(3)] == [True] * 3
+    refused = await limiter.decide([(opened, "u"), (closed, "u"), (user(), "u")])
+    assert (refused.allowed, refused.rule, refused.retry_after_s) == (False, "closed", 1)
+    assert (await limiter.decide([(user(burst=1), "u")])).allowed  # the refusal took nothing
+    await limiter.stop()
+    await redis.aclose()
+
+
+@pytest.mark.stack
+async def test_a_frozen_redis_is_not_waited_for(tmp_path) -> None:
+    """One caller waits 50 ms at most, the others not at all, and it heals by itself."""
+    node = redis_server.RedisNode(tmp_path / "redis", tmp_path / "redis.log", claim("redis", 0, set()))
+    child = Child(redis_server.prepare(node, os.environ))
+    await child.ready()
+    redis = connect(RedisSettings(url=node.url))
+    limiter = Limiter(redis, "p", Limits())
+    rule = user(burst=100)
+    assert (await limiter.decide([(rule, "u")])).remaining == 99
+    os.kill(child.pid, signal.SIGSTOP)
+    try:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await limiter.decide([(rule, "u")])
+        first_s = loop.time() - began
+        began = loop.time()
+        for _ in range(50):
+            assert (await limiter.decide([(rule, "u")])).allowed
+        assert limiter.is_local
+        assert loop.time() - began < first_s + 0.5  # none of the fifty waited: together they would have taken 2.5 s
+    finally:
+        os.kill(child.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        while limiter.is_local:
+            await asyncio.sleep(0.05)
+    assert (await limiter.decide([(rule, "u")])).remaining >= 97
+    await limiter.stop()
+    await redis.aclose()
+    await child.stop()
