@@ -54,6 +54,7 @@ class Limiting:
         self.enabled = limits.enabled
         self.rules: tuple[Rule, ...] = self._defaults
         self.lists = AccessLists()
+        metrics.limits_local.set_function(lambda: float(self._limiter.is_local))
         configs.watch(RATE_LIMIT_RULES, self._rules_changed)
         configs.watch(RATE_LIMIT_ACCESS, self._access_changed)
 

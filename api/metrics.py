@@ -32,6 +32,7 @@ class Metrics:
         self.shadow_refusals = Counter(
             "claw_limit_shadow_refusals", "Requests that a shadow rule would have refused.", ("rule",), registry=self.registry
         )
+        self.limits_local = Gauge("claw_limits_local", "1 while limits are decided by this process alone.", registry=self.registry)
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)

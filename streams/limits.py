@@ -27,7 +27,7 @@ from streams.rules import Applying
 SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits tell 10^12 of them apart, and a key stays small
 LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
 ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
-LATE_S = 0.02  # the loop itself was held up for so long: the answer lies in the socket and gets another chance to be read
+LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
 CHANCES_MAX = 20  # of those; then a second has passed and it does not matter why
 LOOK_S = 1.0  # between two looks whether Redis is back
 CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
@@ -160,7 +160,8 @@ class Limiter:
         self._replicas = limits.replicas
         self._fell_back = fell_back
         self._monotonic_us = monotonic_us
-        self._answer_s = answer_s
+        self.answer_s = answer_s
+        self.heard_s = 0.0  # when Redis answered last, in the loop's time
         self._local = LocalBuckets()
         self._looking: asyncio.Task[None] | None = None  # there is one while Redis is gone
 
@@ -200,13 +201,14 @@ class Limiter:
             await asyncio.wait((self._looking,))
 
     async def _answered(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
-        """The script's reply; TimeoutError when it has not come in ``answer_s`` although this process had time to read it."""
+        """The script's reply; TimeoutError after ``answer_s`` of silence, as long as this process had time to listen."""
         async with asyncio.timeout(None) as limit:
-            patience = _Patience(limit, self._answer_s)
+            patience = _Patience(limit, self)
             try:
                 reply: Sequence[int] = await _TAKE(self._redis, keys, arguments)
             finally:
                 patience.end()
+        self.heard_s = asyncio.get_running_loop().time()
         return reply
 
     def _look_for_redis(self, error: Exception) -> None:
@@ -217,10 +219,10 @@ class Limiter:
     async def _look(self) -> None:
         """Ends when Redis answers."""
         while True:
-            await asyncio.sleep(LOOK_S)
             try:
                 await self._redis.execute_command("PING")
             except Unavailable:
+                await asyncio.sleep(LOOK_S)
                 continue
             self._looking = None
             log.info("limits_shared_again")
@@ -236,12 +238,12 @@ class Limiter:
 
 
 class _Patience:
-    """Ends ``limit`` after ``answer_s``; not while it was this process that had no time to read an answer."""
+    """Ends ``limit`` after ``answer_s`` of silence; not while others are answered, or this process had no time to read an answer."""
 
-    __slots__ = ("_answer_s", "_chances", "_due_s", "_limit", "_waking")
+    __slots__ = ("_chances", "_due_s", "_limit", "_limiter", "_waking")
 
-    def __init__(self, limit: asyncio.Timeout, answer_s: float) -> None:
-        self._limit, self._answer_s, self._chances = limit, answer_s, CHANCES_MAX
+    def __init__(self, limit: asyncio.Timeout, limiter: "Limiter") -> None:
+        self._limit, self._limiter, self._chances = limit, limiter, CHANCES_MAX
         self._wait()
 
     def end(self) -> None:
@@ -250,12 +252,13 @@ class _Patience:
 
     def _wait(self) -> None:
         loop = asyncio.get_running_loop()
-        self._due_s = loop.time() + self._answer_s
+        self._due_s = loop.time() + self._limiter.answer_s
         self._waking = loop.call_at(self._due_s, self._late)
 
     def _late(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._due_s > LATE_S and self._chances:
+        busy = now_s - self._due_s > LATE_S or now_s - self._limiter.heard_s < self._limiter.answer_s
+        if busy and self._chances:
             self._chances -= 1
             self._wait()
         else:

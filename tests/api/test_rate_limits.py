@@ -67,11 +67,12 @@ async def within(check: Callable[[], Awaitable[bool]], seconds: float = EVERYWHE
 async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(replicas, admin):
     here, there = replicas
     before = await admin.call("GET", "/rate-limits/rules")
-    assert (before.json()["revision"], before.headers["etag"]) == (0, '"0"')
+    revision = before.json()["revision"]
+    assert before.headers["etag"] == f'"{revision}"'
     body = {"rules": [RULE], "reason": "a busy day"}
-    changed = await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": '"0"'})
+    changed = await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": before.headers["etag"]})
     assert changed.status_code == 200, changed.text
-    assert (changed.json()["revision"], changed.json()["reason"]) == (1, "a busy day")
+    assert (changed.json()["revision"], changed.json()["reason"]) == (revision + 1, "a busy day")
 
     async def in_force() -> bool:
         return [rule.name for rule in there.ports.limiting.rules] == ["lists"]
@@ -80,7 +81,7 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
     someone = await there.person()
     statuses = [(await someone.call("GET", "/conversations")).status_code for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
-    is_problem(await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": '"0"'}), 412, "lost_update")
+    is_problem(await admin.call("PUT", "/rate-limits/rules", json=body, headers={"if-match": before.headers["etag"]}), 412, "lost_update")
     for wrong, field in (
         ({**RULE, "rate": 0}, "rules[0].rate"),
         ({**RULE, "rate": -5}, "rules[0].rate"),
@@ -93,7 +94,7 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
     assert {error["field"] for error in twice["errors"]} == {"rules[1].name", "rules[1]"}
     assert [rule.name for rule in here.ports.limiting.rules] == ["lists"]
     back = await admin.call("PUT", "/rate-limits/rules", json={"rules": None})
-    assert back.json()["revision"] == 2
+    assert back.json()["revision"] == revision + 2
     assert {rule["name"] for rule in back.json()["rules"]} >= {"global", "address", "messages"}
 
 
@@ -193,7 +194,7 @@ async def test_every_decision_is_counted_once(replicas, admin):
         by_rule = {each["value"]: each for each in seen["rule"]}
         assert by_rule["counted"] == {"value": "counted", "allowed": 3, "refused": 2, "shadow": 0}
         assert (by_rule["dark"]["allowed"], by_rule["dark"]["shadow"]) == (1, 2)
-        assert seen["address"] == [{"value": "198.51.100.7", "allowed": 0, "refused": 2, "shadow": 0}]
+        assert {"value": "198.51.100.7", "allowed": 0, "refused": 2, "shadow": 0} in seen["address"]
         routes = {each["value"]: each for each in seen["route"]}
         assert (routes["/api/v1/knowledge"]["refused"], routes["/api/v1/knowledge"]["shadow"]) == (2, 2)
         assert {each["value"] for each in seen["tier"]} >= {"free"}
