@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import pytest_asyncio
@@ -113,7 +114,8 @@ async def test_the_deny_list_shuts_out_and_the_allow_list_exempts(replicas, admi
     outside = {"x-forwarded-for": "::ffff:203.0.113.9"}
 
     async def shut_out() -> bool:
-        return (await someone.call("GET", "/users/me", headers=outside)).status_code == 403
+        answer: httpx.Response = await someone.call("GET", "/users/me", headers=outside)
+        return answer.status_code == 403
 
     await within(shut_out)
     is_problem(await someone.call("GET", "/users/me", headers=outside), 403, "access_denied")
@@ -123,7 +125,8 @@ async def test_the_deny_list_shuts_out_and_the_allow_list_exempts(replicas, admi
     assert (await admin.call("PUT", "/rate-limits/allowlist", json=exempt)).status_code == 200
 
     async def exempted() -> bool:
-        return "ratelimit" not in (await someone.call("GET", "/users/me")).headers
+        answer = await someone.call("GET", "/users/me")
+        return "ratelimit" not in answer.headers
 
     await within(exempted)
     assert (await someone.call("GET", "/rate-limits/me")).json()["exempt"] is True
