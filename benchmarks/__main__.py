@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, limiter, start, updates
+from benchmarks import book, bulk, chat, documents, idle, limiter, start, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "book": book.run,
     "idle": idle.run,
     "limiter": limiter.run,
+    "trace": trace.run,
 }
 
 
@@ -29,7 +30,8 @@ def main() -> int:
         figures = uvloop.run(ALL[name]())
         for figure in figures:
             show(figure)
-        keep(name, figures)
+        if figures:
+            keep(name, figures)
     return 0
 
 
