@@ -24,6 +24,7 @@ class StandingClock:
 @dataclass
 class RememberingPublisher:
     sent: list[Outgoing] = field(default_factory=list)
+    forgotten: list[tuple[str, str, int]] = field(default_factory=list)
 
     async def publish(self, outgoing: Outgoing) -> Place:
         self.sent.append(outgoing)
@@ -35,6 +36,12 @@ class RememberingPublisher:
     async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
         done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         done.set_result(await self.publish(outgoing))
+        return done
+
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        self.forgotten.append((topic.name, key, partition))
+        done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        done.set_result(Place(topic.name, partition, len(self.forgotten)))
         return done
 
     def partition_for(self, topic: Topic, key: str) -> int:
