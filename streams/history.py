@@ -3,7 +3,7 @@
 Pure functions. A branch is its messages from the oldest that is known to the newest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.language import estimated_tokens
@@ -65,10 +65,10 @@ class Thread:
         return Thread(ancestors, within((*self.turns, turn), budget, self.summary), self.summary)
 
 
-def thread(branch: Sequence[Message], budget: Budget) -> Thread:
-    """What travels of a branch."""
-    summary, rest = told(branch)
-    ancestors = tuple(message.id for message in branch)[-budget.ancestors :]
+def thread(ids: Sequence[str], known: Mapping[str, Message], budget: Budget) -> Thread:
+    """What travels of the branch of these messages, oldest first, as far as they are known."""
+    summary, rest = told([known[each] for each in ids if each in known])
+    ancestors = tuple(ids)[-budget.ancestors :]
     return Thread(ancestors, within([turn for _, turn in rest], budget, summary), summary if budget.messages else "")
 
 
@@ -122,5 +122,5 @@ def outgrown(turns: Sequence[Turn], budget: Budget) -> bool:
 
 
 def summarised(turns: Sequence[Turn], budget: Budget) -> int:
-    """How many of the oldest turns a summary is to cover: all but a few that stay as they were said, at least the last question and answer."""
+    """How many of the oldest turns a summary is to cover; a few stay as they were said, at least the last question and answer."""
     return max(0, len(turns) - max(PAIR, len(within(turns, budget.share(KEPT)))))

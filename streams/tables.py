@@ -35,8 +35,8 @@ _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,1000}", re.DOTALL)
 log = structlog.get_logger(__name__)
 
 # KEYS record, index, closed, groups; ARGV order, rank, id, JSON ("" = tombstone), life in ms (0 = for ever), life of a tombstone in ms,
-# group, "1" = the rank never falls. A record is "order rank JSON"; the index is a sorted set of rank and id in one member, all of one score,
-# so that a page can start exactly behind any entry, even one that is gone; the groups are another, of group, rank and id.
+# group, "1" = the rank never falls. A record is "order rank JSON"; the index is a sorted set of rank and id in one member, all of one
+# score, so that a page can start exactly behind any entry, even one that is gone; the groups are another, of group, rank and id.
 # Replies 1 = set, 0 = the record is newer, -1 = the scope is closed.
 _PUT = Script("""
 if redis.call('EXISTS', KEYS[3]) == 1 then return -1 end
@@ -206,9 +206,7 @@ class RecordTable(Generic[T]):
             start = _group(group).encode()
             batch.execute_command("ZRANGE", self._groups(scope), b"[" + start, b"(" + start + b"g", "BYLEX", "LIMIT", 0, GROUP_MAX)
         replies = await batch.execute()
-        return {
-            group: tuple(_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)
-        }
+        return {group: tuple(_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)}
 
     async def is_closed(self, scope: str) -> bool:
         """The scope takes no more records."""
@@ -229,7 +227,7 @@ class RecordTable(Generic[T]):
             batch.execute_command("ZREM", self._index(scope), *members)
             await batch.execute()
 
-    async def left(self, scope: str) -> list[str]:
+    async def left(self, scope: str) -> Sequence[str]:
         """Ids of a closed scope that were not ``forgotten`` yet, at most 500."""
         ids = await self._redis.execute_command("SRANDMEMBER", self._left(scope), CLOSE_BATCH)
         return [each.decode() for each in ids]

@@ -74,13 +74,16 @@ def test_the_newest_summary_stands_for_what_it_covers() -> None:
 
 def test_a_thread_knows_where_it_is() -> None:
     budget = Budget.of(Limits(history_messages_max=3))
-    found = thread([message(n) for n in range(30)], budget)
+    known = {each.id: each for each in (message(n) for n in range(30))}
+    found = thread(list(known), known, budget)
     assert found.parent_id == "m29"
     assert len(found.ancestors) == 20
     assert [turn.content for turn in found.turns] == ["turn 27", "turn 28", "turn 29"]
     later = found.said("m30", Turn("user", "and?"), budget)
     assert (later.parent_id, later.turns[-1], len(later.ancestors)) == ("m30", Turn("user", "and?"), 20)
     assert Thread().parent_id == ""
+    del known["m28"]
+    assert thread([*known, "m30"], known, budget).parent_id == "m30"  # where it is does not hang on what could be read
 
 
 @given(TURNS, BUDGETS)
