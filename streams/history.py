@@ -46,6 +46,9 @@ class Budget:
         return Budget(int(self.messages * part), int(self.bytes * part), int(self.tokens * part), self.summary)
 
 
+NOTHING = Budget(0, 0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Thread:
     """The branch that a question continues: ids of the newest messages above it, oldest first, and what travels of them."""

@@ -156,7 +156,9 @@ async def test_a_closed_scope_stays_empty(table: RecordTable[Note], redis: Clien
 async def test_groups_by_rank(table: RecordTable[Note]) -> None:
     """A record that gets another rank, or goes, does so in its group, too; the groups of other scopes and names are others."""
     for n, ident in enumerate("cab"):
-        await table.put_many([Put("s", ident, Note("x"), order_of(1), rank=n, group="p"), Put("t", ident, Note("x"), order_of(1), group="p")])
+        await table.put_many(
+            [Put("s", ident, Note("x"), order_of(1), rank=n, group="p"), Put("t", ident, Note("x"), order_of(1), group="p")]
+        )
     await table.put_many([Put("s", "d", Note("x"), order_of(1), group="p2")])
     assert await table.grouped("s", ["p", "p2", "q"]) == {"p": ("c", "a", "b"), "p2": ("d",), "q": ()}
     await table.put_many([Put("s", "c", Note("y"), order_of(2), rank=9, group="p"), Put("s", "a", None, order_of(2), group="p")])
