@@ -12,12 +12,13 @@ from api.branches import Branches, Spot, Wish
 from api.replies import Reply, followed
 from api.requests import ApiRequest
 from api.running import STALE_S
-from api.titles import name, untitled
+from api.titles import name
 from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation
 from streams.agent import Outgoing, Place
 from streams.history import Budget, Thread
+from streams.titles import untitled
 from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
 from streams.turns import Location
 
