@@ -6,13 +6,14 @@ Deterministic. A summary of a summary keeps its lines; when there is no more roo
 import re
 from collections.abc import Sequence
 
-from adapters.language import Language, estimated_tokens, language_of, sentences
+from adapters.language import Language, estimated_tokens, fold, language_of, sentences, terms
 from schemas.chats import Role, Turn
 from streams.history import cut
 
 LINE_TOKENS_MAX = 60  # of one turn: about a long sentence
 FACTS_MAX = 2  # sentences of an answer besides its first
-_RECENT = 3.0  # what being the newest line is worth, in names and numbers
+_RECENT = 2.0  # what being the newest line is worth, in names and numbers
+_TERM, _TERMS_MAX = 0.25, 12  # and what any other content term is, up to a sentence's worth of them
 
 _LABELS: dict[Language, dict[Role, str]] = {
     "zh": {"user": "用户：", "assistant": "助手："},
@@ -42,11 +43,16 @@ def _line(turn: Turn, language: Language) -> str:
 
 def _fitting(lines: list[str], tokens_max: int) -> list[str]:
     """Lines are dropped one by one, the least telling first, an old one before a new one; a lone line is cut."""
-    worth = {place: _facts(line) + _RECENT * place / len(lines) for place, line in enumerate(lines)}
+    worth = {place: _worth(line) + _RECENT * place / len(lines) for place, line in enumerate(lines)}
     kept = sorted(worth)
     while len(kept) > 1 and estimated_tokens("\n".join(lines[place] for place in kept)) > tokens_max:
         kept.remove(min(kept, key=lambda place: (worth[place], place)))
     return list(filter(None, (cut(lines[place], tokens_max * 4, tokens_max) for place in kept)))
+
+
+def _worth(line: str) -> float:
+    """What a line says: names and numbers, and how much else besides, so that a greeting goes before a sentence."""
+    return _facts(line) + _TERM * min(len(terms(fold(line))), _TERMS_MAX)
 
 
 def _facts(text: str) -> int:

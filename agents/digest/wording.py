@@ -32,7 +32,7 @@ _TITLE: dict[Language, str] = {
     ),
 }
 _SPEAKER = {"user": "User", "assistant": "Assistant"}
-_QUOTES = "\"'“”‘’「」『』《》*#` "
+_AROUND = "\"'“”‘’「」『』《》*#`.。 "
 
 
 def for_summary(before: str, turns: Sequence[Turn]) -> tuple[str, str]:
@@ -50,8 +50,7 @@ def for_title(question: str, answer: str) -> tuple[str, str]:
 
 def title_in(written: str) -> str:
     """The title that a model wrote, without what models put around one; "" when there is none."""
-    title = title_of(written.strip().removeprefix("Title:").removeprefix("标题："))
-    return title.strip(_QUOTES).rstrip(".。")
+    return title_of(written.strip().removeprefix("Title:").removeprefix("标题：")).strip(_AROUND)
 
 
 def _said(turn: Turn) -> str:

@@ -25,10 +25,11 @@ class StandingClock:
 class RememberingPublisher:
     sent: list[Outgoing] = field(default_factory=list)
     forgotten: list[tuple[str, str, int]] = field(default_factory=list)
+    first_offset: int = 0
 
     async def publish(self, outgoing: Outgoing) -> Place:
         self.sent.append(outgoing)
-        return Place(outgoing.topic.name, outgoing.partition or 0, len(self.sent))
+        return Place(outgoing.topic.name, outgoing.partition or 0, self.first_offset + len(self.sent))
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]:
         return [await self.publish(each) for each in outgoing]
