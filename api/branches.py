@@ -124,3 +124,16 @@ async def upwards(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[
     if not found:
         raise Refused("not_found", f"there is no message {start_id}")
     return found, wanted[0] if wanted else ""
+
+
+async def lineage(ports: Ports, scope: str, tip: Message, count_max: int) -> list[str]:
+    """The ids of ``tip`` and of all above it, oldest first, the newest ``count_max``; a round trip for as many as a message knows."""
+    ids, current = [tip.id], tip
+    while len(ids) < count_max:
+        above = current.ancestors or ((current.parent_id,) if current.parent_id else ())
+        ids += reversed(above)
+        found = await ports.views.messages.get(scope, above[0]) if above else None
+        if found is None:
+            break
+        current = found
+    return ids[:count_max][::-1]
