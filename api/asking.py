@@ -44,25 +44,30 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
     found = await conversation(ports, caller, conversation_id, lately=True)
-    on_the_log = False
+    on_the_log = reserved = False
     try:
         alone, bases, spot = await _together(
             _take_turn(request, found.id, reply_id),
             searched(ports, caller, found.knowledge_base_ids),
             _spot(request, found.id, wish, message_id),
         )
+        asked = spot.again.content if spot.again else wish.content
+        told = (asked, found.system_prompt, spot.thread.summary, *(turn.content for turn in spot.thread.turns))
+        reserved = await ports.limiting.reserve(caller, reply_id, told)
         if spot.again is not None:
             message, written = spot.again, None
         else:
             written = await _message(request, found, message_id, wish.content, spot.thread)
             message = written.data
         location = Location(found.id, begin.partition, begin.offset, message.id)
-        question = await _question(request, found, message, reply_id, location, bases, spot)
+        question = await _question(request, found, message, reply_id, location, bases, spot, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), _remember(request, reply_id, location))
         on_the_log = True
     finally:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
+            if reserved:
+                await _release(request, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s)
     said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
@@ -108,6 +113,13 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         return  # it ends by its age
 
 
+async def _release(request: ApiRequest, reply_id: str) -> None:
+    try:
+        await request.ports.limiting.release(request.user, reply_id)
+    except Unavailable:
+        return  # the place is free by its age
+
+
 async def _spot(request: ApiRequest, conversation_id: str, wish: Wish, message_id: str) -> Spot:
     """Where the question stands; with Redis down one that just goes on does so with what was said here."""
     ports, tenant = request.ports, request.user.tenant
@@ -141,6 +153,8 @@ async def _question(
     location: Location,
     bases: tuple[str, ...],
     spot: Spot,
+    *,
+    reserved: bool,
 ) -> ChatAsked:
     data = Question(
         conversation_id=found.id,
@@ -157,6 +171,8 @@ async def _question(
         asked_at=request.ports.clock.now() if spot.again else message.created_at,
         cache=spot.again is None,  # who asks for another answer does not want the same again
         tone=found.type,
+        api_key_id=request.user.key_id,
+        reserved=reserved,
     )
     return await request.event(ChatAsked, found.id, data)
 
