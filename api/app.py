@@ -18,6 +18,7 @@ from api import (
     conversations,
     dead_letters,
     documents,
+    export,
     health,
     indexes,
     knowledge,
@@ -49,7 +50,21 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits)
+    areas = (
+        auth,
+        api_keys,
+        conversations,
+        export,
+        chat,
+        knowledge,
+        documents,
+        uploads,
+        search,
+        progress,
+        indexes,
+        dead_letters,
+        rate_limits,
+    )
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in areas]),

@@ -17,11 +17,12 @@ from adapters.embedders.query import QueryEncoder
 from adapters.fetch import Fetcher
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
-from adapters.models.choose import answer_model
+from adapters.models.choose import answer_model, writer
 from adapters.redis import Client
 from adapters.sources import Sources, file_of
 from agents import meter, project, tally
 from agents.admit import Admit
+from agents.digest import Digester
 from agents.embed import Embed
 from agents.generate import Generate
 from agents.index import Index
@@ -43,10 +44,12 @@ from streams.decisions import DecisionFeeds, DecisionTables, changes_in
 from streams.engines import Engines
 from streams.express import Express
 from streams.gaps import GapReader
+from streams.history import Budget
 from streams.inbox import Sizes
 from streams.mirror import Mirror
 from streams.open_documents import OpenDocuments
 from streams.reconcile import Reconciler
+from streams.records import Records
 from streams.reservations import reservations
 from streams.searching import Searching
 from streams.shelves import Shelves
@@ -120,8 +123,11 @@ def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
     model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
-    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, _visibility(parts))
-    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch,))
+    views, writes, budget = Views(redis, prefix), writer(settings), Budget.of(settings.limits)
+    turns, titles = Turns(redis, prefix), writes is not None
+    generate = Generate(model, settings.model, views, turns, watch, _visibility(parts), budget=budget, titles=titles)
+    digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
+    return _lane("chat", (generate.agent(), digest.agent()), opened=(model,), started=(watch,))
 
 
 def documents(parts: Parts) -> Lane:

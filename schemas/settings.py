@@ -136,6 +136,12 @@ class Limits(Section, frozen=True, kw_only=True):
     message_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longest question.")] = 8_000
     history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
     history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
+    history_tokens_max: Annotated[
+        int, Meta(ge=0, le=131_072, description="Their tokens together, estimated, a summary of what came before included.")
+    ] = 4_000
+    summary_tokens_max: Annotated[
+        int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
+    ] = 400
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from schemas.chats import Passage, Turn, Usage
+from schemas.records import ConversationType
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True):
@@ -14,7 +15,9 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     question: str
     passages: tuple[Passage, ...] = ()
     history: tuple[Turn, ...] = ()
+    summary: str = ""  # of what was said before the history
     system_prompt: str = ""  # the owner's; ours is added by the adapter
+    tone: ConversationType = "chat"
     max_tokens: int = 1024
     temperature: float = 0.2
 

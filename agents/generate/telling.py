@@ -115,6 +115,7 @@ def record(
         content=speech.text,
         created_at=now,
         parent_id=question.message_id,
+        ancestors=(*question.ancestors, question.message_id),
         state=state,
         attempt=context.attempt,
         model=model,
