@@ -43,7 +43,7 @@ class Cutter:
             return text
         tokens = estimated_tokens(text)
         if tokens > self._left:
-            text = _prefix(text, self._left)
+            text = prefix(text, self._left)
             self.reason, tokens = "length", self._left
         self._left -= tokens
         return text
@@ -54,7 +54,7 @@ def _begun(text: str, stop: str) -> int:
     return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
 
 
-def _prefix(text: str, tokens: int) -> str:
+def prefix(text: str, tokens: int) -> str:
     """The longest beginning of ``text`` of so many tokens."""
     low, high = 0, len(text)
     while low < high:
