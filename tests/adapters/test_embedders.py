@@ -13,6 +13,7 @@ from aiohttp import web
 from adapters.embedders import QueryEncoder, embedder_of
 from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, LocalModel
 from adapters.embedders.providers import TEXTS_PER_CALL
+from adapters.models import retries
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.sections import Secret
 from schemas.settings import Retrieval
@@ -61,6 +62,12 @@ async def provider():
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     yield made
     await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.001)
 
 
 @pytest.fixture(params=["zhipu", "openai"])
