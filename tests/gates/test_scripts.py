@@ -13,7 +13,8 @@ from adapters.gates.scripts import Ask, Permits
 from adapters.redis import connect
 from schemas.settings import Redis
 
-LEASE, MARK = 900, 300  # microseconds of the test's clock
+S = 1_000_000
+LEASE, MARK = 900 * S, 300 * S  # of the test's clock; so long that the keys' own life, in real time, plays no part
 HOLDERS = range(6)
 START = 1_800_000_000_000_000
 
@@ -76,7 +77,7 @@ def test_any_interleaving_is_the_models(redis_settings: Redis, limit: int, prior
         permits = Permits(redis, f"{redis_settings.key_prefix}:gate:{{{uuid.uuid4().hex}}}", limit=limit, lease_us=LEASE, mark_us=MARK)
         try:
             for number, (what, holder, pause) in enumerate(steps):
-                now += pause + 1  # no two asks at the same moment: their order would be that of their names
+                now += pause * S + 1  # no two asks at the same moment: their order would be that of their names
                 priority = priorities[holder]
                 if what == "ask":
                     alive_before = sum(end > now for end in model.ends.values())
