@@ -24,9 +24,10 @@ class Cutter:
         if self.reason:
             return ""
         text, self._held = self._held + text, ""
-        found = min((at for stop in self._stop if (at := text.find(stop)) >= 0), default=-1)
-        if found >= 0:
-            text, self.reason = text[:found], "stop"
+        # the one that is complete first, however the text comes in
+        found = min(((at + len(stop), at) for stop in self._stop if (at := text.find(stop)) >= 0), default=None)
+        if found is not None:
+            text, self.reason = text[: found[1]], "stop"
         else:
             keep = max((_begun(text, stop) for stop in self._stop), default=0)
             text, self._held = text[: len(text) - keep], text[len(text) - keep :]
@@ -38,7 +39,7 @@ class Cutter:
         return "" if self.reason else self._within(held)
 
     def _within(self, text: str) -> str:
-        """As much of the text as the tokens that are left allow."""
+        """As much of the text as the tokens that are left allow: that they are used up matters more than a stop further on."""
         if self._left is None:
             return text
         tokens = estimated_tokens(text)

@@ -74,9 +74,11 @@ class OpenAIModel:
                     async for item in stream:
                         said = True
                         yield item
-            except Passing as error:
+            except (Passing, Refused) as error:
                 if said:
                     raise Refused("answer_interrupted", error.detail) from error
+                if isinstance(error, Refused):
+                    raise
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
                 late = now() - began + pause_s >= min(self._patience.window_s, total_s)
                 if late or attempt == self._patience.attempts:
