@@ -15,6 +15,7 @@ from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
 from adapters.fetch import Fetcher
+from adapters.gates import Gates
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model, writer
@@ -109,7 +110,7 @@ def knowledge(parts: Parts) -> Lane:
     def make_index(encoder: QueryEncoder) -> VectorIndex:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
+    engines, blobs, sources = Engines(retrieval, make_index, _gates(parts)), *_sources(settings)
     searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
     agents = (
         Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
@@ -122,18 +123,19 @@ def knowledge(parts: Parts) -> Lane:
 def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
-    model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
-    views, writes, budget = Views(redis, prefix), writer(settings), Budget.of(settings.limits)
+    model, watch = answer_model(settings, _gates(parts)), CancelWatch(parts.redis, prefix)
+    views, writes, budget = Views(redis, prefix), writer(settings, _gates(parts)), Budget.of(settings.limits)
     turns, titles = Turns(redis, prefix), writes is not None
     generate = Generate(model, settings.model, views, turns, watch, _visibility(parts), budget=budget, titles=titles)
     digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
-    return _lane("chat", (generate.agent(), digest.agent()), opened=(model,), started=(watch,))
+    opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)
+    return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch,))
 
 
 def documents(parts: Parts) -> Lane:
     """Waits for CPU, in child processes, for an embedding provider where one is configured, and for web pages."""
     settings, visibility, express = parts.settings, _visibility(parts), _express(parts)
-    worker = TextWorker(settings.retrieval, settings.documents)
+    worker = TextWorker(settings.retrieval, settings.documents, gates=_gates(parts))
     fetcher = Fetcher(settings.documents)
     blobs, sources = _sources(settings, fetcher)
     parse = Parse(worker, sources, visibility, express, settings.retrieval)
@@ -192,6 +194,10 @@ def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconcil
 
     worker = secrets.token_hex(8)
     return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
+
+
+def _gates(parts: Parts) -> Gates:
+    return Gates(parts.settings, parts.redis)
 
 
 def _visibility(parts: Parts) -> Visibility:

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 import msgspec
 
+from adapters.models.asked import request_of
 from adapters.models.citations import Citations
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from adapters.models.port import AnswerModel, Finish
 from agents.generate import telling
 from agents.generate.digests import wanted
 from agents.generate.telling import NAME, Speech
@@ -146,18 +147,8 @@ class Generate:
 
     async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
         """Model -> citations -> deltas -> log."""
-        grounding, question = event.data, event.data.question
-        request = AnswerRequest(
-            question=question.content,
-            passages=passages,
-            history=question.history,
-            summary=question.summary,
-            system_prompt=question.system_prompt,
-            tone=question.tone,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature,
-        )
-        conversation = grounding.question.conversation_id
+        request = request_of(event.data.question, passages, self.settings)
+        conversation = event.data.question.conversation_id
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
@@ -177,6 +168,7 @@ class Generate:
         try:
             async with aclosing(self.model.answer(request)) as pieces:
                 async for piece in pieces:
+                    speech.speaker = piece.speaker
                     if isinstance(piece, Finish):
                         speech.usage, speech.finish_reason = piece.usage, piece.reason
                     else:

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import Finish, Piece
+from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.prices import Prices
 from agents.generate import Generate
 from schemas.chats import (
     ChatGrounded,
@@ -21,6 +22,7 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    Sampling,
     Turn,
     Usage,
     UsageRecorded,
@@ -153,6 +155,41 @@ async def test_the_message_is_stored_before_the_reply_is_called_complete():
     assert redis.closed == ["r1"]
     assert {each.partition for each in sent if each.topic is CHATS_ANSWERED} == {3}
     assert {each.partition for each in sent if each.topic is MESSAGES_CHANGED} == {len("conv") % 4}
+
+
+SPEAKER = Speaker(model="glm", provider="zhipu", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=SPEAKER), "complete"), (Refused("answer_interrupted"), "failed")],
+)
+async def test_the_record_says_who_answered_from_which_prompt_and_what_it_cost(end, state):
+    """Also of an answer that broke off: its tokens are estimated, and paid."""
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script([Piece("高41.8米。", SPEAKER), end]), redis, publisher)
+    message = redis.stored["r1"]
+    assert (message.state, message.model, message.provider, message.prompt_hash) == (state, "glm", "zhipu", "ab" * 32)
+    assert message.usage.estimated == (state == "failed")
+    assert message.cost_micros == round(message.usage.prompt_tokens * 1.5 + message.usage.completion_tokens * 3 + 1e-9) > 0
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.provider, charged.model, charged.cost_micros) == ("zhipu", "glm", message.cost_micros)
+
+
+async def test_the_askers_sampling_reaches_the_model():
+    asked = []
+
+    class Listening(Script):
+        async def answer(self, request):
+            asked.append((request.max_tokens, request.temperature, request.stop))
+            yield Finish()
+
+    event = _event()
+    sampling = Sampling(max_tokens=5, temperature=0.0, stop=("。",))
+    question = msgspec.structs.replace(event.data.question, sampling=sampling)
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    await _run(Listening([]), Redis(), RememberingPublisher(), event)
+    assert asked == [(5, 0.0, ("。",))]
 
 
 async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_id():
