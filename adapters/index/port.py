@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.fusion import fuse
+from adapters.fusion import DENSE_WEIGHT, fuse
 from adapters.sparse import NAME as SPARSE_NAME
 from adapters.sparse import Sparse
 from schemas.documents import Locator
@@ -52,6 +52,7 @@ class Query:
     dense: NDArray[np.float32]
     limit: int
     candidates: int
+    dense_weight: float = DENSE_WEIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,15 +162,15 @@ INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its I
 
 
 def merge(
-    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], limit: int
+    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], query: Query
 ) -> list[Hit]:
-    """Fuses two legs of (id, score, payload)."""
+    """Fuses two legs of (id, score, payload) as ``query`` asks."""
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}
     cosine = {key: score for key, score, _ in dense}
     return [
         hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0))
-        for key, score in fuse(bm25, cosine)[:limit]
+        for key, score in fuse(bm25, cosine, dense_weight=query.dense_weight)[: query.limit]
     ]
 
 
