@@ -2,8 +2,8 @@
 
 A segmenter cuts a name differently inside a question and inside a passage, and a bag of words does not know that two of them stood
 together. Pairs of adjacent Chinese characters mend the first, pairs of adjacent content words (stemmed) both. A pair's weight saturates
-faster than a word's: that it stands there says nearly all. Measured with BM25 alone over 1,000 questions each, hit@1 (built with one half of
-the questions of each set, alike on the other):
+faster than a word's: that it stands there says nearly all. Measured with BM25 alone over 1,000 questions each (780 of XQuAD), hit@1; the
+gain is alike in both halves of each set:
 
     set                 words   words and pairs
     CMRC 2018 (zh)      .974    .978
@@ -13,7 +13,7 @@ the questions of each set, alike on the other):
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
@@ -62,8 +62,4 @@ def _character_pairs(folded: str) -> NDArray[np.uint32]:
 
 
 def _word_pairs(folded: str) -> Counter[int]:
-    return Counter(crc32(f"{one} {other}".encode()) for run in content_words(folded) for one, other in _neighbours(run))
-
-
-def _neighbours(words: list[str]) -> Iterable[tuple[str, str]]:
-    return zip(words, words[1:], strict=False)
+    return Counter(crc32(f"{one} {other}".encode()) for run in content_words(folded) for one, other in pairwise(run))

@@ -45,6 +45,9 @@ _LATIN_STOP = frozenset(
 )
 
 
+Background = tuple[tuple[str, float], ...]  # what was said before, and how much a word of it counts
+
+
 class Sparse(NamedTuple):
     """A sparse vector: term ids (uint32, ascending) and weights (float32) of equal length."""
 
@@ -68,7 +71,7 @@ class Bm25Encoder:
         folded = matchable(text)
         return _joined((_sparse(self._bm25.embed_document(folded)), Sparse(*document_pairs(folded))))
 
-    def encode_query(self, text: str, background: Iterable[tuple[str, float]] = ()) -> Sparse:
+    def encode_query(self, text: str, background: Background = ()) -> Sparse:
         """Each distinct word once with weight 1, each pair with ``PAIR_WEIGHT``.
 
         ``background`` are texts with weights below 1: what was said before colours the question, and cannot shout it down. A word counts

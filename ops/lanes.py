@@ -17,8 +17,10 @@ from adapters.embedders.query import QueryEncoder
 from adapters.fetch import Fetcher
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
-from adapters.models.choose import answer_model
+from adapters.models.choose import answer_model, writer
+from adapters.models.condensing import Condenser
 from adapters.redis import Client
+from adapters.rerankers.choose import reranker
 from adapters.sources import Sources, file_of
 from agents import meter, project
 from agents.admit import Admit
@@ -106,12 +108,15 @@ def knowledge(parts: Parts) -> Lane:
 
     engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
     searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
+    writing, reranking = writer(settings), reranker(retrieval)
+    condenser = Condenser(writing, retrieval.condense_timeout_s)
+    providers = tuple(port for port in (writing, reranking) if port is not None)
     agents = (
-        Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
+        Retrieve(searching, condenser, reranking, retrieval, QUESTIONS_IN_FLIGHT_MAX, settings.model.provider).agent(),
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
+    return _lane("knowledge", agents, opened=(blobs, engines, *providers), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:

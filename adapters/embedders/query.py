@@ -16,7 +16,7 @@ from adapters.embedders.local import LocalModel
 from adapters.embedders.port import Embedder
 from adapters.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
 from adapters.language import language_of
-from adapters.sparse import Bm25Encoder, Sparse
+from adapters.sparse import Background, Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
 
@@ -26,8 +26,6 @@ KEYWORDS_MAX = 8
 QUESTION_CHARS_MAX = 8_000  # of a question that is encoded
 QUESTIONS_PER_BATCH = 8  # about 4 ms of the interpreter lock
 WAITING_MAX = 1_024  # questions; agents are bounded far below, so reaching it means the thread hangs
-
-Background = tuple[tuple[str, float], ...]  # what was said before, and how much a word of it counts: adapters.sparse
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +82,11 @@ class QueryEncoder:
 
     async def _embedded(self, question: str) -> NDArray[np.float32]:
         try:
-            return (await self._embedder.embed([question]))[0]
+            rows = await self._embedder.embed([question])
         except ClawError as error:  # BM25 alone is the stronger leg: better than no answer
             log.warning("question_without_dense_vector", code=error.code, detail=error.detail)
-            return np.zeros(self.dimensions, np.float32)
+            rows = np.zeros((1, self.dimensions), np.float32)
+        return np.asarray(rows[0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Point:
     """A chunk with its vectors. ``id`` is a UUID (``schemas.ids.chunk_id``): upserting it again replaces it.
 
     ``knowledge_base_id`` is here and everywhere in this package the name of a shelf (``schemas.ids.shelf_name``). ``hash`` is the chunk's:
-    points with the same one have the same vectors.
+    points with the same one have the same vectors. The first ``overlap`` characters of ``text`` also end the chunk before.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Point:
     sparse: Sparse
     place: Locator | None = None
     hash: str = ""
+    overlap: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Hit:
     bm25: float
     dense: float
     place: Locator | None = None
+    overlap: int = 0  # characters that also end the chunk before
 
 
 class VectorIndex(Protocol):
@@ -153,6 +155,8 @@ def payload_of(point: Point) -> dict[str, object]:
         "text": point.text,
         "hash": point.hash,
     }
+    if point.overlap:
+        payload["overlap"] = point.overlap
     if point.place is not None:
         payload["place"] = msgspec.to_builtins(point.place)
     return payload
@@ -189,6 +193,7 @@ def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: fl
         bm25=bm25,
         dense=dense,
         place=msgspec.convert(place, Locator) if (place := payload.get("place")) else None,
+        overlap=int(payload.get("overlap", 0)),
     )
 
 

@@ -145,15 +145,17 @@ class Citations:
         citations += [self._citation(passage, claim) for passage in known]
 
     def _citation(self, passage: Passage, claim: str) -> Citation:
+        quote = self._quote(passage, claim)
+        chunk_id, locator = _source(passage, quote)
         return Citation(
             marker=passage.marker,
-            chunk_id=passage.chunk_id,
+            chunk_id=chunk_id,
             knowledge_base_id=passage.knowledge_base_id,
             document_id=passage.document_id,
             version=passage.version,
             title=passage.title,
-            locator=passage.locator,
-            quote=self._quote(passage, claim),
+            locator=locator,
+            quote=quote,
         )
 
     def _quote(self, passage: Passage, claim: str) -> str:
@@ -167,6 +169,13 @@ class Citations:
             return best
         starts = [0] + [clause.end() for clause in _CLAUSE.finditer(best)]
         return _best(_foldable([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
+
+
+def _source(passage: Passage, quote: str) -> tuple[str, str]:
+    """Chunk and locator of the quote: in a merged passage those of the chunk in which it begins."""
+    at = passage.text.find(quote)
+    said = [part for part in passage.parts if part.start <= at]
+    return (said[-1].chunk_id, said[-1].locator) if said else (passage.chunk_id, passage.locator)
 
 
 def _foldable(texts: list[str]) -> list[tuple[str, Haystack]]:

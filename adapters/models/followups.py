@@ -1,7 +1,8 @@
 """Follow-up questions: what "and how high is it?" asks for, told from what was said before.
 
-Rules, for when no language model is there to rewrite the question, or it does not answer in time. A question that points back (a pronoun),
-goes on (``and …``, ``那…呢``) or hardly says anything gets the content words of the last question that stood by itself, and of those between.
+Rules, for when no language model is there to rewrite the question, or it does not answer in time. A question that points back (a
+pronoun), goes on (``and …``, ``那…呢``) or hardly says anything gets the content words of the last question that stood by itself, and of
+those between.
 Besides, what was said last colours every search with history (``background``): less than the question, so a change of subject wins.
 
 Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked @ASKED, condensed @RULES,
@@ -11,10 +12,10 @@ with background @BOTH.
 import re
 from collections.abc import Sequence
 
-from adapters.embedders.query import Background
 from adapters.language import fold, phrases, terms
 from adapters.models.citations import MARKER
 from adapters.models.grounds import weight
+from adapters.sparse import Background
 from schemas.chats import Turn
 
 RULES = "rules"  # what ``Grounding.condensed_by`` says of them
@@ -33,7 +34,8 @@ _POINTS_BACK = re.compile(
     "|[它他她]|其(?![他它中实余])|(?<!应)该(?!不)|(?<![因彼如])此(?![外后])|这|那|上述|前者|后者|两者|二者|同样"
 )
 _GOES_ON = re.compile(
-    r"\s*(?:and|but|so|then|or|also|no|yes|ok(?:ay)?|well|really|sorry|why|what about|how about|what else|for example|i meant?|i see|tell me more)\b"
+    r"\s*(?:and|but|so|then|or|also|no|yes|ok(?:ay)?|well|really|sorry|why|what about|how about|what else|for example)\b"
+    r"|\s*(?:i meant?|i see|tell me more)\b"
     "|\\s*(?:那|还|再|然后|接着|所以|但|可是|不过|为什么|为何|怎么|例如|比如|具体|继续|另外)|.{0,12}呢[？?]?\\s*$"
 )
 
