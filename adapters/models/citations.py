@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.language import Haystack, fold, sentences, terms
+from adapters.language import INVISIBLE, Haystack, fold, sentences, terms
 from adapters.models.grounds import weight
 from schemas.chats import Citation, Passage
 
@@ -24,9 +24,10 @@ _CLAIM_CHARS_MAX = 400  # how far back the sentence just said may reach
 _MARKER_CHARS_MAX = 24
 _TICKS_MAX = 32
 
-_NUMBERS = r"[ \u3000]{0,2}\d{1,3}(?:[ \u3000]{0,2}[,，、;；][ \u3000]{0,2}\d{1,3}){0,6}[ \u3000]{0,2}"
+_BLANKS = f"[ \u3000{INVISIBLE}]{{0,2}}"  # also what cannot be seen: a marker that a reader would see is a marker
+_NUMBERS = rf"{_BLANKS}\d{{1,3}}(?:{_BLANKS}[,，、;；]{_BLANKS}\d{{1,3}}){{0,6}}{_BLANKS}"
 MARKER = re.compile(rf" ?(?:\[(?P<square>{_NUMBERS})\]|【(?P<lens>{_NUMBERS})】)")
-_MARKER_START = re.compile(r" ?(?:[\[【][ \u3000\d,，、;；]*)?\Z")
+_MARKER_START = re.compile(rf" ?(?:[\[【][ \u3000{INVISIBLE}\d,，、;；]*)?\Z")
 _LINK = "(http"
 _STOP = re.compile(r" ?[\[【]| \Z|`{1,32}|\n")  # 32 = _TICKS_MAX
 _SEPARATORS = re.compile(r"\D+")

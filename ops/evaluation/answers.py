@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from adapters.language import fold
 from ops import logs
-from ops.evaluation.pipeline import Pipeline, Reply, Shelved, pipeline
+from ops.evaluation.pipeline import Pipeline, Reply, Shelved, pipeline, temporary_home
 from ops.evaluation.questions import Asked, QuestionSet, sets_of
 from schemas.settings import Settings
 
@@ -53,8 +53,9 @@ def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool
 
 
 async def _evaluated(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[Answered]:
-    async with pipeline(settings) as running:
-        return await evaluate(running, sets, model=settings.model.provider, show=show)
+    with temporary_home(settings) as home:
+        async with pipeline(home) as running:
+            return await evaluate(running, sets, model=settings.model.provider, show=show)
 
 
 async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str, show: bool = False) -> list[Answered]:

@@ -1,15 +1,16 @@
 """The whole product for an evaluation: a stack of its own from nothing, documents through the inbox on Kafka, questions over HTTP.
 
-What is measured is what an upstream system and a client see. Settings of the model and of retrieval are those of the caller; rate limits are
-off, because an evaluation is not a person.
+What is measured is what an upstream system and a client see. Settings of the model and of retrieval are those of the caller; rate limits
+are off, because an evaluation is not a person.
 """
 
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Settings
 from streams import topics
 
+TENANT = "default"  # whose inbox a stack has open
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
 INDEXED_S_MAX = 600.0  # for one document; the first of thousands wait for nobody, the last for all
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
@@ -36,6 +38,10 @@ class Shelved:
 
     knowledge_base: str
     passages: dict[str, str]
+
+    def found(self, documents: Iterable[str]) -> list[str]:
+        """The passages that these documents are, best first, each once."""
+        return list(dict.fromkeys(self.passages[document] for document in documents))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Pipeline:
             for number, text in enumerate(texts):
                 document = f"{name}-{number}"
                 shelved.passages[document] = text.id
-                await producer.send(topics.inbox("default").name, _event(document, text, shelved.knowledge_base), document.encode())
+                await producer.send(topics.inbox(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
             await producer.flush()
         finally:
             await producer.stop()
@@ -102,21 +108,27 @@ class Pipeline:
             return dict(await answer.json())
 
 
-@asynccontextmanager
-async def pipeline(settings: Settings) -> AsyncIterator[Pipeline]:
-    """A stack in a folder of its own below CLAW_HOME, which is gone afterwards."""
+@contextmanager
+def temporary_home(settings: Settings) -> Iterator[Path]:
+    """A home for a stack below CLAW_HOME, empty, and gone afterwards."""
     home = settings.node.home.resolve() / "eval"
     shutil.rmtree(home, ignore_errors=True)
-    passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
     try:
-        async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
-            state = read_state(home)
-            assert state is not None
-            key = (home / "key").read_text(encoding="utf-8").strip()
-            yield Pipeline(await Client.with_token(session, key), state.kafka)
+        yield home
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
+    """A stack in ``home``, until the block ends."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
+    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
+        state = read_state(home)
+        assert state is not None
+        key = (home / "key").read_text(encoding="utf-8").strip()
+        yield Pipeline(await Client.with_token(session, key), state.kafka)
 
 
 def _event(document: str, text: Text, knowledge_base: str) -> bytes:

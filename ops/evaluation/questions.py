@@ -1,8 +1,8 @@
 """Sets of questions whose source is known: a folder with ``corpus.jsonl`` and ``questions.jsonl``, or a folder of such folders.
 
-``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and what some sets have besides:
-``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are questions that
-no passage answers; ``unanswerable_if_left_out.jsonl`` those that none answers once the passages ``left_out_doc_id`` are left out.
+``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and what some sets have
+besides: ``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are
+questions that no passage answers; ``unanswerable_if_left_out.jsonl`` those that none answers once the passages ``left_out_doc_id`` are out.
 """
 
 from collections.abc import Iterator, Sequence

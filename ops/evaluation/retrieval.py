@@ -1,27 +1,27 @@
 """``claw eval retrieval DIR``: whether the passage that answers a question is found first, through the whole pipeline.
 
-Every set goes through the inbox into a knowledge base of its own. The fused ranking is that of the search endpoint, timed one question at a
-time; what each leg would have said alone is read from the scores that the same endpoint gives for a deeper search, so that the three are
-compared on the same index in the same run. A hit is a passage of the set; its rank is that of the best of its chunks.
+Every set goes through the inbox into a knowledge base of its own. The fused ranking is that of the search endpoint, timed one question at
+a time; then the stack is stopped, and each leg is asked alone on the very index that it filled. A hit is a passage of the set; its rank is
+that of the best of its chunks.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import uvloop
 from msgspec import Struct
 
 from ops import logs
-from ops.evaluation.pipeline import Pipeline, Shelved, pipeline
+from ops.evaluation.legs import Legs, legs
+from ops.evaluation.pipeline import Pipeline, Shelved, pipeline, temporary_home
 from ops.evaluation.questions import Asked, QuestionSet, sets_of
 from schemas.settings import Settings
 
 LEGS = ("bm25", "dense", "fused")
 RANK_MAX = 10  # of MRR@10
-DEEP = 50  # hits from which each leg's own first ten are read; the endpoint's most
 
 
 class Quality(Struct, frozen=True, kw_only=True):
@@ -54,58 +54,58 @@ def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool
     return 0
 
 
-async def _evaluated(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[Measured]:
-    async with pipeline(settings) as running:
-        return await evaluate(running, sets, show=show)
+async def _evaluated(settings: Settings, sets: Sequence[QuestionSet], *, show: bool) -> list[Measured]:
+    with temporary_home(settings) as home:
+        async with pipeline(home) as running:
+            fused = [each async for each in _fused(running, sets, show=show)]
+        async with legs(settings, home) as alone:
+            return [await _measured(alone, each, show=show) for each in fused]
 
 
-async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool = False) -> list[Measured]:
-    """Every set, one after the other."""
-    report: list[Measured] = []
-    if show:
-        print(f"{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<6} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6}   p50 ms  p99 ms", flush=True)
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    """What the endpoint said to one wording of one set: a rank and a time for each question."""
+
+    name: str
+    wording: str
+    shelved: Shelved
+    asked: Sequence[Asked]
+    ranks: list[int] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)
+
+
+async def _fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_Fused]:
     for each in sets:
         shelved = await running.shelve(each.name, each.corpus)
         for wording, asked in each.questions.items():
-            measured = await _measured(running, shelved, each.name, wording, asked)
-            report.append(measured)
+            said = _Fused(each.name, wording, shelved, asked)
+            await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up what every later one finds warm
+            for one in asked:
+                began = time.perf_counter()
+                hits = await running.search(shelved, one, RANK_MAX)
+                said.took_ms.append((time.perf_counter() - began) * 1000)
+                said.ranks.append(rank_of(shelved.found(hit["document_id"] for hit in hits), one.gold))
             if show:
-                print(_shown(measured), flush=True)
-    return report
+                print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
+            yield said
 
 
-async def _measured(running: Pipeline, shelved: Shelved, name: str, wording: str, asked: Sequence[Asked]) -> Measured:
-    ranks: dict[str, list[int]] = {leg: [] for leg in LEGS}
-    took_ms: list[float] = []
-    await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up caches that every later one finds warm
-    for each in asked:
-        began = time.perf_counter()
-        hits = await running.search(shelved, each, RANK_MAX)
-        took_ms.append((time.perf_counter() - began) * 1000)
-        ranks["fused"].append(rank_of(documents(hits, shelved), each.gold))
-        deep = await running.search(shelved, each, DEEP)
-        for leg in ("bm25", "dense"):
-            ranks[leg].append(rank_of(documents(alone(deep, leg), shelved), each.gold))
-    legs = {leg: quality(ranks[leg]) for leg in LEGS}
-    return Measured(
-        set=name,
-        wording=wording,
-        questions=len(asked),
-        legs=legs,
-        best=legs["fused"].hit1 >= max(legs["bm25"].hit1, legs["dense"].hit1),
-        p50_ms=round(percentile(took_ms, 0.50), 2),
-        p99_ms=round(percentile(took_ms, 0.99), 2),
+async def _measured(alone: Legs, fused: _Fused, *, show: bool) -> Measured:
+    found = [(one, await alone.alone(fused.shelved, one, RANK_MAX)) for one in fused.asked]
+    ranks = {leg: [rank_of(each[at], one.gold) for one, each in found] for at, leg in enumerate(LEGS[:2])}
+    qualities = {leg: quality(each) for leg, each in (ranks | {"fused": fused.ranks}).items()}
+    measured = Measured(
+        set=fused.name,
+        wording=fused.wording,
+        questions=len(fused.asked),
+        legs=qualities,
+        best=qualities["fused"].hit1 >= max(qualities[leg].hit1 for leg in LEGS[:2]),
+        p50_ms=round(percentile(fused.took_ms, 0.50), 2),
+        p99_ms=round(percentile(fused.took_ms, 0.99), 2),
     )
-
-
-def alone(hits: Sequence[dict[str, Any]], leg: str) -> list[dict[str, Any]]:
-    """The hits that one leg found, in its own order, at most ten."""
-    return sorted((hit for hit in hits if hit[leg] > 0), key=lambda hit: -hit[leg])[:RANK_MAX]
-
-
-def documents(hits: Sequence[dict[str, Any]], shelved: Shelved) -> list[str]:
-    """The passages of the set that the hits are of, best first, each once."""
-    return list(dict.fromkeys(shelved.passages[hit["document_id"]] for hit in hits))
+    if show:
+        print(_shown(measured), flush=True)
+    return measured
 
 
 def rank_of(found: Sequence[str], gold: frozenset[str]) -> int:
@@ -130,11 +130,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _shown(measured: Measured) -> str:
-    lines = []
+    lines = [f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6}   p50 ms  p99 ms"]
     for leg in LEGS:
         each, fused = measured.legs[leg], leg == "fused"
         head = f"{measured.set:<16} {measured.wording:<14} {measured.questions:>5}" if leg == LEGS[0] else " " * 37
         took = f" {measured.p50_ms:>7.1f} {measured.p99_ms:>7.1f}" if fused else ""
         worse = "  WORSE than its best leg" if fused and not measured.best else ""
-        lines.append(f"{head}  {leg:<6} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {took}{worse}".rstrip())
+        lines.append(f"{head}  {leg:<7} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {took}{worse}".rstrip())
     return "\n".join(lines)
