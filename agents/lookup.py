@@ -1,15 +1,18 @@
-"""requests.asked -> lookup -> requests.answered
+"""requests.asked -> lookup -> requests.answered, usage.recorded
 
 Answers what the API asks of the index: passages for a query, chunks of a document. Only what readers may see at this moment; nothing that
-nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go.
+nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go. Programs ask for vectors,
+which are charged to them.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.index.port import Hit
 from adapters.language import estimated_tokens
 from schemas import ids
+from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import Shelf
 from schemas.errors import Problem, Refused
 from schemas.requests import (
@@ -19,6 +22,7 @@ from schemas.requests import (
     ChunkText,
     ClearShelf,
     CountShelves,
+    Embed,
     Found,
     ListChunks,
     Passages,
@@ -27,13 +31,15 @@ from schemas.requests import (
     Result,
     Search,
     ShelfCounts,
+    Vectors,
 )
 from streams.agent import Agent, Context, Outgoing
 from streams.searching import Searching
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 
 NAME = "lookup"
 ANSWER_BYTES_MAX = 512 * 1024  # of text in one answer: with escapes and the rest it stays below a record's 1 MiB
+EMBEDS_AT_ONCE_MAX = 2  # a provider takes four calls at once: questions need some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class Lookup:
 
     searching: Searching
     in_flight_max: int
+    embeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EMBEDS_AT_ONCE_MAX))
 
     def agent(self) -> Agent:
         """Somebody waits for every one of these; order means nothing."""
@@ -53,7 +60,10 @@ class Lookup:
         if context.clock.now() >= asked.deadline:
             return []
         result = await self.result(event.tenant, asked.ask)
-        return [answered(event, Answer(request_id=asked.request_id, result=result), context)]
+        outgoing = [answered(event, Answer(request_id=asked.request_id, result=result), context)]
+        if isinstance(asked.ask, Embed) and isinstance(result, Vectors):
+            outgoing.append(charged(event, asked.ask, result, context))
+        return outgoing
 
     async def failed(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Whoever asked is told why there is no answer."""
@@ -70,6 +80,8 @@ class Lookup:
                 return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
             case ClearShelf():
                 return await self.cleared(tenant, ask)
+            case Embed():
+                return await self.vectors(ask)
 
     async def passages(self, tenant: str, ask: Search) -> Passages:
         """The best of what passes the thresholds."""
@@ -104,6 +116,30 @@ class Lookup:
         index = (await self.searching.engine_of(ask.shelf.embedding)).index
         removed = await index.remove_shelf(tenant, ids.shelf_name(ask.knowledge_base_id, ask.shelf.generation))
         return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
+
+    async def vectors(self, ask: Embed) -> Vectors:
+        """By the embedding that new indexes are made with."""
+        encoder = (await self.searching.engine_of("")).encoder
+        async with self.embeds:
+            rows = await encoder.embed(ask.texts)
+        tokens = sum(map(estimated_tokens, ask.texts))
+        return Vectors(model=encoder.embedding_name, dimensions=rows.shape[1], values=rows.astype("<f4").tobytes(), tokens=tokens)
+
+
+def charged(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
+    """What the vectors cost; a repeat of the event has the same id."""
+    data = Consumption(
+        user_id=ask.user_id,
+        conversation_id="",
+        reply_id=event.data.request_id,
+        model=result.model,
+        prompt_tokens=result.tokens,
+        completion_tokens=0,
+        estimated=True,
+        purpose="embedding",
+        api_key_id=ask.api_key_id,
+    )
+    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=ask.user_id, data=data, now=context.clock.now()))
 
 
 def answered(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:

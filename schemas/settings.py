@@ -137,6 +137,9 @@ class Limits(Section, frozen=True, kw_only=True):
     history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
     history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
+    query_wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
+    ] = 25.0
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
     )
@@ -146,8 +149,8 @@ class Limits(Section, frozen=True, kw_only=True):
     user_pro_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier pro.")] = 500
     user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier enterprise.")] = 2_000
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
-    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, per user.")] = 120
-    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, per user.")] = 30
+    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
+    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
     burst_factor: Annotated[float, Meta(ge=1, le=100, description="Bucket capacity as a multiple of the per-minute rate.")] = 2.0
     replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with Redis down each takes limit / replicas.")] = 1
 

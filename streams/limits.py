@@ -59,7 +59,7 @@ return {allowed, unpack(lacking)}
 class Rule(Struct, frozen=True, kw_only=True, dict=True):
     """A bucket of ``burst`` tokens that gets ``per_minute`` back. One bucket per subject of the scope.
 
-    ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; ``tier`` (scope "user").
+    ``route`` (scope "route"): path segments below /api/v1 (those of OpenAI's routes begin with ``/v1``), ``*`` for any one, matched from the start; ``tier`` (scope "user").
     """
 
     name: str
@@ -164,6 +164,8 @@ def default_rules(limits: Limits) -> tuple[Rule, ...]:
         rule("conversations", limits.conversations_per_minute, "route", route="/conversations"),
         rule("messages", limits.messages_per_minute, "route", route="/conversations/*/messages"),
         rule("knowledge", limits.knowledge_per_minute, "route", route="/knowledge"),
+        rule("completions", limits.messages_per_minute, "route", route="/v1/chat"),
+        rule("embeddings", limits.knowledge_per_minute, "route", route="/v1/embeddings"),
     )
 
 

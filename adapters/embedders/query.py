@@ -1,6 +1,7 @@
 """A question as the index takes it: terms, vector, and the words that are shown to its asker."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -46,6 +47,10 @@ class QueryEncoder:
         await self._embedder.close()
         self._bm25 = None
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts that are no questions; see ``Embedder.embed``."""
+        return await self._embedder.embed(texts)
 
     async def encode(self, question: str) -> Encoded:
         """Raises Unavailable when not open."""

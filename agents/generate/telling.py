@@ -84,6 +84,7 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        api_key_id=event.data.question.api_key_id,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
