@@ -59,7 +59,8 @@ return {allowed, unpack(lacking)}
 class Rule(Struct, frozen=True, kw_only=True, dict=True):
     """A bucket of ``burst`` tokens that gets ``per_minute`` back. One bucket per subject of the scope.
 
-    ``route`` (scope "route"): path segments below /api/v1 (those of OpenAI's routes begin with ``/v1``), ``*`` for any one, matched from the start; ``tier`` (scope "user").
+    ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
+    ``/v1``. ``tier`` (scope "user").
     """
 
     name: str
