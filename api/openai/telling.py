@@ -127,8 +127,8 @@ class Chunks:
             return told + self._differs()
         if self.ended:
             return told
-        self.ended = True
         told += self._rest(whole.citations) + self._chunk({}, _reason(whole))
+        self.ended = True
         if self._include_usage:
             told += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
         return told + DONE
