@@ -17,7 +17,6 @@ from schemas.documents import Shelf
 from schemas.errors import Problem, Refused
 from schemas.requests import (
     Answer,
-    Ask,
     Chunks,
     ChunkText,
     ClearShelf,
@@ -59,17 +58,27 @@ class Lookup:
         asked = event.data
         if context.clock.now() >= asked.deadline:
             return []
+        if isinstance(asked.ask, Embed):
+            return await self.embedded(event, asked.ask, context)
         result = await self.result(event.tenant, asked.ask)
-        outgoing = [answered(event, Answer(request_id=asked.request_id, result=result), context)]
-        if isinstance(asked.ask, Embed) and isinstance(result, Vectors):
-            outgoing.append(charged(event, asked.ask, result, context))
-        return outgoing
+        return [answered(event, Answer(request_id=asked.request_id, result=result), context)]
 
     async def failed(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Whoever asked is told why there is no answer."""
         return [answered(event, Answer(request_id=event.data.request_id, problem=problem), context)]
 
-    async def result(self, tenant: str, ask: Ask) -> Result:
+    async def embedded(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
+        """A few at once; whoever has waited too long for a place is not answered, nor charged."""
+        async with self.embeds:
+            if context.clock.now() >= event.data.deadline:
+                return []
+            vectors = await self.vectors(ask)
+        return [
+            answered(event, Answer(request_id=event.data.request_id, result=vectors), context),
+            charged(event, ask, vectors, context),
+        ]
+
+    async def result(self, tenant: str, ask: Search | ListChunks | CountShelves | ClearShelf) -> Result:
         """What is known of it, or done about it."""
         match ask:
             case Search():
@@ -80,8 +89,6 @@ class Lookup:
                 return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
             case ClearShelf():
                 return await self.cleared(tenant, ask)
-            case Embed():
-                return await self.vectors(ask)
 
     async def passages(self, tenant: str, ask: Search) -> Passages:
         """The best of what passes the thresholds."""
@@ -120,8 +127,7 @@ class Lookup:
     async def vectors(self, ask: Embed) -> Vectors:
         """By the embedding that new indexes are made with."""
         encoder = (await self.searching.engine_of("")).encoder
-        async with self.embeds:
-            rows = await encoder.embed(ask.texts)
+        rows = await encoder.embed(ask.texts)
         tokens = sum(map(estimated_tokens, ask.texts))
         return Vectors(model=encoder.embedding_name, dimensions=rows.shape[1], values=rows.astype("<f4").tobytes(), tokens=tokens)
 

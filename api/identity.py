@@ -22,16 +22,14 @@ NOT_VALID = "the API key is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may; ``api_key_id``
-    names the key of a program.
-    """
+    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may."""
 
     account_id: str
     tenant: str
     role: AccountRole
     tier: Tier
     scopes: frozenset[Scope] | None = None
-    api_key_id: str = ""
+    key_id: str = ""  # of the API key that it is
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -119,8 +117,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None, api_key_id: str = "") -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes, api_key_id)
+def _as_caller(account: Account, scopes: frozenset[Scope] | None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id)
 
 
 def key_text(credential_id: str, secret: str) -> str:

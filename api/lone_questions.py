@@ -82,7 +82,7 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> Reply:
         asked_at=ports.clock.now(),
         door=asked.door,
         sampling=asked.sampling,
-        api_key_id=caller.api_key_id,
+        api_key_id=caller.key_id,
     )
     await ports.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
     location = Location(conversation_id, begin.partition, begin.offset, message_id)

@@ -30,7 +30,7 @@ from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
 
 DAY_S = 86_400
-BRIEF_MESSAGE_S = DAY_S  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
+BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
 USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
 
 

@@ -104,22 +104,25 @@ async def _chunks(request: ApiRequest, reply: Reply, chunks: Chunks, begun: list
     try:
         async with aclosing(told):
             yield chunks.begin()
-            for frame in begun:
-                over = over or frame.terminal
-                yield chunks.tell(frame)
-            async for frame in told:
+            async for frame in _after(begun, told):
                 over = over or frame.terminal
                 if said := chunks.tell(frame):
                     yield said
                 if chunks.ended:
                     return
-            if not chunks.ended:
-                yield chunks.break_off("this process is stopping")
+            yield chunks.break_off("this process is stopping")
     except ClawError as error:  # the head of the response is out: the stream itself has to say it
         yield chunks.fail(error.problem())
     finally:
         if not over:
             await _stop(request, reply)
+
+
+async def _after(begun: list[Frame], told: Frames) -> Frames:
+    for frame in begun:
+        yield frame
+    async for frame in told:
+        yield frame
 
 
 async def _attended(request: ApiRequest, reply: Reply, told: Frames, work: Coroutine[Any, Any, T]) -> T:

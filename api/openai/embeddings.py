@@ -41,7 +41,7 @@ async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]
     async def some(first: int) -> Vectors:
         caller = request.user
         async with places:
-            ask = Embed(texts=texts[first : first + EMBED_TEXTS_MAX], user_id=caller.account_id, api_key_id=caller.api_key_id)
+            ask = Embed(texts=texts[first : first + EMBED_TEXTS_MAX], user_id=caller.account_id, api_key_id=caller.key_id)
             return await inquiries.vectors(request, ask)
 
     asking = [asyncio.create_task(some(first)) for first in range(0, len(texts), EMBED_TEXTS_MAX)]

@@ -12,7 +12,7 @@ from litestar.openapi import ResponseSpec
 
 from api import problems
 from schemas.bodies.openai import ErrorAnswer, ErrorBody
-from schemas.errors import Problem
+from schemas.errors import FieldError, Problem
 
 ROOT = "/v1/"
 THEIR_CODES = {"unauthenticated": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}  # what clients compare with
@@ -34,12 +34,16 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
 
 def body(problem: Problem) -> ErrorAnswer:
     """The problem as OpenAI's clients read one. ``param`` is the first field at fault, the message names all of them."""
-    fields = [f"{error.field}: {error.detail}" + (f" (accepted: {error.limit})" if error.limit else "") for error in problem.errors]
+    fields = [f"{error.field}: {error.detail}" + _accepted(error) for error in problem.errors]
     message = f"{problem.title}. {'; '.join(fields) or problem.detail}"
     named = problem.errors[0].field if problem.errors else ""
     kind = "server_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
     kind = TYPES.get(HTTPStatus(problem.status), kind)
     return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=THEIR_CODES.get(problem.code, problem.code)))
+
+
+def _accepted(error: FieldError) -> str:
+    return "" if not error.limit or error.limit in error.detail else f" (accepted: {error.limit})"
 
 
 def _spec(description: str) -> ResponseSpec:

@@ -79,12 +79,13 @@ async def test_completion(house: House, ada: Person, client: openai.AsyncOpenAI,
     assert completion.system_fingerprint
     (choice,) = completion.choices
     assert (choice.finish_reason, choice.message.role, choice.message.content) == ("stop", "assistant", "25 days [1].")
-    (annotation,) = choice.message.annotations or ()
-    place = annotation.url_citation
+    assert choice.message.annotations is not None
+    (annotation,) = choice.message.annotations
+    place, citation = annotation.url_citation, annotation.model_dump()["citation"]
     assert (annotation.type, place.title, "25 days [1]."[place.start_index : place.end_index]) == ("url_citation", "rules", "[1]")
     assert place.url == f"/api/v1/knowledge/{ada.base}/documents/rules"
-    assert annotation.citation["quote"] in LEAVE  # type: ignore[attr-defined]
-    assert annotation.citation["version"] == 3  # type: ignore[attr-defined]
+    assert citation["quote"] in LEAVE
+    assert citation["version"] == 3
     assert completion.usage is not None
     assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens > 0
     reply = completion.id.removeprefix("chatcmpl-")
@@ -92,7 +93,7 @@ async def test_completion(house: House, ada: Person, client: openai.AsyncOpenAI,
     assert [charge.prompt_tokens for charge in charges] == [completion.usage.prompt_tokens]
     assert charges[0].api_key_id
     kept = (await ada.call("GET", f"/knowledge/queries/{reply}")).json()
-    assert (kept["state"], kept["answer"], kept["citations"]) == ("complete", "25 days [1].", [annotation.citation])  # type: ignore[attr-defined]
+    assert (kept["state"], kept["answer"], kept["citations"]) == ("complete", "25 days [1].", [citation])
     assert (await ada.call("GET", "/conversations")).json()["items"] == []
     assert reply not in {event.subject for event in await everything_on(house, MESSAGES_CHANGED)}
 
