@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import uuid
+from typing import Any
 
 import openai
 
@@ -105,7 +106,7 @@ async def test_the_official_openai_client_is_answered(up, client):
     """Unchanged: only its base URL is another one."""
     await client.submit("note", "The windmill of Nebel was built in 1771.")
     await client.indexed("note")
-    question = [{"role": "user", "content": "When was the windmill of Nebel built?"}]
+    question: list[Any] = [{"role": "user", "content": "When was the windmill of Nebel built?"}]
     key = client.headers["Authorization"].removeprefix("Bearer ")
     async with openai.AsyncOpenAI(base_url=f"{up.url}/v1", api_key=key, max_retries=0) as official:
         whole = await official.chat.completions.create(model="claw", messages=question)
