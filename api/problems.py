@@ -28,19 +28,13 @@ log = structlog.get_logger(__name__)
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The error as a problem."""
-    problem, headers = told(request, error)
-    return Response(_body(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=headers)
-
-
-def told(request: Request[Any, Any, Any], error: Exception) -> tuple[Problem, dict[str, str]]:
-    """What the caller is told of an error, and the headers that go with it; logs what they are not told."""
+    """The exception handler of the whole application."""
     failure = error if isinstance(error, ClawError) else _translated(error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         problem = _reported(request, error, problem)
     problem = msgspec.structs.replace(problem, request_id=request_id_of(request.scope))
-    return problem, _headers(error, problem)
+    return Response(_body(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
 
 
 def _body(problem: Problem) -> bytes:

@@ -15,21 +15,27 @@ from schemas.bodies.openai import ErrorAnswer, ErrorBody
 from schemas.errors import FieldError, Problem
 
 ROOT = "/v1/"
-THEIR_CODES = {"unauthenticated": "invalid_api_key", "rate_limited": "rate_limit_exceeded"}  # what clients compare with
+THEIR_CODES = {
+    "unauthenticated": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+    "quota_exceeded": "insufficient_quota",
+}  # what clients compare with
 TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
     HTTPStatus.FORBIDDEN: "permission_error",
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
 }
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Problem).decode
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application: below ``/v1`` in OpenAI's words, elsewhere a problem."""
+    told = problems.answer(request, error)
     if not request.scope["path"].startswith(ROOT):
-        return problems.answer(request, error)
-    problem, headers = problems.told(request, error)
-    return Response(_encode(body(problem)), status_code=problem.status, media_type="application/json", headers=headers)
+        return told
+    said = _encode(body(_decode(told.content)))
+    return Response(said, status_code=told.status_code, media_type="application/json", headers=dict(told.headers))
 
 
 def body(problem: Problem) -> ErrorAnswer:
