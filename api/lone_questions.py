@@ -104,6 +104,19 @@ async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message
     return Reply(reply_id, conversation_id, ids.derived("lone-question", reply_id), location), message
 
 
+async def readable(request: ApiRequest, reply_id: str) -> Reply:
+    """A reply to stream: with Redis down one that was asked for here will do."""
+    try:
+        reply, _ = await find_reply(request, reply_id)
+    except Unavailable:
+        caller, conversation_id = request.user, conversation_of(request.user, reply_id)
+        location = request.ports.running.locations.get((caller.tenant, reply_id), STALE_S)
+        if location is None or location.conversation_id != conversation_id:
+            raise
+        return Reply(reply_id, conversation_id, location.message_id, location)
+    return reply
+
+
 async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[Frame, None]:
     """The reply's frames from the beginning, to its terminal one; Unavailable("overloaded") when that does not come.
 

@@ -14,7 +14,7 @@ from api.access import knowledge_base
 from api.answers import answered
 from api.documentation import EVENTS, PROBLEMS
 from api.gate import CHAT
-from api.lone_questions import LoneQuestion, ask_alone, check_question, find_reply, frames, raised
+from api.lone_questions import LoneQuestion, ask_alone, check_question, find_reply, frames, raised, readable
 from api.replies import Accepted, Reply, check_room, relayed
 from api.requests import ApiRequest
 from api.sse import EventStream, encoded, wants_events
@@ -73,7 +73,7 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
 async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
     check_room(request.ports)
-    reply, _ = await find_reply(request, str(reply_id))
+    reply = await readable(request, str(reply_id))
     return EventStream(relayed(request.ports, request.user, reply, request.headers.get("last-event-id")))
 
 

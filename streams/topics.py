@@ -167,7 +167,7 @@ CREDENTIALS_CHANGED = Topic(
     private=True,
 )
 USAGE_RECORDED = Topic(
-    "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate",), "Tokens spent, once per reply.", 90 * DAY_MS
+    "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate", "lookup"), "Tokens spent, once per reply.", 90 * DAY_MS
 )
 FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)
 DEAD_LETTERS = Topic(

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
-import numpy as np
 import openai
 import pytest
 import pytest_asyncio
 
 from adapters.models.openai import OpenAIModel
 from benchmarks.stub_provider import StubProvider, serving
-from schemas import model_names
 from schemas.chats import Sampling, Turn
 from streams.topics import MESSAGES_CHANGED, USAGE_RECORDED
 from tests.agents.index import Library
@@ -28,7 +26,6 @@ from tests.models.sample import KEY, model_settings
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LEAVE = "Everybody has 25 days of leave a year."
 ASK: list[Any] = [{"role": "user", "content": "How many days of leave?"}]
-EMBEDDING = model_names.EMBEDDING["local"][0]
 
 
 class Stub:
@@ -277,54 +274,6 @@ async def test_the_clients_own_retry_asks_once(house: House, client: openai.Asyn
     completion = await retrying.chat.completions.create(model="claw", messages=ASK, extra_headers=key)
     assert completion.choices[0].message.content == "25 days [1]."
     assert (tries, stub.provider.stats.requests) == (1, before + 1)
-
-
-async def test_models(client: openai.AsyncOpenAI):
-    listed = [model.id async for model in await client.models.list()]
-    assert listed == ["claw", "local", "claw-embedding", EMBEDDING]
-    for name in listed:
-        assert (await client.models.retrieve(name)).id == name
-    with pytest.raises(openai.NotFoundError):
-        await client.models.retrieve("BAAI/bge-m3")
-
-
-async def test_embeddings(house: House, ada: Person, client: openai.AsyncOpenAI, library: Library):
-    """The same numbers in both encodings, those of the index; counted and charged; in order over many batches."""
-    texts = [f"Paragraph {n} of the rules." for n in range(40)]
-    packed = await client.embeddings.create(model="claw-embedding", input=texts)  # the client asks for base64 by itself
-    plain = await client.embeddings.create(model=EMBEDDING, input=texts, encoding_format="float")
-    expected = await library.engines[""].encoder.embed(texts)
-    assert np.allclose([row.embedding for row in packed.data], expected)
-    assert np.allclose([row.embedding for row in plain.data], expected)
-    assert [row.index for row in plain.data] == list(range(40))
-    single = await client.embeddings.create(model=EMBEDDING, input=texts[0], dimensions=256)
-    assert np.allclose(single.data[0].embedding, expected[0])
-    assert plain.usage.prompt_tokens == plain.usage.total_tokens > 40
-    charged = [event.data for event in await everything_on(house, USAGE_RECORDED) if event.subject == ada.user["id"]]
-    assert len(charged) == 2 * 3 + 1
-    assert sum(charge.prompt_tokens for charge in charged) == sum(each.usage.prompt_tokens for each in (packed, plain, single))
-    assert {charge.purpose for charge in charged} == {"embedding"}
-    assert {charge.model for charge in charged} == {EMBEDDING}
-    assert all(charge.api_key_id for charge in charged)
-
-
-@pytest.mark.parametrize(
-    ("body", "error", "param"),
-    [
-        ({"input": ""}, openai.UnprocessableEntityError, "input"),
-        ({"input": []}, openai.UnprocessableEntityError, "input"),
-        ({"input": [1, 2]}, openai.UnprocessableEntityError, "input"),
-        ({"input": [[1, 2]]}, openai.UnprocessableEntityError, "input"),
-        ({"input": ["x" * 8_001]}, openai.UnprocessableEntityError, "input[0]"),
-        ({"input": ["x"] * 257}, openai.UnprocessableEntityError, "input"),
-        ({"dimensions": 64}, openai.BadRequestError, "dimensions"),
-        ({"model": "claw"}, openai.NotFoundError, "model"),
-    ],
-)
-async def test_what_is_not_embedded(client: openai.AsyncOpenAI, body: dict[str, Any], error: type[openai.APIStatusError], param: str):
-    with pytest.raises(error) as refused:
-        await client.embeddings.create(**({"model": "claw-embedding", "input": "x"} | body))
-    assert refused.value.param == param
 
 
 async def test_documented(house: House):
