@@ -57,6 +57,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     if not data.stream:
         return answered(completion(head, await _whole(request, reply, told)))
     begun = await _attended(request, reply, told, _begun(told))
+    _check(begun[-1])
     include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
     return EventStream(_chunks(request, reply, Chunks(head, include_usage=include_usage), begun, told))
 
@@ -64,6 +65,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
 async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> Whole:
     """The answer at its end; raises what it failed with."""
     end = await _attended(request, reply, told, _end(told))
+    _check(end)
     if end.event == "cancelled":
         raise Unavailable("answer_interrupted", "the answer was cancelled")
     return msgspec.json.decode(end.data, type=Whole)
@@ -72,7 +74,7 @@ async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> Whole:
 async def _end(told: Frames) -> Frame:
     async for frame in told:
         if frame.terminal:
-            return _unless_failed(frame)
+            return frame
     raise _stopping()
 
 
@@ -82,16 +84,16 @@ async def _begun(told: Frames) -> list[Frame]:
     """
     begun: list[Frame] = []
     async for frame in told:
-        begun.append(_unless_failed(frame))
+        begun.append(frame)
         if frame.event != "retrieved":
             return begun
     raise _stopping()
 
 
-def _unless_failed(frame: Frame) -> Frame:
+def _check(frame: Frame) -> None:
+    """Raises what the reply failed with."""
     if frame.event == "failed":
         raise raised(msgspec.json.decode(frame.data, type=Problem))
-    return frame
 
 
 def _stopping() -> Unavailable:
@@ -128,18 +130,21 @@ async def _after(begun: list[Frame], told: Frames) -> Frames:
 async def _attended(request: ApiRequest, reply: Reply, told: Frames, work: Coroutine[Any, Any, T]) -> T:
     """The outcome of ``work``, which reads ``told``, as long as the client is there to hear of it; without it the reply is stopped."""
     working, gone = asyncio.create_task(work), asyncio.create_task(disconnected(request.receive))
+    heard = False
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Refused("invalid_request", "the connection closed before the answer was there")
+        outcome = working.result()
+        heard = True
+        return outcome
     finally:
         gone.cancel()
-        if not working.done():
+        if not heard:
             working.cancel()
             await asyncio.wait((working,))
             await told.aclose()
             await _stop(request, reply)
-    if working.cancelled():
-        raise Refused("invalid_request", "the connection closed before the answer had begun")
-    return working.result()
 
 
 async def _stop(request: ApiRequest, reply: Reply) -> None:

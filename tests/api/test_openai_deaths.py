@@ -8,6 +8,7 @@ import openai
 import pytest
 import pytest_asyncio
 
+from api import lone_questions
 from streams.topics import CHATS_ASKED
 from tests.api.agents import Speaker
 from tests.api.doors import broken_off, client_of, everything_on
@@ -88,3 +89,21 @@ async def test_a_failure_has_its_status(house: House, ada: Person, client: opena
     with pytest.raises(openai.InternalServerError) as failed:
         await asking
     assert (failed.value.status_code, failed.value.code) == (502, "model_unavailable")
+
+
+async def test_an_answer_that_never_ends_is_given_up_and_stopped(
+    house: House, ada: Person, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
+):
+    """503 with a time to come back; whoever answers hears that nobody waits any more."""
+    monkeypatch.setattr(lone_questions, "WAITING_S", -house.settings.model.total_timeout_s)
+    asking = asyncio.create_task(client.chat.completions.create(model="claw", messages=ASK))
+    speaker = await asked(house, ada)
+    await speaker.started()
+    with pytest.raises(openai.InternalServerError) as failed:
+        await asking
+    assert (failed.value.status_code, failed.value.code) == (503, "overloaded")
+    assert failed.value.response.headers["retry-after"]
+    assert await house.ports.turns.cancelled(speaker.tenant, speaker.reply)
+    async with asyncio.timeout(10):
+        while house.ports.running.streams:
+            await asyncio.sleep(0.01)
