@@ -22,7 +22,9 @@ from api import (
     health,
     indexes,
     knowledge,
+    openai,
     progress,
+    query,
     rate_limits,
     search,
     uploads,
@@ -32,7 +34,7 @@ from api.documentation import asyncapi_route, openapi
 from api.envelope import Envelope
 from api.gate import Gate
 from api.metrics import Metrics
-from api.problems import answer
+from api.openai.errors import answer
 from api.requests import ApiRequest
 from schemas.settings import Settings
 from streams.addresses import trusted_networks
@@ -60,6 +62,7 @@ def create_app(settings: Settings) -> Litestar:
         documents,
         uploads,
         search,
+        query,
         progress,
         indexes,
         dead_letters,
@@ -68,6 +71,7 @@ def create_app(settings: Settings) -> Litestar:
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in areas]),
+            openai.router(),
             health.router(),
             asyncapi_route(settings),
         ],

@@ -67,7 +67,7 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
             if reserved:
-                await _release(request, reply_id)
+                await ports.limiting.give_back(caller, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s)
     said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
@@ -111,13 +111,6 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         await ports.turns.close(tenant, conversation_id, reply_id)
     except Unavailable:
         return  # it ends by its age
-
-
-async def _release(request: ApiRequest, reply_id: str) -> None:
-    try:
-        await request.ports.limiting.release(request.user, reply_id)
-    except Unavailable:
-        return  # the place is free by its age
 
 
 async def _spot(request: ApiRequest, conversation_id: str, wish: Wish, message_id: str) -> Spot:
