@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 
 from api.access import conversation, searched
+from api.estimates import Queue
 from api.replies import Reply, followed
 from api.requests import ApiRequest
 from api.running import STALE_S, bounded
@@ -22,17 +23,21 @@ TURN_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that the log has; ``place`` of its message."""
+    """A question that the log has; ``place`` of its message, ``queue`` of what waits before it, when that is known."""
 
     message: Message
     reply: Reply
     written: MessageChanged
     place: Place
+    queue: Queue | None = None
 
 
 async def ask(request: ApiRequest, conversation_id: str, content: str) -> Asked:
-    """Put a question on the log. Refused("conversation_busy") while another reply is open; Unavailable when the log does not take it."""
+    """Put a question on the log. Refused("conversation_busy") while another reply is open; Unavailable when the log does not take it, or
+    when too many questions wait already ("overloaded": nothing was written).
+    """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    queue = await ports.estimates.of_new_question()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
@@ -57,7 +62,7 @@ async def ask(request: ApiRequest, conversation_id: str, content: str) -> Asked:
     ports.running.said((caller.tenant, found.id), Turn("user", content), limits.history_messages_max, limits.history_bytes_max)
     if alone:
         ports.running.beside(followed(ports, caller, reply))
-    return Asked(written.data, reply, written, place)
+    return Asked(written.data, reply, written, place, queue)
 
 
 async def _take_turn(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:

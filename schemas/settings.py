@@ -136,6 +136,9 @@ class Limits(Section, frozen=True, kw_only=True):
     message_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longest question.")] = 8_000
     history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
     history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
+    chat_wait_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+    ] = 30.0
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
