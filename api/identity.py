@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from adapters.tokens import Tokens
@@ -29,6 +30,7 @@ class Caller:
     role: AccountRole
     tier: Tier
     scopes: frozenset[Scope] | None = None
+    expires_at: datetime | None = None  # of the credential; None when it ends only by being revoked
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -64,11 +66,12 @@ class Identities:
 
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
+        expires_at = datetime.fromtimestamp(claims.exp, UTC)
         try:
             account = await self._account(claims.sub)
         except Unavailable:  # the signature still says who this is
-            return Caller(claims.sub, claims.tenant, claims.role, claims.tier)
-        return _as_caller(account, None)
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, None, expires_at)
+        return _as_caller(account, None, expires_at)
 
     async def _by_key(self, key: str) -> Caller:
         credential_id, secret = split_key(key)
@@ -79,7 +82,7 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes))
+        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes), credential.expires_at)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -116,8 +119,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None) -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes)
+def _as_caller(account: Account, scopes: frozenset[Scope] | None, expires_at: datetime | None) -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, expires_at)
 
 
 def key_text(credential_id: str, secret: str) -> str:

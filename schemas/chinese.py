@@ -5,6 +5,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "validation_failed": ("有字段不合要求", "请改正 errors 中列出的字段。"),
     "body_too_large": ("请求体过大", "请减少内容，或分几次发送。"),
     "unsupported_media_type": ("不接受这种内容类型", "请使用列出的类型之一。"),
+    "credential_in_url": ("URL 中含有凭证", "请放在第一帧或子协议中发送；并更换该凭证。"),
     "not_found": ("这里没有所请求的对象", "请检查标识以及它所属的账户。"),
     "method_not_allowed": ("此处不提供该方法", "请参阅 /schema。"),
     "idempotency_conflict": ("该 Idempotency-Key 已用于另一个请求体", "新的请求请使用新的键。"),

@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.sections import Secret, Section
+from schemas.socket_settings import Sockets
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
 
@@ -231,6 +232,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: Index = Index()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    socket: Sockets = Sockets()
     model: Model = Model()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()

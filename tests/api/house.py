@@ -14,6 +14,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.ports import Ports
+from ops import websockets
 from schemas.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -69,7 +70,14 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""
     app = create_app(settings)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, lifespan="on", log_config=None, ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="on",
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        **websockets.options(settings.socket),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
