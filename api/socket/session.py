@@ -22,6 +22,7 @@ from api.ports import Ports
 from api.problems import told
 from api.requests import ApiRequest
 from api.socket import frames
+from api.socket.credential import Credential
 from api.socket.pace import Pace
 from api.socket.requests import answer_of, request_of
 from api.sse import EventStream
@@ -31,7 +32,6 @@ from streams.relay import HEARTBEAT, Frame
 
 BEAT_S = 5.0  # between two looks at the clock and at the credential: a revoked key is out within this and a second
 AUTHENTICATE_S = 10.0  # to say who is calling
-EXPIRING_S = 60.0  # how long ahead the end of a credential is announced
 HEARTBEAT_S = 10.0  # no connection is silent for longer
 TASKS_SPARE = 32  # answers that may wait to be sent beside the frames in work; beyond that no frame is read
 CLOSE_S_MAX = 2.0  # for a last word to a client that may not be reading
@@ -65,9 +65,8 @@ class Session:
 
     def __init__(self, socket: WebSocket[Any, Any, Any], ports: Ports, authorization: str) -> None:
         self._socket, self._ports, self._settings = socket, ports, ports.settings.socket
-        self._authorization = authorization
-        self._caller: Caller | None = None
-        self._announced: datetime | None = None  # the end of a credential that the client was told of
+        self._offered = authorization
+        self._credential = Credential(ports)
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: dict[str, asyncio.Task[None]] = {}  # frames in work, by their ids
         self._freed = asyncio.Event()
@@ -82,7 +81,7 @@ class Session:
 
     async def run(self) -> None:
         """From the accepted handshake to the end of the connection."""
-        verdict = await self._admitted() if self._authorization else None
+        verdict = await self._admitted() if self._offered else None
         lives = [asyncio.create_task(each, name="socket") for each in (self._read(), self._live())] if verdict is None else []
         try:
             if lives:
@@ -90,8 +89,7 @@ class Session:
                 verdict = self._verdict(next(iter(done)))
         finally:
             await self._end([*lives, *self._tasks])
-            if self._caller is not None:
-                self._count(-1)
+            self._credential.release()
         if verdict is not None:
             await self._close(verdict)
 
@@ -153,14 +151,14 @@ class Session:
             self._begin(frame)
 
     def _begin(self, frame: ClientFrame) -> None:
-        if self._caller is None:
+        if self._credential.caller is None:
             raise Refused("unauthenticated", "send `authenticate` first")
         if frame.id in self._open:
             raise Refused("validation_failed", errors=(FieldError("id", "names a frame that is still in work", "an id of its own"),))
         if len(self._open) >= self._settings.subscriptions_max:
             detail = f"a connection has at most {self._settings.subscriptions_max} frames in work; leave some"
             raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_subscriptions")
-        request = request_of(self._socket, frame, self._authorization, self._frames)
+        request = request_of(self._socket, frame, self._credential.authorization, self._frames)
         task = self._open[frame.id] = self._spawn(self._worked(request, frame))
         task.add_done_callback(lambda _: self._open.pop(frame.id, None))
 
@@ -176,9 +174,10 @@ class Session:
     async def _admitted(self) -> Verdict | None:
         """Of the credential that came with the handshake."""
         try:
-            await self._identify(self._authorization)
+            caller = await self._credential.take(self._offered)
         except ClawError as error:
             return await self._refused(error)
+        self._answer(_welcome("", caller))
         return None
 
     async def _authenticate(self, frame: Authenticate) -> None:
@@ -186,29 +185,8 @@ class Session:
         decision = await limiting.decide(address, None, self._socket.scope["path"])  # guessing is limited here as well
         if not decision.allowed:
             raise limiting.refusal(decision)
-        caller = await self._identify(f"Bearer {frame.token}")
-        self._answer(frames.answer(frame.id, "authenticated", frames.encoded(Authenticated(caller.account_id, caller.expires_at))))
-
-    async def _identify(self, authorization: str) -> Caller:
-        """Take the credential; raises Refused when it is none, another account's, or of an account with too many connections."""
-        caller = await self._ports.identities.caller(authorization)
-        if self._caller is None:
-            if self._ports.running.sockets[caller.account_id] >= self._settings.per_user_max:
-                detail = f"an account has at most {self._settings.per_user_max} connections"
-                raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_connections")
-            self._caller = caller
-            self._count(1)
-        elif (caller.tenant, caller.account_id) != (self._caller.tenant, self._caller.account_id):
-            raise Refused("forbidden", "this connection is another account's; open one for this")
-        self._caller, self._authorization, self._announced = caller, authorization, None
-        return caller
-
-    def _count(self, step: int) -> None:
-        assert self._caller is not None
-        sockets = self._ports.running.sockets
-        sockets[self._caller.account_id] += step
-        if not sockets[self._caller.account_id]:
-            del sockets[self._caller.account_id]
+        caller = await self._credential.take(f"Bearer {frame.token}")
+        self._answer(_welcome(frame.id, caller))
 
     # time
 
@@ -217,22 +195,21 @@ class Session:
         while True:
             if (verdict := await self._judged()) is not None:
                 return verdict
-            self._announce()
+            if (expires_at := self._credential.ending()) is not None:
+                self._answer(frames.notice("expiring", Expiring(expires_at)))
             if self._now_s - self._said_s >= HEARTBEAT_S and not self._sending.locked():
                 self._answer(frames.notice("heartbeat"))
             await asyncio.sleep(self._pause_s())
 
     async def _judged(self) -> Verdict | None:
-        if self._caller is None:
+        if self._credential.caller is None:
             return Verdict(UNAUTHENTICATED, "no credential came") if self._now_s - self._began_s >= AUTHENTICATE_S else None
         if not self._open and self._now_s - self._heard_s >= self._settings.idle_s:
             return Verdict(IDLE, "nothing was read or said")
         try:
-            self._caller = await self._ports.identities.caller(self._authorization)
+            await self._credential.check()
         except Refused as error:
             return await self._refused(error)
-        except Unavailable:
-            return None  # nobody can tell; the next look will
         return None
 
     async def _refused(self, error: ClawError) -> Verdict:
@@ -244,21 +221,12 @@ class Session:
             return Verdict(LATER, error.code)
         return Verdict(TOO_MUCH if error.code == "rate_limited" else UNAUTHENTICATED, error.code)
 
-    def _announce(self) -> None:
-        expires_at = None if self._caller is None else self._caller.expires_at
-        if expires_at is not None and expires_at != self._announced and self._left_s(expires_at) <= EXPIRING_S:
-            self._announced = expires_at
-            self._answer(frames.notice("expiring", Expiring(expires_at)))
-
     def _pause_s(self) -> float:
         """A beat, or less when the credential or the patience ends before."""
-        if self._caller is None:
+        if self._credential.caller is None:
             return min(BEAT_S, max(0.0, self._began_s + AUTHENTICATE_S - self._now_s))
-        expires_at = self._caller.expires_at
-        return BEAT_S if expires_at is None else min(BEAT_S, max(0.0, self._left_s(expires_at)) + 0.01)
-
-    def _left_s(self, expires_at: datetime) -> float:
-        return (expires_at - self._ports.clock.now()).total_seconds()
+        left_s = self._credential.left_s
+        return BEAT_S if left_s is None else min(BEAT_S, left_s + 0.01)
 
     # answers and events out
 
@@ -315,6 +283,10 @@ class Session:
             with suppress(OSError, WebSocketDisconnect):  # it has gone, which the reading task hears of
                 await self._socket.send({"type": "websocket.send", "text": text.decode(), "bytes": None})
         self._said_s = self._now_s
+
+
+def _welcome(frame_id: str, caller: Caller) -> bytes:
+    return frames.answer(frame_id, "authenticated", frames.encoded(Authenticated(caller.account_id, caller.expires_at)))
 
 
 async def _outlived(task: asyncio.Task[Any]) -> None:
