@@ -28,6 +28,7 @@ class House:
     app: Litestar
     client: httpx.AsyncClient
     settings: Settings
+    server: uvicorn.Server
 
     @property
     def ports(self) -> Ports:
@@ -87,7 +88,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield House(app, client, settings)
+            yield House(app, client, settings, server)
     finally:
         server.should_exit = True
         await serving
