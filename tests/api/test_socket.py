@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,6 +12,7 @@ import msgspec
 import pytest
 
 from api.socket import session as session_module
+from schemas.bodies.socket import FRAMES
 from schemas.socket_settings import Sockets
 from streams.topics import CHATS_ASKED
 from tests.api.agents import Speaker, first_event
@@ -266,6 +269,22 @@ async def test_silence_is_filled_and_ends(api_settings, monkeypatch):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.8):
                     await wire.closed()
+
+
+async def test_the_page_says_it_all():
+    """Every frame, setting, rule and close code stands in docs/socket.md."""
+    page = _page()
+    assert {kind for kind in FRAMES if f"| `{kind}` |" in page} == set(FRAMES)
+    settings = {Sockets.prefix + field.name.upper() for field in msgspec.structs.fields(Sockets)}
+    assert {name for name in settings if name in page} == settings
+    codes = (session_module.UNAUTHENTICATED, session_module.IDLE, session_module.TOO_MUCH, session_module.BROKEN, session_module.LATER)
+    assert [code for code in codes if str(code) not in page] == []
+    for example in re.findall(r"^\{.*\}$", page, re.MULTILINE):
+        assert {"id", "type"} <= json.loads(example).keys()
+
+
+def _page() -> str:
+    return (Path(__file__).resolve().parents[2] / "docs" / "socket.md").read_text(encoding="utf-8")
 
 
 def _with_sockets(settings: Any, **sockets: Any) -> Any:
