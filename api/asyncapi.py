@@ -1,5 +1,5 @@
-"""The topics and the WebSocket as an AsyncAPI 3.0 document, generated from ``streams.topics`` and the frames' structs: what is served cannot
-differ from what is written.
+"""The topics and the WebSocket as an AsyncAPI 3.0 document, generated from ``streams.topics`` and the structs of frames: what is served
+cannot differ from what is written.
 """
 
 from typing import Any

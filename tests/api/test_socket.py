@@ -17,7 +17,7 @@ from schemas.socket_settings import Sockets
 from streams.topics import CHATS_ASKED
 from tests.api.agents import Speaker, first_event
 from tests.api.conftest import with_limits
-from tests.api.house import House, Person, collected, opened
+from tests.api.house import House, Person, collected, events, opened
 from tests.api.sockets import Wire, connected
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -67,6 +67,30 @@ async def test_resumes_exactly_after_any_event_on_another_connection(house: Hous
             assert [each["event_id"] for each in await wire.stream(frame)] == [each["event_id"] for each in events[index:]]
         whole = await wire.send("read", conversation_id=conversation, reply_id=reply)
         assert names(await wire.stream(whole)) == names(events)
+
+
+async def test_begun_here_read_on_on_another_replica_while_it_is_written(house: House, ada: Person):
+    """From a second device, over the other door: the frames there go on exactly where the event stream here was left."""
+    async with opened(house.settings) as replica:
+        conversation = await ada.conversation()
+        path = f"/api/v1/conversations/{conversation}/messages"
+        headers = ada.headers | {"accept": "text/event-stream"}
+        async with house.client.stream("POST", path, json={"content": "Days?"}, headers=headers) as answer:
+            here = events(answer)
+            accepted = await anext(here)
+            reply = accepted.data["reply_id"]
+            speaker = Speaker(house, ada, conversation, reply)
+            await speaker.started()
+            await speaker.extended(1, "25 ")
+            seen = [await anext(here) for _ in range(2)]
+            async with connected(replica, ada) as wire:
+                frame = await wire.send("read", conversation_id=conversation, reply_id=reply, last_event_id=seen[-1].id)
+                await speaker.extended(2, "days")
+                await speaker.completed("25 days")
+                there = await wire.stream(frame)
+            rest = [each async for each in here]
+    assert [(each["event_id"], each["event"], each["data"]) for each in there] == [(each.id, each.event, each.data) for each in rest]
+    assert names(there) == ["delta", "completed"]
 
 
 async def test_the_clients_message_id_asks_once_whatever_the_door(house: House, ada: Person):
