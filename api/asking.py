@@ -47,16 +47,19 @@ async def ask(request: ApiRequest, conversation_id: str, content: str) -> Asked:
         searched(ports, caller, found.knowledge_base_ids),
         _history(request, found.id, message_id),
     )
-    on_the_log = False
+    on_the_log = reserved = False
     try:
+        reserved = await ports.limiting.reserve(caller, reply_id, (content, found.system_prompt, *(turn.content for turn in history)))
         location = Location(found.id, begin.partition, begin.offset, message_id)
         written = await _message(request, found, message_id, content)
-        question = await _question(request, found, written.data, reply_id, location, bases, history)
+        question = await _question(request, found, written.data, reply_id, location, bases, history, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), _remember(request, reply_id, location))
         on_the_log = True
     finally:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
+            if reserved:
+                await _release(request, reply_id)
     reply = Reply(reply_id, found.id, message_id, location, began_s)
     limits = ports.settings.limits
     ports.running.said((caller.tenant, found.id), Turn("user", content), limits.history_messages_max, limits.history_bytes_max)
@@ -89,6 +92,13 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         await ports.turns.close(tenant, conversation_id, reply_id)
     except Unavailable:
         return  # it ends by its age
+
+
+async def _release(request: ApiRequest, reply_id: str) -> None:
+    try:
+        await request.ports.limiting.release(request.user, reply_id)
+    except Unavailable:
+        return  # the place is free by its age
 
 
 async def _history(request: ApiRequest, conversation_id: str, message_id: str) -> tuple[Turn, ...]:
@@ -137,6 +147,8 @@ async def _question(
     location: Location,
     bases: tuple[str, ...],
     history: tuple[Turn, ...],
+    *,
+    reserved: bool,
 ) -> ChatAsked:
     data = Question(
         conversation_id=found.id,
@@ -149,6 +161,8 @@ async def _question(
         history=history,
         reply_partition=location.partition,
         asked_at=message.created_at,
+        api_key_id=request.user.key_id,
+        reserved=reserved,
     )
     return await request.event(ChatAsked, found.id, data)
 

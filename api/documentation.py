@@ -91,6 +91,7 @@ def openapi() -> OpenAPIConfig:
             Tag(name="retrieval", description="What is in the index."),
             Tag(name="indexes", description="How an index is made, and its rebuild."),
             Tag(name="tasks", description="Work that was started, and what of it failed for good."),
+            Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

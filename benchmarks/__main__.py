@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, start, streams, updates
+from benchmarks import book, bulk, chat, documents, idle, limiter, start, streams, updates
 from benchmarks.figures import keep, show
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "bulk": bulk.run,
     "book": book.run,
     "idle": idle.run,
+    "limiter": limiter.run,
 }
 
 

@@ -20,7 +20,7 @@ from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model
 from adapters.redis import Client
 from adapters.sources import Sources, file_of
-from agents import meter, project
+from agents import meter, project, tally
 from agents.admit import Admit
 from agents.embed import Embed
 from agents.generate import Generate
@@ -39,6 +39,7 @@ from streams import topics
 from streams.agent import Agent, Lane, Outgoing, Publisher
 from streams.clock import SystemClock
 from streams.counters import CounterFeed
+from streams.decisions import DecisionFeeds, DecisionTables, changes_in
 from streams.engines import Engines
 from streams.express import Express
 from streams.gaps import GapReader
@@ -46,6 +47,7 @@ from streams.inbox import Sizes
 from streams.mirror import Mirror
 from streams.open_documents import OpenDocuments
 from streams.reconcile import Reconciler
+from streams.reservations import reservations
 from streams.searching import Searching
 from streams.shelves import Shelves
 from streams.turns import CancelWatch, Turns
@@ -159,8 +161,17 @@ def tables(parts: Parts) -> Lane:
     )
     route = Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of)
     underway = OpenDocuments(redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(settings.kafka))
-    agents = (incoming.agent(inboxes), route.agent(), project.agent(views, underway), meter.agent(feed))
-    started = (feed, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
+    decided = DecisionTables(redis, prefix, topics.LIMITS_DECIDED.partitions(settings.kafka))
+    gaps = GapReader(settings.kafka, topics.LIMITS_DECIDED)
+    decisions = DecisionFeeds(*(CounterFeed(table, gaps, changes_in) for table in (decided.minutes, decided.hours)))
+    agents = (
+        incoming.agent(inboxes),
+        route.agent(),
+        project.agent(views, underway),
+        meter.agent(feed, reservations(redis, settings)),
+        tally.agent(decisions),
+    )
+    started = (feed, decisions, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
     return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S)
 
 

@@ -61,6 +61,7 @@ class Question(Struct, frozen=True, kw_only=True):
     door: Door = "conversation"
     sampling: Sampling = Sampling()
     api_key_id: str = ""  # the credential that asked, when it was an API key
+    reserved: bool = False  # a place and tokens of the asker's limits are held for the answer, until its usage is recorded
     cache: bool = True  # whether an answer kept for the same question in the same context will do
 
 
@@ -241,6 +242,7 @@ class Consumption(Struct, frozen=True, kw_only=True):
     purpose: Purpose = "answer"
     cached: bool = False
     api_key_id: str = ""
+    reserved: bool = False  # what was held for the answer is settled with this
 
 
 class Feedback(Struct, frozen=True, kw_only=True):

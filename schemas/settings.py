@@ -152,6 +152,15 @@ class Limits(Section, frozen=True, kw_only=True):
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
     messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, per user.")] = 120
     knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, per user.")] = 30
+    tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
+    tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
+    tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
+    tokens_pro_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 20_000_000
+    tokens_enterprise_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier enterprise; 0 = no limit.")] = (
+        2_000_000
+    )
+    tokens_enterprise_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 200_000_000
+    replies_open_max: Annotated[int, Meta(ge=0, le=10_000, description="Answers under way at once per user; 0 = no limit.")] = 32
     burst_factor: Annotated[float, Meta(ge=1, le=100, description="Bucket capacity as a multiple of the per-minute rate.")] = 2.0
     replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with Redis down each takes limit / replicas.")] = 1
 

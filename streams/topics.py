@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, documents, indexes, records, requests
+from schemas import chats, configs, documents, indexes, limits, records, requests
 from schemas.events import Event
 from schemas.settings import Kafka
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MIB = 1_048_576
-TENANT_NAME = re.compile(r"[a-z0-9-]{1,64}")
+TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 Count = Literal["keyed", "replies"]
 
@@ -156,6 +156,14 @@ KNOWLEDGE_CHANGED = Topic(
 INDEXES_CHANGED = Topic(
     "claw.indexes.changed.v1", "tenant/kb", indexes.IndexPlanChanged, ("api", "rebuild"), "Which build of an index readers see.", None
 )
+CONFIGS_CHANGED = Topic(
+    "claw.configs.changed.v1",
+    "configuration key",
+    configs.ConfigChanged,
+    ("api",),
+    "Configuration that changes while everything runs: rate rules, allow and deny lists.",
+    None,
+)
 ACCOUNTS_CHANGED = Topic("claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None)
 CREDENTIALS_CHANGED = Topic(
     "claw.credentials.changed.v1",
@@ -168,6 +176,14 @@ CREDENTIALS_CHANGED = Topic(
 )
 USAGE_RECORDED = Topic(
     "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate",), "Tokens spent, once per reply.", 90 * DAY_MS
+)
+LIMITS_DECIDED = Topic(
+    "claw.limits.decided.v1",
+    "deciding process",
+    limits.LimitsDecided,
+    ("api",),
+    "What rate limits decided, counted by process and second.",
+    90 * DAY_MS,
 )
 FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)
 DEAD_LETTERS = Topic(
@@ -196,9 +212,11 @@ TOPICS: tuple[Topic, ...] = (
     CONVERSATIONS_CHANGED,
     KNOWLEDGE_CHANGED,
     INDEXES_CHANGED,
+    CONFIGS_CHANGED,
     ACCOUNTS_CHANGED,
     CREDENTIALS_CHANGED,
     USAGE_RECORDED,
+    LIMITS_DECIDED,
     FEEDBACK_GIVEN,
     DEAD_LETTERS,
 )

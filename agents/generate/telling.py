@@ -69,7 +69,7 @@ def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Ou
             model=message.model,
         )
         outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
-    if message.usage.prompt_tokens or message.usage.completion_tokens:
+    if message.usage.prompt_tokens or message.usage.completion_tokens or event.data.question.reserved:
         outgoing.append(charge(event, context, message))
     return outgoing
 
@@ -84,6 +84,8 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        reserved=event.data.question.reserved,
+        api_key_id=event.data.question.api_key_id,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 

@@ -34,10 +34,13 @@ class Credential:
         self.caller, self.authorization, self._announced = caller, authorization, None
         return caller
 
-    async def check(self) -> None:
-        """Raises Refused when the credential has ended, was revoked, or its account is disabled."""
+    async def check(self, address: str) -> None:
+        """Raises Refused when the credential has ended, was revoked, or its account is disabled or shut out."""
         with suppress(Unavailable):  # nobody can tell; the next look will
             self.caller = await self._ports.identities.caller(self.authorization)
+        verdict = self._ports.limiting.verdict(address, self.caller)
+        if verdict is not None and verdict.access == "deny":
+            raise Refused("access_denied")
 
     def release(self) -> None:
         """The connection has ended."""

@@ -89,6 +89,7 @@ def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: s
         "method": route.method,
         "path": path,
         "raw_path": path.encode(),
+        "path_template": ROOT + min(route.handler.paths),
         "path_params": {},
         "query_string": b"",
         "headers": headers,

@@ -16,7 +16,7 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Struct
 
-from api.gate import ADDRESS
+from api.gate import ADDRESS, limit
 from api.identity import Caller
 from api.ports import Ports
 from api.problems import told
@@ -36,8 +36,9 @@ HEARTBEAT_S = 10.0  # no connection is silent for longer
 TASKS_SPARE = 32  # answers that may wait to be sent beside the frames in work; beyond that no frame is read
 CLOSE_S_MAX = 2.0  # for a last word to a client that may not be reading
 
-UNAUTHENTICATED, IDLE, TOO_MUCH = 4401, 4408, 4429
+UNAUTHENTICATED, SHUT_OUT, IDLE, TOO_MUCH = 4401, 4403, 4408, 4429
 BROKEN, LATER = 1011, 1013
+CODES = {"access_denied": SHUT_OUT, "rate_limited": TOO_MUCH}
 
 
 class Verdict(NamedTuple):
@@ -74,6 +75,10 @@ class Session:
         self._began_s = self._heard_s = self._said_s = self._now_s
         self._pace = Pace(self._settings.frames_per_second, self._now_s)
         self._frames = 0
+
+    @property
+    def _address(self) -> str:
+        return str(self._socket.scope["state"][ADDRESS])
 
     @property
     def _now_s(self) -> float:
@@ -181,10 +186,8 @@ class Session:
         return None
 
     async def _authenticate(self, frame: Authenticate) -> None:
-        limiting, address = self._ports.limiting, str(self._socket.scope["state"][ADDRESS])
-        decision = await limiting.decide(address, None, self._socket.scope["path"])  # guessing is limited here as well
-        if not decision.allowed:
-            raise limiting.refusal(decision)
+        scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # nobody is told of headers here
+        await limit(self._ports, scope, self._address, None)  # guessing is limited here as well
         caller = await self._credential.take(f"Bearer {frame.token}")
         self._answer(_welcome(frame.id, caller))
 
@@ -207,7 +210,7 @@ class Session:
         if not self._open and self._now_s - self._heard_s >= self._settings.idle_s:
             return Verdict(IDLE, "nothing was read or said")
         try:
-            await self._credential.check()
+            await self._credential.check(self._address)
         except Refused as error:
             return await self._refused(error)
         return None
@@ -219,7 +222,7 @@ class Session:
                 await self._say(frames.refusal("", told(self._socket.scope, error)))
         if isinstance(error, Unavailable):
             return Verdict(LATER, error.code)
-        return Verdict(TOO_MUCH if error.code == "rate_limited" else UNAUTHENTICATED, error.code)
+        return Verdict(CODES.get(error.code, UNAUTHENTICATED), error.code)
 
     def _pause_s(self) -> float:
         """A beat, or less when the credential or the patience ends before."""

@@ -301,7 +301,14 @@ async def test_the_page_says_it_all():
     assert {kind for kind in FRAMES if f"| `{kind}` |" in page} == set(FRAMES)
     settings = {Sockets.prefix + field.name.upper() for field in msgspec.structs.fields(Sockets)}
     assert {name for name in settings if name in page} == settings
-    codes = (session_module.UNAUTHENTICATED, session_module.IDLE, session_module.TOO_MUCH, session_module.BROKEN, session_module.LATER)
+    codes = (
+        session_module.UNAUTHENTICATED,
+        session_module.SHUT_OUT,
+        session_module.IDLE,
+        session_module.TOO_MUCH,
+        session_module.BROKEN,
+        session_module.LATER,
+    )
     assert [code for code in codes if str(code) not in page] == []
     for example in re.findall(r"^\{.*\}$", page, re.MULTILINE):
         assert {"id", "type"} <= json.loads(example).keys()

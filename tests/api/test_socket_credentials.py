@@ -13,6 +13,7 @@ from api import identity
 from api.socket import session as session_module
 from api.socket.handshake import check_origin, check_query, offered
 from schemas.errors import Refused
+from schemas.limits import AccessEntry
 from schemas.records import AccountChanged
 from schemas.socket_settings import Sockets
 from streams.agent import Outgoing
@@ -226,6 +227,14 @@ async def test_a_disabled_account_is_out(house: House, watchful: None):
         )
         await ports.views.apply(event, await ports.publisher.publish(Outgoing(ACCOUNTS_CHANGED, event)))
         assert await wire.closed() == 4401
+
+
+async def test_who_is_shut_out_is_out(house: House, ada: Person, watchful: None, monkeypatch: pytest.MonkeyPatch):
+    """Also with a connection that was open before."""
+    async with connected(house, ada) as wire:
+        entry = AccessEntry(kind="user", value=ada.user["id"], access="deny")
+        monkeypatch.setattr(house.ports.limiting, "verdict", lambda _address, caller: entry if caller is not None else None)
+        assert await wire.closed() == 4403
 
 
 async def test_guessing_is_limited_by_address(api_settings):
