@@ -4,12 +4,13 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, start, updates
+from benchmarks import adapters, book, bulk, chat, documents, idle, start, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
+    "adapters": adapters.run,
     "documents": documents.run,
     "updates": updates.run,
     "bulk": bulk.run,
