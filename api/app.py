@@ -18,12 +18,14 @@ from api import (
     conversations,
     dead_letters,
     documents,
+    export,
     health,
     indexes,
     knowledge,
     openai,
     progress,
     query,
+    rate_limits,
     search,
     uploads,
 )
@@ -50,7 +52,22 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, query, progress, indexes, dead_letters)
+    areas = (
+        auth,
+        api_keys,
+        conversations,
+        export,
+        chat,
+        knowledge,
+        documents,
+        uploads,
+        search,
+        query,
+        progress,
+        indexes,
+        dead_letters,
+        rate_limits,
+    )
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in areas]),

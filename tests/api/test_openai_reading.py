@@ -9,7 +9,7 @@ import pytest
 from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
 from adapters.embedders.providers import PRESETS as EMBEDDING
 from adapters.models.local import LocalModel
-from adapters.models.openai import PRESETS as ANSWERING
+from adapters.models.presets import PRESETS as ANSWERING
 from api.openai import errors, reading
 from schemas import model_names
 from schemas.bodies.openai import ChatCompletionCreate
