@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.errors import Unavailable
@@ -19,7 +21,7 @@ async def passages(request: ApiRequest, ask: Search) -> Passages:
             ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
         )
         assert isinstance(found, Passages)
-        answer = Passages(keywords=found.keywords, passages=await _still_visible(request, found.passages))
+        answer = msgspec.structs.replace(found, passages=await _still_visible(request, found.passages))
         if len(answer.passages) == len(found.passages):
             break
     return answer

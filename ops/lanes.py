@@ -19,7 +19,9 @@ from adapters.gates import Gates
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model, writer
+from adapters.models.condensing import Condenser
 from adapters.redis import Client
+from adapters.rerankers.choose import reranker
 from adapters.sources import Sources, file_of
 from agents import meter, project, tally
 from agents.admit import Admit
@@ -112,12 +114,15 @@ def knowledge(parts: Parts) -> Lane:
 
     engines, blobs, sources = Engines(retrieval, make_index, _gates(parts)), *_sources(settings)
     searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
+    writing, reranking = writer(settings, _gates(parts)), reranker(retrieval)
+    condenser = Condenser(writing, retrieval.condense_timeout_s)
+    providers = tuple(port for port in (writing, reranking) if port is not None)
     agents = (
-        Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
+        Retrieve(searching, condenser, reranking, retrieval, QUESTIONS_IN_FLIGHT_MAX, settings.model.provider).agent(),
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
+    return _lane("knowledge", agents, opened=(blobs, engines, *providers), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:

@@ -23,6 +23,11 @@ class LogPlace(Struct, frozen=True):
     offset: int
 
 
+def locator_of(place: Locator | None, headings: tuple[str, ...]) -> str:
+    """A place and a heading path for people: ``p. 3 > A > B``."""
+    return " > ".join(filter(None, (str(place or ""), *headings)))
+
+
 class Turn(Struct, frozen=True):
     """An earlier message of the conversation."""
 
@@ -67,10 +72,24 @@ class Question(Struct, frozen=True, kw_only=True):
     tone: ConversationType = "chat"
 
 
+class PassagePart(Struct, frozen=True, kw_only=True):
+    """One of the chunks that a passage was merged from: what it adds begins at character ``start`` of the passage's text."""
+
+    chunk_id: str
+    start: int
+    headings: tuple[str, ...] = ()
+    place: Locator | None = None
+
+    @property
+    def locator(self) -> str:
+        """As ``Passage.locator``."""
+        return locator_of(self.place, self.headings)
+
+
 class Passage(Struct, frozen=True, kw_only=True):
     """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
 
-    ``chunk_ids``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    ``chunk_ids`` and ``parts``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
     """
 
     marker: int
@@ -85,11 +104,12 @@ class Passage(Struct, frozen=True, kw_only=True):
     text: str
     place: Locator | None = None
     chunk_ids: tuple[str, ...] = ()
+    parts: tuple[PassagePart, ...] = ()
 
     @property
     def locator(self) -> str:
         """Where in the document, for people: page, slide or cells, then the heading path."""
-        return " > ".join(filter(None, (str(self.place or ""), *self.headings)))
+        return locator_of(self.place, self.headings)
 
 
 class Grounding(Struct, frozen=True, kw_only=True):

@@ -232,6 +232,15 @@ class Retrieval(Section, frozen=True, kw_only=True):
     passages: Annotated[int, Meta(ge=1, le=50, description="Passages given to the model.")] = 6
     candidates: Annotated[int, Meta(ge=1, le=500, description="Hits of each leg before fusion.")] = 30
     context_tokens: Annotated[int, Meta(ge=100, le=131_072, description="Budget of the passages together.")] = 2_400
+    condense_timeout_s: Annotated[
+        float, Meta(gt=0, le=30, description="A follow-up question not rewritten by the model by then is condensed by rules.")
+    ] = 3.0
+    rerank_url: Annotated[
+        str, Meta(description="Root of a reranking API (Jina, Cohere, vLLM, Zhipu: it answers POST /rerank); empty reranks nothing.")
+    ] = ""
+    rerank_api_key: Annotated[Secret, Meta(description="Key of the reranking API.")] = Secret()
+    rerank_name: Annotated[str, Meta(description="Model name sent to the reranking API.")] = "rerank"
+    rerank_timeout_s: Annotated[float, Meta(gt=0, le=30, description="Hits not reranked by then keep their order.")] = 1.0
     parse_processes: Annotated[int, Meta(ge=1, le=64, description="Child processes that parse and embed.")] = 1
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.language import Language, estimated_tokens, language_of
+from adapters.language import INVISIBLE, Language, estimated_tokens, language_of
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
 from schemas.chats import Passage, Turn
@@ -19,9 +19,13 @@ from schemas.records import ConversationType
 PROMPT_TOKENS_MAX = 8_000  # fits a 16k window, the smallest in wide use, with a long answer
 _MESSAGE_TOKENS = 4  # what a chat template adds around a message
 
-_DELIMITER = re.compile(r"<(?=\s*/?\s*(?:passages?|question|summary)\b)", re.IGNORECASE)
-_CONTROL_TOKEN = re.compile(r"<(?=\|)|<(?=<\s*/?SYS>>)|\[(?=/?INST\])")
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_DELIMITER = re.compile(r"[<＜﹤](?=\s*[/／]?\s*(?:passages?|question|summary)\b)", re.IGNORECASE)
+_CONTROL_TOKEN = re.compile(
+    r"<(?=[|｜])|<(?=<\s*/?SYS>>)|\[(?=/?INST\]|[gs]?MASK\])"
+    r"|<(?=/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|system|user|assistant|think|tool_call)>)",
+    re.IGNORECASE,
+)
+_UNPRINTABLE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{INVISIBLE}]")
 _ATTRIBUTE = str.maketrans({"<": "‹", ">": "›", '"': "'", "\n": " ", "\r": " ", "\t": " "})
 
 _RULES: dict[Language, str] = {

@@ -209,9 +209,7 @@ class Generate:
         return self.ended(event, context, message)
 
     def ended(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-        """The reply's end as its message tells it, and what is to be written about the conversation, where there is one."""
-        if event.data.question.door != "conversation":
-            return telling.terminal(event, context, message)
+        """The reply's end as its message tells it, and what is to be written about the conversation."""
         digests = wanted(event, context, message, NAME, budget=self.budget, titles=self.titles)
         return [*telling.terminal(event, context, message), *digests]
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection
+from adapters.models.condensing import Condenser
 from adapters.models.port import AnswerModel
 from agents.generate import Generate
 from agents.retrieve import Retrieve
@@ -26,7 +27,7 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     ports, prefix = house.ports, house.settings.redis.key_prefix
     watch = CancelWatch(ports.redis, prefix)
     generate = Generate(model, Model(delta_window_ms=0), ports.views, ports.turns, watch, ports.visibility)
-    retrieve = Retrieve(library.searching, Retrieval(), 8)
+    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, Retrieval(), 8)
     await watch.start()
     await model.open()
     workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]

@@ -140,5 +140,5 @@ def test_models_by_name():
 def test_names_are_those_of_the_adapters():
     """The API imports no model, so their names stand twice."""
     assert {"local": LocalModel.name} | {name: preset.model for name, preset in ANSWERING.items()} == model_names.ANSWERING
-    known = {name: (model, dimensions) for name, (_, model, dimensions) in EMBEDDING.items()}
+    known = {name: (preset.model, preset.dimensions) for name, preset in EMBEDDING.items()}
     assert {"local": (LOCAL_NAME, LOCAL_DIMENSIONS)} | known == model_names.EMBEDDING
