@@ -69,12 +69,14 @@ class QueryEncoder:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of texts that are no questions; see ``Embedder.embed``."""
+        """Vectors of texts that are no questions; see ``Embedder.embed``. Here they are made one at a time: questions come in between."""
         if not self._local:
             return await self._embedder.embed(texts)
         if self._models is None or self._models.dense is None:
             raise Unavailable("model_unavailable", "the encoder is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.dense.embed, texts)
+        embed, loop = self._models.dense.embed, asyncio.get_running_loop()
+        rows = [await loop.run_in_executor(self._thread, embed, (text,)) for text in texts]
+        return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
 
     async def encode(self, question: str, background: Background = ()) -> Encoded:
         """Raises Unavailable when not open."""

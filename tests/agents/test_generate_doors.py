@@ -81,10 +81,6 @@ async def test_a_cancelled_one_is_kept_as_that(redis: Client, prefix: str):
 
 
 async def test_with_redis_down_it_is_answered_all_the_same():
-    class Down(Redis):
-        async def keep_briefly(self, tenant, message, place):
-            self._check()
-
-    down, publisher = Down(down=True), RememberingPublisher()
+    down, publisher = Redis(down=True), RememberingPublisher()
     said = await _generate(Script(["好", Finish(usage=USED)]), down).step(through("query"), context(publisher, attempt=7))
     assert [type(each.event) for each in said] == [ReplyCompleted, UsageRecorded]

@@ -11,8 +11,11 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.openai import OpenAIModel
+from api.rate_limits import served_routes
 from benchmarks.stub_provider import StubProvider, serving
 from schemas.chats import Sampling, Turn
+from schemas.settings import Limits
+from streams.rules import default_rules, problems_of
 from streams.topics import MESSAGES_CHANGED, USAGE_RECORDED
 from tests.agents.index import Library
 from tests.api.answering import answering
@@ -35,7 +38,7 @@ class Stub:
         self.provider, self.model = provider, model
 
     def says(self, behaviour: str) -> None:
-        self.model.name = f"stub?{behaviour}"
+        self.model._endpoint.model = f"stub?{behaviour}"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -48,7 +51,7 @@ async def library(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
 async def at_work(house: House, library: Library) -> AsyncIterator[Stub]:
     provider = StubProvider(key=KEY)
     async with serving(provider) as root:
-        model = OpenAIModel(model_settings(root, "stub"), jitter=lambda: 0.0)
+        model = OpenAIModel(model_settings(root, "stub", breaker_failures=100), jitter=lambda: 0.0)
         async with answering(house, library, model):
             yield Stub(provider, model)
 
@@ -143,6 +146,8 @@ async def test_the_question_as_it_is_asked(house: House, ada: Person, client: op
     assert question.sampling == Sampling(max_tokens=9, temperature=0.0, stop=("END",))
     assert (question.system_prompt, question.history) == ("Be short.", (Turn("user", ASK[0]["content"]), Turn("assistant", "25.")))
     assert (question.door, question.knowledge_base_ids) == ("openai", ())
+    sent = stub.provider.stats.last_request
+    assert (sent["stop"], sent["max_tokens"], sent["temperature"]) == (["END"], 9, 0.0)
     chosen = await client.chat.completions.create(model="local", messages=ASK, metadata={"knowledge_base_ids": ada.base})
     assert (await asked_event(house, chosen.id.removeprefix("chatcmpl-"))).knowledge_base_ids == (ada.base,)
     answer = chosen.choices[0].message
@@ -281,3 +286,4 @@ async def test_documented(house: House):
     create = document["paths"]["/v1/chat/completions"]["post"]
     assert {"200", "400", "401", "404", "422", "429"} <= set(create["responses"])
     assert {"/v1/models", "/v1/models/{model}", "/v1/embeddings"} <= set(document["paths"])
+    assert not problems_of(default_rules(Limits()), served_routes(house.app))  # rules of the doors are rules of served routes

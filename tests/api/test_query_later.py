@@ -4,12 +4,15 @@ import uuid
 from collections.abc import AsyncIterator
 
 import msgspec
+import openai
 import pytest
 import pytest_asyncio
 
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 from tests.api.agents import Speaker
-from tests.api.doors import asked_event
+from tests.api.conftest import with_limits
+from tests.api.doors import asked_event, client_of
 from tests.api.house import House, opened
 from tests.api.test_bad_input import is_problem
 
@@ -58,3 +61,23 @@ async def test_failed(impatient: House):
     async with opened(settings) as patient:
         answer = await patient.client.post("/api/v1/knowledge/query", json=ASK, headers=eve.headers | key)
     is_problem(answer, 502, "model_unavailable")
+
+
+async def test_places(api_settings: Settings, monkeypatch: pytest.MonkeyPatch):
+    """Answers without a conversation take their places, too; a question that did not reach the log gives its place back."""
+    async with opened(with_limits(api_settings, replies_open_max=1, query_wait_s=0.05)) as house:
+        eve = await house.person()
+        with monkeypatch.context() as broken:
+            broken.setattr(house.ports.publisher, "publish", unreachable)
+            is_problem(await eve.call("POST", "/knowledge/query", json=ASK), 503, "kafka_unavailable")
+        first = await eve.call("POST", "/knowledge/query", json=ASK)
+        assert first.status_code == 202
+        assert (await asked_event(house, first.json()["reply_id"])).reserved
+        assert is_problem(await eve.call("POST", "/knowledge/query", json=ASK), 429, "rate_limited")["rule"] == "replies_open"
+        async with client_of(house, eve.token) as official:
+            with pytest.raises(openai.RateLimitError):
+                await official.chat.completions.create(model="claw", messages=[{"role": "user", "content": "Days?"}])
+
+
+async def unreachable(*_: object) -> None:
+    raise Unavailable("kafka_unavailable")
