@@ -23,7 +23,7 @@ from adapters.sources import Sources, file_of
 from agents import meter, project
 from agents.admit import Admit
 from agents.embed import Embed
-from agents.generate import Generate
+from agents.generate import Generate, kept_answers
 from agents.index import Index
 from agents.lookup import Lookup
 from agents.parse import Parse
@@ -37,6 +37,7 @@ from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane, Outgoing, Publisher
+from streams.cache import Cache
 from streams.clock import SystemClock
 from streams.counters import CounterFeed
 from streams.engines import Engines
@@ -118,8 +119,10 @@ def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
     model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
-    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, _visibility(parts))
-    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch,))
+    cache, visibility = _cache(parts), _visibility(parts)
+    kept = kept_answers(settings, cache, visibility, model.name)
+    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, visibility, kept)
+    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch, cache))
 
 
 def documents(parts: Parts) -> Lane:
@@ -175,6 +178,15 @@ def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconcil
 
     worker = secrets.token_hex(8)
     return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
+
+
+def _cache(parts: Parts) -> Cache:
+    looks = Counter("claw_cache_lookups_total", "Looks into the cache, and what came of them.", ("scenario", "outcome"))
+
+    def observe(scenario: str, outcome: str) -> None:
+        looks.labels(scenario, outcome).inc()
+
+    return Cache(parts.redis, parts.settings.redis.key_prefix, parts.settings.cache, SystemClock(), observe)
 
 
 def _visibility(parts: Parts) -> Visibility:

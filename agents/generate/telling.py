@@ -39,7 +39,10 @@ Telling = Started | Extended | Completed | Failed | Cancelled
 
 @dataclass(slots=True)
 class Speech:
-    """What one attempt has said so far. Times are milliseconds since the step began."""
+    """What one attempt has said so far. Times are milliseconds since the step began.
+
+    ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
+    """
 
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
@@ -47,6 +50,9 @@ class Speech:
     usage: Usage | None = None
     finish_reason: str = ""
     first_text_ms: float = 0.0
+    spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
+    cached: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -66,10 +72,11 @@ def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Ou
             citations=message.citations,
             usage=message.usage,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             model=message.model,
         )
         outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
-    if message.usage.prompt_tokens or message.usage.completion_tokens:
+    if message.cached or message.usage.prompt_tokens or message.usage.completion_tokens:
         outgoing.append(charge(event, context, message))
     return outgoing
 
@@ -84,6 +91,7 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        cached=message.cached,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
@@ -117,11 +125,12 @@ def record(
         attempt=context.attempt,
         model=model,
         citations=tuple(speech.citations),
-        versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+        versions=speech.versions or {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
         usage=speech.usage or estimated(speech.text, question.content, passages),
         finish_reason=speech.finish_reason or state,
         problem=problem,
         timings_ms=timings,
+        cached=speech.cached,
     )
 
 

@@ -77,7 +77,7 @@ class MessageCreate(Request, frozen=True, kw_only=True):
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
-    """A message. ``parent_id`` of an answer is its question."""
+    """A message. ``parent_id`` of an answer is its question. ``cached``: it was answered before, and cost nothing."""
 
     id: str
     conversation_id: str
@@ -90,6 +90,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
+    cached: bool = False
     problem: Problem | None = None
 
     @classmethod
@@ -107,6 +108,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             problem=message.problem,
         )
 

@@ -14,6 +14,7 @@ from streams.cache.scripts import RELEASE, RENEW
 T = TypeVar("T")
 
 LEASE_S = 5.0  # a holder that died is replaced after this; renewed at a third of it
+HELD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
 POLL_S_MIN, POLL_S_MAX = 0.01, 0.2  # one watcher per process and entry looks at the lease of another process this often, growing
 
 log = structlog.get_logger(__name__)
@@ -38,6 +39,7 @@ class Lease:
     token: str
     marks: tuple[bytes, ...]
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    until_s: float = 0.0  # of the event loop's clock: not renewed any more from then on
 
     @property
     def name(self) -> str:
@@ -56,6 +58,7 @@ class Leases:
     def hold(self, lease: Lease) -> None:
         """Keep it alive until it is let go."""
         self._held[lease.token] = lease
+        lease.until_s = asyncio.get_running_loop().time() + HELD_S_MAX
         if self._renewer is None or self._renewer.done():
             self._renewer = asyncio.create_task(self._renew(), name="cache-lease-renewer")
 
@@ -95,7 +98,8 @@ class Leases:
     async def _renew(self) -> None:
         while self._held:
             await asyncio.sleep(LEASE_S / 3)
-            held = list(self._held.values())
+            now_s = asyncio.get_running_loop().time()
+            held = [lease for lease in self._held.values() if lease.until_s > now_s]
             try:
                 await RENEW.many(self._redis, [((lease.name,), (lease.token, int(LEASE_S * 1000))) for lease in held])
             except Unavailable:

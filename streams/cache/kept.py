@@ -90,12 +90,14 @@ class Kept(Generic[T]):
         return await self._put(tenant, Lease(self._names(tenant), key, token, marks), value)
 
     async def claim(
-        self, tenant: str, key: str, tags: Sequence[str] = (), *, wait_s: float, accepts: Accepts[T] = current
+        self, tenant: str, key: str, tags: Sequence[str] = (), *, wait_s: float, accepts: Accepts[T] = current, overtake: bool = False
     ) -> Found[T] | Lease | None:
         """An entry that will do; or the lease, for ``store`` or ``release``; or None: compute alone, and keep it to yourself.
 
-        Waits at most ``wait_s`` for somebody else's computation.
+        Waits at most ``wait_s`` for somebody else's computation. ``overtake``: whatever is there is to be computed anew, by us.
         """
+        if overtake:
+            return await self._overtaken(tenant, bounded(key), tags)
         got = await self._claimed(tenant, bounded(key), tags, wait_s, accepts)
         return None if isinstance(got, asyncio.Task) else got  # nobody who claims computes beside
 
@@ -193,7 +195,7 @@ class Kept(Generic[T]):
         is_current = opened.marks == marks
         if await accepts(opened.value, is_current):
             return Found(opened.value, is_current, opened.id, opened.refresh_at_s)
-        if is_current:  # its maker may not know yet what the judge knows: nobody needs it any more
+        if accepts is not current:  # a mark says what it does by itself; a judge's word is kept by removing what it is about
             await self._drop(tenant, key, opened.id)
         return None
 
@@ -234,6 +236,16 @@ class Kept(Generic[T]):
                 return None
         except Unavailable:
             self._count(tenant, "miss")
+            return None
+        return self._held(tenant, key, token, marks)
+
+    async def _overtaken(self, tenant: str, key: str, tags: Sequence[str]) -> Lease | None:
+        self._count(tenant, "miss")
+        if not self.life_s:
+            return None
+        try:
+            _, _, marks = await self._enter(tenant, key, tags, token := secrets.token_hex(8), force=True)
+        except Unavailable:
             return None
         return self._held(tenant, key, token, marks)
 
