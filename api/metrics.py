@@ -31,6 +31,9 @@ class Metrics:
         self.refusals = Counter("claw_limit_refusals", "Requests refused by a rate limit.", ("rule",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
+        self._lookups = Counter(
+            "claw_cache_lookups", "Looks into the cache, and what came of them.", ("scenario", "outcome"), registry=self.registry
+        )
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -41,6 +44,10 @@ class Metrics:
             found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
         found[0].inc()
         found[1].observe(seconds)
+
+    def cache_looked(self, scenario: str, outcome: str) -> None:
+        """Count one look into the cache, or what it led to."""
+        self._lookups.labels(scenario, outcome).inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

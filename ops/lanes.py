@@ -38,6 +38,7 @@ from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane, Outgoing, Publisher
 from streams.cache import Cache
+from streams.cache.vectors import Vectors
 from streams.clock import SystemClock
 from streams.counters import CounterFeed
 from streams.engines import Engines
@@ -106,13 +107,15 @@ def knowledge(parts: Parts) -> Lane:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
     engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
-    searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
+    cache = _cache(parts)
+    vectors = Vectors(cache.of("embeddings", bytes))
+    searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates, vectors)
     agents = (
         Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
+    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves, cache), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:

@@ -7,6 +7,7 @@ under way, and points that nobody may see yet, or any more, have taken the place
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from adapters.embedders.query import Encoded, QueryEncoder
@@ -14,6 +15,7 @@ from adapters.fusion import fuse
 from adapters.index.port import Hit, Query, VectorIndex
 from schemas import ids
 from schemas.indexes import IndexPlan
+from streams.cache.vectors import Vectors
 from streams.visibility import Standings
 
 DEEPER = 4  # times the candidates when hits had to be dropped
@@ -53,6 +55,7 @@ class Searching:
     sight: Standings
     plans: Plans
     candidates: int
+    vectors: Vectors | None = None  # those of questions that were embedded before
 
     async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int) -> Searched:
         """The best ``limit`` passages for ``text``."""
@@ -75,7 +78,7 @@ class Searching:
 
     async def _in_engine(self, tenant: str, names: list[str], embedding: str, text: str, limit: int) -> Searched:
         engine = await self.engine_of(embedding)
-        encoded = await engine.encoder.encode(text)
+        encoded = await engine.encoder.encode(text, None if self.vectors is None else partial(self.vectors.of, tenant))
         return Searched(encoded.keywords, tuple(await self._visible(engine.index, _query(tenant, names, encoded, limit, self.candidates))))
 
     async def _visible(self, index: VectorIndex, query: Query) -> list[Hit]:

@@ -1,17 +1,22 @@
 """A question as the index takes it: terms, vector, and the words that are shown to its asker."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from adapters.embedders.choose import embedder_of
+from adapters.embedders.port import Embedder
 from adapters.sparse import Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
+
+Embed = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question
 
 log = structlog.get_logger(__name__)
 
@@ -47,19 +52,24 @@ class QueryEncoder:
         self._bm25 = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def encode(self, question: str) -> Encoded:
-        """Raises Unavailable when not open."""
+    async def encode(self, question: str, embed: Embed | None = None) -> Encoded:
+        """Raises Unavailable when not open. ``embed`` may know the vector from before."""
         if self._bm25 is None:
             raise Unavailable("model_unavailable", "the encoder is not open")
         question = question[:QUESTION_CHARS_MAX]
         terms = asyncio.get_running_loop().run_in_executor(self._thread, _terms, self._bm25, question)
         try:
-            dense = (await self._embedder.embed([question]))[0]
+            dense = await (embed or _embedded)(self._embedder, question)
         except ClawError as error:  # BM25 alone is the stronger leg: better than no answer
             log.warning("question_without_dense_vector", code=error.code, detail=error.detail)
             dense = np.zeros(self.dimensions, np.float32)
         sparse, keywords = await terms
         return Encoded(sparse, dense, keywords)
+
+
+async def _embedded(embedder: Embedder, question: str) -> NDArray[np.float32]:
+    vectors = await embedder.embed([question])
+    return cast("NDArray[np.float32]", vectors[0])
 
 
 def _terms(bm25: Bm25Encoder, question: str) -> tuple[Sparse, tuple[str, ...]]:

@@ -38,6 +38,10 @@ async def current(_: Any, is_current: bool) -> bool:  # noqa: FBT001 - see Accep
     return is_current
 
 
+def _always(_: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What every scenario of one cache shares."""
@@ -122,17 +126,19 @@ class Kept(Generic[T]):
         tags: Sequence[str] = (),
         *,
         accepts: Accepts[T] = current,
+        keeps: Callable[[T | None], bool] = _always,
     ) -> T | None:
         """What is kept, or else what ``compute`` gives: once for everybody who asks meanwhile, in this and in other processes.
 
-        Raises what ``compute`` raises; that is not kept. None is kept as "there is nothing", for a shorter time.
+        Raises what ``compute`` raises; that is not kept, nor is a value of which ``keeps`` says no. None is kept as "there is nothing", for
+        a shorter time.
         """
         key = bounded(key)
         look = await self._looked(tenant, key, tags, accepts)
         if (found := look.found) is not None:
             self._count(tenant, "hit")
             if self._parts.clock.now().timestamp() >= found.refresh_at_s and len(self._refreshes) < REFRESHES_MAX:
-                self._flights.begin(self._refreshed(tenant, key, tags, found.id, compute))
+                self._flights.begin(self._refreshed(tenant, key, tags, found.id, compute, keeps))
             return found.value
         if look.in_vain:
             self._count(tenant, "miss")
@@ -143,23 +149,28 @@ class Kept(Generic[T]):
         if got is None:
             return await compute()
         if isinstance(got, Lease):
-            got = self._flights.begin(self._under(tenant, got, compute), got.token)
-        return await asyncio.shield(got)
+            return await asyncio.shield(self._flights.begin(self._under(tenant, got, compute, keeps), got.token))
+        value = await asyncio.shield(got)
+        # it began before we asked: what it looked at first may have changed before that
+        return value if accepts is current or await accepts(value, True) else await compute()  # noqa: FBT003 - see Accepts
 
     async def stop(self) -> None:
         """End what is computed beside."""
         await self._flights.stop()
 
-    async def _under(self, tenant: str, lease: Lease, compute: Compute[T]) -> T | None:
+    async def _under(self, tenant: str, lease: Lease, compute: Compute[T], keeps: Callable[[T | None], bool]) -> T | None:
         """Compute and store."""
         try:
             value = await compute()
-            await self.store(tenant, lease, value)
+            if keeps(value):
+                await self.store(tenant, lease, value)
         finally:
             await self.release(lease)
         return value
 
-    async def _refreshed(self, tenant: str, key: str, tags: Sequence[str], ident: bytes, compute: Compute[T]) -> T | None:
+    async def _refreshed(
+        self, tenant: str, key: str, tags: Sequence[str], ident: bytes, compute: Compute[T], keeps: Callable[[T | None], bool]
+    ) -> T | None:
         """Compute anew what will end soon, unless somebody is at it."""
         if (name := self._names(tenant).entry(key)) in self._refreshes:
             return None
@@ -170,7 +181,7 @@ class Kept(Generic[T]):
             if said != MINE:
                 return None
             self._count(tenant, "refresh")
-            return await self._under(tenant, self._held(tenant, key, token, marks), compute)
+            return await self._under(tenant, self._held(tenant, key, token, marks), compute, keeps)
         except Unavailable:
             return None
         finally:
