@@ -12,6 +12,7 @@ from schemas.requests import Chunks, ListChunks, Passages, Search
 from streams.cache import Cache
 from streams.cache.kept import Compute, Kept
 from streams.cache.names import knowledge_tag
+from streams.cache.scenarios import Table
 from streams.shelves import Shelves
 from streams.visibility import Visibility
 
@@ -67,6 +68,10 @@ class Cached:
         listed = await self.contents.computed(tenant, key, compute, accepts=visible, keeps=whole)
         assert listed is not None
         return listed
+
+    def table(self, tenant: str, name: Table, *, there: bool) -> None:
+        """Count a look into a record table that serves as this scenario's cache; a miss is what is not there at all."""
+        self.cache.tally.count(tenant, name, "hit" if there else "miss")
 
     def _build(self, tenant: str, base: str) -> str:
         """Other chunks, another build: what is kept of one says nothing of the other."""

@@ -49,6 +49,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
     """Cursor pages."""
     page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+    request.ports.cached.table(request.user.tenant, "user_conversations", there=bool(page.items))
     return paged(page, ConversationView.of)
 
 
@@ -93,6 +94,7 @@ async def messages(request: ApiRequest, conversation_id: FromPath[UUID], limit: 
     ports, caller = request.ports, request.user
     found = await conversation(ports, caller, str(conversation_id))
     page = await ports.views.messages.list(f"{caller.tenant}/{found.id}", limit=limit, cursor=cursor)
+    ports.cached.table(caller.tenant, "conversation_history", there=bool(page.items))
     return paged(page, MessageView.of)
 
 
