@@ -34,6 +34,7 @@ class Metrics:
         self._lookups = Counter(
             "claw_cache_lookups", "Looks into the cache, and what came of them.", ("scenario", "outcome"), registry=self.registry
         )
+        self._looked: dict[tuple[str, str], Counter] = {}
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -47,7 +48,10 @@ class Metrics:
 
     def cache_looked(self, scenario: str, outcome: str) -> None:
         """Count one look into the cache, or what it led to."""
-        self._lookups.labels(scenario, outcome).inc()
+        found = self._looked.get((scenario, outcome))
+        if found is None:
+            found = self._looked[(scenario, outcome)] = self._lookups.labels(scenario, outcome)
+        found.inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, start, updates
+from benchmarks import book, bulk, cache, chat, documents, idle, start, updates
 from benchmarks.figures import keep, show
 
 ALL = {
@@ -15,6 +15,7 @@ ALL = {
     "bulk": bulk.run,
     "book": book.run,
     "idle": idle.run,
+    "cache": cache.run,
 }
 
 

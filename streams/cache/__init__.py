@@ -14,7 +14,8 @@ written through, and answer in one or two round trips; a copy in front of them c
 """
 
 from streams.cache.cache import Cache
-from streams.cache.claims import Found, Lease
+from streams.cache.claims import Lease
+from streams.cache.entries import Found
 from streams.cache.scenarios import SCENARIOS, TABLES, Scenario
 
 __all__ = ["SCENARIOS", "TABLES", "Cache", "Found", "Lease", "Scenario"]

@@ -2,32 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 import structlog
 
 from adapters.redis import Client
 from schemas.errors import Unavailable
+from streams.cache.entries import Marks
 from streams.cache.names import Names
 from streams.cache.scripts import RELEASE, RENEW
-
-T = TypeVar("T")
 
 LEASE_S = 5.0  # a holder that died is replaced after this; renewed at a third of it
 HELD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
 POLL_S_MIN, POLL_S_MAX = 0.01, 0.2  # one watcher per process and entry looks at the lease of another process this often, growing
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Found(Generic[T]):
-    """An entry. ``value`` None: it is known that there is nothing. ``current``: no tag of it was invalidated since."""
-
-    value: T | None
-    current: bool
-    id: bytes
-    refresh_at_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +25,7 @@ class Lease:
     names: Names
     key: str
     token: str
-    marks: tuple[bytes, ...]
+    marks: Marks
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     until_s: float = 0.0  # of the event loop's clock: not renewed any more from then on
 

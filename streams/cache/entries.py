@@ -18,29 +18,33 @@ T = TypeVar("T")
 
 LAYOUT = b"\x01"
 ID_BYTES = 8
+HEAD_BYTES = len(LAYOUT) + ID_BYTES
 VALUE_BYTES_MAX = 16 * 1_048_576  # unpacked: what a few packed bytes may claim
 COMPRESSION = 1  # a hit is read far more often than written, but text shrinks to a third at the fastest level already
 
 log = structlog.get_logger(__name__)
 
 
+Marks = list[bytes | None]  # of the scenario, then of each tag; None where nothing was ever taken back
+
+
 class Body(Struct, frozen=True, array_like=True):
     """``marks`` as they were when the value began to be computed; ``refresh_at_s`` is Unix time; ``absent``: there is nothing."""
 
     shape: str
-    marks: tuple[bytes, ...]
+    marks: Marks
     refresh_at_s: float
     packed: bool
     absent: bool
     value: bytes
 
 
-class Opened(Struct, Generic[T], frozen=True):
-    """What an entry says."""
+class Found(Struct, Generic[T], frozen=True):
+    """An entry. ``value`` None: it is known that there is nothing. ``current``: no tag of it was taken back since."""
 
-    id: bytes
     value: T | None
-    marks: tuple[bytes, ...]
+    current: bool
+    id: bytes
     refresh_at_s: float
 
 
@@ -60,7 +64,7 @@ class Codec(Generic[T]):
         self._decode: Callable[[bytes], T] = msgspec.msgpack.Decoder(kind).decode
         self._compress_bytes_min, self._entry_bytes_max = compress_bytes_min, entry_bytes_max
 
-    def sealed(self, value: T | None, marks: tuple[bytes, ...], refresh_at_s: float) -> bytes:
+    def sealed(self, value: T | None, marks: Marks, refresh_at_s: float) -> bytes:
         """The entry; raises TooLarge."""
         raw = b"" if value is None else _pack(value)
         packed = len(raw) >= self._compress_bytes_min
@@ -70,24 +74,27 @@ class Codec(Generic[T]):
             raise TooLarge
         return entry
 
-    def opened(self, entry: bytes) -> Opened[T] | None:
-        """What ``entry`` says; None, and a line in the log, for what cannot be read. Another layout or shape is no news."""
+    def opened(self, entry: bytes, marks: Marks) -> Found[T] | None:
+        """What ``entry`` says under the marks there are now; None for one of a scenario that was taken back, and for what cannot be read.
+
+        Another layout or shape is no news, anything else that cannot be read is a line in the log.
+        """
         if entry[:1] != LAYOUT:
             return None
         try:
-            body = _unpack(memoryview(entry)[1 + ID_BYTES :])
-            if body.shape != self.shape:
+            body = _unpack(memoryview(entry)[HEAD_BYTES:])
+            if body.shape != self.shape or body.marks[:1] != marks[:1]:
                 return None
             value = None if body.absent else self._decode(_inflated(body.value) if body.packed else body.value)
         except (msgspec.DecodeError, UnicodeDecodeError, zlib.error, RecursionError) as error:
             log.warning("cache_entry_undecodable", error=f"{type(error).__name__}: {error}")
             return None
-        return Opened(identity(entry), value, body.marks, body.refresh_at_s)
+        return Found(value, body.marks == marks, entry[1:HEAD_BYTES], body.refresh_at_s)
 
 
 def identity(entry: bytes) -> bytes:
     """What tells this entry from any other."""
-    return entry[1 : 1 + ID_BYTES]
+    return entry[1:HEAD_BYTES]
 
 
 def _inflated(packed: bytes) -> bytes:

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from adapters.redis import Client
+from msgspec import Struct
+
+from adapters.redis import NO_OPTIONS, Client
 from schemas.cache_settings import Cache as CacheSettings
 from schemas.errors import Unavailable
 from streams.agent import Clock
-from streams.cache.claims import LEASE_S, Found, Lease, Leases
-from streams.cache.entries import Codec, TooLarge, identity
+from streams.cache.claims import LEASE_S, Lease, Leases
+from streams.cache.entries import Codec, Found, Marks, TooLarge, identity
 from streams.cache.flights import Flights
 from streams.cache.names import Names, bounded
 from streams.cache.scenarios import Scenario
@@ -54,8 +56,7 @@ class Parts:
     tally: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class _Look(Generic[T]):
+class _Look(Struct, Generic[T], frozen=True):
     """What one look found; ``rejected`` is what will not do. ``in_vain``: the scenario is off, or Redis is down."""
 
     found: Found[T] | None = None
@@ -76,6 +77,8 @@ class Kept(Generic[T]):
         self._codec: Codec[T] = Codec(kind, compress_bytes_min=settings.compress_bytes_min, entry_bytes_max=settings.entry_bytes_max)
         self._flights: Flights[T | None] = Flights()  # by token of the lease
         self._refreshes: set[str] = set()  # names of entries
+        # the names of the one command of a hit, ready to be put together
+        self._before, self._entry, self._mark = Names(parts.prefix, "\0", scenario).parts()
 
     async def get(self, tenant: str, key: str, tags: Sequence[str] = (), *, accepts: Accepts[T] = current) -> Found[T] | None:
         """What is kept, if it will do: one round trip, and what ``accepts`` takes."""
@@ -190,24 +193,30 @@ class Kept(Generic[T]):
     async def _looked(self, tenant: str, key: str, tags: Sequence[str], accepts: Accepts[T]) -> "_Look[T]":
         if not self.life_s:
             return _Look(in_vain=True)
-        names = self._names(tenant)
+        # put together by hand and sent past the driver's conveniences: a hit is to cost hardly more than a bare GET
+        mark = f"{self._before}{tenant}{self._mark}"
+        entry_name = f"{self._before}{tenant}{self._entry}{key}"
+        command = ("MGET", entry_name, mark, *[mark + tag for tag in tags]) if tags else ("MGET", entry_name, mark)
         try:
-            entry, *marks = await self._redis.execute_command("MGET", names.entry(key), *names.marks(tags))
+            (reply,) = await self._redis.together(((command, NO_OPTIONS),))
         except Unavailable:
             return _Look(in_vain=True)
+        if isinstance(reply, Exception):
+            raise reply
+        entry, *marks = reply
         if entry is None:
             return _Look()
-        return _Look(await self._judged(tenant, key, entry, tuple(mark or b"" for mark in marks), accepts), rejected=identity(entry))
+        return _Look(await self._judged(tenant, key, entry, marks, accepts), rejected=identity(entry))
 
-    async def _judged(self, tenant: str, key: str, entry: bytes, marks: tuple[bytes, ...], accepts: Accepts[T]) -> Found[T] | None:
-        opened = self._codec.opened(entry)
-        if opened is None or opened.marks[:1] != marks[:1]:
+    async def _judged(self, tenant: str, key: str, entry: bytes, marks: Marks, accepts: Accepts[T]) -> Found[T] | None:
+        found = self._codec.opened(entry, marks)
+        if found is None:
             return None
-        is_current = opened.marks == marks
-        if await accepts(opened.value, is_current):
-            return Found(opened.value, is_current, opened.id, opened.refresh_at_s)
-        if accepts is not current:  # a mark says what it does by itself; a judge's word is kept by removing what it is about
-            await self._drop(tenant, key, opened.id)
+        if accepts is current:
+            return found if found.current else None
+        if await accepts(found.value, found.current):
+            return found
+        await self._drop(tenant, key, found.id)  # the judge's word is kept by removing what it is about
         return None
 
     async def _drop(self, tenant: str, key: str, ident: bytes) -> None:
@@ -260,18 +269,18 @@ class Kept(Generic[T]):
             return None
         return self._held(tenant, key, token, marks)
 
-    def _held(self, tenant: str, key: str, token: str, marks: tuple[bytes, ...]) -> Lease:
+    def _held(self, tenant: str, key: str, token: str, marks: Marks) -> Lease:
         lease = Lease(self._names(tenant), key, token, marks)
         self._parts.leases.hold(lease)
         return lease
 
     async def _enter(
         self, tenant: str, key: str, tags: Sequence[str], token: str, rejected: bytes = b"", *, force: bool = False
-    ) -> tuple[int, bytes, tuple[bytes, ...]]:
+    ) -> tuple[int, bytes, Marks]:
         names = self._names(tenant)
         keys = (names.index, names.entry(key), names.lease(key), *names.marks(tags))
         said, what, *marks = await ENTER(self._redis, keys, (rejected, token, int(LEASE_S * 1000), key, self._index_ms, int(force)))
-        return said, what, tuple(marks)
+        return said, what, [mark or None for mark in marks]
 
     async def _put(self, tenant: str, lease: Lease, value: T | None) -> bool:
         settings, names = self._parts.settings, lease.names

@@ -33,6 +33,11 @@ class Names:
         """The scenario's own mark, then one per tag."""
         return [f"{self._root}:m:{tag}" for tag in (SCENARIO_MARK, *tags)]
 
+    def parts(self) -> tuple[str, str, str]:
+        """What stands before the tenant, between it and an entry's key, and between it and a tag; the tenant must stand here but once."""
+        (before, entry), mark = self.entry("").split("\0"), self.marks(())[0].split("\0")[1]
+        return before, entry, mark
+
 
 def bounded(key: str) -> str:
     """``key`` itself, or its beginning and the SHA-256 of all of it."""

@@ -50,15 +50,16 @@ class Tally:
 
     def __init__(self, redis: Client, prefix: str, clock: Clock, observe: Observe) -> None:
         self._redis, self._prefix, self._clock, self._observe = redis, prefix, clock, observe
-        self._pending: Counter[tuple[str, str]] = Counter()  # tenant, scenario/outcome
+        self._pending: dict[tuple[str, str, Outcome], int] = {}  # by tenant and scenario
         self._task: asyncio.Task[None] | None = None
 
     def count(self, tenant: str, scenario: str, outcome: Outcome) -> None:
         """One more."""
         self._observe(scenario, outcome)
-        place = (tenant, f"{scenario}/{outcome}")
-        if place in self._pending or len(self._pending) < PENDING_MAX:
-            self._pending[place] += 1
+        place = (tenant, scenario, outcome)
+        before = self._pending.get(place, 0)
+        if before or len(self._pending) < PENDING_MAX:
+            self._pending[place] = before + 1
 
     def start(self) -> None:
         """Begin to add up."""
@@ -73,13 +74,13 @@ class Tally:
 
     async def flush(self) -> None:
         """Bring what was counted here to Redis; with Redis down it is given up, or it would grow."""
-        pending, self._pending = self._pending, Counter()
+        pending, self._pending = self._pending, {}
         if not pending:
             return
         batch, hour = self._redis.pipeline(), self._hour()
-        for (tenant, field), count in pending.items():
-            batch.execute_command("HINCRBY", self._key(tenant, hour), field, count)
-        for tenant in {tenant for tenant, _ in pending}:
+        for (tenant, scenario, outcome), count in pending.items():
+            batch.execute_command("HINCRBY", self._key(tenant, hour), f"{scenario}/{outcome}", count)
+        for tenant in {tenant for tenant, _, _ in pending}:
             batch.execute_command("EXPIRE", self._key(tenant, hour), (HOURS + 1) * HOUR_S)
         try:
             await batch.execute()
