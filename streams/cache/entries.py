@@ -1,6 +1,6 @@
-"""An entry as it lies in Redis: one byte of layout, eight of identity, then what it is and the value, as MessagePack.
+"""An entry as it lies in Redis: a head (layout, identity, shape of the value, packed or not), then marks, time and value as MessagePack.
 
-The layout byte changes when this module does; ``shape`` is a digest of the value's type, which changes when the value's does. A process
+The layout byte changes when this module does; the shape is a digest of the value's type, which changes when the value's does. A process
 that knows another layout or shape reads a miss, in either direction, so processes of two releases can share a server.
 """
 
@@ -17,8 +17,11 @@ from msgspec import Struct
 T = TypeVar("T")
 
 LAYOUT = b"\x01"
-ID_BYTES = 8
-HEAD_BYTES = len(LAYOUT) + ID_BYTES
+ID_BYTES, SHAPE_BYTES = 8, 6
+ID_END = len(LAYOUT) + ID_BYTES
+SHAPE_END = ID_END + SHAPE_BYTES
+PLAIN, PACKED = b"p", b"z"
+HEAD_BYTES = SHAPE_END + 1
 VALUE_BYTES_MAX = 16 * 1_048_576  # unpacked: what a few packed bytes may claim
 COMPRESSION = 1  # a hit is read far more often than written, but text shrinks to a third at the fastest level already
 
@@ -28,15 +31,12 @@ log = structlog.get_logger(__name__)
 Marks = list[bytes | None]  # of the scenario, then of each tag; None where nothing was ever taken back
 
 
-class Body(Struct, frozen=True, array_like=True):
-    """``marks`` as they were when the value began to be computed; ``refresh_at_s`` is Unix time; ``absent``: there is nothing."""
+class Body(Struct, Generic[T], frozen=True, array_like=True):
+    """``marks`` as they were when the value began to be computed; ``refresh_at_s`` is Unix time; no value: there is nothing."""
 
-    shape: str
     marks: Marks
     refresh_at_s: float
-    packed: bool
-    absent: bool
-    value: bytes
+    value: T | None
 
 
 class Found(Struct, Generic[T], frozen=True):
@@ -53,23 +53,22 @@ class TooLarge(Exception):
 
 
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder(Body).decode
 
 
 class Codec(Generic[T]):
     """Values of one type. ``kind`` must be something msgspec can describe."""
 
     def __init__(self, kind: Any, *, compress_bytes_min: int, entry_bytes_max: int) -> None:
-        self.shape = hashlib.sha256(_encode(msgspec.json.schema(kind))).hexdigest()[:12]
-        self._decode: Callable[[bytes], T] = msgspec.msgpack.Decoder(kind).decode
+        self._shape = hashlib.sha256(_encode(msgspec.json.schema(kind))).digest()[:SHAPE_BYTES]
+        self._decode: Callable[[bytes | memoryview], Body[T]] = msgspec.msgpack.Decoder(Body[kind]).decode
         self._compress_bytes_min, self._entry_bytes_max = compress_bytes_min, entry_bytes_max
 
     def sealed(self, value: T | None, marks: Marks, refresh_at_s: float) -> bytes:
         """The entry; raises TooLarge."""
-        raw = b"" if value is None else _pack(value)
+        raw = _pack(Body(marks, refresh_at_s, value))
         packed = len(raw) >= self._compress_bytes_min
-        body = Body(self.shape, marks, refresh_at_s, packed, value is None, zlib.compress(raw, COMPRESSION) if packed else raw)
-        entry = LAYOUT + secrets.token_bytes(ID_BYTES) + _pack(body)
+        head = LAYOUT + secrets.token_bytes(ID_BYTES) + self._shape + (PACKED if packed else PLAIN)
+        entry = head + (zlib.compress(raw, COMPRESSION) if packed else raw)
         if len(entry) > self._entry_bytes_max or len(raw) > VALUE_BYTES_MAX:
             raise TooLarge
         return entry
@@ -79,25 +78,25 @@ class Codec(Generic[T]):
 
         Another layout or shape is no news, anything else that cannot be read is a line in the log.
         """
-        if entry[:1] != LAYOUT:
+        if entry[:1] != LAYOUT or entry[ID_END:SHAPE_END] != self._shape:
             return None
         try:
-            body = _unpack(memoryview(entry)[HEAD_BYTES:])
-            if body.shape != self.shape or body.marks[:1] != marks[:1]:
-                return None
-            value = None if body.absent else self._decode(_inflated(body.value) if body.packed else body.value)
+            said = memoryview(entry)[HEAD_BYTES:]
+            body = self._decode(_inflated(said) if entry[SHAPE_END:HEAD_BYTES] == PACKED else said)
         except (msgspec.DecodeError, UnicodeDecodeError, zlib.error, RecursionError) as error:
             log.warning("cache_entry_undecodable", error=f"{type(error).__name__}: {error}")
             return None
-        return Found(value, body.marks == marks, entry[1:HEAD_BYTES], body.refresh_at_s)
+        if body.marks[:1] != marks[:1]:
+            return None
+        return Found(body.value, body.marks == marks, entry[len(LAYOUT) : ID_END], body.refresh_at_s)
 
 
 def identity(entry: bytes) -> bytes:
     """What tells this entry from any other."""
-    return entry[1:HEAD_BYTES]
+    return entry[len(LAYOUT) : ID_END]
 
 
-def _inflated(packed: bytes) -> bytes:
+def _inflated(packed: memoryview) -> bytes:
     inflater = zlib.decompressobj()
     value = inflater.decompress(packed, VALUE_BYTES_MAX)
     if inflater.unconsumed_tail or not inflater.eof:

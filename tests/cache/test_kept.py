@@ -13,6 +13,7 @@ from schemas.errors import Unavailable
 from streams.cache import Found, Lease, Scenario
 from streams.cache.cache import Cache, Listed
 from streams.cache.claims import LEASE_S
+from streams.cache.entries import Codec
 from streams.cache.kept import Kept
 from streams.cache.names import Names
 from tests.cache.conftest import HandClock, Process
@@ -183,7 +184,14 @@ async def test_lives_differ(process: Start, redis: Client, prefix: str) -> None:
     assert max(lives_ms) - min(lives_ms) > 20_000
 
 
-@pytest.mark.parametrize("poison", [b"", b"\x01", b"\x01" + b"x" * 40, b"\x02whatever", b"\x01" + b"i" * 8 + b"\x96\xa1s\x90\xcb", b"null"])
+SHAPE = Codec(str, compress_bytes_min=1, entry_bytes_max=1)._shape
+HEAD = b"\x01" + b"i" * 8 + SHAPE
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [b"", b"\x01", b"\x01" + b"x" * 40, b"\x02whatever", b"null", HEAD, HEAD + b"p", HEAD + b"p\x93\x90\xcb", HEAD + b"zgarbage"],
+)
 async def test_poison_is_a_miss_and_heals(process: Start, redis: Client, prefix: str, poison: bytes) -> None:
     kept, work = texts(process()), Work()
     work.may_end.set()
