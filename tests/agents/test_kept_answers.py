@@ -1,6 +1,7 @@
 """Answers that are said again, on a real Redis: exactly as before, only while their documents are as they were, and never elsewhere."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -340,3 +341,44 @@ def test_pieces_are_few_and_whole():
     assert "".join(piece.text for piece in made) == "".join(span for span, _ in spans)
     assert sum(len(piece.citations) for piece in made) == 30
     assert len(made) <= sum(len(span) for span, _ in spans) / PIECE_CHARS + 1
+
+
+class Reader(Stub):
+    """A model that says what its first passage says."""
+
+    async def answer(self, request: Any) -> AsyncIterator[Piece | Finish]:
+        self.asked += 1
+        yield Piece(f"{request.passages[0].text}[1]。")
+        yield Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))
+
+
+async def test_from_its_change_on_no_worker_says_the_old_text(worker, visibility):
+    """Twenty ask two workers while versions come; who asks after a version was acknowledged hears it or a newer one."""
+    workers, acknowledged, over, heard = [worker(), worker()], 0, False, Counter[bool]()
+    for each in workers:
+        each.generate.model = Reader()
+
+    async def client(which: int) -> None:
+        n = 0
+        while not over:
+            n, known = n + 1, acknowledged
+            found = replace(PASSAGE, document_id="price", version=known, text=f"number {known}")
+            sent = await workers[which % 2].ask(grounded(f"{which}-{n}", passages=(found,), query="price?", content="price?"))
+            if not any(isinstance(each.event, ReplyCompleted) for each in sent):
+                continue  # the document changed meanwhile, and the question is searched again
+            completed = one(sent, ReplyCompleted)
+            assert int(completed.text.removeprefix("number ").removesuffix("[1]。")) >= known
+            heard[completed.cached] += 1
+
+    await visibility.indexed("acme/kb/price", 0)
+    async with asyncio.TaskGroup() as group:
+        for which in range(20):
+            group.create_task(client(which))
+        for version in range(1, 6):
+            before = heard.total()
+            while heard.total() < before + 40:
+                await asyncio.sleep(0.005)
+            await visibility.indexed("acme/kb/price", version)
+            acknowledged = version
+        over = True
+    assert heard[True] > heard[False] > 0
