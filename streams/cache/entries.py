@@ -76,9 +76,10 @@ class Codec(Generic[T]):
     def opened(self, entry: bytes, marks: Marks) -> Found[T] | None:
         """What ``entry`` says under the marks there are now; None for one of a scenario that was taken back, and for what cannot be read.
 
-        Another layout or shape is no news, anything else that cannot be read is a line in the log.
+        Another layout or shape is what another release writes, or poison; anything else that cannot be read is damaged. Both are logged.
         """
         if entry[:1] != LAYOUT or entry[ID_END:SHAPE_END] != self._shape:
+            log.info("cache_entry_of_another_kind", head=entry[:HEAD_BYTES].hex())
             return None
         try:
             said = memoryview(entry)[HEAD_BYTES:]

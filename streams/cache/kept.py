@@ -17,7 +17,7 @@ from streams.cache.claims import LEASE_S, Lease, Leases
 from streams.cache.entries import Codec, Found, Marks, TooLarge, identity
 from streams.cache.flights import Flights
 from streams.cache.names import Names, bounded
-from streams.cache.scenarios import Scenario
+from streams.cache.scenarios import Scenario, life_s
 from streams.cache.scripts import ANSWER, DROP, ENTER, HELD, MINE, PUT, TIDY
 from streams.cache.tally import Outcome, Tally
 
@@ -284,19 +284,19 @@ class Kept(Generic[T]):
 
     async def _put(self, tenant: str, lease: Lease, value: T | None) -> bool:
         settings, names = self._parts.settings, lease.names
-        life_s = self.life_s if value is not None else min(settings.negative_s, self.life_s)
-        if not life_s:
+        left_s = self.life_s if value is not None else min(settings.negative_s, self.life_s)
+        if not left_s:
             await self._parts.leases.release(lease)
             return False
-        life_s *= 1 + JITTER * (2 * random.random() - 1)  # noqa: S311 - spreads expiry
+        left_s *= 1 + JITTER * (2 * random.random() - 1)  # noqa: S311 - spreads expiry
         try:
-            entry = self._codec.sealed(value, lease.marks, self._parts.clock.now().timestamp() + EARLY * life_s)
+            entry = self._codec.sealed(value, lease.marks, self._parts.clock.now().timestamp() + EARLY * left_s)
         except TooLarge:
             self._count(tenant, "too_large")
             await self._parts.leases.release(lease)
             return False
         look_at = LOOK_AT if random.randrange(LOOK_EVERY) == 0 else 0  # noqa: S311 - a sample
-        arguments = (lease.token, entry, max(1, int(life_s * 1000)), lease.key, self._index_ms, settings.entries_max, look_at)
+        arguments = (lease.token, entry, max(1, int(left_s * 1000)), lease.key, self._index_ms, settings.entries_max, look_at)
         stored = await PUT(self._redis, (names.index, names.entry(lease.key), names.lease(lease.key)), arguments)
         if not stored:
             return False
@@ -312,7 +312,8 @@ class Kept(Generic[T]):
 
     @property
     def _index_ms(self) -> int:
-        return int((LEASE_S + INDEX_LIFE * self.life_s) * 1000)
+        # by the scenario's life, not ours: a function with a shorter one must not end the index of the others
+        return int((LEASE_S + INDEX_LIFE * life_s(self._parts.settings, self.scenario)) * 1000)
 
     def _names(self, tenant: str) -> Names:
         return Names(self._parts.prefix, tenant, self.scenario)

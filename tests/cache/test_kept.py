@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from structlog.testing import capture_logs
 
 from adapters.redis import Client
 from schemas.errors import Unavailable
@@ -196,9 +197,21 @@ async def test_poison_is_a_miss_and_heals(process: Start, redis: Client, prefix:
     kept, work = texts(process()), Work()
     work.may_end.set()
     await redis.set(Names(prefix, "t", SCENARIO).entry("k"), poison)
-    assert await kept.get("t", "k") is None
+    with capture_logs() as lines:
+        assert await kept.get("t", "k") is None
+    assert [line["event"] for line in lines] in (["cache_entry_of_another_kind"], ["cache_entry_undecodable"])
     assert [await kept.computed("t", "k", work) for _ in range(2)] == ["value", "value"]
     assert work.runs == 1
+
+
+async def test_a_shorter_life_of_some_ends_no_others(process: Start) -> None:
+    """They share an index, by which a prefix is taken back."""
+    cache = process().cache
+    long, short = cache.of(SCENARIO, str), cache.of(SCENARIO, str, ttl_s=1)
+    await long.set("t", "a/long", "v")
+    await short.set("t", "a/short", "v")
+    assert await cache._redis.pttl(Names(cache._prefix, "t", SCENARIO).index) > long.life_s * 1000
+    assert await cache.invalidation.prefix("t", SCENARIO, "a/") == 2
 
 
 async def test_a_value_that_claims_to_be_huge_is_a_miss(process: Start, redis: Client, prefix: str) -> None:
