@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from adapters.index.port import Hit
 from adapters.language import estimated_tokens
+from adapters.models.followups import background, condensed
 from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import Problem, Refused
@@ -73,9 +74,11 @@ class Lookup:
 
     async def passages(self, tenant: str, ask: Search) -> Passages:
         """The best of what passes the thresholds."""
-        searched = await self.searching.search(tenant, ask.knowledge_base_ids, ask.query, ask.limit)
+        query = condensed(ask.query, ask.history)
+        searched = await self.searching.search(tenant, ask.knowledge_base_ids, query, ask.limit, background=background(ask.history))
         hits = [hit for hit in searched.hits if hit.bm25 >= ask.bm25_min and hit.dense >= ask.dense_min]
-        return Passages(keywords=searched.keywords, passages=tuple(found(hit) for hit in fitting(hits)))
+        asked_for = query if query != ask.query else ""
+        return Passages(keywords=searched.keywords, passages=tuple(found(hit) for hit in fitting(hits)), query=asked_for)
 
     async def chunks(self, tenant: str, ask: ListChunks) -> Chunks:
         """Looked at before the visibility record is: while its points are being removed a version is not visible any more."""

@@ -38,7 +38,8 @@ class Cached:
         """Until anything changes in one of its knowledge bases; never with a passage that readers do not see."""
         bases = sorted(ask.knowledge_base_ids)
         builds = [self._build(tenant, base) for base in bases]
-        digest = hashlib.sha256(_encode((bases, builds, ask.query, ask.limit, ask.bm25_min, ask.dense_min))).hexdigest()
+        asked = msgspec.structs.replace(ask, knowledge_base_ids=tuple(bases))
+        digest = hashlib.sha256(_encode((builds, asked))).hexdigest()
         key = f"{bases[0] if len(bases) == 1 else 'several'}/{digest}"
 
         async def visible(found: Passages | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts

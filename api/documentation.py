@@ -41,6 +41,9 @@ PROBLEMS: dict[int, ResponseSpec] = {
 }
 
 GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+EXPORTED = ResponseSpec(
+    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
+)
 EVENTS = ResponseSpec(
     data_container=str,
     description=(
@@ -90,6 +93,7 @@ def openapi() -> OpenAPIConfig:
             Tag(name="retrieval", description="What is in the index."),
             Tag(name="indexes", description="How an index is made, and its rebuild."),
             Tag(name="tasks", description="Work that was started, and what of it failed for good."),
+            Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

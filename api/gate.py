@@ -52,11 +52,7 @@ async def _admit(scope: HTTPScope) -> None:
         caller, refusal = await _identified(ports, authorization)
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][ADDRESS] = address
-    decision = await ports.limiting.decide(address, caller, scope["path"])
-    told = response_headers_of(scope)
-    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
-    if not decision.allowed:
-        raise ports.limiting.refusal(decision)
+    await _limit(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
     if caller is not None:
@@ -67,6 +63,21 @@ async def _admit(scope: HTTPScope) -> None:
         if "scope" in opt:
             caller.require(opt["scope"])
         scope["user"] = caller
+
+
+async def _limit(ports: Ports, scope: HTTPScope, address: str, caller: Caller | None) -> None:
+    """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
+    verdict = ports.limiting.verdict(address, caller)
+    if verdict is not None and verdict.access == "deny":
+        ports.metrics.denials.labels(verdict.kind).inc()
+        raise Refused("access_denied")
+    if verdict is not None:
+        return
+    decision = await ports.limiting.decide(address, caller, scope["path"], str(scope.get("path_template", "")))
+    told = response_headers_of(scope)
+    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
+    if not decision.allowed:
+        raise ports.limiting.refusal(decision)
 
 
 async def _identified(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:

@@ -22,13 +22,16 @@ NOT_VALID = "the API key is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may."""
+    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may; ``key_id`` is the
+    API key that was shown instead, or "".
+    """
 
     account_id: str
     tenant: str
     role: AccountRole
     tier: Tier
     scopes: frozenset[Scope] | None = None
+    key_id: str = ""
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -79,7 +82,7 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes))
+        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes), credential.id)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -116,8 +119,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None) -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes)
+def _as_caller(account: Account, scopes: frozenset[Scope] | None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id)
 
 
 def key_text(credential_id: str, secret: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.errors import Unavailable
@@ -20,7 +22,7 @@ async def passages(request: ApiRequest, ask: Search) -> Passages:
                 ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
             )
             assert isinstance(told, Passages)
-            answer = Passages(keywords=told.keywords, passages=await _still_visible(request, told.passages))
+            answer = msgspec.structs.replace(told, passages=await _still_visible(request, told.passages))
             if len(answer.passages) == len(told.passages):
                 break
         return answer

@@ -29,6 +29,11 @@ class Metrics:
         )
         self.replies = Counter("claw_replies", "Replies relayed to their end.", ("outcome",), registry=self.registry)
         self.refusals = Counter("claw_limit_refusals", "Requests refused by a rate limit.", ("rule",), registry=self.registry)
+        self.shadow_refusals = Counter(
+            "claw_limit_shadow_refusals", "Requests that a shadow rule would have refused.", ("rule",), registry=self.registry
+        )
+        self.limits_local = Gauge("claw_limits_local", "1 while limits are decided by this process alone.", registry=self.registry)
+        self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
         self._lookups = Counter(

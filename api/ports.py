@@ -17,6 +17,8 @@ from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
+from streams.configs import Configs, ConfigWriter
+from streams.decisions import DecisionTables
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
@@ -54,6 +56,9 @@ class Ports:
     rebuilds: Rebuilds
     idempotency: Idempotency
     limiting: Limiting
+    configs: Configs
+    configuring: ConfigWriter
+    decisions: DecisionTables
     identities: Identities
     passwords: Passwords
     blobs: BlobStore

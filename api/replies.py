@@ -13,6 +13,7 @@ from api.ports import Ports
 from api.sse import encoded
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
+from streams.history import Budget
 from streams.relay import Frame
 from streams.relay.frames import EventId
 from streams.turns import Location
@@ -100,9 +101,8 @@ def ended(ports: Ports, caller: Caller, reply: Reply, frame: Frame) -> None:
     conversing = (caller.tenant, reply.conversation_id)
     ports.running.close(conversing, reply.id)
     if frame.event == "completed":
-        limits = ports.settings.limits
         turn = Turn(role="assistant", content=_decode(frame.data).text)
-        ports.running.said(conversing, turn, limits.history_messages_max, limits.history_bytes_max)
+        ports.running.said(conversing, reply.id, turn, Budget.of(ports.settings.limits))
 
 
 _decode = msgspec.json.Decoder(_Said).decode

@@ -4,18 +4,21 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, cache, chat, documents, idle, start, updates
+from benchmarks import book, bulk, cache, chat, conversations, documents, idle, limiter, start, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
+    "conversations": conversations.run,
+    "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,
     "bulk": bulk.run,
     "book": book.run,
     "idle": idle.run,
     "cache": cache.run,
+    "limiter": limiter.run,
 }
 
 
@@ -29,7 +32,8 @@ def main() -> int:
         figures = uvloop.run(ALL[name]())
         for figure in figures:
             show(figure)
-        keep(name, figures)
+        if figures:
+            keep(name, figures)
     return 0
 
 

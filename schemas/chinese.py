@@ -11,6 +11,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "lost_update": ("记录在您读取之后已被修改", "请重新读取，再带上它的 ETag 重试。"),
     "unauthenticated": ("没有有效的凭证", "请登录，或以 Bearer 方式发送 API 密钥。"),
     "login_failed": ("邮箱或密码不正确", "请检查两者。"),
+    "access_denied": ("您在禁止访问名单中", "请联系运维人员将您移出名单。"),
     "forbidden": ("该凭证无权执行此操作", "请使用具有相应权限或角色的凭证。"),
     "email_taken": ("该邮箱已注册", "请直接登录。"),
     "rate_limited": ("请求过多", "请等待 Retry-After 所示的秒数。"),

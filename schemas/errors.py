@@ -62,6 +62,7 @@ CATALOGUE: dict[str, Code] = {
     "unauthenticated": Code(HTTPStatus.UNAUTHORIZED, "No valid credential", "Log in, or send an API key as a bearer token."),
     "login_failed": Code(HTTPStatus.UNAUTHORIZED, "E-mail or password is wrong", "Check both."),
     "forbidden": Code(HTTPStatus.FORBIDDEN, "This credential may not do that", "Use one with the scope or role."),
+    "access_denied": Code(HTTPStatus.FORBIDDEN, "You are on the deny list", "Ask the operator to take you off it."),
     "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail is registered", "Log in instead."),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
     # conversations

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
 from schemas.errors import Problem
 from schemas.events import Event
@@ -13,7 +14,8 @@ from schemas.events import Event
 class Search(Struct, frozen=True, kw_only=True, tag="search", tag_field="kind"):
     """Passages for ``query`` in these knowledge bases, the best ``limit``.
 
-    ``bm25_min`` and ``dense_min`` (a cosine) are thresholds on the legs' own scores; 0 takes everything.
+    ``bm25_min`` and ``dense_min`` (a cosine) are thresholds on the legs' own scores; 0 takes everything. With the ``history`` of a
+    conversation a follow-up is made to stand alone by rules, and what was said before colours the search, as for an answer.
     """
 
     query: str
@@ -21,6 +23,7 @@ class Search(Struct, frozen=True, kw_only=True, tag="search", tag_field="kind"):
     limit: Annotated[int, Meta(ge=1, le=50)]
     bm25_min: float = 0.0
     dense_min: float = 0.0
+    history: tuple[Turn, ...] = ()
 
 
 class ListChunks(Struct, frozen=True, kw_only=True, tag="list_chunks", tag_field="kind"):
@@ -68,10 +71,11 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Passages(Struct, frozen=True, kw_only=True, tag="passages", tag_field="kind"):
-    """To ``Search``: best first; keywords are the query's."""
+    """To ``Search``: best first; keywords are the query's, which is ``query`` where it is not the one that was asked."""
 
     keywords: tuple[str, ...]
     passages: tuple[Found, ...]
+    query: str = ""
 
 
 class ChunkText(Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Answers that are said again: the same question in the same context, as long as every document behind the answer is as it was.
 
-The key is all that the prompt is made from but the passages: the prompt's template (a digest of its module), the provider, the model, and
-of the question whatever is not about who asked and where. A kept answer is said again only while
+The key is all that the prompt is made from but the passages: the prompt's template (a digest of its module), the provider, the model, the
+request as it is made of the question, and what was searched for. A kept answer is said again only while
 
 * readers see every document version that its model was shown, and
 * nothing in the knowledge bases has changed since, or it cites something and the best passage found for this question is one of its own:
@@ -21,10 +21,11 @@ import msgspec
 from msgspec import Struct
 
 from adapters.models import prompts
+from adapters.models.asked import request_of
 from agents.generate import telling
 from agents.generate.telling import Speech
 from schemas import ids
-from schemas.chats import ChatGrounded, Citation, Passage, Question, Sampling, Source
+from schemas.chats import ChatGrounded, Citation, Passage, Source
 from schemas.errors import Unavailable
 from schemas.settings import Model, Settings
 from streams.cache import Cache, Found, Lease
@@ -35,13 +36,6 @@ from streams.visibility import Standings
 ALONE_S = 1.0  # after an answer that cannot be kept: who waited for it asks the model at once, all of them
 PIECE_CHARS = 400  # of a kept answer, as it is said again: a few events, each worth showing
 
-# of a question: who asked, where and when, and what says nothing to the model
-_NOT_ASKED = frozenset(
-    (
-        "conversation_id message_id reply_id user_id reply_partition asked_at round ancestors door api_key_id cache"
-        " knowledge_base_ids sampling"  # these two count in another form
-    ).split()
-)
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -58,8 +52,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     pieces: tuple[Piece, ...]
     sources: tuple[Source, ...]
     versions: dict[str, int]
-    model: str
     finish_reason: str
+    model: str
+    provider: str
+    prompt_hash: str
 
     @property
     def text(self) -> str:
@@ -79,16 +75,21 @@ class Claim:
     kept: "KeptAnswers | None" = None
     tenant: str = ""
 
-    async def keep(self, speech: Speech, passages: Sequence[Passage], model: str) -> None:
-        """Only what came to its proper end; with Redis down nothing."""
+    async def keep(self, speech: Speech, passages: Sequence[Passage]) -> None:
+        """Only what came to its proper end, of the model it was asked of (another one may have stood in); with Redis down nothing."""
         if self.lease is None or self.kept is None or speech.finish_reason != "stop" or not speech.text:
+            return
+        speaker = speech.speaker
+        if speaker.model not in ("", self.kept.model):
             return
         answer = Answer(
             pieces=pieces(speech.spans),
             sources=tuple(telling.source(passage) for passage in passages),
             versions={ids.document_key(self.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
-            model=model,
             finish_reason=speech.finish_reason,
+            model=self.kept.model,
+            provider=speaker.provider,
+            prompt_hash=speaker.prompt_hash,
         )
         lease, self.lease = self.lease, None
         await self.kept.kept.store(self.tenant, lease, answer)
@@ -158,16 +159,10 @@ class KeptAnswers:
 
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an admin can take back a model's answers by prefix."""
-        question = event.data.question
-        context = (self.template, self.settings.provider, self.settings.base_url, self.model, self.sampling(question))
-        digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids), asked(question))))
+        question, settings = event.data.question, self.settings
+        context = (self.template, settings.provider, settings.base_url, self.model, request_of(question, (), settings))
+        digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
         return f"{self.model}/{digest.hexdigest()}"
-
-    def sampling(self, question: Question) -> Sampling:
-        """The settings in place of what the question leaves open."""
-        wanted, settings = question.sampling, self.settings
-        temperature = settings.temperature if wanted.temperature is None else wanted.temperature
-        return msgspec.structs.replace(wanted, max_tokens=wanted.max_tokens or settings.max_tokens, temperature=temperature)
 
     async def _visible(self, answer: Answer) -> bool:
         """Whether readers see every version it rests on; while nobody can tell, they do not."""
@@ -204,11 +199,6 @@ def grounded(answer: Answer, passages: Sequence[Passage], *, current: bool) -> b
         return True
     shown = {source.chunk_id for source in answer.sources}
     return bool(answer.citations) and bool(passages) and passages[0].chunk_id in shown
-
-
-def asked(question: Question) -> dict[str, object]:
-    """What the model is asked; a field that is added to questions one day counts until it is named above."""
-    return {name: value for name, value in msgspec.structs.asdict(question).items() if name not in _NOT_ASKED}
 
 
 def pieces(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> tuple[Piece, ...]:

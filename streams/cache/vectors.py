@@ -1,13 +1,11 @@
-"""Vectors of questions, where a provider is paid for them. The local model is faster than a round trip to Redis, so its are not kept."""
+"""Vectors of questions, where a provider is paid for them: the local model is faster than a round trip to Redis, and is not asked here."""
 
 import hashlib
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.embedders.local import LocalEmbedder
 from adapters.embedders.port import Embedder
 from streams.cache.kept import Kept
 
@@ -20,8 +18,6 @@ class Vectors:
 
     async def of(self, tenant: str, embedder: Embedder, question: str) -> NDArray[np.float32]:
         """Shape ``(dimensions,)``; raises what the embedder raises, which is not kept."""
-        if isinstance(embedder, LocalEmbedder):
-            return cast("NDArray[np.float32]", (await embedder.embed([question]))[0])
 
         async def compute() -> bytes:
             return bytes((await embedder.embed([question]))[0].astype("<f4").tobytes())

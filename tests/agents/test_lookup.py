@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from adapters.redis import connect
 from agents import lookup
 from agents.lookup import Lookup
 from schemas import ids
+from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan
@@ -55,8 +57,8 @@ async def answer(library: Library, ask: Ask) -> Passages | Chunks:
     return said.result
 
 
-async def search(library: Library, query: str, *bases: str, limit: int = 10, **thresholds: float) -> Passages:
-    result = await answer(library, Search(query=query, knowledge_base_ids=bases or ("kb",), limit=limit, **thresholds))
+async def search(library: Library, query: str, *bases: str, limit: int = 10, **more: Any) -> Passages:
+    result = await answer(library, Search(query=query, knowledge_base_ids=bases or ("kb",), limit=limit, **more))
     assert isinstance(result, Passages)
     return result
 
@@ -74,6 +76,19 @@ async def test_passages_have_scores_places_and_keywords(library: Library):
     assert best.score >= found.passages[-1].score
     assert (await search(library, "leave", bm25_min=best.bm25 + 100)).passages == ()
     assert {each.ordinal for each in (await search(library, "leave", dense_min=0.0001, limit=1)).passages} == {0}
+
+
+async def test_a_follow_up_finds_what_its_history_is_about(library: Library):
+    """It is made to stand alone, and the answer says how it was searched for."""
+    await library.add(TENANT, "kb", "tower", 1, "The lighthouse of Amrum was built in 1875.")
+    await library.add(TENANT, "kb", "bridge", 1, "The bridge was built in 1911. When it was built nobody crossed it.")
+    history = (Turn("user", "Where is the lighthouse of Amrum?"), Turn("assistant", "On an island."))
+    asked_alone = await search(library, "When was it built?")
+    found = await search(library, "When was it built?", history=history)
+    assert (asked_alone.passages[0].document_id, asked_alone.query) == ("bridge", "")
+    assert found.passages[0].document_id == "tower"
+    assert found.query == "lighthouse Amrum When was it built?"
+    assert "Amrum" in found.keywords
 
 
 async def test_walls(library: Library):
