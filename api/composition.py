@@ -80,6 +80,8 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         cache = Cache(redis, prefix, settings.cache, clock, metrics.cache_looked)
         stack.push_async_callback(cache.stop)
         await cache.start()
+        estimates = Estimates(redis, prefix, clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
+        stack.push_async_callback(estimates.stop)
         records = Records(redis, prefix, publisher, views, clock)
         yield Ports(
             settings=settings,
@@ -90,7 +92,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             relay=relay,
             inquiries=inquiries,
             spectators=spectators,
-            estimates=Estimates(redis, prefix, clock, settings.documents.wait_s_max),
+            estimates=estimates,
             views=views,
             visibility=visibility,
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),

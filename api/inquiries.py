@@ -8,8 +8,9 @@ import msgspec
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.errors import Unavailable
-from schemas.requests import Chunks, CountShelves, Found, ListChunks, Passages, Search, ShelfCounts
+from schemas.requests import Chunks, CountShelves, Embed, Found, ListChunks, Passages, Search, ShelfCounts, Vectors
 
+EMBED_S_MAX = 30.0  # a provider may take 20 s, after a wait for a place
 ROUNDS_MAX = 3  # of one search: what was replaced while the answer was on its way is found again, as what replaced it
 
 
@@ -41,6 +42,15 @@ async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
         return told
 
     return await request.ports.cached.content(request.user.tenant, ask, listed)
+
+
+async def vectors(request: ApiRequest, ask: Embed) -> Vectors:
+    """Of the embedding that indexes are made with; see ``Inquiries.ask`` for what it raises."""
+    made = await request.ports.inquiries.ask(
+        ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent, timeout_s=EMBED_S_MAX
+    )
+    assert isinstance(made, Vectors)
+    return made
 
 
 async def points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:

@@ -70,6 +70,14 @@ class QueryEncoder:
         self._models = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts that are no questions; see ``Embedder.embed``."""
+        if not self._local:
+            return await self._embedder.embed(texts)
+        if self._models is None or self._models.dense is None:
+            raise Unavailable("model_unavailable", "the encoder is not open")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.dense.embed, texts)
+
     async def encode(self, question: str, background: Background = (), embed: Embed | None = None) -> Encoded:
         """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
         question = question[:QUESTION_CHARS_MAX]

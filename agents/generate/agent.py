@@ -223,12 +223,17 @@ class Generate:
         passages: tuple[Passage, ...] = (),
         began: float | None = None,
     ) -> Sequence[Outgoing]:
-        """Store the message, free the conversation, and only then say that the reply has ended."""
+        """Store the message, free the conversation, and only then say that the reply has ended. What came through a door without a
+        conversation is kept for a day only.
+        """
         for acknowledgement in speech.acknowledgements:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
+        if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
+            await _or(None, self.views.keep_briefly(event.tenant, message, context.place))
+            return telling.terminal(event, context, message)
         if state == "cancelled" and await self.deleted(event):
             return telling.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())

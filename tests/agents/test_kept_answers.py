@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from adapters.models.port import Finish, Piece
+from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.prices import Prices
 from adapters.redis import Client, connect
 from agents.generate import Generate, kept_answers
 from agents.generate.kept import PIECE_CHARS, pieces
@@ -39,6 +40,7 @@ from streams.cache import Cache
 from streams.visibility import Visibility
 from tests.agents.ports import NOW, RememberingPublisher, StandingClock, context, header
 
+SPEAKER = Speaker(model="stub", provider="openai", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))
 PASSAGE = Passage(
     marker=1, chunk_id="c1", knowledge_base_id="kb", document_id="doc", version=5, ordinal=0, title="T", score=1.0, text="灯塔高41.8米。"
 )
@@ -54,14 +56,15 @@ class Stub:
     asked: int = 0
     reason: str = "stop"
     said: tuple[str, ...] = ("高41.8米[1]。", "很高。")
+    speaker: Speaker = SPEAKER
     may_go: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: Any) -> AsyncIterator[Piece | Finish]:
         self.asked += 1
         await self.may_go.wait()
         for text in self.said:
-            yield Piece(text)
-        yield Finish(reason=self.reason, usage=Usage(prompt_tokens=10, completion_tokens=4))
+            yield Piece(text, self.speaker)
+        yield Finish(reason=self.reason, usage=Usage(prompt_tokens=10_000_000, completion_tokens=4), speaker=self.speaker)
 
 
 @dataclass
@@ -79,6 +82,9 @@ class Tables:
     @asynccontextmanager
     async def listening(self, tenant: str, reply_id: str) -> AsyncIterator[asyncio.Event]:
         yield self.cancel
+
+    async def is_closed(self, scope: str) -> bool:
+        return False
 
     async def get(self, scope: str, ident: str) -> Message | None:
         return self.stored.get(ident)
@@ -171,6 +177,8 @@ async def test_the_same_question_is_said_again_with_citations_and_costs_nothing(
     assert one(again, ReplyStarted).sources == one(first, ReplyStarted).sources
     message = there.tables.stored["r2"]
     assert (message.cached, message.versions, message.usage) == (True, here.tables.stored["r1"].versions, Usage())
+    assert (message.model, message.provider, message.prompt_hash, message.cost_micros) == ("stub", "openai", "ab" * 32, 0)
+    assert here.tables.stored["r1"].cost_micros > 0
     charge = one(again, UsageRecorded)
     assert (charge.cached, charge.prompt_tokens, charge.completion_tokens, charge.cost_micros) == (True, 0, 0, 0)
 
@@ -183,6 +191,7 @@ async def test_the_same_question_is_said_again_with_citations_and_costs_nothing(
         {"system_prompt": "Be brief."},
         {"history": (Turn("user", "你好"),)},
         {"summary": "他们谈到了灯塔。"},
+        {"tone": "support"},
         {"query": "灯塔有多宽？"},
         {"content": "灯塔多高?!"},
         {"sampling": Sampling(temperature=1.0)},
@@ -209,7 +218,7 @@ async def test_another_model_or_provider_is_another_question(worker):
 async def test_who_asked_and_where_does_not_matter(worker):
     here = worker()
     await here.ask(grounded("r1"))
-    sent = await here.ask(grounded("r2", api_key_id="k", ancestors=("a",), round=0, sampling=Sampling(max_tokens=MODEL.max_tokens)))
+    sent = await here.ask(grounded("r2", api_key_id="k", ancestors=("a",), reserved=True, sampling=Sampling(max_tokens=MODEL.max_tokens)))
     assert one(sent, ReplyCompleted).cached
 
 
@@ -258,6 +267,15 @@ async def test_regenerating_replaces_what_is_kept(worker):
 async def test_only_what_came_to_its_end_is_kept(worker):
     here = worker()
     here.model.reason = "length"
+    await here.ask(grounded("r1"))
+    await here.ask(grounded("r2"))
+    assert here.model.asked == 2
+
+
+async def test_an_answer_of_a_model_that_stood_in_is_not_kept(worker):
+    """It would be said again as the other one's."""
+    here = worker()
+    here.model.speaker = Speaker(model="smaller", provider="openai")
     await here.ask(grounded("r1"))
     await here.ask(grounded("r2"))
     assert here.model.asked == 2
