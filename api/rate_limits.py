@@ -13,7 +13,6 @@ from api.answers import answered, etag, refused_field
 from api.documentation import PROBLEMS, Cursor, Limit
 from api.gate import ADDRESS, ADMIN, ANYBODY
 from api.limiting import subject_of
-from api.openai.errors import ROOT as OPENAI_ROOT
 from api.requests import ApiRequest
 from schemas.bodies.limits import (
     AccessPut,
