@@ -4,13 +4,15 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, trace, updates
+from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
+    "adapters": adapters.run,
     "conversations": conversations.run,
+    "streams": streams.run,
     "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,
@@ -18,6 +20,7 @@ ALL = {
     "book": book.run,
     "idle": idle.run,
     "limiter": limiter.run,
+    "cache": cache.run,
 }
 
 

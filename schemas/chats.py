@@ -13,7 +13,7 @@ from schemas.records import ConversationType
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "condense", "summary", "title"]
+Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
 
 
 class LogPlace(Struct, frozen=True):
@@ -250,7 +250,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid."""
+    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid.
+
+    Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
+    """
 
     user_id: str
     conversation_id: str

@@ -11,10 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.cache_settings import Cache
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.model_settings import SecondModel, ThirdModel
 from schemas.sections import Secret, Section
+from schemas.socket_settings import Sockets
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
 
@@ -143,7 +145,13 @@ class Limits(Section, frozen=True, kw_only=True):
     summary_tokens_max: Annotated[
         int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
     ] = 400
+    chat_wait_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+    ] = 30.0
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
+    query_wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
+    ] = 25.0
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
     )
@@ -153,8 +161,8 @@ class Limits(Section, frozen=True, kw_only=True):
     user_pro_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier pro.")] = 500
     user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier enterprise.")] = 2_000
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
-    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, per user.")] = 120
-    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, per user.")] = 30
+    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
+    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
     tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
     tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
     tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
@@ -272,11 +280,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: Index = Index()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    socket: Sockets = Sockets()
     model: Model = Model()
     model_second: SecondModel = SecondModel()
     model_third: ThirdModel = ThirdModel()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
+    cache: Cache = Cache()
     lanes: Lanes = Lanes()
 
     @property

@@ -98,6 +98,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     """A message. ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
 
     ``siblings``, in lists: the ids of all messages with the same parent, this one included and the oldest first, when there are several.
+    ``cached``: it was answered before, and cost nothing.
     """
 
     id: str
@@ -111,6 +112,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
+    cached: bool = False
     problem: Problem | None = None
     siblings: tuple[str, ...] = ()
 
@@ -129,17 +131,22 @@ class MessageView(Struct, frozen=True, kw_only=True):
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             problem=message.problem,
             siblings=siblings if len(siblings) > 1 else (),
         )
 
 
 class MessageAccepted(Struct, frozen=True, kw_only=True):
-    """The question is on the log. ``stream`` is the path of the answer's event stream."""
+    """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions that
+    wait for their turn before this one, ``estimated_wait_s`` how long that takes; null when nobody knows.
+    """
 
     message: MessageView
     reply_id: str
     stream: str
+    queue_position: int | None = None
+    estimated_wait_s: float | None = None
 
 
 class ReplyView(Struct, frozen=True, kw_only=True):
