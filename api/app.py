@@ -27,6 +27,7 @@ from api import (
     query,
     rate_limits,
     search,
+    socket,
     uploads,
 )
 from api.composition import opened
@@ -52,25 +53,11 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (
-        auth,
-        api_keys,
-        conversations,
-        export,
-        chat,
-        knowledge,
-        documents,
-        uploads,
-        search,
-        query,
-        progress,
-        indexes,
-        dead_letters,
-        rate_limits,
-    )
+    people = (auth, api_keys, conversations, export, chat, query, socket)
+    work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits)
     app = Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=[area.router() for area in areas]),
+            Router("/api/v1", route_handlers=[area.router() for area in (*people, *work)]),
             openai.router(),
             health.router(),
             asyncapi_route(settings),

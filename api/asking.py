@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from api.access import conversation, searched
 from api.branches import Branches, Spot, Wish
+from api.estimates import Queue
 from api.replies import Reply, followed
 from api.requests import ApiRequest
 from api.running import STALE_S
@@ -27,19 +28,24 @@ TURN_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that the log has. ``written`` and its ``place``: its message, unless the log had that before (an answer made again)."""
+    """A question that the log has. ``written`` and its ``place``: its message, unless the log had that before (an answer made again).
+    ``queue`` is what waits before it, when that is known.
+    """
 
     message: Message
     reply: Reply
     written: MessageChanged | None
     place: Place | None
+    queue: Queue | None = None
 
 
 async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
     """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused for a wish that names what is not in
-    the conversation; Unavailable when the log does not take it.
+    the conversation; Unavailable when the log does not take it, or when too many questions wait already ("overloaded": nothing was
+    written).
     """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    queue = await ports.estimates.of_new_question()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
@@ -67,7 +73,7 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
             if reserved:
-                await _release(request, reply_id)
+                await ports.limiting.give_back(caller, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s)
     said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
@@ -75,7 +81,7 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
         ports.running.beside(followed(ports, caller, reply))
     if written is not None and untitled(found) and not message.parent_id:
         ports.running.beside(name(request, found.id, message.content))
-    return Asked(message, reply, written, place)
+    return Asked(message, reply, written, place, queue)
 
 
 async def _together(turn: Awaitable[bool], bases: Awaitable[tuple[str, ...]], spot: Awaitable[Spot]) -> tuple[bool, tuple[str, ...], Spot]:
@@ -111,13 +117,6 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         await ports.turns.close(tenant, conversation_id, reply_id)
     except Unavailable:
         return  # it ends by its age
-
-
-async def _release(request: ApiRequest, reply_id: str) -> None:
-    try:
-        await request.ports.limiting.release(request.user, reply_id)
-    except Unavailable:
-        return  # the place is free by its age
 
 
 async def _spot(request: ApiRequest, conversation_id: str, wish: Wish, message_id: str) -> Spot:

@@ -90,7 +90,13 @@ async def _begun(request: ApiRequest, conversation_id: str, wish: Wish) -> Respo
     if not streamed:
         return answered(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     reply = answering.reply
-    accepted = Accepted(message_id=answering.body.message.id, reply_id=reply.id, conversation_id=reply.conversation_id)
+    accepted = Accepted(
+        message_id=answering.body.message.id,
+        reply_id=reply.id,
+        conversation_id=reply.conversation_id,
+        queue_position=answering.body.queue_position,
+        estimated_wait_s=answering.body.estimated_wait_s,
+    )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
     first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
     return EventStream(relayed(request.ports, request.user, reply, first=first))
@@ -156,7 +162,13 @@ async def _asked(request: ApiRequest, conversation_id: str, wish: Wish, *, settl
     if request.idempotency_key is not None and (answering := await _ended_before(request, conversation_id)) is not None:
         return answering
     asked = await ask(request, conversation_id, wish)
-    body = MessageAccepted(message=MessageView.of(asked.message), reply_id=asked.reply.id, stream=f"{_path(asked.reply)}/stream")
+    body = MessageAccepted(
+        message=MessageView.of(asked.message),
+        reply_id=asked.reply.id,
+        stream=f"{_path(asked.reply)}/stream",
+        queue_position=None if asked.queue is None else asked.queue.position,
+        estimated_wait_s=None if asked.queue is None else asked.queue.wait_s,
+    )
     settling = _settle(request, asked, body, known)
     if settle_first:
         await settling

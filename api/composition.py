@@ -75,6 +75,8 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         running = Running()
         stack.push_async_callback(running.stop)
         views = Views(redis, prefix)
+        estimates = Estimates(redis, prefix, clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
+        stack.push_async_callback(estimates.stop)
         records = Records(redis, prefix, publisher, views, clock)
         yield Ports(
             settings=settings,
@@ -85,7 +87,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             relay=relay,
             inquiries=inquiries,
             spectators=spectators,
-            estimates=Estimates(redis, prefix, clock, settings.documents.wait_s_max),
+            estimates=estimates,
             views=views,
             visibility=Visibility(redis, prefix),
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),

@@ -47,8 +47,9 @@ EXPORTED = ResponseSpec(
 EVENTS = ResponseSpec(
     data_container=str,
     description=(
-        "An event stream: `accepted` (only of a question), `retrieved`, `delta`, `citation`, `restart` (drop the text so far), `snapshot` "
-        "(all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event has an id for `Last-Event-ID`."
+        "An event stream: `accepted` (only of a question), `queued` (while it waits for its turn), `retrieved`, `delta`, `citation`, "
+        "`restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event "
+        "has an id for `Last-Event-ID`."
     ),
     generate_examples=False,
     media_type="text/event-stream",

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from adapters.tokens import Tokens
@@ -32,6 +33,7 @@ class Caller:
     tier: Tier
     scopes: frozenset[Scope] | None = None
     key_id: str = ""
+    expires_at: datetime | None = None  # of the credential; None when it ends only by being revoked
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -67,11 +69,12 @@ class Identities:
 
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
+        expires_at = datetime.fromtimestamp(claims.exp, UTC)
         try:
             account = await self._account(claims.sub)
         except Unavailable:  # the signature still says who this is
-            return Caller(claims.sub, claims.tenant, claims.role, claims.tier)
-        return _as_caller(account, None)
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
+        return _as_caller(account, expires_at)
 
     async def _by_key(self, key: str) -> Caller:
         credential_id, secret = split_key(key)
@@ -82,7 +85,7 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes), credential.id)
+        return _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -119,8 +122,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None, key_id: str = "") -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id)
+def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)
 
 
 def key_text(credential_id: str, secret: str) -> str:

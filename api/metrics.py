@@ -21,6 +21,8 @@ class Metrics:
             registry=self.registry,
         )
         self.streams_open = Gauge("claw_streams_open", "Event streams now open.", registry=self.registry)
+        self.sockets_open = Gauge("claw_sockets_open", "WebSocket connections now open.", registry=self.registry)
+        self.socket_frames = Counter("claw_socket_frames", "Frames of clients that were understood.", ("type",), registry=self.registry)
         self.first_token_seconds = Histogram(
             "claw_reply_first_token_seconds",
             "From a streamed question to the first text of its answer.",

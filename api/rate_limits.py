@@ -13,7 +13,6 @@ from api.answers import answered, etag, refused_field
 from api.documentation import PROBLEMS, Cursor, Limit
 from api.gate import ADDRESS, ADMIN, ANYBODY
 from api.limiting import subject_of
-from api.openai.errors import ROOT as OPENAI_ROOT
 from api.requests import ApiRequest
 from schemas.bodies.limits import (
     AccessPut,
@@ -33,7 +32,7 @@ from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import Access, AccessEntry, Dimension, SubjectKind
 from streams.access_lists import ENTRIES_MAX, AccessLists, canonical, problem_of
-from streams.rules import ROOT, network_of, problems_of
+from streams.rules import OPENAI_ROOT, ROOT, network_of, problems_of
 
 TOP_DEFAULT = 20
 EXPIRY_DAYS_MAX = 3_660
@@ -151,9 +150,9 @@ async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
 
 
 def served_routes(app: Litestar) -> tuple[str, ...]:
-    """Path templates below /api/v1, and OpenAI's."""
-    served = (ROOT, OPENAI_ROOT)
-    return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
+    """Path templates below /api/v1, and those of OpenAI's clients with their root."""
+    paths = {route.path_format for route in app.routes if route.path_format.startswith((f"{ROOT}/", f"{OPENAI_ROOT}/"))}
+    return tuple(sorted(path.removeprefix(ROOT) for path in paths))
 
 
 def _shown(request: ApiRequest, config: Config | None) -> Response[RulesView]:

@@ -34,6 +34,8 @@ class Running:
         self.locations: Recent[tuple[str, str], Location] = Recent(REPLIES_MAX)  # tenant, reply
         self.streams = 0  # event streams open now
         self.uploads: Counter[str] = Counter()  # under way now, by account
+        self.sockets_open = 0  # WebSocket connections open now
+        self.sockets: Counter[str] = Counter()  # those that said who they are, by account
         self._alone: Recent[Conversing, str] = Recent(REPLIES_MAX)  # turns taken here because Redis could not be asked
         self._read: dict[Conversing, str] = {}  # replies that somebody reads here: open, whatever Redis would say
         self._followers: set[asyncio.Task[None]] = set()

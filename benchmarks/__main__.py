@@ -4,13 +4,14 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, trace, updates
+from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
     "conversations": conversations.run,
+    "streams": streams.run,
     "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,

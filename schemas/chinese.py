@@ -6,6 +6,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "body_too_large": ("请求体过大", "请减少内容，或分几次发送。"),
     "unsupported_parameter": ("此处不提供该参数", "请去掉该参数；可用的参数见 docs/openai.md。"),
     "unsupported_media_type": ("不接受这种内容类型", "请使用列出的类型之一。"),
+    "credential_in_url": ("URL 中含有凭证", "请放在第一帧或子协议中发送；并更换该凭证。"),
     "not_found": ("这里没有所请求的对象", "请检查标识以及它所属的账户。"),
     "model_not_found": ("这里没有该模型", "请使用 GET /v1/models 列出的模型。"),
     "method_not_allowed": ("此处不提供该方法", "请参阅 /schema。"),

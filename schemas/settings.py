@@ -15,6 +15,7 @@ from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.model_settings import SecondModel, ThirdModel
 from schemas.sections import Secret, Section
+from schemas.socket_settings import Sockets
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
 
@@ -143,6 +144,9 @@ class Limits(Section, frozen=True, kw_only=True):
     summary_tokens_max: Annotated[
         int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
     ] = 400
+    chat_wait_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+    ] = 30.0
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
     query_wait_s: Annotated[
         float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
@@ -275,6 +279,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: Index = Index()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    socket: Sockets = Sockets()
     model: Model = Model()
     model_second: SecondModel = SecondModel()
     model_third: ThirdModel = ThirdModel()

@@ -9,7 +9,7 @@ from schemas.limits import Counts, Rule, Scope
 from schemas.records import Tier
 from schemas.settings import Limits
 
-ROOT = "/api/v1"
+ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 

@@ -135,11 +135,15 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
 
 class MessageAccepted(Struct, frozen=True, kw_only=True):
-    """The question is on the log. ``stream`` is the path of the answer's event stream."""
+    """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions that
+    wait for their turn before this one, ``estimated_wait_s`` how long that takes; null when nobody knows.
+    """
 
     message: MessageView
     reply_id: str
     stream: str
+    queue_position: int | None = None
+    estimated_wait_s: float | None = None
 
 
 class ReplyView(Struct, frozen=True, kw_only=True):

@@ -238,6 +238,6 @@ async def test_reply_that_nobody_keeps(house: House, ada: Person):
     tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
     reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
     caller = Caller(ada.user["id"], tenant, "user", "free")
-    sent = b"".join([frame async for frame in relayed(house.ports, caller, reply, "1.2.3")])
+    sent = b"".join([frame.sse() async for frame in relayed(house.ports, caller, reply, "1.2.3")])
     assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
     assert b"reply_expired" in sent
