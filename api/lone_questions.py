@@ -69,35 +69,33 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> Reply:
     if request.idempotency_key is not None and (known := await _asked_before(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known)
     bases = await _held_against(request, asked.knowledge_base_ids)
-    begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
-    limits = ports.settings.limits
-    history = within(asked.history, Budget.of(limits))
-    texts = (asked.content, asked.system_prompt, *(turn.content for turn in history))
-    answer_tokens = min(asked.sampling.max_tokens, ports.settings.model.max_tokens)  # more is never given
-    reserved = await ports.limiting.reserve(caller, reply_id, texts, answer_tokens)
-    question = Question(
-        conversation_id=conversation_id,
-        message_id=message_id,
-        reply_id=reply_id,
-        user_id=caller.account_id,
-        content=asked.content,
-        knowledge_base_ids=bases,
-        system_prompt=asked.system_prompt,
-        history=history,
-        reply_partition=begin.partition,
-        asked_at=ports.clock.now(),
-        door=asked.door,
-        sampling=asked.sampling,
-        api_key_id=caller.key_id,
-        reserved=reserved,
-    )
+    history = within(asked.history, Budget.of(ports.settings.limits))
+    told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
+    reserved = await ports.limiting.reserve(caller, reply_id, told, min(asked.sampling.max_tokens, ports.settings.model.max_tokens))
     on_the_log = False
     try:
+        begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
+        question = Question(
+            conversation_id=conversation_id,
+            message_id=message_id,
+            reply_id=reply_id,
+            user_id=caller.account_id,
+            content=asked.content,
+            knowledge_base_ids=bases,
+            system_prompt=asked.system_prompt,
+            history=history,
+            reply_partition=begin.partition,
+            asked_at=ports.clock.now(),
+            door=asked.door,
+            sampling=asked.sampling,
+            api_key_id=caller.key_id,
+            reserved=reserved,
+        )
         await ports.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
         on_the_log = True
     finally:
         if reserved and not on_the_log:
-            await ports.limiting.give_back(caller, reply_id)
+            await _release(request, reply_id)
     location = Location(conversation_id, begin.partition, begin.offset, message_id)
     await _remember(request, reply_id, location)  # only now: where it is known, it has been asked
     return Reply(reply_id, conversation_id, message_id, location, began_s)
@@ -187,6 +185,11 @@ async def _held_against(request: ApiRequest, chosen: tuple[str, ...] | None) -> 
         return ()
     await check_knowledge_bases(ports, caller, chosen)
     return await searched(ports, caller, chosen)
+
+
+async def _release(request: ApiRequest, reply_id: str) -> None:
+    with suppress(Unavailable):  # the place is free by its age
+        await request.ports.limiting.release(request.user, reply_id)
 
 
 async def _remember(request: ApiRequest, reply_id: str, location: Location) -> None:

@@ -150,9 +150,9 @@ async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
 
 
 def served_routes(app: Litestar) -> tuple[str, ...]:
-    """Path templates below /api/v1, and those of OpenAI's clients with their root."""
-    paths = {route.path_format for route in app.routes if route.path_format.startswith((f"{ROOT}/", f"{OPENAI_ROOT}/"))}
-    return tuple(sorted(path.removeprefix(ROOT) for path in paths))
+    """Path templates below /api/v1, and OpenAI's."""
+    served = (ROOT, OPENAI_ROOT)
+    return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
 
 
 def _shown(request: ApiRequest, config: Config | None) -> Response[RulesView]:

@@ -4,12 +4,13 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
+from benchmarks import adapters, book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
+    "adapters": adapters.run,
     "conversations": conversations.run,
     "streams": streams.run,
     "trace": trace.run,

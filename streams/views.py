@@ -31,8 +31,8 @@ from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
 
 DAY_S = 86_400
-ROOT = "-"  # the group of the questions that begin a conversation
 BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
+ROOT = "-"  # the group of the questions that begin a conversation
 USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
 
 

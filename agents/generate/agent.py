@@ -198,7 +198,7 @@ class Generate:
         message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
         if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
             await _or(None, self.views.keep_briefly(event.tenant, message, context.place))
-            return telling.terminal(event, context, message)
+            return self.ended(event, context, message)
         if state == "cancelled" and await self.deleted(event):
             return telling.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
