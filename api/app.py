@@ -14,6 +14,7 @@ from adapters.tokens import Tokens
 from api import (
     api_keys,
     auth,
+    cache,
     chat,
     conversations,
     dead_letters,
@@ -54,7 +55,7 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     people = (auth, api_keys, conversations, export, chat, query, socket)
-    work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits)
+    work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits, cache)
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in (*people, *work)]),

@@ -95,7 +95,7 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> Reply:
         on_the_log = True
     finally:
         if reserved and not on_the_log:
-            await _release(request, reply_id)
+            await ports.limiting.give_back(caller, reply_id)
     location = Location(conversation_id, begin.partition, begin.offset, message_id)
     await _remember(request, reply_id, location)  # only now: where it is known, it has been asked
     return Reply(reply_id, conversation_id, message_id, location, began_s)
@@ -185,11 +185,6 @@ async def _held_against(request: ApiRequest, chosen: tuple[str, ...] | None) -> 
         return ()
     await check_knowledge_bases(ports, caller, chosen)
     return await searched(ports, caller, chosen)
-
-
-async def _release(request: ApiRequest, reply_id: str) -> None:
-    with suppress(Unavailable):  # the place is free by its age
-        await request.ports.limiting.release(request.user, reply_id)
 
 
 async def _remember(request: ApiRequest, reply_id: str, location: Location) -> None:

@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from benchmarks import adapters, book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
+from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
@@ -20,6 +20,7 @@ ALL = {
     "book": book.run,
     "idle": idle.run,
     "limiter": limiter.run,
+    "cache": cache.run,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.cache_settings import Cache
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.model_settings import SecondModel, ThirdModel
@@ -285,6 +286,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_third: ThirdModel = ThirdModel()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
+    cache: Cache = Cache()
     lanes: Lanes = Lanes()
 
     @property

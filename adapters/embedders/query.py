@@ -1,7 +1,7 @@
 """A question as the index takes it: terms, vector, and the words that are shown to its asker."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,8 @@ from adapters.language import language_of
 from adapters.sparse import Background, Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
+
+Embed = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question, of a provider
 
 log = structlog.get_logger(__name__)
 
@@ -78,12 +80,12 @@ class QueryEncoder:
         rows = [await loop.run_in_executor(self._thread, embed, (text,)) for text in texts]
         return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
 
-    async def encode(self, question: str, background: Background = ()) -> Encoded:
-        """Raises Unavailable when not open."""
+    async def encode(self, question: str, background: Background = (), embed: Embed | None = None) -> Encoded:
+        """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
         question = question[:QUESTION_CHARS_MAX]
         if self._local:
             return await self._questions((question, background))
-        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question))
+        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question, embed))
         return Encoded(encoded.sparse, dense, encoded.keywords)
 
     async def _encoded(self, questions: list[tuple[str, Background]]) -> list[Encoded]:
@@ -91,8 +93,10 @@ class QueryEncoder:
             raise Unavailable("model_unavailable", "the encoder is not open")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.encoded, questions, self.dimensions)
 
-    async def _embedded(self, question: str) -> NDArray[np.float32]:
+    async def _embedded(self, question: str, embed: Embed | None) -> NDArray[np.float32]:
         try:
+            if embed is not None:
+                return await embed(self._embedder, question)
             rows = await self._embedder.embed([question])
         except ClawError as error:  # BM25 alone is the stronger leg: better than no answer
             log.warning("question_without_dense_vector", code=error.code, detail=error.detail)
