@@ -18,6 +18,7 @@ from api import (
     conversations,
     dead_letters,
     documents,
+    export,
     health,
     indexes,
     knowledge,
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    people = (auth, api_keys, conversations, chat, socket)
+    people = (auth, api_keys, conversations, export, chat, socket)
     work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits)
     app = Litestar(
         route_handlers=[

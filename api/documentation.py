@@ -41,6 +41,9 @@ PROBLEMS: dict[int, ResponseSpec] = {
 }
 
 GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+EXPORTED = ResponseSpec(
+    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
+)
 EVENTS = ResponseSpec(
     data_container=str,
     description=(

@@ -14,6 +14,7 @@ from api.sse import encoded
 from api.waiting import LOOK_S, Waiting
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
+from streams.history import Budget
 from streams.relay import HEARTBEAT, Frame
 from streams.relay.frames import EventId
 from streams.turns import Location
@@ -109,9 +110,8 @@ def ended(ports: Ports, caller: Caller, reply: Reply, frame: Frame) -> None:
     conversing = (caller.tenant, reply.conversation_id)
     ports.running.close(conversing, reply.id)
     if frame.event == "completed":
-        limits = ports.settings.limits
         turn = Turn(role="assistant", content=_decode(frame.data).text)
-        ports.running.said(conversing, turn, limits.history_messages_max, limits.history_bytes_max)
+        ports.running.said(conversing, reply.id, turn, Budget.of(ports.settings.limits))
 
 
 _decode = msgspec.json.Decoder(_Said).decode

@@ -4,13 +4,15 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, limiter, start, streams, updates
+from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
     "streams": streams.run,
+    "conversations": conversations.run,
+    "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,
     "bulk": bulk.run,
@@ -30,7 +32,8 @@ def main() -> int:
         figures = uvloop.run(ALL[name]())
         for figure in figures:
             show(figure)
-        keep(name, figures)
+        if figures:
+            keep(name, figures)
     return 0
 
 

@@ -15,13 +15,15 @@ from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
 from adapters.fetch import Fetcher
+from adapters.gates import Gates
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
-from adapters.models.choose import answer_model
+from adapters.models.choose import answer_model, writer
 from adapters.redis import Client
 from adapters.sources import Sources, file_of
 from agents import meter, project, tally
 from agents.admit import Admit
+from agents.digest import Digester
 from agents.embed import Embed
 from agents.generate import Generate
 from agents.index import Index
@@ -43,10 +45,12 @@ from streams.decisions import DecisionFeeds, DecisionTables, changes_in
 from streams.engines import Engines
 from streams.express import Express
 from streams.gaps import GapReader
+from streams.history import Budget
 from streams.inbox import Sizes
 from streams.mirror import Mirror
 from streams.open_documents import OpenDocuments
 from streams.reconcile import Reconciler
+from streams.records import Records
 from streams.reservations import reservations
 from streams.searching import Searching
 from streams.shelves import Shelves
@@ -106,7 +110,7 @@ def knowledge(parts: Parts) -> Lane:
     def make_index(encoder: QueryEncoder) -> VectorIndex:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
+    engines, blobs, sources = Engines(retrieval, make_index, _gates(parts)), *_sources(settings)
     searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
     agents = (
         Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
@@ -119,15 +123,19 @@ def knowledge(parts: Parts) -> Lane:
 def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
-    model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
-    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, _visibility(parts))
-    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch,))
+    model, watch = answer_model(settings, _gates(parts)), CancelWatch(parts.redis, prefix)
+    views, writes, budget = Views(redis, prefix), writer(settings, _gates(parts)), Budget.of(settings.limits)
+    turns, titles = Turns(redis, prefix), writes is not None
+    generate = Generate(model, settings.model, views, turns, watch, _visibility(parts), budget=budget, titles=titles)
+    digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
+    opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)
+    return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch,))
 
 
 def documents(parts: Parts) -> Lane:
     """Waits for CPU, in child processes, for an embedding provider where one is configured, and for web pages."""
     settings, visibility, express = parts.settings, _visibility(parts), _express(parts)
-    worker = TextWorker(settings.retrieval, settings.documents)
+    worker = TextWorker(settings.retrieval, settings.documents, gates=_gates(parts))
     fetcher = Fetcher(settings.documents)
     blobs, sources = _sources(settings, fetcher)
     parse = Parse(worker, sources, visibility, express, settings.retrieval)
@@ -186,6 +194,10 @@ def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconcil
 
     worker = secrets.token_hex(8)
     return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
+
+
+def _gates(parts: Parts) -> Gates:
+    return Gates(parts.settings, parts.redis)
 
 
 def _visibility(parts: Parts) -> Visibility:

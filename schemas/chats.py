@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from schemas.documents import Locator
 from schemas.errors import Problem
 from schemas.events import Event
+from schemas.records import ConversationType
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
@@ -63,6 +64,7 @@ class Question(Struct, frozen=True, kw_only=True):
     api_key_id: str = ""  # the credential that asked, when it was an API key
     reserved: bool = False  # a place and tokens of the asker's limits are held for the answer, until its usage is recorded
     cache: bool = True  # whether an answer kept for the same question in the same context will do
+    tone: ConversationType = "chat"
 
 
 class Passage(Struct, frozen=True, kw_only=True):
@@ -195,7 +197,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key.
 
     Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
-    ``ancestors`` of a question are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
+    ``ancestors`` are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
     of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` say where
     the events lie that the answer was made from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
     """

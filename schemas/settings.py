@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
+from schemas.model_settings import SecondModel, ThirdModel
 from schemas.sections import Secret, Section
 from schemas.socket_settings import Sockets
 
@@ -140,6 +141,12 @@ class Limits(Section, frozen=True, kw_only=True):
     chat_wait_s_max: Annotated[
         float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
     ] = 30.0
+    history_tokens_max: Annotated[
+        int, Meta(ge=0, le=131_072, description="Their tokens together, estimated, a summary of what came before included.")
+    ] = 4_000
+    summary_tokens_max: Annotated[
+        int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
+    ] = 400
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
@@ -184,6 +191,16 @@ class Model(Section, frozen=True, kw_only=True):
     total_timeout_s: Annotated[float, Meta(gt=0, le=3600, description="Longest answer in time.")] = 180.0
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="Answers in flight per chat worker.")] = 512
     delta_window_ms: Annotated[int, Meta(ge=0, le=1000, description="Deltas after the first are gathered this long.")] = 80
+    permits: Annotated[int, Meta(ge=0, le=100_000, description="Calls in flight to it from all processes together; 0 = no bound.")] = 0
+    permit_wait_s: Annotated[float, Meta(gt=0, le=300, description="Longest wait for a permit; then the next model, or a retry.")] = 10.0
+    workers: Annotated[
+        int, Meta(ge=1, le=1000, description="Processes that call models: with Redis down each may have permits / workers calls in flight.")
+    ] = 1
+    breaker_failures: Annotated[int, Meta(ge=1, le=1000, description="Failures in a row after which a model is left alone.")] = 5
+    breaker_pause_s: Annotated[float, Meta(gt=0, le=3600, description="How long; then one call tries whether it is back.")] = 10.0
+    price_prompt: Annotated[float, Meta(ge=0, le=1e6, description="Price of a million prompt tokens.")] = 0.0
+    price_completion: Annotated[float, Meta(ge=0, le=1e6, description="Price of a million completion tokens.")] = 0.0
+    price_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Currency of all prices, ISO 4217.")] = "USD"
 
 
 class Retrieval(Section, frozen=True, kw_only=True):
@@ -199,6 +216,15 @@ class Retrieval(Section, frozen=True, kw_only=True):
     embedding_api_key: Annotated[Secret, Meta(description="Key of the embeddings provider.")] = Secret()
     embedding_name: Annotated[str, Meta(description="Embedding model; empty takes the preset's.")] = ""
     embedding_dimensions: Annotated[int, Meta(ge=0, le=8192, description="Vector size; 0 takes the preset's.")] = 0
+    embedding_permits: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Embedding calls in flight from all processes together; 0 = the permits of the first answering model when both"
+            " have the same base URL, else no bound.",
+        ),
+    ] = 0
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048, description="Target size of a chunk.")] = 320
     chunk_tokens_max: Annotated[int, Meta(ge=64, le=4096, description="Hard bound of a chunk.")] = 480
     chunks_per_document_max: Annotated[int, Meta(ge=1, le=100_000, description="More fails the document with `document_too_large`.")] = (
@@ -243,6 +269,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     socket: Sockets = Sockets()
     model: Model = Model()
+    model_second: SecondModel = SecondModel()
+    model_third: ThirdModel = ThirdModel()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
     lanes: Lanes = Lanes()

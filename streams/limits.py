@@ -11,6 +11,7 @@ second, beside the requests, finds out when it is back.
 import asyncio
 import base64
 import hashlib
+import os
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -28,6 +29,7 @@ SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits
 LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
 ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
 LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
+PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, silence says little
 CHANCES_MAX = 20  # of those; then a second has passed and it does not matter why
 LOOK_S = 1.0  # between two looks whether Redis is back
 CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
@@ -238,7 +240,9 @@ class Limiter:
 
 
 class _Patience:
-    """Ends ``limit`` after ``answer_s`` of silence; not while others are answered, or this process had no time to read an answer."""
+    """Ends ``limit`` after ``answer_s`` of silence; not while others are answered, this process had no time to read, or Redis none to
+    write: a second is the most. Going on alone by mistake costs exactness, waiting costs one request a moment.
+    """
 
     __slots__ = ("_chances", "_due_s", "_limit", "_limiter", "_waking")
 
@@ -257,8 +261,8 @@ class _Patience:
 
     def _late(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        busy = now_s - self._due_s > LATE_S or now_s - self._limiter.heard_s < self._limiter.answer_s
-        if busy and self._chances:
+        heard = now_s - self._limiter.heard_s < self._limiter.answer_s
+        if self._chances and (heard or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
             self._chances -= 1
             self._wait()
         else:

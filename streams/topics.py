@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, configs, documents, indexes, limits, records, requests
+from schemas import chats, configs, digests, documents, indexes, limits, records, requests
 from schemas.events import Event
 from schemas.settings import Kafka
 
@@ -131,9 +131,12 @@ MESSAGES_CHANGED = Topic(
     "claw.messages.changed.v1",
     "message id, in the partition of its conversation",
     chats.MessageChanged,
-    ("generate", "api"),
-    "The record of every message with citations, versions, usage, timings.",
+    ("generate", "api", "digest", "project"),
+    "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
     None,
+)
+DIGESTS_ASKED = Topic(
+    "claw.digests.asked.v1", "conversation id", digests.DigestAsked, ("generate",), "Branches to summarise, conversations to name.", DAY_MS
 )
 REQUESTS_ASKED = Topic(
     "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api", "rebuild"), "Questions to the index, with a deadline.", DAY_MS
@@ -148,7 +151,7 @@ REQUESTS_ANSWERED = Topic(
     count="replies",
 )
 CONVERSATIONS_CHANGED = Topic(
-    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api",), "Conversations.", None
+    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api", "digest"), "Conversations.", None
 )
 KNOWLEDGE_CHANGED = Topic(
     "claw.knowledge.changed.v1", "knowledge base id", records.KnowledgeBaseChanged, ("api",), "Knowledge bases.", None
@@ -175,7 +178,12 @@ CREDENTIALS_CHANGED = Topic(
     private=True,
 )
 USAGE_RECORDED = Topic(
-    "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate",), "Tokens spent, once per reply.", 90 * DAY_MS
+    "claw.usage.recorded.v1",
+    "user id",
+    chats.UsageRecorded,
+    ("generate", "digest"),
+    "Tokens spent, once per reply and purpose.",
+    90 * DAY_MS,
 )
 LIMITS_DECIDED = Topic(
     "claw.limits.decided.v1",
@@ -207,6 +215,7 @@ TOPICS: tuple[Topic, ...] = (
     CHATS_GROUNDED,
     CHATS_ANSWERED,
     MESSAGES_CHANGED,
+    DIGESTS_ASKED,
     REQUESTS_ASKED,
     REQUESTS_ANSWERED,
     CONVERSATIONS_CHANGED,

@@ -9,6 +9,7 @@ import structlog
 from numpy.typing import NDArray
 
 from adapters.embedders.choose import embedder_of
+from adapters.gates import Gates, Priority
 from adapters.sparse import Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
@@ -31,8 +32,8 @@ class Encoded:
 class QueryEncoder:
     """Encodes questions off the event loop; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: Retrieval) -> None:
-        self._embedder = embedder_of(settings)
+    def __init__(self, settings: Retrieval, gates: Gates | None = None) -> None:
+        self._embedder = embedder_of(settings, gates, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._bm25: Bm25Encoder | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")

@@ -1,4 +1,4 @@
-"""chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded
+"""chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded, digests.asked
 
 Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it says ``completed``, so the
 next question sees it. Runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop the
@@ -11,9 +11,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
+from adapters.models.asked import request_of
 from adapters.models.citations import Citations
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from adapters.models.port import AnswerModel, Finish
 from agents.generate import telling
+from agents.generate.digests import wanted
 from agents.generate.telling import NAME, Speech
 from schemas import ids
 from schemas.chats import (
@@ -32,6 +36,7 @@ from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
 from streams.agent import Agent, Context, Outgoing
 from streams.deltas import Deltas, window_s
+from streams.history import NOTHING, Budget
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from streams.turns import CancelWatch, Turns
 from streams.views import Views
@@ -52,6 +57,8 @@ class Generate:
     turns: Turns
     watch: CancelWatch
     visibility: Visibility
+    budget: Budget = NOTHING  # of the history that travels with the next question
+    titles: bool = False  # whether a model can write them
     in_flight: int = 0
 
     def agent(self) -> Agent:
@@ -71,7 +78,7 @@ class Generate:
         question = event.data.question
         stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
         if stored is not None:
-            return telling.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
+            return self.ended(event, context, stored)  # the question came twice, or a worker died between storing and saying so
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()
@@ -140,16 +147,8 @@ class Generate:
 
     async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
         """Model -> citations -> deltas -> log."""
-        grounding, question = event.data, event.data.question
-        request = AnswerRequest(
-            question=question.content,
-            passages=passages,
-            history=question.history,
-            system_prompt=question.system_prompt,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature,
-        )
-        conversation = grounding.question.conversation_id
+        request = request_of(event.data.question, passages, self.settings)
+        conversation = event.data.question.conversation_id
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
@@ -169,6 +168,7 @@ class Generate:
         try:
             async with aclosing(self.model.answer(request)) as pieces:
                 async for piece in pieces:
+                    speech.speaker = piece.speaker
                     if isinstance(piece, Finish):
                         speech.usage, speech.finish_reason = piece.usage, piece.reason
                     else:
@@ -194,12 +194,24 @@ class Generate:
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
+        if state == "cancelled" and await self.deleted(event):
+            return telling.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or(None, self.views.apply(changed, place))  # with Redis down the projection does it later
         await _or(None, self.turns.close(event.tenant, message.conversation_id, message.id))
-        return telling.terminal(event, context, message)
+        return self.ended(event, context, message)
+
+    def ended(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+        """The reply's end as its message tells it, and what is to be written about the conversation."""
+        digests = wanted(event, context, message, NAME, budget=self.budget, titles=self.titles)
+        return [*telling.terminal(event, context, message), *digests]
+
+    async def deleted(self, event: ChatGrounded) -> bool:
+        """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
+        scope = f"{event.tenant}/{event.data.question.conversation_id}"
+        return await _or(default=False, asked=self.views.messages.is_closed(scope))
 
     async def recorded(self, event: ChatGrounded) -> Message | None:
         """The message that an earlier attempt stored."""

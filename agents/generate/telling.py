@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from adapters.language import estimated_tokens
+from adapters.models.port import NOBODY, Speaker
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -47,6 +48,7 @@ class Speech:
     usage: Usage | None = None
     finish_reason: str = ""
     first_text_ms: float = 0.0
+    speaker: Speaker = NOBODY
 
 
 def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -86,6 +88,8 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         estimated=message.usage.estimated,
         reserved=event.data.question.reserved,
         api_key_id=event.data.question.api_key_id,
+        provider=message.provider,
+        cost_micros=message.cost_micros,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
@@ -101,7 +105,8 @@ def record(
     passages: tuple[Passage, ...],
     began: float | None,
 ) -> Message:
-    """The record of this answer."""
+    """The record of this answer. ``model`` is named when nobody began to answer."""
+    usage = speech.usage or estimated(speech.text, event.data.question.content, passages)
     grounding, question, now = event.data, event.data.question, context.clock.now()
     timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
     if began is not None:
@@ -115,15 +120,19 @@ def record(
         content=speech.text,
         created_at=now,
         parent_id=question.message_id,
+        ancestors=(*question.ancestors, question.message_id),
         state=state,
         attempt=context.attempt,
-        model=model,
+        model=speech.speaker.model or model,
         citations=tuple(speech.citations),
         versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
-        usage=speech.usage or estimated(speech.text, question.content, passages),
+        usage=usage,
         finish_reason=speech.finish_reason or state,
         problem=problem,
         timings_ms=timings,
+        provider=speech.speaker.provider,
+        cost_micros=speech.speaker.prices.cost_micros(usage),
+        prompt_hash=speech.speaker.prompt_hash,
     )
 
 

@@ -142,7 +142,9 @@ async def test_history_travels_with_the_next_question(house: House, ada: Person)
     message = await first_event(house.settings, MESSAGES_CHANGED, second["message"]["id"])
     assert message is not None
     known = house.ports.running.histories.get((event.tenant, conversation), 60)
-    assert known == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
+    assert known is not None
+    assert known.turns == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
+    assert known.ancestors == (first["message"]["id"], first["reply_id"], second["message"]["id"])
     listed = (await ada.call("GET", f"/conversations/{conversation}/messages")).json()
     assert [(item["role"], item["content"]) for item in listed["items"]] == [
         ("user", "For everybody?"),

@@ -201,7 +201,7 @@ async def test_every_decision_is_counted_once(replicas, admin):
         routes = {each["value"]: each for each in seen["route"]}
         assert (routes["/api/v1/knowledge"]["refused"], routes["/api/v1/knowledge"]["shadow"]) == (2, 2)
         assert {each["value"] for each in seen["tier"]} >= {"free"}
-    is_problem(await admin.call("GET", "/rate-limits/monitor?window=year"), 400, "invalid_request")
+    is_problem(await admin.call("GET", "/rate-limits/monitor?window=year"), 422, "validation_failed")
 
 
 async def test_answers_under_way_are_bounded_and_the_turn_is_given_back(replicas):

@@ -32,6 +32,11 @@ CALLS = st.lists(
 )
 
 
+def patient(redis: Client, prefix: str) -> Limiter:
+    """Waits for Redis however busy the machine is."""
+    return Limiter(redis, prefix, Limits(), answer_s=30.0)
+
+
 class Model:
     """A bucket as one would explain it: tokens, a refill, a clock."""
 
@@ -73,7 +78,7 @@ def check(decision: Decision, models: list[Model], allowed: bool, remaining: lis
 @given(rules=st.lists(RULES, min_size=1, max_size=4), calls=CALLS)
 async def test_buckets_equal_the_model(redis: Client, prefix: str, rules: list[Rule], calls: list[tuple[int, int, int]]) -> None:
     """Any rules, pauses and costs, in Redis and in memory: the same answers as the model, to the token and the second."""
-    limiter, local, now_us, subject = Limiter(redis, prefix, Limits()), LocalBuckets(), START_US, uuid.uuid4().hex
+    limiter, local, now_us, subject = patient(redis, prefix), LocalBuckets(), START_US, uuid.uuid4().hex
     models = [Model(rule, now_us) for rule in rules]
     for pause_us, cost, chosen in calls:
         now_us += pause_us
@@ -91,7 +96,7 @@ def user(name: str = "user", rate: int = 60, burst: int = 10) -> Rule:
 @pytest.mark.stack
 async def test_a_refusal_takes_from_none(redis: Client, prefix: str) -> None:
     """The full bucket beside an empty one stays full; the empty one is named."""
-    limiter = Limiter(redis, prefix, Limits())
+    limiter = patient(redis, prefix)
     small, large = user("small", burst=1), user("large", burst=5)
     assert (await limiter.decide([(small, "u"), (large, "u")], now_us=START_US)).allowed
     for _ in range(3):
@@ -104,7 +109,7 @@ async def test_a_refusal_takes_from_none(redis: Client, prefix: str) -> None:
 @pytest.mark.stack
 async def test_many_at_once_take_exactly_the_burst(redis: Client, prefix: str) -> None:
     """No two callers get the same token."""
-    limiter, rule = Limiter(redis, prefix, Limits()), user(burst=10)
+    limiter, rule = patient(redis, prefix), user(burst=10)
     decisions = await asyncio.gather(*(limiter.decide([(rule, "u")], now_us=START_US) for _ in range(30)))
     assert sum(decision.allowed for decision in decisions) == 10
 
@@ -112,7 +117,7 @@ async def test_many_at_once_take_exactly_the_burst(redis: Client, prefix: str) -
 @pytest.mark.stack
 async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
     """Without a given time Redis' own counts, and a bucket is forgotten when it is full again."""
-    limiter, rule = Limiter(redis, prefix, Limits()), user(rate=600, burst=5)
+    limiter, rule = patient(redis, prefix), user(rate=600, burst=5)
     assert (await limiter.decide([(rule, "u")], 5)).remaining == 0
     assert not (await limiter.decide([(rule, "u")], 5)).allowed
     assert 0 < await redis.pttl(f"{prefix}:{{limit}}:user:u") <= 501
@@ -125,7 +130,7 @@ async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
 @pytest.mark.stack
 async def test_a_clock_set_back_or_poison_never_locks_out(redis: Client, prefix: str) -> None:
     """A failover to a slower clock costs one full bucket at most; garbage is a full bucket."""
-    limiter, rule = Limiter(redis, prefix, Limits()), user(rate=60, burst=2)
+    limiter, rule = patient(redis, prefix), user(rate=60, burst=2)
     await limiter.decide([(rule, "u")], now_us=START_US)
     early = await limiter.decide([(rule, "u")], now_us=START_US - 10**12)
     assert (early.allowed, early.reset_s) == (False, 2)
@@ -203,7 +208,7 @@ def test_an_ipv6_client_is_its_network() -> None:
 @pytest.mark.stack
 async def test_a_shadow_rule_counts_and_refuses_nobody(redis: Client, prefix: str) -> None:
     """It says what it would have done, to the operator and not to the caller, and goes on from where it is."""
-    limiter = Limiter(redis, prefix, Limits())
+    limiter = patient(redis, prefix)
     shadow = Rule(name="dark", rate=60, burst=2, scope="user", shadow=True)
     decisions = [await limiter.decide([(user(burst=10), "u"), (shadow, "u")], now_us=START_US) for _ in range(4)]
     assert [decision.allowed for decision in decisions] == [True] * 4
@@ -215,7 +220,7 @@ async def test_a_shadow_rule_counts_and_refuses_nobody(redis: Client, prefix: st
 
 @pytest.mark.stack
 async def test_looking_takes_nothing(redis: Client, prefix: str) -> None:
-    limiter = Limiter(redis, prefix, Limits())
+    limiter = patient(redis, prefix)
     await limiter.decide([(user(burst=3), "u")], now_us=START_US)
     assert [(await limiter.decide([(user(burst=3), "u")], 0, now_us=START_US)).remaining for _ in range(3)] == [2, 2, 2]
     assert await redis.exists(bucket_key(prefix, user(), "nobody")) == 0
@@ -224,7 +229,7 @@ async def test_looking_takes_nothing(redis: Client, prefix: str) -> None:
 @pytest.mark.stack
 async def test_a_bucket_is_small(redis: Client, prefix: str) -> None:
     """At most 200 bytes, key and expiry included, however long the subject; gone after its window."""
-    limiter, subject = Limiter(redis, "claw", Limits()), f"{uuid.uuid4()}/{uuid.uuid4()}"
+    limiter, subject = patient(redis, "claw"), f"{uuid.uuid4()}/{uuid.uuid4()}"
     rule = user("user_enterprise")
     await limiter.decide([(rule, subject)])
     key = bucket_key("claw", rule, subject)
