@@ -29,7 +29,7 @@ TURN_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question that the log has. ``written`` and its ``place``: its message, unless the log had that before (an answer made again).
-    ``queue``: what waits before it, when that is known.
+    ``queue`` is what waits before it, when that is known.
     """
 
     message: Message
@@ -41,8 +41,8 @@ class Asked:
 
 async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
     """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused for a wish that names what is not in
-    the conversation; Unavailable when the log does not take it, or when too many questions wait already ("overloaded":
-    nothing was written).
+    the conversation; Unavailable when the log does not take it, or when too many questions wait already ("overloaded": nothing was
+    written).
     """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
     queue = await ports.estimates.of_new_question()
@@ -73,7 +73,7 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
             if reserved:
-                await _release(request, reply_id)
+                await ports.limiting.give_back(caller, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s)
     said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
@@ -117,13 +117,6 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         await ports.turns.close(tenant, conversation_id, reply_id)
     except Unavailable:
         return  # it ends by its age
-
-
-async def _release(request: ApiRequest, reply_id: str) -> None:
-    try:
-        await request.ports.limiting.release(request.user, reply_id)
-    except Unavailable:
-        return  # the place is free by its age
 
 
 async def _spot(request: ApiRequest, conversation_id: str, wish: Wish, message_id: str) -> Spot:

@@ -66,6 +66,7 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]
 async def me(request: ApiRequest) -> User:
     """The account behind the credential."""
     account = await request.ports.views.accounts.get(request.user.account_id, request.user.account_id)
+    request.ports.cached.table(request.user.tenant, "user_profile", there=account is not None)
     if account is None:
         raise Refused("not_found")
     return User.of(account, ids.default_knowledge_base(account.tenant))

@@ -9,6 +9,7 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import connect
 from adapters.tokens import Tokens
+from api.cached import Cached
 from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
@@ -18,6 +19,7 @@ from api.readiness import Health
 from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
+from streams.cache import Cache
 from streams.clock import SystemClock
 from streams.configs import Configs, ConfigWriter
 from streams.decisions import DecisionTables, Teller
@@ -74,7 +76,10 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         await blobs.open()
         running = Running()
         stack.push_async_callback(running.stop)
-        views = Views(redis, prefix)
+        views, visibility = Views(redis, prefix), Visibility(redis, prefix)
+        cache = Cache(redis, prefix, settings.cache, clock, metrics.cache_looked)
+        stack.push_async_callback(cache.stop)
+        await cache.start()
         estimates = Estimates(redis, prefix, clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
         stack.push_async_callback(estimates.stop)
         records = Records(redis, prefix, publisher, views, clock)
@@ -89,7 +94,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             spectators=spectators,
             estimates=estimates,
             views=views,
-            visibility=Visibility(redis, prefix),
+            visibility=visibility,
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
             records=records,
@@ -106,6 +111,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             blobs=blobs,
             tokens=tokens,
             running=running,
+            cached=Cached.of(cache, visibility, shelves),
             metrics=metrics,
             health=Health(redis, prefix, publisher, relay),
         )

@@ -57,6 +57,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
     """Cursor pages. A question moves its conversation to the top."""
     page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+    request.ports.cached.table(request.user.tenant, "user_conversations", there=bool(page.items))
     return paged(page, ConversationView.of)
 
 
@@ -119,6 +120,7 @@ async def messages(
     else:
         items, above = await upwards(ports, scope, _message_of(cursor) if cursor else str(branch), limit)
         page = TablePage(items, above)
+    ports.cached.table(caller.tenant, "conversation_history", there=bool(page.items))
     siblings = await ports.views.messages.grouped(scope, tuple({message.parent_id or ROOT for message in page.items}))
     return paged(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT]))
 

@@ -21,7 +21,7 @@ from schemas.bodies.conversations import ConversationView, MessageView
 from schemas.chats import Citation, Message
 from schemas.records import Conversation
 
-PAGE = 100  # messages read at once; at most a few megabytes
+PAGE = 100  # messages read at once: some hundred kilobytes, at the longest answers a few megabytes
 BRANCH_MAX = 50_000  # messages of a Markdown file, whose ids are held while it is written (5 MB); older ones are left out, which it says
 
 Format = Annotated[

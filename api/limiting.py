@@ -1,6 +1,7 @@
 """How the rate limits meet a request: who is shut out or exempt, which rules apply, how a refusal is told, what an answer reserves."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from adapters.language import estimated_tokens
 from api.identity import Caller
 from api.metrics import Metrics
 from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
 from schemas.settings import Limits, Settings
 from streams.access_lists import AccessLists
@@ -143,9 +144,10 @@ class Limiting:
             raise refusal
         return reserved.held
 
-    async def release(self, caller: Caller, reply_id: str) -> None:
-        """The question did not reach the log: nothing was spent. Raises Unavailable."""
-        await self._reservations.settle(subject_of(caller), reply_id, 0)
+    async def give_back(self, caller: Caller, reply_id: str) -> None:
+        """The question did not reach the log: nothing was spent. With Redis down the place is free by its age."""
+        with suppress(Unavailable):
+            await self._reservations.settle(subject_of(caller), reply_id, 0)
 
     def _rules_changed(self, key: str, config: Config | None) -> None:
         try:

@@ -38,6 +38,10 @@ class Metrics:
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
+        self._lookups = Counter(
+            "claw_cache_lookups", "Looks into the cache, and what came of them.", ("scenario", "outcome"), registry=self.registry
+        )
+        self._looked: dict[tuple[str, str], Counter] = {}
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -48,6 +52,13 @@ class Metrics:
             found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
         found[0].inc()
         found[1].observe(seconds)
+
+    def cache_looked(self, scenario: str, outcome: str) -> None:
+        """Count one look into the cache, or what it led to."""
+        found = self._looked.get((scenario, outcome))
+        if found is None:
+            found = self._looked[(scenario, outcome)] = self._lookups.labels(scenario, outcome)
+        found.inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -7,6 +7,7 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import Client
 from adapters.tokens import Tokens
+from api.cached import Cached
 from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
@@ -63,5 +64,6 @@ class Ports:
     blobs: BlobStore
     tokens: Tokens
     running: Running
+    cached: Cached
     metrics: Metrics
     health: Health

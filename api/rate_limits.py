@@ -32,7 +32,7 @@ from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import Access, AccessEntry, Dimension, SubjectKind
 from streams.access_lists import ENTRIES_MAX, AccessLists, canonical, problem_of
-from streams.rules import ROOT, network_of, problems_of
+from streams.rules import OPENAI_ROOT, ROOT, network_of, problems_of
 
 TOP_DEFAULT = 20
 EXPIRY_DAYS_MAX = 3_660
@@ -150,8 +150,9 @@ async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
 
 
 def served_routes(app: Litestar) -> tuple[str, ...]:
-    """Path templates below /api/v1."""
-    return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(ROOT)}))
+    """Path templates below /api/v1, and OpenAI's."""
+    served = (ROOT, OPENAI_ROOT)
+    return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
 
 
 def _shown(request: ApiRequest, config: Config | None) -> Response[RulesView]:

@@ -58,7 +58,7 @@ class _Sending(ASGIResponse):
         """Send until the frames end or the client goes."""
         del scope
         pump = asyncio.create_task(self._pump(send))
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         try:
             await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -77,6 +77,7 @@ class _Sending(ASGIResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -4,14 +4,15 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, conversations, documents, idle, limiter, start, streams, trace, updates
+from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
-    "streams": streams.run,
+    "adapters": adapters.run,
     "conversations": conversations.run,
+    "streams": streams.run,
     "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,
@@ -19,6 +20,7 @@ ALL = {
     "book": book.run,
     "idle": idle.run,
     "limiter": limiter.run,
+    "cache": cache.run,
 }
 
 

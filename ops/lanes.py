@@ -19,13 +19,15 @@ from adapters.gates import Gates
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model, writer
+from adapters.models.condensing import Condenser
 from adapters.redis import Client
+from adapters.rerankers.choose import reranker
 from adapters.sources import Sources, file_of
 from agents import meter, project, tally
 from agents.admit import Admit
 from agents.digest import Digester
 from agents.embed import Embed
-from agents.generate import Generate
+from agents.generate import Generate, kept_answers
 from agents.index import Index
 from agents.lookup import Lookup
 from agents.parse import Parse
@@ -39,6 +41,8 @@ from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane, Outgoing, Publisher
+from streams.cache import Cache
+from streams.cache.vectors import Vectors
 from streams.clock import SystemClock
 from streams.counters import CounterFeed
 from streams.decisions import DecisionFeeds, DecisionTables, changes_in
@@ -111,25 +115,34 @@ def knowledge(parts: Parts) -> Lane:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
     engines, blobs, sources = Engines(retrieval, make_index, _gates(parts)), *_sources(settings)
-    searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
+    cache = _cache(parts)
+    sight, vectors = Sight(visibility, mirror, from_mirror.inc), Vectors(cache.of("embeddings", bytes))
+    searching = Searching(engines.of, sight, shelves, retrieval.candidates, vectors)
+    writing, reranking = writer(settings, _gates(parts)), reranker(retrieval)
+    condenser = Condenser(writing, retrieval.condense_timeout_s)
+    providers = tuple(port for port in (writing, reranking) if port is not None)
     agents = (
-        Retrieve(searching, retrieval, QUESTIONS_IN_FLIGHT_MAX).agent(),
+        Retrieve(searching, condenser, reranking, retrieval, QUESTIONS_IN_FLIGHT_MAX, settings.model.provider).agent(),
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
+    return _lane("knowledge", agents, opened=(blobs, engines, *providers), started=(mirror, shelves, cache), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
-    model, watch = answer_model(settings, _gates(parts)), CancelWatch(parts.redis, prefix)
+    gates, watch = _gates(parts), CancelWatch(parts.redis, prefix)
+    model = answer_model(settings, gates)
     views, writes, budget = Views(redis, prefix), writer(settings, _gates(parts)), Budget.of(settings.limits)
-    turns, titles = Turns(redis, prefix), writes is not None
-    generate = Generate(model, settings.model, views, turns, watch, _visibility(parts), budget=budget, titles=titles)
+    turns, titles, cache, visibility = Turns(redis, prefix), writes is not None, _cache(parts), _visibility(parts)
+    kept = kept_answers(settings, cache, visibility, model.name)
+    generate = Generate(
+        model, settings.model, views, turns, watch, visibility, budget=budget, titles=titles, kept=kept, waits=lambda: gates.people_waiting
+    )
     digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
     opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)
-    return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch,))
+    return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch, cache))
 
 
 def documents(parts: Parts) -> Lane:
@@ -194,6 +207,15 @@ def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconcil
 
     worker = secrets.token_hex(8)
     return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
+
+
+def _cache(parts: Parts) -> Cache:
+    looks = Counter("claw_cache_lookups_total", "Looks into the cache, and what came of them.", ("scenario", "outcome"))
+
+    def observe(scenario: str, outcome: str) -> None:
+        looks.labels(scenario, outcome).inc()
+
+    return Cache(parts.redis, parts.settings.redis.key_prefix, parts.settings.cache, SystemClock(), observe)
 
 
 def _gates(parts: Parts) -> Gates:

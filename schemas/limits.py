@@ -22,7 +22,8 @@ Dimension = Literal["rule", "route", "tier", "address"]
 class Rule(Struct, frozen=True, kw_only=True, dict=True):
     """A bucket of ``burst`` tokens that gets ``rate`` back every ``per_s`` seconds. One bucket per subject of the scope.
 
-    ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; ``tier``: only for users of it.
+    ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
+    ``/v1``. ``tier``: only for users of it.
     ``counts`` says what a token is: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and says
     what it would have refused, and refuses nobody. ``when_down``: with Redis gone each process gives out its share (``local``), everything
     (``open``) or nothing (``closed``).

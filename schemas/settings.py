@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.cache_settings import Cache
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.model_settings import SecondModel, ThirdModel
@@ -138,16 +139,19 @@ class Limits(Section, frozen=True, kw_only=True):
     message_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longest question.")] = 8_000
     history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
     history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
-    chat_wait_s_max: Annotated[
-        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
-    ] = 30.0
     history_tokens_max: Annotated[
         int, Meta(ge=0, le=131_072, description="Their tokens together, estimated, a summary of what came before included.")
     ] = 4_000
     summary_tokens_max: Annotated[
         int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
     ] = 400
+    chat_wait_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+    ] = 30.0
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
+    query_wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
+    ] = 25.0
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
     )
@@ -157,8 +161,8 @@ class Limits(Section, frozen=True, kw_only=True):
     user_pro_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier pro.")] = 500
     user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier enterprise.")] = 2_000
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
-    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, per user.")] = 120
-    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, per user.")] = 30
+    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
+    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
     tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
     tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
     tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
@@ -233,6 +237,15 @@ class Retrieval(Section, frozen=True, kw_only=True):
     passages: Annotated[int, Meta(ge=1, le=50, description="Passages given to the model.")] = 6
     candidates: Annotated[int, Meta(ge=1, le=500, description="Hits of each leg before fusion.")] = 30
     context_tokens: Annotated[int, Meta(ge=100, le=131_072, description="Budget of the passages together.")] = 2_400
+    condense_timeout_s: Annotated[
+        float, Meta(gt=0, le=30, description="A follow-up question not rewritten by the model by then is condensed by rules.")
+    ] = 3.0
+    rerank_url: Annotated[
+        str, Meta(description="Root of a reranking API (Jina, Cohere, vLLM, Zhipu: it answers POST /rerank); empty reranks nothing.")
+    ] = ""
+    rerank_api_key: Annotated[Secret, Meta(description="Key of the reranking API.")] = Secret()
+    rerank_name: Annotated[str, Meta(description="Model name sent to the reranking API.")] = "rerank"
+    rerank_timeout_s: Annotated[float, Meta(gt=0, le=30, description="Hits not reranked by then keep their order.")] = 1.0
     parse_processes: Annotated[int, Meta(ge=1, le=64, description="Child processes that parse and embed.")] = 1
 
 
@@ -273,6 +286,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_third: ThirdModel = ThirdModel()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
+    cache: Cache = Cache()
     lanes: Lanes = Lanes()
 
     @property

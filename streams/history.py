@@ -63,7 +63,9 @@ class Thread:
         return self.ancestors[-1] if self.ancestors else ""
 
     def said(self, message_id: str, turn: Turn, budget: Budget) -> "Thread":
-        """The same, one turn later."""
+        """The same, one turn later; what it knows already changes nothing (two readers tell of one answer)."""
+        if message_id in self.ancestors:
+            return self
         ancestors = (*self.ancestors, message_id)[-budget.ancestors :]
         return Thread(ancestors, within((*self.turns, turn), budget, self.summary), self.summary)
 

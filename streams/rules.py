@@ -9,7 +9,7 @@ from schemas.limits import Counts, Rule, Scope
 from schemas.records import Tier
 from schemas.settings import Limits
 
-ROOT = "/api/v1"
+ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 
@@ -41,6 +41,8 @@ def default_rules(limits: Limits) -> tuple[Rule, ...]:
         rule("conversations", limits.conversations_per_minute, "route", route="/conversations"),
         rule("messages", limits.messages_per_minute, "route", route="/conversations/*/messages"),
         rule("knowledge", limits.knowledge_per_minute, "route", route="/knowledge"),
+        rule("completions", limits.messages_per_minute, "route", route="/v1/chat"),
+        rule("embeddings", limits.knowledge_per_minute, "route", route="/v1/embeddings"),
         *tokens("free", limits.tokens_free_per_minute, limits.tokens_free_per_day),
         *tokens("pro", limits.tokens_pro_per_minute, limits.tokens_pro_per_day),
         *tokens("enterprise", limits.tokens_enterprise_per_minute, limits.tokens_enterprise_per_day),

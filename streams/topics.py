@@ -181,7 +181,7 @@ USAGE_RECORDED = Topic(
     "claw.usage.recorded.v1",
     "user id",
     chats.UsageRecorded,
-    ("generate", "digest"),
+    ("generate", "digest", "lookup"),
     "Tokens spent, once per reply and purpose.",
     90 * DAY_MS,
 )

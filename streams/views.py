@@ -31,6 +31,7 @@ from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
 
 DAY_S = 86_400
+BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
 ROOT = "-"  # the group of the questions that begin a conversation
 USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
 
@@ -68,6 +69,7 @@ class Views:
         self.account_credentials = RecordTable(redis, prefix, "account_credentials", Credential)
         self.conversations = RecordTable(redis, prefix, "conversations", Conversation, lifted=_active)
         self.messages = RecordTable(redis, prefix, "messages", Message)
+        self._brief_messages = RecordTable(redis, prefix, self.messages.name, Message, retention_s=BRIEF_MESSAGE_S)
         self.knowledge_bases = RecordTable(redis, prefix, "knowledge_bases", KnowledgeBase)
         self.documents = RecordTable(redis, prefix, "documents", Progress)
 
@@ -92,6 +94,17 @@ class Views:
                 await self._credential(credential, place)
             case _:
                 return
+
+    async def keep_briefly(self, tenant: str, message: Message, place: Place) -> None:
+        """Keep an answer that has no conversation record for a day; ``place`` is its question's. The log does not have it as a record."""
+        put = Put(
+            f"{tenant}/{message.conversation_id}",
+            message.id,
+            message,
+            order_of(message.attempt, place.offset),
+            _rank(message.created_at),
+        )
+        await self._brief_messages.put_many([put])
 
     async def apply_many(self, events: Sequence[tuple[Event, Place]]) -> list[MessageChanged]:
         """The same for several, those of which there are many in few round trips; the messages of conversations that are deleted."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
-from adapters.language import Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
+from adapters.language import INVISIBLE, Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
 from adapters.models import prompts
 from adapters.models.citations import MARKER
 from adapters.models.cutting import Cutter
@@ -39,6 +39,7 @@ _ASKS_NUMBER = re.compile(
 )
 _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九十百千万亿]")
 _COMPLETE = re.compile("[。！？.!?…][”’\"'」』）)]*$")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+•>]\s+)+")
 
 
@@ -132,8 +133,10 @@ def _held(wanted: frozenset[str], folded: str) -> frozenset[str]:
 
 
 def _shown(text: str) -> str:
-    """The sentence without list or heading marks, without the document's own ``[n]`` (ours mean passages), and with whole code spans."""
-    text = MARKER.sub("", _MARKUP.sub("", text))
+    """The sentence as it can be quoted: without list or heading marks, what cannot be seen, and the document's own ``[n]`` (ours mean
+    passages); with whole code spans.
+    """
+    text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"

@@ -90,6 +90,10 @@ class Writer(Protocol):
 
     name: str
 
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion: ...
 
 

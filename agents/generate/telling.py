@@ -40,7 +40,10 @@ Telling = Started | Extended | Completed | Failed | Cancelled
 
 @dataclass(slots=True)
 class Speech:
-    """What one attempt has said so far. Times are milliseconds since the step began."""
+    """What one attempt has said so far. Times are milliseconds since the step began.
+
+    ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
+    """
 
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
@@ -49,6 +52,9 @@ class Speech:
     finish_reason: str = ""
     first_text_ms: float = 0.0
     speaker: Speaker = NOBODY
+    spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
+    cached: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -68,10 +74,12 @@ def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Ou
             citations=message.citations,
             usage=message.usage,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             model=message.model,
         )
         outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
-    if message.usage.prompt_tokens or message.usage.completion_tokens or event.data.question.reserved:
+    usage = message.usage
+    if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
         outgoing.append(charge(event, context, message))
     return outgoing
 
@@ -86,6 +94,7 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        cached=message.cached,
         reserved=event.data.question.reserved,
         api_key_id=event.data.question.api_key_id,
         provider=message.provider,
@@ -125,11 +134,12 @@ def record(
         attempt=context.attempt,
         model=speech.speaker.model or model,
         citations=tuple(speech.citations),
-        versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+        versions=speech.versions or {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
         usage=usage,
         finish_reason=speech.finish_reason or state,
         problem=problem,
         timings_ms=timings,
+        cached=speech.cached,
         provider=speech.speaker.provider,
         cost_micros=speech.speaker.prices.cost_micros(usage),
         prompt_hash=speech.speaker.prompt_hash,

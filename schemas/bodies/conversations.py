@@ -98,6 +98,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     """A message. ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
 
     ``siblings``, in lists: the ids of all messages with the same parent, this one included and the oldest first, when there are several.
+    ``cached``: it was answered before, and cost nothing.
     """
 
     id: str
@@ -111,6 +112,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
+    cached: bool = False
     problem: Problem | None = None
     siblings: tuple[str, ...] = ()
 
@@ -129,6 +131,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             problem=message.problem,
             siblings=siblings if len(siblings) > 1 else (),
         )

@@ -35,6 +35,12 @@ class Pen:
     name: str = "pen"
     shown: list[str] = field(default_factory=list)
 
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
         self.shown.append(text)
         written = self.texts.pop(0)

@@ -102,6 +102,10 @@ class Redis:
         assert self.closed == []  # the message is readable before the conversation is free
         self.stored[event.data.id] = event.data
 
+    async def keep_briefly(self, tenant, message, place):
+        self._check()
+        self.stored[message.id] = message
+
     async def of(self, keys):
         self._check()
         return {key: _Standing(self.visible) for key in keys}

@@ -80,6 +80,7 @@ def test_a_thread_knows_where_it_is() -> None:
     assert len(found.ancestors) == 20
     assert [turn.content for turn in found.turns] == ["turn 27", "turn 28", "turn 29"]
     later = found.said("m30", Turn("user", "and?"), budget)
+    assert later.said("m30", Turn("user", "and?"), budget) == later
     assert (later.parent_id, later.turns[-1], len(later.ancestors)) == ("m30", Turn("user", "and?"), 20)
     assert Thread().parent_id == ""
     del known["m28"]
