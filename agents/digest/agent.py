@@ -106,10 +106,12 @@ class Digester:
             user_id=wish.user_id,
             conversation_id=wish.conversation_id,
             reply_id=wish.message_id,
-            model=self.writer.name,
+            model=written.model or self.writer.name,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=usage.estimated,
+            provider=written.provider,
+            cost_micros=written.cost_micros,
             purpose=purpose,
         )
         recorded = UsageRecorded.caused_by(event, f"{NAME}:{purpose}", subject=wish.user_id, data=data, now=context.clock.now())

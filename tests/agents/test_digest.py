@@ -46,7 +46,7 @@ class Pen:
         written = self.texts.pop(0)
         if isinstance(written, Exception):
             raise written
-        return Completion(text=written, usage=Usage(prompt_tokens=9, completion_tokens=3))
+        return Completion(text=written, usage=Usage(prompt_tokens=9, completion_tokens=3), model="pen-2", provider="ink", cost_micros=7)
 
 
 @dataclass
@@ -124,6 +124,7 @@ async def test_a_summary_stands_for_the_older_turns_and_the_next_covers_it(room:
     assert (await room.message(tip)).summarised == "m7"
     spent = room.sent(USAGE_RECORDED)
     assert [(each.purpose, each.reply_id, each.prompt_tokens) for each in spent] == [("summary", "m7", 9), ("summary", "m9", 9)]
+    assert {(each.model, each.provider, each.cost_micros) for each in spent} == {("pen-2", "ink", 7)}
 
 
 async def test_a_digest_that_comes_twice_is_written_once(room: Room) -> None:

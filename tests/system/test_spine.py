@@ -81,7 +81,7 @@ async def test_usage_is_counted_once_per_reply(up, client):
     for _ in range(2):
         await _complete(client, "How many villages has the island of Föhr?")
     recorded = [json.loads(each.value) for each in await records(up, "claw.usage.recorded.v1")]
-    assert len(recorded) == len({each["data"]["reply_id"] for each in recorded})
+    assert len(recorded) == len({(each["data"]["reply_id"], each["data"]["purpose"]) for each in recorded})
 
 
 async def _complete(client, question):
