@@ -114,11 +114,12 @@ def knowledge(parts: Parts) -> Lane:
     def make_index(encoder: QueryEncoder) -> VectorIndex:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    engines, blobs, sources = Engines(retrieval, make_index, _gates(parts)), *_sources(settings)
+    gates = _gates(parts)
+    engines, blobs, sources = Engines(retrieval, make_index, gates), *_sources(settings)
     cache = _cache(parts)
     sight, vectors = Sight(visibility, mirror, from_mirror.inc), Vectors(cache.of("embeddings", bytes))
     searching = Searching(engines.of, sight, shelves, retrieval.candidates, vectors)
-    writing, reranking = writer(settings, _gates(parts)), reranker(retrieval)
+    writing, reranking = writer(settings, gates), reranker(retrieval)
     condenser = Condenser(writing, retrieval.condense_timeout_s)
     providers = tuple(port for port in (writing, reranking) if port is not None)
     agents = (
@@ -134,7 +135,7 @@ def chat(parts: Parts) -> Lane:
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
     gates, watch = _gates(parts), CancelWatch(parts.redis, prefix)
     model = answer_model(settings, gates)
-    views, writes, budget = Views(redis, prefix), writer(settings, _gates(parts)), Budget.of(settings.limits)
+    views, writes, budget = Views(redis, prefix), writer(settings, gates), Budget.of(settings.limits)
     turns, titles, cache, visibility = Turns(redis, prefix), writes is not None, _cache(parts), _visibility(parts)
     kept = kept_answers(settings, cache, visibility, model.name)
     generate = Generate(
@@ -219,6 +220,7 @@ def _cache(parts: Parts) -> Cache:
 
 
 def _gates(parts: Parts) -> Gates:
+    """One per lane: with Redis down its share of a model's permits is one share, whoever in the process calls the model."""
     return Gates(parts.settings, parts.redis)
 
 

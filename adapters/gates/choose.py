@@ -1,6 +1,7 @@
 """Which gate the calls to a model pass."""
 
 import hashlib
+from urllib.parse import urlsplit
 
 from adapters.gates.cluster import ClusterGate
 from adapters.gates.port import OPEN, Gate
@@ -31,7 +32,7 @@ class Gates:
                 self._redis,
                 prefix=self._settings.redis.key_prefix,
                 name=name,
-                label=model,
+                label=f"{urlsplit(base_url).netloc}/{model}",
                 limit=permits,
                 workers=self._settings.model.workers,
             )

@@ -26,7 +26,7 @@ from schemas.errors import Unavailable
 
 LEASE_S = 10.0  # of a permit; renewed at a third of it
 MARK_S = 1.0  # how long a waiter that no longer asks keeps its turn
-POLL_S_MIN, POLL_S_MAX = 0.02, 0.25  # between two looks of those who wait, growing; well below the life of a mark
+POLL_S_MIN, POLL_S_MAX = 0.02, 0.1  # between two looks of those who wait, growing; well below the life of a mark
 ASKING_AT_ONCE = 16  # of a process's waiters stand in Redis' queue
 RENEWED_AT_ONCE = 500  # holders in one script: below a millisecond
 RETRY_AFTER_S = 2.0  # calls end all the time; who waited in vain may come back soon
@@ -131,7 +131,7 @@ class ClusterGate:
         except TimeoutError as error:
             self._leave(holder)
             metrics.REFUSED.labels(self._label, priority.name.lower()).inc()
-            detail = f"All {self._limit} permits of {self._label} were taken for {wait_s:g} s."
+            detail = f"The model takes {self._limit} calls at once, and no place was free for {wait_s:g} s."
             raise Unavailable("model_unavailable", detail, retry_after_s=RETRY_AFTER_S) from error
         except asyncio.CancelledError:
             self._leave(holder)
@@ -184,7 +184,7 @@ class ClusterGate:
         metrics.HELD.labels(self._label).set(len(self._held))
         if not shared:
             metrics.FALLBACKS.labels(self._label).inc()
-        if self._renewer is None or self._renewer.done():
+        if self._permits is not None and (self._renewer is None or self._renewer.done()):
             self._renewer = asyncio.create_task(self._renew_while_held(), name="gate-renewer")
         waiter.turn.set_result(permit)
 
@@ -213,8 +213,7 @@ class ClusterGate:
             self._close_what_runs_out(before_s=self._clock_s() + every_s)
 
     async def _renew_all(self) -> None:
-        if self._permits is None:
-            return
+        assert self._permits is not None, "without Redis there are no leases to renew"
         holders = list(self._held)
         for start in range(0, len(holders), RENEWED_AT_ONCE):
             some, sent_s = holders[start : start + RENEWED_AT_ONCE], self._clock_s()
@@ -235,7 +234,7 @@ class ClusterGate:
     def _close_what_runs_out(self, *, before_s: float) -> None:
         """While Redis cannot be asked: the first come, people before documents, keep the local share."""
         running_out = [holder for holder, held in self._held.items() if held.renewed_s + self._lease_s <= before_s]
-        if self._permits is None or not running_out:
+        if not running_out:
             return
         kept = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
         for holder in set(running_out).difference(kept):

@@ -1,4 +1,4 @@
-"""What gates count. Labels: a gate's name, which is a model's, and priorities."""
+"""What gates count. Labels: gates, as server/model of the settings, and priorities."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

@@ -27,7 +27,7 @@ def answer_model(settings: Settings, gates: Gates | None = None) -> AnswerModel:
     gates = gates or Gates(settings)
     candidates = list(_candidates(settings))
     models = [_model(settings, one, variables, gates, last=one is candidates[-1][0]) for one, variables in candidates]
-    return models[0] if len(models) == 1 else Failover(models)
+    return models[0] if len(models) == 1 else Failover(models, total_s=settings.model.total_timeout_s)
 
 
 def writer(settings: Settings, gates: Gates | None = None) -> ModelWriter | None:

@@ -1,22 +1,29 @@
 """Several models in order: the next one is asked when the one before it did not begin to answer."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import structlog
+from msgspec.structs import replace
 
 from adapters.models import metrics
 from adapters.models.port import AnswerModel, AnswerRequest, Said
 from schemas.errors import Refused, Unavailable
 
+LEFT_S_MIN = 1.0  # less is no time for a first word
+
 log = structlog.get_logger(__name__)
 
 
 class Failover:
-    """An AnswerModel of at least one. Its name is that of the first; a finish says who answered."""
+    """An AnswerModel of at least one. Its name is that of the first; a finish says who answered.
 
-    def __init__(self, models: Sequence[AnswerModel]) -> None:
-        self._models = tuple(models)
+    All of them together have ``total_s`` for an answer; nobody is asked with less than LEFT_S_MIN left.
+    """
+
+    def __init__(self, models: Sequence[AnswerModel], *, total_s: float) -> None:
+        self._models, self._total_s = tuple(models), total_s
         self.name = self._models[0].name
         self._opened = AsyncExitStack()
 
@@ -31,10 +38,14 @@ class Failover:
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
         """See AnswerModel; raises what says most when nobody answered: that it may pass, and how soon, before that it never will."""
         errors: list[Refused | Unavailable] = []
+        now = asyncio.get_running_loop().time
+        ends = now() + (self._total_s if request.within_s is None else request.within_s)
         for model in self._models:
-            said = False
+            said, left_s = False, ends - now()
+            if errors and left_s < LEFT_S_MIN:
+                break
             try:
-                async with aclosing(model.answer(request)) as stream:
+                async with aclosing(model.answer(replace(request, within_s=left_s))) as stream:
                     async for item in stream:
                         said = True
                         yield item

@@ -64,7 +64,7 @@ class OpenAIModel:
         body = self._endpoint.body(sent, max_tokens=request.max_tokens, temperature=request.temperature, stop=request.stop, stream=True)
         cuts = request.stop if len(request.stop) > self._endpoint.preset.stops_max else ()
         call = _Call(body, sent, cuts, self._endpoint.speaker(prompt_hash(sent)))
-        total_s = self._settings.total_timeout_s
+        total_s = self._settings.total_timeout_s if request.within_s is None else request.within_s
         now = asyncio.get_running_loop().time
         began = now()
         for attempt in range(1, self._patience.attempts + 1):

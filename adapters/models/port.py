@@ -22,6 +22,7 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     max_tokens: int = 1024
     temperature: float = 0.2
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
+    within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
 
 
 class Speaker(Struct, frozen=True, kw_only=True):

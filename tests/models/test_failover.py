@@ -86,6 +86,15 @@ async def test_silence_is_not_waited_for_twice(stub: Running) -> None:
     assert stub.provider.stats.requests == 2
 
 
+async def test_all_of_them_together_have_the_time_of_one_answer(stub: Running) -> None:
+    """A model is not asked when there is no time left for it."""
+    settings = settings_of(stub, "stub?fault=hang_before", "stub", idle_timeout_s=1.2, total_timeout_s=1.3)
+    async with opened(answer_model(settings)) as model:
+        with pytest.raises(Unavailable):
+            await _told(model)
+    assert stub.provider.stats.by_path == {"/v1/chat/completions": 1}
+
+
 async def test_after_the_first_word_nobody_else_is_asked(stub: Running) -> None:
     async with opened(answer_model(settings_of(stub, "stub?tokens=4&token_ms=30&fault=cut_middle", "stub"))) as model:
         with pytest.raises(Refused) as raised:
