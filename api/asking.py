@@ -74,7 +74,7 @@ async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
             await _give_turn_back(request, found.id, reply_id)
             if reserved:
                 await ports.limiting.give_back(caller, reply_id)
-    reply = Reply(reply_id, found.id, message.id, location, began_s)
+    reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
     said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
     if alone:

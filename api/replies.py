@@ -42,13 +42,16 @@ class _Said(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer somebody may read. ``asked_s`` is when this process got the question (monotonic); None for a later reader."""
+    """An answer somebody may read. ``asked_s`` is when this process got the question (monotonic); None for a later reader.
+    ``ahead``: questions that waited before it then, as far as that is known.
+    """
 
     id: str
     conversation_id: str
     message_id: str
     location: Location | None
     asked_s: float | None = None
+    ahead: int = 0
 
 
 def check_room(ports: Ports) -> None:
@@ -76,7 +79,10 @@ async def relayed(
                     if (news := await waiting.frame()) is not None:
                         yield news
                     continue
-                waiting = None
+                if waiting is not None and frame.event == "retrieved":
+                    waiting.found(frame.id, queued=reply.ahead > 0)
+                else:
+                    waiting = None
                 if asked_s is not None and frame.event == "delta":
                     ports.metrics.first_token_seconds.observe(ports.clock.monotonic_s() - asked_s)
                     asked_s = None

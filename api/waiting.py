@@ -37,13 +37,20 @@ class Waiting:
         self._looked_s = self._told_s = clock.monotonic_s()
         self._ahead: float | None = None
         self._position: int | None = None
+        self._tells = True
+
+    def found(self, place: str, *, queued: bool) -> None:
+        """The search is done, and the event with the id ``place`` told of it. What was ``queued`` may still wait for the model; of the rest
+        nobody can tell waiting from a model that thinks, and so nothing is said.
+        """
+        self._place, self._tells = place, queued
 
     async def frame(self) -> Frame | None:
         """``queued`` when there is news, a heartbeat when it is time for one, else None. A ``queued`` has the id of the event before it."""
         queue, now_s = await self._estimates.of_question(), self._clock.monotonic_s()
         mine = moved(queue, self._ahead, now_s - self._looked_s)
         self._looked_s = now_s
-        if mine is not None:
+        if mine is not None and self._tells:
             self._ahead, position = mine.ahead, round(mine.ahead)
             if position != self._position:
                 self._position, self._told_s = position, now_s

@@ -94,6 +94,7 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[Bench]:
         "CLAW_MODEL_CONCURRENCY": str(STREAMS),
         "CLAW_MODEL_DELTA_WINDOW_MS": str(window_ms),
         "CLAW_LIMIT_ENABLED": "false",
+        "CLAW_CACHE_ANSWERS": "off",  # every stream is an answer of its own
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), settings) as up:

@@ -111,7 +111,7 @@ class Relay:
         ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
         that is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. What the log no longer
         keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
-        before the first event every ``first_heartbeat_s``.
+        before the first text or end every ``first_heartbeat_s``.
         Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
         """
         place = Location(*location) if location is not None else Location(0, 0)
@@ -124,7 +124,8 @@ class Relay:
                 yield frame
                 if frame is HEARTBEAT:
                     continue
-                pause_s = heartbeat_s
+                if frame.event != "retrieved":
+                    pause_s = heartbeat_s
                 if frame.terminal:
                     return
                 handed_out += 1

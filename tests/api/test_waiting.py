@@ -104,6 +104,24 @@ async def test_waiting_says_only_news_and_heartbeats_in_time():
     assert await waiting.frame() is HEARTBEAT
 
 
+async def test_after_the_search_only_the_queued_are_told():
+    """They wait for the model; whoever was not queued has a model that thinks."""
+    for queued in (True, False):
+        estimates, clock = Told(), Hand()
+        estimates.queue = Queue(5, 10.0)
+        waiting = Waiting(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
+        await waiting.frame()
+        waiting.found("1.3.1", queued=queued)
+        clock.now_s += 4
+        frame = await waiting.frame()
+        assert (frame is not None) is queued
+        if frame is not None:
+            assert (frame.id, frame.event) == ("1.3.1", "queued")
+        clock.now_s += 11
+        estimates.queue = None
+        assert await waiting.frame() is HEARTBEAT
+
+
 async def test_too_long_a_wait_refuses_before_anything_is_written(api_settings):
     """With the time to come back; the turn is free, nothing is listed, and a question that was taken before is still found."""
     settings = msgspec.structs.replace(with_limits(api_settings), limits=Limits(enabled=False, chat_wait_s_max=30))
@@ -144,9 +162,18 @@ async def test_the_place_is_told_on_the_stream(api_settings):
             assert (queued.event, queued.id) == ("queued", accepted.id)
             assert queued.data["position"] <= 3
             reply = accepted.data["reply_id"]
-            await Speaker(house, ada, conversation, reply).answer("25")
+            speaker = Speaker(house, ada, conversation, reply)
+            await speaker.started()
+            while (retrieved := await anext(told)).event == "queued":
+                pass
+            await say(house, chat(2, 2))  # it moves on, and still waits for the model
+            moved_on = await anext(told)
+            assert (retrieved.event, moved_on.event, moved_on.id) == ("retrieved", "queued", retrieved.id)
+            assert moved_on.data["position"] <= 1
+            await speaker.extended(1, "25")
+            await speaker.completed("25")
             rest = [each.event async for each in told]
-        assert [name for name in rest if name != "queued"] == ["retrieved", "delta", "completed"]
+        assert [name for name in rest if name != "queued"] == ["delta", "completed"]
         stream = f"/api/v1/conversations/{conversation}/replies/{reply}/stream"
         async with house.client.stream("GET", stream, headers=ada.headers | {"last-event-id": queued.id}) as answer:
             assert [each.event async for each in events(answer)] == ["retrieved", "delta", "completed"]

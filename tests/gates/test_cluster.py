@@ -225,6 +225,23 @@ async def test_without_redis_there_is_the_share():
     await asyncio.wait_for(waiting, 5)
 
 
+async def test_people_who_wait_are_counted():
+    """Answers only: their askers are told how many there are."""
+    gate = gate_of(None, "p", 1)
+
+    async def wait(priority: Priority) -> None:
+        async with gate.permit(priority, 60):
+            pass
+
+    async with gate.permit(Priority.PEOPLE, 60):
+        assert gate.people_waiting == 0
+        waiting = [asyncio.create_task(wait(priority)) for priority in (Priority.PEOPLE, Priority.PEOPLE, Priority.TEXTS)]
+        await eventually(lambda: len(gate._waiting) == len(waiting))
+        assert gate.people_waiting == 2
+    await asyncio.gather(*waiting)
+    assert gate.people_waiting == 0
+
+
 async def test_a_lost_permit_ends_what_is_bounded_by_it():
     permit = Permit()
 
