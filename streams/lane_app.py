@@ -38,6 +38,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
         self.urgent = urgent
         self.listener = listener
         self.pace_s = pace_s
+        self.together = False  # whether the agents take lists of messages: see transport.Consumer
         super().__init__(*args, **options)
 
     def _create_directories(self) -> None:
@@ -91,9 +92,13 @@ def read(app: LaneApp, name: str, topics: tuple[str, ...], offer: Callable[[Mess
     """Add a Faust agent that hands every record of ``topics`` to ``offer``, which must not block; acknowledging is the runner's."""
 
     async def consume(stream: Any) -> None:
-        events: AsyncIterator[Any] = stream.noack().events()
-        async for event in events:
-            offer(event.message)
+        batches: AsyncIterator[list[Message]] = stream.noack()
+        books = app.consumer.unacked
+        async for messages in batches:
+            for message in messages:
+                books.add(message)
+                offer(message)
 
+    app.together = True
     raw = app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(raw, name=name)(consume)

@@ -64,8 +64,7 @@ async def consumer(app):
     consumer.app.topics._acking_topics.add("t")
     app.consumer_generation_id = 1
     app.flow_control.resume()
-    yield consumer
-    consumer._thread.thread_loop.close()
+    return consumer
 
 
 def read(consumer, *offsets):
