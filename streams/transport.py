@@ -59,7 +59,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
-        self._read_s = float("-inf")  # when the last poll found something
+        self._next_poll_s = float("-inf")  # not before, in the loop's time: the lane's pace
 
     def _new_consumer_thread(self) -> ConsumerHere:
         return ConsumerHere(self, loop=self.loop, beacon=self.beacon)
@@ -157,14 +157,19 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return {}, wanted
         await self._pause()
         records = await self._getmany(wanted, HELD_POLL_S if self._held else timeout)
-        self._read_s = asyncio.get_running_loop().time() if records else float("-inf")
+        self._next_poll_s = asyncio.get_running_loop().time() + self._pace_s(records) if records else float("-inf")
         return records, wanted
 
     async def _pause(self) -> None:
         """Under load: gather what comes within the lane's pace, so that many events share a wake-up."""
-        pace_s: float = getattr(self.app, "pace_s", 0.0)
-        if pace_s and (due_in_s := self._read_s + pace_s - asyncio.get_running_loop().time()) > 0:
+        if (due_in_s := self._next_poll_s - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(due_in_s)
+
+    def _pace_s(self, records: Mapping[TP, Any]) -> float:
+        """How long to gather after this poll; nothing under an app that is no lane's."""
+        unhurried = getattr(self.app, "unhurried", frozenset())
+        pace: str = "unhurried_pace_s" if all(tp.topic in unhurried for tp in records) else "pace_s"
+        return float(getattr(self.app, pace, 0.0))
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock: a hole in a compacted log is booked as acknowledged, with the first message behind it. Holes need no books here."""
