@@ -19,6 +19,8 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from mode import Service
 
+from streams.fetching import pace_fetches
+
 FETCH_WAIT_MS_MAX = 500  # the broker answers an empty fetch after this; data is answered at once
 
 log = structlog.get_logger(__name__)
@@ -36,6 +38,11 @@ class ConsumerHere(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         """Stock: starts a thread and waits for it."""
         self._thread_started.set()
         await self._default_start()
+
+    async def on_start(self) -> None:
+        """Stock, and the lane's pace."""
+        await super().on_start()
+        pace_fetches(self._ensure_consumer(), lambda: self.consumer.next_fetch_s)
 
     async def call_thread(self, fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stock: puts the call into the thread's queue and waits for its answer."""

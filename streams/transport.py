@@ -59,7 +59,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
-        self._next_poll_s = float("-inf")  # not before, in the loop's time: the lane's pace
+        self.next_fetch_s = float("-inf")  # not before, in the loop's time: the lane's pace
 
     def _new_consumer_thread(self) -> ConsumerHere:
         return ConsumerHere(self, loop=self.loop, beacon=self.beacon)
@@ -155,19 +155,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 async with asyncio.timeout(1.0):
                     await self._let_go.wait()
             return {}, wanted
-        await self._pause()
         records = await self._getmany(wanted, HELD_POLL_S if self._held else timeout)
-        self._next_poll_s = asyncio.get_running_loop().time() + self._pace_s(records) if records else float("-inf")
+        self.next_fetch_s = asyncio.get_running_loop().time() + self._pace_s(records) if records else float("-inf")
         return records, wanted
 
-    async def _pause(self) -> None:
-        """Under load: gather what comes within the lane's pace, so that many events share a wake-up."""
-        if (due_in_s := self._next_poll_s - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(due_in_s)
-
     def _pace_s(self, records: Mapping[TP, Any]) -> float:
-        """How long to gather after this poll; nothing under an app that is no lane's."""
-        unhurried = getattr(self.app, "unhurried", frozenset())
+        """How long to gather after this poll, so that many events share a fetch; nothing under an app that is no lane's."""
+        unhurried: frozenset[str] = getattr(self.app, "unhurried", frozenset())
         pace: str = "unhurried_pace_s" if all(tp.topic in unhurried for tp in records) else "pace_s"
         return float(getattr(self.app, pace, 0.0))
 
