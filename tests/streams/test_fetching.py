@@ -64,7 +64,8 @@ async def test_what_comes_during_the_pause_travels_together(kafka_settings):
     admin = AIOKafkaAdminClient(**connection(kafka_settings))
     producer = AIOKafkaProducer(**connection(kafka_settings))
     consumer = AIOKafkaConsumer(topic, **connection(kafka_settings), auto_offset_reset="earliest", group_id=None)
-    loop, next_s, reads, offsets = asyncio.get_running_loop(), float("-inf"), 0, []
+    loop, next_s, reads = asyncio.get_running_loop(), float("-inf"), 0
+    offsets: list[int] = []
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1)])
     await producer.start()

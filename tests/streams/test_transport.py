@@ -224,8 +224,9 @@ async def test_what_is_fetched_too_early_is_read_again_and_not_handed_out(consum
 
 
 def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
-    options = {"connection": {}, "listener": Nobody(), "pace_s": 0.01, "unhurried": frozenset({"slow"}), "unhurried_pace_s": 0.04}
-    consumer = lane_app("g", lane_settings, **options).consumer
+    unhurried = frozenset({"slow"})
+    app = lane_app("g", lane_settings, connection={}, listener=Nobody(), pace_s=0.01, unhurried=unhurried, unhurried_pace_s=0.04)
+    consumer = app.consumer
     assert consumer._pace_s({TP("slow", 0): [1], TP("slow", 1): [1]}) == 0.04
     assert consumer._pace_s({TP("slow", 0): [1], TP("quick", 0): [1]}) == 0.01
 
