@@ -12,6 +12,12 @@ import opencc
 
 Language = Literal["zh", "en"]
 
+# Characters that show nothing or turn the reading direction: whoever writes them between others wants to be read in two ways.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff9-\ufffb\U000e0000-\U000e01ef"
+)
+
 _HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
@@ -104,6 +110,26 @@ def _terms(folded: str) -> list[str]:
         elif run not in _EN_FUNCTION:
             out.append(_stem(run))
     return out
+
+
+def phrases(text: str) -> list[str]:
+    """What ``text`` is about, in order and as it was written: words and numbers, and Chinese between two function words."""
+    folded = fold(text)
+    shown = text if len(text) == len(folded) else folded
+    breaks = _ZH_FUNCTION.sub(lambda found: " " * len(found.group()), folded)
+    found = (run for run in _RUN.finditer(breaks) if run.group() not in _EN_FUNCTION)
+    return [shown[run.start() : run.end()] for run in found if run.end() - run.start() > 1 or run.group().isdigit()]
+
+
+def content_words(folded: str) -> list[list[str]]:
+    """The alphabetic words and numbers of a folded text, stemmed, without function words; Chinese ends a list and begins the next."""
+    found: list[list[str]] = [[]]
+    for run in _RUN.findall(folded):
+        if _HAN_RUN.match(run):
+            found.append([])
+        elif run not in _EN_FUNCTION:
+            found[-1].append(_stem(run))
+    return found
 
 
 @lru_cache(maxsize=_STEMS_KEPT_MAX)

@@ -245,6 +245,7 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tu
                 sparse=sparse,
                 place=chunk.place,
                 hash=chunk.hash,
+                overlap=chunk.overlap,
             )
         )
     return made

@@ -1,14 +1,17 @@
 """every *.changed topic, documents.progressed -> project -> record tables
 
 Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
-the higher order wins whatever comes first.
+the higher order wins whatever comes first. Of a deleted conversation's messages it leaves tombstones on the log, also of those that were
+on their way when it was deleted.
 """
 
 from collections.abc import Sequence
 
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
+from schemas.records import ConversationChanged
 from streams.agent import Agent, Context, Outgoing
+from streams.erasure import erase, forget
 from streams.open_documents import OpenDocuments
 from streams.topics import (
     ACCOUNTS_CHANGED,
@@ -29,7 +32,13 @@ def agent(views: Views, documents: OpenDocuments) -> Agent:
         return []
 
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
-        await views.apply_many([(event, context.place) for event, context in events])
+        late = await views.apply_many([(event, context.place) for event, context in events])
+        publisher = events[0][1].publisher
+        for message in late:
+            await forget(publisher, message.data.conversation_id, [message.data.id])
+        for event, _ in events:
+            if isinstance(event, ConversationChanged) and event.data.deleted:
+                await erase(publisher, views.messages, event.tenant, event.data.id)
         await documents.apply_many([event for event, _ in events if isinstance(event, DocumentProgressed)])
         return [()] * len(events)
 

@@ -7,6 +7,7 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import Client
 from adapters.tokens import Tokens
+from api.cached import Cached
 from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
@@ -16,6 +17,8 @@ from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
+from streams.configs import Configs, ConfigWriter
+from streams.decisions import DecisionTables
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
@@ -53,10 +56,14 @@ class Ports:
     rebuilds: Rebuilds
     idempotency: Idempotency
     limiting: Limiting
+    configs: Configs
+    configuring: ConfigWriter
+    decisions: DecisionTables
     identities: Identities
     passwords: Passwords
     blobs: BlobStore
     tokens: Tokens
     running: Running
+    cached: Cached
     metrics: Metrics
     health: Health

@@ -18,6 +18,7 @@ from api.gate import KNOWLEDGE_READ
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.bodies.search import ChunkPage, ChunkView, PassageView, SearchAnswer, SearchManyRequest, SearchRequest
+from schemas.chats import Turn
 from schemas.errors import Refused, Unavailable
 from schemas.requests import ListChunks, Search
 
@@ -78,10 +79,17 @@ async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRe
     await same_body(request)
     if not data.query.strip():
         raise refused_field("query", "has nothing but white space", "some text")
-    ask = Search(query=data.query, knowledge_base_ids=base_ids, limit=data.limit, bm25_min=data.bm25_min, dense_min=data.dense_min)
+    ask = Search(
+        query=data.query,
+        knowledge_base_ids=base_ids,
+        limit=data.limit,
+        bm25_min=data.bm25_min,
+        dense_min=data.dense_min,
+        history=tuple(Turn(turn.role, turn.content) for turn in data.history),
+    )
     found = await inquiries.passages(request, ask)
     passages = tuple(PassageView.of(each) for each in found.passages)
-    return answered(SearchAnswer(query=data.query, keywords=found.keywords, passages=passages))
+    return answered(SearchAnswer(query=found.query or data.query, keywords=found.keywords, passages=passages))
 
 
 async def _visible_version(request: ApiRequest, base_id: str, document_id: str) -> int | None:

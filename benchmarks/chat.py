@@ -91,6 +91,7 @@ def settings_for(provider: str) -> dict[str, str]:
         "CLAW_MODEL_BASE_URL": provider,
         "CLAW_MODEL_API_KEY": "bench",
         "CLAW_MODEL_NAME": MODEL,
+        "CLAW_CACHE_ANSWERS": "off",  # every chat is the model's
         "CLAW_LIMIT_ENABLED": "false",
     }
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.processes import cpu_s, family, resident_mib
+from benchmarks.processes import cpu_s, family, resident_kib
 from ops.client import stack
 
 SETTLE_S = 15.0
@@ -21,10 +21,10 @@ async def run() -> list[Figure]:
             members = family(up.process.pid)
             before, began = {pid: cpu_s(pid) for pid in members}, time.perf_counter()
             await asyncio.sleep(MEASURE_S)
-            spent = sum(cpu_s(pid) - earlier_s for pid, earlier_s in before.items())
+            spent = sum(cpu_s(pid) - before_s for pid, before_s in before.items())
             share = spent / (time.perf_counter() - began) * 100
             return [
                 Figure("idle_cpu", round(share, 2), "% of a core", bar="<= 5 %"),
-                Figure("idle_memory", round(sum(resident_mib(pid) for pid in members)), "MiB"),
+                Figure("idle_memory", round(sum(resident_kib(pid) for pid in members) / 1024), "MiB"),
                 Figure("processes", len(members), "processes"),
             ]

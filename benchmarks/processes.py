@@ -43,9 +43,9 @@ def name(pid: int) -> str:
     return words[-1] if command == "worker" else command
 
 
-def resident_mib(pid: int) -> float:
-    """Memory that is really there, in MiB."""
-    return int(_stat(pid)[21]) * PAGE_BYTES / 1_048_576
+def resident_kib(pid: int) -> float:
+    """Its resident memory in KiB."""
+    return int(_stat(pid)[21]) * PAGE_BYTES / 1024
 
 
 def _command(pid: int) -> list[str]:

@@ -45,6 +45,14 @@ def parser() -> argparse.ArgumentParser:
         "folder", metavar="DIR", help="with manifest.jsonl and files, or just files: then a named error or text is right"
     )
     documents.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    about = "Ask the questions of every set, through a stack of its own:"
+    retrieval = _add(kinds, "retrieval", _eval_retrieval, f"{about} whether the right passage is found first, and which leg found it.")
+    answers = _add(kinds, "answers", _eval_answers, f"{about} whether answers cite what answers, and what nothing answers is refused.")
+    for command in (retrieval, answers):
+        command.add_argument("folder", metavar="DIR", help="one set (corpus.jsonl, questions.jsonl), or a folder of sets")
+        command.add_argument("--set", default="", metavar="NAME", help="only this one")
+        command.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N questions (default: all)")
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
@@ -187,6 +195,18 @@ def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import documents
 
     return documents.run(settings, chosen.folder, as_json=chosen.json)
+
+
+def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import retrieval
+
+    return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import answers
+
+    return answers.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

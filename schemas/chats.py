@@ -8,11 +8,12 @@ from msgspec import Struct, field
 from schemas.documents import Locator
 from schemas.errors import Problem
 from schemas.events import Event
+from schemas.records import ConversationType
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "condense", "summary", "title"]
+Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
 
 
 class LogPlace(Struct, frozen=True):
@@ -20,6 +21,11 @@ class LogPlace(Struct, frozen=True):
 
     partition: int
     offset: int
+
+
+def locator_of(place: Locator | None, headings: tuple[str, ...]) -> str:
+    """A place and a heading path for people: ``p. 3 > A > B``."""
+    return " > ".join(filter(None, (str(place or ""), *headings)))
 
 
 class Turn(Struct, frozen=True):
@@ -61,13 +67,29 @@ class Question(Struct, frozen=True, kw_only=True):
     door: Door = "conversation"
     sampling: Sampling = Sampling()
     api_key_id: str = ""  # the credential that asked, when it was an API key
+    reserved: bool = False  # a place and tokens of the asker's limits are held for the answer, until its usage is recorded
     cache: bool = True  # whether an answer kept for the same question in the same context will do
+    tone: ConversationType = "chat"
+
+
+class PassagePart(Struct, frozen=True, kw_only=True):
+    """One of the chunks that a passage was merged from: what it adds begins at character ``start`` of the passage's text."""
+
+    chunk_id: str
+    start: int
+    headings: tuple[str, ...] = ()
+    place: Locator | None = None
+
+    @property
+    def locator(self) -> str:
+        """As ``Passage.locator``."""
+        return locator_of(self.place, self.headings)
 
 
 class Passage(Struct, frozen=True, kw_only=True):
     """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
 
-    ``chunk_ids``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    ``chunk_ids`` and ``parts``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
     """
 
     marker: int
@@ -82,11 +104,12 @@ class Passage(Struct, frozen=True, kw_only=True):
     text: str
     place: Locator | None = None
     chunk_ids: tuple[str, ...] = ()
+    parts: tuple[PassagePart, ...] = ()
 
     @property
     def locator(self) -> str:
         """Where in the document, for people: page, slide or cells, then the heading path."""
-        return " > ".join(filter(None, (str(self.place or ""), *self.headings)))
+        return locator_of(self.place, self.headings)
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
@@ -194,7 +217,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key.
 
     Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
-    ``ancestors`` of a question are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
+    ``ancestors`` are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
     of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` say where
     the events lie that the answer was made from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
     """
@@ -227,7 +250,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid."""
+    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid.
+
+    Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
+    """
 
     user_id: str
     conversation_id: str
@@ -241,6 +267,7 @@ class Consumption(Struct, frozen=True, kw_only=True):
     purpose: Purpose = "answer"
     cached: bool = False
     api_key_id: str = ""
+    reserved: bool = False  # what was held for the answer is settled with this
 
 
 class Feedback(Struct, frozen=True, kw_only=True):

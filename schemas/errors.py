@@ -51,8 +51,15 @@ CATALOGUE: dict[str, Code] = {
     "invalid_request": Code(HTTPStatus.BAD_REQUEST, "The request cannot be read", "Send well-formed UTF-8 JSON."),
     "validation_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "A field is not acceptable", "Correct the fields listed in errors."),
     "body_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "Send less, or split it."),
+    "unsupported_parameter": Code(
+        HTTPStatus.BAD_REQUEST, "This parameter is not offered here", "Leave it out, or see docs/openai.md for what is."
+    ),
     "unsupported_media_type": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted", "Use one of the listed types."),
+    "credential_in_url": Code(
+        HTTPStatus.BAD_REQUEST, "A credential stands in the URL", "Send it in the first frame or as a subprotocol; renew this one."
+    ),
     "not_found": Code(HTTPStatus.NOT_FOUND, "There is no such thing here", "Check the id and the account it belongs to."),
+    "model_not_found": Code(HTTPStatus.NOT_FOUND, "There is no such model here", "Use one of GET /v1/models."),
     "method_not_allowed": Code(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not offered here", "See /schema."),
     "idempotency_conflict": Code(
         HTTPStatus.CONFLICT, "This Idempotency-Key was used with another body", "Use a new key for a new request."
@@ -62,6 +69,7 @@ CATALOGUE: dict[str, Code] = {
     "unauthenticated": Code(HTTPStatus.UNAUTHORIZED, "No valid credential", "Log in, or send an API key as a bearer token."),
     "login_failed": Code(HTTPStatus.UNAUTHORIZED, "E-mail or password is wrong", "Check both."),
     "forbidden": Code(HTTPStatus.FORBIDDEN, "This credential may not do that", "Use one with the scope or role."),
+    "access_denied": Code(HTTPStatus.FORBIDDEN, "You are on the deny list", "Ask the operator to take you off it."),
     "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail is registered", "Log in instead."),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
     # conversations

@@ -44,6 +44,10 @@ class Publisher(Protocol):
         """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
         ...
 
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
+        ...
+
     def partition_for(self, topic: Topic, key: str) -> int:
         """The partition of a key, for records that must lie where another key's do."""
         ...

@@ -8,7 +8,8 @@ from schemas.documents import Document, Shelf
 from schemas.settings import Retrieval
 from streams.visibility import Before
 
-PIPELINE = 1  # of parsing and chunking: raise it when the same document would come out better, and "unchanged" ones are worked again
+# Of parsing, chunking and term encoding: raise it when the same document would come out better, and "unchanged" ones are worked again
+PIPELINE = 2
 
 
 def content_hash_of(document: Document, shelf: Shelf, retrieval: Retrieval, fetched: str = "") -> str:

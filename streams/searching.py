@@ -7,13 +7,16 @@ under way, and points that nobody may see yet, or any more, have taken the place
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from adapters.embedders.query import Encoded, QueryEncoder
-from adapters.fusion import fuse
+from adapters.fusion import DENSE_WEIGHT, fuse
 from adapters.index.port import Hit, Query, VectorIndex
+from adapters.sparse import Background
 from schemas import ids
 from schemas.indexes import IndexPlan
+from streams.cache.vectors import Vectors
 from streams.visibility import Standings
 
 DEEPER = 4  # times the candidates when hits had to be dropped
@@ -53,18 +56,22 @@ class Searching:
     sight: Standings
     plans: Plans
     candidates: int
+    vectors: Vectors | None = None  # those of questions that were embedded before
 
-    async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int) -> Searched:
-        """The best ``limit`` passages for ``text``."""
+    async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()) -> Searched:
+        """The best ``limit`` passages for ``text``, coloured by what was said before."""
         shelves: dict[str, list[str]] = {}
         for knowledge_base in dict.fromkeys(knowledge_bases):
             shelf = self.plans.plan(tenant, knowledge_base).active
             shelves.setdefault(shelf.embedding, []).append(ids.shelf_name(knowledge_base, shelf.generation))
         if not shelves:
             shelves[""] = []  # nothing is found, but the words of the query are known
-        parts = await asyncio.gather(*(self._in_engine(tenant, names, embedding, text, limit) for embedding, names in shelves.items()))
-        hits = parts[0].hits if len(parts) == 1 else merged([part.hits for part in parts])
-        return Searched(parts[0].keywords, tuple(hits[:limit]))
+        asked = _Asked(tenant, text, limit, background)
+        parts = await asyncio.gather(*(self._in_engine(asked, names, embedding) for embedding, names in shelves.items()))
+        encoded, hits = parts[0]
+        if len(parts) > 1:
+            hits = merged([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
+        return Searched(encoded.keywords, tuple(hits[:limit]))
 
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
         """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to ask ``sight``, afterwards."""
@@ -73,10 +80,11 @@ class Searching:
         name = ids.shelf_name(knowledge_base, shelf.generation)
         return await engine.index.chunks(tenant, name, document, version, first=first, limit=limit)
 
-    async def _in_engine(self, tenant: str, names: list[str], embedding: str, text: str, limit: int) -> Searched:
+    async def _in_engine(self, asked: "_Asked", names: list[str], embedding: str) -> tuple[Encoded, list[Hit]]:
         engine = await self.engine_of(embedding)
-        encoded = await engine.encoder.encode(text)
-        return Searched(encoded.keywords, tuple(await self._visible(engine.index, _query(tenant, names, encoded, limit, self.candidates))))
+        embed = None if self.vectors is None else partial(self.vectors.of, asked.tenant)
+        encoded = await engine.encoder.encode(asked.text, asked.background, embed)
+        return encoded, await self._visible(engine.index, _query(asked, names, encoded, self.candidates))
 
     async def _visible(self, index: VectorIndex, query: Query) -> list[Hit]:
         found = await self._found(index, query)
@@ -98,23 +106,34 @@ class Searching:
         return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].shows(hit.version)]
 
 
-def _query(tenant: str, names: Sequence[str], encoded: Encoded, limit: int, candidates: int) -> Query:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One search."""
+
+    tenant: str
+    text: str
+    limit: int
+    background: Background
+
+
+def _query(asked: _Asked, names: Sequence[str], encoded: Encoded, candidates: int) -> Query:
     return Query(
-        tenant=tenant,
+        tenant=asked.tenant,
         knowledge_base_ids=tuple(names),
         sparse=encoded.sparse,
         dense=encoded.dense,
-        limit=limit,
-        candidates=max(limit, candidates),
+        limit=asked.limit,
+        candidates=max(asked.limit, candidates),
+        dense_weight=encoded.dense_weight,
     )
 
 
-def merged(parts: Sequence[Sequence[Hit]]) -> list[Hit]:
+def merged(parts: Sequence[Sequence[Hit]], *, dense_weight: float = DENSE_WEIGHT) -> list[Hit]:
     """Hits of several engines as one ranking: lexical scores compare as they are, cosines of two models only as shares of the best."""
     hits = {hit.id: hit for part in parts for hit in part}
     dense: dict[str, float] = {}
     for part in parts:
         best = max((hit.dense for hit in part), default=0.0)
         dense.update((hit.id, hit.dense / best) for hit in part if best > 0)
-    order = fuse({hit.id: hit.bm25 for hit in hits.values()}, dense)
+    order = fuse({hit.id: hit.bm25 for hit in hits.values()}, dense, dense_weight=dense_weight)
     return [replace(hits[key], score=score) for key, score in order]

@@ -1,72 +1,131 @@
 """A question as the index takes it: terms, vector, and the words that are shown to its asker."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from adapters.batching import Batcher
 from adapters.embedders.choose import embedder_of
-from adapters.sparse import Bm25Encoder, Sparse
+from adapters.embedders.local import LocalModel
+from adapters.embedders.port import Embedder
+from adapters.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
+from adapters.gates import Gates, Priority
+from adapters.language import language_of
+from adapters.sparse import Background, Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
+
+Embed = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question, of a provider
 
 log = structlog.get_logger(__name__)
 
 KEYWORDS_MAX = 8
 QUESTION_CHARS_MAX = 8_000  # of a question that is encoded
+QUESTIONS_PER_BATCH = 8  # about 4 ms of the interpreter lock
+WAITING_MAX = 1_024  # questions; agents are bounded far below, so reaching it means the thread hangs
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A question's vectors and keywords. ``dense`` is all zero, and that leg of the search left out, when the provider did not answer."""
+    """A question's vectors and keywords. ``dense`` is all zero, and that leg of the search left out, when the provider did not answer.
+
+    ``dense_weight`` is what the dense leg counts beside the other for this question.
+    """
 
     sparse: Sparse
     dense: NDArray[np.float32]
     keywords: tuple[str, ...]
+    dense_weight: float = DENSE_WEIGHT
 
 
 class QueryEncoder:
-    """Encodes questions off the event loop; about 0.5 ms each with the local embedder."""
+    """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: Retrieval) -> None:
-        self._embedder = embedder_of(settings)
+    def __init__(self, settings: Retrieval, gates: Gates | None = None) -> None:
+        self._local = settings.embedding == "local"
+        self._embedder: Embedder = embedder_of(settings, gates, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
-        self._bm25: Bm25Encoder | None = None
+        self._models: _Models | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")
+        self._questions: Batcher[tuple[str, Background], Encoded] = Batcher(
+            self._encoded, items_max=QUESTIONS_PER_BATCH, waiting_max=WAITING_MAX, code="model_unavailable"
+        )
 
     async def open(self) -> None:
         """Loads the models and uses them once, so that the first question does not wait for dictionaries."""
-        await self._embedder.open()
-        self._bm25 = await asyncio.get_running_loop().run_in_executor(self._thread, _warm)
+        if not self._local:
+            await self._embedder.open()
+        self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_warm, local=self._local))
 
     async def close(self) -> None:
-        await self._embedder.close()
-        self._bm25 = None
+        await self._questions.close()
+        if not self._local:
+            await self._embedder.close()
+        self._models = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def encode(self, question: str) -> Encoded:
-        """Raises Unavailable when not open."""
-        if self._bm25 is None:
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts that are no questions; see ``Embedder.embed``. Here they are made one at a time: questions come in between."""
+        if not self._local:
+            return await self._embedder.embed(texts)
+        if self._models is None or self._models.dense is None:
             raise Unavailable("model_unavailable", "the encoder is not open")
+        embed, loop = self._models.dense.embed, asyncio.get_running_loop()
+        rows = [await loop.run_in_executor(self._thread, embed, (text,)) for text in texts]
+        return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
+
+    async def encode(self, question: str, background: Background = (), embed: Embed | None = None) -> Encoded:
+        """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
         question = question[:QUESTION_CHARS_MAX]
-        terms = asyncio.get_running_loop().run_in_executor(self._thread, _terms, self._bm25, question)
+        if self._local:
+            return await self._questions((question, background))
+        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question, embed))
+        return Encoded(encoded.sparse, dense, encoded.keywords)
+
+    async def _encoded(self, questions: list[tuple[str, Background]]) -> list[Encoded]:
+        if self._models is None:
+            raise Unavailable("model_unavailable", "the encoder is not open")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.encoded, questions, self.dimensions)
+
+    async def _embedded(self, question: str, embed: Embed | None) -> NDArray[np.float32]:
         try:
-            dense = (await self._embedder.embed([question]))[0]
+            if embed is not None:
+                return await embed(self._embedder, question)
+            rows = await self._embedder.embed([question])
         except ClawError as error:  # BM25 alone is the stronger leg: better than no answer
             log.warning("question_without_dense_vector", code=error.code, detail=error.detail)
-            dense = np.zeros(self.dimensions, np.float32)
-        sparse, keywords = await terms
-        return Encoded(sparse, dense, keywords)
+            rows = np.zeros((1, self.dimensions), np.float32)
+        return np.asarray(rows[0], np.float32)
 
 
-def _terms(bm25: Bm25Encoder, question: str) -> tuple[Sparse, tuple[str, ...]]:
-    return bm25.encode_query(question), bm25.keywords(question, KEYWORDS_MAX)
+@dataclass(frozen=True, slots=True)
+class _Models:
+    """What one thread holds; ``dense`` only when vectors are made here."""
+
+    bm25: Bm25Encoder
+    dense: LocalModel | None
+
+    def encoded(self, questions: Sequence[tuple[str, Background]], dimensions: int) -> list[Encoded]:
+        texts = [question for question, _ in questions]
+        vectors = self.dense.embed(texts) if self.dense else np.zeros((len(texts), dimensions), np.float32)
+        return [
+            Encoded(
+                self.bm25.encode_query(question, background),
+                vector,
+                self.bm25.keywords(question, KEYWORDS_MAX),
+                STATIC_CHINESE_WEIGHT if self.dense and language_of(question) == "zh" else DENSE_WEIGHT,
+            )
+            for (question, background), vector in zip(questions, vectors, strict=True)
+        ]
 
 
-def _warm() -> Bm25Encoder:
-    bm25 = Bm25Encoder()
-    _terms(bm25, "预热 warm up")
-    return bm25
+def _warm(*, local: bool) -> _Models:
+    models = _Models(Bm25Encoder(), LocalModel() if local else None)
+    models.encoded((("预热 warm up", ()),), 1)
+    return models

@@ -206,7 +206,7 @@ class EmbeddedIndex:
             legs.append((places[0], places[1]))
         answers = self._opened().query_batch(edge.QueryBatchRequest(requests)) if requests else []
         found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers] + [[]]  # [-1] is the leg left out
-        return [merge(found[lexical], found[dense], query.limit) for query, (lexical, dense) in zip(queries, legs, strict=True)]
+        return [merge(found[lexical], found[dense], query) for query, (lexical, dense) in zip(queries, legs, strict=True)]
 
     def _release(self) -> None:
         if self._lock >= 0:

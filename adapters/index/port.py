@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.fusion import fuse
+from adapters.fusion import DENSE_WEIGHT, fuse
 from adapters.sparse import NAME as SPARSE_NAME
 from adapters.sparse import Sparse
 from schemas.documents import Locator
@@ -24,7 +24,7 @@ class Point:
     """A chunk with its vectors. ``id`` is a UUID (``schemas.ids.chunk_id``): upserting it again replaces it.
 
     ``knowledge_base_id`` is here and everywhere in this package the name of a shelf (``schemas.ids.shelf_name``). ``hash`` is the chunk's:
-    points with the same one have the same vectors.
+    points with the same one have the same vectors. The first ``overlap`` characters of ``text`` also end the chunk before.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Point:
     sparse: Sparse
     place: Locator | None = None
     hash: str = ""
+    overlap: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Query:
     dense: NDArray[np.float32]
     limit: int
     candidates: int
+    dense_weight: float = DENSE_WEIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class Hit:
     bm25: float
     dense: float
     place: Locator | None = None
+    overlap: int = 0  # characters that also end the chunk before
 
 
 class VectorIndex(Protocol):
@@ -152,6 +155,8 @@ def payload_of(point: Point) -> dict[str, object]:
         "text": point.text,
         "hash": point.hash,
     }
+    if point.overlap:
+        payload["overlap"] = point.overlap
     if point.place is not None:
         payload["place"] = msgspec.to_builtins(point.place)
     return payload
@@ -161,15 +166,15 @@ INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its I
 
 
 def merge(
-    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], limit: int
+    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], query: Query
 ) -> list[Hit]:
-    """Fuses two legs of (id, score, payload)."""
+    """Fuses two legs of (id, score, payload) as ``query`` asks."""
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}
     cosine = {key: score for key, score, _ in dense}
     return [
         hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0))
-        for key, score in fuse(bm25, cosine)[:limit]
+        for key, score in fuse(bm25, cosine, dense_weight=query.dense_weight)[: query.limit]
     ]
 
 
@@ -188,6 +193,7 @@ def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: fl
         bm25=bm25,
         dense=dense,
         place=msgspec.convert(place, Locator) if (place := payload.get("place")) else None,
+        overlap=int(payload.get("overlap", 0)),
     )
 
 

@@ -134,7 +134,7 @@ class ServerIndex:
             return []
         answers = await self._ask(lambda client: client.query_batch_points(self._collection, requests=requests))
         found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
-        return merge(found.pop(0) if lexical else [], found.pop(0) if dense else [], query.limit)
+        return merge(found.pop(0) if lexical else [], found.pop(0) if dense else [], query)
 
     async def _create(self) -> None:
         try:

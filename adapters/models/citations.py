@@ -15,7 +15,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.language import Haystack, fold, sentences, terms
+from adapters.language import INVISIBLE, Haystack, fold, sentences, terms
 from adapters.models.grounds import weight
 from schemas.chats import Citation, Passage
 
@@ -24,9 +24,10 @@ _CLAIM_CHARS_MAX = 400  # how far back the sentence just said may reach
 _MARKER_CHARS_MAX = 24
 _TICKS_MAX = 32
 
-_NUMBERS = r"[ \u3000]{0,2}\d{1,3}(?:[ \u3000]{0,2}[,，、;；][ \u3000]{0,2}\d{1,3}){0,6}[ \u3000]{0,2}"
+_BLANKS = f"[ \u3000{INVISIBLE}]{{0,2}}"  # also what cannot be seen: a marker that a reader would see is a marker
+_NUMBERS = rf"{_BLANKS}\d{{1,3}}(?:{_BLANKS}[,，、;；]{_BLANKS}\d{{1,3}}){{0,6}}{_BLANKS}"
 MARKER = re.compile(rf" ?(?:\[(?P<square>{_NUMBERS})\]|【(?P<lens>{_NUMBERS})】)")
-_MARKER_START = re.compile(r" ?(?:[\[【][ \u3000\d,，、;；]*)?\Z")
+_MARKER_START = re.compile(rf" ?(?:[\[【][ \u3000{INVISIBLE}\d,，、;；]*)?\Z")
 _LINK = "(http"
 _STOP = re.compile(r" ?[\[【]| \Z|`{1,32}|\n")  # 32 = _TICKS_MAX
 _SEPARATORS = re.compile(r"\D+")
@@ -145,15 +146,17 @@ class Citations:
         citations += [self._citation(passage, claim) for passage in known]
 
     def _citation(self, passage: Passage, claim: str) -> Citation:
+        quote = self._quote(passage, claim)
+        chunk_id, locator = _source(passage, quote)
         return Citation(
             marker=passage.marker,
-            chunk_id=passage.chunk_id,
+            chunk_id=chunk_id,
             knowledge_base_id=passage.knowledge_base_id,
             document_id=passage.document_id,
             version=passage.version,
             title=passage.title,
-            locator=passage.locator,
-            quote=self._quote(passage, claim),
+            locator=locator,
+            quote=quote,
         )
 
     def _quote(self, passage: Passage, claim: str) -> str:
@@ -167,6 +170,13 @@ class Citations:
             return best
         starts = [0] + [clause.end() for clause in _CLAUSE.finditer(best)]
         return _best(_foldable([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
+
+
+def _source(passage: Passage, quote: str) -> tuple[str, str]:
+    """Chunk and locator of the quote: in a merged passage those of the chunk in which it begins."""
+    at = passage.text.find(quote)
+    said = [part for part in passage.parts if part.start <= at]
+    return (said[-1].chunk_id, said[-1].locator) if said else (passage.chunk_id, passage.locator)
 
 
 def _foldable(texts: list[str]) -> list[tuple[str, Haystack]]:

@@ -6,16 +6,28 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.conversations import KnowledgeBaseIds
 from schemas.bodies.pages import Request
+from schemas.chats import Role
 from schemas.documents import Locator
 from schemas.requests import ChunkText, Found
 
 QueryText = Annotated[str, Meta(min_length=1, max_length=8_000, examples=["How many days of leave are there?"])]
 
 
+class EarlierTurn(Request, frozen=True, kw_only=True):
+    """What was said before in a conversation."""
+
+    role: Role
+    content: Annotated[str, Meta(max_length=8_000)]
+
+
 class SearchRequest(Request, frozen=True, kw_only=True):
-    """``bm25_min`` and ``dense_min`` (a cosine) are thresholds on a passage's own scores; 0 takes everything."""
+    """``bm25_min`` and ``dense_min`` (a cosine) are thresholds on a passage's own scores; 0 takes everything.
+
+    With the ``history`` of a conversation, oldest first, a follow-up question finds what it is about.
+    """
 
     query: QueryText
+    history: Annotated[tuple[EarlierTurn, ...], Meta(max_length=40)] = ()
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
     bm25_min: Annotated[float, Meta(ge=0)] = 0.0
     dense_min: Annotated[float, Meta(ge=0, le=1)] = 0.0
@@ -68,7 +80,7 @@ class PassageView(Struct, frozen=True, kw_only=True):
 
 
 class SearchAnswer(Struct, frozen=True, kw_only=True):
-    """Passages, best first. ``keywords`` are the content words of the query, as it wrote them."""
+    """Passages, best first. ``query`` is what was searched for, ``keywords`` are its content words."""
 
     query: str
     keywords: Annotated[tuple[str, ...], Meta(examples=[["days", "leave"]])]

@@ -4,8 +4,10 @@ import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from adapters.index.port import Hit
@@ -13,13 +15,14 @@ from adapters.redis import connect
 from agents import lookup
 from agents.lookup import Lookup
 from schemas import ids
+from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan
-from schemas.requests import Ask, Chunks, ListChunks, Passages, Request, RequestAsked, Search
-from schemas.settings import Redis
+from schemas.requests import EMBED_TEXTS_MAX, Ask, Chunks, Embed, ListChunks, Passages, Request, RequestAsked, Search, Vectors
+from schemas.settings import Redis, Retrieval
 from streams.searching import merged
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 from streams.visibility import Visibility
 from tests.agents.index import Library, Plans, closed_engine, opened_engine
 from tests.agents.ports import NOW, context, header
@@ -55,8 +58,8 @@ async def answer(library: Library, ask: Ask) -> Passages | Chunks:
     return said.result
 
 
-async def search(library: Library, query: str, *bases: str, limit: int = 10, **thresholds: float) -> Passages:
-    result = await answer(library, Search(query=query, knowledge_base_ids=bases or ("kb",), limit=limit, **thresholds))
+async def search(library: Library, query: str, *bases: str, limit: int = 10, **more: Any) -> Passages:
+    result = await answer(library, Search(query=query, knowledge_base_ids=bases or ("kb",), limit=limit, **more))
     assert isinstance(result, Passages)
     return result
 
@@ -74,6 +77,19 @@ async def test_passages_have_scores_places_and_keywords(library: Library):
     assert best.score >= found.passages[-1].score
     assert (await search(library, "leave", bm25_min=best.bm25 + 100)).passages == ()
     assert {each.ordinal for each in (await search(library, "leave", dense_min=0.0001, limit=1)).passages} == {0}
+
+
+async def test_a_follow_up_finds_what_its_history_is_about(library: Library):
+    """It is made to stand alone, and the answer says how it was searched for."""
+    await library.add(TENANT, "kb", "tower", 1, "The lighthouse of Amrum was built in 1875.")
+    await library.add(TENANT, "kb", "bridge", 1, "The bridge was built in 1911. When it was built nobody crossed it.")
+    history = (Turn("user", "Where is the lighthouse of Amrum?"), Turn("assistant", "On an island."))
+    asked_alone = await search(library, "When was it built?")
+    found = await search(library, "When was it built?", history=history)
+    assert (asked_alone.passages[0].document_id, asked_alone.query) == ("bridge", "")
+    assert found.passages[0].document_id == "tower"
+    assert found.query == "lighthouse Amrum When was it built?"
+    assert "Amrum" in found.keywords
 
 
 async def test_walls(library: Library):
@@ -199,3 +215,27 @@ async def test_failures_are_told(library: Library):
     (outgoing,) = await agent.failed(event, problem, context())
     assert outgoing.partition == 3
     assert (outgoing.event.data.problem, outgoing.event.data.result) == (problem, None)
+
+
+async def test_vectors_are_those_of_the_index_and_are_charged(library: Library):
+    event = asked(Embed(texts=(LEAVE, PAY), user_id="u", api_key_id="k"))
+    told, charged = await Lookup(library.searching, 4).step(event, context())
+    result = told.event.data.result
+    assert isinstance(result, Vectors)
+    expected = await library.engines[""].encoder.embed((LEAVE, PAY))
+    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).all()
+    assert result.model == library.engines[""].encoder.embedding_name
+    spent = charged.event.data
+    assert (charged.topic, charged.event.subject) == (USAGE_RECORDED, "u")
+    assert (spent.purpose, spent.model, spent.prompt_tokens, spent.estimated) == ("embedding", result.model, result.tokens, True)
+    assert (spent.reply_id, spent.api_key_id) == (event.data.request_id, "k")
+    _, again = await Lookup(library.searching, 4).step(event, context())
+    assert again.event.id == charged.event.id  # a repeat is charged once
+
+
+async def test_the_largest_answer_with_vectors_fits_a_record():
+    """By the settings' own bound on dimensions."""
+    dimensions = next(field for field in msgspec.structs.fields(Retrieval) if field.name == "embedding_dimensions").type
+    (meta,) = [part for part in dimensions.__metadata__ if part.le is not None]
+    vectors = Vectors(model="m" * 100, dimensions=meta.le, values=bytes(meta.le * 4 * EMBED_TEXTS_MAX), tokens=10**6)
+    assert len(msgspec.json.encode(vectors)) < 1_000_000

@@ -1,0 +1,13 @@
+"""Which reranker the settings ask for."""
+
+from adapters.rerankers.port import Reranker
+from schemas.settings import Retrieval
+
+
+def reranker(settings: Retrieval) -> Reranker | None:
+    """Not yet open; None when none is configured."""
+    if not settings.rerank_url:
+        return None
+    from adapters.rerankers.http import HttpReranker  # noqa: PLC0415 - the default needs no HTTP client
+
+    return HttpReranker(settings)

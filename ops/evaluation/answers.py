@@ -1,0 +1,141 @@
+"""``claw eval answers DIR``: whether answers cite what answers the question, and whether what nothing answers is refused.
+
+Every set goes through the inbox into a knowledge base of its own, without the passages that its unanswerable questions need left out; every
+question is asked in a conversation and its stream is read to the end, by whatever model is configured (the keyless one quotes sentences).
+
+* precision: of all citations of answerable questions, the share that names a passage which answers the question;
+* exact: answerable questions all of whose citations (at least one) do; contains: those whose text has one of the known answers;
+* refused: unanswerable questions answered without a citation; false refusals: answerable ones.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from adapters.language import fold
+from ops import logs
+from ops.evaluation.pipeline import Pipeline, Reply, Shelved, pipeline, temporary_home
+from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from schemas.settings import Settings
+
+AT_ONCE = 8  # conversations; the keyless model is bound by CPU long before
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """One wording of one set, as shares; ``unanswerable`` questions are asked once per set, with the first wording."""
+
+    set: str
+    wording: str
+    model: str
+    answerable: int
+    citations: int
+    precision: float
+    exact: float
+    contains: float
+    false_refusals: float
+    unanswerable: int
+    refused: float
+    failed: int
+
+
+def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
+    """Prints a table, or JSON; returns 1 when an answer failed. Raises ConfigurationError for a folder that cannot be used."""
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    sets = sets_of(Path(folder), name=name, limit=limit)
+    report = uvloop.run(_evaluated(settings, sets, show=not as_json))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    return int(any(each.failed for each in report))
+
+
+async def _evaluated(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[Answered]:
+    with temporary_home(settings) as home:
+        async with pipeline(home) as running:
+            return await evaluate(running, sets, model=settings.model.provider, show=show)
+
+
+async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str, show: bool = False) -> list[Answered]:
+    """Every set, one after the other."""
+    report: list[Answered] = []
+    if show:
+        columns = ("precision", "exact", "contains", "false ref.")
+        print(f"{'set':<16} {'wording':<14} {'n':>5} {' '.join(f'{each:>10}' for each in columns)}  unanswerable  refused", flush=True)
+    for each in sets:
+        shelved = await running.shelve(each.name, (text for text in each.corpus if text.id not in each.left_out))
+        unanswerable = each.unanswerable
+        for wording, asked in wordings(each).items():
+            replies = await _replies(running, shelved, asked)
+            refusals = await _replies(running, shelved, unanswerable)
+            answered = judged(each.name, wording, model, asked, replies, refusals)
+            unanswerable = ()
+            report.append(answered)
+            if show:
+                print(_shown(answered), flush=True)
+    return report
+
+
+def wordings(questions: QuestionSet) -> dict[str, list[Asked]]:
+    """What is asked: all whose source was not left out. A follow-up is asked with its history only: alone it is another question."""
+    chosen = {name: asked for name, asked in questions.questions.items() if name != "question" or "with history" not in questions.questions}
+    return {name: [each for each in asked if not each.gold & questions.left_out] for name, asked in chosen.items()}
+
+
+def judged(name: str, wording: str, model: str, asked: Sequence[Asked], replies: Sequence[Reply], refusals: Sequence[Reply]) -> Answered:
+    """What came of it; failed answers count as neither right nor refused."""
+    pairs = list(zip(asked, replies, strict=True))
+    cited = [passage in each.gold for each, reply in pairs for passage in reply.cited]
+    return Answered(
+        set=name,
+        wording=wording,
+        model=model,
+        answerable=len(asked),
+        citations=len(cited),
+        precision=_share(sum(cited), len(cited)),
+        exact=_share(sum(bool(reply.cited) and set(reply.cited) <= each.gold for each, reply in pairs), len(pairs)),
+        contains=_share(sum(contains(reply.text, each.answers) for each, reply in pairs), len(pairs)),
+        false_refusals=_share(sum(map(refuses, replies)), len(replies)),
+        unanswerable=len(refusals),
+        refused=_share(sum(map(refuses, refusals)), len(refusals)),
+        failed=sum(reply.state != "completed" for reply in (*replies, *refusals)),
+    )
+
+
+def refuses(reply: Reply) -> bool:
+    """Whether an answer says that there is none: it is whole and cites nothing."""
+    return reply.state == "completed" and not reply.cited
+
+
+def contains(text: str, answers: Sequence[str]) -> bool:
+    """Whether one of the known answers stands in the text, white space, case and script aside."""
+    squeezed = "".join(fold(text).split())
+    return any(known in squeezed for known in ("".join(fold(answer).split()) for answer in answers) if known)
+
+
+async def _replies(running: Pipeline, shelved: Shelved, asked: Sequence[Asked]) -> list[Reply]:
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def one(each: Asked) -> Reply:
+        async with places:
+            return await running.ask(shelved, each)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(each)) for each in asked]
+    return [task.result() for task in tasks]
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def _shown(answered: Answered) -> str:
+    shares = (answered.precision, answered.exact, answered.contains, answered.false_refusals)
+    refused = f"{answered.unanswerable:>12} {answered.refused:>8.3f}" if answered.unanswerable else ""
+    failed = f"  FAILED: {answered.failed}" if answered.failed else ""
+    return (
+        f"{answered.set:<16} {answered.wording:<14} {answered.answerable:>5} {' '.join(f'{each:>10.3f}' for each in shares)}  "
+        f"{refused}{failed}"
+    ).rstrip()

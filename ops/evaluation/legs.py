@@ -1,0 +1,63 @@
+"""What each leg of the search says alone, from the very index that a stack has just filled.
+
+The product has no door for a search with one leg, and one process at a time may hold the embedded index: so the stack is stopped first, and
+then the index is asked through its port, with questions encoded as the lookup agent encodes them.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from adapters.embedders.query import QueryEncoder
+from adapters.index.choose import vector_index
+from adapters.index.port import Query, VectorIndex
+from adapters.models.followups import background, condensed
+from adapters.sparse import Sparse
+from ops.evaluation.pipeline import TENANT, Shelved
+from ops.evaluation.questions import Asked
+from schemas.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """The index of a stack that has ended."""
+
+    index: VectorIndex
+    encoder: QueryEncoder
+    candidates: int
+
+    async def alone(self, shelved: Shelved, asked: Asked, limit: int) -> tuple[list[str], list[str]]:
+        """The passages that BM25 finds by itself, and those that the dense leg does; best first, each once."""
+        encoded = await self.encoder.encode(condensed(asked.text, asked.history), background(asked.history))
+        query = Query(
+            tenant=TENANT,
+            knowledge_base_ids=(shelved.knowledge_base,),
+            sparse=encoded.sparse,
+            dense=np.zeros_like(encoded.dense),
+            limit=limit,
+            candidates=max(limit, self.candidates),
+        )
+        nothing = Sparse(encoded.sparse.indices[:0], encoded.sparse.values[:0])
+        return await self._found(shelved, query), await self._found(shelved, replace(query, sparse=nothing, dense=encoded.dense))
+
+    async def _found(self, shelved: Shelved, query: Query) -> list[str]:
+        return shelved.found([hit.document_id for hit in await self.index.search(query)])
+
+
+@asynccontextmanager
+async def legs(settings: Settings, home: Path) -> AsyncIterator[Legs]:
+    """The index below ``home``, or on the server of the settings."""
+    encoder = QueryEncoder(settings.retrieval)
+    there = msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, home=home))
+    index = vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    await index.open()
+    try:
+        await encoder.open()
+        yield Legs(index, encoder, settings.retrieval.candidates)
+    finally:
+        await index.close()
+        await encoder.close()

@@ -1,0 +1,141 @@
+"""The whole product for an evaluation: a stack of its own from nothing, documents through the inbox on Kafka, questions over HTTP.
+
+What is measured is what an upstream system and a client see. Settings of the model and of retrieval are those of the caller; rate limits
+are off, because an evaluation is not a person.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from ops.client import Client, events, stack
+from ops.evaluation.questions import Asked, Text
+from ops.stack.state import read_state
+from schemas.chats import Turn
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+from streams import topics
+
+TENANT = "default"  # whose inbox a stack has open
+PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
+INDEXED_S_MAX = 600.0  # for one document; the first of thousands wait for nobody, the last for all
+ANSWER_S_MAX = 240.0  # longer than the longest answer may take
+SESSION_S_MAX = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A knowledge base with passages in it: which passage a document is, by the document's id."""
+
+    knowledge_base: str
+    passages: dict[str, str]
+
+    def found(self, documents: Iterable[str]) -> list[str]:
+        """The passages that these documents are, best first, each once."""
+        return list(dict.fromkeys(self.passages[document] for document in documents))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as its reader got it: cited passages in order of appearance. ``state`` is completed, failed or cancelled."""
+
+    state: str
+    text: str
+    cited: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A running stack."""
+
+    client: Client
+    kafka: str
+
+    async def shelve(self, name: str, texts: Iterable[Text]) -> Shelved:
+        """Submit to the inbox, and wait until the last one is searchable. SystemExit when one fails."""
+        made = await self._post("/api/v1/knowledge", {"name": name})
+        shelved = Shelved(str(made["id"]), {})
+        client = Client(self.client.session, self.client.headers, shelved.knowledge_base)
+        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, acks="all")
+        await producer.start()
+        try:
+            for number, text in enumerate(texts):
+                document = f"{name}-{number}"
+                shelved.passages[document] = text.id
+                await producer.send(topics.inbox(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
+            await producer.flush()
+        finally:
+            await producer.stop()
+        for document in shelved.passages:
+            await client.indexed(document, timeout_s=INDEXED_S_MAX)
+        return shelved
+
+    async def search(self, shelved: Shelved, asked: Asked, limit: int) -> list[dict[str, Any]]:
+        """Hits as the search endpoint gives them."""
+        history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
+        body = {"query": asked.text, "history": history, "limit": limit}
+        return list((await self._post(f"/api/v1/knowledge/{shelved.knowledge_base}/search", body))["passages"])
+
+    async def ask(self, shelved: Shelved, asked: Asked) -> Reply:
+        """In a conversation of its own; what was said before is asked again, turn by turn."""
+        made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [shelved.knowledge_base]})
+        for turn in _questions(asked.history):
+            await self._reply(str(made["id"]), turn)
+        ended = await self._reply(str(made["id"]), asked.text)
+        cited = tuple(shelved.passages[each["document_id"]] for each in ended[1].get("citations", ()))
+        return Reply(ended[0], str(ended[1].get("text", "")), cited)
+
+    async def _reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
+        async with asyncio.timeout(ANSWER_S_MAX), self.client.ask(conversation, question) as answer:
+            async for sent in events(answer.content):
+                if sent.name in {"completed", "failed", "cancelled"}:
+                    return sent.name, sent.data
+        raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without an end")
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        async with self.client.session.post(path, json=body, headers=self.client.headers) as answer:
+            if not answer.ok:
+                raise Unavailable("overloaded", f"{path} answered {answer.status}: {(await answer.text())[:300]}")
+            return dict(await answer.json())
+
+
+@contextmanager
+def temporary_home(settings: Settings) -> Iterator[Path]:
+    """A home for a stack below CLAW_HOME, empty, and gone afterwards."""
+    home = settings.node.home.resolve() / "eval"
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@asynccontextmanager
+async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
+    """A stack in ``home``, until the block ends."""
+    passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
+    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
+        state = read_state(home)
+        assert state is not None
+        key = (home / "key").read_text(encoding="utf-8").strip()
+        yield Pipeline(await Client.with_token(session, key), state.kafka)
+
+
+def _event(document: str, text: Text, knowledge_base: str) -> bytes:
+    data = {"title": text.title, "text": text.text, "knowledge_base_id": knowledge_base}
+    event = {"specversion": "1.0", "id": document, "source": "/claw/eval", "type": "claw.eval.passage", "data": data}
+    return msgspec.json.encode(event)
+
+
+def _questions(history: Sequence[Turn]) -> list[str]:
+    return [turn.content for turn in history if turn.role == "user" and turn.content.strip()]

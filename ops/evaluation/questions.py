@@ -1,0 +1,136 @@
+"""Sets of questions whose source is known: a folder with ``corpus.jsonl`` and ``questions.jsonl``, or a folder of such folders.
+
+``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and what some sets have
+besides: ``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are
+questions that no passage answers; ``unanswerable_if_left_out.jsonl`` those that none answers once the passages ``left_out_doc_id`` are out.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.chats import Role, Turn
+from schemas.errors import ConfigurationError
+
+CORPUS, QUESTIONS = "corpus.jsonl", "questions.jsonl"
+UNANSWERABLE, IF_LEFT_OUT = "unanswerable.jsonl", "unanswerable_if_left_out.jsonl"
+TURNS_MAX = 40  # of a history; the newest count
+
+T = TypeVar("T")
+
+
+class Text(Struct, frozen=True, kw_only=True):
+    """A passage as its set has it; each is submitted as a document of its own."""
+
+    id: Annotated[str, Meta(min_length=1)]
+    title: str = ""
+    text: Annotated[str, Meta(min_length=1)]
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """A question and the passages that answer it: none when nothing does."""
+
+    text: str
+    gold: frozenset[str] = frozenset()
+    answers: tuple[str, ...] = ()
+    history: tuple[Turn, ...] = ()
+
+
+class QuestionSet(Struct, frozen=True, kw_only=True):
+    """One set. ``questions`` by the wording they are asked in; those of a wording all have a source.
+
+    ``unanswerable`` have none once the passages ``left_out`` are.
+    """
+
+    name: str
+    corpus: tuple[Text, ...]
+    questions: dict[str, tuple[Asked, ...]]
+    unanswerable: tuple[Asked, ...] = ()
+    left_out: frozenset[str] = frozenset()
+
+
+class _Turn(Struct, frozen=True, kw_only=True):
+    role: Role
+    text: str
+
+
+class _Row(Struct, frozen=True, kw_only=True):
+    question: str
+    answers: tuple[str, ...] = ()
+    gold_doc_id: str | None = None
+    gold_doc_ids: tuple[str, ...] | None = None
+    history: tuple[_Turn, ...] = ()
+    answerability: str = ""
+    question_hans: str = ""
+    question_en: str = ""
+    left_out_doc_id: str = ""
+
+    @property
+    def gold(self) -> frozenset[str]:
+        """All passages that answer it."""
+        return frozenset(filter(None, (self.gold_doc_id,) if self.gold_doc_ids is None else self.gold_doc_ids))
+
+    def asked(self, text: str, *, alone: bool = False) -> Asked:
+        """As it is asked in one wording; ``alone`` without what was said before."""
+        history = () if alone else tuple(Turn(turn.role, turn.text) for turn in self.history[-TURNS_MAX:])
+        return Asked(text=text, gold=self.gold, answers=self.answers, history=history)
+
+
+def sets_of(folder: Path, *, name: str = "", limit: int = 0) -> list[QuestionSet]:
+    """All sets of a folder, or the one called ``name``; of each wording the first ``limit`` questions (0: all), of the corpus everything.
+
+    Raises ConfigurationError for a folder that cannot be used.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no folder")
+    inside = folder / "retrieval" if (folder / "retrieval").is_dir() else folder
+    folders = [inside] if (inside / CORPUS).is_file() else sorted(path.parent for path in inside.glob(f"*/{CORPUS}"))
+    chosen = [path for path in folders if not name or path.name == name]
+    if not chosen:
+        known = f": there are {', '.join(path.name for path in folders)}" if folders else f" with {CORPUS} in it"
+        raise ConfigurationError(f"{folder} has no set{f' called {name}' if name else ''}{known}")
+    return [_read(path, limit) for path in chosen]
+
+
+def _read(folder: Path, limit: int) -> QuestionSet:
+    rows = _lines(folder / QUESTIONS, _Row)
+    answerable = [row for row in rows if row.gold]
+    conversing = any(row.history for row in rows)
+    wordings: dict[str, Sequence[Asked]] = {"question": [row.asked(row.question, alone=True) for row in answerable]}
+    wordings["question_hans"] = [row.asked(row.question_hans) for row in answerable if row.question_hans]
+    wordings["question_en"] = [row.asked(row.question_en) for row in answerable if row.question_en]
+    wordings["with history"] = [row.asked(row.question) for row in answerable] if conversing else []
+    left_out = _lines(folder / IF_LEFT_OUT, _Row) if (folder / IF_LEFT_OUT).is_file() else []
+    others = _lines(folder / UNANSWERABLE, _Row) if (folder / UNANSWERABLE).is_file() else []
+    others += [row for row in rows if not row.gold and row.answerability == "UNANSWERABLE"]
+    return QuestionSet(
+        name=folder.name,
+        corpus=tuple(_lines(folder / CORPUS, Text)),
+        questions={name: tuple(_first(asked, limit)) for name, asked in wordings.items() if asked},
+        unanswerable=tuple(_first([row.asked(row.question) for row in (*left_out, *others)], limit)),
+        left_out=frozenset(row.left_out_doc_id for row in left_out),
+    )
+
+
+def _first(values: Sequence[T], limit: int) -> Sequence[T]:
+    return values[:limit] if limit else values
+
+
+def _lines(path: Path, kind: type[T]) -> list[T]:
+    """Every line; raises ConfigurationError that names the one that cannot be read."""
+    return list(_decoded(path, kind))
+
+
+def _decoded(path: Path, kind: type[T]) -> Iterator[T]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            yield msgspec.json.decode(line, type=kind)
+        except msgspec.MsgspecError as error:
+            raise ConfigurationError(f"{path}, line {number}: {error}") from error

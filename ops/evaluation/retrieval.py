@@ -1,0 +1,140 @@
+"""``claw eval retrieval DIR``: whether the passage that answers a question is found first, through the whole pipeline.
+
+Every set goes through the inbox into a knowledge base of its own. The fused ranking is that of the search endpoint, timed one question at
+a time; then the stack is stopped, and each leg is asked alone on the very index that it filled. A hit is a passage of the set; its rank is
+that of the best of its chunks.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import uvloop
+from msgspec import Struct
+
+from ops import logs
+from ops.evaluation.legs import Legs, legs
+from ops.evaluation.pipeline import Pipeline, Shelved, pipeline, temporary_home
+from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from schemas.settings import Settings
+
+LEGS = ("bm25", "dense", "fused")
+RANK_MAX = 10  # of MRR@10
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Of one ranking: shares of questions, and the mean of 1 / rank up to rank 10."""
+
+    hit1: float
+    hit5: float
+    mrr10: float
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """One wording of one set. ``best`` says that fused is at least as good at the first place as each leg alone."""
+
+    set: str
+    wording: str
+    questions: int
+    legs: dict[str, Quality]
+    best: bool
+    p50_ms: float
+    p99_ms: float
+
+
+def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
+    """Prints a table, or JSON. Raises ConfigurationError for a folder that cannot be used."""
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    sets = sets_of(Path(folder), name=name, limit=limit)
+    report = uvloop.run(_evaluated(settings, sets, show=not as_json))
+    if as_json:
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    return 0
+
+
+async def _evaluated(settings: Settings, sets: Sequence[QuestionSet], *, show: bool) -> list[Measured]:
+    with temporary_home(settings) as home:
+        async with pipeline(home) as running:
+            fused = [each async for each in _fused(running, sets, show=show)]
+        async with legs(settings, home) as alone:
+            return [await _measured(alone, each, show=show) for each in fused]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    """What the endpoint said to one wording of one set: a rank and a time for each question."""
+
+    name: str
+    wording: str
+    shelved: Shelved
+    asked: Sequence[Asked]
+    ranks: list[int] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)
+
+
+async def _fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_Fused]:
+    for each in sets:
+        shelved = await running.shelve(each.name, each.corpus)
+        for wording, asked in each.questions.items():
+            said = _Fused(each.name, wording, shelved, asked)
+            await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up what every later one finds warm
+            for one in asked:
+                began = time.perf_counter()
+                hits = await running.search(shelved, one, RANK_MAX)
+                said.took_ms.append((time.perf_counter() - began) * 1000)
+                said.ranks.append(rank_of(shelved.found(hit["document_id"] for hit in hits), one.gold))
+            if show:
+                print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
+            yield said
+
+
+async def _measured(alone: Legs, fused: _Fused, *, show: bool) -> Measured:
+    found = [(one, await alone.alone(fused.shelved, one, RANK_MAX)) for one in fused.asked]
+    ranks = {leg: [rank_of(each[at], one.gold) for one, each in found] for at, leg in enumerate(LEGS[:2])}
+    qualities = {leg: quality(each) for leg, each in (ranks | {"fused": fused.ranks}).items()}
+    measured = Measured(
+        set=fused.name,
+        wording=fused.wording,
+        questions=len(fused.asked),
+        legs=qualities,
+        best=qualities["fused"].hit1 >= max(qualities[leg].hit1 for leg in LEGS[:2]),
+        p50_ms=round(percentile(fused.took_ms, 0.50), 2),
+        p99_ms=round(percentile(fused.took_ms, 0.99), 2),
+    )
+    if show:
+        print(_shown(measured), flush=True)
+    return measured
+
+
+def rank_of(found: Sequence[str], gold: frozenset[str]) -> int:
+    """From 1; 0 when none of ``gold`` is among the first ten."""
+    return next((rank for rank, passage in enumerate(found[:RANK_MAX], 1) if passage in gold), 0)
+
+
+def quality(ranks: Sequence[int]) -> Quality:
+    """Of one ranking over all questions; ``ranks`` as ``rank_of`` gives them, at least one."""
+    count = len(ranks)
+    return Quality(
+        hit1=round(sum(rank == 1 for rank in ranks) / count, 4),
+        hit5=round(sum(1 <= rank <= 5 for rank in ranks) / count, 4),  # noqa: PLR2004 - hit@5
+        mrr10=round(sum(1 / rank for rank in ranks if rank) / count, 4),
+    )
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The nearest rank; ``share`` in 0..1, at least one value."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
+
+
+def _shown(measured: Measured) -> str:
+    lines = [f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6}   p50 ms  p99 ms"]
+    for leg in LEGS:
+        each, fused = measured.legs[leg], leg == "fused"
+        head = f"{measured.set:<16} {measured.wording:<14} {measured.questions:>5}" if leg == LEGS[0] else " " * 37
+        took = f" {measured.p50_ms:>7.1f} {measured.p99_ms:>7.1f}" if fused else ""
+        worse = "  WORSE than its best leg" if fused and not measured.best else ""
+        lines.append(f"{head}  {leg:<7} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {took}{worse}".rstrip())
+    return "\n".join(lines)
