@@ -67,7 +67,8 @@ UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its ba
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
 KNOWLEDGE_POLL_MAX = 32  # people's questions come between the machines' documents
-TABLES_PACE_S = 0.01  # nobody waits for a projection: writers write through, and a delete waits for its own answer
+TABLES_PACE_S = 0.01  # somebody may look at a document's state; a delete waits for its own answer
+CHAT_TABLES_PACE_S = 0.04  # nobody waits for these: a message was written through, and what was spent or refused is only counted
 EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 
 
@@ -194,7 +195,8 @@ def tables(parts: Parts) -> Lane:
         tally.agent(decisions),
     )
     started = (feed, decisions, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
-    return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S)
+    unhurried = (topics.MESSAGES_CHANGED, topics.USAGE_RECORDED, topics.LIMITS_DECIDED)
+    return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S, unhurried=unhurried)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
@@ -245,6 +247,7 @@ def _lane(
     started: tuple[Started, ...] = (),
     pace_s: float = 0.0,
     poll_max: int = 500,
+    unhurried: tuple[topics.Topic, ...] = (),
 ) -> Lane:
     """A lane whose ports open in order and close in reverse, also when one of them fails to open."""
     stack = AsyncExitStack()
@@ -256,4 +259,4 @@ def _lane(
             await begin()
             stack.push_async_callback(end)
 
-    return Lane(name, agents, open_all, stack.aclose, pace_s, poll_max)
+    return Lane(name, agents, open_all, stack.aclose, pace_s, poll_max, unhurried, CHAT_TABLES_PACE_S)

@@ -136,6 +136,7 @@ class Lane:
     """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
 
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.
+    A poll that brought nothing but ``unhurried`` topics' records, for which nobody waits, is followed by a pause of ``unhurried_pace_s``.
     ``poll_max``: events taken at once; fewer where somebody waits for one of them while machines send many.
     """
 
@@ -145,3 +146,5 @@ class Lane:
     close: Callable[[], Awaitable[None]]
     pace_s: float = 0.0
     poll_max: int = 500
+    unhurried: tuple[Topic, ...] = ()
+    unhurried_pace_s: float = 0.0

@@ -117,6 +117,8 @@ class LaneWorker:
             connection=connection(settings.kafka),
             listener=self,
             pace_s=self._lane.pace_s,
+            unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._lane.unhurried),
+            unhurried_pace_s=self._lane.unhurried_pace_s,
             poll_max=self._lane.poll_max,
             urgent=frozenset(
                 settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
