@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from api.access import check_knowledge_bases, searched
 from api.answers import refused_field, same_body
+from api.estimates import Queue
 from api.identity import Caller
 from api.ports import Ports
 from api.replies import Reply
@@ -57,17 +58,18 @@ def check_question(ports: Ports, field: str, content: str) -> None:
         raise refused_field(field, "has nothing but white space", "some text")
 
 
-async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> Reply:
-    """Put the question on the log, once per ``Idempotency-Key`` and body.
+async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Queue | None]:
+    """Put the question on the log, once per ``Idempotency-Key`` and body; what waits before it, when that is known.
 
-    Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when the log
-    does not take it.
+    Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when too much
+    waits, or the log does not take it.
     """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derived("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _asked_before(request, reply_id)) is not None:
-        return Reply(reply_id, conversation_id, message_id, known)
+        return Reply(reply_id, conversation_id, message_id, known), None
+    queue = await ports.estimates.of_new_question()
     bases = await _held_against(request, asked.knowledge_base_ids)
     history = within(asked.history, Budget.of(ports.settings.limits))
     told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
@@ -98,7 +100,7 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> Reply:
             await ports.limiting.give_back(caller, reply_id)
     location = Location(conversation_id, begin.partition, begin.offset, message_id)
     await _remember(request, reply_id, location)  # only now: where it is known, it has been asked
-    return Reply(reply_id, conversation_id, message_id, location, began_s)
+    return Reply(reply_id, conversation_id, message_id, location, began_s), queue
 
 
 async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message | None]:

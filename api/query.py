@@ -13,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 from api.access import knowledge_base
 from api.answers import answered
 from api.documentation import EVENTS, PROBLEMS
+from api.estimates import Queue
 from api.gate import CHAT
 from api.lone_questions import LoneQuestion, ask_alone, check_question, find_reply, frames, raised, readable
 from api.replies import Accepted, Reply, check_room, relayed
@@ -104,9 +105,9 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
         system_prompt=data.system_prompt,
         sampling=Sampling(max_tokens=data.max_tokens or 0, temperature=data.temperature),
     )
-    reply = await ask_alone(request, asked)
+    reply, queue = await ask_alone(request, asked)
     if wants_events(request):
-        return _events(request, reply)
+        return _events(request, reply, queue)
     end = await _end(request, reply)
     path = _path(reply)
     if end is None:
@@ -115,8 +116,15 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
     return answered(_view(reply, end, f"{path}/stream"))
 
 
-def _events(request: ApiRequest, reply: Reply) -> EventStream:
-    accepted = Accepted(message_id=reply.message_id, reply_id=reply.id, conversation_id=reply.conversation_id)
+def _events(request: ApiRequest, reply: Reply, queue: Queue | None) -> EventStream:
+    position, wait_s = queue or (None, None)
+    accepted = Accepted(
+        message_id=reply.message_id,
+        reply_id=reply.id,
+        conversation_id=reply.conversation_id,
+        queue_position=position,
+        estimated_wait_s=wait_s,
+    )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
     first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
     return EventStream(relayed(request.ports, request.user, reply, first=first))

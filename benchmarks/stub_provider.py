@@ -3,8 +3,9 @@
     python -m benchmarks.stub_provider --port 0 --first-ms 50 --tokens 32 --token-ms 5
 
 prints ``listening http://127.0.0.1:PORT/v1``; BigModel's dialect is under ``/api/paas/v4``. What it says is deterministic. A request may
-ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, or by the model's name
-(``stub?tokens=8&fault=429``); later ones win. ``GET /stats`` counts requests and open ones and shows the last.
+ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, by the model's name
+(``stub?tokens=8&fault=429``), or within its last message (``[[tokens=8]]``); later ones win. ``GET /stats`` counts requests and open ones
+and shows the last.
 
 Faults, instead of an answer: ``400``, ``401``, ``403``, ``429``, ``500``, ``503``, ``html``, ``hang_before`` (silence until the client
 leaves), ``cut_before`` (the connection ends), ``reset_before`` (it is reset). On the way: ``hang_middle``, ``cut_middle``,
@@ -18,6 +19,7 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import re
 import signal
 import socket
 import struct
@@ -38,6 +40,7 @@ BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
 
 DEFAULT = Behaviour()
+_WISH = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.]{1,200})\]\]")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -112,7 +115,7 @@ class StubProvider:
             return refused
         body = msgspec.json.decode(await request.read())
         self.stats.last_request = body
-        behaviour = self._behaviour(request, body["model"])
+        behaviour = self._behaviour(request, body["model"], str(body["messages"][-1]["content"]))
         if instead := await self._instead(request, behaviour):
             return instead
         answer = Answer(body, behaviour, bigmodel=_bigmodel(request))
@@ -126,8 +129,13 @@ class StubProvider:
             await response.write(frame)
         return response
 
-    def _behaviour(self, request: web.Request, model: str) -> Behaviour:
-        asked = dict(request.query) | dict(parse_qsl(request.headers.get("X-Stub", ""))) | dict(parse_qsl(model.partition("?")[2]))
+    def _behaviour(self, request: web.Request, model: str, said: str = "") -> Behaviour:
+        wished = wish["wish"] if (wish := _WISH.search(said)) else ""
+        asked = (
+            dict(request.query)
+            | dict(parse_qsl(request.headers.get("X-Stub", "")))
+            | dict(parse_qsl(model.partition("?")[2]) + parse_qsl(wished))
+        )
         behaviour = msgspec.convert(msgspec.structs.asdict(self._default) | asked, Behaviour, strict=False)
         if behaviour.fault:
             self._faults[model] += 1

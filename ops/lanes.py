@@ -138,7 +138,9 @@ def chat(parts: Parts) -> Lane:
     views, writes, budget = Views(redis, prefix), writer(settings, gates), Budget.of(settings.limits)
     turns, titles, cache, visibility = Turns(redis, prefix), writes is not None, _cache(parts), _visibility(parts)
     kept = kept_answers(settings, cache, visibility, model.name)
-    generate = Generate(model, settings.model, views, turns, watch, visibility, budget=budget, titles=titles, kept=kept)
+    generate = Generate(
+        model, settings.model, views, turns, watch, visibility, budget=budget, titles=titles, kept=kept, waits=lambda: gates.people_waiting
+    )
     digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
     opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)
     return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch, cache))

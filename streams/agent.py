@@ -65,6 +65,11 @@ def _nothing() -> None:
     """Nobody watches."""
 
 
+def nobody() -> int:
+    """Nothing waits."""
+    return 0
+
+
 @dataclass(slots=True)
 class Context:
     """What a step may know besides its event."""
@@ -105,6 +110,8 @@ class Agent:
     the outcome, so its events are read before others, and an outage of Redis or the index that outlasts the retries is told; other agents
     wait it out.
 
+    ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting.
+
     ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
     events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
     """
@@ -119,6 +126,7 @@ class Agent:
     in_order: bool = False
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
+    waits: Callable[[], int] = nobody
     step_many: StepMany | None = None
     together_max: int = 64
 

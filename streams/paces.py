@@ -77,6 +77,7 @@ class Paces:
     def __init__(self, agents: Sequence[Agent], prefix: str) -> None:
         self._prefix = prefix
         self._reads = {agent.name: [prefix + topic.name for topic in agent.reads] for agent in agents}
+        self._waits = {agent.name: agent.waits for agent in agents}
         self._paces = {agent.name: Pace() for agent in agents}
         self._lags: Counter[str] = Counter()
         self._queues: dict[str, Queue] = {}
@@ -112,12 +113,14 @@ class Paces:
 
     @property
     def waiting(self) -> dict[str, int]:
-        """Events that cannot begin before another ends, by agent."""
-        return {name: queue.waiting for name, queue in self._queues.items()}
+        """Events that cannot begin, or in their step go on, before another ends, by agent."""
+        return {name: queue.waiting + self._waits[name]() for name, queue in self._queues.items()}
 
     @property
     def speeds(self) -> dict[str, float]:
-        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now."""
+        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now. Steps that
+        wait for a permit are in both the number and the mean, so the quotient stays what comes out (Little's law).
+        """
         speeds = {}
         for name, queue in self._queues.items():
             mean_s = self._paces[name].mean_s

@@ -17,6 +17,11 @@ class Gates:
         self._settings, self._redis = settings, redis
         self._gates: dict[str, ClusterGate] = {}
 
+    @property
+    def people_waiting(self) -> int:
+        """Answers of this process that have no permit yet."""
+        return sum(gate.people_waiting for gate in self._gates.values())
+
     def of(self, base_url: str, model: str, permits: int) -> Gate:
         """The gate of this model at this server; without a bound none at all."""
         if permits == 0:

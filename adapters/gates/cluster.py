@@ -88,6 +88,11 @@ class ClusterGate:
         self._asker: asyncio.Task[None] | None = None
         self._releases: set[asyncio.Task[None]] = set()
 
+    @property
+    def people_waiting(self) -> int:
+        """Answers of this process that have no permit yet."""
+        return sum(waiter.priority is Priority.PEOPLE for waiter in self._waiting)
+
     def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
         """See Gate."""
         return self._permit(priority, wait_s)

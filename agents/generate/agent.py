@@ -6,7 +6,7 @@ lower one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -37,7 +37,7 @@ from schemas.chats import (
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
-from streams.agent import Agent, Context, Outgoing
+from streams.agent import Agent, Context, Outgoing, nobody
 from streams.deltas import Deltas, window_s
 from streams.history import NOTHING, Budget
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
@@ -63,6 +63,7 @@ class Generate:
     budget: Budget = NOTHING  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
     kept: KeptAnswers | None = None  # None: every question is the model's
+    waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
     in_flight: int = 0
 
     def agent(self) -> Agent:
@@ -75,6 +76,7 @@ class Generate:
             in_flight_max=self.settings.concurrency,
             leased=True,
             awaited=True,
+            waits=self.waits,
         )
 
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:

@@ -51,7 +51,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     asked = reading.question(data, ports.settings)
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
     check_room(ports)
-    reply = await ask_alone(request, asked)
+    reply, _ = await ask_alone(request, asked)
     head = Head(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
     told = frames(ports, request.user, reply)
     if not data.stream:

@@ -14,8 +14,8 @@ from api.envelope import request_id_of
 from api.gate import admit
 from api.requests import ApiRequest, decoded
 from api.sse import EventStream
-from schemas.bodies.conversations import MessageCreate
-from schemas.bodies.socket import Ask, Cancel, Read, Watch
+from schemas.bodies.conversations import MessageCreate, MessageEdit
+from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch
 from schemas.traces import new_traceparent
 
 ROOT = "/api/v1"
@@ -36,12 +36,24 @@ class Route(Struct, frozen=True):
     body: Callable[[Any], bytes] = lambda _: b""
 
 
-def _reply(frame: Read | Cancel) -> str:
+def _reply(frame: Read | Cancel | Regenerate) -> str:
     return f"{ROOT}/conversations/{frame.conversation_id}/replies/{frame.reply_id}"
+
+
+def _key(frame: Ask | Edit | Regenerate) -> dict[str, str]:
+    return {"idempotency-key": frame.idempotency_key} if frame.idempotency_key else {}
 
 
 async def _ask(request: ApiRequest, frame: Ask) -> Any:
     return await chat.create.fn(request, frame.conversation_id, decoded(bytes(frame.body), MessageCreate))
+
+
+async def _edit(request: ApiRequest, frame: Edit) -> Any:
+    return await chat.edit.fn(request, frame.conversation_id, frame.message_id, decoded(bytes(frame.body), MessageEdit))
+
+
+async def _regenerate(request: ApiRequest, frame: Regenerate) -> Any:
+    return await chat.regenerate.fn(request, frame.conversation_id, frame.reply_id)
 
 
 async def _read(request: ApiRequest, frame: Read) -> Any:
@@ -62,9 +74,18 @@ ROUTES: dict[type[Struct], Route] = {
         "POST",
         lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages",
         _ask,
-        headers=lambda frame: {"idempotency-key": frame.idempotency_key} if frame.idempotency_key else {},
+        headers=_key,
         body=lambda frame: bytes(frame.body),
     ),
+    Edit: Route(
+        chat.edit,
+        "POST",
+        lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages/{frame.message_id}/edit",
+        _edit,
+        headers=_key,
+        body=lambda frame: bytes(frame.body),
+    ),
+    Regenerate: Route(chat.regenerate, "POST", lambda frame: f"{_reply(frame)}/regenerate", _regenerate, headers=_key),
     Read: Route(
         chat.stream,
         "GET",

@@ -35,6 +35,27 @@ class Ask(Request, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
+class Edit(Request, frozen=True, kw_only=True):
+    """Ask a question otherwise. ``body`` is that of ``POST /conversations/{id}/messages/{id}/edit``."""
+
+    id: FrameId
+    type: Literal["edit"]
+    conversation_id: UUID
+    message_id: UUID
+    body: Raw
+    idempotency_key: str = ""
+
+
+class Regenerate(Request, frozen=True, kw_only=True):
+    """Answer a question once more, beside the reply that is named."""
+
+    id: FrameId
+    type: Literal["regenerate"]
+    conversation_id: UUID
+    reply_id: UUID
+    idempotency_key: str = ""
+
+
 class Read(Request, frozen=True, kw_only=True):
     """Read a reply, from the beginning or exactly after ``last_event_id``."""
 
@@ -77,10 +98,12 @@ class Ping(Request, frozen=True, kw_only=True):
     type: Literal["ping"]
 
 
-ClientFrame = Authenticate | Ask | Read | Cancel | Watch | Leave | Ping
+ClientFrame = Authenticate | Ask | Edit | Regenerate | Read | Cancel | Watch | Leave | Ping
 FRAMES: dict[str, type[ClientFrame]] = {
     "authenticate": Authenticate,
     "ask": Ask,
+    "edit": Edit,
+    "regenerate": Regenerate,
     "read": Read,
     "cancel": Cancel,
     "watch": Watch,

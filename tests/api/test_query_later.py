@@ -13,8 +13,9 @@ from schemas.settings import Settings
 from tests.api.agents import Speaker
 from tests.api.conftest import with_limits
 from tests.api.doors import asked_event, client_of
-from tests.api.house import House, opened
+from tests.api.house import House, events, opened
 from tests.api.test_bad_input import is_problem
+from tests.api.test_waiting import chat, say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ASK = {"question": "How many days of leave?"}
@@ -77,6 +78,28 @@ async def test_places(api_settings: Settings, monkeypatch: pytest.MonkeyPatch):
         async with client_of(house, eve.token) as official:
             with pytest.raises(openai.RateLimitError):
                 await official.chat.completions.create(model="claw", messages=[{"role": "user", "content": "Days?"}])
+
+
+async def test_too_long_a_wait(api_settings: Settings):
+    """Refused with the time to come back, before anything is asked; what was asked before is found all the same."""
+    settings = with_limits(api_settings, enabled=False, chat_wait_s_max=30, query_wait_s=0.05)
+    async with opened(settings) as house:
+        eve = await house.person()
+        await say(house, chat(50, 2))
+        path, headers = "/api/v1/knowledge/query", eve.headers | {"accept": "text/event-stream", "idempotency-key": "mine"}
+        async with house.client.stream("POST", path, json=ASK, headers=headers) as answer:
+            accepted = await anext(events(answer))
+        assert (accepted.data["queue_position"], accepted.data["estimated_wait_s"]) == (50, 25)
+        await say(house, chat(90, 2))
+        refused = await eve.call("POST", "/knowledge/query", json=ASK)
+        is_problem(refused, 503, "overloaded")
+        assert refused.headers["retry-after"] == "15"
+        again = await eve.call("POST", "/knowledge/query", json=ASK, headers={"idempotency-key": "mine"})
+        assert (again.status_code, again.json()["reply_id"]) == (202, accepted.data["reply_id"])
+        async with client_of(house, eve.token) as official:
+            with pytest.raises(openai.InternalServerError) as overloaded:
+                await official.chat.completions.create(model="claw", messages=[{"role": "user", "content": "Days?"}])
+        assert (overloaded.value.status_code, overloaded.value.code) == (503, "overloaded")
 
 
 async def unreachable(*_: object) -> None:

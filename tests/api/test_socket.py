@@ -139,6 +139,26 @@ async def test_cancel_and_leave(house: House, ada: Person):
         assert names(await wire.stream(read)) == ["cancelled"]
 
 
+async def test_edit_and_regenerate(house: House, ada: Person):
+    """Branches begin over the socket as over HTTP."""
+    conversation = await ada.conversation()
+    async with connected(house, ada) as wire:
+        frame, accepted = await asked(wire, conversation)
+        await Speaker(house, ada, conversation, accepted["data"]["reply_id"]).answer("25")
+        await wire.stream(frame)
+        for kind, fields in (
+            ("regenerate", {"reply_id": accepted["data"]["reply_id"]}),
+            ("edit", {"message_id": accepted["data"]["message_id"], "body": {"content": "And hours?"}}),
+        ):
+            frame = await wire.send(kind, conversation_id=conversation, **fields)
+            assert (await wire.next(frame))["type"] == "opened"
+            again = (await wire.next(frame))["data"]
+            assert again["reply_id"] != accepted["data"]["reply_id"]
+            assert (again["message_id"] == accepted["data"]["message_id"]) is (kind == "regenerate")
+            await Speaker(house, ada, conversation, again["reply_id"]).answer("30")
+            assert names(await wire.stream(frame)) == ["retrieved", "delta", "completed"]
+
+
 async def test_progress_of_documents(house: House, ada: Person):
     async with connected(house, ada) as wire:
         frame = await wire.send("watch", knowledge_base_id=ada.base)

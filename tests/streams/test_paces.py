@@ -97,3 +97,18 @@ def test_speed_is_what_the_work_in_hand_comes_to():
     assert paces.waiting == {"generate": 6}
     assert paces.speeds == {"generate": pytest.approx(2.0)}
     assert paces.rates == {}  # three events in six seconds are no pace yet
+
+
+def test_who_waits_for_a_permit_in_its_step_waits():
+    """Ten begun, six of them without a permit: six wait, and the speed is what comes out of all ten in the time each of them takes."""
+
+    async def step(*_: object) -> list[object]:
+        return []
+
+    agent = Agent(name="generate", reads=(CHATS_GROUNDED,), step=step, waits=lambda: 6)  # type: ignore[arg-type]  # a step that says nothing
+    paces, partition = Paces([agent], "p."), ("p." + CHATS_GROUNDED.name, 0)
+    begun = {"generate": {partition: Load(10, 0, 0, 54)}}
+    paces.observe({"generate": (0, 0.0)}, {partition: Position(0, None, 10)}, begun, 0)
+    paces.observe({"generate": (20, 100.0)}, {partition: Position(20, None, 30)}, begun, 10)
+    assert paces.waiting == {"generate": 6}
+    assert paces.speeds == {"generate": pytest.approx(2.0)}
