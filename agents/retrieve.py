@@ -7,10 +7,12 @@ or a deleted one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from adapters.index.port import Hit
 from adapters.language import estimated_tokens
 from adapters.models.grounds import found
-from schemas.chats import ChatAsked, ChatGrounded, Grounding, Passage, Question
+from schemas.chats import ChatAsked, ChatGrounded, Grounding, LogPlace, Passage, Question
 from schemas.errors import Problem
 from schemas.settings import Retrieval
 from streams.agent import Agent, Context, Outgoing
@@ -54,7 +56,8 @@ class Retrieve:
 
 
 def grounded(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
-    """The event that ``generate`` answers from."""
+    """The event that ``generate`` answers from; it says where the question lies, so that nobody has to look for it."""
+    data = msgspec.structs.replace(data, asked=LogPlace(context.place.partition, context.place.offset))
     return Outgoing(CHATS_GROUNDED, ChatGrounded.caused_by(event, NAME, data=data, now=context.clock.now()))
 
 

@@ -144,6 +144,7 @@ async def _question(
         history=history,
         reply_partition=location.partition,
         asked_at=message.created_at,
+        api_key_id=request.user.key_id,
     )
     return await request.event(ChatAsked, found.id, data)
 

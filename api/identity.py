@@ -29,6 +29,7 @@ class Caller:
     role: AccountRole
     tier: Tier
     scopes: frozenset[Scope] | None = None
+    key_id: str = ""  # of the API key that it is
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -79,7 +80,7 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes))
+        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes), credential_id)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -116,8 +117,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None) -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes)
+def _as_caller(account: Account, scopes: frozenset[Scope] | None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id)
 
 
 def key_text(credential_id: str, secret: str) -> str:

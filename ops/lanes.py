@@ -49,7 +49,8 @@ from streams.reconcile import Reconciler
 from streams.searching import Searching
 from streams.shelves import Shelves
 from streams.turns import CancelWatch, Turns
-from streams.views import Views, usage_counter
+from streams.usage import usage_counter
+from streams.views import Views
 from streams.visibility import Sight, Visibility
 
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads

@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from adapters.redis import Client
-from schemas.chats import Message, MessageChanged, UsageRecorded
+from schemas.chats import Message, MessageChanged
 from schemas.documents import RANK, DocumentProgressed, Progress
 from schemas.events import Event
 from schemas.records import (
@@ -25,12 +25,8 @@ from schemas.records import (
     KnowledgeBaseChanged,
 )
 from streams.agent import Place
-from streams.counters import Change, Counter, tumbling
 from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
-
-DAY_S = 86_400
-USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
 
 
 class Owner(Struct, frozen=True):
@@ -159,21 +155,6 @@ def progress_order(progress: Progress) -> str:
 def email_scope(address: str) -> str:
     """SHA-256 of the address as it is compared: without regard to case, no address in a key."""
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()
-
-
-def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
-    """Replies and tokens per ``tenant/user`` and day (UTC): fields ``replies``, ``prompt_tokens``, ``completion_tokens``.
-
-    ``partitions``: of ``claw.usage.recorded.v1``.
-    """
-    return Counter(redis, prefix, "usage", partitions=partitions, window=tumbling(DAY_S), retention_s=USAGE_KEPT_S)
-
-
-def usage_changes(event: UsageRecorded) -> Sequence[Change]:
-    """What one reply adds to its user's count."""
-    spent = event.data
-    fields = {"replies": 1, "prompt_tokens": spent.prompt_tokens, "completion_tokens": spent.completion_tokens}
-    return (Change(f"{event.tenant}/{spent.user_id}", fields, event.time),)
 
 
 def _rank(at: datetime) -> float:

@@ -16,6 +16,7 @@ from schemas.chats import (
     Consumption,
     Extended,
     Failed,
+    LogPlace,
     Message,
     MessageState,
     Passage,
@@ -84,6 +85,10 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        provider=message.provider,
+        cost_micros=message.cost_micros,
+        cached=message.cached,
+        api_key_id=event.data.question.api_key_id,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
@@ -122,6 +127,8 @@ def record(
         finish_reason=speech.finish_reason or state,
         problem=problem,
         timings_ms=timings,
+        asked=grounding.asked,
+        grounded=LogPlace(context.place.partition, context.place.offset),
     )
 
 
