@@ -164,9 +164,11 @@ class Counter:
         found = await self._sums(key, starts, scale, partitions)
         return [(datetime.fromtimestamp(at, UTC), sums) for at, sums in found.items() if sums]
 
-    async def shard(self, partition: int, parts: Sequence[str]) -> list[dict[str, int]]:
-        """The sums under these names of values (``value_part``), as the shard has them."""
-        return [_integers(fields) for fields in await self._read([(partition, "HGETALL", part) for part in parts])]
+    async def shard(self, partition: int, parts: Sequence[str]) -> tuple[int, list[dict[str, int]]]:
+        """The sums under these names of values (``value_part``), and the mark at which they are just so: one transaction."""
+        wanted = [(partition, "GET", "mark"), *((partition, "HGETALL", part) for part in parts)]
+        mark, *sums = await self._read(wanted, together=True)
+        return int(mark or -1), [_integers(fields) for fields in sums]
 
     async def generation(self, partition: int) -> int:
         """The generation that readers see."""
@@ -175,6 +177,15 @@ class Counter:
     def value_part(self, key: str, bucket: int, scale: str = "") -> str:
         """What the sums of one key and bucket are called inside a shard."""
         return f"value:{scale}:{bucket}:{key}" if scale else f"value:{bucket}:{key}"
+
+    def value_of(self, part: str) -> tuple[str, int, str]:
+        """Scale, bucket and key behind such a name."""
+        _, _, rest = part.partition(":")
+        scale = ""
+        if "" not in self.scales:
+            scale, _, rest = rest.partition(":")
+        bucket, _, key = rest.partition(":")
+        return scale, int(bucket), key
 
     def shard_key(self, partition: int, part: str) -> str:
         """The Redis key of a part of the shard, in the generation that was seen last."""
@@ -191,14 +202,15 @@ class Counter:
                 sums[start][name] = sums[start].get(name, 0) + value
         return sums
 
-    async def _read(self, wanted: Sequence[tuple[int, str, str]]) -> list[Any]:
-        """The replies to (partition, command, part of the shard), all of one generation per partition, in one round trip.
+    async def _read(self, wanted: Sequence[tuple[int, str, str]], *, together: bool = False) -> list[Any]:
+        """The replies to (partition, command, part of the shard), all of one generation per partition, in one round trip; ``together``: of
+        one moment.
 
         The generation is read last: what was read before it was there when the old one had not been left yet.
         """
         partitions = sorted({partition for partition, _, _ in wanted})
         for _ in range(SWITCH_TRIES if wanted else 0):
-            batch = self._redis.pipeline()
+            batch = self._redis.pipeline(transaction=together)
             for partition, command, part in wanted:
                 batch.execute_command(command, self.shard_key(partition, part))
             for partition in partitions:
