@@ -4,12 +4,14 @@ Makes records readable in Redis. Writers that need to read their own writes have
 the higher order wins whatever comes first.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from streams.agent import Agent, Context, Outgoing
 from streams.open_documents import OpenDocuments
+from streams.storage import Storage
 from streams.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
@@ -21,7 +23,7 @@ from streams.topics import (
 from streams.views import Views
 
 
-def agent(views: Views, documents: OpenDocuments) -> Agent:
+def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -30,7 +32,8 @@ def agent(views: Views, documents: OpenDocuments) -> Agent:
 
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
         await views.apply_many([(event, context.place) for event, context in events])
-        await documents.apply_many([event for event, _ in events if isinstance(event, DocumentProgressed)])
+        progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
+        await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
     reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)

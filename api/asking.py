@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 
 from api.access import conversation, searched
+from api.quotas import within_quota
 from api.replies import Reply, followed
 from api.requests import ApiRequest
 from api.running import STALE_S, bounded
@@ -31,12 +32,14 @@ class Asked:
 
 
 async def ask(request: ApiRequest, conversation_id: str, content: str) -> Asked:
-    """Put a question on the log. Refused("conversation_busy") while another reply is open; Unavailable when the log does not take it."""
+    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"); Unavailable when the
+    log does not take it.
+    """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
-    found = await conversation(ports, caller, conversation_id, lately=True)
+    found, _ = await asyncio.gather(conversation(ports, caller, conversation_id, lately=True), within_quota(ports, caller))
     alone, bases, history = await asyncio.gather(
         _take_turn(request, found.id, reply_id),
         searched(ports, caller, found.knowledge_base_ids),

@@ -30,8 +30,10 @@ from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
 from streams.shelves import Shelves
-from streams.topics import DOCUMENTS_SUBMITTED
+from streams.storage import Storage
+from streams.topics import DOCUMENTS_SUBMITTED, USAGE_RECORDED
 from streams.turns import Turns
+from streams.usage import usage_counter
 from streams.views import Views
 from streams.visibility import Visibility
 
@@ -80,6 +82,8 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             visibility=Visibility(redis, prefix),
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
+            usage=usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka)),
+            storage=Storage(redis, prefix),
             records=records,
             shelves=shelves,
             plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),

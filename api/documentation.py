@@ -90,6 +90,7 @@ def openapi() -> OpenAPIConfig:
             Tag(name="retrieval", description="What is in the index."),
             Tag(name="indexes", description="How an index is made, and its rebuild."),
             Tag(name="tasks", description="Work that was started, and what of it failed for good."),
+            Tag(name="usage", description="What was spent, and what is left."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

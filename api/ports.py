@@ -16,6 +16,7 @@ from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
+from streams.counters import Counter
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
@@ -25,6 +26,7 @@ from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
 from streams.shelves import Shelves
+from streams.storage import Storage
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -47,6 +49,8 @@ class Ports:
     visibility: Visibility
     submissions: Gaps
     turns: Turns
+    usage: Counter
+    storage: Storage
     records: Records
     shelves: Shelves
     plans: Plans

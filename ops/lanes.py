@@ -48,6 +48,7 @@ from streams.open_documents import OpenDocuments
 from streams.reconcile import Reconciler
 from streams.searching import Searching
 from streams.shelves import Shelves
+from streams.storage import Storage
 from streams.turns import CancelWatch, Turns
 from streams.usage import usage_counter
 from streams.views import Views
@@ -160,7 +161,7 @@ def tables(parts: Parts) -> Lane:
     )
     route = Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of)
     underway = OpenDocuments(redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(settings.kafka))
-    agents = (incoming.agent(inboxes), route.agent(), project.agent(views, underway), meter.agent(feed))
+    agents = (incoming.agent(inboxes), route.agent(), project.agent(views, underway, Storage(redis, prefix)), meter.agent(feed))
     started = (feed, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
     return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S)
 

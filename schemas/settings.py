@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
+from schemas.quota_settings import Quotas
 from schemas.sections import Secret, Section
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
@@ -228,6 +229,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: Index = Index()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    quotas: Quotas = Quotas()
     model: Model = Model()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()

@@ -99,7 +99,7 @@ def made(redis: Client, prefix: str) -> Table:
     log = Log()
     counter = Counter(redis, prefix, f"c{uuid.uuid4().hex}", partitions=1, scales=SCALES)
     feed = CounterFeed(counter, log, changes_of)
-    return Table(log, counter, feed, Shadows(redis, prefix, counter, log, changes_of))  # type: ignore[arg-type]
+    return Table(log, counter, feed, Shadows(redis, prefix, counter, log, changes_of))
 
 
 async def test_readers_and_the_feed_go_over_to_what_was_rebuilt(redis: Client, prefix: str, table: Table) -> None:
