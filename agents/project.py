@@ -1,4 +1,4 @@
-"""every *.changed topic, documents.progressed -> project -> record tables
+"""every *.changed topic, feedback.given, documents.progressed -> project -> record tables
 
 Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
 the higher order wins whatever comes first.
@@ -17,6 +17,7 @@ from streams.topics import (
     CONVERSATIONS_CHANGED,
     CREDENTIALS_CHANGED,
     DOCUMENTS_PROGRESSED,
+    FEEDBACK_GIVEN,
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
 )
@@ -36,5 +37,13 @@ def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
+    reads = (
+        ACCOUNTS_CHANGED,
+        CREDENTIALS_CHANGED,
+        KNOWLEDGE_CHANGED,
+        CONVERSATIONS_CHANGED,
+        MESSAGES_CHANGED,
+        FEEDBACK_GIVEN,
+        DOCUMENTS_PROGRESSED,
+    )
     return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)

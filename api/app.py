@@ -11,7 +11,22 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 
 from adapters.tokens import Tokens
-from api import api_keys, auth, chat, conversations, dead_letters, documents, health, indexes, knowledge, progress, search, uploads, users
+from api import (
+    api_keys,
+    auth,
+    chat,
+    conversations,
+    dead_letters,
+    documents,
+    feedback,
+    health,
+    indexes,
+    knowledge,
+    progress,
+    search,
+    uploads,
+    users,
+)
 from api.composition import opened
 from api.documentation import asyncapi_route, openapi
 from api.envelope import Envelope
@@ -35,7 +50,7 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, progress, indexes, dead_letters, users)
+    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, progress, indexes, dead_letters, users, feedback)
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in areas]),

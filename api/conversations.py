@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 from api.access import check_knowledge_bases, conversation, conversations_of
 from api.answers import answered, etag, once, paged, require_match
 from api.documentation import PROBLEMS, Cursor, Limit
+from api.feedback import feedback_of
 from api.gate import CHAT
 from api.requests import ApiRequest
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
@@ -93,7 +94,8 @@ async def messages(request: ApiRequest, conversation_id: FromPath[UUID], limit: 
     ports, caller = request.ports, request.user
     found = await conversation(ports, caller, str(conversation_id))
     page = await ports.views.messages.list(f"{caller.tenant}/{found.id}", limit=limit, cursor=cursor)
-    return paged(page, MessageView.of)
+    given = await feedback_of(ports, caller, found.id, page.items)
+    return paged(page, lambda message: MessageView.of(message, given.get(message.id)))
 
 
 async def _write(request: ApiRequest, record: Conversation) -> None:

@@ -30,6 +30,7 @@ class Metrics:
         self.replies = Counter("claw_replies", "Replies relayed to their end.", ("outcome",), registry=self.registry)
         self.refusals = Counter("claw_limit_refusals", "Requests refused by a rate limit.", ("rule",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
+        self.feedback = Counter("claw_feedback", "Ratings given to answers, by model.", ("model", "rating"), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

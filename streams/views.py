@@ -11,7 +11,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from adapters.redis import Client
-from schemas.chats import Message, MessageChanged
+from schemas.chats import Feedback, FeedbackGiven, Message, MessageChanged
 from schemas.documents import RANK, DocumentProgressed, Progress
 from schemas.events import Event
 from schemas.records import (
@@ -27,6 +27,8 @@ from schemas.records import (
 from streams.agent import Place
 from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
+
+FEEDBACK_S = 90 * 86_400  # retention of its topic: a rebuild gives the same
 
 
 class Owner(Struct, frozen=True):
@@ -48,11 +50,13 @@ class Views:
     account_credentials     ``account id/kind``      credential id     created
     conversations           ``tenant/user``          conversation id   updated
     messages                ``tenant/conversation``  message id        created
+    feedback                ``tenant/conversation``  reply id          offset
     knowledge_bases         tenant                   knowledge base id created
     documents               ``tenant/kb``            document id       version
     ======================= ======================== ================= ==========================
 
-    Deleted and revoked records are missing. Everything raises Unavailable("redis_unavailable").
+    Deleted and revoked records are missing; feedback is kept as long as its topic keeps it. Everything raises
+    Unavailable("redis_unavailable").
     """
 
     def __init__(self, redis: Client, prefix: str) -> None:
@@ -62,6 +66,7 @@ class Views:
         self.account_credentials = RecordTable(redis, prefix, "account_credentials", Credential)
         self.conversations = RecordTable(redis, prefix, "conversations", Conversation)
         self.messages = RecordTable(redis, prefix, "messages", Message)
+        self.feedback = RecordTable(redis, prefix, "feedback", Feedback, FEEDBACK_S)
         self.knowledge_bases = RecordTable(redis, prefix, "knowledge_bases", KnowledgeBase)
         self.documents = RecordTable(redis, prefix, "documents", Progress)
 
@@ -74,6 +79,9 @@ class Views:
                 await self.documents.put_many([progress_put(event)])
             case ConversationChanged(data=conversation):
                 await self._conversation(conversation, place)
+            case FeedbackGiven(data=feedback):
+                scope, order = f"{event.tenant}/{feedback.conversation_id}", order_of(place.offset)
+                await self.feedback.put(scope, feedback.reply_id, feedback, order=order, rank=place.offset)
             case KnowledgeBaseChanged(data=base):
                 value, order, rank = None if base.deleted else base, order_of(place.offset), _rank(base.created_at)
                 await self.knowledge_bases.put(base.tenant, base.id, value, order=order, rank=rank)
@@ -121,6 +129,7 @@ class Views:
         )
         if conversation.deleted:
             await self.messages.close(f"{conversation.tenant}/{conversation.id}")
+            await self.feedback.close(f"{conversation.tenant}/{conversation.id}")
 
     async def _credential(self, credential: Credential, place: Place) -> None:
         value, order, rank = None if credential.revoked else credential, order_of(place.offset), _rank(credential.created_at)

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schemas.bodies.feedback import FeedbackView
 from schemas.bodies.pages import Request
-from schemas.chats import Citation, Message, MessageState, Role, Usage
+from schemas.chats import Citation, Feedback, Message, MessageState, Role, Usage
 from schemas.errors import Problem
 from schemas.records import Conversation, ConversationType
 
@@ -91,9 +92,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
     model: str = ""
     finish_reason: str = ""
     problem: Problem | None = None
+    feedback: FeedbackView | None = None
 
     @classmethod
-    def of(cls, message: Message) -> "MessageView":
+    def of(cls, message: Message, feedback: Feedback | None = None) -> "MessageView":
         """The record without what is for operators."""
         return cls(
             id=message.id,
@@ -108,6 +110,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             model=message.model,
             finish_reason=message.finish_reason,
             problem=message.problem,
+            feedback=FeedbackView.of(feedback) if feedback is not None else None,
         )
 
 
