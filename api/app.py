@@ -18,6 +18,7 @@ from api import (
     conversations,
     dead_letters,
     documents,
+    explain,
     feedback,
     health,
     indexes,
@@ -50,7 +51,22 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, progress, indexes, dead_letters, users, feedback)
+    areas = (
+        auth,
+        api_keys,
+        conversations,
+        chat,
+        knowledge,
+        documents,
+        uploads,
+        search,
+        progress,
+        indexes,
+        dead_letters,
+        users,
+        feedback,
+        explain,
+    )
     app = Litestar(
         route_handlers=[
             Router("/api/v1", route_handlers=[area.router() for area in areas]),

@@ -32,6 +32,7 @@ from streams.relay import Relay
 from streams.shelves import Shelves
 from streams.storage import Storage
 from streams.topics import DOCUMENTS_SUBMITTED, USAGE_RECORDED
+from streams.trails import Trails
 from streams.turns import Turns
 from streams.usage import usage_counter
 from streams.views import Views
@@ -84,6 +85,7 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             turns=Turns(redis, prefix),
             usage=usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka)),
             storage=Storage(redis, prefix),
+            trails=Trails(settings.kafka),
             records=records,
             shelves=shelves,
             plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),

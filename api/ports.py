@@ -27,6 +27,7 @@ from streams.records import Records
 from streams.relay import Relay
 from streams.shelves import Shelves
 from streams.storage import Storage
+from streams.trails import Trails
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -51,6 +52,7 @@ class Ports:
     turns: Turns
     usage: Counter
     storage: Storage
+    trails: Trails
     records: Records
     shelves: Shelves
     plans: Plans

@@ -17,6 +17,7 @@ from schemas.quota_settings import Quotas
 from schemas.sections import Secret, Section
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+PROMPT_BESIDES_TOKENS = 5_600  # of a prompt, for all but the passages
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -234,6 +235,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
     lanes: Lanes = Lanes()
+
+    @property
+    def prompt_tokens_max(self) -> int:
+        """The budget of a prompt, in estimated tokens: the passages', and what rules, history and question may take."""
+        return self.retrieval.context_tokens + PROMPT_BESIDES_TOKENS
 
     @property
     def sealing(self) -> Secret:

@@ -11,8 +11,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+from adapters.models.asked import request_of
 from adapters.models.citations import Citations
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from adapters.models.port import AnswerModel, Finish
 from agents.generate import telling
 from agents.generate.telling import NAME, Speech
 from schemas import ids
@@ -140,16 +141,8 @@ class Generate:
 
     async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
         """Model -> citations -> deltas -> log."""
-        grounding, question = event.data, event.data.question
-        request = AnswerRequest(
-            question=question.content,
-            passages=passages,
-            history=question.history,
-            system_prompt=question.system_prompt,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature,
-        )
-        conversation = grounding.question.conversation_id
+        request = request_of(event.data.question, passages, self.settings)
+        conversation = event.data.question.conversation_id
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
