@@ -194,7 +194,7 @@ async def documents(house: House, views: Views, visibility: Visibility) -> None:
     storage, underway = Storage(house.redis, house.prefix), OpenDocuments(house.redis, house.prefix, house.settings.kafka.partitions)
 
     async def submitted(name: str) -> int:
-        data = Document(knowledge_base_id=KB, document_id=name, title=name, media_type="text/plain", text="x", bytes=1, origin="api")
+        data = Document(knowledge_base_id=KB, document_id=name, title=name, media_type="text/plain", text="x", origin="api")
         event, place = await house.publish(DOCUMENTS_SUBMITTED, DocumentSubmitted, f"{T}/{KB}/{name}", data)
         await visibility.submitted(event.subject, place.offset, file_of(event, place.offset))
         return place.offset
@@ -209,7 +209,7 @@ async def documents(house: House, views: Views, visibility: Visibility) -> None:
     version = await submitted("kept")
     await progressed("kept", version, "queued")
     hashed = content_hash_of(
-        Document(knowledge_base_id=KB, document_id="kept", title="kept", media_type="text/plain", text="x", bytes=1, origin="api"),
+        Document(knowledge_base_id=KB, document_id="kept", title="kept", media_type="text/plain", text="x", origin="api"),
         IndexPlan(tenant=T, knowledge_base_id=KB).active,
         house.settings.retrieval,
     )
@@ -358,7 +358,7 @@ async def test_a_reply_is_replayed_against_another_model(house: House, capsys: p
 
 
 def msgspec_replace(model: Model, root: str) -> Model:
-    other = replay.other_model(model, name="stub?tokens=5&cite=1", provider="openai", base_url=root)
+    other = replay.other_model(model, name="stub?tokens=5&cite=1", provider="openai", base_url=f"{root}/v1")
     return Model(provider=other.provider, name=other.name, base_url=other.base_url, api_key=Secret("k"))
 
 
