@@ -1,6 +1,6 @@
 """usage.recorded -> meter -> usage counters
 
-Counts replies and tokens per user and day, strictly in order per partition: value and mark move together, so nothing is counted twice or
+Counts what users, API keys and tenants spend, strictly in order per partition: value and mark move together, so nothing is counted twice or
 not at all, whatever is delivered twice and whatever Redis forgets.
 """
 
@@ -14,7 +14,7 @@ from streams.counters import Change, CounterFeed
 from streams.gaps import Record
 from streams.reservations import Reservations
 from streams.topics import USAGE_RECORDED
-from streams.views import usage_changes
+from streams.usage import usage_changes
 
 _DECODER = msgspec.json.Decoder(UsageRecorded)
 

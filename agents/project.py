@@ -1,10 +1,11 @@
-"""every *.changed topic, documents.progressed -> project -> record tables
+"""every *.changed topic, feedback.given, documents.progressed -> project -> record tables
 
 Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
 the higher order wins whatever comes first. Of a deleted conversation's messages it leaves tombstones on the log, also of those that were
 on their way when it was deleted.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from schemas.documents import DocumentProgressed
@@ -13,18 +14,20 @@ from schemas.records import ConversationChanged
 from streams.agent import Agent, Context, Outgoing
 from streams.erasure import erase, forget
 from streams.open_documents import OpenDocuments
+from streams.storage import Storage
 from streams.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
     CREDENTIALS_CHANGED,
     DOCUMENTS_PROGRESSED,
+    FEEDBACK_GIVEN,
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
 )
 from streams.views import Views
 
 
-def agent(views: Views, documents: OpenDocuments) -> Agent:
+def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -39,8 +42,17 @@ def agent(views: Views, documents: OpenDocuments) -> Agent:
         for event, _ in events:
             if isinstance(event, ConversationChanged) and event.data.deleted:
                 await erase(publisher, views.messages, event.tenant, event.data.id)
-        await documents.apply_many([event for event, _ in events if isinstance(event, DocumentProgressed)])
+        progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
+        await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
+    reads = (
+        ACCOUNTS_CHANGED,
+        CREDENTIALS_CHANGED,
+        KNOWLEDGE_CHANGED,
+        CONVERSATIONS_CHANGED,
+        MESSAGES_CHANGED,
+        FEEDBACK_GIVEN,
+        DOCUMENTS_PROGRESSED,
+    )
     return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)

@@ -19,7 +19,9 @@ from api import (
     conversations,
     dead_letters,
     documents,
+    explain,
     export,
+    feedback,
     health,
     indexes,
     knowledge,
@@ -30,6 +32,7 @@ from api import (
     search,
     socket,
     uploads,
+    users,
 )
 from api.composition import opened
 from api.documentation import asyncapi_route, openapi
@@ -54,7 +57,7 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    people = (auth, api_keys, conversations, export, chat, query, socket)
+    people = (auth, api_keys, users, conversations, export, chat, feedback, explain, query, socket)
     work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits, cache)
     app = Litestar(
         route_handlers=[

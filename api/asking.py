@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from api.access import conversation, searched
 from api.branches import Branches, Spot, Wish
 from api.estimates import Queue
+from api.quotas import within_quota
 from api.replies import Reply, followed
 from api.requests import ApiRequest
 from api.running import STALE_S
@@ -40,16 +41,16 @@ class Asked:
 
 
 async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
-    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused for a wish that names what is not in
-    the conversation; Unavailable when the log does not take it, or when too many questions wait already ("overloaded": nothing was
-    written).
+    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a wish
+    that names what is not in the conversation; Unavailable when the log does not take it, or when too many questions wait already
+    ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
     queue = await ports.estimates.of_new_question()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
-    found = await conversation(ports, caller, conversation_id, lately=True)
+    found, _ = await asyncio.gather(conversation(ports, caller, conversation_id, lately=True), within_quota(ports, caller))
     on_the_log = reserved = False
     try:
         alone, bases, spot = await _together(

@@ -15,6 +15,7 @@ from api.answers import answered, refused_field
 from api.asking import Asked, ask
 from api.branches import Wish
 from api.documentation import EVENTS, PROBLEMS
+from api.feedback import feedback_of
 from api.gate import CHAT
 from api.replies import Accepted, Reply, check_room, relayed
 from api.requests import ApiRequest
@@ -106,12 +107,13 @@ async def _begun(request: ApiRequest, conversation_id: str, wish: Wish) -> Respo
 async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> ReplyView:
     """Its message once it has ended."""
     reply, message = await _found(request, str(conversation_id), str(reply_id))
+    given = await feedback_of(request.ports, request.user, reply.conversation_id, (message,) if message is not None else ())
     return ReplyView(
         reply_id=reply.id,
         conversation_id=reply.conversation_id,
         state=message.state if message is not None else "open",
         stream=f"{_path(reply)}/stream",
-        message=MessageView.of(message) if message is not None else None,
+        message=MessageView.of(message, feedback=given.get(message.id)) if message is not None else None,
     )
 
 

@@ -35,8 +35,11 @@ from streams.records import Records
 from streams.relay import Relay
 from streams.reservations import reservations
 from streams.shelves import Shelves
-from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED
+from streams.storage import Storage
+from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED, USAGE_RECORDED
+from streams.trails import Trails
 from streams.turns import Turns
+from streams.usage import usage_counter
 from streams.views import Views
 from streams.visibility import Visibility
 
@@ -97,6 +100,9 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             visibility=visibility,
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
+            usage=usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka)),
+            storage=Storage(redis, prefix),
+            trails=Trails(settings.kafka),
             records=records,
             shelves=shelves,
             plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),

@@ -13,6 +13,7 @@ from api.access import check_knowledge_bases, conversation, conversations_of
 from api.answers import answered, etag, once, paged, refused_field, require_match
 from api.branches import upwards
 from api.documentation import PROBLEMS, Cursor, Limit
+from api.feedback import feedback_of
 from api.gate import CHAT
 from api.requests import ApiRequest
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
@@ -122,7 +123,8 @@ async def messages(
         page = TablePage(items, above)
     ports.cached.table(caller.tenant, "conversation_history", there=bool(page.items))
     siblings = await ports.views.messages.grouped(scope, tuple({message.parent_id or ROOT for message in page.items}))
-    return paged(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT]))
+    given = await feedback_of(ports, caller, found.id, page.items)
+    return paged(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT], given.get(message.id)))
 
 
 def _message_of(cursor: str) -> str:

@@ -96,6 +96,7 @@ def openapi() -> OpenAPIConfig:
             Tag(name="indexes", description="How an index is made, and its rebuild."),
             Tag(name="tasks", description="Work that was started, and what of it failed for good."),
             Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
+            Tag(name="usage", description="What was spent, and what is left."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

@@ -16,6 +16,7 @@ from api.answers import refused_field, same_body
 from api.estimates import Queue
 from api.identity import Caller
 from api.ports import Ports
+from api.quotas import within_quota
 from api.replies import Reply
 from api.requests import ApiRequest
 from api.running import STALE_S
@@ -71,6 +72,7 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Qu
         return Reply(reply_id, conversation_id, message_id, known), None
     queue = await ports.estimates.of_new_question()
     bases = await _held_against(request, asked.knowledge_base_ids)
+    await within_quota(ports, caller)
     history = within(asked.history, Budget.of(ports.settings.limits))
     told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
     reserved = await ports.limiting.reserve(caller, reply_id, told, min(asked.sampling.max_tokens, ports.settings.model.max_tokens))

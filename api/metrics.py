@@ -37,6 +37,7 @@ class Metrics:
         self.limits_local = Gauge("claw_limits_local", "1 while limits are decided by this process alone.", registry=self.registry)
         self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
+        self.feedback = Counter("claw_feedback", "Ratings given to answers, by model.", ("model", "rating"), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
         self._lookups = Counter(
             "claw_cache_lookups", "Looks into the cache, and what came of them.", ("scenario", "outcome"), registry=self.registry

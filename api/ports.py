@@ -18,6 +18,7 @@ from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
 from streams.configs import Configs, ConfigWriter
+from streams.counters import Counter
 from streams.decisions import DecisionTables
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
@@ -28,6 +29,8 @@ from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
 from streams.shelves import Shelves
+from streams.storage import Storage
+from streams.trails import Trails
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -50,6 +53,9 @@ class Ports:
     visibility: Visibility
     submissions: Gaps
     turns: Turns
+    usage: Counter
+    storage: Storage
+    trails: Trails
     records: Records
     shelves: Shelves
     plans: Plans

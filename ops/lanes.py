@@ -58,8 +58,10 @@ from streams.records import Records
 from streams.reservations import reservations
 from streams.searching import Searching
 from streams.shelves import Shelves
+from streams.storage import Storage
 from streams.turns import CancelWatch, Turns
-from streams.views import Views, usage_counter
+from streams.usage import usage_counter
+from streams.views import Views
 from streams.visibility import Sight, Visibility
 
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
@@ -190,7 +192,7 @@ def tables(parts: Parts) -> Lane:
     agents = (
         incoming.agent(inboxes),
         route.agent(),
-        project.agent(views, underway),
+        project.agent(views, underway, Storage(redis, prefix)),
         meter.agent(feed, reservations(redis, settings)),
         tally.agent(decisions),
     )

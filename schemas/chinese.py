@@ -18,6 +18,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "forbidden": ("该凭证无权执行此操作", "请使用具有相应权限或角色的凭证。"),
     "email_taken": ("该邮箱已注册", "请直接登录。"),
     "rate_limited": ("请求过多", "请等待 Retry-After 所示的秒数。"),
+    "quota_exceeded": ("配额已用尽", "请等待 Retry-After 所示的秒数，或请运维人员提高 rule 所指的配额。"),
     "conversation_busy": ("该会话中还有未结束的回复", "请等待 reply_id 结束，或取消它。"),
     "reply_finished": ("该回复已结束", "没有可取消的内容。"),
     "reply_expired": ("日志已不再保留该回复", "请改为读取消息。"),

@@ -32,7 +32,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
     reply_id: str = ""  # conversation_busy: the reply to wait for
     retry_after_s: int = 0
-    rule: str = ""  # rate_limited: the rule that refused
+    rule: str = ""  # rate_limited, quota_exceeded: the rule that refused
     remedy: str = ""  # what to do about it
     title_zh: str = ""
     remedy_zh: str = ""
@@ -72,6 +72,9 @@ CATALOGUE: dict[str, Code] = {
     "access_denied": Code(HTTPStatus.FORBIDDEN, "You are on the deny list", "Ask the operator to take you off it."),
     "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail is registered", "Log in instead."),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
+    "quota_exceeded": Code(
+        HTTPStatus.TOO_MANY_REQUESTS, "The quota is used up", "Wait for Retry-After seconds, or have the operator raise the quota of rule."
+    ),
     # conversations
     "conversation_busy": Code(HTTPStatus.CONFLICT, "A reply is still open in this conversation", "Wait for reply_id to end, or cancel it."),
     "reply_finished": Code(HTTPStatus.CONFLICT, "This reply has ended", "Nothing is left to cancel."),

@@ -15,10 +15,12 @@ from schemas.cache_settings import Cache
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
 from schemas.model_settings import SecondModel, ThirdModel
+from schemas.quota_settings import Quotas
 from schemas.sections import Secret, Section
 from schemas.socket_settings import Sockets
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+PROMPT_BESIDES_TOKENS = 5_600  # of a prompt, for all but the passages
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -281,6 +283,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     auth: Auth = Auth()
     limits: Limits = Limits()
     socket: Sockets = Sockets()
+    quotas: Quotas = Quotas()
     model: Model = Model()
     model_second: SecondModel = SecondModel()
     model_third: ThirdModel = ThirdModel()
@@ -288,6 +291,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     documents: Documents = Documents()
     cache: Cache = Cache()
     lanes: Lanes = Lanes()
+
+    @property
+    def prompt_tokens_max(self) -> int:
+        """The budget of a prompt, in estimated tokens: the passages', and what rules, history and question may take."""
+        return self.retrieval.context_tokens + PROMPT_BESIDES_TOKENS
 
     @property
     def sealing(self) -> Secret:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters.redis import Client
-from schemas.chats import Message, MessageChanged, UsageRecorded
+from schemas.chats import Feedback, FeedbackGiven, Message, MessageChanged
 from schemas.documents import RANK, DocumentProgressed, Progress
 from schemas.events import Event
 from schemas.records import (
@@ -26,14 +26,12 @@ from schemas.records import (
     KnowledgeBaseChanged,
 )
 from streams.agent import Place
-from streams.counters import Change, Counter, tumbling
 from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
 
-DAY_S = 86_400
 BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
+FEEDBACK_S = 90 * 86_400  # retention of its topic: a rebuild gives the same
 ROOT = "-"  # the group of the questions that begin a conversation
-USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
 
 
 class Owner(Struct, frozen=True):
@@ -55,11 +53,13 @@ class Views:
     account_credentials     ``account id/kind``      credential id     created
     conversations           ``tenant/user``          conversation id   last activity
     messages                ``tenant/conversation``  message id        created
+    feedback                ``tenant/conversation``  reply id          offset
     knowledge_bases         tenant                   knowledge base id created
     documents               ``tenant/kb``            document id       version
     ======================= ======================== ================= ==========================
 
-    Messages are grouped by their parent. Deleted and revoked records are missing. Everything raises Unavailable("redis_unavailable").
+    Messages are grouped by their parent. Deleted and revoked records are missing; feedback is kept as long as its topic keeps it.
+    Everything raises Unavailable("redis_unavailable").
     """
 
     def __init__(self, redis: Client, prefix: str) -> None:
@@ -70,6 +70,7 @@ class Views:
         self.conversations = RecordTable(redis, prefix, "conversations", Conversation, lifted=_active)
         self.messages = RecordTable(redis, prefix, "messages", Message)
         self._brief_messages = RecordTable(redis, prefix, self.messages.name, Message, retention_s=BRIEF_MESSAGE_S)
+        self.feedback = RecordTable(redis, prefix, "feedback", Feedback, FEEDBACK_S)
         self.knowledge_bases = RecordTable(redis, prefix, "knowledge_bases", KnowledgeBase)
         self.documents = RecordTable(redis, prefix, "documents", Progress)
 
@@ -82,6 +83,9 @@ class Views:
                 await self.documents.put_many([progress_put(event)])
             case ConversationChanged(data=conversation):
                 await self._conversation(conversation, place)
+            case FeedbackGiven(data=feedback):
+                scope, order = f"{event.tenant}/{feedback.conversation_id}", order_of(place.offset)
+                await self.feedback.put(scope, feedback.reply_id, feedback, order=order, rank=place.offset)
             case KnowledgeBaseChanged(data=base):
                 value, order, rank = None if base.deleted else base, order_of(place.offset), _rank(base.created_at)
                 await self.knowledge_bases.put(base.tenant, base.id, value, order=order, rank=rank)
@@ -148,6 +152,7 @@ class Views:
         )
         if conversation.deleted:
             await self.messages.close(f"{conversation.tenant}/{conversation.id}")
+            await self.feedback.close(f"{conversation.tenant}/{conversation.id}")
 
     async def _credential(self, credential: Credential, place: Place) -> None:
         value, order, rank = None if credential.revoked else credential, order_of(place.offset), _rank(credential.created_at)
@@ -183,21 +188,6 @@ def progress_order(progress: Progress) -> str:
 def email_scope(address: str) -> str:
     """SHA-256 of the address as it is compared: without regard to case, no address in a key."""
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()
-
-
-def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
-    """Replies and tokens per ``tenant/user`` and day (UTC): fields ``replies``, ``prompt_tokens``, ``completion_tokens``.
-
-    ``partitions``: of ``claw.usage.recorded.v1``.
-    """
-    return Counter(redis, prefix, "usage", partitions=partitions, window=tumbling(DAY_S), retention_s=USAGE_KEPT_S)
-
-
-def usage_changes(event: UsageRecorded) -> Sequence[Change]:
-    """What one reply adds to its user's count."""
-    spent = event.data
-    fields = {"replies": 1, "prompt_tokens": spent.prompt_tokens, "completion_tokens": spent.completion_tokens}
-    return (Change(f"{event.tenant}/{spent.user_id}", fields, event.time),)
 
 
 def _active(conversation: Conversation, rank: float) -> Conversation:

@@ -268,7 +268,7 @@ class Visibility:
         return found
 
     def _record(self, key: str) -> str:
-        return f"{self._prefix}:visibility:{{{key}}}"
+        return visibility_key(self._prefix, key)
 
 
 class Sight:
@@ -298,6 +298,11 @@ class Sight:
             return found
         self._on_mirror = False
         return found
+
+
+def visibility_key(prefix: str, key: str) -> str:
+    """The Redis key of a document's record."""
+    return f"{prefix}:visibility:{{{key}}}"
 
 
 def _knowledge_base(key: str) -> tuple[str, str]:

@@ -16,8 +16,6 @@ from adapters.models.writer import ModelWriter
 from schemas.model_settings import FallbackModel
 from schemas.settings import Model, Settings
 
-HISTORY_TOKENS_MAX = 5_600  # for rules, history and question, besides the passages
-
 
 def answer_model(settings: Settings, gates: Gates | None = None) -> AnswerModel:
     """The models of the settings as one, not opened yet; raises ConfigurationError when one cannot be used as configured.
@@ -39,14 +37,9 @@ def writer(settings: Settings, gates: Gates | None = None) -> ModelWriter | None
     return None
 
 
-def prompt_tokens_max(settings: Settings) -> int:
-    """The budget of a prompt, in estimated tokens."""
-    return settings.retrieval.context_tokens + HISTORY_TOKENS_MAX
-
-
 def prompt_hash(request: AnswerRequest, settings: Settings) -> str:
     """``Finish.prompt_hash`` of this request in an installation with these settings."""
-    return prompt_hash_of(request, tokens_max=prompt_tokens_max(settings))
+    return prompt_hash_of(request, tokens_max=settings.prompt_tokens_max)
 
 
 def _candidates(settings: Settings) -> Iterator[tuple[Model, str]]:
@@ -75,7 +68,7 @@ def _model(settings: Settings, model: Model, variables: str, gates: Gates, *, la
     if model.provider == "local":
         return LocalModel()
     patience = retries.LAST if last else retries.NOT_LAST
-    return OpenAIModel(model, tokens_max=prompt_tokens_max(settings), gate=_gate(model, gates), patience=patience, variables=variables)
+    return OpenAIModel(model, tokens_max=settings.prompt_tokens_max, gate=_gate(model, gates), patience=patience, variables=variables)
 
 
 def _gate(model: Model, gates: Gates) -> Gate:

@@ -17,5 +17,5 @@ def prompt_hash(sent: Sequence[prompts.Message]) -> str:
 
 
 def prompt_hash_of(request: AnswerRequest, *, tokens_max: int) -> str:
-    """The hash of what a language model is sent for this request; see ``choose.prompt_tokens_max`` for the budget of an installation."""
+    """The hash of what a language model is sent for this request; see ``Settings.prompt_tokens_max`` for the budget of an installation."""
     return prompt_hash(prompts.messages(request, tokens_max=tokens_max))

@@ -17,6 +17,7 @@ from schemas.chats import (
     Consumption,
     Extended,
     Failed,
+    LogPlace,
     Message,
     MessageState,
     Passage,
@@ -143,6 +144,8 @@ def record(
         provider=speech.speaker.provider,
         cost_micros=speech.speaker.prices.cost_micros(usage),
         prompt_hash=speech.speaker.prompt_hash,
+        asked=grounding.asked,
+        grounded=LogPlace(context.place.partition, context.place.offset),
     )
 
 

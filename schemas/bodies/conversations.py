@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schemas.bodies.feedback import FeedbackView
 from schemas.bodies.pages import Request
-from schemas.chats import Citation, Message, MessageState, Role, Usage
+from schemas.chats import Citation, Feedback, Message, MessageState, Role, Usage
 from schemas.errors import Problem
 from schemas.records import Conversation, ConversationType
 
@@ -115,9 +116,10 @@ class MessageView(Struct, frozen=True, kw_only=True):
     cached: bool = False
     problem: Problem | None = None
     siblings: tuple[str, ...] = ()
+    feedback: FeedbackView | None = None
 
     @classmethod
-    def of(cls, message: Message, siblings: tuple[str, ...] = ()) -> "MessageView":
+    def of(cls, message: Message, siblings: tuple[str, ...] = (), feedback: Feedback | None = None) -> "MessageView":
         """The record without what is for operators."""
         return cls(
             id=message.id,
@@ -134,6 +136,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             cached=message.cached,
             problem=message.problem,
             siblings=siblings if len(siblings) > 1 else (),
+            feedback=FeedbackView.of(feedback) if feedback is not None else None,
         )
 
 

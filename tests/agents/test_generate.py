@@ -13,6 +13,7 @@ from agents.generate import Generate
 from schemas.chats import (
     ChatGrounded,
     Grounding,
+    LogPlace,
     Message,
     MessageChanged,
     Passage,
@@ -369,3 +370,15 @@ async def test_a_failed_search_ends_the_reply():
     sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), _event(passages=(), problem=problem))
     (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
     assert failed.data.problem.code == "index_unavailable"
+
+
+async def test_the_message_says_where_its_question_and_passages_lie_and_the_charge_which_key_asked():
+    event = _event(asked=LogPlace(2, 11))
+    question = msgspec.structs.replace(event.data.question, api_key_id="k1")
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    publisher, redis = RememberingPublisher(), Redis()
+    outgoing = await _generate(Script(["41.8"]), redis).step(event, context(publisher, offset=40, attempt=1))
+    message = redis.stored["r1"]
+    assert (message.asked, message.grounded) == (LogPlace(2, 11), LogPlace(0, 40))
+    (charge,) = [each.event for each in outgoing if isinstance(each.event, UsageRecorded)]
+    assert charge.data.api_key_id == "k1"

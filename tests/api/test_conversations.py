@@ -185,7 +185,7 @@ async def projecting(house: House, conversation: str, ids: Sequence[str] = ()) -
     consumer = AIOKafkaConsumer(*names, **connection(house.settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False)
     partition = ports.publisher.partition_for(MESSAGES_CHANGED, conversation)
     decode = {prefix + topic.name: decoder(topic).decode for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)}
-    agent = project.agent(ports.views, OpenDocuments(ports.redis, house.settings.redis.key_prefix, 2))
+    agent = project.agent(ports.views, OpenDocuments(ports.redis, house.settings.redis.key_prefix, 2), ports.storage)
 
     async def records() -> list[ConsumerRecord]:
         places = [TopicPartition(name, partition) for name in names]

@@ -59,7 +59,7 @@ def test_the_hash_of_a_request_depends_on_the_budget() -> None:
     request = request_of(question(Sampling()), PASSAGES, SETTINGS)
     wide, narrow = Settings(), Settings(retrieval=Retrieval(context_tokens=100))
     assert choose.prompt_hash(request, wide) == choose.prompt_hash(request, Settings())
-    assert choose.prompt_tokens_max(narrow) == 5_700
+    assert narrow.prompt_tokens_max == 5_700
     assert len(choose.prompt_hash(request, narrow)) == 64
 
 

@@ -21,7 +21,7 @@ from schemas.records import (
     KnowledgeBaseChanged,
 )
 from streams.agent import Place
-from streams.views import ROOT, Views, usage_changes, usage_counter
+from streams.views import ROOT, Views
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -198,14 +198,3 @@ async def test_knowledge_bases_of_a_tenant(views: Views) -> None:
     spent = Consumption(user_id="u", conversation_id="c", reply_id="r", model="m", prompt_tokens=3, completion_tokens=4)
     await views.apply(event(UsageRecorded, spent), at(0))
     assert [each.id for each in (await views.knowledge_bases.list("t", limit=9)).items] == ["b"]
-
-
-async def test_usage_per_user_and_day(redis: Client, prefix: str) -> None:
-    """Replies and tokens; another tenant's user of the same id is another user."""
-    counter = usage_counter(redis, prefix, partitions=4)
-    now = datetime.now(UTC)
-    spent = Consumption(user_id="u", conversation_id="c", reply_id="r", model="m", prompt_tokens=3, completion_tokens=4)
-    for partition in (1, 2):
-        await counter.apply(partition, 0, f"e{partition}", usage_changes(event(UsageRecorded, spent, now)))
-    assert await counter.current("t/u", now) == {"replies": 2, "prompt_tokens": 6, "completion_tokens": 8}
-    assert await counter.current("other/u", now) == {}
