@@ -21,7 +21,7 @@ def shared(one: str, other: str) -> int:
         ("黃鶴樓", "武汉的黄鹤楼很高", 2),
         ("鹤黄", "黄鹤", 0),
         ("黄 鹤", "黄鹤", 0),
-        ("What is a primary source?", "Primary sources are documents.", 1),
+        ("What is a primary key?", "Primary keys are unique.", 1),
         ("source primary", "A primary source", 0),
         ("the of and", "the of and", 0),
         ("Kafka 分区的日志", "分区日志 kafka", 2),
