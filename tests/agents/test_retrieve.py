@@ -1,0 +1,194 @@
+"""From a question to what it can be answered from: on a real index, with real visibility records."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.models.condensing import Condenser
+from adapters.models.port import Completion
+from adapters.redis import connect
+from agents.retrieve import Retrieve
+from schemas import ids
+from schemas.chats import ChatAsked, Grounding, LogPlace, Question, Turn, Usage
+from schemas.documents import Locator
+from schemas.errors import Unavailable
+from schemas.events import Event
+from schemas.settings import Redis, Retrieval
+from streams.agent import Outgoing
+from streams.topics import CHATS_GROUNDED, USAGE_RECORDED
+from streams.visibility import Visibility
+from tests.agents.index import Library, Plans, closed_engine, opened_engine
+from tests.agents.ports import NOW, context, header
+
+TENANT = "acme"
+TOWER = "阿姆鲁姆灯塔高41.8米，建于1875年，灯光高出海面63米。"
+FERRY = "The ferry from Dagebüll calls at the harbour of Wittdün four times a day."
+TALK = (Turn("user", "阿姆鲁姆灯塔在哪里？"), Turn("assistant", "在一座岛上 [1]。"))
+
+
+@pytest.fixture
+async def library(redis_settings: Redis, tmp_path: Path) -> AsyncIterator[Library]:
+    redis = connect(redis_settings)
+    engine = await opened_engine(tmp_path / "one")
+    yield Library({"": engine}, Visibility(redis, redis_settings.key_prefix), Plans())
+    await closed_engine(engine)
+    await redis.aclose()
+
+
+@dataclass
+class Writing:
+    """Writes one thing and says what it cost."""
+
+    says: str
+    name: str = "writer"
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
+        assert instructions
+        assert text
+        assert max_tokens * timeout_s > 0
+        return Completion(text=self.says, usage=Usage(prompt_tokens=40, completion_tokens=8))
+
+
+@dataclass
+class Reranking:
+    """Prefers texts that have a word, or fails."""
+
+    word: str = ""
+    error: Unavailable | None = None
+    name: str = "reranker"
+    asked: list[str] = field(default_factory=list)
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
+        self.asked.append(question)
+        if self.error is not None:
+            raise self.error
+        return [float(self.word in text) for text in texts]
+
+
+def asked(content: str, history: tuple[Turn, ...] = (), **other: Any) -> ChatAsked:
+    data = Question(
+        conversation_id="c",
+        message_id="m",
+        reply_id="r",
+        user_id="u",
+        content=content,
+        knowledge_base_ids=("kb",),
+        history=history,
+        reply_partition=2,
+        asked_at=NOW,
+        **other,
+    )
+    return ChatAsked(data=data, **header(ids.derived("asked", content, data.round), "c", TENANT))
+
+
+def agent(library: Library, *, writer: Any = None, reranker: Any = None, **settings: int) -> Retrieve:
+    return Retrieve(library.searching, Condenser(writer, 3.0), reranker, Retrieval(**settings), 4, "openai")
+
+
+async def answer(retrieve: Retrieve, event: ChatAsked) -> tuple[Grounding, list[Outgoing]]:
+    first, *others = await retrieve.step(event, context(offset=4711))
+    assert first.topic is CHATS_GROUNDED
+    grounding: Any = first.event
+    return grounding.data, others
+
+
+async def test_a_question_gets_its_passage_and_its_place_on_the_log(library: Library):
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    await library.add(TENANT, "kb", "ferry", 1, FERRY)
+    found, others = await answer(agent(library), asked("阿姆鲁姆灯塔有多高？"))
+    assert (found.passages[0].document_id, found.passages[0].text) == ("tower", TOWER)
+    assert (found.query, found.condensed_by, found.condense_ms, found.asked) == ("阿姆鲁姆灯塔有多高？", "", 0.0, LogPlace(0, 4711))
+    assert found.keywords
+    assert others == []
+
+
+async def test_what_nothing_answers_has_no_passages(library: Library):
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    found, _ = await answer(agent(library), asked("岳阳楼的设计师是谁？"))
+    assert (found.passages, found.problem) == ((), None)
+
+
+async def test_a_follow_up_is_condensed_by_rules(library: Library):
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    await library.add(TENANT, "kb", "bridge", 1, "大桥建于1911年，它是钢做的。")
+    found, others = await answer(agent(library), asked("它是什么时候建的？", TALK))
+    assert found.passages[0].document_id == "tower"
+    assert (found.condensed_by, "阿姆鲁姆灯塔" in found.query, others) == ("rules", True, [])
+
+
+async def test_a_model_condenses_and_is_charged_once_per_reply(library: Library):
+    """Searching again because a document changed is another event of another cause, and the same charge."""
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    retrieve = agent(library, writer=Writing("阿姆鲁姆灯塔是什么时候建的？"))
+    found, (charge,) = await answer(retrieve, asked("它是什么时候建的？", TALK, api_key_id="key"))
+    _, (again,) = await answer(retrieve, asked("它是什么时候建的？", TALK, round=1))
+    assert (found.query, found.condensed_by) == ("阿姆鲁姆灯塔是什么时候建的？", "writer")
+    assert (charge.topic, charge.event.subject, charge.event.id) == (USAGE_RECORDED, "u", again.event.id)
+    spent: Any = charge.event.data
+    assert (spent.purpose, spent.model, spent.provider, spent.reply_id) == ("condense", "writer", "openai", "r")
+    assert (spent.prompt_tokens, spent.completion_tokens, spent.api_key_id) == (40, 8, "key")
+
+
+async def test_neighbours_and_copies(library: Library):
+    """Two chunks of one document that stand together are one passage; a copy in another document is none."""
+    second = "阿姆鲁姆灯塔的灯光可以从23海里外看到，灯塔每天对游客开放。"
+    await library.add(TENANT, "kb", "tower", 1, TOWER, second, FERRY)
+    found, _ = await answer(agent(library), asked("阿姆鲁姆灯塔有多高？"))
+    (tower,) = [each for each in found.passages if len(each.chunk_ids) > 1]
+    assert tower.text.split("\n")[:2] == [TOWER, second]
+    assert [part.chunk_id for part in tower.parts] == list(tower.chunk_ids)
+    await library.add(TENANT, "kb", "copy", 1, TOWER.replace("，", " ， "))
+    again, _ = await answer(agent(library), asked("阿姆鲁姆灯塔有多高？"))
+    assert sum("41.8" in each.text for each in again.passages) == 1
+
+
+ROWS = tuple("\n".join(f"- 零件{part}{row}号：价格{row}欧元，{row}天内送到阿姆鲁姆岛" for row in range(12)) for part in "甲乙丙")
+
+
+async def test_a_list_that_was_cut_is_completed(library: Library):
+    """From the index, as far as the budget goes; only of the version that was found."""
+    await library.store(TENANT, "kb", "list", 1, *ROWS, place=Locator(page=3))
+    await library.show(TENANT, "kb", "list", 1)
+    library.candidates = 1
+    retrieve = agent(library, passages=1)
+    question = "零件乙7号的价格是多少？"
+    found, _ = await answer(retrieve, asked(question))
+    assert [each.chunk_ids for each in found.passages] == [found.passages[0].chunk_ids]
+    assert found.passages[0].text == "\n".join(ROWS)
+    small, _ = await answer(agent(library, passages=1, context_tokens=300), asked(question))
+    assert ROWS[1] in small.passages[0].text
+    assert len(small.passages[0].text) < len("\n".join(ROWS))
+
+
+async def test_a_reranker_decides_and_its_failure_changes_nothing(library: Library):
+    await library.add(TENANT, "kb", "one", 1, "The ferry to Amrum leaves at nine.")
+    await library.add(TENANT, "kb", "two", 1, "The ferry to Amrum leaves from Dagebüll in winter.")
+    question = "When does the ferry to Amrum leave?"
+    plain, _ = await answer(agent(library), asked(question))
+    better, worse = ("two", "winter") if plain.passages[0].document_id == "one" else ("one", "nine")
+    reranked, _ = await answer(agent(library, reranker=Reranking(worse)), asked(question))
+    assert reranked.passages[0].document_id == better
+    failing = Reranking(error=Unavailable("model_unavailable", "gone"))
+    kept, _ = await answer(agent(library, reranker=failing), asked(question))
+    assert failing.asked == [question]
+    assert [each.document_id for each in kept.passages] == [each.document_id for each in plain.passages]
+
+
+async def test_failures_are_told_to_whoever_owns_the_reply(library: Library):
+    retrieve = agent(library).agent()
+    assert retrieve.failed is not None
+    problem = Unavailable("index_unavailable", "gone").problem()
+    (outgoing,) = await retrieve.failed(asked("阿姆鲁姆灯塔有多高？"), problem, context(offset=4711))
+    event: Event = outgoing.event
+    assert (event.data.problem, event.data.passages, event.data.asked) == (problem, (), LogPlace(0, 4711))
