@@ -92,7 +92,7 @@ def asked(content: str, history: tuple[Turn, ...] = (), **other: Any) -> ChatAsk
     return ChatAsked(data=data, **header(ids.derived("asked", content, data.round), "c", TENANT))
 
 
-def agent(library: Library, *, writer: Any = None, reranker: Any = None, **settings: int) -> Retrieve:
+def agent(library: Library, *, writer: Any = None, reranker: Any = None, **settings: Any) -> Retrieve:
     return Retrieve(library.searching, Condenser(writer, 3.0), reranker, Retrieval(**settings), 4, "openai")
 
 

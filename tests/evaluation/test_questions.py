@@ -46,7 +46,8 @@ def test_sets_of_a_folder(tmp_path):
     (only,) = sets_of(tmp_path)
     assert [only] == sets_of(tmp_path / "retrieval") == sets_of(tmp_path / "retrieval" / "zh")
     assert {name: len(asked) for name, asked in only.questions.items()} == {"question": 2, "question_hans": 1}
-    assert (only.left_out, [each.text for each in only.unanswerable]) == ({"ferry/2"}, [LEFT_OUT[0]["question"]])
+    assert only.left_out == {"ferry/2"}
+    assert [each.text for each in only.unanswerable] == [LEFT_OUT[0]["question"]]
     assert {name: [each.gold for each in asked] for name, asked in wordings(only).items()} == {
         "question": [{"tower#1"}],
         "question_hans": [{"tower#1"}],
@@ -124,9 +125,10 @@ def claw(home: Path, *arguments: str) -> list[dict[str, Any]]:
 def test_a_tiny_set_through_the_whole_pipeline(tmp_path):
     """Documents through Kafka, answers over HTTP, refusals where the source was left out; nothing is left behind."""
     folder = written(tmp_path / "zh", corpus=CORPUS, questions=QUESTIONS, unanswerable_if_left_out=LEFT_OUT)
-    (made,) = claw(tmp_path / "home", "answers", str(folder), "--limit", "1")
+    made, hans = claw(tmp_path / "home", "answers", str(folder), "--limit", "1")
     assert (made["precision"], made["exact"], made["contains"], made["false_refusals"]) == (1.0, 1.0, 1.0, 0.0)
     assert (made["refused"], made["failed"]) == (1.0, 0)
+    assert (hans["wording"], hans["unanswerable"], hans["precision"]) == ("question_hans", 0, 1.0)
     assert not (tmp_path / "home" / "eval").exists()
 
 
