@@ -6,7 +6,7 @@ those between.
 Besides, what was said last colours every search with history (``background``): less than the question, so a change of subject wins.
 
 Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked .794, condensed .875,
-with background too .926.
+with background too .912 (.926 where no other set is in the index).
 """
 
 import re

@@ -56,7 +56,7 @@ def test_sets_of_a_folder(tmp_path):
 
 
 def test_conversations_are_asked_with_and_without_what_was_said(tmp_path):
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "question": "And when?",
             "gold_doc_ids": ["a", "b"],
