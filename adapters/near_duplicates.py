@@ -5,6 +5,8 @@ wherever it stands. Two texts are alike when nearly all of the shorter one's ske
 samples stand for 250 characters.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +18,14 @@ RUN_CHARS = 8
 SAMPLED_EACH = 4  # one of so many runs is kept
 ALIKE = 0.85  # of the shorter sketch: one changed word in a hundred spoils some eight runs around it
 CHARS_MAX = 8_000  # of a text that are looked at; chunks are far shorter
+SKETCHES_KEPT_MAX = 2_048  # of chunks that were found lately, about 10 MB with their texts: the same ones are found again and again
 _BASE = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
+@lru_cache(maxsize=SKETCHES_KEPT_MAX)
 def sketch(text: str) -> Sketch:
-    """Distinct hashes, ascending; all runs of a text that is too short for a sample."""
+    """Distinct hashes, ascending, read-only; all runs of a text that is too short for a sample."""
     plain = "".join(filter(str.isalnum, fold(text[:CHARS_MAX])))
     codes = np.frombuffer(plain.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
     if len(codes) < RUN_CHARS:
@@ -33,7 +37,9 @@ def sketch(text: str) -> Sketch:
     runs *= _MIX
     runs ^= runs >> np.uint64(31)
     sampled = runs[runs % np.uint64(SAMPLED_EACH) == 0]
-    return np.unique(sampled if count >= SAMPLED_EACH * RUN_CHARS else runs)
+    hashes = np.unique(sampled if count >= SAMPLED_EACH * RUN_CHARS else runs)
+    hashes.setflags(write=False)
+    return hashes
 
 
 def alike(one: Sketch, other: Sketch) -> bool:

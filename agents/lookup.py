@@ -1,25 +1,28 @@
-"""requests.asked -> lookup -> requests.answered
+"""requests.asked -> lookup -> requests.answered, usage.recorded
 
 Answers what the API asks of the index: passages for a query, chunks of a document. Only what readers may see at this moment; nothing that
-nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go.
+nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go. Programs ask for vectors,
+which are charged to them.
 """
 
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from adapters.index.port import Hit
 from adapters.language import estimated_tokens
 from adapters.models.followups import background, condensed
 from schemas import ids
+from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import Shelf
 from schemas.errors import Problem, Refused
 from schemas.requests import (
     Answer,
-    Ask,
     Chunks,
     ChunkText,
     ClearShelf,
     CountShelves,
+    Embed,
     Found,
     ListChunks,
     Passages,
@@ -28,13 +31,15 @@ from schemas.requests import (
     Result,
     Search,
     ShelfCounts,
+    Vectors,
 )
 from streams.agent import Agent, Context, Outgoing
 from streams.searching import Searching
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 
 NAME = "lookup"
 ANSWER_BYTES_MAX = 512 * 1024  # of text in one answer: with escapes and the rest it stays below a record's 1 MiB
+EMBEDS_AT_ONCE_MAX = 2  # a provider takes four calls at once: questions need some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Lookup:
 
     searching: Searching
     in_flight_max: int
+    embeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EMBEDS_AT_ONCE_MAX))
 
     def agent(self) -> Agent:
         """Somebody waits for every one of these; order means nothing."""
@@ -53,6 +59,8 @@ class Lookup:
         asked = event.data
         if context.clock.now() >= asked.deadline:
             return []
+        if isinstance(asked.ask, Embed):
+            return await self.embedded(event, asked.ask, context)
         result = await self.result(event.tenant, asked.ask)
         return [answered(event, Answer(request_id=asked.request_id, result=result), context)]
 
@@ -60,7 +68,18 @@ class Lookup:
         """Whoever asked is told why there is no answer."""
         return [answered(event, Answer(request_id=event.data.request_id, problem=problem), context)]
 
-    async def result(self, tenant: str, ask: Ask) -> Result:
+    async def embedded(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
+        """A few at once; whoever has waited too long for a place is not answered, nor charged."""
+        async with self.embeds:
+            if context.clock.now() >= event.data.deadline:
+                return []
+            vectors = await self.vectors(ask)
+        return [
+            answered(event, Answer(request_id=event.data.request_id, result=vectors), context),
+            charged(event, ask, vectors, context),
+        ]
+
+    async def result(self, tenant: str, ask: Search | ListChunks | CountShelves | ClearShelf) -> Result:
         """What is known of it, or done about it."""
         match ask:
             case Search():
@@ -107,6 +126,29 @@ class Lookup:
         index = (await self.searching.engine_of(ask.shelf.embedding)).index
         removed = await index.remove_shelf(tenant, ids.shelf_name(ask.knowledge_base_id, ask.shelf.generation))
         return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
+
+    async def vectors(self, ask: Embed) -> Vectors:
+        """By the embedding that new indexes are made with."""
+        encoder = (await self.searching.engine_of("")).encoder
+        rows = await encoder.embed(ask.texts)
+        tokens = sum(map(estimated_tokens, ask.texts))
+        return Vectors(model=encoder.embedding_name, dimensions=rows.shape[1], values=rows.astype("<f4").tobytes(), tokens=tokens)
+
+
+def charged(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
+    """What the vectors cost; a repeat of the event has the same id."""
+    data = Consumption(
+        user_id=ask.user_id,
+        conversation_id="",
+        reply_id=event.data.request_id,
+        model=result.model,
+        prompt_tokens=result.tokens,
+        completion_tokens=0,
+        estimated=True,
+        purpose="embedding",
+        api_key_id=ask.api_key_id,
+    )
+    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=ask.user_id, data=data, now=context.clock.now()))
 
 
 def answered(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:

@@ -1,6 +1,6 @@
 """usage.recorded -> meter -> usage counters
 
-Counts replies and tokens per user and day, strictly in order per partition: value and mark move together, so nothing is counted twice or
+Counts what users, API keys and tenants spend, strictly in order per partition: value and mark move together, so nothing is counted twice or
 not at all, whatever is delivered twice and whatever Redis forgets.
 """
 
@@ -12,17 +12,24 @@ from schemas.chats import UsageRecorded
 from streams.agent import Agent, Context, Outgoing
 from streams.counters import Change, CounterFeed
 from streams.gaps import Record
+from streams.reservations import Reservations
 from streams.topics import USAGE_RECORDED
-from streams.views import usage_changes
+from streams.usage import usage_changes
 
 _DECODER = msgspec.json.Decoder(UsageRecorded)
 
 
-def agent(feed: CounterFeed) -> Agent:
-    """``feed`` reads what lies between its mark and the event from the log before it counts the event."""
+def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
+    """``feed`` reads what lies between its mark and the event from the log before it counts the event; what was reserved for the answer is
+    settled, once.
+    """
 
     async def step(event: UsageRecorded, context: Context) -> Sequence[Outgoing]:
         await feed.feed(context.place.partition, context.place.offset, event.id, usage_changes(event))
+        spent = event.data
+        if spent.reserved and spent.purpose == "answer":
+            user = f"{event.tenant}/{spent.user_id}"
+            await reservations.settle(user, spent.reply_id, spent.prompt_tokens + spent.completion_tokens)
         return []
 
     return Agent(name="meter", reads=(USAGE_RECORDED,), step=step, in_order=True)

@@ -1,27 +1,33 @@
-"""every *.changed topic, documents.progressed -> project -> record tables
+"""every *.changed topic, feedback.given, documents.progressed -> project -> record tables
 
 Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
-the higher order wins whatever comes first.
+the higher order wins whatever comes first. Of a deleted conversation's messages it leaves tombstones on the log, also of those that were
+on their way when it was deleted.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
+from schemas.records import ConversationChanged
 from streams.agent import Agent, Context, Outgoing
+from streams.erasure import erase, forget
 from streams.open_documents import OpenDocuments
+from streams.storage import Storage
 from streams.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
     CREDENTIALS_CHANGED,
     DOCUMENTS_PROGRESSED,
+    FEEDBACK_GIVEN,
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
 )
 from streams.views import Views
 
 
-def agent(views: Views, documents: OpenDocuments) -> Agent:
+def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -29,9 +35,24 @@ def agent(views: Views, documents: OpenDocuments) -> Agent:
         return []
 
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
-        await views.apply_many([(event, context.place) for event, context in events])
-        await documents.apply_many([event for event, _ in events if isinstance(event, DocumentProgressed)])
+        late = await views.apply_many([(event, context.place) for event, context in events])
+        publisher = events[0][1].publisher
+        for message in late:
+            await forget(publisher, message.data.conversation_id, [message.data.id])
+        for event, _ in events:
+            if isinstance(event, ConversationChanged) and event.data.deleted:
+                await erase(publisher, views.messages, event.tenant, event.data.id)
+        progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
+        await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    reads = (ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, CONVERSATIONS_CHANGED, MESSAGES_CHANGED, DOCUMENTS_PROGRESSED)
+    reads = (
+        ACCOUNTS_CHANGED,
+        CREDENTIALS_CHANGED,
+        KNOWLEDGE_CHANGED,
+        CONVERSATIONS_CHANGED,
+        MESSAGES_CHANGED,
+        FEEDBACK_GIVEN,
+        DOCUMENTS_PROGRESSED,
+    )
     return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)

@@ -127,5 +127,6 @@ class Retrieve:
 
 
 def grounded(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
-    """The event that ``generate`` answers from."""
+    """The event that ``generate`` answers from; it says where the question lies, so that nobody has to look for it."""
+    data = replace(data, asked=LogPlace(context.place.partition, context.place.offset))
     return Outgoing(CHATS_GROUNDED, ChatGrounded.caused_by(event, NAME, data=data, now=context.clock.now()))

@@ -11,13 +11,35 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 
 from adapters.tokens import Tokens
-from api import api_keys, auth, chat, conversations, dead_letters, documents, health, indexes, knowledge, progress, search, uploads
+from api import (
+    api_keys,
+    auth,
+    cache,
+    chat,
+    conversations,
+    dead_letters,
+    documents,
+    explain,
+    export,
+    feedback,
+    health,
+    indexes,
+    knowledge,
+    openai,
+    progress,
+    query,
+    rate_limits,
+    search,
+    socket,
+    uploads,
+    users,
+)
 from api.composition import opened
 from api.documentation import asyncapi_route, openapi
 from api.envelope import Envelope
 from api.gate import Gate
 from api.metrics import Metrics
-from api.problems import answer
+from api.openai.errors import answer
 from api.requests import ApiRequest
 from schemas.settings import Settings
 from streams.addresses import trusted_networks
@@ -35,10 +57,12 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    areas = (auth, api_keys, conversations, chat, knowledge, documents, uploads, search, progress, indexes, dead_letters)
+    people = (auth, api_keys, users, conversations, export, chat, feedback, explain, query, socket)
+    work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits, cache)
     app = Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=[area.router() for area in areas]),
+            Router("/api/v1", route_handlers=[area.router() for area in (*people, *work)]),
+            openai.router(),
             health.router(),
             asyncapi_route(settings),
         ],

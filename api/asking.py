@@ -4,16 +4,23 @@ The order is that of docs/design.md "A reply". With Redis down a conversation th
 """
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from api.access import conversation, searched
+from api.branches import Branches, Spot, Wish
+from api.estimates import Queue
+from api.quotas import within_quota
 from api.replies import Reply, followed
 from api.requests import ApiRequest
-from api.running import STALE_S, bounded
+from api.running import STALE_S
+from api.titles import name
 from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation
 from streams.agent import Outgoing, Place
+from streams.history import Budget, Thread
+from streams.titles import untitled
 from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
 from streams.turns import Location
 
@@ -22,42 +29,69 @@ TURN_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that the log has; ``place`` of its message."""
+    """A question that the log has. ``written`` and its ``place``: its message, unless the log had that before (an answer made again).
+    ``queue`` is what waits before it, when that is known.
+    """
 
     message: Message
     reply: Reply
-    written: MessageChanged
-    place: Place
+    written: MessageChanged | None
+    place: Place | None
+    queue: Queue | None = None
 
 
-async def ask(request: ApiRequest, conversation_id: str, content: str) -> Asked:
-    """Put a question on the log. Refused("conversation_busy") while another reply is open; Unavailable when the log does not take it."""
+async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:
+    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a wish
+    that names what is not in the conversation; Unavailable when the log does not take it, or when too many questions wait already
+    ("overloaded": nothing was written).
+    """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    queue = await ports.estimates.of_new_question()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
-    found = await conversation(ports, caller, conversation_id, lately=True)
-    alone, bases, history = await asyncio.gather(
-        _take_turn(request, found.id, reply_id),
-        searched(ports, caller, found.knowledge_base_ids),
-        _history(request, found.id, message_id),
-    )
-    on_the_log = False
+    found, _ = await asyncio.gather(conversation(ports, caller, conversation_id, lately=True), within_quota(ports, caller))
+    on_the_log = reserved = False
     try:
-        location = Location(found.id, begin.partition, begin.offset, message_id)
-        written = await _message(request, found, message_id, content)
-        question = await _question(request, found, written.data, reply_id, location, bases, history)
+        alone, bases, spot = await _together(
+            _take_turn(request, found.id, reply_id),
+            searched(ports, caller, found.knowledge_base_ids),
+            _spot(request, found.id, wish, message_id),
+        )
+        asked = spot.again.content if spot.again else wish.content
+        told = (asked, found.system_prompt, spot.thread.summary, *(turn.content for turn in spot.thread.turns))
+        reserved = await ports.limiting.reserve(caller, reply_id, told)
+        if spot.again is not None:
+            message, written = spot.again, None
+        else:
+            written = await _message(request, found, message_id, wish.content, spot.thread)
+            message = written.data
+        location = Location(found.id, begin.partition, begin.offset, message.id)
+        question = await _question(request, found, message, reply_id, location, bases, spot, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), _remember(request, reply_id, location))
         on_the_log = True
     finally:
         if not on_the_log:
             await _give_turn_back(request, found.id, reply_id)
-    reply = Reply(reply_id, found.id, message_id, location, began_s)
-    limits = ports.settings.limits
-    ports.running.said((caller.tenant, found.id), Turn("user", content), limits.history_messages_max, limits.history_bytes_max)
+            if reserved:
+                await ports.limiting.give_back(caller, reply_id)
+    reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
+    said = spot.thread.said(message.id, Turn("user", message.content), Budget.of(ports.settings.limits))
+    ports.running.histories.put((caller.tenant, found.id), said)
     if alone:
         ports.running.beside(followed(ports, caller, reply))
-    return Asked(written.data, reply, written, place)
+    if written is not None and untitled(found) and not message.parent_id:
+        ports.running.beside(name(request, found.id, message.content))
+    return Asked(message, reply, written, place, queue)
+
+
+async def _together(turn: Awaitable[bool], bases: Awaitable[tuple[str, ...]], spot: Awaitable[Spot]) -> tuple[bool, tuple[str, ...], Spot]:
+    """All three, or the error of the first that failed once every one has ended: nothing may still take the turn when it is given back."""
+    results = await asyncio.gather(turn, bases, spot, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results  # type: ignore[return-value]
 
 
 async def _take_turn(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
@@ -86,33 +120,18 @@ async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: s
         return  # it ends by its age
 
 
-async def _history(request: ApiRequest, conversation_id: str, message_id: str) -> tuple[Turn, ...]:
-    """What was said before, bounded; with Redis down as far as it was said here."""
-    ports, limits = request.ports, request.ports.settings.limits
-    conversing = (request.user.tenant, conversation_id)
-    if limits.history_messages_max == 0:
-        return ()
+async def _spot(request: ApiRequest, conversation_id: str, wish: Wish, message_id: str) -> Spot:
+    """Where the question stands; with Redis down one that just goes on does so with what was said here."""
+    ports, tenant = request.ports, request.user.tenant
     try:
-        messages = await _messages(request, conversation_id, message_id)
-        if messages and messages[0].role == "user":
-            # read beside the taking of the turn: an answer that ended in between is there now, for the turn was free
-            messages = await _messages(request, conversation_id, message_id)
+        return await Branches(ports, f"{tenant}/{conversation_id}").spot(wish, message_id)
     except Unavailable:
-        return ports.running.histories.get(conversing, STALE_S) or ()
-    turns = [Turn(message.role, message.content) for message in reversed(messages) if message.content and message.state != "failed"]
-    history = bounded(turns, limits.history_messages_max, limits.history_bytes_max)
-    ports.running.histories.put(conversing, history)
-    return history
+        if wish.parent_id is not None or wish.edits or wish.repeats:
+            raise
+        return Spot(ports.running.histories.get((tenant, conversation_id), STALE_S) or Thread())
 
 
-async def _messages(request: ApiRequest, conversation_id: str, message_id: str) -> list[Message]:
-    """The newest messages, without this question itself (a repeat may find it)."""
-    scope = f"{request.user.tenant}/{conversation_id}"
-    page = await request.ports.views.messages.list(scope, limit=request.ports.settings.limits.history_messages_max)
-    return [message for message in page.items if message_id not in {message.id, message.parent_id}]
-
-
-async def _message(request: ApiRequest, found: Conversation, message_id: str, content: str) -> MessageChanged:
+async def _message(request: ApiRequest, found: Conversation, message_id: str, content: str, above: Thread) -> MessageChanged:
     data = Message(
         id=message_id,
         conversation_id=found.id,
@@ -120,6 +139,8 @@ async def _message(request: ApiRequest, found: Conversation, message_id: str, co
         role="user",
         content=content,
         created_at=request.ports.clock.now(),
+        parent_id=above.parent_id,
+        ancestors=above.ancestors,
     )
     return await request.event(MessageChanged, message_id, data)
 
@@ -131,7 +152,9 @@ async def _question(
     reply_id: str,
     location: Location,
     bases: tuple[str, ...],
-    history: tuple[Turn, ...],
+    spot: Spot,
+    *,
+    reserved: bool,
 ) -> ChatAsked:
     data = Question(
         conversation_id=found.id,
@@ -141,18 +164,27 @@ async def _question(
         content=message.content,
         knowledge_base_ids=bases,
         system_prompt=found.system_prompt,
-        history=history,
+        history=spot.thread.turns,
+        summary=spot.thread.summary,
+        ancestors=spot.thread.ancestors,
         reply_partition=location.partition,
-        asked_at=message.created_at,
+        asked_at=request.ports.clock.now() if spot.again else message.created_at,
+        cache=spot.again is None,  # who asks for another answer does not want the same again
+        tone=found.type,
+        api_key_id=request.user.key_id,
+        reserved=reserved,
     )
     return await request.event(ChatAsked, found.id, data)
 
 
-async def _publish(request: ApiRequest, written: MessageChanged, question: ChatAsked) -> Place:
-    """The message, then the question, in one round trip; the message's place."""
-    publisher = request.ports.publisher
+async def _publish(request: ApiRequest, written: MessageChanged | None, question: ChatAsked) -> Place | None:
+    """The message if it is new, then the question, in one round trip; the message's place."""
+    publisher, outgoing = request.ports.publisher, [Outgoing(CHATS_ASKED, question)]
+    if written is None:
+        await publisher.publish_all(outgoing)
+        return None
     partition = publisher.partition_for(MESSAGES_CHANGED, written.data.conversation_id)
-    places = await publisher.publish_all([Outgoing(MESSAGES_CHANGED, written, partition=partition), Outgoing(CHATS_ASKED, question)])
+    places = await publisher.publish_all([Outgoing(MESSAGES_CHANGED, written, partition=partition), *outgoing])
     return places[0]
 
 

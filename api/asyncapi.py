@@ -1,9 +1,12 @@
-"""The topics as an AsyncAPI 3.0 document, generated from ``streams.topics``: what is served cannot differ from what is written."""
+"""The topics and the WebSocket as an AsyncAPI 3.0 document, generated from ``streams.topics`` and the structs of frames: what is served
+cannot differ from what is written.
+"""
 
 from typing import Any
 
 import msgspec
 
+from api import asyncapi_socket
 from schemas.inbox import EVENT as INBOX_EVENT
 from schemas.inbox import InboxEvent
 from schemas.settings import Kafka
@@ -24,6 +27,7 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
     }
     for tenant in inbox_tenants:
         channels[inbox(tenant).name] = _channel(inbox(tenant), kafka, [INBOX_EVENT])
+    socket = asyncapi_socket.described()
     inbound = msgspec.json.schema_components([InboxEvent], ref_template="#/components/schemas/{name}")[1]
     return {
         "asyncapi": "3.0.0",
@@ -33,8 +37,8 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
             "description": "Every value is a CloudEvents 1.0 event in structured JSON mode. De-duplicate by `id`.",
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": channels,
-        "operations": _operations(public),
+        "channels": channels | socket["channels"],
+        "operations": _operations(public) | socket["operations"],
         "components": {
             "messages": {
                 name: {
@@ -45,8 +49,9 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
                 }
                 for event, name in names.items()
             }
-            | {INBOX_EVENT: _inbox_message()},
-            "schemas": components | inbound,
+            | {INBOX_EVENT: _inbox_message()}
+            | socket["messages"],
+            "schemas": components | inbound | socket["schemas"],
         },
     }
 

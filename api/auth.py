@@ -18,16 +18,16 @@ from api.requests import ApiRequest
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
+from schemas.limits import Rule
 from schemas.records import Account, AccountChanged, Credential, CredentialChanged, KnowledgeBase, KnowledgeBaseChanged
 from streams.agent import Outgoing
-from streams.limits import Rule
 from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED
 from streams.views import email_scope
 
 # Guessing one person's password: slow from one place, and not fast from many. Registering costs a hash and lasting records.
-LOGIN_HERE = Rule(name="login", per_minute=10, burst=10, scope="address")
-LOGIN_ANYWHERE = Rule(name="login_email", per_minute=30, burst=60, scope="user")
-REGISTER = Rule(name="register", per_minute=20, burst=40, scope="address")
+LOGIN_HERE = Rule(name="login", rate=10, burst=10, scope="address")
+LOGIN_ANYWHERE = Rule(name="login_email", rate=30, burst=60, scope="user")
+REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 DEFAULT_KNOWLEDGE_BASE_NAME = "Default"
 
 
@@ -66,6 +66,7 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]
 async def me(request: ApiRequest) -> User:
     """The account behind the credential."""
     account = await request.ports.views.accounts.get(request.user.account_id, request.user.account_id)
+    request.ports.cached.table(request.user.tenant, "user_profile", there=account is not None)
     if account is None:
         raise Refused("not_found")
     return User.of(account, ids.default_knowledge_base(account.tenant))

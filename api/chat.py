@@ -13,21 +13,21 @@ from litestar.params import FromPath, JSONBody
 from api.access import conversation
 from api.answers import answered, refused_field
 from api.asking import Asked, ask
+from api.branches import Wish
 from api.documentation import EVENTS, PROBLEMS
+from api.feedback import feedback_of
 from api.gate import CHAT
 from api.replies import Accepted, Reply, check_room, relayed
 from api.requests import ApiRequest
 from api.running import STALE_S
 from api.sse import EventStream, encoded, wants_events
-from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageView, ReplyView
+from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
 from schemas.chats import Message
 from schemas.errors import Refused, Unavailable
 from streams.idempotency import Fresh, Replay
 from streams.relay import Location as Start
 from streams.relay import event_id
 from streams.turns import Location
-
-BOTH = 2  # a question and its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,58 @@ class Answering:
     summary="Ask",
 )
 async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[MessageCreate]) -> Response[MessageAccepted]:
-    """``202`` when the question is on the log; with ``Accept: text/event-stream`` the answer streams at once."""
+    """``202`` when the question is on the log; with ``Accept: text/event-stream`` the answer streams at once.
+
+    Messages form a tree: ``parent_id`` continues any answer of the conversation.
+    """
     _check_content(request, data.content)
+    parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
+    return await _begun(request, str(conversation_id), Wish(data.content, parent_id))
+
+
+@post(
+    "/conversations/{conversation_id:str}/messages/{message_id:str}/edit",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EVENTS},
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Ask a question otherwise",
+)
+async def edit(
+    request: ApiRequest, conversation_id: FromPath[UUID], message_id: FromPath[UUID], data: JSONBody[MessageEdit]
+) -> Response[MessageAccepted]:
+    """A new question in the place of that one, with a branch of its own; answered like any question."""
+    _check_content(request, data.content)
+    return await _begun(request, str(conversation_id), Wish(data.content, edits=str(message_id)))
+
+
+@post(
+    "/conversations/{conversation_id:str}/replies/{reply_id:str}/regenerate",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EVENTS},
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Answer a question once more",
+)
+async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
+    """Another answer to the same question, beside that one."""
+    return await _begun(request, str(conversation_id), Wish(repeats=str(reply_id)))
+
+
+async def _begun(request: ApiRequest, conversation_id: str, wish: Wish) -> Response[MessageAccepted]:
+    """The answer to whoever asks: where to follow the reply, or the reply itself as it comes."""
     streamed = wants_events(request)
     if streamed:
         check_room(request.ports)
-    answering = await _asked(request, str(conversation_id), data.content, settle_first=not streamed)
+    answering = await _asked(request, conversation_id, wish, settle_first=not streamed)
     if not streamed:
         return answered(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     reply = answering.reply
-    accepted = Accepted(message_id=answering.body.message.id, reply_id=reply.id, conversation_id=reply.conversation_id)
+    accepted = Accepted(
+        message_id=answering.body.message.id,
+        reply_id=reply.id,
+        conversation_id=reply.conversation_id,
+        queue_position=answering.body.queue_position,
+        estimated_wait_s=answering.body.estimated_wait_s,
+    )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
     first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
     return EventStream(relayed(request.ports, request.user, reply, first=first))
@@ -65,12 +107,13 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
 async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> ReplyView:
     """Its message once it has ended."""
     reply, message = await _found(request, str(conversation_id), str(reply_id))
+    given = await feedback_of(request.ports, request.user, reply.conversation_id, (message,) if message is not None else ())
     return ReplyView(
         reply_id=reply.id,
         conversation_id=reply.conversation_id,
         state=message.state if message is not None else "open",
         stream=f"{_path(reply)}/stream",
-        message=MessageView.of(message) if message is not None else None,
+        message=MessageView.of(message, feedback=given.get(message.id)) if message is not None else None,
     )
 
 
@@ -111,7 +154,7 @@ def _check_content(request: ApiRequest, content: str) -> None:
         raise refused_field("content", "has nothing but white space", "some text")
 
 
-async def _asked(request: ApiRequest, conversation_id: str, content: str, *, settle_first: bool) -> Answering:
+async def _asked(request: ApiRequest, conversation_id: str, wish: Wish, *, settle_first: bool) -> Answering:
     """Ask, once per ``Idempotency-Key``. ``settle_first``: what was written can be read back when this returns."""
     known = await _known(request)
     if isinstance(known, Replay):
@@ -120,8 +163,14 @@ async def _asked(request: ApiRequest, conversation_id: str, content: str, *, set
         return Answering(body, Reply(body.reply_id, conversation_id, body.message.id, location))
     if request.idempotency_key is not None and (answering := await _ended_before(request, conversation_id)) is not None:
         return answering
-    asked = await ask(request, conversation_id, content)
-    body = MessageAccepted(message=MessageView.of(asked.message), reply_id=asked.reply.id, stream=f"{_path(asked.reply)}/stream")
+    asked = await ask(request, conversation_id, wish)
+    body = MessageAccepted(
+        message=MessageView.of(asked.message),
+        reply_id=asked.reply.id,
+        stream=f"{_path(asked.reply)}/stream",
+        queue_position=None if asked.queue is None else asked.queue.position,
+        estimated_wait_s=None if asked.queue is None else asked.queue.wait_s,
+    )
     settling = _settle(request, asked, body, known)
     if settle_first:
         await settling
@@ -137,16 +186,21 @@ async def _ended_before(request: ApiRequest, conversation_id: str) -> Answering 
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     try:
         found = await conversation(ports, caller, conversation_id)
-        messages = await ports.views.messages.get_many(f"{caller.tenant}/{found.id}", (message_id, reply_id))
-        location = await ports.turns.locate(caller.tenant, reply_id) if len(messages) == BOTH else None
+        scope = f"{caller.tenant}/{found.id}"
+        messages = await ports.views.messages.get_many(scope, (message_id, reply_id))
+        answer = messages.get(reply_id)
+        if answer is None:
+            return None
+        question = messages.get(message_id) or await ports.views.messages.get(
+            scope, answer.parent_id
+        )  # an answer made again has an old one
+        location = await ports.turns.locate(caller.tenant, reply_id)
     except Unavailable:
         return None
-    if len(messages) < BOTH:
+    if question is None:
         return None
-    reply = Reply(reply_id, found.id, message_id, location)
-    return Answering(
-        MessageAccepted(message=MessageView.of(messages[message_id]), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply
-    )
+    reply = Reply(reply_id, found.id, question.id, location)
+    return Answering(MessageAccepted(message=MessageView.of(question), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply)
 
 
 async def _known(request: ApiRequest) -> Fresh | Replay | None:
@@ -163,7 +217,9 @@ async def _known(request: ApiRequest) -> Fresh | Replay | None:
 async def _settle(request: ApiRequest, asked: Asked, body: MessageAccepted, known: Fresh | None) -> None:
     """Make the message readable and keep the answer; both are made up for when Redis is down (the projection, the derived ids)."""
     ports = request.ports
-    work: list[Any] = [ports.views.apply(asked.written, asked.place)]
+    work: list[Any] = []
+    if asked.written is not None and asked.place is not None:
+        work.append(ports.views.apply(asked.written, asked.place))
     if known is not None:
         work.append(ports.idempotency.finish(known, HTTPStatus.ACCEPTED, msgspec.json.encode(body), {}))
     for result in await asyncio.gather(*work, return_exceptions=True):
@@ -213,4 +269,4 @@ def _path(reply: Reply) -> str:
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[create, read, stream, cancel], tags=["chat"])
+    return Router("", route_handlers=[create, edit, regenerate, read, stream, cancel], tags=["chat"])

@@ -9,6 +9,7 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import connect
 from adapters.tokens import Tokens
+from api.cached import Cached
 from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
@@ -18,7 +19,10 @@ from api.readiness import Health
 from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
+from streams.cache import Cache
 from streams.clock import SystemClock
+from streams.configs import Configs, ConfigWriter
+from streams.decisions import DecisionTables, Teller
 from streams.gaps import GapReader
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
@@ -29,9 +33,13 @@ from streams.publisher import KafkaPublisher
 from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
+from streams.reservations import reservations
 from streams.shelves import Shelves
-from streams.topics import DOCUMENTS_SUBMITTED
+from streams.storage import Storage
+from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED, USAGE_RECORDED
+from streams.trails import Trails
 from streams.turns import Turns
+from streams.usage import usage_counter
 from streams.views import Views
 from streams.visibility import Visibility
 
@@ -53,7 +61,15 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         stack.push_async_callback(relay.stop)
         stack.push_async_callback(inquiries.stop)
         stack.push_async_callback(shelves.stop)
-        await asyncio.gather(relay.start(), inquiries.start(), shelves.start())
+        configs, teller = Configs(settings.kafka), Teller(publisher, clock)
+        limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
+        stack.push_async_callback(limiter.stop)
+        limiting = Limiting(
+            limiter, settings, metrics, configs=configs, teller=teller, reservations=reservations(redis, settings), clock=clock
+        )
+        stack.push_async_callback(configs.stop)
+        stack.push_async_callback(teller.stop)
+        await asyncio.gather(relay.start(), inquiries.start(), shelves.start(), configs.start(), teller.start())
         spectators = Spectators(settings.kafka)
         stack.push_async_callback(spectators.stop)
         passwords = Passwords(settings.auth.hash_concurrency)
@@ -63,8 +79,12 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         await blobs.open()
         running = Running()
         stack.push_async_callback(running.stop)
-        views = Views(redis, prefix)
-        limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
+        views, visibility = Views(redis, prefix), Visibility(redis, prefix)
+        cache = Cache(redis, prefix, settings.cache, clock, metrics.cache_looked)
+        stack.push_async_callback(cache.stop)
+        await cache.start()
+        estimates = Estimates(redis, prefix, clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
+        stack.push_async_callback(estimates.stop)
         records = Records(redis, prefix, publisher, views, clock)
         yield Ports(
             settings=settings,
@@ -75,22 +95,29 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             relay=relay,
             inquiries=inquiries,
             spectators=spectators,
-            estimates=Estimates(redis, prefix, clock, settings.documents.wait_s_max),
+            estimates=estimates,
             views=views,
-            visibility=Visibility(redis, prefix),
+            visibility=visibility,
             submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
             turns=Turns(redis, prefix),
+            usage=usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka)),
+            storage=Storage(redis, prefix),
+            trails=Trails(settings.kafka),
             records=records,
             shelves=shelves,
             plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),
             rebuilds=Rebuilds(redis, prefix),
             idempotency=Idempotency(redis, prefix),
-            limiting=Limiting(limiter, settings.limits, metrics),
+            limiting=limiting,
+            configs=configs,
+            configuring=ConfigWriter(configs, records, publisher, clock, secrets.token_bytes, "api"),
+            decisions=DecisionTables(redis, prefix, LIMITS_DECIDED.partitions(settings.kafka)),
             identities=Identities(tokens, views, clock),
             passwords=passwords,
             blobs=blobs,
             tokens=tokens,
             running=running,
+            cached=Cached.of(cache, visibility, shelves),
             metrics=metrics,
             health=Health(redis, prefix, publisher, relay),
         )

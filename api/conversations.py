@@ -1,23 +1,31 @@
 """Conversations: the records, and the messages in them."""
 
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.access import check_knowledge_bases, conversation, conversations_of
-from api.answers import answered, etag, once, paged, require_match
+from api.answers import answered, etag, once, paged, refused_field, require_match
+from api.branches import upwards
 from api.documentation import PROBLEMS, Cursor, Limit
+from api.feedback import feedback_of
 from api.gate import CHAT
 from api.requests import ApiRequest
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
 from schemas.bodies.pages import Page
+from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
 from streams.agent import Outgoing
+from streams.tables import Page as TablePage
 from streams.topics import CONVERSATIONS_CHANGED
+from streams.views import ROOT
+
+Branch = Annotated[UUID | None, QueryParameter(description="Only this message and what is above it, the newest first.")]
 
 
 @post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Open a conversation")
@@ -33,6 +41,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             tenant=caller.tenant,
             user_id=caller.account_id,
             title=data.title,
+            titled_by="person" if data.title else "",
             type=data.type,
             system_prompt=data.system_prompt,
             knowledge_base_ids=chosen,
@@ -45,10 +54,11 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
     return await once(request, make)
 
 
-@get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last changed first")
+@get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last active first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
-    """Cursor pages."""
+    """Cursor pages. A question moves its conversation to the top."""
     page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+    request.ports.cached.table(request.user.tenant, "user_conversations", there=bool(page.items))
     return paged(page, ConversationView.of)
 
 
@@ -66,6 +76,8 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     if "knowledge_base_ids" in said:
         said["knowledge_base_ids"] = tuple(str(base_id) for base_id in said["knowledge_base_ids"])
         await check_knowledge_bases(ports, caller, said["knowledge_base_ids"])
+    if "title" in said:
+        said["titled_by"] = "person"
     async with ports.records.lease(f"conversation/{conversation_id}"):
         present = await conversation(ports, caller, str(conversation_id))
         require_match(request, present.revision)
@@ -76,24 +88,61 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
 
 @delete("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Delete a conversation and its messages")
 async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
-    """Gone for every reader when this answers."""
+    """Gone for every reader when this answers; what is being answered in it is cancelled. Its text leaves the log within days: see
+    docs/conversations.md.
+    """
     ports, caller = request.ports, request.user
     async with ports.records.lease(f"conversation/{conversation_id}"):
         present = await conversation(ports, caller, str(conversation_id))
         require_match(request, present.revision)
         gone = msgspec.structs.replace(
-            present, title="", system_prompt="", deleted=True, updated_at=ports.clock.now(), revision=present.revision + 1
+            present,
+            title="",
+            system_prompt="",
+            knowledge_base_ids=(),
+            deleted=True,
+            updated_at=ports.clock.now(),
+            revision=present.revision + 1,
         )
         await _write(request, gone)
+    await _stop(request, gone.id)
 
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
-async def messages(request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "") -> Page[MessageView]:
-    """Questions and answers with citations; an answer appears when it has ended."""
+async def messages(
+    request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", branch: Branch = None
+) -> Page[MessageView]:
+    """Questions and answers with citations, of all branches in the order of time or of one; an answer appears when it has ended."""
     ports, caller = request.ports, request.user
     found = await conversation(ports, caller, str(conversation_id))
-    page = await ports.views.messages.list(f"{caller.tenant}/{found.id}", limit=limit, cursor=cursor)
-    return paged(page, MessageView.of)
+    scope = f"{caller.tenant}/{found.id}"
+    if branch is None:
+        page = await ports.views.messages.list(scope, limit=limit, cursor=cursor)
+    else:
+        items, above = await upwards(ports, scope, _message_of(cursor) if cursor else str(branch), limit)
+        page = TablePage(items, above)
+    ports.cached.table(caller.tenant, "conversation_history", there=bool(page.items))
+    siblings = await ports.views.messages.grouped(scope, tuple({message.parent_id or ROOT for message in page.items}))
+    given = await feedback_of(ports, caller, found.id, page.items)
+    return paged(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT], given.get(message.id)))
+
+
+def _message_of(cursor: str) -> str:
+    """Of a branch the message to go on from."""
+    try:
+        return str(UUID(cursor))
+    except ValueError:
+        raise refused_field("cursor", "is not a cursor that this list gave out", "leave it out to start from the first page") from None
+
+
+async def _stop(request: ApiRequest, conversation_id: str) -> None:
+    """Cancel the open reply of a deleted conversation. With Redis gone meanwhile it ends by itself, and nobody keeps what it says."""
+    ports, tenant = request.ports, request.user.tenant
+    ports.running.histories.forget((tenant, conversation_id))
+    with suppress(Unavailable):
+        if (reply_id := await ports.turns.current(tenant, conversation_id)) is not None:
+            await ports.turns.request_cancel(tenant, reply_id)
+            await ports.turns.close(tenant, conversation_id, reply_id)
 
 
 async def _write(request: ApiRequest, record: Conversation) -> None:

@@ -41,11 +41,15 @@ PROBLEMS: dict[int, ResponseSpec] = {
 }
 
 GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+EXPORTED = ResponseSpec(
+    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
+)
 EVENTS = ResponseSpec(
     data_container=str,
     description=(
-        "An event stream: `accepted` (only of a question), `retrieved`, `delta`, `citation`, `restart` (drop the text so far), `snapshot` "
-        "(all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event has an id for `Last-Event-ID`."
+        "An event stream: `accepted` (only of a question), `queued` (while it waits for its turn), `retrieved`, `delta`, `citation`, "
+        "`restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event "
+        "has an id for `Last-Event-ID`."
     ),
     generate_examples=False,
     media_type="text/event-stream",
@@ -87,9 +91,12 @@ def openapi() -> OpenAPIConfig:
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
             Tag(name="documents", description="Documents in them."),
-            Tag(name="retrieval", description="What is in the index."),
+            Tag(name="retrieval", description="What is in the index, and answers from it."),
+            Tag(name="openai", description="What OpenAI's clients call: point their base URL at `/v1`. Errors have OpenAI's form."),
             Tag(name="indexes", description="How an index is made, and its rebuild."),
             Tag(name="tasks", description="Work that was started, and what of it failed for good."),
+            Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
+            Tag(name="usage", description="What was spent, and what is left."),
             Tag(name="health", description="Seen from outside."),
         ],
         use_handler_docstrings=True,

@@ -7,6 +7,7 @@ What an inner layer wants on the response, whatever becomes of the request, it p
 import re
 import time
 from collections.abc import Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
@@ -17,6 +18,8 @@ from api.metrics import Metrics
 from schemas.traces import new_traceparent, valid_traceparent
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")  # printable, no separators: it is written to logs and echoed in a header
+REQUESTS: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})  # and not the life of the server
+HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})  # a request has one of them
 UNMATCHED = "unmatched"  # metric label of requests that no route takes; their paths are anybody's choice
 
 Headers = list[tuple[bytes, bytes]]
@@ -32,7 +35,7 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] not in REQUESTS:
             await self._app(scope, receive, send)
             return
         request_id, traceparent = self._identify(scope["headers"])
@@ -43,11 +46,11 @@ class Envelope:
         began = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
-                self._metrics.answered(
-                    scope["method"], scope.get("path_template") or UNMATCHED, message["status"], time.perf_counter() - began
-                )
+            if message["type"] in HEADS:
+                head = cast("dict[str, Any]", message)
+                head["headers"] = [*head.get("headers", ()), *headers]
+                method, status = str(scope.get("method", "GET")), int(head.get("status", HTTPStatus.SWITCHING_PROTOCOLS))
+                self._metrics.answered(method, scope.get("path_template") or UNMATCHED, status, time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

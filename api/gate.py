@@ -7,12 +7,13 @@ A route says in ``opt`` who may call it; one that says nothing is for people wit
 from typing import Any, cast
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
 from api.envelope import response_headers_of
 from api.identity import Caller
 from api.ports import Ports
-from schemas.errors import Refused
+from api.problems import deny
+from schemas.errors import ClawError, Refused
 
 OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
 PUBLIC: dict[str, Any] = {"access": "public"}  # no credential; limited by address
@@ -35,12 +36,19 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request pass, or raise what refuses it."""
-        if scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
-            await _admit(scope)
+        if scope["type"] == ScopeType.WEBSOCKET:
+            try:
+                await admit(scope)
+            except ClawError as error:  # the framework would only close; a handshake can be answered like any request
+                await deny(scope, send, error)
+                return
+        elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
+            await admit(scope)
         await self.app(scope, receive, send)
 
 
-async def _admit(scope: HTTPScope) -> None:
+async def admit(scope: HTTPScope | WebSocketScope) -> None:
+    """Decide about one request, or about one WebSocket's handshake; raises what refuses it."""
     opt = scope["route_handler"].opt
     access = opt.get("access", "person")
     if access == "open":
@@ -52,11 +60,7 @@ async def _admit(scope: HTTPScope) -> None:
         caller, refusal = await _identified(ports, authorization)
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][ADDRESS] = address
-    decision = await ports.limiting.decide(address, caller, scope["path"])
-    told = response_headers_of(scope)
-    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
-    if not decision.allowed:
-        raise ports.limiting.refusal(decision)
+    await limit(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
     if caller is not None:
@@ -69,6 +73,21 @@ async def _admit(scope: HTTPScope) -> None:
         scope["user"] = caller
 
 
+async def limit(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
+    """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
+    verdict = ports.limiting.verdict(address, caller)
+    if verdict is not None and verdict.access == "deny":
+        ports.metrics.denials.labels(verdict.kind).inc()
+        raise Refused("access_denied")
+    if verdict is not None:
+        return
+    decision = await ports.limiting.decide(address, caller, scope["path"], str(scope.get("path_template", "")))
+    told = response_headers_of(scope)
+    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
+    if not decision.allowed:
+        raise ports.limiting.refusal(decision)
+
+
 async def _identified(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:
     try:
         return await ports.identities.caller(authorization), None
@@ -76,7 +95,7 @@ async def _identified(ports: Ports, authorization: str) -> tuple[Caller | None, 
         return None, refusal
 
 
-def _wanted(scope: HTTPScope) -> tuple[str, list[str]]:
+def _wanted(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str]]:
     """The Authorization header and every X-Forwarded-For, in order."""
     authorization, forwarded = "", []
     for name, value in scope["headers"]:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
 from adapters.tokens import Tokens
@@ -22,13 +23,17 @@ NOT_VALID = "the API key is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may."""
+    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may; ``key_id`` is the
+    API key that was shown instead, or "".
+    """
 
     account_id: str
     tenant: str
     role: AccountRole
     tier: Tier
     scopes: frozenset[Scope] | None = None
+    key_id: str = ""
+    expires_at: datetime | None = None  # of the credential; None when it ends only by being revoked
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -64,11 +69,12 @@ class Identities:
 
     async def _by_token(self, token: str) -> Caller:
         claims = self._tokens.read(token, self._clock.now())
+        expires_at = datetime.fromtimestamp(claims.exp, UTC)
         try:
             account = await self._account(claims.sub)
         except Unavailable:  # the signature still says who this is
-            return Caller(claims.sub, claims.tenant, claims.role, claims.tier)
-        return _as_caller(account, None)
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
+        return _as_caller(account, expires_at)
 
     async def _by_key(self, key: str) -> Caller:
         credential_id, secret = split_key(key)
@@ -79,7 +85,7 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), frozenset(credential.scopes))
+        return _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)
@@ -116,8 +122,8 @@ class Identities:
         return account
 
 
-def _as_caller(account: Account, scopes: frozenset[Scope] | None) -> Caller:
-    return Caller(account.id, account.tenant, account.role, account.tier, scopes)
+def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)
 
 
 def key_text(credential_id: str, secret: str) -> str:

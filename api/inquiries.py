@@ -8,31 +8,49 @@ import msgspec
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.errors import Unavailable
-from schemas.requests import Chunks, CountShelves, Found, ListChunks, Passages, Search, ShelfCounts
+from schemas.requests import Chunks, CountShelves, Embed, Found, ListChunks, Passages, Search, ShelfCounts, Vectors
 
+EMBED_S_MAX = 30.0  # a provider may take 20 s, after a wait for a place
 ROUNDS_MAX = 3  # of one search: what was replaced while the answer was on its way is found again, as what replaced it
 
 
 async def passages(request: ApiRequest, ask: Search) -> Passages:
-    """Found in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
-    for _ in range(ROUNDS_MAX):
-        found = await request.ports.inquiries.ask(
-            ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
-        )
-        assert isinstance(found, Passages)
-        answer = msgspec.structs.replace(found, passages=await _still_visible(request, found.passages))
-        if len(answer.passages) == len(found.passages):
-            break
-    return answer
+    """Found in the caller's tenant, now or lately; see ``Inquiries.ask`` for what it raises."""
+
+    async def found() -> Passages:
+        for _ in range(ROUNDS_MAX):
+            told = await request.ports.inquiries.ask(
+                ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
+            )
+            assert isinstance(told, Passages)
+            answer = msgspec.structs.replace(told, passages=await _still_visible(request, told.passages))
+            if len(answer.passages) == len(told.passages):
+                break
+        return answer
+
+    return await request.ports.cached.search(request.user.tenant, ask, found)
 
 
 async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
     """Of a document in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
-    listed = await request.ports.inquiries.ask(
-        ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
+
+    async def listed() -> Chunks:
+        told = await request.ports.inquiries.ask(
+            ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
+        )
+        assert isinstance(told, Chunks)
+        return told
+
+    return await request.ports.cached.content(request.user.tenant, ask, listed)
+
+
+async def vectors(request: ApiRequest, ask: Embed) -> Vectors:
+    """Of the embedding that indexes are made with; see ``Inquiries.ask`` for what it raises."""
+    made = await request.ports.inquiries.ask(
+        ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent, timeout_s=EMBED_S_MAX
     )
-    assert isinstance(listed, Chunks)
-    return listed
+    assert isinstance(made, Vectors)
+    return made
 
 
 async def points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:

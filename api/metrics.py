@@ -21,6 +21,8 @@ class Metrics:
             registry=self.registry,
         )
         self.streams_open = Gauge("claw_streams_open", "Event streams now open.", registry=self.registry)
+        self.sockets_open = Gauge("claw_sockets_open", "WebSocket connections now open.", registry=self.registry)
+        self.socket_frames = Counter("claw_socket_frames", "Frames of clients that were understood.", ("type",), registry=self.registry)
         self.first_token_seconds = Histogram(
             "claw_reply_first_token_seconds",
             "From a streamed question to the first text of its answer.",
@@ -29,8 +31,18 @@ class Metrics:
         )
         self.replies = Counter("claw_replies", "Replies relayed to their end.", ("outcome",), registry=self.registry)
         self.refusals = Counter("claw_limit_refusals", "Requests refused by a rate limit.", ("rule",), registry=self.registry)
+        self.shadow_refusals = Counter(
+            "claw_limit_shadow_refusals", "Requests that a shadow rule would have refused.", ("rule",), registry=self.registry
+        )
+        self.limits_local = Gauge("claw_limits_local", "1 while limits are decided by this process alone.", registry=self.registry)
+        self.denials = Counter("claw_limit_denials", "Requests of callers on the deny list.", ("kind",), registry=self.registry)
         self.logins = Counter("claw_logins", "Logins.", ("outcome",), registry=self.registry)
+        self.feedback = Counter("claw_feedback", "Ratings given to answers, by model.", ("model", "rating"), registry=self.registry)
         self.fallbacks = Counter("claw_redis_fallbacks", "Decisions made without Redis.", ("what",), registry=self.registry)
+        self._lookups = Counter(
+            "claw_cache_lookups", "Looks into the cache, and what came of them.", ("scenario", "outcome"), registry=self.registry
+        )
+        self._looked: dict[tuple[str, str], Counter] = {}
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -41,6 +53,13 @@ class Metrics:
             found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
         found[0].inc()
         found[1].observe(seconds)
+
+    def cache_looked(self, scenario: str, outcome: str) -> None:
+        """Count one look into the cache, or what it led to."""
+        found = self._looked.get((scenario, outcome))
+        if found is None:
+            found = self._looked[(scenario, outcome)] = self._lookups.labels(scenario, outcome)
+        found.inc()
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -7,6 +7,7 @@ from adapters.blobs import BlobStore
 from adapters.passwords import Passwords
 from adapters.redis import Client
 from adapters.tokens import Tokens
+from api.cached import Cached
 from api.estimates import Estimates
 from api.identity import Identities
 from api.limiting import Limiting
@@ -16,6 +17,9 @@ from api.running import Running
 from api.spectators import Spectators
 from schemas.settings import Settings
 from streams.agent import Clock
+from streams.configs import Configs, ConfigWriter
+from streams.counters import Counter
+from streams.decisions import DecisionTables
 from streams.gaps import Gaps
 from streams.idempotency import Idempotency
 from streams.inquiries import Inquiries
@@ -25,6 +29,8 @@ from streams.rebuilds import Rebuilds
 from streams.records import Records
 from streams.relay import Relay
 from streams.shelves import Shelves
+from streams.storage import Storage
+from streams.trails import Trails
 from streams.turns import Turns
 from streams.views import Views
 from streams.visibility import Visibility
@@ -47,16 +53,23 @@ class Ports:
     visibility: Visibility
     submissions: Gaps
     turns: Turns
+    usage: Counter
+    storage: Storage
+    trails: Trails
     records: Records
     shelves: Shelves
     plans: Plans
     rebuilds: Rebuilds
     idempotency: Idempotency
     limiting: Limiting
+    configs: Configs
+    configuring: ConfigWriter
+    decisions: DecisionTables
     identities: Identities
     passwords: Passwords
     blobs: BlobStore
     tokens: Tokens
     running: Running
+    cached: Cached
     metrics: Metrics
     health: Health

@@ -6,12 +6,13 @@ and a traceback in the log. What a driver said stays in the log as well.
 
 import re
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Scope, Send
 
 from api.envelope import request_id_of
 from schemas.errors import CATALOGUE, ClawError, FieldError, Problem, Refused, Unavailable
@@ -29,29 +30,43 @@ log = structlog.get_logger(__name__)
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application."""
+    problem = told(request.scope, error)
+    return Response(body_of(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
+
+
+def told(scope: Scope, error: Exception) -> Problem:
+    """The problem that the client is told of; what broke here is logged in full."""
     failure = error if isinstance(error, ClawError) else _translated(error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        problem = _reported(request, error, problem)
-    problem = msgspec.structs.replace(problem, request_id=request_id_of(request.scope))
-    return Response(_body(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
+        problem = _reported(scope, error, problem)
+    return msgspec.structs.replace(problem, request_id=request_id_of(scope))
 
 
-def _body(problem: Problem) -> bytes:
+async def deny(scope: Scope, send: Send, error: Exception) -> None:
+    """Answer a WebSocket's handshake with a problem instead."""
+    problem = told(scope, error)
+    headers = {"content-type": PROBLEM_JSON, **_headers(error, problem)}
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send(cast("Any", {"type": "websocket.http.response.start", "status": problem.status, "headers": pairs}))
+    await send(cast("Any", {"type": "websocket.http.response.body", "body": body_of(problem)}))
+
+
+def body_of(problem: Problem) -> bytes:
     """The members of every problem always, the others where they say something."""
     always = {name: getattr(problem, name) for name in ("type", "title", "status", "detail", "code", "request_id")}
     return msgspec.json.encode(always | msgspec.to_builtins(problem))
 
 
-def _reported(request: Request[Any, Any, Any], error: Exception, problem: Problem) -> Problem:
+def _reported(scope: Scope, error: Exception, problem: Problem) -> Problem:
     """Log what happened in full; the answer gets the catalogue's words only. An outage is told once by the part that met it, not by
     every request it costs.
     """
     unexpected = not isinstance(error, Unavailable)
     (log.error if unexpected else log.debug)(
         "request_failed",
-        request_id=request_id_of(request.scope),
-        route=request.scope.get("path_template", ""),
+        request_id=request_id_of(scope),
+        route=scope.get("path_template", ""),
         code=problem.code,
         cause=str(error),
         exc_info=error if unexpected else None,

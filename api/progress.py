@@ -24,7 +24,7 @@ from api.sse import EventStream, encoded
 from schemas.bodies.progress import ProgressSnapshot, ProgressView
 from schemas.documents import Progress, State
 from schemas.errors import Refused, Unavailable
-from streams.relay import HEARTBEAT
+from streams.relay import HEARTBEAT, Frame
 
 HEARTBEAT_S = 10.0
 STREAM_S_MAX = 3_600.0  # then the client comes back, with a credential that is still good
@@ -60,7 +60,7 @@ async def events(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     return EventStream(_watched(request.ports, request.user, base.id))
 
 
-async def _watched(ports: Ports, caller: Caller, base_id: str) -> AsyncGenerator[bytes, None]:
+async def _watched(ports: Ports, caller: Caller, base_id: str) -> AsyncGenerator[Frame, None]:
     ports.running.streams += 1
     ports.metrics.streams_open.set(ports.running.streams)
     try:
@@ -77,7 +77,7 @@ async def _watched(ports: Ports, caller: Caller, base_id: str) -> AsyncGenerator
         ports.metrics.streams_open.set(ports.running.streams)
 
 
-async def _frames(ports: Ports, caller: Caller, base_id: str, spectator: Spectator) -> AsyncGenerator[bytes, None]:
+async def _frames(ports: Ports, caller: Caller, base_id: str, spectator: Spectator) -> AsyncGenerator[Frame, None]:
     began_s = looked_s = ports.clock.monotonic_s()
     next_s = began_s  # no snapshot before
     while not spectator.gone and (now_s := ports.clock.monotonic_s()) - began_s < STREAM_S_MAX:
@@ -87,13 +87,13 @@ async def _frames(ports: Ports, caller: Caller, base_id: str, spectator: Spectat
         if spectator.stale:
             await asyncio.sleep(max(0.0, next_s - now_s))
             next_s = ports.clock.monotonic_s() + SNAPSHOT_PAUSE_S
-            yield await _snapshot(ports, caller.tenant, base_id, spectator) or HEARTBEAT.sse()
+            yield await _snapshot(ports, caller.tenant, base_id, spectator) or HEARTBEAT
             continue
         news = await spectator.news(HEARTBEAT_S)
         for each in news:
             yield await _step(ports, each)
         if not (news or spectator.stale):
-            yield HEARTBEAT.sse()
+            yield HEARTBEAT
 
 
 async def _still_sees(ports: Ports, caller: Caller, base_id: str) -> None:
@@ -104,14 +104,14 @@ async def _still_sees(ports: Ports, caller: Caller, base_id: str) -> None:
         return  # nobody can tell; the next look will
 
 
-async def _snapshot(ports: Ports, tenant: str, base_id: str, spectator: Spectator) -> bytes:
-    """How things stand; b"" while Redis cannot say. From here on ``spectator`` is told every step."""
+async def _snapshot(ports: Ports, tenant: str, base_id: str, spectator: Spectator) -> Frame | None:
+    """How things stand; None while Redis cannot say. From here on ``spectator`` is told every step."""
     await ports.spectators.reached()
     try:
         known, total = await _documents(ports, tenant, base_id)
     except Unavailable as error:
         log.warning("snapshot_not_made", cause=str(error))
-        return b""
+        return None
     complete = total <= len(known)  # of the tables
     ports.spectators.newer(tenant, base_id, known)
     spectator.caught_up()
@@ -141,7 +141,7 @@ async def _documents(ports: Ports, tenant: str, base_id: str) -> tuple[dict[str,
     return known, max(total, len(known) + 1)
 
 
-async def _step(ports: Ports, news: News) -> bytes:
+async def _step(ports: Ports, news: News) -> Frame:
     return encoded("progress", f"{news.partition}.{news.offset}", _encode(await _view(ports, news.progress)))
 
 

@@ -143,6 +143,8 @@ def _field_errors(raw: Any, kind: Any) -> tuple[FieldError, ...]:
 
 
 def _value_errors(name: str, value: Any, kind: Any) -> list[FieldError]:
+    if kind is msgspec.Raw:
+        return []  # read later, by whom it is for
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

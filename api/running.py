@@ -11,6 +11,7 @@ from typing import Any
 from api.recent import Recent
 from schemas.chats import Turn
 from schemas.records import Conversation
+from streams.history import Budget, Thread
 from streams.turns import Location
 
 CONVERSATIONS_MAX = 5_000
@@ -29,10 +30,12 @@ class Running:
     def __init__(self) -> None:
         self.conversations: Recent[tuple[str, str, str], Conversation] = Recent(CONVERSATIONS_MAX)  # tenant, user, conversation
         self.knowledge: Recent[tuple[str, str], tuple[str, ...]] = Recent(CONVERSATIONS_MAX)  # tenant, user
-        self.histories: Recent[Conversing, tuple[Turn, ...]] = Recent(HISTORIES_MAX)
+        self.histories: Recent[Conversing, Thread] = Recent(HISTORIES_MAX)
         self.locations: Recent[tuple[str, str], Location] = Recent(REPLIES_MAX)  # tenant, reply
         self.streams = 0  # event streams open now
         self.uploads: Counter[str] = Counter()  # under way now, by account
+        self.sockets_open = 0  # WebSocket connections open now
+        self.sockets: Counter[str] = Counter()  # those that said who they are, by account
         self._alone: Recent[Conversing, str] = Recent(REPLIES_MAX)  # turns taken here because Redis could not be asked
         self._read: dict[Conversing, str] = {}  # replies that somebody reads here: open, whatever Redis would say
         self._followers: set[asyncio.Task[None]] = set()
@@ -64,11 +67,11 @@ class Running:
         if self._alone.get(conversing, STALE_S) == reply_id:
             self._alone.forget(conversing)
 
-    def said(self, conversing: Conversing, turn: Turn, messages_max: int, bytes_max: int) -> None:
+    def said(self, conversing: Conversing, message_id: str, turn: Turn, budget: Budget) -> None:
         """Something was said in a conversation whose history is known here."""
         known = self.histories.get(conversing, STALE_S)
-        if known is not None and messages_max > 0:
-            self.histories.put(conversing, bounded([*known, turn], messages_max, bytes_max))
+        if known is not None:
+            self.histories.put(conversing, known.said(message_id, turn, budget))
 
     def beside(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside the request, or drop it when too much is running: nothing may depend on it."""
@@ -85,15 +88,3 @@ class Running:
             task.cancel()
         if self._followers:
             await asyncio.wait(self._followers)
-
-
-def bounded(turns: list[Turn], messages_max: int, bytes_max: int) -> tuple[Turn, ...]:
-    """The newest turns that keep both bounds, oldest first."""
-    kept: list[Turn] = []
-    size = 0
-    for turn in reversed(turns[-messages_max:] if messages_max else []):
-        size += len(turn.content.encode())
-        if size > bytes_max:
-            break
-        kept.append(turn)
-    return tuple(reversed(kept))

@@ -1,4 +1,8 @@
-"""Server-sent events straight on ASGI: frames are bytes already, so a stream costs one ``send`` per frame and nothing else."""
+"""Server-sent events straight on ASGI: what frames say is encoded already, so a stream costs one ``send`` per frame and little else.
+
+``send`` waits while the client does not read (64 KiB lie in its connection), and what is not asked for is not made: a reader that is slow
+costs its bytes on the wire and a cursor.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -7,6 +11,8 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
+
+from streams.relay import Frame
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -20,28 +26,31 @@ def wants_events(request: Request[Any, Any, Any]) -> bool:
     return "text/event-stream" in request.headers.get("accept", "")
 
 
-def encoded(event: str, event_id: str, data: bytes) -> bytes:
+def encoded(event: str, event_id: str, data: bytes) -> Frame:
     """One event; ``data`` is JSON and so has no line breaks."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (event_id.encode(), event.encode(), data)
+    return Frame(event_id, event, data)
 
 
 class EventStream(Response[Any]):
-    """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over."""
+    """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over.
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    Frames that are bytes are sent as they are.
+    """
+
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None]) -> None:
         super().__init__(None, media_type="text/event-stream")
-        self._frames = frames
+        self.frames = frames
 
     def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **_: Any) -> ASGIResponse:
         """The application that sends the stream."""
         del app, request
-        return _Sending(self._frames)
+        return _Sending(self.frames)
 
 
 class _Sending(ASGIResponse):
     """The stream as the framework runs it."""
 
-    def __init__(self, frames: AsyncGenerator[bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None]) -> None:
         super().__init__()
         self._frames = frames
 
@@ -49,7 +58,7 @@ class _Sending(ASGIResponse):
         """Send until the frames end or the client goes."""
         del scope
         pump = asyncio.create_task(self._pump(send))
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(disconnected(receive))
         try:
             await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -63,10 +72,12 @@ class _Sending(ASGIResponse):
     async def _pump(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
         async for frame in self._frames:
-            await send({"type": "http.response.body", "body": frame, "more_body": True})
+            body = frame if isinstance(frame, bytes) else frame.sse()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _disconnected(receive: Receive) -> None:
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -4,17 +4,23 @@ import sys
 
 import uvloop
 
-from benchmarks import book, bulk, chat, documents, idle, start, updates
+from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
     "start": start.run,
     "chat": chat.run,
+    "adapters": adapters.run,
+    "conversations": conversations.run,
+    "streams": streams.run,
+    "trace": trace.run,
     "documents": documents.run,
     "updates": updates.run,
     "bulk": bulk.run,
     "book": book.run,
     "idle": idle.run,
+    "limiter": limiter.run,
+    "cache": cache.run,
 }
 
 
@@ -28,7 +34,8 @@ def main() -> int:
         figures = uvloop.run(ALL[name]())
         for figure in figures:
             show(figure)
-        keep(name, figures)
+        if figures:
+            keep(name, figures)
     return 0
 
 

@@ -3,24 +3,28 @@
     python -m benchmarks.stub_provider --port 0 --first-ms 50 --tokens 32 --token-ms 5
 
 prints ``listening http://127.0.0.1:PORT/v1``; BigModel's dialect is under ``/api/paas/v4``. What it says is deterministic. A request may
-ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, or by the model's name
-(``stub?tokens=8&fault=429``); later ones win. ``GET /stats`` counts requests and open ones and shows the last.
+ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: tokens=8&fault=429``, by the model's name
+(``stub?tokens=8&fault=429``), or within its last message (``[[tokens=8]]``); later ones win. ``GET /stats`` counts requests and open ones
+and shows the last.
 
 Faults, instead of an answer: ``400``, ``401``, ``403``, ``429``, ``500``, ``503``, ``html``, ``hang_before`` (silence until the client
-leaves), ``cut_before`` (the connection breaks). On the way: ``hang_middle``, ``cut_middle``, ``broken_frame``, ``error_object``, ``slow``
-(a token each 0.5 s), ``split_utf8`` (frames in two writes, cut inside a character), ``crlf``, ``comments``, ``error_first``. At the end:
-``no_usage``, ``no_done``, ``no_finish`` (nor done), ``hang_end`` (silence instead of usage). ``times=N`` limits a fault to the first N
-requests for that model name.
+leaves), ``cut_before`` (the connection ends), ``reset_before`` (it is reset). On the way: ``hang_middle``, ``cut_middle``,
+``reset_middle``, ``broken_frame``, ``error_object``, ``slow`` (a token each 0.5 s), ``split_utf8`` (frames in two writes, cut inside a
+character), ``crlf``, ``comments``, ``error_first``. At the end: ``no_usage``, ``wrong_usage``, ``no_done``, ``no_finish`` (nor done),
+``hang_end`` (silence instead of usage). ``random`` draws one for a ``share`` of the requests, by ``seed``. ``times=N`` limits a fault to
+the first N requests for that model name. Embeddings know those instead of an answer, and ``first_ms``.
 """
 
 import argparse
 import asyncio
 import base64
 import hashlib
+import re
 import signal
+import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,19 +34,23 @@ import uvloop
 from aiohttp import web
 from msgspec import Struct, field
 
-from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Answer, Behaviour, silence
+from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Answer, Behaviour, refusal, silence
 
 BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
 
 DEFAULT = Behaviour()
+_WISH = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.]{1,200})\]\]")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Stats(Struct, kw_only=True):
-    """Counts since the start. ``open`` is the number of requests being answered now."""
+    """Counts since the start. ``open`` calls are being answered now, ``open_max`` were at once; of ``disconnected`` the client left."""
 
     requests: int = 0
     open: int = 0
+    open_max: int = 0
     disconnected: int = 0
     by_path: dict[str, int] = field(default_factory=dict)
     last_request: Any = None
@@ -60,8 +68,8 @@ class StubProvider:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         for root in ("/v1", "/api/paas/v4"):
-            app.router.add_post(f"{root}/chat/completions", self._chat)
-            app.router.add_post(f"{root}/embeddings", self._embeddings)
+            app.router.add_post(f"{root}/chat/completions", self._counted(self._answer))
+            app.router.add_post(f"{root}/embeddings", self._counted(self._embed))
             app.router.add_get(f"{root}/models", self._models)
         app.router.add_get("/stats", self._show)
         return app
@@ -74,59 +82,81 @@ class StubProvider:
             {"object": "list", "data": [{"id": "stub", "object": "model", "created": CREATED, "owned_by": "stub"}]}
         )
 
-    async def _embeddings(self, request: web.Request) -> web.Response:
-        if refusal := self._refusal(request):
-            return refusal
+    def _counted(self, handle: Handler) -> Handler:
+        async def counted(request: web.Request) -> web.StreamResponse:
+            self.stats.open += 1
+            self.stats.open_max = max(self.stats.open_max, self.stats.open)
+            try:
+                return await handle(request)
+            except (asyncio.CancelledError, ConnectionResetError):
+                self.stats.disconnected += 1
+                raise
+            finally:
+                self.stats.open -= 1
+
+        return counted
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        if refused := self._refusal(request):
+            return refused
         body = msgspec.json.decode(await request.read())
+        if instead := await self._instead(request, self._behaviour(request, body["model"])):
+            return instead
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         vectors = [_vector(str(text), int(body.get("dimensions") or DIMENSIONS)) for text in texts]
         as_text = body.get("encoding_format") == "base64"  # what the official client asks for
         data = [{"object": "embedding", "index": i, "embedding": _packed(v) if as_text else v} for i, v in enumerate(vectors)]
         tokens = sum(len(str(text)) for text in texts)
-        return _json({"object": "list", "model": body["model"], "data": data, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
-
-    async def _chat(self, request: web.Request) -> web.StreamResponse:
-        self.stats.open += 1
-        try:
-            return await self._answer(request)
-        except (asyncio.CancelledError, ConnectionResetError):
-            self.stats.disconnected += 1
-            raise
-        finally:
-            self.stats.open -= 1
+        usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
+        return _json({"object": "list", "model": body["model"], "data": data, "usage": usage})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if refusal := self._refusal(request):
-            return refusal
+        if refused := self._refusal(request):
+            return refused
         body = msgspec.json.decode(await request.read())
         self.stats.last_request = body
-        behaviour = self._behaviour(request, body["model"])
-        fault = behaviour.fault
-        if behaviour.first_ms:
-            await asyncio.sleep(behaviour.first_ms / 1000)
-        if fault == "hang_before":
-            await silence()
-        if instead := _instead(request, behaviour):
+        behaviour = self._behaviour(request, body["model"], str(body["messages"][-1]["content"]))
+        if instead := await self._instead(request, behaviour):
             return instead
-        answer = Answer(body, behaviour, bigmodel=request.path.startswith("/api/paas"))
+        answer = Answer(body, behaviour, bigmodel=_bigmodel(request))
         if not body.get("stream"):
-            return _json(answer.whole())
+            return web.Response(body=answer.body(), content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"})
         await response.prepare(request)
         async for frame in answer.frames():
             if frame is None:
-                return _cut(request, response)
+                return _cut(request, response, reset=behaviour.fault == "reset_middle")
             await response.write(frame)
         return response
 
-    def _behaviour(self, request: web.Request, model: str) -> Behaviour:
-        asked = dict(request.query) | dict(parse_qsl(request.headers.get("X-Stub", ""))) | dict(parse_qsl(model.partition("?")[2]))
+    def _behaviour(self, request: web.Request, model: str, said: str = "") -> Behaviour:
+        wished = wish["wish"] if (wish := _WISH.search(said)) else ""
+        asked = (
+            dict(request.query)
+            | dict(parse_qsl(request.headers.get("X-Stub", "")))
+            | dict(parse_qsl(model.partition("?")[2]) + parse_qsl(wished))
+        )
         behaviour = msgspec.convert(msgspec.structs.asdict(self._default) | asked, Behaviour, strict=False)
         if behaviour.fault:
             self._faults[model] += 1
             if self._faults[model] > behaviour.times:
                 return msgspec.structs.replace(behaviour, fault="")
+        if behaviour.fault == "random":
+            return msgspec.structs.replace(behaviour, fault=behaviour.drawn(self._faults[model]))
         return behaviour
+
+    async def _instead(self, request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
+        """What comes instead of an answer, after the time to the first token."""
+        fault = behaviour.fault
+        if behaviour.first_ms:
+            await asyncio.sleep(behaviour.first_ms / 1000)
+        if fault == "hang_before":
+            await silence()
+        if fault in STATUS_FAULTS:
+            return _failed(request, behaviour)
+        if fault == "html":
+            return web.Response(text="<html>welcome</html>", content_type="text/html")
+        return _cut(request, web.Response(), reset=fault == "reset_before") if fault in ("cut_before", "reset_before") else None
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         authorization = request.headers.get("Authorization", "")
@@ -134,7 +164,7 @@ class StubProvider:
         self.stats.by_path[request.path] = self.stats.by_path.get(request.path, 0) + 1
         self.stats.last_authorization_sha256 = hashlib.sha256(authorization.encode()).hexdigest()
         if self._key and authorization != f"Bearer {self._key}":
-            return _failed(Behaviour(fault="401"), f"Incorrect API key provided: {authorization}.")
+            return _failed(request, Behaviour(fault="401"), f"Incorrect API key provided: {authorization}.")
         return None
 
 
@@ -142,23 +172,22 @@ def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers)
 
 
-def _failed(behaviour: Behaviour, message: str = "") -> web.Response:
-    kind, code = STATUS_FAULTS[behaviour.fault]
-    error = {"message": message or f"stub fault {behaviour.fault}", "type": kind, "code": behaviour.code or code, "param": None}
-    return _json({"error": error}, int(behaviour.fault), {"Retry-After": behaviour.retry_after} if behaviour.retry_after else None)
+def _bigmodel(request: web.Request) -> bool:
+    return request.path.startswith("/api/paas")
 
 
-def _instead(request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
-    if behaviour.fault in STATUS_FAULTS:
-        return _failed(behaviour)
-    if behaviour.fault == "html":
-        return web.Response(text="<html>welcome</html>", content_type="text/html")
-    return _cut(request, web.Response()) if behaviour.fault == "cut_before" else None
+def _failed(request: web.Request, behaviour: Behaviour, message: str = "") -> web.Response:
+    headers = {"Retry-After": behaviour.retry_after} if behaviour.retry_after else None
+    return _json(refusal(behaviour, message, bigmodel=_bigmodel(request)), int(behaviour.fault), headers)
 
 
-def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    if request.transport is not None:
-        request.transport.abort()
+def _cut(request: web.Request, response: web.StreamResponse, *, reset: bool) -> web.StreamResponse:
+    """End the connection here: closed, or reset, which also throws away what the client has not read yet."""
+    transport = request.transport
+    if transport is not None:
+        if reset and (raw := transport.get_extra_info("socket")) is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
     return response
 
 

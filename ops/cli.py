@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
+    _usage_commands(commands)
+    _replay_command(commands)
     reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
@@ -85,9 +87,8 @@ def _redrive_command(commands: Any) -> None:
 
 
 def _rebuild_commands(commands: Any) -> None:
-    rebuild = commands.add_parser(
-        "rebuild", help="Rebuild an index beside the one in use.", description="Rebuild an index beside the one in use."
-    )
+    about = "Make again from the log what was made of it: an index, beside the one in use, or tables."
+    rebuild = commands.add_parser("rebuild", help=about, description=about)
     kinds = rebuild.add_subparsers(title="commands", metavar="COMMAND", required=True)
     index = _add(kinds, "index", _rebuild_index, "Build a knowledge base's index anew from the log while the old one serves, then switch.")
     back = _add(kinds, "back", _rebuild_back, "Show the kept index again.")
@@ -108,6 +109,29 @@ def _rebuild_commands(commands: Any) -> None:
     index.add_argument("--keep", action="store_true", help="keep the old index, to go `back` until it is dropped")
     index.add_argument("--force", action="store_true", help="switch although documents are missing")
     index.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="follow it so long (default: 3600); the workers go on")
+
+    tables = _add(kinds, "tables", _rebuild_tables, "Make record tables and counters anew from their topics while the stack serves.")
+    some = tables.add_mutually_exclusive_group(required=True)
+    some.add_argument("--all", action="store_true", help="every table")
+    some.add_argument("--table", action="append", metavar="NAME", default=[], help="this one; may be given several times")
+
+
+def _usage_commands(commands: Any) -> None:
+    usage = commands.add_parser("usage", help="What was spent.", description="What was spent.")
+    about = "Count usage again from its topic and compare with the counters; exit 1 when a sum differs."
+    reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
+    reconcile.add_argument("--since", default="", help="only what began within this span, such as 90m, 2h, 7d")
+    reconcile.add_argument("--repair", action="store_true", help="on a difference make the counters anew from the topic")
+
+
+def _replay_command(commands: Any) -> None:
+    replay = _add(commands, "replay", _replay, "Ask another model what a recorded answer was made from; print both. Nothing is written.")
+    replay.add_argument("reply", metavar="REPLY", help="id of the reply")
+    replay.add_argument("--tenant", default="", help="whose it is, when the id alone is not enough to find it")
+    replay.add_argument("--model", default="", help="name of the model; by default the provider's, or the one of the settings")
+    replay.add_argument("--provider", choices=("local", "openai", "zhipu"), default="", help="default: the one of the settings")
+    replay.add_argument("--base-url", default="", help="root of its API; default: the settings' for the same provider, else the preset's")
+    replay.add_argument("--json", action="store_true", help="print JSON instead of two columns")
 
 
 def _add(commands: Any, name: str, run: Command, description: str, aliases: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -273,6 +297,28 @@ def _rebuild_status(settings: Settings, chosen: argparse.Namespace) -> Any:
 
     _quiet_driver()
     return rebuild.status(settings, chosen.tenant, chosen.kb)
+
+
+def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import tables
+
+    _quiet_driver()
+    return tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
+
+
+def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import usage
+
+    _quiet_driver()
+    return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
+
+
+def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:
+    from ops import replay
+
+    _quiet_driver()
+    other = replay.other_model(settings.model, name=chosen.model, provider=chosen.provider, base_url=chosen.base_url)
+    return replay.run(settings, chosen.reply, other, tenant=chosen.tenant, as_json=chosen.json)
 
 
 def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.embedders.query import QueryEncoder
 from adapters.fetch import Fetcher
+from adapters.gates import Gates
 from adapters.index.choose import vector_index
 from adapters.index.port import VectorIndex
 from adapters.models.choose import answer_model, writer
@@ -22,10 +23,11 @@ from adapters.models.condensing import Condenser
 from adapters.redis import Client
 from adapters.rerankers.choose import reranker
 from adapters.sources import Sources, file_of
-from agents import meter, project
+from agents import meter, project, tally
 from agents.admit import Admit
+from agents.digest import Digester
 from agents.embed import Embed
-from agents.generate import Generate
+from agents.generate import Generate, kept_answers
 from agents.index import Index
 from agents.lookup import Lookup
 from agents.parse import Parse
@@ -39,19 +41,27 @@ from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 from streams import topics
 from streams.agent import Agent, Lane, Outgoing, Publisher
+from streams.cache import Cache
+from streams.cache.vectors import Vectors
 from streams.clock import SystemClock
 from streams.counters import CounterFeed
+from streams.decisions import DecisionFeeds, DecisionTables, changes_in
 from streams.engines import Engines
 from streams.express import Express
 from streams.gaps import GapReader
+from streams.history import Budget
 from streams.inbox import Sizes
 from streams.mirror import Mirror
 from streams.open_documents import OpenDocuments
 from streams.reconcile import Reconciler
+from streams.records import Records
+from streams.reservations import reservations
 from streams.searching import Searching
 from streams.shelves import Shelves
+from streams.storage import Storage
 from streams.turns import CancelWatch, Turns
-from streams.views import Views, usage_counter
+from streams.usage import usage_counter
+from streams.views import Views
 from streams.visibility import Sight, Visibility
 
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
@@ -59,7 +69,8 @@ UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its ba
 EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
 KNOWLEDGE_POLL_MAX = 32  # people's questions come between the machines' documents
-TABLES_PACE_S = 0.01  # nobody waits for a projection: writers write through, and a delete waits for its own answer
+TABLES_PACE_S = 0.01  # somebody may look at a document's state; a delete waits for its own answer
+CHAT_TABLES_PACE_S = 0.04  # nobody waits for these: a message was written through, and what was spent or refused is only counted
 EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 
 
@@ -106,9 +117,12 @@ def knowledge(parts: Parts) -> Lane:
     def make_index(encoder: QueryEncoder) -> VectorIndex:
         return vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    engines, blobs, sources = Engines(retrieval, make_index), *_sources(settings)
-    searching = Searching(engines.of, Sight(visibility, mirror, from_mirror.inc), shelves, retrieval.candidates)
-    writing, reranking = writer(settings), reranker(retrieval)
+    gates = _gates(parts)
+    engines, blobs, sources = Engines(retrieval, make_index, gates), *_sources(settings)
+    cache = _cache(parts)
+    sight, vectors = Sight(visibility, mirror, from_mirror.inc), Vectors(cache.of("embeddings", bytes))
+    searching = Searching(engines.of, sight, shelves, retrieval.candidates, vectors)
+    writing, reranking = writer(settings, gates), reranker(retrieval)
     condenser = Condenser(writing, retrieval.condense_timeout_s)
     providers = tuple(port for port in (writing, reranking) if port is not None)
     agents = (
@@ -116,21 +130,29 @@ def knowledge(parts: Parts) -> Lane:
         Lookup(searching, QUESTIONS_IN_FLIGHT_MAX).agent(),
         Index(engines, shelves, visibility, _express(parts), sources, UPSERTS_IN_FLIGHT_MAX).agent(),
     )
-    return _lane("knowledge", agents, opened=(blobs, engines, *providers), started=(mirror, shelves), poll_max=KNOWLEDGE_POLL_MAX)
+    return _lane("knowledge", agents, opened=(blobs, engines, *providers), started=(mirror, shelves, cache), poll_max=KNOWLEDGE_POLL_MAX)
 
 
 def chat(parts: Parts) -> Lane:
     """Waits for the model; hundreds in flight."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
-    model, watch = answer_model(settings), CancelWatch(parts.redis, prefix)
-    generate = Generate(model, settings.model, Views(redis, prefix), Turns(redis, prefix), watch, _visibility(parts))
-    return _lane("chat", (generate.agent(),), opened=(model,), started=(watch,))
+    gates, watch = _gates(parts), CancelWatch(parts.redis, prefix)
+    model = answer_model(settings, gates)
+    views, writes, budget = Views(redis, prefix), writer(settings, gates), Budget.of(settings.limits)
+    turns, titles, cache, visibility = Turns(redis, prefix), writes is not None, _cache(parts), _visibility(parts)
+    kept = kept_answers(settings, cache, visibility, model.name)
+    generate = Generate(
+        model, settings.model, views, turns, watch, visibility, budget=budget, titles=titles, kept=kept, waits=lambda: gates.people_waiting
+    )
+    digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
+    opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)
+    return _lane("chat", (generate.agent(), digest.agent()), opened=opened, started=(watch, cache))
 
 
 def documents(parts: Parts) -> Lane:
     """Waits for CPU, in child processes, for an embedding provider where one is configured, and for web pages."""
     settings, visibility, express = parts.settings, _visibility(parts), _express(parts)
-    worker = TextWorker(settings.retrieval, settings.documents)
+    worker = TextWorker(settings.retrieval, settings.documents, gates=_gates(parts))
     fetcher = Fetcher(settings.documents)
     blobs, sources = _sources(settings, fetcher)
     parse = Parse(worker, sources, visibility, express, settings.retrieval)
@@ -164,9 +186,19 @@ def tables(parts: Parts) -> Lane:
     )
     route = Route(_visibility(parts), _express(parts), shelves, settings.retrieval, file_of)
     underway = OpenDocuments(redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(settings.kafka))
-    agents = (incoming.agent(inboxes), route.agent(), project.agent(views, underway), meter.agent(feed))
-    started = (feed, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
-    return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S)
+    decided = DecisionTables(redis, prefix, topics.LIMITS_DECIDED.partitions(settings.kafka))
+    gaps = GapReader(settings.kafka, topics.LIMITS_DECIDED)
+    decisions = DecisionFeeds(*(CounterFeed(table, gaps, changes_in) for table in (decided.minutes, decided.hours)))
+    agents = (
+        incoming.agent(inboxes),
+        route.agent(),
+        project.agent(views, underway, Storage(redis, prefix)),
+        meter.agent(feed, reservations(redis, settings)),
+        tally.agent(decisions),
+    )
+    started = (feed, decisions, shelves, rebuilder(settings, redis, shelves), _reconciler(parts, underway, route))
+    unhurried = (topics.MESSAGES_CHANGED, topics.USAGE_RECORDED, topics.LIMITS_DECIDED)
+    return _lane("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S, unhurried=unhurried)
 
 
 BUILT_BY: dict[str, Callable[[Parts], Lane]] = {"knowledge": knowledge, "chat": chat, "documents": documents, "tables": tables}
@@ -180,6 +212,20 @@ def _reconciler(parts: Parts, underway: OpenDocuments, route: Route) -> Reconcil
 
     worker = secrets.token_hex(8)
     return Reconciler(parts.settings, underway, _visibility(parts), parts.redis, parts.publisher, clock, requeue, worker=worker)
+
+
+def _cache(parts: Parts) -> Cache:
+    looks = Counter("claw_cache_lookups_total", "Looks into the cache, and what came of them.", ("scenario", "outcome"))
+
+    def observe(scenario: str, outcome: str) -> None:
+        looks.labels(scenario, outcome).inc()
+
+    return Cache(parts.redis, parts.settings.redis.key_prefix, parts.settings.cache, SystemClock(), observe)
+
+
+def _gates(parts: Parts) -> Gates:
+    """One per lane: with Redis down its share of a model's permits is one share, whoever in the process calls the model."""
+    return Gates(parts.settings, parts.redis)
 
 
 def _visibility(parts: Parts) -> Visibility:
@@ -203,6 +249,7 @@ def _lane(
     started: tuple[Started, ...] = (),
     pace_s: float = 0.0,
     poll_max: int = 500,
+    unhurried: tuple[topics.Topic, ...] = (),
 ) -> Lane:
     """A lane whose ports open in order and close in reverse, also when one of them fails to open."""
     stack = AsyncExitStack()
@@ -214,4 +261,4 @@ def _lane(
             await begin()
             stack.push_async_callback(end)
 
-    return Lane(name, agents, open_all, stack.aclose, pace_s, poll_max)
+    return Lane(name, agents, open_all, stack.aclose, pace_s, poll_max, unhurried, CHAT_TABLES_PACE_S)

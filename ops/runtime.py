@@ -11,7 +11,7 @@ GC_YOUNG_MAX, GC_MIDDLE_MAX, GC_OLD_MAX = 20_000, 20, 50
 
 
 def prepare() -> None:
-    """Before the event loop: uvloop everywhere, also in the thread in which Faust reads."""
+    """Before the event loop: uvloop everywhere, also in threads that have a loop of their own."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 

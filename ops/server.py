@@ -7,7 +7,7 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ops import logs, runtime
+from ops import logs, runtime, websockets
 from ops.stack.ports import is_free
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
@@ -88,14 +88,14 @@ def configuration(app: Any, settings: Settings) -> uvicorn.Config:
         port=settings.node.port,
         loop="uvloop",
         http=BoundedHttp,
-        ws="none",
+        **websockets.options(settings.socket),
         lifespan="on",
         access_log=False,  # metrics and the problem log say what matters, without a line per request
         log_config=None,
         proxy_headers=False,  # X-Forwarded-For is walked by the application, through trusted proxies only
         server_header=False,
         backlog=BACKLOG_MAX,
-        limit_concurrency=settings.limits.streams_max + CONNECTIONS_MARGIN,
+        limit_concurrency=settings.limits.streams_max + settings.socket.sockets_max + CONNECTIONS_MARGIN,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, int(settings.node.shutdown_grace_s)),
     )

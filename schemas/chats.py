@@ -8,11 +8,12 @@ from msgspec import Struct, field
 from schemas.documents import Locator
 from schemas.errors import Problem
 from schemas.events import Event
+from schemas.records import ConversationType
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "condense", "summary", "title"]
+Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
 
 
 class LogPlace(Struct, frozen=True):
@@ -66,7 +67,9 @@ class Question(Struct, frozen=True, kw_only=True):
     door: Door = "conversation"
     sampling: Sampling = Sampling()
     api_key_id: str = ""  # the credential that asked, when it was an API key
+    reserved: bool = False  # a place and tokens of the asker's limits are held for the answer, until its usage is recorded
     cache: bool = True  # whether an answer kept for the same question in the same context will do
+    tone: ConversationType = "chat"
 
 
 class PassagePart(Struct, frozen=True, kw_only=True):
@@ -214,7 +217,7 @@ class Message(Struct, frozen=True, kw_only=True):
     """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key.
 
     Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
-    ``ancestors`` of a question are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
+    ``ancestors`` are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
     of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` say where
     the events lie that the answer was made from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
     """
@@ -247,7 +250,10 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid."""
+    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid.
+
+    Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
+    """
 
     user_id: str
     conversation_id: str
@@ -261,6 +267,7 @@ class Consumption(Struct, frozen=True, kw_only=True):
     purpose: Purpose = "answer"
     cached: bool = False
     api_key_id: str = ""
+    reserved: bool = False  # what was held for the answer is settled with this
 
 
 class Feedback(Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
     reply_id: str = ""  # conversation_busy: the reply to wait for
     retry_after_s: int = 0
-    rule: str = ""  # rate_limited: the rule that refused
+    rule: str = ""  # rate_limited, quota_exceeded: the rule that refused
     remedy: str = ""  # what to do about it
     title_zh: str = ""
     remedy_zh: str = ""
@@ -51,8 +51,15 @@ CATALOGUE: dict[str, Code] = {
     "invalid_request": Code(HTTPStatus.BAD_REQUEST, "The request cannot be read", "Send well-formed UTF-8 JSON."),
     "validation_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "A field is not acceptable", "Correct the fields listed in errors."),
     "body_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "Send less, or split it."),
+    "unsupported_parameter": Code(
+        HTTPStatus.BAD_REQUEST, "This parameter is not offered here", "Leave it out, or see docs/openai.md for what is."
+    ),
     "unsupported_media_type": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted", "Use one of the listed types."),
+    "credential_in_url": Code(
+        HTTPStatus.BAD_REQUEST, "A credential stands in the URL", "Send it in the first frame or as a subprotocol; renew this one."
+    ),
     "not_found": Code(HTTPStatus.NOT_FOUND, "There is no such thing here", "Check the id and the account it belongs to."),
+    "model_not_found": Code(HTTPStatus.NOT_FOUND, "There is no such model here", "Use one of GET /v1/models."),
     "method_not_allowed": Code(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not offered here", "See /schema."),
     "idempotency_conflict": Code(
         HTTPStatus.CONFLICT, "This Idempotency-Key was used with another body", "Use a new key for a new request."
@@ -62,8 +69,12 @@ CATALOGUE: dict[str, Code] = {
     "unauthenticated": Code(HTTPStatus.UNAUTHORIZED, "No valid credential", "Log in, or send an API key as a bearer token."),
     "login_failed": Code(HTTPStatus.UNAUTHORIZED, "E-mail or password is wrong", "Check both."),
     "forbidden": Code(HTTPStatus.FORBIDDEN, "This credential may not do that", "Use one with the scope or role."),
+    "access_denied": Code(HTTPStatus.FORBIDDEN, "You are on the deny list", "Ask the operator to take you off it."),
     "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail is registered", "Log in instead."),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
+    "quota_exceeded": Code(
+        HTTPStatus.TOO_MANY_REQUESTS, "The quota is used up", "Wait for Retry-After seconds, or have the operator raise the quota of rule."
+    ),
     # conversations
     "conversation_busy": Code(HTTPStatus.CONFLICT, "A reply is still open in this conversation", "Wait for reply_id to end, or cancel it."),
     "reply_finished": Code(HTTPStatus.CONFLICT, "This reply has ended", "Nothing is left to cancel."),

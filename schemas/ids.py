@@ -3,6 +3,7 @@
 import hashlib
 from uuid import UUID
 
+INSTALLATION = "-"  # the tenant of events that concern all of them; no account can have it
 CLAW = UUID("5f1b1c1e-6f0a-5d3b-9a57-0c1a5a4c0de0")  # namespace of every derived id; never changes
 
 

@@ -45,12 +45,13 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
-    """``revision`` is the ETag: it grows by one with every change."""
+    """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": nobody yet, or a release that did not say."""
 
     id: str
     tenant: str
     user_id: str
     title: str = ""
+    titled_by: Literal["", "rule", "model", "person"] = ""
     type: ConversationType = "chat"
     system_prompt: str = ""
     knowledge_base_ids: tuple[str, ...] = ()

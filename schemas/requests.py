@@ -10,6 +10,8 @@ from schemas.documents import Locator, Shelf
 from schemas.errors import Problem
 from schemas.events import Event
 
+EMBED_TEXTS_MAX = 16  # of one request: with the 8,192 dimensions the settings allow, their vectors stay below a record's 1 MiB
+
 
 class Search(Struct, frozen=True, kw_only=True, tag="search", tag_field="kind"):
     """Passages for ``query`` in these knowledge bases, the best ``limit``.
@@ -50,7 +52,15 @@ class ClearShelf(Struct, frozen=True, kw_only=True, tag="clear_shelf", tag_field
     shelf: Shelf
 
 
-Ask = Search | ListChunks | CountShelves | ClearShelf
+class Embed(Struct, frozen=True, kw_only=True, tag="embed", tag_field="kind"):
+    """Vectors of ``texts``, by the embedding of the settings, at the charge of ``user_id``."""
+
+    texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=EMBED_TEXTS_MAX)]
+    user_id: str
+    api_key_id: str = ""
+
+
+Ask = Search | ListChunks | CountShelves | ClearShelf | Embed
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -105,7 +115,16 @@ class ShelfCounts(Struct, frozen=True, kw_only=True, tag="shelf_counts", tag_fie
     removed: int = 0
 
 
-Result = Passages | Chunks | ShelfCounts
+class Vectors(Struct, frozen=True, kw_only=True, tag="vectors", tag_field="kind"):
+    """To ``Embed``: float32, little-endian, ``dimensions`` for each text in the order asked. ``tokens`` of all texts, as an estimate."""
+
+    model: str
+    dimensions: int
+    values: bytes
+    tokens: int
+
+
+Result = Passages | Chunks | ShelfCounts | Vectors
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -11,11 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.cache_settings import Cache
 from schemas.document_settings import Documents
 from schemas.errors import ConfigurationError
+from schemas.model_settings import SecondModel, ThirdModel
+from schemas.quota_settings import Quotas
 from schemas.sections import Secret, Section
+from schemas.socket_settings import Sockets
 
 LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+PROMPT_BESIDES_TOKENS = 5_600  # of a prompt, for all but the passages
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -136,7 +141,19 @@ class Limits(Section, frozen=True, kw_only=True):
     message_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longest question.")] = 8_000
     history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
     history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
+    history_tokens_max: Annotated[
+        int, Meta(ge=0, le=131_072, description="Their tokens together, estimated, a summary of what came before included.")
+    ] = 4_000
+    summary_tokens_max: Annotated[
+        int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
+    ] = 400
+    chat_wait_s_max: Annotated[
+        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+    ] = 30.0
     streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
+    query_wait_s: Annotated[
+        float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
+    ] = 25.0
     trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
         ""
     )
@@ -146,8 +163,17 @@ class Limits(Section, frozen=True, kw_only=True):
     user_pro_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier pro.")] = 500
     user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier enterprise.")] = 2_000
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
-    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, per user.")] = 120
-    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, per user.")] = 30
+    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
+    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
+    tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
+    tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
+    tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
+    tokens_pro_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 20_000_000
+    tokens_enterprise_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier enterprise; 0 = no limit.")] = (
+        2_000_000
+    )
+    tokens_enterprise_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 200_000_000
+    replies_open_max: Annotated[int, Meta(ge=0, le=10_000, description="Answers under way at once per user; 0 = no limit.")] = 32
     burst_factor: Annotated[float, Meta(ge=1, le=100, description="Bucket capacity as a multiple of the per-minute rate.")] = 2.0
     replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with Redis down each takes limit / replicas.")] = 1
 
@@ -171,6 +197,16 @@ class Model(Section, frozen=True, kw_only=True):
     total_timeout_s: Annotated[float, Meta(gt=0, le=3600, description="Longest answer in time.")] = 180.0
     concurrency: Annotated[int, Meta(ge=1, le=10_000, description="Answers in flight per chat worker.")] = 512
     delta_window_ms: Annotated[int, Meta(ge=0, le=1000, description="Deltas after the first are gathered this long.")] = 80
+    permits: Annotated[int, Meta(ge=0, le=100_000, description="Calls in flight to it from all processes together; 0 = no bound.")] = 0
+    permit_wait_s: Annotated[float, Meta(gt=0, le=300, description="Longest wait for a permit; then the next model, or a retry.")] = 10.0
+    workers: Annotated[
+        int, Meta(ge=1, le=1000, description="Processes that call models: with Redis down each may have permits / workers calls in flight.")
+    ] = 1
+    breaker_failures: Annotated[int, Meta(ge=1, le=1000, description="Failures in a row after which a model is left alone.")] = 5
+    breaker_pause_s: Annotated[float, Meta(gt=0, le=3600, description="How long; then one call tries whether it is back.")] = 10.0
+    price_prompt: Annotated[float, Meta(ge=0, le=1e6, description="Price of a million prompt tokens.")] = 0.0
+    price_completion: Annotated[float, Meta(ge=0, le=1e6, description="Price of a million completion tokens.")] = 0.0
+    price_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Currency of all prices, ISO 4217.")] = "USD"
 
 
 class Retrieval(Section, frozen=True, kw_only=True):
@@ -186,6 +222,15 @@ class Retrieval(Section, frozen=True, kw_only=True):
     embedding_api_key: Annotated[Secret, Meta(description="Key of the embeddings provider.")] = Secret()
     embedding_name: Annotated[str, Meta(description="Embedding model; empty takes the preset's.")] = ""
     embedding_dimensions: Annotated[int, Meta(ge=0, le=8192, description="Vector size; 0 takes the preset's.")] = 0
+    embedding_permits: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Embedding calls in flight from all processes together; 0 = the permits of the first answering model when both"
+            " have the same base URL, else no bound.",
+        ),
+    ] = 0
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048, description="Target size of a chunk.")] = 320
     chunk_tokens_max: Annotated[int, Meta(ge=64, le=4096, description="Hard bound of a chunk.")] = 480
     chunks_per_document_max: Annotated[int, Meta(ge=1, le=100_000, description="More fails the document with `document_too_large`.")] = (
@@ -237,10 +282,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     index: Index = Index()
     auth: Auth = Auth()
     limits: Limits = Limits()
+    socket: Sockets = Sockets()
+    quotas: Quotas = Quotas()
     model: Model = Model()
+    model_second: SecondModel = SecondModel()
+    model_third: ThirdModel = ThirdModel()
     retrieval: Retrieval = Retrieval()
     documents: Documents = Documents()
+    cache: Cache = Cache()
     lanes: Lanes = Lanes()
+
+    @property
+    def prompt_tokens_max(self) -> int:
+        """The budget of a prompt, in estimated tokens: the passages', and what rules, history and question may take."""
+        return self.retrieval.context_tokens + PROMPT_BESIDES_TOKENS
 
     @property
     def sealing(self) -> Secret:

@@ -44,6 +44,10 @@ class Publisher(Protocol):
         """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
         ...
 
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
+        ...
+
     def partition_for(self, topic: Topic, key: str) -> int:
         """The partition of a key, for records that must lie where another key's do."""
         ...
@@ -59,6 +63,11 @@ class Clock(Protocol):
 
 def _nothing() -> None:
     """Nobody watches."""
+
+
+def nobody() -> int:
+    """Nothing waits."""
+    return 0
 
 
 @dataclass(slots=True)
@@ -101,6 +110,8 @@ class Agent:
     the outcome, so its events are read before others, and an outage of Redis or the index that outlasts the retries is told; other agents
     wait it out.
 
+    ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting.
+
     ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
     events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
     """
@@ -115,6 +126,7 @@ class Agent:
     in_order: bool = False
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
+    waits: Callable[[], int] = nobody
     step_many: StepMany | None = None
     together_max: int = 64
 
@@ -124,6 +136,7 @@ class Lane:
     """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
 
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.
+    A poll that brought nothing but ``unhurried`` topics' records, for which nobody waits, is followed by a pause of ``unhurried_pace_s``.
     ``poll_max``: events taken at once; fewer where somebody waits for one of them while machines send many.
     """
 
@@ -133,3 +146,5 @@ class Lane:
     close: Callable[[], Awaitable[None]]
     pace_s: float = 0.0
     poll_max: int = 500
+    unhurried: tuple[Topic, ...] = ()
+    unhurried_pace_s: float = 0.0

@@ -7,6 +7,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.embedders.query import QueryEncoder
+from adapters.gates import Gates
 from adapters.index.port import VectorIndex
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Retrieval
@@ -20,10 +21,10 @@ MakeIndex = Callable[[QueryEncoder], VectorIndex]
 
 
 class Engines:
-    """``make`` gives the index for an encoder, not yet open."""
+    """``make`` gives the index for an encoder, not yet open; an embedding provider is called through ``gates``."""
 
-    def __init__(self, settings: Retrieval, make: MakeIndex) -> None:
-        self._settings, self._make = settings, make
+    def __init__(self, settings: Retrieval, make: MakeIndex, gates: Gates | None = None) -> None:
+        self._settings, self._make, self._gates = settings, make, gates
         self._engines: dict[str, Engine] = {}
         self._opening = asyncio.Lock()
 
@@ -64,7 +65,7 @@ class Engines:
 
     async def _opened(self, name: str) -> Engine:
         own = name == self._settings.embedding
-        encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""))
+        encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._gates)
         index = self._make(encoder)
         await index.open()
         try:

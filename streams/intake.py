@@ -11,7 +11,7 @@ from schemas.errors import ClawError
 from schemas.settings import Settings
 from streams.agent import Agent, Delivery, Place
 from streams.deaths import Deaths, Partition
-from streams.runner import Carried, KeyedRunner, Outcome, Turn, Work
+from streams.runner import Carried, KeyedRunner, Load, Outcome, Turn, Work
 from streams.together import Together
 from streams.wrapper import Wrapper
 
@@ -72,6 +72,10 @@ class Intake:
         """The oldest unacknowledged event's place in the partition."""
         runner = self._runners.get(partition)
         return None if runner is None else runner.head
+
+    def loads(self) -> dict[Partition, Load]:
+        """What is in hand of each partition that is ours."""
+        return {partition: runner.load for partition, runner in self._runners.items()}
 
     def releasing(self, partitions: Iterable[Partition]) -> None:
         """Acknowledge nothing of these any more; what runs goes on."""

@@ -117,6 +117,8 @@ class LaneWorker:
             connection=connection(settings.kafka),
             listener=self,
             pace_s=self._lane.pace_s,
+            unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._lane.unhurried),
+            unhurried_pace_s=self._lane.unhurried_pace_s,
             poll_max=self._lane.poll_max,
             urgent=frozenset(
                 settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
@@ -267,7 +269,8 @@ class LaneWorker:
             positions[partition] = Position(end if standing is None else standing, begun, end)
             self._metrics.lag.labels(*partition).set(positions[partition].lag)
         self._watchdog.observe(positions, self._clock.monotonic_s())
-        self._paces.observe(self._metrics.work(), positions, self._clock.monotonic_s())
+        loads = {intake.agent.name: intake.loads() for intake in self._intakes}
+        self._paces.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())
 
     def _oldest_s(self) -> float:
@@ -291,6 +294,8 @@ class LaneWorker:
             metrics_port=self.metrics_port,
             lags=self._paces.lags,
             rates=self._paces.rates,
+            waiting=self._paces.waiting,
+            speeds=self._paces.speeds,
         )
 
     def _readiness(self) -> Answer:

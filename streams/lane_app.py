@@ -25,19 +25,28 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
 
 
 class LaneApp(faust.App):  # type: ignore[misc]
-    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` is the lane's; records of
-    ``urgent`` topics are handed out before others.
+    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` and ``unhurried_pace_s`` are
+    the lane's (``unhurried``: names of topics); records of ``urgent`` topics are handed out before others.
     """
 
     BootStrategy = Boot
 
     def __init__(
-        self, *args: Any, connection: Mapping[str, Any], listener: Listener, pace_s: float, urgent: frozenset[str], **options: Any
+        self,
+        *args: Any,
+        connection: Mapping[str, Any],
+        listener: Listener,
+        pace_s: float,
+        unhurried: frozenset[str],
+        unhurried_pace_s: float,
+        urgent: frozenset[str],
+        **options: Any,
     ) -> None:
         self.connection = connection
         self.urgent = urgent
         self.listener = listener
-        self.pace_s = pace_s
+        self.pace_s, self.unhurried, self.unhurried_pace_s = pace_s, unhurried, unhurried_pace_s
+        self.together = False  # whether the agents take lists of messages: see transport.Consumer
         super().__init__(*args, **options)
 
     def _create_directories(self) -> None:
@@ -51,6 +60,8 @@ def lane_app(
     connection: Mapping[str, Any],
     listener: Listener,
     pace_s: float = 0.0,
+    unhurried: frozenset[str] = frozenset(),
+    unhurried_pace_s: float = 0.0,
     poll_max: int = 500,
     urgent: frozenset[str] = frozenset(),
 ) -> LaneApp:
@@ -62,6 +73,8 @@ def lane_app(
         connection=connection,
         listener=listener,
         pace_s=pace_s,
+        unhurried=unhurried,
+        unhurried_pace_s=unhurried_pace_s,
         urgent=urgent,
         broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers count; Faust wants to see one
         broker_client_id=group,
@@ -91,9 +104,13 @@ def read(app: LaneApp, name: str, topics: tuple[str, ...], offer: Callable[[Mess
     """Add a Faust agent that hands every record of ``topics`` to ``offer``, which must not block; acknowledging is the runner's."""
 
     async def consume(stream: Any) -> None:
-        events: AsyncIterator[Any] = stream.noack().events()
-        async for event in events:
-            offer(event.message)
+        batches: AsyncIterator[list[Message]] = stream.noack()
+        books = app.consumer.unacked
+        async for messages in batches:
+            for message in messages:
+                books.add(message)
+                offer(message)
 
+    app.together = True
     raw = app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
     app.agent(raw, name=name)(consume)

@@ -4,7 +4,7 @@ For whoever has to judge what others are doing: redriving and the reconciler. A 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -24,6 +24,8 @@ CONNECT_S = 5.0
 REQUEST_MS = 5_000  # one administrative call
 COORDINATOR_TRIES, COORDINATOR_PAUSE_S = 20, 0.25
 POLL_MS = 500
+BATCH_MAX = 500  # records of one batch
+WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
 SILENCE_S_MAX = 5.0  # the log holds more and none of it comes
 LANE_GROUP = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
 
@@ -68,6 +70,23 @@ class LogReader:
         found = await self.span(place, begin, end, at_most=1)
         return found[0] if found else None
 
+    async def batches(self, place: TopicPartition, begin: int, end: int) -> AsyncGenerator[list[Record], None]:
+        """Records from ``begin`` up to, not including, ``end`` (which must have been written), as they come, at most 500 at once."""
+        if begin >= end:
+            return  # aiokafka cannot stop a consumer whose assignment changed twice without a pause
+        self._consumer.assign([place])
+        self._consumer.seek(place, begin)
+        silent_s = 0.0
+        while (at := await self._consumer.position(place)) < end:
+            some = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=BATCH_MAX)).get(place, [])
+            if found := [record for record in some if record.offset < end]:
+                yield found
+            if some and some[-1].offset >= end - 1:
+                return
+            silent_s = 0.0 if some or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
+            if silent_s >= SILENCE_S_MAX:
+                raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
+
     async def span(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[Record]:
         """Records from ``begin`` up to, not including, ``end`` (which must have been written), at most so many; 0: all."""
         self._consumer.assign([place])
@@ -92,7 +111,13 @@ async def opened(kafka: Kafka, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_
 
     Raises Unavailable("kafka_unavailable"), also for what goes wrong inside the block.
     """
-    consumer = AIOKafkaConsumer(**connection(kafka), group_id=None, enable_auto_commit=False, max_partition_fetch_bytes=fetch_bytes)
+    consumer = AIOKafkaConsumer(
+        **connection(kafka),
+        group_id=None,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_wait_ms=WAIT_MS,
+    )
     try:
         await start(consumer, CONNECT_S)
         yield LogReader(kafka, consumer)

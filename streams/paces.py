@@ -3,13 +3,16 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import exp
+from typing import NamedTuple
 
 from streams.agent import Agent
 from streams.deaths import Partition
+from streams.runner import Load
 from streams.watchdog import Position
 
 EVENTS_MIN, FIRST_S = 5, 1.0  # so few events in more than so long are a start, not a pace
 MEMORY_S = 30.0  # of work: what came before counts for a third
+EVENT_SHARE_MIN = 0.01  # less than this much of an event is nothing to divide by
 
 
 class Pace:
@@ -18,7 +21,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._events = self._busy_s = 0.0
+        self._events = self._busy_s = self._step_s = 0.0
         self._seen = 0.0  # events ever
         self._before: tuple[float, float, int, float] | None = None
 
@@ -35,6 +38,7 @@ class Pace:
             kept = exp(-busy_s / MEMORY_S)
             self._events = self._events * kept + events - before[0]
             self._busy_s = self._busy_s * kept + busy_s
+            self._step_s = self._step_s * kept + step_s - before[1]
 
     @property
     def rate(self) -> float | None:
@@ -43,24 +47,59 @@ class Pace:
             return None
         return self._events / self._busy_s
 
+    @property
+    def mean_s(self) -> float | None:
+        """How long one event took lately, in seconds; None when nobody knows."""
+        return self._step_s / self._events if self._events > EVENT_SHARE_MIN and self._step_s > 0 else None
+
+
+class Queue(NamedTuple):
+    """Of one agent: events in work or about to be, and events that must wait until one of those ends."""
+
+    working: int
+    waiting: int
+
+    @classmethod
+    def of(cls, partitions: Sequence[tuple[int, Load]]) -> "Queue":
+        """From each partition's lag and what is in hand of it; permits belong to partitions."""
+        working = waiting = 0
+        for lag, load in partitions:
+            unread = max(0, lag - load.running - load.unbegun - load.finished)
+            pending = load.unbegun + unread
+            working += load.running + min(pending, load.free)
+            waiting += max(0, pending - load.free)
+        return cls(working, waiting)
+
 
 class Paces:
-    """Of every agent of a lane; and what waits in the topics they read, by their names without the prefix."""
+    """Of every agent of a lane; what lies in the topics they read, by their names without the prefix; and how much of it must wait."""
 
     def __init__(self, agents: Sequence[Agent], prefix: str) -> None:
         self._prefix = prefix
         self._reads = {agent.name: [prefix + topic.name for topic in agent.reads] for agent in agents}
+        self._waits = {agent.name: agent.waits for agent in agents}
         self._paces = {agent.name: Pace() for agent in agents}
         self._lags: Counter[str] = Counter()
+        self._queues: dict[str, Queue] = {}
 
-    def observe(self, work: Mapping[str, tuple[float, float]], positions: Mapping[Partition, Position], now_s: float) -> None:
-        """``work`` is events handled and seconds spent in steps so far, by agent."""
+    def observe(
+        self,
+        work: Mapping[str, tuple[float, float]],
+        positions: Mapping[Partition, Position],
+        loads: Mapping[str, Mapping[Partition, Load]],
+        now_s: float,
+    ) -> None:
+        """``work`` is events handled and seconds spent in steps so far, ``loads`` what is in hand now, both by agent."""
         self._lags = Counter()
         for (topic, _), position in positions.items():
             self._lags[topic] += position.lag
         for name, topics in self._reads.items():
             events, step_s = work.get(name, (0.0, 0.0))
             self._paces[name].observe(events, step_s, sum(self._lags[topic] for topic in topics), now_s)
+        self._queues = {
+            name: Queue.of([(positions[partition].lag, load) for partition, load in held.items() if partition in positions])
+            for name, held in loads.items()
+        }
 
     @property
     def lags(self) -> dict[str, int]:
@@ -71,3 +110,20 @@ class Paces:
     def rates(self) -> dict[str, float]:
         """Events per second of work, of the agents that ever had any."""
         return {name: round(pace.rate, 3) for name, pace in self._paces.items() if pace.rate is not None}
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """Events that cannot begin, or in their step go on, before another ends, by agent."""
+        return {name: queue.waiting + self._waits[name]() for name, queue in self._queues.items()}
+
+    @property
+    def speeds(self) -> dict[str, float]:
+        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now. Steps that
+        wait for a permit are in both the number and the mean, so the quotient stays what comes out (Little's law).
+        """
+        speeds = {}
+        for name, queue in self._queues.items():
+            mean_s = self._paces[name].mean_s
+            if mean_s is not None and queue.working:
+                speeds[name] = round(queue.working / mean_s, 3)
+        return speeds

@@ -1,9 +1,10 @@
-"""How many partitions topics have, asked of the broker."""
+"""How many partitions topics have, asked of the broker, and which of them a key lies in."""
 
 from collections.abc import Collection
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from adapters.kafka import connection
 from schemas.errors import Unavailable
@@ -23,3 +24,8 @@ async def partitions_of(kafka: Kafka, names: Collection[str]) -> dict[str, int]:
     finally:
         await admin.close()
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"] and topic["partitions"]}
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where the records of a key lie on a topic with so many partitions, as every Kafka client has it."""
+    return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions

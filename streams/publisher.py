@@ -103,6 +103,10 @@ class KafkaPublisher:
             bytes_max=outgoing.topic.message_bytes_max,
         )
 
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        """Send a tombstone for ``key``; the returned awaitable is done when the log has it."""
+        return await self._send(self.physical(topic), key.encode(), None, [], partition=partition, bytes_max=topic.message_bytes_max)
+
     async def publish_raw(
         self,
         topic: str,

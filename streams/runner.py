@@ -58,6 +58,16 @@ Ack = Callable[[R], None]
 Key = bytes | int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a runner has in hand: events in work, events that have not begun, and permits that nobody holds."""
+
+    running: int
+    unbegun: int
+    finished: int  # not acknowledged, because one before them is not finished
+    free: int
+
+
 @dataclass(slots=True, eq=False)
 class _Entry(Generic[R]):
     record: R
@@ -107,6 +117,7 @@ class KeyedRunner(Generic[R]):
         self._hold, self._held = hold, False
         self._broken = broken
         self._permits = carried.permits if carried is not None else asyncio.Semaphore(in_flight_max)
+        self._in_flight_max = in_flight_max
         self._carried = carried.work if carried is not None else {}
         self._waiting: deque[_Entry[R]] = deque()  # offered, not admitted: bounded by what one poll brings after hold(True)
         self._order: deque[_Entry[R]] = deque()  # admitted, in offset order
@@ -129,6 +140,14 @@ class KeyedRunner(Generic[R]):
     def head(self) -> Turn | None:
         """The oldest unacknowledged event's."""
         return self._order[0].turn if self._order else None
+
+    @property
+    def load(self) -> Load:
+        """How much is in hand now."""
+        finished = sum(entry.done for entry in self._order)
+        running = sum(entry.turn.begun_s is not None and not entry.done for entry in self._order)
+        unbegun = len(self._order) - finished - running + len(self._waiting)
+        return Load(running, unbegun, finished, max(0, self._in_flight_max - running))
 
     @property
     def open(self) -> bool:

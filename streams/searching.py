@@ -7,6 +7,7 @@ under way, and points that nobody may see yet, or any more, have taken the place
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from adapters.embedders.query import Encoded, QueryEncoder
@@ -15,6 +16,7 @@ from adapters.index.port import Hit, Query, VectorIndex
 from adapters.sparse import Background
 from schemas import ids
 from schemas.indexes import IndexPlan
+from streams.cache.vectors import Vectors
 from streams.visibility import Standings
 
 DEEPER = 4  # times the candidates when hits had to be dropped
@@ -54,6 +56,7 @@ class Searching:
     sight: Standings
     plans: Plans
     candidates: int
+    vectors: Vectors | None = None  # those of questions that were embedded before
 
     async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()) -> Searched:
         """The best ``limit`` passages for ``text``, coloured by what was said before."""
@@ -79,7 +82,8 @@ class Searching:
 
     async def _in_engine(self, asked: "_Asked", names: list[str], embedding: str) -> tuple[Encoded, list[Hit]]:
         engine = await self.engine_of(embedding)
-        encoded = await engine.encoder.encode(asked.text, asked.background)
+        embed = None if self.vectors is None else partial(self.vectors.of, asked.tenant)
+        encoded = await engine.encoder.encode(asked.text, asked.background, embed)
         return encoded, await self._visible(engine.index, _query(asked, names, encoded, self.candidates))
 
     async def _visible(self, index: VectorIndex, query: Query) -> list[Hit]:

@@ -6,14 +6,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, documents, indexes, records, requests
+from schemas import chats, configs, digests, documents, indexes, limits, records, requests
 from schemas.events import Event
 from schemas.settings import Kafka
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 MIB = 1_048_576
-TENANT_NAME = re.compile(r"[a-z0-9-]{1,64}")
+TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 Count = Literal["keyed", "replies"]
 
@@ -131,9 +131,12 @@ MESSAGES_CHANGED = Topic(
     "claw.messages.changed.v1",
     "message id, in the partition of its conversation",
     chats.MessageChanged,
-    ("generate", "api"),
-    "The record of every message with citations, versions, usage, timings.",
+    ("generate", "api", "digest", "project"),
+    "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
     None,
+)
+DIGESTS_ASKED = Topic(
+    "claw.digests.asked.v1", "conversation id", digests.DigestAsked, ("generate",), "Branches to summarise, conversations to name.", DAY_MS
 )
 REQUESTS_ASKED = Topic(
     "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api", "rebuild"), "Questions to the index, with a deadline.", DAY_MS
@@ -148,13 +151,21 @@ REQUESTS_ANSWERED = Topic(
     count="replies",
 )
 CONVERSATIONS_CHANGED = Topic(
-    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api",), "Conversations.", None
+    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api", "digest"), "Conversations.", None
 )
 KNOWLEDGE_CHANGED = Topic(
     "claw.knowledge.changed.v1", "knowledge base id", records.KnowledgeBaseChanged, ("api",), "Knowledge bases.", None
 )
 INDEXES_CHANGED = Topic(
     "claw.indexes.changed.v1", "tenant/kb", indexes.IndexPlanChanged, ("api", "rebuild"), "Which build of an index readers see.", None
+)
+CONFIGS_CHANGED = Topic(
+    "claw.configs.changed.v1",
+    "configuration key",
+    configs.ConfigChanged,
+    ("api",),
+    "Configuration that changes while everything runs: rate rules, allow and deny lists.",
+    None,
 )
 ACCOUNTS_CHANGED = Topic("claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None)
 CREDENTIALS_CHANGED = Topic(
@@ -167,7 +178,20 @@ CREDENTIALS_CHANGED = Topic(
     private=True,
 )
 USAGE_RECORDED = Topic(
-    "claw.usage.recorded.v1", "user id", chats.UsageRecorded, ("generate",), "Tokens spent, once per reply.", 90 * DAY_MS
+    "claw.usage.recorded.v1",
+    "user id",
+    chats.UsageRecorded,
+    ("generate", "digest", "lookup"),
+    "Tokens spent, once per reply and purpose.",
+    90 * DAY_MS,
+)
+LIMITS_DECIDED = Topic(
+    "claw.limits.decided.v1",
+    "deciding process",
+    limits.LimitsDecided,
+    ("api",),
+    "What rate limits decided, counted by process and second.",
+    90 * DAY_MS,
 )
 FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)
 DEAD_LETTERS = Topic(
@@ -191,14 +215,17 @@ TOPICS: tuple[Topic, ...] = (
     CHATS_GROUNDED,
     CHATS_ANSWERED,
     MESSAGES_CHANGED,
+    DIGESTS_ASKED,
     REQUESTS_ASKED,
     REQUESTS_ANSWERED,
     CONVERSATIONS_CHANGED,
     KNOWLEDGE_CHANGED,
     INDEXES_CHANGED,
+    CONFIGS_CHANGED,
     ACCOUNTS_CHANGED,
     CREDENTIALS_CHANGED,
     USAGE_RECORDED,
+    LIMITS_DECIDED,
     FEEDBACK_GIVEN,
     DEAD_LETTERS,
 )

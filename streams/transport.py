@@ -6,25 +6,24 @@ read again; a rebalance and a shutdown wait for nobody's work; an outage of the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
-import aiokafka
 import structlog
-from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import KafkaError
+from faust import Event
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, Message
-from mode.threads import WorkerThread
 
+from streams.consuming import ConsumerHere
 from streams.unacked import Unacked
 
 REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker gone it would wait for ever
-THREAD_JOIN_S_MAX = 1.0  # for the consumer's thread to end once it was told to; the process ends without it
 HELD_POLL_S = 0.05  # how soon a partition that was let go again is polled while others have nothing to say
-FETCH_WAIT_MS_MAX = 500  # the broker answers an empty fetch after this; data is answered at once
+EARLY_S = 0.01  # between polls while a rebalance ends
+POLL_S = 1.0  # an empty poll ends after this, and the loop looks whether it is to stop
 
 log = structlog.get_logger(__name__)
 
@@ -50,93 +49,6 @@ class Listener(Protocol):
         ...
 
 
-class DaemonThread(WorkerThread):  # type: ignore[misc]
-    """Stock: the main loop is blocked until the consumer has closed, for ever when its broker is gone, and the process does not end."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.daemon = True
-
-    def stop(self) -> None:
-        self.is_stopped.wait(THREAD_JOIN_S_MAX)
-
-
-class ConsumerThread(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
-    """The thread that owns the aiokafka consumer."""
-
-    Worker = DaemonThread
-
-    def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
-        """Stock: plain credentials objects, 1.5 s fetch waits. Ours: the connection every client of this product shares."""
-        conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
-            **self.app.connection,
-            client_id=conf.broker_client_id,
-            group_id=conf.id,
-            partition_assignment_strategy=[RoundRobinPartitionAssignor],
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=conf.broker_max_poll_records,
-            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=FETCH_WAIT_MS_MAX,
-            request_timeout_ms=int(conf.broker_request_timeout * 1000),
-            session_timeout_ms=int(conf.broker_session_timeout * 1000),
-            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
-            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
-            metadata_max_age_ms=conf.consumer_metadata_max_age_ms,
-        )
-
-    async def on_thread_stop(self) -> None:
-        """Stock: aiokafka lets the cancellation of its own fetches out when the broker is away, and the thread dies of it half-closed."""
-        with suppress(asyncio.CancelledError):
-            await super().on_thread_stop()
-
-    async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Back to what is committed. Stock: a partition without a commit keeps its position, and what was fetched of it is lost."""
-        return await self.call_thread(self._seek_to_committed)  # type: ignore[no-any-return]
-
-    async def _seek_to_committed(self) -> Mapping[TP, int | None]:
-        consumer = self._ensure_consumer()
-        partitions = list(consumer.assignment())
-        committed = await asyncio.gather(*(consumer.committed(tp) for tp in partitions))
-        for tp, offset in zip(partitions, committed, strict=True):
-            if offset is None:
-                await consumer.seek_to_beginning(tp)
-            else:
-                consumer.seek(tp, offset)
-        return {TP(tp.topic, tp.partition): offset for tp, offset in zip(partitions, committed, strict=True)}
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Stock: any refusal but one crashes the worker. A refused commit only means that somebody will read again."""
-        consumer = self._ensure_consumer()
-        assignment = consumer.assignment()
-        wanted = {tp: offset for tp, offset in offsets.items() if tp in assignment}
-        try:
-            await consumer.commit({aiokafka.TopicPartition(*tp): offset for tp, offset in wanted.items()})
-        except (CommitFailedError, IllegalStateError, KafkaError) as error:
-            log.warning("commit_refused", error=repr(error), partitions=len(wanted))
-            return False
-        return True
-
-    async def _fetch_records(self, consumer: aiokafka.AIOKafkaConsumer, *args: Any, **kwargs: Any) -> Any:
-        """Stock: what was fetched first is handed out first, to its end: a question waits behind a megabyte of every other partition."""
-        urgent = getattr(self.app, "urgent", ())
-        fetched = consumer._fetcher._records  # noqa: SLF001
-        for tp in [tp for tp in fetched if tp.topic in urgent]:
-            fetched.move_to_end(tp, last=False)
-        return await super()._fetch_records(consumer, *args, **kwargs)
-
-    def fetched_to(self, tp: TP) -> int | None:
-        """The offset that is read next; None while that is not known."""
-        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
-        state = subscription.assignment.state_value(aiokafka.TopicPartition(*tp)) if subscription and subscription.assignment else None
-        return int(state.position) if state is not None and state.has_valid_position else None
-
-    def verify_event_path(self, now: float, tp: TP) -> None:
-        """Stock: log lines about a livelock, often false, that lead to nothing. The lane's watchdog ends a stuck worker."""
-
-
 class Consumer(stock.Consumer):  # type: ignore[misc]
     """Reads, keeps the books of what is read and acknowledged, commits."""
 
@@ -147,10 +59,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
-        self._read_s = float("-inf")  # when the last poll found something
+        self.next_fetch_s = float("-inf")  # not before, in the loop's time: the lane's pace
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> ConsumerHere:
+        return ConsumerHere(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def listener(self) -> Listener | None:
@@ -166,6 +78,52 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             if not holders:
                 del self._held[tp]
                 self._let_go.set()
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Stock: a task, a lock, a queue and an event of Faust's per record. Where the app takes them together, all that a poll brings of a
+        partition is one event whose value is the list of its messages.
+        """
+        if not getattr(self.app, "together", False):
+            await super()._drain_messages(fetcher)
+            return
+        try:
+            while not (self._stopped.is_set() or fetcher._stopped.is_set()):  # noqa: SLF001
+                records, _ = await self._wait_next_records(POLL_S)
+                if not records:
+                    await asyncio.sleep(0)
+                elif self.flow_active and self.app.flow_control.is_active() and not self.app.rebalancing:
+                    await self._hand_out(records)
+                elif not self._stopped.is_set():
+                    await self._read_again()
+        except self.consumer_stopped_errors:
+            if not self.transport.app.should_stop:
+                raise
+
+    async def _hand_out(self, records: Mapping[TP, Sequence[Any]]) -> None:
+        """To the agents that read it. They enter it into the books: what Faust drops on the way must not stand there, and nothing behind it
+        can be acknowledged before it has come to them.
+        """
+        for tp, some in records.items():
+            messages = [self._to_message(tp, record) for record in some]
+            channels = self.app.topics._tp_index.get(tp, ())  # noqa: SLF001
+            for message in messages:
+                message.incref(len(channels))
+            self._read_offset[tp] = messages[-1].offset
+            envelope = self._to_message(tp, some[0])
+            envelope.tracked = True  # a stream enters what is not tracked, and acknowledges an event that it skips:
+            envelope.incref(len(channels) + 1)  # this one must never reach the books
+            for channel in channels:
+                await channel.put(Event(self.app, None, messages, None, envelope))
+
+    async def _read_again(self) -> None:
+        """What was fetched too early: the position has passed it. Faust lets the flow go before it has sought the committed offsets, and
+        empties its queues afterwards.
+        """
+        await asyncio.sleep(EARLY_S)
+        try:
+            await self.perform_seek()
+        except KafkaError as error:
+            log.warning("seek_refused", error=repr(error))  # the assignment that follows seeks as well
 
     async def _delivering(self, message: Message) -> None:
         """Stock: a message is in the books only when its stream comes to it; until then an offset behind it may be committed."""
@@ -197,16 +155,15 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 async with asyncio.timeout(1.0):
                     await self._let_go.wait()
             return {}, wanted
-        await self._pause()
         records = await self._getmany(wanted, HELD_POLL_S if self._held else timeout)
-        self._read_s = asyncio.get_running_loop().time() if records else float("-inf")
+        self.next_fetch_s = asyncio.get_running_loop().time() + self._pace_s(records) if records else float("-inf")
         return records, wanted
 
-    async def _pause(self) -> None:
-        """Under load: gather what comes within the lane's pace, so that many events share a wake-up."""
-        pace_s: float = getattr(self.app, "pace_s", 0.0)
-        if pace_s and (due_in_s := self._read_s + pace_s - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(due_in_s)
+    def _pace_s(self, records: Mapping[TP, Any]) -> float:
+        """How long to gather after this poll, so that many events share a fetch; nothing under an app that is no lane's."""
+        unhurried: frozenset[str] = getattr(self.app, "unhurried", frozenset())
+        pace: str = "unhurried_pace_s" if all(tp.topic in unhurried for tp in records) else "pace_s"
+        return float(getattr(self.app, pace, 0.0))
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Stock: a hole in a compacted log is booked as acknowledged, with the first message behind it. Holes need no books here."""

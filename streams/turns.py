@@ -76,9 +76,9 @@ class Turns:
         """Somebody asked for this reply to stop."""
         return bool(await self._redis.execute_command("EXISTS", cancel_key(self._prefix, tenant, reply_id)))
 
-    async def remember(self, tenant: str, reply_id: str, location: Location) -> None:
-        """Keep for 30 days where a reply is told."""
-        await self._redis.execute_command("SET", self._location(tenant, reply_id), msgspec.json.encode(location), "EX", LOCATION_S)
+    async def remember(self, tenant: str, reply_id: str, location: Location, life_s: int = LOCATION_S) -> None:
+        """Keep for 30 days, or ``life_s``, where a reply is told."""
+        await self._redis.execute_command("SET", self._location(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
 
     async def locate(self, tenant: str, reply_id: str) -> Location | None:
         """Where a reply is told; None when this tenant has no such reply, or not any more."""

@@ -6,12 +6,13 @@ same record with the very same order, and whoever comes second changes nothing.
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
+import msgspec
 from msgspec import Struct
 
 from adapters.redis import Client
-from schemas.chats import Message, MessageChanged, UsageRecorded
+from schemas.chats import Feedback, FeedbackGiven, Message, MessageChanged
 from schemas.documents import RANK, DocumentProgressed, Progress
 from schemas.events import Event
 from schemas.records import (
@@ -25,12 +26,12 @@ from schemas.records import (
     KnowledgeBaseChanged,
 )
 from streams.agent import Place
-from streams.counters import Change, Counter, tumbling
 from streams.tables import Put, RecordTable, order_of
 from streams.visibility import NEVER
 
-DAY_S = 86_400
-USAGE_KEPT_S = 90 * DAY_S  # as long as the topic: a rebuild gives the same
+BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat
+FEEDBACK_S = 90 * 86_400  # retention of its topic: a rebuild gives the same
+ROOT = "-"  # the group of the questions that begin a conversation
 
 
 class Owner(Struct, frozen=True):
@@ -50,13 +51,15 @@ class Views:
     emails                  ``email_scope(address)`` same
     credentials             credential id            credential id
     account_credentials     ``account id/kind``      credential id     created
-    conversations           ``tenant/user``          conversation id   updated
+    conversations           ``tenant/user``          conversation id   last activity
     messages                ``tenant/conversation``  message id        created
+    feedback                ``tenant/conversation``  reply id          offset
     knowledge_bases         tenant                   knowledge base id created
     documents               ``tenant/kb``            document id       version
     ======================= ======================== ================= ==========================
 
-    Deleted and revoked records are missing. Everything raises Unavailable("redis_unavailable").
+    Messages are grouped by their parent. Deleted and revoked records are missing; feedback is kept as long as its topic keeps it.
+    Everything raises Unavailable("redis_unavailable").
     """
 
     def __init__(self, redis: Client, prefix: str) -> None:
@@ -64,8 +67,10 @@ class Views:
         self.emails = RecordTable(redis, prefix, "emails", Owner)
         self.credentials = RecordTable(redis, prefix, "credentials", Credential)
         self.account_credentials = RecordTable(redis, prefix, "account_credentials", Credential)
-        self.conversations = RecordTable(redis, prefix, "conversations", Conversation)
+        self.conversations = RecordTable(redis, prefix, "conversations", Conversation, lifted=_active)
         self.messages = RecordTable(redis, prefix, "messages", Message)
+        self._brief_messages = RecordTable(redis, prefix, self.messages.name, Message, retention_s=BRIEF_MESSAGE_S)
+        self.feedback = RecordTable(redis, prefix, "feedback", Feedback, FEEDBACK_S)
         self.knowledge_bases = RecordTable(redis, prefix, "knowledge_bases", KnowledgeBase)
         self.documents = RecordTable(redis, prefix, "documents", Progress)
 
@@ -73,11 +78,14 @@ class Views:
         """Bring the tables up to this event, which lies at ``place``; events no table knows are ignored."""
         match event:
             case MessageChanged():
-                await self.messages.put_many([message_put(event, place)])
+                await self._messages([(event, place)])
             case DocumentProgressed() if is_of_a_version(event):
                 await self.documents.put_many([progress_put(event)])
             case ConversationChanged(data=conversation):
                 await self._conversation(conversation, place)
+            case FeedbackGiven(data=feedback):
+                scope, order = f"{event.tenant}/{feedback.conversation_id}", order_of(place.offset)
+                await self.feedback.put(scope, feedback.reply_id, feedback, order=order, rank=place.offset)
             case KnowledgeBaseChanged(data=base):
                 value, order, rank = None if base.deleted else base, order_of(place.offset), _rank(base.created_at)
                 await self.knowledge_bases.put(base.tenant, base.id, value, order=order, rank=rank)
@@ -91,17 +99,28 @@ class Views:
             case _:
                 return
 
-    async def apply_many(self, events: Sequence[tuple[Event, Place]]) -> None:
-        """The same for several, those of which there are many in few round trips."""
+    async def keep_briefly(self, tenant: str, message: Message, place: Place) -> None:
+        """Keep an answer that has no conversation record for a day; ``place`` is its question's. The log does not have it as a record."""
+        put = Put(
+            f"{tenant}/{message.conversation_id}",
+            message.id,
+            message,
+            order_of(message.attempt, place.offset),
+            _rank(message.created_at),
+        )
+        await self._brief_messages.put_many([put])
+
+    async def apply_many(self, events: Sequence[tuple[Event, Place]]) -> list[MessageChanged]:
+        """The same for several, those of which there are many in few round trips; the messages of conversations that are deleted."""
         progressed = [progress_put(event) for event, _ in events if isinstance(event, DocumentProgressed) and is_of_a_version(event)]
         if progressed:
             await self.documents.put_many(progressed)
         changed = [(event, place) for event, place in events if isinstance(event, MessageChanged)]
-        if changed:
-            await self.messages.put_many([message_put(event, place) for event, place in changed])
+        late = await self._messages(changed) if changed else []
         for event, place in events:
             if not isinstance(event, DocumentProgressed | MessageChanged):
                 await self.apply(event, place)
+        return late
 
     async def account_of(self, email: str) -> Account | None:
         """The account that has this e-mail address now."""
@@ -115,6 +134,14 @@ class Views:
         page = await self.account_credentials.list(f"{account_id}/password", limit=1)
         return page.items[0] if page.items else None
 
+    async def _messages(self, changed: Sequence[tuple[MessageChanged, Place]]) -> list[MessageChanged]:
+        """A question moves its conversation to the top of its owner's list, as it would with an event of its own."""
+        late = {put.id for put in await self.messages.put_many([message_put(event, place) for event, place in changed])}
+        asked = [(event.tenant, event.data) for event, _ in changed if event.data.role == "user" and event.data.id not in late]
+        if asked:
+            await self.conversations.lift([(f"{t}/{m.user_id}", m.conversation_id, _rank(m.created_at)) for t, m in asked])
+        return [event for event, _ in changed if event.data.id in late]
+
     async def _conversation(self, conversation: Conversation, place: Place) -> None:
         await self.conversations.put(
             f"{conversation.tenant}/{conversation.user_id}",
@@ -125,6 +152,7 @@ class Views:
         )
         if conversation.deleted:
             await self.messages.close(f"{conversation.tenant}/{conversation.id}")
+            await self.feedback.close(f"{conversation.tenant}/{conversation.id}")
 
     async def _credential(self, credential: Credential, place: Place) -> None:
         value, order, rank = None if credential.revoked else credential, order_of(place.offset), _rank(credential.created_at)
@@ -136,7 +164,8 @@ def message_put(event: MessageChanged, place: Place) -> Put[Message]:
     """A message as its table keeps it."""
     message = event.data
     order = order_of(message.attempt, place.offset)
-    return Put(f"{event.tenant}/{message.conversation_id}", message.id, message, order, _rank(message.created_at))
+    scope, group = f"{event.tenant}/{message.conversation_id}", message.parent_id or ROOT
+    return Put(scope, message.id, message, order, _rank(message.created_at), group)
 
 
 def is_of_a_version(event: DocumentProgressed) -> bool:
@@ -161,19 +190,11 @@ def email_scope(address: str) -> str:
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()
 
 
-def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
-    """Replies and tokens per ``tenant/user`` and day (UTC): fields ``replies``, ``prompt_tokens``, ``completion_tokens``.
-
-    ``partitions``: of ``claw.usage.recorded.v1``.
-    """
-    return Counter(redis, prefix, "usage", partitions=partitions, window=tumbling(DAY_S), retention_s=USAGE_KEPT_S)
-
-
-def usage_changes(event: UsageRecorded) -> Sequence[Change]:
-    """What one reply adds to its user's count."""
-    spent = event.data
-    fields = {"replies": 1, "prompt_tokens": spent.prompt_tokens, "completion_tokens": spent.completion_tokens}
-    return (Change(f"{event.tenant}/{spent.user_id}", fields, event.time),)
+def _active(conversation: Conversation, rank: float) -> Conversation:
+    """Updated when it was last changed or asked in."""
+    seconds, micros = divmod(int(rank), 1_000_000)
+    at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    return msgspec.structs.replace(conversation, updated_at=at) if at > conversation.updated_at else conversation
 
 
 def _rank(at: datetime) -> float:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from adapters.redis import Client, Script
 from schemas.errors import Unavailable
+from streams.cache.invalidation import Invalidation
 
 NEVER = -1  # versions are offsets and start at 0
 KEYS_PER_TRIP = 500  # records read in one pipeline
@@ -165,11 +166,16 @@ class Standings(Protocol):
 
 
 class Visibility:
-    """The records in Redis. ``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable")."""
+    """The records in Redis. ``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable").
+
+    Whatever changes what readers see also takes back what is cached of the knowledge base, afterwards: who computes in between computes
+    from what is seen now, and who dies in between does it again.
+    """
 
     def __init__(self, redis: Client, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
+        self._cached = Invalidation(redis, prefix)
 
     async def submitted(self, key: str, version: int, blob: str = "") -> Before:
         """There is a new version on its way, with its file if it has one. A repeat is told the same."""
@@ -187,7 +193,9 @@ class Visibility:
 
     async def withdrawn(self, key: str, version: int) -> tuple[str, ...]:
         """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
-        return _lines(await _WITHDRAWN(self._redis, (self._record(key),), (version,)))
+        litter = _lines(await _WITHDRAWN(self._redis, (self._record(key),), (version,)))
+        await self._cached.knowledge((_knowledge_base(key),))
+        return litter
 
     async def tidied(self, key: str, litter: Sequence[str]) -> None:
         """These files are gone."""
@@ -208,6 +216,7 @@ class Visibility:
             for key, version, said in versions
         ]
         rows = await _INDEXED.many(self._redis, calls)
+        await self._cached.knowledge(_knowledge_base(key) for key, _, _ in versions)
         return [_standing(row).shows(version) for (_, version, _), row in zip(versions, rows, strict=True)]
 
     async def before_work(self, key: str, generation: int, *, earlier: bool) -> tuple[Standing, frozenset[str]]:
@@ -259,7 +268,7 @@ class Visibility:
         return found
 
     def _record(self, key: str) -> str:
-        return f"{self._prefix}:visibility:{{{key}}}"
+        return visibility_key(self._prefix, key)
 
 
 class Sight:
@@ -289,6 +298,16 @@ class Sight:
             return found
         self._on_mirror = False
         return found
+
+
+def visibility_key(prefix: str, key: str) -> str:
+    """The Redis key of a document's record."""
+    return f"{prefix}:visibility:{{{key}}}"
+
+
+def _knowledge_base(key: str) -> tuple[str, str]:
+    tenant, base, _ = key.split("/", 2)
+    return tenant, base
 
 
 def _standing(row: Sequence[bytes | None]) -> Standing:

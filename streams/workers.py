@@ -15,7 +15,8 @@ WORKERS_MAX = 1_000  # names kept; the longest silent go first
 class WorkerState(Struct, frozen=True, kw_only=True):
     """How a worker is. ``partitions`` of its lane altogether, ``assigned`` of them here; ages in seconds.
 
-    ``lags`` by topic (without prefix) of what is read here; ``rates`` by agent, events per second of work.
+    ``lags`` by topic (without prefix) of what is read here; ``rates`` by agent, events per second of work. ``waiting`` by agent, events
+    that cannot begin before another ends; ``speeds`` by agent, events per second that those in work now come to.
     """
 
     lane: str
@@ -31,6 +32,8 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     metrics_port: int
     lags: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
 
 
 async def report(redis: Client, prefix: str, state: WorkerState) -> None:

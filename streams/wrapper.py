@@ -96,6 +96,8 @@ class Wrapper:
 
     async def many(self, deliveries: Sequence[tuple[Delivery, Turn]]) -> list[Outcome]:
         """The outcome of each. What is out of the ordinary, and everything when the common step fails, is handled one by one."""
+        if len(deliveries) == 1:
+            return [await self(*deliveries[0])]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(agent=self._agent.name)
         ordinary: list[tuple[int, Any, Context]] = []

@@ -21,6 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted(GOLDEN.glob("claw.*.json"))
 EXTENSION = re.compile(r"[a-z0-9]{1,20}\Z")
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+FREE_MAPS = {"metadata", "versions", "timings_ms", "value"}  # whose keys are data; value: of a configuration key
 CORE = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}
 
 
@@ -39,7 +40,7 @@ def read(path: Path) -> dict[str, Any]:
 def with_strangers(value: Any) -> Any:
     """The same value with one unknown field in every object that is not a free map."""
     if isinstance(value, dict):
-        grown = {name: with_strangers(item) if name not in {"metadata", "versions", "timings_ms"} else item for name, item in value.items()}
+        grown = {name: with_strangers(item) if name not in FREE_MAPS else item for name, item in value.items()}
         return grown | {"x_of_a_later_release": {"nested": [1, "二"]}}
     if isinstance(value, list):
         return [with_strangers(item) for item in value]

@@ -12,6 +12,7 @@ from adapters.children.protocol import Encoded, EncodeTask
 from adapters.embedders.choose import embedder_named
 from adapters.embedders.local import LOCAL_NAME
 from adapters.embedders.port import Embedder
+from adapters.gates import Gates
 from adapters.parsing.chunking import indexed_text
 from adapters.sparse import dense_text
 from schemas.documents import Chunk, Shelf, Vectors
@@ -27,8 +28,8 @@ NO_VECTORS = Vectors(dense="", indices="", values="")
 class Encoders:
     """One embedder and one queue per embedding that shelves ask for. Concurrent calls share batches."""
 
-    def __init__(self, settings: Retrieval, pool: ChildPool, limits: Limits) -> None:
-        self._settings, self._pool, self._limits = settings, pool, limits
+    def __init__(self, settings: Retrieval, pool: ChildPool, limits: Limits, gates: Gates | None = None) -> None:
+        self._settings, self._pool, self._limits, self._gates = settings, pool, limits, gates
         self._embedders: dict[str, Embedder] = {}  # by the name that a shelf uses
         self._opened: dict[str, asyncio.Task[None]] = {}
         self._batches: dict[str, Batcher[list[str], list[Vectors]]] = {}
@@ -70,7 +71,7 @@ class Encoders:
 
     def _embedder(self, key: str) -> Embedder:
         if key not in self._embedders:
-            self._embedders[key] = embedder_named(self._settings, key)
+            self._embedders[key] = embedder_named(self._settings, key, self._gates)
         return self._embedders[key]
 
     async def _open(self, key: str) -> None:

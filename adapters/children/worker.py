@@ -14,6 +14,7 @@ from adapters.children.child import Cause, ChildDied, Done, Limits, Recipe
 from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import Chunked, Declined, ParseTask, ParseTexts, Read, TextsRead
+from adapters.gates import Gates
 from adapters.parsing.source import Bounds, Source
 from schemas.document_settings import Documents
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
@@ -67,10 +68,18 @@ class TextWorker:
     """Parses, chunks and encodes in child processes. For one event loop.
 
     Inline text and vectors have ``retrieval.parse_processes`` small children; files and HTML have ``documents.processes`` per lane, which
-    start when they are first needed, so that a book never delays a note, nor a machine's file a person's. ``observe`` hears of every parse.
+    start when they are first needed, so that a book never delays a note, nor a machine's file a person's. ``observe`` hears of every parse;
+    an embedding provider is called through ``gates``.
     """
 
-    def __init__(self, retrieval: Retrieval, documents: Documents, *, observe: Callable[[Effort], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        retrieval: Retrieval,
+        documents: Documents,
+        *,
+        gates: Gates | None = None,
+        observe: Callable[[Effort], None] = lambda _: None,
+    ) -> None:
         self._retrieval, self._documents, self._observe = retrieval, documents, observe
         self._bounds = Bounds.of(documents)
         self._limits = Limits(
@@ -83,7 +92,7 @@ class TextWorker:
         self._heavy = {
             lane: ChildPool(self._recipe(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
         }
-        self._encoders = Encoders(retrieval, self._light, self._limits)
+        self._encoders = Encoders(retrieval, self._light, self._limits, gates)
         self._texts = {lane: self._gathered(lane, retrieval.parse_processes) for lane in LANES}
 
     def embedding_name(self, shelf: Shelf) -> str:

@@ -1,51 +1,95 @@
 """Embeddings of a provider: BigModel through its SDK, or any server that speaks OpenAI's wire format."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import msgspec
 import numpy as np
+import structlog
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from adapters.embedders.port import TEXT_CHARS_MAX
+from adapters.gates import Gates, Permit, Priority
+from adapters.models import retries, wire
+from adapters.models.breaker import Breaker
+from adapters.models.cutting import prefix
+from adapters.models.presets import PRESETS as CHAT_PRESETS
+from adapters.models.retries import Patience
+from adapters.models.wire import Displaced, Passing
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Retrieval
 
 TEXTS_PER_CALL = 64  # what both providers accept
 CALLS_MAX = 4  # to a provider at once, per process
-TIMEOUT_S = 20.0  # of one call to a provider; the caller retries
 REPLY_BYTES_MAX = 32 * 1024 * 1024
+FAILURES_MAX, PAUSE_S = 5, 10.0  # of the breaker: after so many failures in a row a provider is left alone for so long
+
+_log = structlog.get_logger(__name__)
+
+
+class _Effort(Struct, frozen=True):
+    """How long is waited for what: a permit, one call, and all attempts together."""
+
+    permit_s: float
+    call_s: float
+    patience: Patience
+
+
+# A question goes on without its vector rather than wait. A document waits behind people for as long as its worker may stand still.
+_EFFORTS = {
+    Priority.PEOPLE: _Effort(permit_s=1.0, call_s=3.0, patience=Patience(attempts=2, window_s=2.0)),
+    Priority.DOCUMENTS: _Effort(permit_s=120.0, call_s=20.0, patience=Patience(attempts=6, window_s=60.0)),
+}
+
+
+class _Preset(Struct, frozen=True):
+    """``text_tokens_max``: of one text, estimated; a longer one is refused by the provider, so its beginning has to do."""
+
+    base_url: str
+    model: str
+    dimensions: int
+    text_tokens_max: int
+
 
 PRESETS = {
-    "openai": ("https://api.openai.com/v1", "text-embedding-3-small", 1536),
-    "zhipu": ("", "embedding-3", 1024),  # the SDK knows its own address
+    "openai": _Preset(CHAT_PRESETS["openai"].base_url, "text-embedding-3-small", 1536, 8_000),
+    "zhipu": _Preset(CHAT_PRESETS["zhipu"].base_url, "embedding-3", 1024, 3_000),
 }
 
 
 class _Provider:
-    """What both providers have in common: preset, name, batches, bounded calls, checked replies."""
+    """What both providers have in common: preset, name, batches, bounded and repeated calls, checked replies."""
 
-    def __init__(self, settings: Retrieval) -> None:
-        base_url, model, dimensions = PRESETS[settings.embedding]
-        self._base_url = settings.embedding_base_url or base_url
-        self._model = settings.embedding_name or model
+    def __init__(
+        self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS, jitter: Callable[[], float] = random.random
+    ) -> None:
+        preset = PRESETS[settings.embedding]
+        self._base_url = settings.embedding_base_url or preset.base_url
+        self._model = settings.embedding_name or preset.model
         self._key = settings.embedding_api_key.reveal()
         self._asked_dimensions = settings.embedding_dimensions  # 0: not asked for
-        self.dimensions = settings.embedding_dimensions or dimensions
+        self._text_tokens_max = preset.text_tokens_max
+        self.dimensions = settings.embedding_dimensions or preset.dimensions
         self.name = f"{settings.embedding}-{self._model}-{self.dimensions}"
         self._calls = asyncio.Semaphore(CALLS_MAX)
+        self._gate, self._priority, self._effort = gates.of_embedding(self._base_url, self._model), priority, _EFFORTS[priority]
+        self._breaker = Breaker(self.name, failures_max=FAILURES_MAX, pause_s=PAUSE_S)
+        self._jitter = jitter
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         batches = [texts[first : first + TEXTS_PER_CALL] for first in range(0, len(texts), TEXTS_PER_CALL)]
-        arrays = await asyncio.gather(*(self._embed_batch([text[:TEXT_CHARS_MAX] or " " for text in batch]) for batch in batches))
+        arrays = await asyncio.gather(*(self._embed_batch([self._fitting(text) for text in batch]) for batch in batches))
         return np.concatenate(arrays) if arrays else np.empty((0, self.dimensions), np.float32)
 
     async def _embed_batch(self, texts: list[str]) -> NDArray[np.float32]:
         async with self._calls:
-            rows = await self._ask(texts)
+            rows = await self._repeated(texts)
         rows.sort(key=lambda row: row[0])
         if [index for index, _ in rows] != list(range(len(texts))):
             raise Unavailable("model_unavailable", f"the provider returned {len(rows)} vectors for {len(texts)} texts")
@@ -59,15 +103,50 @@ class _Provider:
             raise Unavailable("model_unavailable", f"{self.name} returned values that are not finite")
         return vectors
 
+    def _fitting(self, text: str) -> str:
+        """At most what the provider takes, at least something."""
+        return prefix(text[:TEXT_CHARS_MAX], self._text_tokens_max) or " "
+
+    async def _repeated(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+        """Calls that fail in passing are made again, no earlier than the provider asks for."""
+        now, patience = asyncio.get_running_loop().time, self._effort.patience
+        began = now()
+        for attempt in range(1, patience.attempts + 1):
+            try:
+                with self._breaker.call():
+                    async with self._gate.permit(self._priority, self._effort.permit_s) as permit:
+                        return await self._within(permit, texts)
+            except Passing as error:
+                pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
+                if attempt == patience.attempts or now() - began + pause_s >= patience.window_s:
+                    raise retries.given_up(error) from error
+                _log.info("embedding_call_retried", model=self.name, attempt=attempt, pause_s=round(pause_s, 3), detail=error.detail)
+                await asyncio.sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _within(self, permit: Permit, texts: list[str]) -> list[tuple[int, list[float]]]:
+        """One call under its permit."""
+        try:
+            async with permit.bounding():
+                return await self._ask(texts)
+        except TimeoutError as error:
+            if permit.lost:
+                raise Displaced("The call's permit could not be renewed: the call was closed.") from error
+            raise Passing("embeddings: the provider did not answer in time") from error
+
     async def _ask(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+        """Index and vector of every text, in any order; raises Passing or Refused."""
         raise NotImplementedError
 
 
 class ZhipuEmbedder(_Provider):
-    """BigModel's embeddings through the official ``zhipuai`` SDK, which is synchronous: on threads, at most four."""
+    """BigModel's embeddings through the official ``zhipuai`` SDK, which is synchronous: on threads, at most CALLS_MAX.
 
-    def __init__(self, settings: Retrieval) -> None:
-        super().__init__(settings)
+    The SDK cannot close a call under way: one that nobody waits for any more ends within its timeout, and keeps its thread until then.
+    """
+
+    def __init__(self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, gates, priority)
         self._client: Any = None
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="embed")
 
@@ -88,7 +167,7 @@ class ZhipuEmbedder(_Provider):
     def _connect(self) -> Any:
         from zhipuai import ZhipuAI  # noqa: PLC0415 - half a second of import that only this provider needs
 
-        return ZhipuAI(api_key=self._key or "none", base_url=self._base_url or None, timeout=TIMEOUT_S, max_retries=0)
+        return ZhipuAI(api_key=self._key or "none", base_url=self._base_url, timeout=self._effort.call_s, max_retries=0)
 
     def _call(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         import zhipuai.core._errors as sdk  # noqa: PLC0415
@@ -96,9 +175,10 @@ class ZhipuEmbedder(_Provider):
         try:
             reply = self._client.embeddings.create(input=texts, model=self._model, dimensions=self.dimensions)
         except sdk.APIStatusError as error:
-            raise _refusal(error.status_code, str(error)) from error
+            headers = error.response.headers
+            raise _failure(error.status_code, error.response.content, headers.get("Retry-After"), headers.get("Date"), self._key) from error
         except sdk.ZhipuAIError as error:  # connection, timeout, a reply that is not one
-            raise Unavailable("model_unavailable", f"embeddings: {error}") from error
+            raise Passing(f"embeddings: {type(error).__name__}") from error
         return [(row.index, row.embedding) for row in reply.data]
 
 
@@ -114,15 +194,15 @@ class _Reply(msgspec.Struct):
 class OpenAIEmbedder(_Provider):
     """``POST /embeddings`` of any server that speaks OpenAI's wire format."""
 
-    def __init__(self, settings: Retrieval) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, gates, priority)
         self._session: aiohttp.ClientSession | None = None
         self._decoder = msgspec.json.Decoder(_Reply)
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=self._effort.call_s),
             connector=aiohttp.TCPConnector(limit=CALLS_MAX),
         )
 
@@ -142,14 +222,15 @@ class OpenAIEmbedder(_Provider):
                 f"{self._base_url.rstrip('/')}/embeddings", data=msgspec.json.encode(body), headers={"Content-Type": "application/json"}
             ) as response:
                 content = await _read_bounded(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable("model_unavailable", f"embeddings: {error or type(error).__name__}") from error
-        if response.status != 200:  # noqa: PLR2004
-            raise _refusal(response.status, content[:300].decode("utf-8", "replace"))
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
+            raise Passing(f"embeddings: {type(error).__name__}") from error
+        if response.status != HTTPStatus.OK:
+            headers = response.headers
+            raise _failure(response.status, content, headers.get("Retry-After"), headers.get("Date"), self._key)
         try:
             return [(row.index, row.embedding) for row in self._decoder.decode(content).data]
         except msgspec.DecodeError as error:
-            raise Unavailable("model_unavailable", f"embeddings: the reply cannot be read: {error}") from error
+            raise Passing("embeddings: the reply cannot be read") from error
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -157,12 +238,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     async for part in response.content.iter_chunked(65_536):
         content += part
         if len(content) > REPLY_BYTES_MAX:
-            raise Unavailable("model_unavailable", f"the provider's reply is larger than {REPLY_BYTES_MAX:,} bytes")
+            raise Passing(f"embeddings: the reply is larger than {REPLY_BYTES_MAX:,} bytes")
     return bytes(content)
 
 
-def _refusal(status: int, detail: str) -> Refused | Unavailable:
-    """A provider's error by what the caller does next: too many requests, timeouts and server errors pass by themselves."""
-    if status in (408, 409, 429) or status >= 500:  # noqa: PLR2004
-        return Unavailable("model_unavailable", f"embeddings: {status}: {detail}")
-    return Refused("model_refused", f"embeddings: {status}: {detail}")
+def _failure(status: int, body: bytes, retry_after: str | None, date: str | None, key: str) -> Refused | Passing:
+    """A provider's error by what the caller does next; its own words go to the log."""
+    error = wire.error_in(body)
+    _log.warning("embedding_call_failed", status=status, code=error.code, said=wire.loggable(error, key))
+    return wire.failure(status, error, wire.retry_after_s(retry_after, date))

@@ -1,7 +1,7 @@
 """A question as the index takes it: terms, vector, and the words that are shown to its asker."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,13 @@ from adapters.embedders.choose import embedder_of
 from adapters.embedders.local import LocalModel
 from adapters.embedders.port import Embedder
 from adapters.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
+from adapters.gates import Gates, Priority
 from adapters.language import language_of
 from adapters.sparse import Background, Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
+
+Embed = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question, of a provider
 
 log = structlog.get_logger(__name__)
 
@@ -44,9 +47,9 @@ class Encoded:
 class QueryEncoder:
     """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: Retrieval) -> None:
+    def __init__(self, settings: Retrieval, gates: Gates | None = None) -> None:
         self._local = settings.embedding == "local"
-        self._embedder: Embedder = embedder_of(settings)
+        self._embedder: Embedder = embedder_of(settings, gates, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._models: _Models | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")
@@ -67,12 +70,22 @@ class QueryEncoder:
         self._models = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def encode(self, question: str, background: Background = ()) -> Encoded:
-        """Raises Unavailable when not open."""
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts that are no questions; see ``Embedder.embed``. Here they are made one at a time: questions come in between."""
+        if not self._local:
+            return await self._embedder.embed(texts)
+        if self._models is None or self._models.dense is None:
+            raise Unavailable("model_unavailable", "the encoder is not open")
+        embed, loop = self._models.dense.embed, asyncio.get_running_loop()
+        rows = [await loop.run_in_executor(self._thread, embed, (text,)) for text in texts]
+        return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
+
+    async def encode(self, question: str, background: Background = (), embed: Embed | None = None) -> Encoded:
+        """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
         question = question[:QUESTION_CHARS_MAX]
         if self._local:
             return await self._questions((question, background))
-        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question))
+        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question, embed))
         return Encoded(encoded.sparse, dense, encoded.keywords)
 
     async def _encoded(self, questions: list[tuple[str, Background]]) -> list[Encoded]:
@@ -80,8 +93,10 @@ class QueryEncoder:
             raise Unavailable("model_unavailable", "the encoder is not open")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.encoded, questions, self.dimensions)
 
-    async def _embedded(self, question: str) -> NDArray[np.float32]:
+    async def _embedded(self, question: str, embed: Embed | None) -> NDArray[np.float32]:
         try:
+            if embed is not None:
+                return await embed(self._embedder, question)
             rows = await self._embedder.embed([question])
         except ClawError as error:  # BM25 alone is the stronger leg: better than no answer
             log.warning("question_without_dense_vector", code=error.code, detail=error.detail)

@@ -10,7 +10,7 @@ the index, "false refusals" those that have it there. A lexical measure cannot s
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from adapters.language import Haystack, Language, fold, language_of, terms
 from schemas.chats import Passage
@@ -37,6 +37,8 @@ _COMMON = (
 )
 _COMMON_WEIGHT_MIN, _COMMON_WEIGHT_SPAN = 0.15, 0.55
 
+HAYSTACKS_KEPT_MAX = 1_024  # texts that were found lately, about 10 MB with their words: the same ones are found again and again
+
 
 @cache
 def _character_weights() -> dict[str, float]:
@@ -58,7 +60,7 @@ def coverage(question: str, texts: Iterable[str]) -> float:
     whole = sum(wanted.values())
     if not whole:
         return 0.0
-    return max((_held(wanted, Haystack(fold(text))) for text in texts), default=0.0) / whole
+    return max((_held(wanted, _haystack(text)) for text in texts), default=0.0) / whole
 
 
 def found(question: str, passages: Sequence[Passage]) -> bool:
@@ -68,6 +70,11 @@ def found(question: str, passages: Sequence[Passage]) -> bool:
         key = (passage.knowledge_base_id, passage.document_id)
         texts.setdefault(key, []).extend((passage.title, *passage.headings, passage.text))
     return coverage(question, map("\n".join, texts.values())) >= THRESHOLD[language_of(question)]
+
+
+@lru_cache(maxsize=HAYSTACKS_KEPT_MAX)
+def _haystack(text: str) -> Haystack:
+    return Haystack(fold(text))
 
 
 def _held(wanted: dict[str, float], haystack: Haystack) -> float:

@@ -15,8 +15,9 @@ from msgspec import Struct
 from adapters.language import INVISIBLE, Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
 from adapters.models import prompts
 from adapters.models.citations import MARKER
+from adapters.models.cutting import Cutter
 from adapters.models.grounds import weight
-from adapters.models.port import AnswerRequest, Finish, Piece, Said
+from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
@@ -31,7 +32,7 @@ _COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
-    "en": "Quoted from the knowledge base (no language model is configured):",
+    "en": "Quoted from the knowledge base (no language model was used):",
 }
 _ASKS_NUMBER = re.compile(
     r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
@@ -40,6 +41,9 @@ _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九十百千万亿]")
 _COMPLETE = re.compile("[。！？.!?…][”’\"'」』）)]*$")
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+•>]\s+)+")
+
+
+SPEAKER = Speaker(model="local", provider="local")
 
 
 class _Sentence(Struct, frozen=True):
@@ -70,9 +74,13 @@ class LocalModel:
             pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_shown(q.text)} [{q.marker}]" for q in quotes)]
         else:
             pieces = [prompts.not_found(request.question)]
-        for piece in pieces:
-            yield Piece(piece)
-        yield Finish(usage=Usage(completion_tokens=estimated_tokens("".join(pieces)), estimated=True))
+        cutter, said = Cutter(request.stop, tokens_max=request.max_tokens), ""
+        for piece in (*map(cutter.feed, pieces), cutter.finish()):
+            if piece:
+                said += piece
+                yield Piece(piece, SPEAKER)
+        usage = Usage(completion_tokens=estimated_tokens(said), estimated=True)
+        yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
 def _quotes(request: AnswerRequest) -> list[_Sentence]:

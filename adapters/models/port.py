@@ -5,7 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from adapters.models.prices import Prices
 from schemas.chats import Passage, Turn, Usage
+from schemas.records import ConversationType
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True):
@@ -14,15 +16,35 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     question: str
     passages: tuple[Passage, ...] = ()
     history: tuple[Turn, ...] = ()
+    summary: str = ""  # of what was said before the history
     system_prompt: str = ""  # the owner's; ours is added by the adapter
+    tone: ConversationType = "chat"
     max_tokens: int = 1024
     temperature: float = 0.2
+    stop: tuple[str, ...] = ()  # the answer ends before the first of these
+    within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
+
+
+class Speaker(Struct, frozen=True, kw_only=True):
+    """Who gives an answer. ``prompt_hash``: see ``adapters.models.fingerprint``; "" where no language model was asked."""
+
+    model: str
+    provider: str
+    prompt_hash: str = ""
+    prices: Prices = Prices()
+
+
+NOBODY = Speaker(model="", provider="")
 
 
 class Piece(Struct, frozen=True):
-    """More of the answer; never empty. Citation markers are still raw: see ``adapters.models.citations``."""
+    """More of the answer; never empty. Citation markers are still raw: see ``adapters.models.citations``.
+
+    ``speaker`` is the finish's: an answer that never gets there has one, too.
+    """
 
     text: str
+    speaker: Speaker = NOBODY
 
 
 class Finish(Struct, frozen=True, kw_only=True):
@@ -30,6 +52,22 @@ class Finish(Struct, frozen=True, kw_only=True):
 
     reason: str = "stop"
     usage: Usage = Usage()
+    speaker: Speaker = NOBODY
+
+    @property
+    def model(self) -> str:
+        """The model that answered, as its provider knows it."""
+        return self.speaker.model
+
+    @property
+    def provider(self) -> str:
+        """``local``, ``openai`` or ``zhipu``."""
+        return self.speaker.provider
+
+    @property
+    def prompt_hash(self) -> str:
+        """SHA-256 of the messages as they were sent."""
+        return self.speaker.prompt_hash
 
 
 Said = Piece | Finish
@@ -40,6 +78,9 @@ class Completion(Struct, frozen=True, kw_only=True):
 
     text: str
     usage: Usage = Usage()
+    model: str = ""
+    provider: str = ""
+    cost_micros: int = 0
 
 
 class Writer(Protocol):

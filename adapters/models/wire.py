@@ -16,6 +16,7 @@ from schemas.chats import Usage
 from schemas.errors import Refused
 
 RETRY_AFTER_S_MAX = 3_600.0
+TOKENS_MAX = 100_000_000  # of one answer; a larger count is a mistake and must not be charged
 
 # Statuses and codes that pass by themselves; a quota that is used up comes as 429 but does not.
 _PASSING_STATUSES = frozenset({408, 409, 425, 429})
@@ -41,6 +42,10 @@ class Passing(Exception):
         self.detail, self.retry_after_s = detail, retry_after_s
 
 
+class Displaced(Passing):
+    """The call was closed from our side: its permit was lost."""
+
+
 class StreamOptions(Struct, frozen=True):
     include_usage: bool = True
 
@@ -53,6 +58,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_tokens: int
     temperature: float | None = None
     do_sample: bool = True  # BigModel: False instead of temperature 0
+    stop: tuple[str, ...] = ()
     stream: bool = False
     stream_options: StreamOptions | None = None
 
@@ -72,10 +78,29 @@ class Tokens(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """One event of a streamed answer."""
+    """One event of a streamed answer. ``usage`` is read with tolerance: whatever it holds, the text is good."""
 
     choices: list[Choice] | None = None
-    usage: Tokens | None = None
+    usage: Raw = Raw()
+    error: Raw = Raw()
+
+
+class Written(Struct, frozen=True):
+    """The message of an answer that came whole."""
+
+    content: str | None = None
+
+
+class WholeChoice(Struct, frozen=True):
+    message: Written | None = None
+    finish_reason: str | None = None
+
+
+class Whole(Struct, frozen=True):
+    """An answer that came whole."""
+
+    choices: list[WholeChoice] | None = None
+    usage: Raw = Raw()
     error: Raw = Raw()
 
 
@@ -94,27 +119,40 @@ class ErrorDetail(Struct, frozen=True):
 
 
 _frames = msgspec.json.Decoder(Frame)
+_wholes = msgspec.json.Decoder(Whole)
+_tokens = msgspec.json.Decoder(Tokens | None)
 
 
 class Reading:
     """What was read of one streamed answer so far."""
 
-    __slots__ = ("_estimate", "_usage", "done", "reason")
+    __slots__ = ("_estimate", "_usage", "done", "failed", "reason")
 
     def __init__(self) -> None:
         self.reason = ""  # why it finished, once it said so
         self.done = False  # nothing more will come
-        self._usage: Tokens | None = None
+        self.failed: Passing | Refused | None = None  # what followed the text that was taken last
+        self._usage: Usage | None = None
         self._estimate = 0
 
     def take(self, events: list[bytes]) -> str:
-        """The text in ``events``; raises Passing or Refused on an error object, a frame that cannot be read, or a failed finish."""
+        """The text in ``events``; raises Passing or Refused on an error object, a frame that cannot be read, or a failed finish.
+
+        When text came before it in the same bytes, that is returned and the error is in ``failed``: what was said does not depend on how
+        the network cut it.
+        """
         text = ""
         for event in events:
             if event == _DONE:
                 self.done = True
                 break
-            text += self._text(event)
+            try:
+                text += self._text(event)
+            except (Passing, Refused) as error:
+                if not text:
+                    raise
+                self.failed = error
+                break
         self._estimate += estimated_tokens(text) if text else 0
         return text
 
@@ -126,10 +164,7 @@ class Reading:
 
     def usage(self, sent: list[Message]) -> Usage:
         """What the provider counted, or an estimate."""
-        counted = self._usage
-        if counted is None or counted.prompt_tokens is None or counted.completion_tokens is None:
-            return Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
-        return Usage(prompt_tokens=counted.prompt_tokens, completion_tokens=counted.completion_tokens)
+        return self._usage or Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
 
     def _text(self, event: bytes) -> str:
         try:
@@ -138,7 +173,7 @@ class Reading:
             raise Passing("The provider sent a frame that cannot be read.") from error
         if (error_object := bytes(frame.error)) and error_object != b"null":
             raise failure(None, error_in(frame.error))
-        self._usage = frame.usage or self._usage
+        self._usage = counted(frame.usage) or self._usage
         if not frame.choices:
             return ""
         choice = frame.choices[0]
@@ -147,6 +182,38 @@ class Reading:
                 raise Passing(f"The provider gave up ({choice.finish_reason}).")
             self.reason = _REASONS.get(choice.finish_reason, choice.finish_reason)
         return (choice.delta.content or "") if choice.delta else ""
+
+
+def counted(usage: Raw) -> Usage | None:
+    """What the provider counted; None when it did not say, or said what cannot be."""
+    given = bytes(usage)
+    if given in (b"", b"null"):
+        return None
+    try:
+        tokens = _tokens.decode(given)
+    except msgspec.DecodeError:
+        return None
+    if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
+        return None
+    if not (0 <= tokens.prompt_tokens <= TOKENS_MAX and 0 <= tokens.completion_tokens <= TOKENS_MAX):
+        return None
+    return Usage(prompt_tokens=tokens.prompt_tokens, completion_tokens=tokens.completion_tokens)
+
+
+def whole(body: bytes, sent: list[Message]) -> tuple[str, Usage]:
+    """Text and usage of an answer that came whole; raises Passing or Refused."""
+    try:
+        read = _wholes.decode(body)
+    except msgspec.DecodeError as error:
+        raise Passing("The provider sent an answer that cannot be read.") from error
+    if (error_object := bytes(read.error)) and error_object != b"null":
+        raise failure(None, error_in(read.error))
+    choice = read.choices[0] if read.choices else WholeChoice()
+    if choice.finish_reason in _FAILED_REASONS:
+        raise Passing(f"The provider gave up ({choice.finish_reason}).")
+    text = (choice.message.content if choice.message else None) or ""
+    estimate = Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=estimated_tokens(text), estimated=True)
+    return text, counted(read.usage) or estimate
 
 
 def error_in(body: bytes | Raw) -> ErrorDetail:

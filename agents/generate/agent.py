@@ -1,4 +1,4 @@
-"""chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded
+"""chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded, digests.asked
 
 Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it says ``completed``, so the
 next question sees it. Runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop the
@@ -6,14 +6,19 @@ lower one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
+
+from adapters.models.asked import request_of
 from adapters.models.citations import Citations
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
-from agents.generate import telling
+from adapters.models.port import AnswerModel, Finish, Speaker
+from agents.generate import kept, telling
+from agents.generate.digests import wanted
+from agents.generate.kept import Answer, Claim, KeptAnswers
 from agents.generate.telling import NAME, Speech
 from schemas import ids
 from schemas.chats import (
@@ -26,12 +31,15 @@ from schemas.chats import (
     Passage,
     ReplyExtended,
     ReplyStarted,
+    Source,
     Started,
+    Usage,
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
-from streams.agent import Agent, Context, Outgoing
+from streams.agent import Agent, Context, Outgoing, nobody
 from streams.deltas import Deltas, window_s
+from streams.history import NOTHING, Budget
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from streams.turns import CancelWatch, Turns
 from streams.views import Views
@@ -52,6 +60,10 @@ class Generate:
     turns: Turns
     watch: CancelWatch
     visibility: Visibility
+    budget: Budget = NOTHING  # of the history that travels with the next question
+    titles: bool = False  # whether a model can write them
+    kept: KeptAnswers | None = None  # None: every question is the model's
+    waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
     in_flight: int = 0
 
     def agent(self) -> Agent:
@@ -64,6 +76,7 @@ class Generate:
             in_flight_max=self.settings.concurrency,
             leased=True,
             awaited=True,
+            waits=self.waits,
         )
 
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
@@ -71,7 +84,7 @@ class Generate:
         question = event.data.question
         stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
         if stored is not None:
-            return telling.terminal(event, context, stored)  # the question came twice, or a worker died between storing and saying so
+            return self.ended(event, context, stored)  # the question came twice, or a worker died between storing and saying so
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()
@@ -81,31 +94,55 @@ class Generate:
                     return await self.conclude(event, context, speech, "cancelled")
                 if len(passages) < len(event.data.passages) and question.round < ROUNDS_MAX:
                     return [telling.search_again(event, context)]
-                return await self.answer(event, context, speech, passages, cancelled)
+                return await self.respond(event, context, speech, passages, cancelled)
         except Unavailable as error:
             if not speech.text:
                 raise
             # the log or Redis gave way in the middle: whoever says it again must say so under an attempt of its own
             raise Superseded(f"attempt {context.attempt} broke off after {len(speech.text)} characters: {error.detail}") from error
 
-    async def answer(
+    async def respond(
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event
+    ) -> Sequence[Outgoing]:
+        """By what is kept for this question, or by the model."""
+        async with kept.claimed(self.kept, event, passages, cancelled) as claim:
+            if cancelled.is_set():
+                return await self.conclude(event, context, speech, "cancelled")
+            if claim.answer is not None:
+                return await self.repeat(event, context, speech, claim.answer)
+            return await self.answer(event, context, speech, passages, cancelled, claim)
+
+    async def repeat(self, event: ChatGrounded, context: Context, speech: Speech, answer: Answer) -> Sequence[Outgoing]:
+        """Say what was answered before to the same question."""
+        began = context.clock.monotonic_s()
+        await self.start(event, context, speech, answer.sources)
+        for seq, piece in enumerate(answer.pieces, start=1):
+            await self.extend(event, context, speech, seq, piece.text, piece.citations)
+        speech.text, speech.citations, speech.versions = answer.text, list(answer.citations), answer.versions
+        speech.finish_reason, speech.usage, speech.cached = answer.finish_reason, Usage(), True
+        speech.speaker = Speaker(model=answer.model, provider=answer.provider, prompt_hash=answer.prompt_hash)
+        return await self.conclude(event, context, speech, "complete", began=began)
+
+    async def answer(
+        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, claim: Claim
     ) -> Sequence[Outgoing]:
         """Speak, then conclude."""
         began = context.clock.monotonic_s()
-        await self.start(event, context, speech, passages)
+        await self.start(event, context, speech, tuple(telling.source(passage) for passage in passages))
         self.in_flight += 1
         try:
             state, problem = await self.speak(event, context, speech, passages, cancelled, began)
         finally:
             self.in_flight -= 1
+        if state == "complete":
+            await claim.keep(speech, passages)
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
 
     async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The event goes to the dead letters: its reader must hear of it."""
         return await self.conclude(event, context, Speech(), "failed", problem=problem)
 
-    async def start(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...]) -> None:
+    async def start(self, event: ChatGrounded, context: Context, speech: Speech, sources: tuple[Source, ...]) -> None:
         """Say who answers, and from what."""
         grounding = event.data
         started = Started(
@@ -113,9 +150,17 @@ class Generate:
             attempt=context.attempt,
             model=self.model.name,
             keywords=grounding.keywords,
-            sources=tuple(telling.source(passage) for passage in passages),
+            sources=sources,
         )
         speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyStarted, started, 0)))
+
+    async def extend(
+        self, event: ChatGrounded, context: Context, speech: Speech, seq: int, text: str, citations: tuple[Citation, ...]
+    ) -> None:
+        """Say more."""
+        conversation = event.data.question.conversation_id
+        said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
+        speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyExtended, said, seq)))
 
     async def speak(
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
@@ -140,20 +185,10 @@ class Generate:
 
     async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
         """Model -> citations -> deltas -> log."""
-        grounding, question = event.data, event.data.question
-        request = AnswerRequest(
-            question=question.content,
-            passages=passages,
-            history=question.history,
-            system_prompt=question.system_prompt,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature,
-        )
-        conversation = grounding.question.conversation_id
+        request = request_of(event.data.question, passages, self.settings)
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
-            said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
-            speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyExtended, said, seq)))
+            await self.extend(event, context, speech, seq, text, citations)
 
         deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.in_flight))
         citations = Citations(passages)
@@ -163,12 +198,14 @@ class Generate:
                 if text and not speech.text:
                     speech.first_text_ms = (context.clock.monotonic_s() - began) * 1000
                 speech.text += text
+                speech.spans.append((text, cited))
                 speech.citations.extend(cited)
                 await deltas.add(text, cited)
 
         try:
             async with aclosing(self.model.answer(request)) as pieces:
                 async for piece in pieces:
+                    speech.speaker = piece.speaker
                     if isinstance(piece, Finish):
                         speech.usage, speech.finish_reason = piece.usage, piece.reason
                     else:
@@ -188,18 +225,35 @@ class Generate:
         passages: tuple[Passage, ...] = (),
         began: float | None = None,
     ) -> Sequence[Outgoing]:
-        """Store the message, free the conversation, and only then say that the reply has ended."""
+        """Store the message, free the conversation, and only then say that the reply has ended. What came through a door without a
+        conversation is kept for a day only.
+        """
         for acknowledgement in speech.acknowledgements:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
+        if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
+            await _or(None, self.views.keep_briefly(event.tenant, message, context.place))
+            return self.ended(event, context, message)
+        if state == "cancelled" and await self.deleted(event):
+            return telling.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or(None, self.views.apply(changed, place))  # with Redis down the projection does it later
         await _or(None, self.turns.close(event.tenant, message.conversation_id, message.id))
-        return telling.terminal(event, context, message)
+        return self.ended(event, context, message)
+
+    def ended(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+        """The reply's end as its message tells it, and what is to be written about the conversation."""
+        digests = wanted(event, context, message, NAME, budget=self.budget, titles=self.titles)
+        return [*telling.terminal(event, context, message), *digests]
+
+    async def deleted(self, event: ChatGrounded) -> bool:
+        """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
+        scope = f"{event.tenant}/{event.data.question.conversation_id}"
+        return await _or(default=False, asked=self.views.messages.is_closed(scope))
 
     async def recorded(self, event: ChatGrounded) -> Message | None:
         """The message that an earlier attempt stored."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from adapters.language import estimated_tokens
+from adapters.models.port import NOBODY, Speaker
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -16,6 +17,7 @@ from schemas.chats import (
     Consumption,
     Extended,
     Failed,
+    LogPlace,
     Message,
     MessageState,
     Passage,
@@ -39,7 +41,10 @@ Telling = Started | Extended | Completed | Failed | Cancelled
 
 @dataclass(slots=True)
 class Speech:
-    """What one attempt has said so far. Times are milliseconds since the step began."""
+    """What one attempt has said so far. Times are milliseconds since the step began.
+
+    ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
+    """
 
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
@@ -47,6 +52,10 @@ class Speech:
     usage: Usage | None = None
     finish_reason: str = ""
     first_text_ms: float = 0.0
+    speaker: Speaker = NOBODY
+    spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
+    cached: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
 
 
 def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -66,10 +75,12 @@ def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Ou
             citations=message.citations,
             usage=message.usage,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             model=message.model,
         )
         outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
-    if message.usage.prompt_tokens or message.usage.completion_tokens:
+    usage = message.usage
+    if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
         outgoing.append(charge(event, context, message))
     return outgoing
 
@@ -84,6 +95,11 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        cached=message.cached,
+        reserved=event.data.question.reserved,
+        api_key_id=event.data.question.api_key_id,
+        provider=message.provider,
+        cost_micros=message.cost_micros,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
@@ -99,7 +115,8 @@ def record(
     passages: tuple[Passage, ...],
     began: float | None,
 ) -> Message:
-    """The record of this answer."""
+    """The record of this answer. ``model`` is named when nobody began to answer."""
+    usage = speech.usage or estimated(speech.text, event.data.question.content, passages)
     grounding, question, now = event.data, event.data.question, context.clock.now()
     timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
     if began is not None:
@@ -113,15 +130,22 @@ def record(
         content=speech.text,
         created_at=now,
         parent_id=question.message_id,
+        ancestors=(*question.ancestors, question.message_id),
         state=state,
         attempt=context.attempt,
-        model=model,
+        model=speech.speaker.model or model,
         citations=tuple(speech.citations),
-        versions={ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
-        usage=speech.usage or estimated(speech.text, question.content, passages),
+        versions=speech.versions or {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+        usage=usage,
         finish_reason=speech.finish_reason or state,
         problem=problem,
         timings_ms=timings,
+        cached=speech.cached,
+        provider=speech.speaker.provider,
+        cost_micros=speech.speaker.prices.cost_micros(usage),
+        prompt_hash=speech.speaker.prompt_hash,
+        asked=grounding.asked,
+        grounded=LogPlace(context.place.partition, context.place.offset),
     )
 
 

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from schemas.bodies.feedback import FeedbackView
 from schemas.bodies.pages import Request
-from schemas.chats import Citation, Message, MessageState, Role, Usage
+from schemas.chats import Citation, Feedback, Message, MessageState, Role, Usage
 from schemas.errors import Problem
 from schemas.records import Conversation, ConversationType
 
@@ -42,10 +43,14 @@ class ConversationPatch(Request, frozen=True, kw_only=True):
 
 
 class ConversationView(Struct, frozen=True, kw_only=True):
-    """A conversation as its owner sees it. ``revision`` is also its ETag."""
+    """A conversation as its owner sees it. ``revision`` is also its ETag; ``updated_at`` also moves with every question.
+
+    ``titled_by``: who gave it its title: a rule, a model, a person, or nobody yet.
+    """
 
     id: str
     title: str
+    titled_by: Literal["", "rule", "model", "person"]
     type: ConversationType
     system_prompt: str
     knowledge_base_ids: tuple[str, ...]
@@ -60,6 +65,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
         return cls(
             id=conversation.id,
             title=conversation.title,
+            titled_by=conversation.titled_by,
             type=conversation.type,
             system_prompt=conversation.system_prompt,
             knowledge_base_ids=conversation.knowledge_base_ids,
@@ -70,14 +76,31 @@ class ConversationView(Struct, frozen=True, kw_only=True):
         )
 
 
+Content = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
+ParentId = Annotated[
+    str, Meta(max_length=36, description="The answer to continue; left out, the newest one. null begins the conversation anew.")
+]
+
+
 class MessageCreate(Request, frozen=True, kw_only=True):
     """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
-    content: Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
+    content: Content
+    parent_id: ParentId | UnsetType | None = UNSET
+
+
+class MessageEdit(Request, frozen=True, kw_only=True):
+    """The question as it should have been. What was said before stays, beside it."""
+
+    content: Content
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
-    """A message. ``parent_id`` of an answer is its question."""
+    """A message. ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
+
+    ``siblings``, in lists: the ids of all messages with the same parent, this one included and the oldest first, when there are several.
+    ``cached``: it was answered before, and cost nothing.
+    """
 
     id: str
     conversation_id: str
@@ -90,10 +113,13 @@ class MessageView(Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
+    cached: bool = False
     problem: Problem | None = None
+    siblings: tuple[str, ...] = ()
+    feedback: FeedbackView | None = None
 
     @classmethod
-    def of(cls, message: Message) -> "MessageView":
+    def of(cls, message: Message, siblings: tuple[str, ...] = (), feedback: Feedback | None = None) -> "MessageView":
         """The record without what is for operators."""
         return cls(
             id=message.id,
@@ -107,16 +133,23 @@ class MessageView(Struct, frozen=True, kw_only=True):
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
+            cached=message.cached,
             problem=message.problem,
+            siblings=siblings if len(siblings) > 1 else (),
+            feedback=FeedbackView.of(feedback) if feedback is not None else None,
         )
 
 
 class MessageAccepted(Struct, frozen=True, kw_only=True):
-    """The question is on the log. ``stream`` is the path of the answer's event stream."""
+    """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions that
+    wait for their turn before this one, ``estimated_wait_s`` how long that takes; null when nobody knows.
+    """
 
     message: MessageView
     reply_id: str
     stream: str
+    queue_position: int | None = None
+    estimated_wait_s: float | None = None
 
 
 class ReplyView(Struct, frozen=True, kw_only=True):

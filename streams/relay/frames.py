@@ -160,7 +160,7 @@ def frames_of_message(message: Message, place: EventId) -> tuple[Frame, Frame]:
     body: Struct
     match message.state:
         case "complete":
-            whole = Whole(message.content, message.citations, message.usage, message.finish_reason, cached=False, model=message.model)
+            whole = Whole(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
             name, body = "completed", whole
         case "cancelled":
             name, body = "cancelled", Stopped(message.content)

@@ -16,7 +16,7 @@ from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.relay.catch_up import CatchUp
 from streams.relay.cursor import Cursor, Fallback
-from streams.relay.frames import EventId, Frame, Location
+from streams.relay.frames import HEARTBEAT, EventId, Frame, Location
 from streams.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
 from streams.relay.window import Window
 from streams.topics import CHATS_ANSWERED
@@ -104,12 +104,14 @@ class Relay:
         last_event_id: str | None = None,
         fallback: Fallback | None = None,
         heartbeat_s: float = HEARTBEAT_S,
+        first_heartbeat_s: float | None = None,
     ) -> AsyncGenerator[Frame, None]:
         """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
 
         ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
         that is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. What the log no longer
-        keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``.
+        keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
+        before the first text or end every ``first_heartbeat_s``.
         Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
         """
         place = Location(*location) if location is not None else Location(0, 0)
@@ -117,9 +119,13 @@ class Relay:
         if location is None:
             cursor.released(expired=True)
         with self._reading(cursor):
-            handed_out = 0
-            while (frame := await cursor.read(heartbeat_s)) is not None:
+            handed_out, pause_s = 0, first_heartbeat_s or heartbeat_s
+            while (frame := await cursor.read(pause_s)) is not None:
                 yield frame
+                if frame is HEARTBEAT:
+                    continue
+                if frame.event != "retrieved":
+                    pause_s = heartbeat_s
                 if frame.terminal:
                     return
                 handed_out += 1

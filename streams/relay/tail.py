@@ -8,8 +8,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
 from adapters.kafka import start
+from streams.fetching import pace_fetches
 from streams.relay.window import Record, Window
 
+PACE_S = 0.005  # between fetches under load: a delta waits less than anybody sees, and several share a fetch
 POLL_MS = 1_000  # only how often an idle tail looks around; data is delivered at once
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
@@ -30,6 +32,7 @@ class Tail:
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
+        self._next_fetch_s = float("-inf")
         self.windows: dict[int, Window] = {}
 
     @property
@@ -78,6 +81,7 @@ class Tail:
             consumer = self._connect()
             try:
                 await start(consumer, CONNECT_TIMEOUT_S)
+                pace_fetches(consumer, lambda: self._next_fetch_s)
                 self._consumer = consumer
                 self._assign()
                 wait_s = RECONNECT_S_MIN
@@ -97,6 +101,7 @@ class Tail:
             except kafka_errors.OffsetOutOfRangeError as error:
                 await self._reset(consumer, list(error.args[0]))
                 continue
+            self._next_fetch_s = asyncio.get_running_loop().time() + PACE_S if batches else float("-inf")
             for topic_partition, records in batches.items():
                 window = self.windows.get(topic_partition.partition)
                 if window is None:

@@ -3,19 +3,25 @@
 import asyncio
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+import structlog
 from aiohttp import web
 
 from adapters.embedders import QueryEncoder, embedder_of
 from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, LocalModel
-from adapters.embedders.providers import TEXTS_PER_CALL
+from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
+from adapters.gates import Gates, Priority
+from adapters.language import estimated_tokens
+from adapters.models import retries
+from benchmarks.stub_provider import Stats, StubProvider, serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.sections import Secret
-from schemas.settings import Retrieval
+from schemas.settings import Model, Retrieval, Settings
 
 ORACLE = """
 import json, sys, pathlib, wordllama
@@ -61,6 +67,12 @@ async def provider():
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     yield made
     await runner.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch):
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(retries, "BACK_OFF_S", 0.001)
 
 
 @pytest.fixture(params=["zhipu", "openai"])
@@ -121,6 +133,114 @@ async def test_too_few_vectors_are_noticed(embedder, provider):
     }
     with pytest.raises(Unavailable, match="1 vectors for 2 texts"):
         await embedder.embed(["one", "two"])
+
+
+@dataclass(frozen=True)
+class Listening:
+    root: str
+    stats: Stats
+
+
+@pytest.fixture
+async def stub():
+    """The provider that can fail in many ways, in both dialects."""
+    made = StubProvider()
+    async with serving(made) as root:
+        yield Listening(root, made.stats)
+
+
+@pytest.fixture(params=["zhipu", "openai"])
+async def embedding(request, stub):
+    """Makes an embedder of the stub's, by the model's name."""
+    made = []
+
+    async def make(name: str, priority: Priority = Priority.DOCUMENTS, permits: int = 0):
+        root = stub.root + ("/api/paas/v4" if request.param == "zhipu" else "/v1")
+        settings = Retrieval(
+            embedding=request.param,
+            embedding_base_url=root,
+            embedding_api_key=Secret("id.secret"),
+            embedding_name=name,
+            embedding_dimensions=8,
+            embedding_permits=permits,
+        )
+        made.append(embedder_of(settings, Gates(Settings(retrieval=settings)), priority))
+        await made[-1].open()
+        return made[-1]
+
+    yield make
+    for embedder in made:
+        await embedder.close()
+
+
+@pytest.mark.parametrize("fault", ["429&retry_after=0.4", "500", "503", "cut_before", "reset_before"])
+async def test_what_passes_is_asked_for_again_when_the_provider_says(embedding, stub, fault):
+    """Paid work that went well is not repeated with it: a call is one batch."""
+    embedder = await embedding(f"stub?fault={fault}&times=2")
+    with structlog.testing.capture_logs() as logs:
+        assert (await embedder.embed(["a", "b"])).shape == (2, 8)
+    assert stub.stats.requests == 3
+    pauses = [line["pause_s"] for line in logs if line["event"] == "embedding_call_retried"]
+    assert len(pauses) == 2
+    assert all(pause >= 0.4 for pause in pauses) == ("retry_after" in fault)
+
+
+async def test_a_question_does_not_wait_for_a_provider_that_is_down(embedding, stub):
+    """Twice, then it goes on without; after failures in a row the provider is not even asked. A long Retry-After is not waited for."""
+    embedder = await embedding("stub?fault=500", Priority.PEOPLE)
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(Unavailable):
+            await embedder.embed(["which topic"])
+    assert stub.stats.requests == FAILURES_MAX
+    patient = await embedding("stub?fault=429&retry_after=30", Priority.PEOPLE)
+    with pytest.raises(Unavailable) as raised:
+        await patient.embed(["which topic"])
+    assert raised.value.retry_after_s == 30
+
+
+async def test_calls_in_flight_are_bounded_and_the_last_permit_is_for_people(embedding, stub):
+    embedder = await embedding("stub?first_ms=20", permits=3)
+    texts = ["x"] * (TEXTS_PER_CALL * 6)
+    assert len(await embedder.embed(texts)) == len(texts)
+    assert (stub.stats.requests, stub.stats.open_max) == (6, 2)
+
+
+async def test_a_call_that_nobody_waits_for_is_closed(stub):
+    """With the lean client; the SDK's ends by its own timeout."""
+    settings = Retrieval(embedding="openai", embedding_base_url=f"{stub.root}/v1", embedding_name="stub?fault=hang_before")
+    embedder = embedder_of(settings)
+    await embedder.open()
+    task = asyncio.create_task(embedder.embed(["text"]))
+    async with asyncio.timeout(5):
+        while not stub.stats.open:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait((task,))
+        while stub.stats.open:
+            await asyncio.sleep(0.01)
+    assert stub.stats.disconnected == 1
+    await embedder.close()
+
+
+async def test_embeddings_of_the_chat_models_server_share_its_permits(stub):
+    """Where the operator bounded the answering model and said nothing of embeddings."""
+    root = f"{stub.root}/v1"
+    settings = Settings(
+        model=Model(provider="openai", base_url=root, permits=2),
+        retrieval=Retrieval(embedding="openai", embedding_base_url=root, embedding_name="stub?first_ms=20", embedding_dimensions=8),
+    )
+    embedder = embedder_of(settings.retrieval, Gates(settings))
+    await embedder.open()
+    await embedder.embed(["x"] * (TEXTS_PER_CALL * 3))
+    assert stub.stats.open_max == 1, "the other permit is left to people"
+    await embedder.close()
+
+
+async def test_a_text_is_no_longer_than_the_provider_takes(embedder, provider):
+    await embedder.embed(["字" * 8_000])
+    (sent,) = provider.calls[0]["input"]
+    preset = PRESETS["zhipu" if embedder.name.startswith("zhipu") else "openai"]
+    assert estimated_tokens(sent) == preset.text_tokens_max
 
 
 def test_a_provider_without_key_or_address_is_a_configuration_error():

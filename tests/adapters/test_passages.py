@@ -79,8 +79,8 @@ def test_the_budget_holds_but_for_the_first(sizes: list[int], budget: int):
 
 
 COPIED = (
-    "The harbour of Wittdün was opened in 1890 by the railway company, and the ferry to Dagebüll calls there four times on every day "
-    "of the summer, weather permitting. "
+    "The harbour of Wittdün was opened in 1890 by the railway company, and the ferry to Dagebüll calls there four times on every day of "
+    "the summer, weather permitting. "
 )
 
 

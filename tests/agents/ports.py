@@ -24,10 +24,12 @@ class StandingClock:
 @dataclass
 class RememberingPublisher:
     sent: list[Outgoing] = field(default_factory=list)
+    forgotten: list[tuple[str, str, int]] = field(default_factory=list)
+    first_offset: int = 0
 
     async def publish(self, outgoing: Outgoing) -> Place:
         self.sent.append(outgoing)
-        return Place(outgoing.topic.name, outgoing.partition or 0, len(self.sent))
+        return Place(outgoing.topic.name, outgoing.partition or 0, self.first_offset + len(self.sent))
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]:
         return [await self.publish(each) for each in outgoing]
@@ -35,6 +37,12 @@ class RememberingPublisher:
     async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
         done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         done.set_result(await self.publish(outgoing))
+        return done
+
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        self.forgotten.append((topic.name, key, partition))
+        done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+        done.set_result(Place(topic.name, partition, len(self.forgotten)))
         return done
 
     def partition_for(self, topic: Topic, key: str) -> int:

@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import Finish, Piece
+from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.prices import Prices
 from agents.generate import Generate
 from schemas.chats import (
     ChatGrounded,
     Grounding,
+    LogPlace,
     Message,
     MessageChanged,
     Passage,
@@ -21,13 +23,17 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    Sampling,
+    Turn,
     Usage,
     UsageRecorded,
 )
+from schemas.digests import Digest
 from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
 from streams.agent import Outgoing
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, MESSAGES_CHANGED
+from streams.history import Budget
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from tests.agents.ports import NOW, RememberingPublisher, context, header
 
 PASSAGE = Passage(
@@ -42,9 +48,11 @@ class Script:
     script: list[object]
     name: str = "scripted"
     asked: int = 0
+    request: Any = None
 
     async def answer(self, request):
         self.asked += 1
+        self.request = request
         for step in self.script:
             if isinstance(step, Exception):
                 raise step
@@ -65,6 +73,7 @@ class Redis:
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     stored: dict[str, Message] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
+    deleted: bool = False
 
     def __post_init__(self) -> None:
         self.messages = self
@@ -85,10 +94,18 @@ class Redis:
         self._check()
         return self.stored.get(ident)
 
+    async def is_closed(self, scope):
+        self._check()
+        return self.deleted
+
     async def apply(self, event, place):
         self._check()
         assert self.closed == []  # the message is readable before the conversation is free
         self.stored[event.data.id] = event.data
+
+    async def keep_briefly(self, tenant, message, place):
+        self._check()
+        self.stored[message.id] = message
 
     async def of(self, keys):
         self._check()
@@ -145,6 +162,41 @@ async def test_the_message_is_stored_before_the_reply_is_called_complete():
     assert {each.partition for each in sent if each.topic is MESSAGES_CHANGED} == {len("conv") % 4}
 
 
+SPEAKER = Speaker(model="glm", provider="zhipu", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=SPEAKER), "complete"), (Refused("answer_interrupted"), "failed")],
+)
+async def test_the_record_says_who_answered_from_which_prompt_and_what_it_cost(end, state):
+    """Also of an answer that broke off: its tokens are estimated, and paid."""
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script([Piece("高41.8米。", SPEAKER), end]), redis, publisher)
+    message = redis.stored["r1"]
+    assert (message.state, message.model, message.provider, message.prompt_hash) == (state, "glm", "zhipu", "ab" * 32)
+    assert message.usage.estimated == (state == "failed")
+    assert message.cost_micros == round(message.usage.prompt_tokens * 1.5 + message.usage.completion_tokens * 3 + 1e-9) > 0
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.provider, charged.model, charged.cost_micros) == ("zhipu", "glm", message.cost_micros)
+
+
+async def test_the_askers_sampling_reaches_the_model():
+    asked = []
+
+    class Listening(Script):
+        async def answer(self, request):
+            asked.append((request.max_tokens, request.temperature, request.stop))
+            yield Finish()
+
+    event = _event()
+    sampling = Sampling(max_tokens=5, temperature=0.0, stop=("。",))
+    question = msgspec.structs.replace(event.data.question, sampling=sampling)
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    await _run(Listening([]), Redis(), RememberingPublisher(), event)
+    assert asked == [(5, 0.0, ("。",))]
+
+
 async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_id():
     """Readers tell attempts apart; analysts count by id."""
     first, second = RememberingPublisher(), RememberingPublisher()
@@ -193,6 +245,56 @@ async def test_a_cancel_before_the_start_never_asks_the_model():
     sent = await _run(model, redis, RememberingPublisher())
     assert model.asked == 0
     assert isinstance(sent[-1].event, ReplyCancelled)
+
+
+async def test_an_answer_whose_conversation_was_deleted_leaves_no_text():
+    """Who deletes cancels; the reply ends, and nothing of it is stored or told."""
+    redis, publisher = Redis(deleted=True), RememberingPublisher()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(30)
+
+    sent = await _run(Script(["说了一半", cancel, Finish()]), redis, publisher)
+    (cancelled,) = [each.event for each in sent if isinstance(each.event, ReplyCancelled)]
+    assert cancelled.data.text == ""
+    assert redis.stored == {}
+    assert not [each for each in sent if each.topic is MESSAGES_CHANGED]
+    assert [each for each in sent if isinstance(each.event, UsageRecorded)]
+
+
+def _asked(event: ChatGrounded, **more: object) -> ChatGrounded:
+    question = msgspec.structs.replace(event.data.question, **more)
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+
+
+async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_answer_for_a_title():
+    """By id: no text travels. A repeat asks with the same id; nothing is asked for a door's answer or a failed one."""
+    long = (Turn("user", "长" * 30), Turn("assistant", "长" * 30))
+
+    async def asked(event: ChatGrounded, *, titles: bool = True, script: Sequence[object] = ("好", Finish())) -> list[Any]:
+        generate = _generate(Script(list(script)), Redis())
+        generate.budget, generate.titles = Budget(20, 10_000, 70, 20), titles
+        return [each.event for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
+
+    (title,) = await asked(_event())
+    assert title.data == Digest(conversation_id="conv", message_id="r1", user_id="u", title=True)
+    assert await asked(_event(), titles=False) == []
+    outgrown = _asked(_event(), history=long, ancestors=("q0", "r0"))
+    (summary,) = await asked(outgrown)
+    assert summary.data == Digest(conversation_id="conv", message_id="r1", user_id="u", summary=True)
+    assert summary.subject == "conv"
+    assert [event.id for event in await asked(outgrown)] == [summary.id]
+    assert await asked(_asked(outgrown, door="openai")) == []
+    assert await asked(outgrown, script=[Refused("answer_interrupted", "gone")]) == []
+    assert await asked(_asked(_event(), ancestors=("q0", "r0"))) == []
+
+
+async def test_the_answer_knows_its_branch_and_the_model_the_summary():
+    redis, model = Redis(), Script(["好", Finish()])
+    await _run(model, redis, RememberingPublisher(), _asked(_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
+    assert redis.stored["r1"].ancestors == ("q0", "r0", "m1")
+    assert (model.request.summary, model.request.tone) == ("此前", "support")
 
 
 async def test_a_model_that_breaks_off_ends_the_reply_in_failure_with_the_text_so_far():
@@ -268,3 +370,15 @@ async def test_a_failed_search_ends_the_reply():
     sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), _event(passages=(), problem=problem))
     (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
     assert failed.data.problem.code == "index_unavailable"
+
+
+async def test_the_message_says_where_its_question_and_passages_lie_and_the_charge_which_key_asked():
+    event = _event(asked=LogPlace(2, 11))
+    question = msgspec.structs.replace(event.data.question, api_key_id="k1")
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    publisher, redis = RememberingPublisher(), Redis()
+    outgoing = await _generate(Script(["41.8"]), redis).step(event, context(publisher, offset=40, attempt=1))
+    message = redis.stored["r1"]
+    assert (message.asked, message.grounded) == (LogPlace(2, 11), LogPlace(0, 40))
+    (charge,) = [each.event for each in outgoing if isinstance(each.event, UsageRecorded)]
+    assert charge.data.api_key_id == "k1"

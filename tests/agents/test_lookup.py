@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from adapters.index.port import Hit
@@ -18,10 +19,10 @@ from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan
-from schemas.requests import Ask, Chunks, ListChunks, Passages, Request, RequestAsked, Search
-from schemas.settings import Redis
+from schemas.requests import EMBED_TEXTS_MAX, Ask, Chunks, Embed, ListChunks, Passages, Request, RequestAsked, Search, Vectors
+from schemas.settings import Redis, Retrieval
 from streams.searching import merged
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 from streams.visibility import Visibility
 from tests.agents.index import Library, Plans, closed_engine, opened_engine
 from tests.agents.ports import NOW, context, header
@@ -214,3 +215,27 @@ async def test_failures_are_told(library: Library):
     (outgoing,) = await agent.failed(event, problem, context())
     assert outgoing.partition == 3
     assert (outgoing.event.data.problem, outgoing.event.data.result) == (problem, None)
+
+
+async def test_vectors_are_those_of_the_index_and_are_charged(library: Library):
+    event = asked(Embed(texts=(LEAVE, PAY), user_id="u", api_key_id="k"))
+    told, charged = await Lookup(library.searching, 4).step(event, context())
+    result = told.event.data.result
+    assert isinstance(result, Vectors)
+    expected = await library.engines[""].encoder.embed((LEAVE, PAY))
+    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).all()
+    assert result.model == library.engines[""].encoder.embedding_name
+    spent = charged.event.data
+    assert (charged.topic, charged.event.subject) == (USAGE_RECORDED, "u")
+    assert (spent.purpose, spent.model, spent.prompt_tokens, spent.estimated) == ("embedding", result.model, result.tokens, True)
+    assert (spent.reply_id, spent.api_key_id) == (event.data.request_id, "k")
+    _, again = await Lookup(library.searching, 4).step(event, context())
+    assert again.event.id == charged.event.id  # a repeat is charged once
+
+
+async def test_the_largest_answer_with_vectors_fits_a_record():
+    """By the settings' own bound on dimensions."""
+    dimensions = next(field for field in msgspec.structs.fields(Retrieval) if field.name == "embedding_dimensions").type
+    (meta,) = [part for part in dimensions.__metadata__ if part.le is not None]
+    vectors = Vectors(model="m" * 100, dimensions=meta.le, values=bytes(meta.le * 4 * EMBED_TEXTS_MAX), tokens=10**6)
+    assert len(msgspec.json.encode(vectors)) < 1_000_000

@@ -121,7 +121,7 @@ async def test_what_nothing_answers_has_no_passages(library: Library):
 
 async def test_a_follow_up_is_condensed_by_rules(library: Library):
     await library.add(TENANT, "kb", "tower", 1, TOWER)
-    await library.add(TENANT, "kb", "bridge", 1, "大桥建于1911年，它是钢做的。")
+    await library.add(TENANT, "kb", "bridge", 1, "大桥建于1911年，长三百米。")
     found, others = await answer(agent(library), asked("它是什么时候建的？", TALK))
     assert found.passages[0].document_id == "tower"
     assert (found.condensed_by, "阿姆鲁姆灯塔" in found.query, others) == ("rules", True, [])
@@ -150,7 +150,7 @@ async def test_neighbours_and_copies(library: Library):
     assert [part.chunk_id for part in tower.parts] == list(tower.chunk_ids)
     await library.add(TENANT, "kb", "copy", 1, TOWER.replace("，", " ， "))
     again, _ = await answer(agent(library), asked("阿姆鲁姆灯塔有多高？"))
-    assert sum("41.8" in each.text for each in again.passages) == 1
+    assert len([each for each in again.passages if "41.8" in each.text]) == 1
 
 
 ROWS = tuple("\n".join(f"- 零件{part}{row}号：价格{row}欧元，{row}天内送到阿姆鲁姆岛" for row in range(12)) for part in "甲乙丙")

@@ -80,6 +80,8 @@ class Speaker:
 
     async def stored(self, text: str, attempt: int = 1) -> None:
         ports = self.house.ports
+        location = await ports.turns.locate(self.tenant, self.reply) if ports.redis.up else None
+        question = location and await ports.views.messages.get(f"{self.tenant}/{self.conversation}", location.message_id)
         message = Message(
             id=self.reply,
             conversation_id=self.conversation,
@@ -88,7 +90,8 @@ class Speaker:
             content=text,
             created_at=ports.clock.now(),
             attempt=attempt,
-            parent_id=ids.derived("question", self.reply),
+            parent_id=question.id if question else ids.derived("question", self.reply),
+            ancestors=(*question.ancestors, question.id) if question else (),
             model="m",
             citations=(CITATION,),
         )

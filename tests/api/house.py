@@ -14,6 +14,7 @@ from litestar import Litestar
 
 from api.app import create_app
 from api.ports import Ports
+from ops import websockets
 from schemas.settings import Settings
 
 PASSWORD = "correct horse battery"
@@ -27,6 +28,7 @@ class House:
     app: Litestar
     client: httpx.AsyncClient
     settings: Settings
+    server: uvicorn.Server
 
     @property
     def ports(self) -> Ports:
@@ -69,7 +71,14 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""
     app = create_app(settings)
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, lifespan="on", log_config=None, ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="on",
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        **websockets.options(settings.socket),
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
@@ -79,7 +88,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield House(app, client, settings)
+            yield House(app, client, settings, server)
     finally:
         server.should_exit = True
         await serving

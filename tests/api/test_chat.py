@@ -142,7 +142,9 @@ async def test_history_travels_with_the_next_question(house: House, ada: Person)
     message = await first_event(house.settings, MESSAGES_CHANGED, second["message"]["id"])
     assert message is not None
     known = house.ports.running.histories.get((event.tenant, conversation), 60)
-    assert known == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
+    assert known is not None
+    assert known.turns == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
+    assert known.ancestors == (first["message"]["id"], first["reply_id"], second["message"]["id"])
     listed = (await ada.call("GET", f"/conversations/{conversation}/messages")).json()
     assert [(item["role"], item["content"]) for item in listed["items"]] == [
         ("user", "For everybody?"),
@@ -236,6 +238,6 @@ async def test_reply_that_nobody_keeps(house: House, ada: Person):
     tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
     reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
     caller = Caller(ada.user["id"], tenant, "user", "free")
-    sent = b"".join([frame async for frame in relayed(house.ports, caller, reply, "1.2.3")])
+    sent = b"".join([frame.sse() async for frame in relayed(house.ports, caller, reply, "1.2.3")])
     assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
     assert b"reply_expired" in sent

@@ -84,6 +84,12 @@ async def test_redis_goes_and_comes(api_settings, tmp_path):
         await server.wait()
         assert await asked(house, ada, conversation, "For everybody?") == ended
         assert await asked(house, ada, conversation, "Really?") == ended
+        tenant = Speaker(house, ada, conversation, "r").tenant
+        above = house.ports.running.histories.get((tenant, conversation), 60)
+        assert above is not None
+        assert (len(above.ancestors), len(above.turns)) == (6, 6)  # what was asked without Redis continues the branch
+        elsewhere = {"content": "Instead?", "parent_id": above.ancestors[1]}
+        is_problem(await ada.call("POST", f"/conversations/{conversation}/messages", json=elsewhere), 503, "redis_unavailable")
         first = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And?"})
         assert first.status_code == 202
         busy = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "Or?"})

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from schemas.bodies.socket import FRAMES
 from schemas.settings import LANES
 from streams.workers import WorkerState, report
 from tests.api.conftest import with_limits
@@ -97,7 +98,11 @@ async def test_asyncapi(house: House):
     for reference in _references(document):
         node = document
         for part in reference.removeprefix("#/").split("/"):
-            node = node[part]
+            node = node[part.replace("~1", "/")]
+    frames = document["channels"]["/api/v1/ws"]["messages"]
+    assert set(frames) == {f"socket.{kind}" for kind in FRAMES}
+    asking = document["components"]["schemas"]["Ask"]
+    assert set(asking["required"]) == {"id", "type", "conversation_id", "body"}
 
 
 def _references(node: object) -> list[str]:

@@ -176,7 +176,9 @@ class TestSecrets:
         [
             ("CLAW_AUTH_SECRET", {"api"}),
             ("CLAW_DOCUMENT_SECRET", {"api", "worker-documents"}),
-            ("CLAW_MODEL_API_KEY", {"worker-chat"}),
+            ("CLAW_MODEL_API_KEY", {"worker-chat", "worker-knowledge"}),
+            ("CLAW_MODEL_SECOND_API_KEY", {"worker-chat", "worker-knowledge"}),
+            ("CLAW_MODEL_THIRD_API_KEY", {"worker-chat", "worker-knowledge"}),
             ("CLAW_QDRANT_API_KEY", {"worker-knowledge"}),
             ("CLAW_RETRIEVAL_EMBEDDING_API_KEY", {"worker-knowledge", "worker-documents"}),
         ],

@@ -2,12 +2,14 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 
+from adapters.language import estimated_tokens
 from adapters.models.citations import Citations
 from adapters.models.local import ON_LOOP_CHARS_MAX, LocalModel
-from adapters.models.port import AnswerRequest, Finish, Piece, Said
+from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
 from schemas.chats import Passage, Turn
 from tests.models.sample import PASSAGES, passage
 
@@ -92,3 +94,18 @@ async def test_long_passages_are_ranked_off_the_loop() -> None:
     began = time.process_time()
     assert "公元223年" in _text(await _answer("黄鹤楼始建于哪一年？", long))
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"), [({"max_tokens": 12}, "length"), ({"stop": ("公元",)}, "stop"), ({"stop": ("無",)}, "stop")]
+)
+async def test_sampling_is_honoured(changes: dict[str, Any], reason: str) -> None:
+    """As long as asked for, and not past a stop sequence; who answers is said with every piece."""
+    said = [item async for item in LocalModel().answer(AnswerRequest(question="黄鹤楼始建于哪一年？", passages=PASSAGES, **changes))]
+    text, finish = _text(said), said[-1]
+    assert isinstance(finish, Finish)
+    assert {item.speaker for item in said} == {Speaker(model="local", provider="local")}
+    assert (finish.reason, finish.model, finish.provider, finish.prompt_hash) == (reason, "local", "local", "")
+    assert "公元" not in text or changes == {"stop": ("無",)}
+    assert estimated_tokens(text) <= changes.get("max_tokens", 1024)
+    assert text

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from adapters.models import openai as lean
+from adapters.models import retries
 from adapters.models.choose import answer_model
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
@@ -97,7 +98,9 @@ async def test_speaks_bigmodel(stub: Running, temperature: float, expected: tupl
     sent = stub.provider.stats.last_request
     assert (sent.get("temperature"), sent.get("do_sample")) == expected
     assert "stream_options" not in sent
-    assert said[-1] == Finish(usage=Usage(prompt_tokens=sum(len(m["content"]) for m in sent["messages"]), completion_tokens=4))
+    finish = said[-1]
+    assert isinstance(finish, Finish)
+    assert finish.usage == Usage(prompt_tokens=sum(len(m["content"]) for m in sent["messages"]), completion_tokens=4)
 
 
 @pytest.mark.parametrize(("finish", "reason"), [("length", "length"), ("sensitive", "content_filter"), ("stop", "stop")])
@@ -117,7 +120,7 @@ async def test_what_does_not_pass_is_unavailable_after_three_attempts(stub: Runn
     error, text = await failed(stub, f"stub?fault={fault}")
     assert isinstance(error, Unavailable)
     assert (error.code, text) == ("model_unavailable", "")
-    assert stub.provider.stats.requests == lean.ATTEMPTS_MAX
+    assert stub.provider.stats.requests == retries.LAST.attempts
 
 
 async def test_a_long_retry_after_is_left_to_the_caller(stub: Running) -> None:
@@ -235,8 +238,8 @@ async def test_connections_are_kept_between_answers(stub: Running) -> None:
     async with opened(stub, "stub?tokens=3") as model:
         for _ in range(5):
             assert [item async for item in model.answer(REQUEST)]
-        assert model._session is not None
-        connector = model._session.connector
+        assert model._endpoint._session is not None
+        connector = model._endpoint._session.connector
         assert connector is not None
         assert sum(len(kept) for kept in connector._conns.values()) == 1
 

@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import AsyncIterator
 
+import aiohttp
 import openai
 import pytest
 import zhipuai
 from openai.types.chat import ChatCompletionMessageParam
 
+from benchmarks.stub_answers import CHAOS, Behaviour
 from tests.models.conftest import Running, eventually
 from tests.models.sample import KEY
 
@@ -100,3 +102,33 @@ async def test_counts_what_is_open(stub: Running, official: openai.AsyncOpenAI) 
     shown = await stub.shown()
     assert shown["disconnected"] == 1
     assert shown["by_path"] == {"/v1/chat/completions": 1}
+
+
+async def test_bigmodels_errors_have_numbers(stub: Running) -> None:
+    """As its documentation has them; no type."""
+    async with aiohttp.ClientSession() as session:
+        body = {"model": "stub?fault=429&retry_after=7", "messages": ASK}
+        async with session.post(
+            f"{stub.root}/api/paas/v4/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"}
+        ) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (429, "7")
+            assert (await answer.json())["error"] == {"code": "1302", "message": "stub fault 429"}
+
+
+async def test_embeddings_fail_as_asked_and_are_counted(stub: Running, official: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.RateLimitError):
+        await official.embeddings.create(model="stub?fault=429", input="a")
+    task = asyncio.create_task(official.embeddings.create(model="stub?fault=hang_before", input="a"))
+    await eventually(lambda: stub.provider.stats.open == 1)
+    task.cancel()
+    await asyncio.wait([task])
+    await eventually(lambda: stub.provider.stats.disconnected == 1)
+
+
+def test_a_mix_of_faults_is_drawn_by_its_seed() -> None:
+    """The same again for the same seed, another for another; about as many as asked for, and each of them at some time."""
+    drawn = [Behaviour(seed=1, share=0.3).drawn(number) for number in range(1_000)]
+    assert drawn == [Behaviour(seed=1, share=0.3).drawn(number) for number in range(1_000)]
+    assert drawn != [Behaviour(seed=2, share=0.3).drawn(number) for number in range(1_000)]
+    assert 200 < sum(map(bool, drawn)) < 400
+    assert set(drawn) == {"", *CHAOS}

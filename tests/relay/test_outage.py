@@ -118,8 +118,7 @@ async def test_starting_before_the_broker(folder: Path):
     kafka = Kafka(bootstrap=broker.node.servers, reply_partitions=1)
     publisher, relay = KafkaPublisher(kafka, topics=[CHATS_ANSWERED]), Relay(kafka)
     await asyncio.gather(publisher.start(), relay.start())
-    assert not publisher.ready
-    assert not relay.ready
+    assert (publisher.ready, relay.ready) == (False, False)
     with pytest.raises(Unavailable):
         relay.location()
     event = Outgoing(CHATS_ANSWERED, extended("r", 1, "x"))

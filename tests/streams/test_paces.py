@@ -2,7 +2,11 @@
 
 import pytest
 
-from streams.paces import MEMORY_S, Pace
+from streams.agent import Agent
+from streams.paces import MEMORY_S, Pace, Paces, Queue
+from streams.runner import Load
+from streams.topics import CHATS_GROUNDED
+from streams.watchdog import Position
 
 
 def test_nothing_is_known_before_any_work():
@@ -59,3 +63,52 @@ def test_the_first_seconds_of_a_worker_are_no_pace():
     for second in range(13, 60):
         pace.observe(100 * (second - 12), 0.1, 1_000, second)
     assert (pace.rate or 0.0) > 50
+
+
+@pytest.mark.parametrize(
+    ("lag", "load", "queue"),
+    [
+        (0, Load(running=0, unbegun=0, finished=0, free=4), (0, 0)),
+        (3, Load(running=3, unbegun=0, finished=0, free=1), (3, 0)),
+        (10, Load(running=4, unbegun=6, finished=0, free=0), (4, 6)),
+        (50, Load(running=4, unbegun=6, finished=0, free=0), (4, 46)),  # forty lie on the log and were not read yet
+        (9, Load(running=1, unbegun=0, finished=8, free=3), (1, 0)),  # finished behind a slow one: nobody waits for those
+        (5, Load(running=1, unbegun=4, finished=0, free=3), (4, 1)),  # three of them begin at once
+    ],
+)
+def test_who_waits_is_who_cannot_begin(lag: int, load: Load, queue: tuple[int, int]):
+    assert Queue.of([(lag, load)]) == queue
+    assert Queue.of([(lag, load)] * 2) == (2 * queue[0], 2 * queue[1])
+
+
+def test_speed_is_what_the_work_in_hand_comes_to():
+    """Not what was done lately, when little was asked: four at once at two seconds each are two a second."""
+
+    async def step(*_: object) -> list[object]:
+        return []
+
+    paces = Paces([Agent(name="generate", reads=(CHATS_GROUNDED,), step=step)], "p.")  # type: ignore[arg-type]  # a step that says nothing
+    partition = ("p." + CHATS_GROUNDED.name, 0)
+    idle, full = Load(0, 0, 0, 4), Load(4, 6, 0, 0)
+    paces.observe({"generate": (0, 0.0)}, {partition: Position(0, None, 0)}, {"generate": {partition: idle}}, 0)
+    assert paces.waiting == {"generate": 0}
+    assert paces.speeds == {}
+    paces.observe({"generate": (3, 6.0)}, {partition: Position(3, None, 13)}, {"generate": {partition: full}}, 60)
+    assert paces.waiting == {"generate": 6}
+    assert paces.speeds == {"generate": pytest.approx(2.0)}
+    assert paces.rates == {}  # three events in six seconds are no pace yet
+
+
+def test_who_waits_for_a_permit_in_its_step_waits():
+    """Ten begun, six of them without a permit: six wait, and the speed is what comes out of all ten in the time each of them takes."""
+
+    async def step(*_: object) -> list[object]:
+        return []
+
+    agent = Agent(name="generate", reads=(CHATS_GROUNDED,), step=step, waits=lambda: 6)  # type: ignore[arg-type]  # a step that says nothing
+    paces, partition = Paces([agent], "p."), ("p." + CHATS_GROUNDED.name, 0)
+    begun = {"generate": {partition: Load(10, 0, 0, 54)}}
+    paces.observe({"generate": (0, 0.0)}, {partition: Position(0, None, 10)}, begun, 0)
+    paces.observe({"generate": (20, 100.0)}, {partition: Position(20, None, 30)}, begun, 10)
+    assert paces.waiting == {"generate": 6}
+    assert paces.speeds == {"generate": pytest.approx(2.0)}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import runner as module
-from streams.runner import Carried, KeyedRunner, Outcome, Turn
+from streams.runner import Carried, KeyedRunner, Load, Outcome, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Bench:
 
     async def work(self, event: Event, turn: Turn) -> Outcome:
         async with turn.permits:
+            turn.begun_s = asyncio.get_running_loop().time()
             self.runs.append(event.offset)
             self.inside += 1
             self.inside_max = max(self.inside_max, self.inside)
@@ -262,3 +263,22 @@ async def test_repeats_of_what_is_here_are_not_taken(offset):
     bench = Bench()
     bench.runner.offer(Event(5, b"a"))
     assert not bench.runner.offer(Event(offset, b"a"))
+
+
+async def test_load_tells_running_from_waiting_and_finished():
+    """One key queues behind its first, the rest take permits; what is finished behind a slow one waits for nobody."""
+    bench = Bench(in_flight_max=2)
+    for offset, key in enumerate([b"a", b"a", b"b", b"c"]):
+        bench.runner.offer(Event(offset, key))
+    await settle()
+    assert bench.runner.load == Load(running=2, unbegun=2, finished=0, free=0)
+    bench.end(2)
+    await settle()
+    assert bench.runner.load == Load(running=2, unbegun=1, finished=1, free=0)
+    bench.end(0)
+    await settle()
+    bench.end(1)
+    await settle()
+    assert bench.runner.load == Load(running=1, unbegun=0, finished=0, free=1)
+    bench.end(3)
+    await settle()

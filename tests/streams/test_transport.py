@@ -5,6 +5,7 @@ import gc
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.structs import ConsumerRecord
 from faust.types import TP, Message
 
 from adapters.kafka import connection
@@ -64,8 +65,7 @@ async def consumer(app):
     consumer.app.topics._acking_topics.add("t")
     app.consumer_generation_id = 1
     app.flow_control.resume()
-    yield consumer
-    consumer._thread.thread_loop.close()
+    return consumer
 
 
 def read(consumer, *offsets):
@@ -151,6 +151,84 @@ async def test_held_partitions_are_not_polled_and_the_poll_has_its_own_copy_of_t
     assert polled[0][1] < 1.0
     consumer._active_partitions.clear()
     assert wanted == {TP("t", 1)}, "whoever changes the set during a poll changes nothing about what it brings"
+
+
+class Channel:
+    """Where the agent of a topic takes its events."""
+
+    def __init__(self):
+        self.events = []
+
+    async def put(self, event):
+        self.events.append(event)
+
+
+def records(*offsets: int) -> dict[TP, list[ConsumerRecord]]:
+    return {TP("t", 0): [ConsumerRecord("t", 0, offset, 0, 0, b"k", b"v", None, 1, 1, ()) for offset in offsets]}
+
+
+@pytest.fixture
+def channel(consumer, app):
+    channel = Channel()
+    app.topics._tp_index[TP("t", 0)] = {channel}
+    app.together = True
+    return channel
+
+
+async def drained(consumer, polls):
+    """Drain until the polls are over."""
+
+    async def poll(timeout_s):
+        if not polls:
+            consumer._stopped.set()
+            return {}, set()
+        return polls.pop(0), {TP("t", 0)}
+
+    consumer._wait_next_records = poll
+    await consumer._drain_messages(consumer)
+
+
+async def test_what_a_poll_brings_is_one_event_and_its_envelope_never_reaches_the_books(consumer, channel):
+    """A stream enters what is not tracked, and acknowledges an event that it skips: both would be taken for its first message."""
+    await drained(consumer, [records(3, 4, 5)])
+    (event,) = channel.events
+    assert [each.offset for each in event.value] == [3, 4, 5]
+    assert event.message.tracked
+    event.message.ack(consumer)
+    assert not consumer._acked[TP("t", 0)]
+    for each in event.value:
+        consumer.unacked.add(each)
+    for each in event.value[1:]:
+        each.ack(consumer)
+    assert consumer._new_offset(TP("t", 0)) == 3
+    event.value[0].ack(consumer)
+    assert consumer._new_offset(TP("t", 0)) == 6
+
+
+@pytest.mark.parametrize("case", ["a rebalance has not ended", "a suspended flow"])
+async def test_what_is_fetched_too_early_is_read_again_and_not_handed_out(consumer, channel, app, case):
+    """Faust lets the flow go before it has sought the committed offsets: handed out then, a record would come twice and be booked twice."""
+    sought = []
+
+    async def seek():
+        sought.append(1)
+
+    consumer.perform_seek = seek
+    if case == "a suspended flow":
+        app.flow_control.suspend()
+    else:
+        app.rebalancing = True
+    await drained(consumer, [records(0)])
+    assert (channel.events, len(sought)) == ([], 1)
+    assert len(consumer.unacked) == 0
+
+
+def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
+    unhurried = frozenset({"slow"})
+    app = lane_app("g", lane_settings, connection={}, listener=Nobody(), pace_s=0.01, unhurried=unhurried, unhurried_pace_s=0.04)
+    consumer = app.consumer
+    assert consumer._pace_s({TP("slow", 0): [1], TP("slow", 1): [1]}) == 0.04
+    assert consumer._pace_s({TP("slow", 0): [1], TP("quick", 0): [1]}) == 0.01
 
 
 def test_unacked_is_by_partition():

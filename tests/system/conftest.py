@@ -79,6 +79,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
             "CLAW_MODEL_BASE_URL": provider.said,
             "CLAW_MODEL_API_KEY": "stub",
             "CLAW_MODEL_NAME": MODEL,
+            "CLAW_CACHE_ANSWERS": "off",  # the same question twice is meant to be answered twice
             "CLAW_LIMIT_ENABLED": "false",
             "CLAW_LANE_SESSION_TIMEOUT_S": "6",
             "CLAW_LANE_LEASE_S": "3",

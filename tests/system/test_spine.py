@@ -4,6 +4,9 @@ import asyncio
 import json
 import time
 import uuid
+from typing import Any
+
+import openai
 
 from ops.client import Client, events
 from tests.system.conftest import records
@@ -78,7 +81,7 @@ async def test_usage_is_counted_once_per_reply(up, client):
     for _ in range(2):
         await _complete(client, "How many villages has the island of Föhr?")
     recorded = [json.loads(each.value) for each in await records(up, "claw.usage.recorded.v1")]
-    assert len(recorded) == len({each["data"]["reply_id"] for each in recorded})
+    assert len(recorded) == len({(each["data"]["reply_id"], each["data"]["purpose"]) for each in recorded})
 
 
 async def _complete(client, question):
@@ -97,3 +100,21 @@ async def _ended(client, conversation, reply):
                 if reply in {each["id"] for each in (await answer.json())["items"]}:
                     return
             await asyncio.sleep(0.1)
+
+
+async def test_the_official_openai_client_is_answered(up, client):
+    """Unchanged: only its base URL is another one."""
+    await client.submit("note", "The windmill of Nebel was built in 1771.")
+    await client.indexed("note")
+    question: list[Any] = [{"role": "user", "content": "When was the windmill of Nebel built?"}]
+    key = client.headers["Authorization"].removeprefix("Bearer ")
+    async with openai.AsyncOpenAI(base_url=f"{up.url}/v1", api_key=key, max_retries=0) as official:
+        whole = await official.chat.completions.create(model="claw", messages=question)
+        stream = await official.chat.completions.create(model="claw", messages=question, stream=True)
+        chunks = [chunk async for chunk in stream]
+        vectors = await official.embeddings.create(model="claw-embedding", input="windmill")
+    message = whole.choices[0].message
+    assert message.content == "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert message.annotations
+    assert message.annotations[0].url_citation.title
+    assert len(vectors.data[0].embedding) == 256

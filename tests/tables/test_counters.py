@@ -129,7 +129,7 @@ async def test_a_redis_that_keeps_forgetting_is_an_outage(redis: Client, prefix:
     class Forgetful(Log):
         async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
             yield Record(1, b"e1:a:1")
-            await redis.delete(counter._mark(0))
+            await redis.delete(counter.shard_key(0, "mark"))
 
     counter, feed = make(redis, prefix, Forgetful({}))
     with pytest.raises(Unavailable):
@@ -164,15 +164,15 @@ async def test_buckets_expire_by_themselves(redis: Client, prefix: str) -> None:
     assert await counter.range("k", now - timedelta(hours=3), now + timedelta(minutes=1)) == [
         (datetime.fromtimestamp(int(now.timestamp()) // 60 * 60, UTC), {"n": 1})
     ]
-    key = counter._value(0, "k", counter.window.bucket(now) if counter.window else 0)
+    key = counter.shard_key(0, counter.value_part("k", counter.scales[""].bucket(now)))
     assert 3600 - 2 <= await redis.ttl(key) <= 3660
 
 
 async def test_poison_is_replaced(redis: Client, prefix: str) -> None:
     """A sum that is none starts again instead of stopping the partition for ever."""
     counter, _ = make(redis, prefix, Log({}))
-    await redis.set(counter._value(0, "k", 0), "garbage")
-    await redis.hset(counter._value(0, "j", 0), "n", "garbage")
+    await redis.set(counter.shard_key(0, counter.value_part("k", 0)), "garbage")
+    await redis.hset(counter.shard_key(0, counter.value_part("j", 0)), "n", "garbage")
     changes = [Change("k", {"n": 2}, NOON), Change("j", {"n": 3}, NOON)]
     assert await counter.apply(0, 0, "e", changes) == Applied(counted=True)
     assert (await counter.current("k", NOON), await counter.current("j", NOON)) == ({"n": 2}, {"n": 3})

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters.redis import Client
 from schemas.errors import Refused
-from streams.tables import RecordTable, order_of
+from streams.tables import Put, RecordTable, order_of
 
 pytestmark = pytest.mark.stack
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -141,8 +141,56 @@ async def test_a_closed_scope_stays_empty(table: RecordTable[Note], redis: Clien
     assert (await table.list("gone", limit=5)).items == []
     assert await table.get("gone", "n1") is None
     assert await table.count("kept") == 1
+    forgotten: set[str] = set()
+    while ids := await table.left("gone"):
+        await table.forgotten("gone", ids)
+        forgotten |= set(ids)
+    assert forgotten == {f"n{n}" for n in range(700)}
     left = [key async for key in redis.scan_iter(match=f"{prefix}:*gone*", count=1000)]
     assert left == [f"{prefix}:closed:{{notes:gone}}".encode()]
+    assert (await table.is_closed("gone"), await table.is_closed("kept")) == (True, False)
+    late = Put("gone", "late", Note("late"), order_of(99))
+    assert await table.put_many([late, Put("kept", "m", Note("x"), order_of(1)), Put("kept", "n", Note("old"), order_of(0))]) == [late]
+
+
+async def test_groups_by_rank(table: RecordTable[Note]) -> None:
+    """A record that gets another rank, or goes, does so in its group, too; the groups of other scopes and names are others."""
+    for n, ident in enumerate("cab"):
+        await table.put_many(
+            [Put("s", ident, Note("x"), order_of(1), rank=n, group="p"), Put("t", ident, Note("x"), order_of(1), group="p")]
+        )
+    await table.put_many([Put("s", "d", Note("x"), order_of(1), group="p2")])
+    assert await table.grouped("s", ["p", "p2", "q"]) == {"p": ("c", "a", "b"), "p2": ("d",), "q": ()}
+    await table.put_many([Put("s", "c", Note("y"), order_of(2), rank=9, group="p"), Put("s", "a", None, order_of(2), group="p")])
+    assert await table.grouped("s", ["p"]) == {"p": ("b", "c")}
+    await table.close("s")
+    assert await table.grouped("s", ["p", "p2"]) == {"p": (), "p2": ()}
+
+
+@FEW
+@given(writes=st.sets(st.integers(0, 5), max_size=4), lifts=st.lists(st.integers(0, 9), max_size=4), data=st.data())
+async def test_lifts_and_writes_in_any_order_give_the_same_place(
+    redis: Client, prefix: str, writes: set[int], lifts: list[int], data: st.DataObject
+) -> None:
+    """The newest record at the highest rank there was (those of writes grow with their order); a lift without a record shows nothing."""
+    table = RecordTable(redis, prefix, "lifted", Note, lifted=lambda note, rank: Note(f"{note.text} at {rank:g}"))
+    scope, moves = uuid.uuid4().hex, [*(("put", n) for n in writes), *(("lift", n) for n in lifts)]
+    for kind, number in data.draw(st.permutations([*moves, *moves])):
+        if kind == "lift":
+            await table.lift([(scope, "a", float(number))])
+        else:
+            await table.put(scope, "a", Note(str(number)), order=order_of(number), rank=number)
+    expected = [Note(f"{max(writes)} at {max(*writes, *lifts, 0)}")] if writes else []
+    assert (await table.list(scope, limit=5)).items == expected
+    assert await table.count(scope) == len(expected)
+
+
+async def test_what_was_deleted_is_not_lifted(redis: Client, prefix: str) -> None:
+    table = RecordTable(redis, prefix, "lifted", Note, lifted=lambda note, _: note)
+    await table.put("s", "a", None, order=order_of(3))
+    await table.lift([("s", "a", 9.0)])
+    assert not await table.put("s", "a", Note("old"), order=order_of(2))
+    assert (await table.list("s", limit=5)).items == []
 
 
 async def test_a_tombstone_outlives_late_writes(table: RecordTable[Note], redis: Client, prefix: str) -> None:

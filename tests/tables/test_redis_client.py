@@ -15,7 +15,8 @@ from schemas.errors import ConfigurationError, Unavailable
 from schemas.sections import Secret
 from schemas.settings import Limits, Redis
 from streams.counters import Change, Counter, tumbling
-from streams.limits import Limiter, default_rules
+from streams.limits import Limiter
+from streams.rules import default_rules
 from streams.tables import RecordTable, order_of
 from tests.tables.conftest import OwnRedis
 

@@ -21,7 +21,7 @@ from schemas.records import (
     KnowledgeBaseChanged,
 )
 from streams.agent import Place
-from streams.views import Views, usage_changes, usage_counter
+from streams.views import ROOT, Views
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
@@ -55,11 +55,10 @@ def conversation(id_: str, minute: int = 0, *, deleted: bool = False, revision: 
     )
 
 
-def message(id_: str, content: str, attempt: int = 0, minute: int = 0) -> Any:
+def message(id_: str, content: str, attempt: int = 0, minute: int = 0, **more: Any) -> Any:
+    fields = {"conversation_id": "c", "role": "user"} | more
     created = NOON + timedelta(minutes=minute)
-    return event(
-        MessageChanged, Message(id=id_, conversation_id="c", user_id="u", role="user", content=content, created_at=created, attempt=attempt)
-    )
+    return event(MessageChanged, Message(id=id_, user_id="u", content=content, created_at=created, attempt=attempt, **fields))
 
 
 async def test_conversations_by_last_change(views: Views) -> None:
@@ -84,6 +83,28 @@ async def test_a_deleted_conversation_takes_its_messages_along(views: Views) -> 
     await views.apply(conversation("c"), at(0))
     assert await views.conversations.get("t/u", "c") is None
     assert (await views.messages.list("t/c", limit=10)).items == []
+
+
+async def test_a_question_moves_its_conversation_up(views: Views) -> None:
+    """Without an event of its own; an answer does not, and neither brings a deleted conversation back."""
+    for n, id_ in enumerate("abc"):
+        await views.apply(conversation(id_, n), at(n))
+    await views.apply(message("m", "hello", minute=7), at(3))
+    assert [each.id for each in (await views.conversations.list("t/u", limit=10)).items] == ["c", "b", "a"]
+    asked = [(message(f"m{id_}", "hello", minute=20, conversation_id=id_), at(9)) for id_ in "ac"]
+    answer = message("r", "hi", minute=30, conversation_id="b", role="assistant")
+    await views.apply(conversation("c", 15, deleted=True, revision=2), at(4))
+    assert await views.apply_many([*asked, (answer, at(10))]) == [asked[1][0]]
+    assert [each.id for each in (await views.conversations.list("t/u", limit=10)).items] == ["a", "b"]
+    found = await views.conversations.get("t/u", "a")
+    assert found is not None
+    assert found.updated_at == NOON + timedelta(minutes=20)
+
+
+async def test_siblings_have_one_parent(views: Views) -> None:
+    for id_, parent, minute in (("q", "", 0), ("r2", "q", 2), ("r1", "q", 1), ("root", "", 5)):
+        await views.apply(message(id_, "x", minute=minute, parent_id=parent), at(minute))
+    assert await views.messages.grouped("t/c", ["q", ROOT]) == {"q": ("r1", "r2"), ROOT: ("q", "root")}
 
 
 async def test_the_newest_attempt_of_a_message_stands(views: Views) -> None:
@@ -177,14 +198,3 @@ async def test_knowledge_bases_of_a_tenant(views: Views) -> None:
     spent = Consumption(user_id="u", conversation_id="c", reply_id="r", model="m", prompt_tokens=3, completion_tokens=4)
     await views.apply(event(UsageRecorded, spent), at(0))
     assert [each.id for each in (await views.knowledge_bases.list("t", limit=9)).items] == ["b"]
-
-
-async def test_usage_per_user_and_day(redis: Client, prefix: str) -> None:
-    """Replies and tokens; another tenant's user of the same id is another user."""
-    counter = usage_counter(redis, prefix, partitions=4)
-    now = datetime.now(UTC)
-    spent = Consumption(user_id="u", conversation_id="c", reply_id="r", model="m", prompt_tokens=3, completion_tokens=4)
-    for partition in (1, 2):
-        await counter.apply(partition, 0, f"e{partition}", usage_changes(event(UsageRecorded, spent, now)))
-    assert await counter.current("t/u", now) == {"replies": 2, "prompt_tokens": 6, "completion_tokens": 8}
-    assert await counter.current("other/u", now) == {}

@@ -1,0 +1,96 @@
+"""What a gate is to the adapters that call models."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from enum import IntEnum
+from types import TracebackType
+from typing import Protocol
+
+
+class Priority(IntEnum):
+    """Who goes first. Documents also leave the last permits to the others."""
+
+    PEOPLE = 0  # answers, and the vectors of questions: somebody waits for the first word
+    TEXTS = 1  # condensed questions, summaries, titles
+    DOCUMENTS = 2
+
+
+class Permit:
+    """One call's place. It can be lost (its lease ran out and somebody else has the place): then the call must end."""
+
+    __slots__ = ("_close", "lost")
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._close: Callable[[], None] | None = None
+
+    def closes(self, close: Callable[[], None]) -> None:
+        """``close`` ends the call; it is called at most once, when the permit is lost or if it was already."""
+        self._close = close
+        if self.lost:
+            close()
+
+    def lose(self) -> None:
+        """The gate's: the place is gone."""
+        if not self.lost:
+            self.lost = True
+            if self._close is not None:
+                self._close()
+
+    @asynccontextmanager
+    async def bounding(self) -> AsyncIterator[None]:
+        """What is awaited inside ends with TimeoutError when the permit is lost. Not around a ``yield`` of a generator."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as deadline:
+            self.closes(lambda: deadline.reschedule(loop.time()))
+            try:
+                yield
+            finally:
+                self._close = None
+
+
+class Gate(Protocol):
+    """Bounds the calls in flight to one model."""
+
+    def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
+        """A place for one call, from entering to leaving; raises Unavailable("model_unavailable") when none is free for ``wait_s``."""
+        ...
+
+
+class _Always:
+    """A permit that everybody has; nothing is made per call."""
+
+    def __init__(self) -> None:
+        self._permit = _Unlosable()
+
+    async def __aenter__(self) -> Permit:
+        return self._permit
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Nothing was taken."""
+
+
+class _Unlosable(Permit):
+    __slots__ = ()
+
+    def closes(self, close: Callable[[], None]) -> None:
+        """Never."""
+
+    @asynccontextmanager
+    async def bounding(self) -> AsyncIterator[None]:
+        yield
+
+
+class OpenGate:
+    """No bound; costs nothing."""
+
+    def __init__(self) -> None:
+        self._always = _Always()
+
+    def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
+        del priority, wait_s
+        return self._always
+
+
+OPEN: Gate = OpenGate()

@@ -1,0 +1,28 @@
+"""A question with its passages as a request to a model: what the asker wants of it, within what the operator allows."""
+
+from collections.abc import Sequence
+
+from adapters.models.port import AnswerRequest
+from schemas.chats import Passage, Question
+from schemas.settings import Model
+
+TEMPERATURE_MAX = 2.0
+STOPS_MAX = 4  # as OpenAI's
+STOP_CHARS_MAX = 256  # of one; what is held back while a text is cut is shorter than that
+
+
+def request_of(question: Question, passages: Sequence[Passage], settings: Model) -> AnswerRequest:
+    """Pure: the same question, passages and settings always make the same request, and so the same prompt."""
+    asked = question.sampling
+    temperature = settings.temperature if asked.temperature is None else asked.temperature
+    return AnswerRequest(
+        question=question.content,
+        passages=tuple(passages),
+        history=question.history,
+        summary=question.summary,
+        tone=question.tone,
+        system_prompt=question.system_prompt,
+        max_tokens=min(asked.max_tokens, settings.max_tokens) if asked.max_tokens > 0 else settings.max_tokens,
+        temperature=min(max(temperature, 0.0), TEMPERATURE_MAX),
+        stop=tuple(stop[:STOP_CHARS_MAX] for stop in asked.stop[:STOPS_MAX] if stop),
+    )

@@ -1,0 +1,105 @@
+"""Leaves a provider alone after failures in a row, and looks again with one call."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from adapters.models import metrics
+from adapters.models.wire import Displaced, Passing
+from schemas.errors import Refused, Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Breaker:
+    """Of one model, in one process. Closed: calls pass. After ``failures_max`` failures in a row it is open for ``pause_s``: none pass.
+
+    Then it is half open: one call passes as a probe; its first sign of life closes the breaker, its failure opens it again.
+    """
+
+    def __init__(self, model: str, *, failures_max: int, pause_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._model, self._failures_max, self._pause_s, self._clock_s = model, failures_max, pause_s, clock_s
+        self._failures = 0
+        self._until_s: float | None = None  # None: closed
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are refused, but for a probe."""
+        return self._until_s is not None
+
+    @contextmanager
+    def call(self) -> Iterator["Watched"]:
+        """Around one call. Raises Unavailable("model_unavailable") when it must not be made; counts how it ends.
+
+        A refusal is an answer; a call that lost its permit, or that its caller gave up, says nothing about the provider.
+        """
+        probe = self._admit()
+        try:
+            yield Watched(self, probe=probe)
+        except Displaced:
+            self._count("displaced")
+            raise
+        except Passing:
+            self._count("passing")
+            self._failed(probe=probe)
+            raise
+        except Refused:
+            self._count("refused")
+            self._succeeded()
+            raise
+        else:
+            self._count("done")
+            self._succeeded()
+        finally:
+            if probe:
+                self._probing = False
+
+    def close(self) -> None:
+        """The provider lives."""
+        if self._until_s is not None:
+            self._until_s = None
+            self._failures = 0
+            metrics.BREAKER_OPEN.labels(self._model).set(0)
+            log.info("model_breaker_closed", model=self._model)
+
+    def _admit(self) -> bool:
+        """Whether this call is the probe."""
+        if self._until_s is None:
+            return False
+        left_s = self._until_s - self._clock_s()
+        if left_s > 0 or self._probing:
+            detail = f"{self._model} failed {self._failures_max} times in a row and is left alone for a while."
+            raise Unavailable("model_unavailable", detail, retry_after_s=max(left_s, 1.0))
+        self._probing = True
+        return True
+
+    def _succeeded(self) -> None:
+        self._failures = 0
+        self.close()
+
+    def _failed(self, *, probe: bool) -> None:
+        self._failures += 1
+        if probe or (self._until_s is None and self._failures >= self._failures_max):
+            self._until_s = self._clock_s() + self._pause_s
+            metrics.BREAKER_OPEN.labels(self._model).set(1)
+            log.warning("model_breaker_opened", model=self._model, pause_s=self._pause_s)
+
+    def _count(self, outcome: str) -> None:
+        metrics.CALLS.labels(self._model, outcome).inc()
+
+
+class Watched:
+    """A call that is being made."""
+
+    __slots__ = ("_breaker", "_probe")
+
+    def __init__(self, breaker: Breaker, *, probe: bool) -> None:
+        self._breaker, self._probe = breaker, probe
+
+    def lives(self) -> None:
+        """The provider began to answer: others need not wait for the end of the probe."""
+        if self._probe:
+            self._breaker.close()

@@ -1,0 +1,74 @@
+"""Short texts that a provider's model writes for the product itself, beside answers and after them."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from adapters.gates import OPEN, Gate, Priority
+from adapters.models import retries, wire
+from adapters.models.breaker import Breaker
+from adapters.models.endpoint import Endpoint
+from adapters.models.port import Completion
+from adapters.models.prices import Prices
+from adapters.models.prompts import Message
+from adapters.models.retries import BESIDE
+from adapters.models.wire import Passing
+from schemas.errors import Unavailable
+from schemas.settings import Model
+
+TEMPERATURE = 0.0  # the same text is condensed the same way
+BODY_BYTES_MAX = 1_048_576  # of a reply; a short text is a few KB
+
+
+class ModelWriter:
+    """A Writer. Its calls go behind answers at the gate."""
+
+    def __init__(
+        self, settings: Model, *, gate: Gate = OPEN, variables: str = "CLAW_MODEL_", jitter: Callable[[], float] = random.random
+    ) -> None:
+        self._endpoint = Endpoint(settings, variables=variables)
+        self.name, self.provider = self._endpoint.model, settings.provider
+        self._prices = Prices(settings.price_prompt, settings.price_completion)
+        self._gate, self._jitter = gate, jitter
+        self._breaker = Breaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
+
+    async def open(self) -> None:
+        await self._endpoint.open()
+
+    async def close(self) -> None:
+        await self._endpoint.close()
+
+    async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
+        """See Writer. A call that fails is repeated once, if the time allows."""
+        sent = [Message("system", instructions), Message("user", text)]
+        body = self._endpoint.body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
+        now = asyncio.get_running_loop().time
+        ends = now() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):
+                for attempt in range(1, BESIDE.attempts + 1):
+                    try:
+                        return await self._attempt(body, sent, ends - now())
+                    except Passing as error:
+                        pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
+                        if attempt == BESIDE.attempts or pause_s >= min(BESIDE.window_s, ends - now()):
+                            raise retries.given_up(error) from error
+                        await asyncio.sleep(pause_s)
+        except TimeoutError as error:
+            raise Unavailable("model_unavailable", f"{self.name} wrote nothing within {timeout_s:g} s.") from error
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(self, body: bytes, sent: list[Message], total_s: float) -> Completion:
+        with self._breaker.call():
+            async with (
+                self._gate.permit(Priority.TEXTS, total_s) as permit,
+                self._endpoint.posted(body, permit, total_s=total_s, stream=False) as response,
+            ):
+                reply = bytearray()
+                while chunk := await response.content.readany():
+                    reply += chunk
+                    if len(reply) > BODY_BYTES_MAX:
+                        raise Passing(f"The reply is larger than {BODY_BYTES_MAX} bytes.")
+                text, usage = wire.whole(bytes(reply), sent)
+        cost_micros = self._prices.cost_micros(usage)
+        return Completion(text=text, usage=usage, model=self.name, provider=self.provider, cost_micros=cost_micros)

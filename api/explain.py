@@ -1,0 +1,67 @@
+"""Why an answer is what it is, from the topics: for whoever asked, and for admins of the tenant."""
+
+import asyncio
+from collections.abc import Mapping
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.params import FromPath
+
+from api.documentation import PROBLEMS
+from api.explaining import Recorded, explanation
+from api.gate import CHAT
+from api.identity import Caller
+from api.ports import Ports
+from api.requests import ApiRequest
+from schemas.bodies.explanations import Explanation
+from schemas.chats import Message
+from schemas.errors import Refused, Unavailable
+from streams.turns import Location
+
+
+@get(
+    "/conversations/{conversation_id:str}/replies/{reply_id:str}/explain",
+    opt=CHAT,
+    responses=PROBLEMS,
+    summary="Why is the answer what it is?",
+)
+async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Explanation:
+    """Question, search, passages with scores, the prompt as sent, model, tokens, cost, attempts, times, citations, feedback.
+
+    Read from the topics; what they no longer keep is named in ``missing``. For an answer that has ended.
+    """
+    ports, caller = request.ports, request.user
+    scope = f"{caller.tenant}/{conversation_id}"
+    message = await ports.views.messages.get(scope, str(reply_id))
+    if message is None or message.role != "assistant" or not _may_see(caller, message):
+        raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
+    location, feedback, visible = await asyncio.gather(
+        _location(ports, caller.tenant, message.id), ports.views.feedback.get(scope, message.id), _visible(ports, message)
+    )
+    trail = await ports.trails.of(caller.tenant, message, location)
+    return explanation(Recorded(message, trail, feedback, visible), ports.settings)
+
+
+def _may_see(caller: Caller, message: Message) -> bool:
+    """Whoever asked; an admin in person, or a key of theirs with the scope ops."""
+    admin = caller.role == "admin" and (caller.scopes is None or "ops" in caller.scopes)
+    return admin or message.user_id == caller.account_id
+
+
+async def _location(ports: Ports, tenant: str, reply_id: str) -> Location | None:
+    """Only a shortcut: the log's own times will do."""
+    try:
+        return await ports.turns.locate(tenant, reply_id)
+    except Unavailable:
+        return None
+
+
+async def _visible(ports: Ports, message: Message) -> Mapping[str, int | None]:
+    """The version of each document that readers see now."""
+    keys = sorted(message.versions)
+    return {key: standing.shown for key, standing in (await ports.visibility.of(keys)).items()} if keys else {}
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[explain], tags=["chat"])

@@ -1,0 +1,91 @@
+"""``POST /v1/embeddings``: vectors of the model that indexes are made with, computed where that model is, over the log."""
+
+import asyncio
+import base64
+import struct
+from http import HTTPStatus
+
+from litestar import Response, post
+from litestar.params import JSONBody
+
+from api import inquiries
+from api.answers import answered, once, refused_field
+from api.openai.errors import ERRORS
+from api.openai.reading import check_model
+from api.requests import ApiRequest
+from schemas import model_names
+from schemas.bodies.openai import Embedding, EmbeddingCreate, EmbeddingList, EmbeddingUsage
+from schemas.errors import FieldError, Refused
+from schemas.requests import EMBED_TEXTS_MAX, Embed, Vectors
+
+AT_ONCE_MAX = 2  # requests to the lane for one call: others want a place between them
+FLOAT_BYTES = 4
+
+
+@post("/embeddings", responses=ERRORS, status_code=HTTPStatus.OK, summary="Vectors of texts", operation_id="Embeddings")
+async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Response[EmbeddingList]:
+    """In the order of the inputs. Usage is an estimate."""
+    check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.ports.settings))
+    _check_dimensions(data.dimensions, model_names.dimensions(request.ports.settings))
+    texts = _texts(data)
+
+    async def make() -> Response[EmbeddingList]:
+        return answered(_listed(data, await _vectors(request, texts)))
+
+    return await once(request, make)
+
+
+async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]:
+    places = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def some(first: int) -> Vectors:
+        caller = request.user
+        async with places:
+            ask = Embed(texts=texts[first : first + EMBED_TEXTS_MAX], user_id=caller.account_id, api_key_id=caller.key_id)
+            return await inquiries.vectors(request, ask)
+
+    asking = [asyncio.create_task(some(first)) for first in range(0, len(texts), EMBED_TEXTS_MAX)]
+    try:
+        return await asyncio.gather(*asking)
+    finally:
+        for each in asking:  # one has failed, or the caller has gone: the others are for nobody
+            each.cancel()
+
+
+def _listed(data: EmbeddingCreate, parts: list[Vectors]) -> EmbeddingList:
+    rows = [row for part in parts for row in _rows(part)]
+    tokens = sum(part.tokens for part in parts)
+    packed = data.encoding_format == "base64"
+    return EmbeddingList(
+        data=tuple(Embedding(index=index, embedding=_packed(row) if packed else _numbers(row)) for index, row in enumerate(rows)),
+        model=data.model,
+        usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+
+
+def _rows(part: Vectors) -> list[bytes]:
+    size = part.dimensions * FLOAT_BYTES
+    return [part.values[first : first + size] for first in range(0, len(part.values), size)]
+
+
+def _packed(row: bytes) -> str:
+    return base64.b64encode(row).decode()
+
+
+def _numbers(row: bytes) -> tuple[float, ...]:
+    return struct.unpack(f"<{len(row) // FLOAT_BYTES}f", row)
+
+
+def _texts(data: EmbeddingCreate) -> tuple[str, ...]:
+    if isinstance(data.input, str):
+        return (data.input,)
+    texts = tuple(each for each in data.input if isinstance(each, str))
+    if len(texts) < len(data.input):
+        raise refused_field("input", "holds tokens, which are another model's", "a text, or a list of texts")
+    return texts
+
+
+def _check_dimensions(asked: int | None, offered: int) -> None:
+    if asked not in (None, offered):
+        wrong = FieldError("dimensions", "the model's vectors are not shortened", str(offered))
+        raise Refused("unsupported_parameter", errors=(wrong,))

@@ -1,0 +1,141 @@
+"""A frame as the HTTP request it stands for, and the answer of that route's own handler."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+
+import msgspec
+from litestar import Response, WebSocket
+from litestar.handlers import HTTPRouteHandler
+from msgspec import Struct
+
+from api import chat, progress
+from api.envelope import request_id_of
+from api.gate import admit
+from api.requests import ApiRequest, decoded
+from api.sse import EventStream
+from schemas.bodies.conversations import MessageCreate, MessageEdit
+from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch
+from schemas.traces import new_traceparent
+
+ROOT = "/api/v1"
+
+Headers = list[tuple[bytes, bytes]]
+F = TypeVar("F", bound=Struct)
+Run = Callable[[ApiRequest, Any], Awaitable[Any]]
+
+
+class Route(Struct, frozen=True):
+    """Where a frame goes over HTTP: the handler (its ``opt`` says who may), the request line, what the frame adds, and the call."""
+
+    handler: HTTPRouteHandler
+    method: str
+    path: Callable[[Any], str]
+    run: Run
+    headers: Callable[[Any], dict[str, str]] = lambda _: {}
+    body: Callable[[Any], bytes] = lambda _: b""
+
+
+def _reply(frame: Read | Cancel | Regenerate) -> str:
+    return f"{ROOT}/conversations/{frame.conversation_id}/replies/{frame.reply_id}"
+
+
+def _key(frame: Ask | Edit | Regenerate) -> dict[str, str]:
+    return {"idempotency-key": frame.idempotency_key} if frame.idempotency_key else {}
+
+
+async def _ask(request: ApiRequest, frame: Ask) -> Any:
+    return await chat.create.fn(request, frame.conversation_id, decoded(bytes(frame.body), MessageCreate))
+
+
+async def _edit(request: ApiRequest, frame: Edit) -> Any:
+    return await chat.edit.fn(request, frame.conversation_id, frame.message_id, decoded(bytes(frame.body), MessageEdit))
+
+
+async def _regenerate(request: ApiRequest, frame: Regenerate) -> Any:
+    return await chat.regenerate.fn(request, frame.conversation_id, frame.reply_id)
+
+
+async def _read(request: ApiRequest, frame: Read) -> Any:
+    return await chat.stream.fn(request, frame.conversation_id, frame.reply_id)
+
+
+async def _cancel(request: ApiRequest, frame: Cancel) -> Any:
+    return await chat.cancel.fn(request, frame.conversation_id, frame.reply_id)
+
+
+async def _watch(request: ApiRequest, frame: Watch) -> Any:
+    return await progress.events.fn(request, frame.knowledge_base_id)
+
+
+ROUTES: dict[type[Struct], Route] = {
+    Ask: Route(
+        chat.create,
+        "POST",
+        lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages",
+        _ask,
+        headers=_key,
+        body=lambda frame: bytes(frame.body),
+    ),
+    Edit: Route(
+        chat.edit,
+        "POST",
+        lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages/{frame.message_id}/edit",
+        _edit,
+        headers=_key,
+        body=lambda frame: bytes(frame.body),
+    ),
+    Regenerate: Route(chat.regenerate, "POST", lambda frame: f"{_reply(frame)}/regenerate", _regenerate, headers=_key),
+    Read: Route(
+        chat.stream,
+        "GET",
+        lambda frame: f"{_reply(frame)}/stream",
+        _read,
+        headers=lambda frame: {"last-event-id": frame.last_event_id} if frame.last_event_id else {},
+    ),
+    Cancel: Route(chat.cancel, "POST", lambda frame: f"{_reply(frame)}/cancel", _cancel),
+    Watch: Route(progress.events, "GET", lambda frame: f"{ROOT}/knowledge/{frame.knowledge_base_id}/events", _watch),
+}
+
+
+def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: str, number: int) -> ApiRequest:
+    """``number`` of the frame within its connection makes its request id; every frame begins a trace of its own."""
+    route = ROUTES[type(frame)]
+    own = {"authorization": authorization, "accept": "text/event-stream", "content-type": "application/json", **route.headers(frame)}
+    headers: Headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in own.items()]
+    headers += [(name, value) for name, value in socket.scope["headers"] if name == b"x-forwarded-for"]
+    path = route.path(frame)
+    scope = {
+        "type": "http",
+        "method": route.method,
+        "path": path,
+        "raw_path": path.encode(),
+        "path_template": ROOT + min(route.handler.paths),
+        "path_params": {},
+        "query_string": b"",
+        "headers": headers,
+        "client": socket.scope.get("client"),
+        "route_handler": route.handler,
+        "litestar_app": socket.app,
+        "app": socket.app,
+        "state": {
+            "request_id": f"{request_id_of(socket.scope)}.{number}",
+            "traceparent": new_traceparent(socket.app.state.ports.random_bytes),
+            "response_headers": [],
+        },
+    }
+    request = ApiRequest(cast("Any", scope))
+    request.stand_in(route.body(frame))
+    return request
+
+
+async def answer_of(request: ApiRequest, frame: Struct) -> EventStream | bytes:
+    """What the route says: a stream, or the body of its answer as JSON. Raises what refuses the request."""
+    await admit(request.scope)
+    answer = await ROUTES[type(frame)].run(request, frame)
+    if isinstance(answer, EventStream):
+        return answer
+    if isinstance(answer, Response):
+        assert answer.status_code is None or answer.status_code < HTTPStatus.BAD_REQUEST  # refusals are raised
+        return bytes(answer.content)
+    return msgspec.json.encode(answer)

@@ -1,0 +1,153 @@
+"""What a decision costs: against an empty script with as many keys through the same client, and against the libraries people reach for.
+
+Then what limits add to a request at 64 callers, and what an idle bucket weighs.
+"""
+
+import asyncio
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from os import environ
+from pathlib import Path
+
+import aiohttp
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage as AsyncStorage
+from limits.aio.strategies import MovingWindowRateLimiter as AsyncMovingWindow
+from limits.storage import RedisStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from adapters.redis import Client as RedisClient
+from adapters.redis import Script, connect
+from benchmarks.figures import Figure, median, percentile
+from ops.client import Client, stack
+from ops.stack import redis as embedded
+from ops.stack.child import Child
+from ops.stack.ports import claim
+from schemas.limits import Rule
+from schemas.settings import Limits
+from schemas.settings import Redis as RedisSettings
+from streams.limits import Limiter, bucket_key
+
+CALLERS, DECISIONS, ROUNDS = 64, 12_000, 5
+SLOWER_DECISIONS = 1_500  # of the libraries: they take one round trip a rule, or a thread
+SUBJECTS = 50
+REQUESTS, WARM_UP = 4_000, 500
+PLENTY = 1_000_000_000
+RULES = tuple(Rule(name=name, rate=PLENTY, burst=PLENTY, scope="user") for name in ("global", "address", "user_free", "messages"))
+NOTHING = Script("return 1")
+
+Call = Callable[[int], Awaitable[object]]
+
+
+async def run() -> list[Figure]:
+    """A Redis of its own for the decisions, a whole stack for the requests."""
+    with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
+        node = embedded.RedisNode(Path(home) / "redis", Path(home) / "redis.log", claim("redis", 0, set()))
+        child = Child(embedded.prepare(node, environ))
+        try:
+            await child.ready()
+            redis = connect(RedisSettings(url=node.url))
+            figures = await _decisions(redis, node.url)
+            figures.append(await _weight(redis))
+            await redis.aclose()
+        finally:
+            await child.stop()
+    return [*figures, await _added()]
+
+
+async def _decisions(redis: RedisClient, url: str) -> list[Figure]:
+    limiter = Limiter(redis, "claw", Limits())
+    theirs = AsyncMovingWindow(AsyncStorage(f"async+{url}", implementation="redispy"))
+    plain = MovingWindowRateLimiter(RedisStorage(url))  # what slowapi calls
+    items = [RateLimitItemPerMinute(PLENTY) for _ in RULES]
+
+    async def ours(n: int) -> object:
+        return await limiter.decide([(rule, f"tenant/{n % SUBJECTS}") for rule in RULES])
+
+    async def empty(n: int) -> object:
+        keys = [bucket_key("claw", rule, f"tenant/{n % SUBJECTS}") for rule in RULES]
+        return await NOTHING(redis, keys, [1] * 17)
+
+    async def library(n: int) -> object:
+        return [await theirs.hit(item, rule.name, str(n % SUBJECTS)) for item, rule in zip(items, RULES, strict=True)]
+
+    async def slow(n: int) -> object:
+        return await asyncio.to_thread(
+            lambda: [plain.hit(item, rule.name, str(n % SUBJECTS)) for item, rule in zip(items, RULES, strict=True)]
+        )
+
+    rounds = [
+        (
+            await _rate(ours, DECISIONS),
+            await _rate(empty, DECISIONS),
+            await _rate(library, SLOWER_DECISIONS),
+            await _rate(slow, SLOWER_DECISIONS),
+        )
+        for _ in range(ROUNDS)
+    ]
+    rate = round(median([ours for ours, _, _, _ in rounds]))
+
+    def against(column: int) -> float:
+        return round(median([one[0] / one[column] for one in rounds]), 2)
+
+    return [
+        Figure("decisions_per_second", rate, "decisions/s", against(1), "an empty script with as many keys", ">= 0.8x"),
+        Figure("decisions_per_second_limits", rate, "decisions/s", against(2), "limits, moving window", ">= 3x"),
+        Figure("decisions_per_second_slowapi", rate, "decisions/s", against(3), "limits, synchronous, as slowapi calls it", ">= 3x"),
+    ]
+
+
+async def _rate(call: Call, count: int) -> float:
+    """Calls a second from 64 callers."""
+    numbers = iter(range(count))
+
+    async def caller() -> None:
+        for n in numbers:
+            await call(n)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(caller())
+    return count / (time.perf_counter() - began)
+
+
+async def _weight(redis: RedisClient) -> Figure:
+    limiter, subject = Limiter(redis, "claw", Limits()), f"{uuid.uuid4()}/{uuid.uuid4()}"
+    rule = Rule(name="user_enterprise", rate=1, burst=100, scope="user")
+    await limiter.decide([(rule, subject)])
+    size = await redis.execute_command("MEMORY", "USAGE", bucket_key("claw", rule, subject))
+    return Figure("bucket_memory", int(size), "bytes", bar="<= 200")
+
+
+async def _added() -> Figure:
+    """p99 of a request with limits less p99 of one without, on two stacks asked in turn."""
+    unlimited = {"CLAW_LIMIT_ENABLED": "false"}
+    limited = {
+        name: str(PLENTY) for name in ("CLAW_LIMIT_GLOBAL_PER_MINUTE", "CLAW_LIMIT_ADDRESS_PER_MINUTE", "CLAW_LIMIT_USER_FREE_PER_MINUTE")
+    }
+    with tempfile.TemporaryDirectory(prefix="claw-bench-") as first, tempfile.TemporaryDirectory(prefix="claw-bench-") as second:
+        async with stack(Path(first), unlimited) as without, stack(Path(second), limited) as within:
+            p99s = [(await _p99(without.said), await _p99(within.said)) for _ in range(3)]
+    added_ms = median([limits - plain for plain, limits in p99s])
+    return Figure("request_added_p99_64", round(added_ms, 2), "ms", bar="<= 2 ms")
+
+
+async def _p99(url: str) -> float:
+    async with aiohttp.ClientSession(base_url=url, connector=aiohttp.TCPConnector(limit=0)) as session:
+        client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
+        times: list[float] = []
+
+        async def call(_: int) -> None:
+            began = time.perf_counter()
+            async with session.get("/api/v1/users/me", headers=client.headers) as answer:
+                answer.raise_for_status()
+                await answer.read()
+            times.append((time.perf_counter() - began) * 1000)
+
+        await _rate(call, WARM_UP)
+        times.clear()
+        await _rate(call, REQUESTS)
+        return percentile(times, 0.99)

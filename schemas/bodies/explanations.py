@@ -1,0 +1,127 @@
+"""Why an answer is what it is: everything that went into it and what became of it."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.bodies.feedback import FeedbackView
+from schemas.chats import Citation, Door, LogPlace, MessageState, Usage
+from schemas.errors import Problem
+
+
+class QuestionExplained(Struct, frozen=True, kw_only=True):
+    """``searches``: how often passages were looked for, because documents changed meanwhile. ``summary`` stands for older history."""
+
+    content: str
+    asked_at: datetime
+    door: Door
+    history_messages: int
+    summary: str
+    system_prompt: str
+    knowledge_base_ids: tuple[str, ...]
+    searches: int
+
+
+class RetrievalExplained(Struct, frozen=True, kw_only=True):
+    """``query`` is what was searched for; ``condensed_by``: "" = as it was asked, ``rules``, or a model's name."""
+
+    query: str
+    condensed_by: str
+    keywords: tuple[str, ...]
+    problem: Problem | None
+
+
+class PassageExplained(Struct, frozen=True, kw_only=True):
+    """A passage that was found. ``offered``: its document still stood when the answer began, so the model was shown it."""
+
+    marker: int
+    chunk_ids: tuple[str, ...]
+    knowledge_base_id: str
+    document_id: str
+    version: int
+    title: str
+    locator: str
+    score: float
+    text: str
+    offered: bool
+    cited: bool
+
+
+class PromptMessage(Struct, frozen=True):
+    """A chat message as the model was sent it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class PromptExplained(Struct, frozen=True, kw_only=True):
+    """The prompt, made again from the recorded events. ``exact``: it is, byte for byte, what was sent: its SHA-256 is the one that was
+    recorded. Otherwise the rules or the settings have changed since, or nothing was recorded.
+    """
+
+    messages: tuple[PromptMessage, ...]
+    sha256: str
+    recorded_sha256: str
+    exact: bool
+
+
+class AttemptExplained(Struct, frozen=True, kw_only=True):
+    """One worker's try. ``ended_as`` is null for one that was given up: its worker died, or lost the conversation to the next."""
+
+    attempt: int
+    model: str
+    started_at: datetime | None
+    first_text_at: datetime | None
+    ended_at: datetime | None
+    ended_as: Literal["completed", "failed", "cancelled"] | None
+    characters: int
+
+
+class Hop(Struct, frozen=True, kw_only=True):
+    """When a step was done, by the event that says so; ``ms`` since the question."""
+
+    name: Literal["asked", "grounded", "started", "first_text", "ended", "stored"]
+    at: datetime
+    ms: float
+
+
+class DocumentExplained(Struct, frozen=True, kw_only=True):
+    """A document that the answer was made from. ``visible``: the version readers see now, null when it is gone or nobody can tell."""
+
+    knowledge_base_id: str
+    document_id: str
+    version: int
+    visible: int | None
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """All of it. What the log no longer tells is null, and ``missing`` says why, by part: ``asked``, ``grounded``, ``answered``,
+    ``prompt``.
+    """
+
+    reply_id: str
+    conversation_id: str
+    state: MessageState
+    text: str
+    question: QuestionExplained | None
+    retrieval: RetrievalExplained | None
+    passages: tuple[PassageExplained, ...]
+    prompt: PromptExplained | None
+    provider: str
+    model: str
+    usage: Usage
+    cost_micros: int
+    cached: bool
+    finish_reason: str
+    problem: Problem | None
+    attempt: int
+    attempts: tuple[AttemptExplained, ...]
+    hops: tuple[Hop, ...]
+    timings_ms: dict[str, float]
+    documents: tuple[DocumentExplained, ...]
+    citations: tuple[Citation, ...]
+    feedback: FeedbackView | None
+    traceparent: str
+    places: dict[str, LogPlace]
+    missing: dict[str, str]

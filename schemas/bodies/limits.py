@@ -1,0 +1,142 @@
+"""Rate limits over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.bodies.pages import Request
+from schemas.limits import AccessEntry, Counts, Dimension, Rule, Scope, SubjectKind, WhenDown
+from schemas.records import Tier
+
+RULES_MAX = 200  # every request of a process looks through them
+RATE_MAX = 1_000_000_000
+PER_S_MIN, PER_S_MAX = 0.1, 31 * 86_400
+
+RuleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="Told in `rule` of a refusal and in `RateLimit`.")]
+Reason = Annotated[str, Meta(max_length=500, description="Why, for the audit.")]
+
+
+class RuleBody(Request, frozen=True, kw_only=True):
+    """A rule. ``burst`` left out is twice the rate."""
+
+    name: RuleName
+    rate: Annotated[int, Meta(ge=1, le=RATE_MAX, description="Tokens that come back every `per_s` seconds.")]
+    per_s: Annotated[float, Meta(ge=PER_S_MIN, le=PER_S_MAX)] = 60.0
+    burst: Annotated[int, Meta(ge=1, le=RATE_MAX)] | None = None
+    scope: Scope
+    route: Annotated[str, Meta(max_length=200, pattern="^(/[A-Za-z0-9_.*-]+)*$")] = ""
+    tier: Tier | Literal[""] = ""
+    counts: Counts = "requests"
+    shadow: bool = False
+    when_down: WhenDown = "local"
+
+    def rule(self) -> Rule:
+        """The rule that is meant."""
+        return Rule(
+            name=self.name,
+            rate=self.rate,
+            per_s=self.per_s,
+            burst=self.burst or min(2 * self.rate, RATE_MAX),
+            scope=self.scope,
+            route=self.route,
+            tier=self.tier,
+            counts=self.counts,
+            shadow=self.shadow,
+            when_down=self.when_down,
+        )
+
+
+class RulesPut(Request, frozen=True, kw_only=True):
+    """All rules there are from now on; null goes back to those of the settings."""
+
+    rules: Annotated[tuple[RuleBody, ...], Meta(max_length=RULES_MAX)] | None
+    reason: Reason = ""
+
+
+class RulesView(Struct, frozen=True, kw_only=True):
+    """The rules in force. ``revision`` is also the ETag; 0 are those of the settings."""
+
+    rules: tuple[Rule, ...]
+    revision: int
+    changed_at: datetime | None = None
+    changed_by: str = ""
+    reason: str = ""
+
+
+class StandingView(Struct, frozen=True, kw_only=True):
+    """Where the caller stands with one rule. ``reset_s``: seconds until its bucket is full."""
+
+    rule: str
+    limit: int
+    remaining: int
+    reset_s: int
+    counts: Counts
+    shadow: bool = False
+
+
+class MyLimits(Struct, frozen=True, kw_only=True):
+    """What the caller has left; asking costs nothing."""
+
+    tier: Tier
+    exempt: bool
+    standings: tuple[StandingView, ...]
+
+
+class AccessPut(Request, frozen=True, kw_only=True):
+    """An entry of the allow or deny list. ``value``: a CIDR, ``tenant/account id``, or the id of an API key."""
+
+    kind: SubjectKind
+    value: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Reason = ""
+    expires_at: datetime | None = None
+
+
+class AccessView(Struct, frozen=True, kw_only=True):
+    """An entry, and who made it."""
+
+    entry: AccessEntry
+    changed_at: datetime
+    changed_by: str
+    revision: int
+
+
+class AccessRemove(Request, frozen=True, kw_only=True):
+    """Which entry goes."""
+
+    kind: SubjectKind
+    value: Annotated[str, Meta(min_length=1, max_length=200)]
+    reason: Reason = ""
+
+
+class ResetBody(Request, frozen=True, kw_only=True):
+    """Whose buckets are full again: of one rule, or of all."""
+
+    kind: Literal["address", "user", "key"]
+    value: Annotated[str, Meta(min_length=1, max_length=200)]
+    rule: Annotated[str, Meta(max_length=64)] = ""
+    reason: Reason = ""
+
+
+class ResetView(Struct, frozen=True, kw_only=True):
+    """How many buckets were not full."""
+
+    reset: int
+
+
+class CountView(Struct, frozen=True, kw_only=True):
+    """Decisions under one name."""
+
+    value: str
+    allowed: int
+    refused: int
+    shadow: int
+
+
+class MonitorView(Struct, frozen=True, kw_only=True):
+    """What was decided in the window, by dimension, the most refused first."""
+
+    window: Literal["minute", "hour", "day"]
+    since: datetime
+    until: datetime
+    counts: dict[Dimension, tuple[CountView, ...]]

@@ -1,0 +1,211 @@
+"""What OpenAI's clients send and read: ``/v1/chat/completions``, ``/v1/embeddings``, ``/v1/models``.
+
+Every field that the official client can send is named here, so that one that has a typo is refused by name. docs/openai.md says which
+of them do something.
+"""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.bodies.pages import Request
+from schemas.bodies.queries import AnswerTokens, Temperature
+from schemas.chats import Citation
+
+MESSAGES_MAX = 2_048
+STOPS_MAX = 4
+EMBEDDING_INPUTS_MAX = 256
+
+ModelName = Annotated[str, Meta(min_length=1, max_length=256, examples=["claw"])]
+Stop = Annotated[str, Meta(min_length=1, max_length=256)]
+EmbeddingText = Annotated[str, Meta(min_length=1, max_length=8_000)]  # what an embedder reads of a text
+Unread = Annotated[Any, Meta(description="Accepted, without effect.")]
+NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless it asks for nothing.")]
+
+
+class ContentPart(Struct, frozen=True, kw_only=True):
+    """A part of a message; only those of type ``text`` are read."""
+
+    type: str
+    text: str = ""
+
+
+class ChatMessage(Struct, frozen=True, kw_only=True):
+    """A message. Fields beyond these are passed over: clients send back what they were given."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: str | tuple[ContentPart, ...] | None = None
+    tool_calls: Any = None
+    function_call: Any = None
+    audio: Any = None
+
+
+class StreamOptions(Struct, frozen=True, kw_only=True):
+    """``include_usage``: one more chunk, with the tokens, before the end."""
+
+    include_usage: bool | None = None
+
+
+class ChatCompletionCreate(Request, frozen=True, kw_only=True):
+    """``metadata.knowledge_base_ids``: ids separated by commas, or a JSON list of them; left out: all you see; empty: none."""
+
+    model: ModelName
+    messages: Annotated[tuple[ChatMessage, ...], Meta(min_length=1, max_length=MESSAGES_MAX)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: AnswerTokens | None = None
+    max_completion_tokens: AnswerTokens | None = None
+    temperature: Temperature | None = None
+    stop: Stop | Annotated[tuple[Stop, ...], Meta(max_length=STOPS_MAX)] | None = None
+    metadata: dict[str, str] | None = None
+
+    n: int | None = None
+    tools: NotOffered = None
+    tool_choice: NotOffered = None
+    functions: NotOffered = None
+    function_call: NotOffered = None
+    response_format: NotOffered = None
+    logprobs: NotOffered = None
+    top_logprobs: NotOffered = None
+    logit_bias: NotOffered = None
+    modalities: NotOffered = None
+    audio: NotOffered = None
+    prediction: NotOffered = None
+    web_search_options: NotOffered = None
+    moderation: NotOffered = None
+
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
+    seed: int | None = None
+    user: Unread = None
+    store: Unread = None
+    service_tier: Unread = None
+    safety_identifier: Unread = None
+    parallel_tool_calls: Unread = None
+    prompt_cache_key: Unread = None
+    prompt_cache_options: Unread = None
+    prompt_cache_retention: Unread = None
+    reasoning_effort: Unread = None
+    verbosity: Unread = None
+
+
+class UrlCitation(Struct, frozen=True, kw_only=True):
+    """Characters of the text where the marker stands; ``url`` is the document's path in this API."""
+
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class Annotation(Struct, frozen=True, kw_only=True):
+    """A citation as OpenAI's clients know one; ``citation`` is the same object as everywhere else in this API."""
+
+    type: Literal["url_citation"] = "url_citation"
+    url_citation: UrlCitation
+    citation: Citation
+
+
+class CompletionMessage(Struct, frozen=True, kw_only=True):
+    """The answer."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: str | None = None
+    annotations: tuple[Annotation, ...] = ()
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """There is one."""
+
+    index: int = 0
+    message: CompletionMessage
+    logprobs: None = None
+    finish_reason: str
+
+
+class CompletionUsage(Struct, frozen=True, kw_only=True):
+    """``estimated`` when the provider did not count."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    estimated: bool = False
+
+
+class ChatCompletion(Struct, frozen=True, kw_only=True):
+    """``id`` is ``chatcmpl-`` and the reply's id."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: tuple[Choice, ...]
+    usage: CompletionUsage
+    system_fingerprint: str
+
+
+class EmbeddingCreate(Request, frozen=True, kw_only=True):
+    """``dimensions``: only the model's own. Lists of tokens are refused: they are another model's."""
+
+    model: ModelName
+    input: EmbeddingText | Annotated[tuple[EmbeddingText | int | tuple[int, ...], ...], Meta(min_length=1, max_length=EMBEDDING_INPUTS_MAX)]
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    user: Unread = None
+
+
+class Embedding(Struct, frozen=True, kw_only=True):
+    """One input's vector: numbers, or base64 of float32, little-endian."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: tuple[float, ...] | str
+
+
+class EmbeddingUsage(Struct, frozen=True, kw_only=True):
+    """As an estimate."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(Struct, frozen=True, kw_only=True):
+    """In the order of the inputs."""
+
+    object: Literal["list"] = "list"
+    data: tuple[Embedding, ...]
+    model: str
+    usage: EmbeddingUsage
+
+
+class ModelCard(Struct, frozen=True, kw_only=True):
+    """A model by a name that requests may use."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "claw"
+
+
+class ModelList(Struct, frozen=True, kw_only=True):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: tuple[ModelCard, ...]
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True):
+    """``code`` is this API's stable code, or OpenAI's where its clients know one; ``param`` the field at fault."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorAnswer(Struct, frozen=True, kw_only=True):
+    """Every error of these routes."""
+
+    error: ErrorBody

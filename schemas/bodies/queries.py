@@ -1,0 +1,67 @@
+"""A question without a conversation, and where its answer stands."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from schemas.bodies.conversations import KnowledgeBaseIds, SystemPrompt
+from schemas.bodies.pages import Request
+from schemas.chats import Citation, Message, Usage
+from schemas.errors import Problem
+
+QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
+AnswerTokens = Annotated[int, Meta(ge=1, le=131_072, description="Longest answer; the installation's own limit stands above it.")]
+Temperature = Annotated[float, Meta(ge=0, le=2)]
+
+
+class QueryRequest(Request, frozen=True, kw_only=True):
+    """The limit of a question in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
+
+    question: QuestionText
+    system_prompt: SystemPrompt = ""
+    max_tokens: AnswerTokens | None = None
+    temperature: Temperature | None = None
+
+
+class QueryManyRequest(QueryRequest, frozen=True, kw_only=True):
+    """Held against several knowledge bases; without any, against all that you see (at most 64)."""
+
+    knowledge_base_ids: KnowledgeBaseIds = ()
+
+
+class QueryView(Struct, frozen=True, kw_only=True):
+    """Where the answer stands. It can be read for a day; ``stream`` is the path of its events."""
+
+    reply_id: str
+    state: Literal["open", "complete", "failed", "cancelled"]
+    stream: str
+    answer: str = ""
+    citations: tuple[Citation, ...] = ()
+    usage: Usage = Usage()
+    model: str = ""
+    finish_reason: str = ""
+    cached: bool = False
+    problem: Problem | None = None
+
+    @classmethod
+    def of(cls, message: Message, stream: str) -> "QueryView":
+        """An answer that has ended."""
+        return cls(
+            reply_id=message.id,
+            state=message.state,
+            stream=stream,
+            answer=message.content,
+            citations=message.citations,
+            usage=message.usage,
+            model=message.model,
+            finish_reason=message.finish_reason,
+            cached=message.cached,
+            problem=message.problem,
+        )
+
+
+class QueryCancelAccepted(Struct, frozen=True, kw_only=True):
+    """The answer will end as cancelled, if it has not ended before."""
+
+    reply_id: str
+    stream: str

@@ -1,0 +1,112 @@
+"""Frames that a client sends over the WebSocket. ``id`` is the client's own name for a frame; every answer to it carries the same."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from msgspec import Meta, Raw, Struct
+
+from schemas.bodies.pages import Request
+
+FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Addressed(Struct, frozen=True):
+    """What is read of any frame first: which it is, and whom to answer."""
+
+    id: str = ""
+    type: str = ""
+
+
+class Authenticate(Request, frozen=True, kw_only=True):
+    """Who is calling: first, and again before the token expires; always the same account."""
+
+    id: FrameId
+    type: Literal["authenticate"]
+    token: str
+
+
+class Ask(Request, frozen=True, kw_only=True):
+    """A question. ``body`` is that of ``POST /conversations/{id}/messages``; ``idempotency_key`` the client's id of the message."""
+
+    id: FrameId
+    type: Literal["ask"]
+    conversation_id: UUID
+    body: Raw
+    idempotency_key: str = ""
+
+
+class Edit(Request, frozen=True, kw_only=True):
+    """Ask a question otherwise. ``body`` is that of ``POST /conversations/{id}/messages/{id}/edit``."""
+
+    id: FrameId
+    type: Literal["edit"]
+    conversation_id: UUID
+    message_id: UUID
+    body: Raw
+    idempotency_key: str = ""
+
+
+class Regenerate(Request, frozen=True, kw_only=True):
+    """Answer a question once more, beside the reply that is named."""
+
+    id: FrameId
+    type: Literal["regenerate"]
+    conversation_id: UUID
+    reply_id: UUID
+    idempotency_key: str = ""
+
+
+class Read(Request, frozen=True, kw_only=True):
+    """Read a reply, from the beginning or exactly after ``last_event_id``."""
+
+    id: FrameId
+    type: Literal["read"]
+    conversation_id: UUID
+    reply_id: UUID
+    last_event_id: str = ""
+
+
+class Cancel(Request, frozen=True, kw_only=True):
+    """Stop a reply."""
+
+    id: FrameId
+    type: Literal["cancel"]
+    conversation_id: UUID
+    reply_id: UUID
+
+
+class Watch(Request, frozen=True, kw_only=True):
+    """Follow the progress of a knowledge base's documents."""
+
+    id: FrameId
+    type: Literal["watch"]
+    knowledge_base_id: UUID
+
+
+class Leave(Request, frozen=True, kw_only=True):
+    """Hear no more of what the frame ``subscription`` opened; what it started goes on."""
+
+    id: FrameId
+    type: Literal["leave"]
+    subscription: FrameId
+
+
+class Ping(Request, frozen=True, kw_only=True):
+    """Is anybody there?"""
+
+    id: FrameId
+    type: Literal["ping"]
+
+
+ClientFrame = Authenticate | Ask | Edit | Regenerate | Read | Cancel | Watch | Leave | Ping
+FRAMES: dict[str, type[ClientFrame]] = {
+    "authenticate": Authenticate,
+    "ask": Ask,
+    "edit": Edit,
+    "regenerate": Regenerate,
+    "read": Read,
+    "cancel": Cancel,
+    "watch": Watch,
+    "leave": Leave,
+    "ping": Ping,
+}

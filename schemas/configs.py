@@ -1,0 +1,28 @@
+"""Configuration that changes while everything runs: one record per key, the newest in force in every process within a second."""
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+
+from schemas.events import Event
+
+RATE_LIMIT_RULES = "rate_limits.rules"  # {"rules": [Rule, ...]}
+RATE_LIMIT_ACCESS = "rate_limits.access/"  # followed by the entry's name: AccessEntry
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """What ``key`` says now. ``value`` None: back to what the settings say. ``revision`` grows by one with every change."""
+
+    key: str
+    value: Any
+    revision: int
+    changed_at: datetime
+    changed_by: str  # tenant/account id, or the command line
+    reason: str = ""
+
+
+class ConfigChanged(Event, tag="claw.config.changed.v1", frozen=True, kw_only=True):
+    """Subject and key: configuration key. It holds for the installation, so ``tenant`` is ``-``."""
+
+    data: Config

@@ -1,0 +1,104 @@
+"""Rate limits as data: rules, who is exempt or shut out, and what was decided."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.events import Event
+from schemas.records import Tier
+
+SECOND_US = 1_000_000
+
+Scope = Literal["global", "address", "user", "key", "route"]
+Counts = Literal["requests", "model_tokens"]
+WhenDown = Literal["local", "open", "closed"]
+Access = Literal["allow", "deny"]
+SubjectKind = Literal["cidr", "user", "key"]
+Dimension = Literal["rule", "route", "tier", "address"]
+
+
+class Rule(Struct, frozen=True, kw_only=True, dict=True):
+    """A bucket of ``burst`` tokens that gets ``rate`` back every ``per_s`` seconds. One bucket per subject of the scope.
+
+    ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
+    ``/v1``. ``tier``: only for users of it.
+    ``counts`` says what a token is: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and says
+    what it would have refused, and refuses nobody. ``when_down``: with Redis gone each process gives out its share (``local``), everything
+    (``open``) or nothing (``closed``).
+    """
+
+    name: str
+    rate: int
+    per_s: float = 60.0
+    burst: int
+    scope: Scope
+    route: str = ""
+    tier: Tier | Literal[""] = ""
+    counts: Counts = "requests"
+    shadow: bool = False
+    when_down: WhenDown = "local"
+
+    @cached_property
+    def interval_us(self) -> int:
+        """The time in which one token comes back."""
+        return max(1, round(self.per_s * SECOND_US / self.rate))
+
+    def share(self, replicas: int) -> "Rule":
+        """What one of so many replicas may give out by itself."""
+        return Rule(
+            name=self.name,
+            rate=max(1, self.rate // replicas),
+            per_s=self.per_s,
+            burst=max(1, self.burst // replicas),
+            scope=self.scope,
+            shadow=self.shadow,
+            when_down=self.when_down,
+        )
+
+
+class AccessEntry(Struct, frozen=True, kw_only=True):
+    """An address range, a user or an API key that no limit holds (``allow``) or that is shut out (``deny``; it wins over ``allow``).
+
+    ``value`` is a CIDR, ``tenant/account id``, or an API key's id; ``expires_at`` None is for ever.
+    """
+
+    access: Access
+    kind: SubjectKind
+    value: str
+    reason: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What tells entries apart."""
+        return f"{self.access}/{self.kind}/{self.value}"
+
+
+class Tally(Struct, frozen=True, kw_only=True):
+    """Decisions under one value of a dimension. ``shadow``: allowed, though a shadow rule would have refused."""
+
+    dimension: Dimension
+    value: str
+    allowed: int = 0
+    refused: int = 0
+    shadow: int = 0
+
+
+class Decisions(Struct, frozen=True, kw_only=True):
+    """What one process decided in about a second; every decision is in it once per dimension.
+
+    Of addresses only those that were refused are named, of a crowd of them the most refused; the rest is under ``other``.
+    """
+
+    replica: str
+    begun_at: datetime
+    seconds: float
+    tallies: tuple[Tally, ...]
+
+
+class LimitsDecided(Event, tag="claw.limits.decided.v1", frozen=True, kw_only=True):
+    """Subject and key: the process that decided. It speaks for the installation, so ``tenant`` is ``-``."""
+
+    data: Decisions

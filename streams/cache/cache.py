@@ -1,0 +1,108 @@
+"""The cache of one process: kept values by scenario, invalidation, a view of what is there, and the decorator."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from adapters.redis import Client
+from schemas.cache_settings import Cache as CacheSettings
+from streams.agent import Clock
+from streams.cache.claims import Leases
+from streams.cache.decorator import called
+from streams.cache.invalidation import Invalidation
+from streams.cache.kept import Kept, Parts
+from streams.cache.names import Names
+from streams.cache.scenarios import SCENARIOS, Scenario, life_s
+from streams.cache.tally import Observe, Tally
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAGE_MAX = 1_000  # keys looked at for one page
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry as an admin sees it: how long it has to live, and its size as stored."""
+
+    key: str
+    scenario: Scenario
+    life_ms: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """``next_cursor`` is "" at the end."""
+
+    items: tuple[Listed, ...]
+    next_cursor: str
+
+
+def _nobody(scenario: str, outcome: str) -> None:
+    """Nobody counts."""
+
+
+class Cache:
+    """One per process. ``observe`` is told of every count (scenario, outcome)."""
+
+    def __init__(self, redis: Client, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _nobody) -> None:
+        self._redis, self._prefix, self._settings = redis, prefix, settings
+        self.tally = Tally(redis, prefix, clock, observe)
+        self.invalidation = Invalidation(redis, prefix)
+        self._parts = Parts(redis, prefix, settings, clock, Leases(redis), self.tally)
+        self._kept: list[Kept[Any]] = []
+
+    async def start(self) -> None:
+        """Begin to add up what is counted; Redis need not be there."""
+        self.tally.start()
+
+    async def stop(self) -> None:
+        """End what runs beside; what it computed is not kept."""
+        for kept in self._kept:
+            await kept.stop()
+        await self._parts.leases.stop()
+        await self.tally.stop()
+
+    def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> Kept[Any]:
+        """Values of type ``kind``; they live as long as the settings say, or ``ttl_s``."""
+        configured = life_s(self._settings, scenario)
+        kept: Kept[Any] = Kept(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
+        self._kept.append(kept)
+        return kept
+
+    def cached(
+        self, ttl_s: float | None = None, key_prefix: str = "", *, scenario: Scenario, tags: Sequence[str] = ()
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Keep what an async function returns, by all of its arguments; see ``streams.cache.decorator``."""
+
+        def decorated(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            return called(function, lambda kind: self.of(scenario, kind, ttl_s), key_prefix or function.__name__, tuple(tags))
+
+        return decorated
+
+    async def keys(self, tenant: str, scenario: Scenario, *, prefix: str = "", cursor: str = "", limit: int) -> Keys:
+        """At most ``limit`` entries in the order of their keys, after the key ``cursor``; raises Unavailable("redis_unavailable").
+
+        Leases and entries that have just ended are passed over, so a page may be short, or empty, before the last one.
+        """
+        names, limit = Names(self._prefix, tenant, scenario), min(limit, PAGE_MAX)
+        begin = f"({cursor}" if cursor else f"[{prefix}"
+        members = await self._redis.execute_command(
+            "ZRANGE", names.index, begin.encode(), b"(" + prefix.encode() + b"\xff", "BYLEX", "LIMIT", 0, limit
+        )
+        batch, found = self._redis.pipeline(), [member.decode(errors="replace") for member in members]
+        for key in found:
+            batch.execute_command("PTTL", names.entry(key))
+            batch.execute_command("STRLEN", names.entry(key))
+        replies = await batch.execute() if found else []
+        pairs = zip(found, replies[::2], replies[1::2], strict=True)
+        items = tuple(Listed(key, scenario, left_ms, size) for key, left_ms, size in pairs if left_ms > 0)
+        return Keys(items, found[-1] if len(found) == limit else "")
+
+    async def size(self, tenant: str) -> dict[Scenario, int]:
+        """Keys by scenario, a few that have ended included; raises Unavailable("redis_unavailable")."""
+        batch = self._redis.pipeline()
+        for scenario in SCENARIOS:
+            batch.execute_command("ZCARD", Names(self._prefix, tenant, scenario).index)
+        return dict(zip(SCENARIOS, await batch.execute(), strict=True))

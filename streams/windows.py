@@ -1,0 +1,115 @@
+"""Stretches of time that counters sum over, in UTC: of one length, side by side or overlapping, and calendar months."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+BUCKETS_MAX = 1_000  # buckets of one reading
+
+
+class Buckets(Protocol):
+    """How time is cut. A bucket is named by its start in unix seconds."""
+
+    def bucket(self, at: datetime) -> int:
+        """Start of the bucket that holds ``at``."""
+        ...
+
+    def end(self, bucket: int) -> int:
+        """Where the bucket ends, which is where the next one begins."""
+        ...
+
+    def buckets(self, now: datetime) -> list[int]:
+        """The buckets of the window that is open at ``now``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Stretches of ``size_s`` seconds, a new one every ``step_s``; kept in buckets of one step, counted from the epoch in UTC."""
+
+    size_s: int
+    step_s: int
+
+    def bucket(self, at: datetime) -> int:
+        """Start of the bucket that holds ``at``, in unix seconds."""
+        seconds = int(at.timestamp())
+        return seconds - seconds % self.step_s
+
+    def end(self, bucket: int) -> int:
+        """One step later."""
+        return bucket + self.step_s
+
+    def buckets(self, now: datetime) -> list[int]:
+        """The buckets of the window that is open at ``now``: the one that holds it and those before it up to ``size_s``."""
+        last = self.bucket(now)
+        return list(range(last - self.size_s + self.step_s, last + 1, self.step_s))
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Calendar months, which are not of one length."""
+
+    def bucket(self, at: datetime) -> int:
+        """The first of the month, at midnight."""
+        return int(at.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp())
+
+    def end(self, bucket: int) -> int:
+        """The first of the next month."""
+        first = datetime.fromtimestamp(bucket, UTC)
+        years, month = divmod(first.month, 12)
+        return int(first.replace(year=first.year + years, month=month + 1).timestamp())
+
+    def buckets(self, now: datetime) -> list[int]:
+        """This month."""
+        return [self.bucket(now)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One of several cuts of time that a counter keeps at once. ``retention_s``: how long a bucket is kept after its end; None: for ever.
+
+    Without ``window`` there is one bucket, which never ends.
+    """
+
+    name: str
+    window: Buckets | None
+    retention_s: int | None = None
+
+    def bucket(self, at: datetime) -> int:
+        """The bucket that holds ``at``."""
+        return 0 if self.window is None else self.window.bucket(at)
+
+    def buckets(self, now: datetime) -> list[int]:
+        """The buckets of the window that is open at ``now``."""
+        return [0] if self.window is None else self.window.buckets(now)
+
+    def expiry(self, bucket: int) -> int:
+        """When the bucket may go, in unix seconds; 0: never."""
+        return 0 if self.window is None or self.retention_s is None else self.window.end(bucket) + self.retention_s
+
+    def within(self, start: datetime, end: datetime) -> Sequence[int]:
+        """The buckets that begin in [start, end), oldest first. Raises ValueError without a window, and for more than 1,000."""
+        if self.window is None:
+            raise ValueError(f"{self.name or 'this counter'} has no window")
+        at, found = self.window.bucket(start), list[int]()
+        if datetime.fromtimestamp(at, UTC) < start:
+            at = self.window.end(at)
+        while datetime.fromtimestamp(at, UTC) < end:
+            if len(found) == BUCKETS_MAX:
+                raise ValueError(f"more than {BUCKETS_MAX} buckets asked for")
+            found.append(at)
+            at = self.window.end(at)
+        return found
+
+
+def tumbling(size_s: int) -> Window:
+    """Windows side by side: each moment is in one."""
+    return hopping(size_s, size_s)
+
+
+def hopping(size_s: int, step_s: int) -> Window:
+    """Windows that overlap: one of ``size_s`` begins every ``step_s``, which divides it."""
+    if step_s < 1 or size_s % step_s or size_s // step_s > BUCKETS_MAX:
+        raise ValueError(f"a window of {size_s} s cannot hop by {step_s} s")
+    return Window(size_s, step_s)
