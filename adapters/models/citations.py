@@ -181,7 +181,7 @@ def _source(passage: Passage, quote: str) -> tuple[str, str]:
 
 def _foldable(texts: list[str]) -> list[tuple[str, Haystack]]:
     """Each text with its folded form, folded in one go (texts hold no line breaks)."""
-    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True))
+    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True)) if texts else []
 
 
 def _best(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:

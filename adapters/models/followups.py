@@ -5,8 +5,8 @@ pronoun), goes on (``and …``, ``那…呢``) or hardly says anything gets the 
 those between.
 Besides, what was said last colours every search with history (``background``): less than the question, so a change of subject wins.
 
-Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked .794, with the
-rules and the background .926.
+Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked .794, condensed .875,
+with background too .912 (.926 where no other set is in the index).
 """
 
 import re

@@ -75,8 +75,8 @@ class _Fused:
 
 
 async def _fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_Fused]:
-    for each in sets:
-        shelved = await running.shelve(each.name, each.corpus)
+    shelves = [(each, await running.shelve(each.name, each.corpus)) for each in sets]  # all first: how rare a term is depends on it
+    for each, shelved in shelves:
         for wording, asked in each.questions.items():
             said = _Fused(each.name, wording, shelved, asked)
             await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up what every later one finds warm

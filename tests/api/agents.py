@@ -145,7 +145,10 @@ async def all_events(settings: Settings, topic: Topic, subject: str, count: int)
     try:
         async with asyncio.timeout(10):
             while len(found) < count:
-                event = decode((await consumer.getone()).value)
+                record = await consumer.getone()
+                if record.value is None:
+                    continue  # a tombstone of somebody's deleted conversation
+                event = decode(record.value)
                 if event.subject == subject:
                     found.append(event)
     finally:

@@ -48,7 +48,8 @@ async def everything_on(house: House, topic: Topic) -> list[Any]:
         for partition, end in ends.items():
             await consumer.seek_to_beginning(partition)
             while await consumer.position(partition) < end:
-                found += [decode(record.value) for record in (await consumer.getmany(partition, timeout_ms=500)).get(partition, [])]
+                batch = (await consumer.getmany(partition, timeout_ms=500)).get(partition, [])
+                found += [decode(record.value) for record in batch if record.value is not None]  # else a deleted conversation's
     finally:
         await consumer.stop()
     return sorted(found, key=lambda event: event.time)

@@ -2,12 +2,14 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.models.citations import QUOTE_CHARS_MAX, Citations
-from schemas.chats import Citation
+from schemas.chats import Citation, PassagePart
+from schemas.documents import Locator
 from tests.models.sample import PASSAGES, passage
 
 
@@ -149,3 +151,42 @@ def test_little_is_ever_held(text: str) -> None:
     for character in text:
         resolver.feed(character)
         assert len(resolver._held) <= 32
+
+
+WORDS = st.text(alphabet=" \n。，.!？[]【】1239`abcABC楼塔灯高。\u200b\u202e", max_size=400)
+
+
+@settings(max_examples=300)
+@given(WORDS, WORDS, WORDS)
+def test_any_quote_is_literal_in_any_passage(one: str, other: str, said: str) -> None:
+    """Whatever the documents and the model say; a passage without a sentence is quoted with nothing."""
+    texts = {1: one, 2: other}
+    resolver = Citations([passage(marker, text) for marker, text in texts.items()])
+    spans = resolver.feed(said + "。[1][2][7]") + resolver.finish()
+    citations = [citation for span in spans for citation in span.citations]
+    for citation in citations:
+        assert citation.quote in texts[citation.marker]
+        assert len(citation.quote) <= QUOTE_CHARS_MAX
+        assert citation.quote or not texts[citation.marker].strip()
+
+
+def test_a_marker_with_characters_that_nobody_sees_is_a_marker() -> None:
+    """Else an invalid one could be shown that looks like a valid one."""
+    assert _resolved(["forged [\u200b9\u2060] and true [\u202e1]"]) == _resolved(["forged [9] and true [1]"])
+    assert _resolved(list("forged [\u200b9\u2060] here"))[0] == "forged here"
+
+
+def test_a_quote_of_a_merged_passage_names_the_chunk_that_says_it() -> None:
+    first, second = "灯塔高41.8米。", "港口于1890年启用。"
+    merged = msgspec.structs.replace(
+        passage(1, f"{first}\n{second}"),
+        chunk_ids=("a", "b"),
+        parts=(
+            PassagePart(chunk_id="a", start=0, headings=("岛", "灯塔"), place=Locator(page=3)),
+            PassagePart(chunk_id="b", start=len(first) + 1, headings=("岛", "港口"), place=Locator(page=4)),
+        ),
+    )
+    resolver = Citations([merged])
+    spans = resolver.feed("港口1890年启用[1]。灯塔高41.8米[1]。") + resolver.finish()
+    found = [(each.chunk_id, each.locator, each.quote) for span in spans for each in span.citations]
+    assert found == [("b", "p. 4 > 岛 > 港口", second), ("a", "p. 3 > 岛 > 灯塔", first)]

@@ -67,6 +67,7 @@ from streams.topics import (
     FEEDBACK_GIVEN,
     INDEXES_CHANGED,
     KNOWLEDGE_CHANGED,
+    LIMITS_DECIDED,
     MESSAGES_CHANGED,
     USAGE_RECORDED,
     Topic,
@@ -93,6 +94,7 @@ ALL = (
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
     USAGE_RECORDED,
+    LIMITS_DECIDED,
 )
 
 
@@ -136,6 +138,7 @@ class House:
             read = {
                 b"string": ("GET", key),
                 b"hash": ("HGETALL", key),
+                b"set": ("SMEMBERS", key),
                 b"zset": ("ZRANGE", key, 0, -1, "WITHSCORES"),
             }[kind if isinstance(kind, bytes) else str(kind).encode()]
             found[key.decode().removeprefix(self.prefix)] = await self.redis.execute_command(*read)

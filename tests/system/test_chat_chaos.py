@@ -1,7 +1,8 @@
 """Two hundred conversations at once, a provider that fails in every way it can, workers killed at random: every reply ends once.
 
 The readers leave and come back, too. What each of them saw is held against the rules of a stream, and what lies on the topics against
-"exactly one end, stored once, charged once".
+"exactly one end, stored once, charged once". Then the counters of usage are held against their topic, and at last everything Redis had is
+thrown away and made again from the log.
 """
 
 import asyncio
@@ -20,7 +21,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from adapters.redis import connect
 from ops.client import Client, Sent, announced, events, stack
+from schemas.settings import Redis
 from tests.system.conftest import Up, records
 
 SEED = 20261128
@@ -96,6 +99,46 @@ async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
     for read in reads:
         _check_stream(read)
     await _check_log(chaotic, reads)
+    assert await _command(chaotic, "usage", "reconcile") == 0
+    async with aiohttp.ClientSession(base_url=chaotic.url) as session:
+        client = Client(session, client.headers, client.knowledge_base)
+        before = await _readable(client, conversations[:20])
+        redis = connect(Redis(url=_redis_url(chaotic)))
+        await redis.execute_command("FLUSHALL")
+        await redis.aclose()
+        assert await _command(chaotic, "rebuild", "tables", "--all") == 0
+        assert await _readable(client, conversations[:20]) == before
+    assert await _command(chaotic, "usage", "reconcile") == 0
+
+
+def _redis_url(up: Up) -> str:
+    return up.redis if "//" in up.redis else f"redis://{up.redis}/0"
+
+
+async def _command(up: Up, *arguments: str) -> int:
+    """A command of the operator's, on this stack."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | up.settings
+    environ |= {"CLAW_HOME": str(up.home), "CLAW_KAFKA_BOOTSTRAP": up.kafka, "CLAW_REDIS_URL": _redis_url(up)}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ops.cli", *arguments, env=environ)
+    async with asyncio.timeout(120):
+        return await process.wait()
+
+
+async def _readable(client: Client, conversations: list[str]) -> dict[str, Any]:
+    """What a person reads of what they have: conversations and messages, documents, usage."""
+    found: dict[str, Any] = {}
+    paths = [f"conversations/{each}/messages?limit=100" for each in conversations]
+    for path in [
+        *paths,
+        "conversations?limit=100",
+        "knowledge",
+        f"knowledge/{client.knowledge_base}/documents?limit=100",
+        "users/me/usage",
+    ]:
+        async with client.session.get(f"/api/v1/{path}", headers=client.headers) as answer:
+            assert answer.status == 200, await answer.text()
+            found[path] = await answer.json()
+    return found
 
 
 async def _kill(up: Up, chance: random.Random, until: float) -> Counter[str]:

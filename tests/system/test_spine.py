@@ -57,7 +57,7 @@ async def test_one_trace_runs_through_every_topic_of_a_chat(up, client):
         reply = (await answer.json())["reply_id"]
     await _ended(client, conversation, reply)
     for topic in ("chats.asked", "chats.grounded", "chats.answered", "messages.changed", "usage.recorded"):
-        found = [json.loads(each.value) for each in await records(up, f"claw.{topic}.v1")]
+        found = [json.loads(each.value) for each in await records(up, f"claw.{topic}.v1") if each.value]
         assert [each for each in found if each["traceparent"][3:35] == trace], topic
 
 
