@@ -129,11 +129,11 @@ class House:
         return CounterFeed(counter, GapReader(self.settings.kafka, USAGE_RECORDED), meter.changes_of)
 
     async def contents(self) -> dict[str, Any]:
-        """Every key under the prefix, but for counters, which are read by their own means."""
+        """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's."""
         found: dict[str, Any] = {}
         async for key in self.redis.scan_iter(match=f"{self.prefix}:*", count=1000):
             kind = await self.redis.execute_command("TYPE", key)
-            if b":counter:" in key or b":location:" in key:
+            if any(part in key for part in (b":counter:", b":location:", b":cache:")):
                 continue
             read = {
                 b"string": ("GET", key),

@@ -138,6 +138,8 @@ async def _readable(client: Client, conversations: list[str]) -> dict[str, Any]:
         async with client.session.get(f"/api/v1/{path}", headers=client.headers) as answer:
             assert answer.status == 200, await answer.text()
             found[path] = await answer.json()
+    for moment in ("start", "end"):
+        del found["users/me/usage"][moment]  # of the asking
     return found
 
 
