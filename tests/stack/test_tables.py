@@ -129,11 +129,13 @@ class House:
         return CounterFeed(counter, GapReader(self.settings.kafka, USAGE_RECORDED), meter.changes_of)
 
     async def contents(self) -> dict[str, Any]:
-        """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's."""
+        """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's: ``left`` is what
+        ``project`` still has to do, and it is at it.
+        """
         found: dict[str, Any] = {}
         async for key in self.redis.scan_iter(match=f"{self.prefix}:*", count=1000):
             kind = await self.redis.execute_command("TYPE", key)
-            if any(part in key for part in (b":counter:", b":location:", b":cache:")):
+            if any(part in key for part in (b":counter:", b":location:", b":cache:", b":left:")):
                 continue
             read = {
                 b"string": ("GET", key),
