@@ -4,7 +4,7 @@ import sys
 
 import uvloop
 
-from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, trace, updates
+from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, tables, trace, updates
 from benchmarks.figures import keep, show
 
 ALL = {
@@ -21,6 +21,7 @@ ALL = {
     "idle": idle.run,
     "limiter": limiter.run,
     "cache": cache.run,
+    "tables": tables.run,
 }
 
 

@@ -45,6 +45,16 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
         """The time in which one token comes back."""
         return max(1, round(self.per_s * SECOND_US / self.rate))
 
+    @cached_property
+    def parts(self) -> list[str]:
+        """The route's segments."""
+        return self.route.split("/")
+
+    @cached_property
+    def policy(self) -> str:
+        """Its part of the RateLimit-Policy header."""
+        return f'"{self.name}";q={self.burst};w={-(-self.burst * self.interval_us // SECOND_US)}'
+
     def share(self, replicas: int) -> "Rule":
         """What one of so many replicas may give out by itself."""
         return Rule(

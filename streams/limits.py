@@ -131,15 +131,15 @@ class Decision(Struct, frozen=True):
 
     def headers(self) -> dict[str, str]:
         """RateLimit-Policy and RateLimit (IETF draft, structured fields), X-RateLimit-*, and Retry-After of a refusal."""
-        if self.decisive is None:
+        told, decisive = self.told, self.decisive
+        if decisive is None:
             return {}
-        policies = (f'"{s.rule.name}";q={s.rule.burst};w={_seconds(s.rule.burst * s.rule.interval_us)}' for s in self.told)
         headers = {
-            "RateLimit-Policy": ", ".join(policies),
-            "RateLimit": ", ".join(f'"{s.rule.name}";r={s.remaining};t={s.reset_s}' for s in self.told),
-            "X-RateLimit-Limit": str(self.limit),
-            "X-RateLimit-Remaining": str(self.remaining),
-            "X-RateLimit-Reset": str(self.reset_s),
+            "RateLimit-Policy": ", ".join([s.rule.policy for s in told]),
+            "RateLimit": ", ".join([f'"{s.rule.name}";r={s.remaining};t={s.reset_s}' for s in told]),
+            "X-RateLimit-Limit": str(decisive.rule.burst),
+            "X-RateLimit-Remaining": str(decisive.remaining),
+            "X-RateLimit-Reset": str(decisive.reset_s),
         }
         return headers if self.allowed else headers | {"Retry-After": str(self.retry_after_s)}
 

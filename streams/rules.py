@@ -1,6 +1,7 @@
 """Which rules there are and which of them apply: pure functions over ``schemas.limits.Rule``."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
@@ -11,6 +12,7 @@ from schemas.settings import Limits
 
 ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
+ADDRESSES_KEPT = 16_384  # whose network is known without looking at them again
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 
 Applying = Sequence[tuple[Rule, str]]
@@ -64,6 +66,7 @@ def applying(
     """
     found: list[tuple[Rule, str]] = []
     routes: dict[bool, Rule] = {}
+    given = path.removeprefix(ROOT).split("/")
     for rule in rules:
         if rule.counts != counts or rule.tier not in {"", tier}:
             continue
@@ -75,7 +78,7 @@ def applying(
             found.append((rule, user))
         elif rule.scope == "key" and key:
             found.append((rule, key))
-        elif rule.scope == "route" and user and _matches(rule.route, path):
+        elif rule.scope == "route" and user and _matches(rule.parts, given):
             best = routes.get(rule.shadow)
             if best is None or rule.route.count("/") > best.route.count("/"):
                 routes[rule.shadow] = rule
@@ -83,6 +86,7 @@ def applying(
     return found
 
 
+@lru_cache(maxsize=ADDRESSES_KEPT)
 def network_of(address: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 that an IPv6 client chooses its addresses from."""
     try:
@@ -134,9 +138,10 @@ def _burst_max(rule: Rule) -> int:
     return int(BURST_S_MAX * 1_000_000 // rule.interval_us)
 
 
-def _matches(route: str, path: str) -> bool:
-    wanted, given = route.split("/"), path.removeprefix(ROOT).split("/")
-    return len(given) >= len(wanted) and all(part in {"*", other} for part, other in zip(wanted, given, strict=False))
+def _matches(wanted: Sequence[str], given: Sequence[str]) -> bool:
+    if len(given) < len(wanted):
+        return False
+    return all(part == other or part == "*" for part, other in zip(wanted, given, strict=False))  # noqa: PLR1714 - a set a segment is dear
 
 
 def _serves(template: str, route: str) -> bool:

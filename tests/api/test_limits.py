@@ -1,9 +1,16 @@
 """Rate limits at the door: headers on every answer, a 429 that says what and when, addresses only through trusted proxies."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 
+from schemas import ids
+from schemas.records import AccountChanged
+from streams.agent import Outgoing
+from streams.topics import ACCOUNTS_CHANGED
 from tests.api.conftest import with_limits
-from tests.api.house import opened
+from tests.api.house import House, Person, opened
 from tests.api.test_bad_input import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -59,3 +66,52 @@ async def test_forwarded_addresses_count_only_behind_trusted_proxies(api_setting
             for number in range(4)
         ]
     assert statuses == ([422] * 4 if counted_apart else [422, 422, 429, 429])
+
+
+LEVELS = {
+    "global": {"global_per_minute": 1},
+    "address": {"address_per_minute": 1},
+    "user_free": {"user_free_per_minute": 1},
+    "user_pro": {"user_pro_per_minute": 1},
+    "user_enterprise": {"user_enterprise_per_minute": 1},
+    "conversations": {"conversations_per_minute": 1},
+}
+
+
+@pytest.mark.parametrize("rule", LEVELS)
+async def test_each_level_and_tier_refuses_under_its_own_name(api_settings, rule: str):
+    """And no other bucket is touched by a refusal: whoever is allowed again finds them as they were."""
+    async with opened(with_limits(api_settings, burst_factor=4, trusted_proxies="127.0.0.0/8", **LEVELS[rule])) as house:
+        person = await house.person()
+        await retiered(house, person, rule.removeprefix("user_") if rule.startswith("user_") else "free")
+        here = {"x-forwarded-for": "203.0.113.50"}
+        answers = [await person.call("GET", "/conversations", headers=here) for _ in range(6)]
+        first = next(answer for answer in answers if answer.status_code == 429)
+        assert is_problem(first, 429, "rate_limited")["rule"] == rule
+        assert answers[-1].status_code == 429
+        assert f'"{rule}";r=0;' in answers[-1].headers["ratelimit"]
+
+
+async def test_a_request_takes_one_token_of_its_address(api_settings):
+    """However many rules apply to it."""
+    async with opened(with_limits(api_settings, trusted_proxies="127.0.0.0/8", address_per_minute=60)) as house:
+        person, here = await house.person(), {"x-forwarded-for": "203.0.113.60"}
+        before, after = [(await person.call("GET", "/conversations", headers=here)).headers["ratelimit"] for _ in range(2)]
+        left = [int(text.split('"address";r=')[1].split(";")[0]) for text in (before, after)]
+        assert left in ([119, 118], [119, 119])  # a token comes back every second
+
+
+async def retiered(house: House, person: Person, tier: str) -> None:
+    """Put somebody who has not called yet into another tier."""
+    account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
+    assert account is not None
+    event = AccountChanged(
+        id=ids.derived("tier", account.id, tier),
+        source="/claw/test",
+        subject=account.id,
+        time=datetime.now(UTC),
+        tenant=account.tenant,
+        traceparent="",
+        data=msgspec.structs.replace(account, tier=tier, revision=account.revision + 1),
+    )
+    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
