@@ -45,6 +45,7 @@ class Report:
     positions: list[int] = field(default_factory=list)
     refused: int = 0
     failed: int = 0
+    resumed: int = 0
     open: int = 0
     open_max: int = 0
 
@@ -102,29 +103,39 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
     while True:
         async with client.session.post(path, json={"content": arrival.question}, headers=headers) as answer:
             if answer.ok:
-                await _answer(answer, report, began)
+                last, stream = await _answer(answer, report, began)
                 break
             if answer.status not in {429, 503}:
                 raise SystemExit(f"answered {answer.status}: {await answer.text()}")
             report.refused += 1
             wait_s = float(answer.headers.get("Retry-After", "1"))
         await asyncio.sleep(wait_s)
+    while last:  # the stream broke off before its end: it goes on where it was
+        report.resumed += 1
+        async with client.session.get(stream, headers={**client.headers, "Last-Event-ID": last}) as answer:
+            last, _ = await _answer(answer, report, began, first=False)
     report.open -= 1
     free.append(conversation)
 
 
-async def _answer(answer: aiohttp.ClientResponse, report: Report, began: float) -> None:
-    first = True
+async def _answer(answer: aiohttp.ClientResponse, report: Report, began: float, *, first: bool = True) -> tuple[str, str]:
+    """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to go on from."""
+    last = stream = ""
     async for sent in events(answer.content):
-        if sent.name == "accepted" and "queue_position" in sent.data:
-            report.positions.append(sent.data["queue_position"] or 0)
+        last = sent.id
+        if sent.name == "accepted":
+            stream = f"/api/v1/conversations/{sent.data['conversation_id']}/replies/{sent.data['reply_id']}/stream"
+            report.positions.append(sent.data.get("queue_position") or 0)
         elif sent.name == "delta" and first:
             report.first_s.append(time.perf_counter() - began)
             first = False
         elif sent.name == "completed":
             report.whole_s.append(time.perf_counter() - began)
+            return "", stream
         elif sent.name in {"failed", "cancelled"}:
             report.failed += 1
+            return "", stream
+    return last, stream
 
 
 def _figures(arrivals: list[Arrival], report: Report, took_s: float) -> list[Figure]:
@@ -138,6 +149,7 @@ def _figures(arrivals: list[Arrival], report: Report, took_s: float) -> list[Fig
         *(Figure(f"trace_first_token_p{share}", round(percentile(report.first_s, share / 100), 3), "s") for share in (50, 95, 99)),
         Figure("trace_open_max", report.open_max, "requests"),
         Figure("trace_told_to_wait", report.refused, "answers"),
+        Figure("trace_resumed", report.resumed, "streams"),
     ]
     if report.positions:
         figures.append(Figure("trace_queue_position_p99", percentile(report.positions, 0.99), "questions"))
