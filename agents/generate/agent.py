@@ -83,8 +83,9 @@ class Generate:
         """One answer, from the passages to the stored message."""
         question = event.data.question
         stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
-        if stored is not None:
-            return self.ended(event, context, stored)  # the question came twice, or a worker died between storing and saying so
+        if stored is not None:  # the question came twice, or a worker died between storing and saying so
+            await _or(None, self.turns.close(event.tenant, question.conversation_id, question.reply_id))  # who asked again took it again
+            return self.ended(event, context, stored)
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()

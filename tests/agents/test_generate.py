@@ -222,6 +222,7 @@ async def test_a_question_that_comes_twice_is_answered_once():
     assert model.asked == 0
     (completed,) = [each.event for each in sent if isinstance(each.event, ReplyCompleted)]
     assert completed.data.text == "一次"
+    assert redis.closed == ["r1"]  # who asked again took the turn again: the next question must not find it taken
 
 
 async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
