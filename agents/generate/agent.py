@@ -84,8 +84,7 @@ class Generate:
         question = event.data.question
         stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
         if stored is not None:  # the question came twice, or a worker died between storing and saying so
-            await _or(None, self.turns.close(event.tenant, question.conversation_id, question.reply_id))  # who asked again took it again
-            return self.ended(event, context, stored)
+            return await self.told_again(event, context, stored)
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()
@@ -140,7 +139,10 @@ class Generate:
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
 
     async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """The event goes to the dead letters: its reader must hear of it."""
+        """The event goes to the dead letters: its reader must hear of it. An answer that an attempt before had stored stays what it is."""
+        stored = await self.recorded(event)
+        if stored is not None:
+            return await self.told_again(event, context, stored)
         return await self.conclude(event, context, Speech(), "failed", problem=problem)
 
     async def start(self, event: ChatGrounded, context: Context, speech: Speech, sources: tuple[Source, ...]) -> None:
@@ -255,6 +257,11 @@ class Generate:
         """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
         scope = f"{event.tenant}/{event.data.question.conversation_id}"
         return await _or(default=False, asked=self.views.messages.is_closed(scope))
+
+    async def told_again(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
+        """The end of a reply that an attempt before had stored; whoever asked again took the turn again."""
+        await _or(None, self.turns.close(event.tenant, stored.conversation_id, stored.id))
+        return self.ended(event, context, stored)
 
     async def recorded(self, event: ChatGrounded) -> Message | None:
         """The message that an earlier attempt stored."""

@@ -225,6 +225,17 @@ async def test_a_question_that_comes_twice_is_answered_once():
     assert redis.closed == ["r1"]  # who asked again took the turn again: the next question must not find it taken
 
 
+async def test_an_answer_that_was_stored_is_not_failed_by_the_deaths_after_it():
+    """Workers died after it was said, three times: the event is buried, the answer stays what it is."""
+    redis = Redis()
+    await _run(Script(["一次", Finish()]), redis, RememberingPublisher())
+    redis.closed.clear()
+    problem = Problem(code="event_poisonous", title="x", status=500)
+    sent = await _generate(Script([]), redis).failed(_event(), problem, context(attempt=9))
+    assert [type(each.event) for each in sent if isinstance(each.event, ReplyCompleted | ReplyFailed)] == [ReplyCompleted]
+    assert redis.stored["r1"].state == "complete"
+
+
 async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
     redis, publisher = Redis(), RememberingPublisher()
 
