@@ -103,12 +103,20 @@ async def _take_turn(request: ApiRequest, conversation_id: str, reply_id: str) -
     if holder == reply_id:
         try:
             holder = await ports.turns.open(tenant, conversation_id, reply_id, life_s)
+            if holder != reply_id and await _has_ended(request, conversation_id, holder):
+                await ports.turns.close(tenant, conversation_id, holder)
+                holder = await ports.turns.open(tenant, conversation_id, reply_id, life_s)
         except Unavailable:
             holder, alone = ports.running.take((tenant, conversation_id), reply_id, life_s), True
             ports.metrics.fallbacks.labels("turns").inc()
     if holder != reply_id:
         raise Refused("conversation_busy", reply_id=holder)
     return alone
+
+
+async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
+    """Whether this reply only still has the turn because nobody could give it back: its message is there, which comes first."""
+    return await request.ports.views.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
 
 
 async def _give_turn_back(request: ApiRequest, conversation_id: str, reply_id: str) -> None:

@@ -132,6 +132,18 @@ async def test_one_open_reply(house: House, ada: Person):
     await asked(ada, conversation, "And?")
 
 
+async def test_a_turn_that_nobody_could_give_back_holds_nobody_up(house: House, ada: Person):
+    """Redis was away in the very moment, or its worker died: the message of that reply is there, so the reply is over."""
+    conversation = await ada.conversation()
+    first = await asked(ada, conversation)
+    speaker = Speaker(house, ada, conversation, first["reply_id"])
+    await speaker.answer("25")
+    assert await house.ports.turns.open(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]  # taken once more
+    second = await asked(ada, conversation, "And?")
+    refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And then?"})
+    assert (refused.status_code, refused.json()["reply_id"]) == (409, second["reply_id"])
+
+
 async def test_history_travels_with_the_next_question(house: House, ada: Person):
     conversation = await ada.conversation()
     first = await asked(ada, conversation, "Days?")
