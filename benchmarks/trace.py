@@ -97,7 +97,7 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
     began = time.perf_counter()
     report.open += 1
     report.open_max = max(report.open_max, report.open)
-    conversation = free.pop() if free else await client.conversation()
+    conversation = free.pop() if free else await _conversation(client, report)
     headers = {**client.headers, "Accept": "text/event-stream", "Idempotency-Key": key}
     path = f"/api/v1/conversations/{conversation}/messages"
     while True:
@@ -116,6 +116,17 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
             last, _ = await _answer(answer, report, began, first=False)
     report.open -= 1
     free.append(conversation)
+
+
+async def _conversation(client: Client, report: Report) -> str:
+    """Another one; who is told to come back later does."""
+    while True:
+        async with client.session.post("/api/v1/conversations", json={}, headers=client.headers) as made:
+            if made.ok:
+                return str((await made.json())["id"])
+            report.refused += 1
+            wait_s = float(made.headers.get("Retry-After", "1"))
+        await asyncio.sleep(wait_s)
 
 
 async def _answer(answer: aiohttp.ClientResponse, report: Report, began: float, *, first: bool = True) -> tuple[str, str]:
