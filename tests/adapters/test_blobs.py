@@ -107,10 +107,11 @@ async def test_given_up_in_the_middle(store):
 
     async def upload() -> None:
         async with store.blobs.writer(HOME) as written:
+            await written.write(os.urandom(5_500_000))  # S3 has begun an upload of several parts
             begun.set()
-            while True:
-                await written.write(os.urandom(300_000))
-                await asyncio.sleep(0)
+            while True:  # without end, and far too slow to reach the limit of a file
+                await written.write(os.urandom(1_000))
+                await asyncio.sleep(0.001)
 
     task = asyncio.create_task(upload())
     await begun.wait()
