@@ -62,14 +62,12 @@ class Retrieve:
             retrieve_ms=(ended - searching) * 1000,
             condensed_by=condensed.by,
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
-            asked=LogPlace(context.place.partition, context.place.offset),
         )
         return [grounded(event, data, context), *self.charge(event, condensed, context)]
 
     async def failed(self, event: ChatAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """``generate`` owns the reply: it is told why there is nothing to answer from."""
-        place = LogPlace(context.place.partition, context.place.offset)
-        data = Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem, asked=place)
+        data = Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem)
         return [grounded(event, data, context)]
 
     async def searched(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> Searched:

@@ -8,8 +8,10 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from api.access import conversation, searched
+from api.answers import refused_field
 from api.branches import Branches, Spot, Wish
 from api.estimates import Queue
+from api.ports import Ports
 from api.quotas import within_quota
 from api.replies import Reply, followed
 from api.requests import ApiRequest
@@ -38,6 +40,15 @@ class Asked:
     written: MessageChanged | None
     place: Place | None
     queue: Queue | None = None
+
+
+def check_question(ports: Ports, field: str, content: str) -> None:
+    """Refused("validation_failed") for one that is too long or says nothing."""
+    chars_max = ports.settings.limits.message_chars_max
+    if len(content) > chars_max:
+        raise refused_field(field, f"has {len(content)} characters", f"{chars_max} characters")
+    if not content.strip():
+        raise refused_field(field, "has nothing but white space", "some text")
 
 
 async def ask(request: ApiRequest, conversation_id: str, wish: Wish) -> Asked:

@@ -11,8 +11,8 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from api.access import conversation
-from api.answers import answered, refused_field
-from api.asking import Asked, ask
+from api.answers import answered
+from api.asking import Asked, ask, check_question
 from api.branches import Wish
 from api.documentation import EVENTS, PROBLEMS
 from api.feedback import feedback_of
@@ -50,7 +50,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
 
     Messages form a tree: ``parent_id`` continues any answer of the conversation.
     """
-    _check_content(request, data.content)
+    check_question(request.ports, "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
     return await _begun(request, str(conversation_id), Wish(data.content, parent_id))
 
@@ -66,7 +66,7 @@ async def edit(
     request: ApiRequest, conversation_id: FromPath[UUID], message_id: FromPath[UUID], data: JSONBody[MessageEdit]
 ) -> Response[MessageAccepted]:
     """A new question in the place of that one, with a branch of its own; answered like any question."""
-    _check_content(request, data.content)
+    check_question(request.ports, "content", data.content)
     return await _begun(request, str(conversation_id), Wish(data.content, edits=str(message_id)))
 
 
@@ -144,14 +144,6 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
         raise Refused("reply_finished", reply_id=reply.id)
     await request.ports.turns.request_cancel(request.user.tenant, reply.id)
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
-
-
-def _check_content(request: ApiRequest, content: str) -> None:
-    chars_max = request.ports.settings.limits.message_chars_max
-    if len(content) > chars_max:
-        raise refused_field("content", f"has {len(content)} characters", f"{chars_max} characters")
-    if not content.strip():
-        raise refused_field("content", "has nothing but white space", "some text")
 
 
 async def _asked(request: ApiRequest, conversation_id: str, wish: Wish, *, settle_first: bool) -> Answering:

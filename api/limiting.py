@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import msgspec
 import structlog
@@ -59,19 +58,13 @@ class Limiting:
         configs.watch(RATE_LIMIT_RULES, self._rules_changed)
         configs.watch(RATE_LIMIT_ACCESS, self._access_changed)
 
-    @property
-    def is_local(self) -> bool:
-        """Redis is gone: every process decides with its share."""
-        return self._limiter.is_local
-
     def address_of(self, client: tuple[str, int] | None, forwarded_for: Sequence[str]) -> str:
         """The client's address: the peer's, or behind trusted proxies the one they saw."""
         return client_address(client[0] if client else UNKNOWN, forwarded_for, self._trusted)
 
     def verdict(self, address: str, caller: Caller | None) -> AccessEntry | None:
         """The entry of a list that decides about this caller, if any."""
-        key = (caller.key_id if caller else "") or ""
-        return self.lists.verdict(address=address, user=subject_of(caller), key=key, now=self._clock.now())
+        return self.lists.verdict(address=address, user=subject_of(caller), key=key_of(caller), now=self._clock.now())
 
     async def decide(self, address: str, caller: Caller | None, path: str, route: str) -> Decision:
         """One decision over every rule that applies to the request; told to the operators."""
@@ -95,7 +88,7 @@ class Limiting:
     def applying(self, address: str, caller: Caller | None, path: str) -> Applying:
         """The request rules that hold this caller on this path."""
         user, tier = (subject_of(caller), caller.tier) if caller else ("", "free")
-        return applying(self.rules, address=address, user=user, tier=tier, path=path, key=(caller.key_id if caller else "") or "")
+        return applying(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
 
     def token_rules(self, caller: Caller) -> Applying:
         """The rules over model tokens that hold this caller."""
@@ -103,7 +96,7 @@ class Limiting:
 
     async def look(self, address: str, caller: Caller) -> Decision:
         """Where the caller stands; nothing is taken."""
-        user, tier, key = subject_of(caller), caller.tier, caller.key_id or ""
+        user, tier, key = subject_of(caller), caller.tier, key_of(caller)
         rules = [
             *applying([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
             *((rule, user) for rule in self.rules if rule.scope == "route" and rule.counts == "requests"),
@@ -164,7 +157,7 @@ class Limiting:
             self.lists.remove(name)
             return
         try:
-            self.lists.put(_entry(config.value))
+            self.lists.put(msgspec.convert(config.value, AccessEntry))
         except (msgspec.ValidationError, ValueError) as error:
             log.warning("access_entry_unusable", key=key, error=str(error))
 
@@ -174,5 +167,6 @@ def subject_of(caller: Caller | None) -> str:
     return f"{caller.tenant}/{caller.account_id}" if caller else ""
 
 
-def _entry(value: Any) -> AccessEntry:
-    return msgspec.convert(value, AccessEntry)
+def key_of(caller: Caller | None) -> str:
+    """The API key that the caller came with; "" with none."""
+    return (caller.key_id if caller else None) or ""

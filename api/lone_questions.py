@@ -12,7 +12,7 @@ from contextlib import aclosing, suppress
 from msgspec import Struct
 
 from api.access import check_knowledge_bases, searched
-from api.answers import refused_field, same_body
+from api.answers import same_body
 from api.estimates import Queue
 from api.identity import Caller
 from api.ports import Ports
@@ -48,15 +48,6 @@ class LoneQuestion(Struct, frozen=True, kw_only=True):
 def conversation_of(caller: Caller, reply_id: str) -> str:
     """The conversation that a reply of the caller's stands in, alone."""
     return ids.derived("lone-conversation", caller.tenant, caller.account_id, reply_id)
-
-
-def check_question(ports: Ports, field: str, content: str) -> None:
-    """Refused("validation_failed") for one that is too long or says nothing."""
-    chars_max = ports.settings.limits.message_chars_max
-    if len(content) > chars_max:
-        raise refused_field(field, f"has {len(content)} characters", f"{chars_max} characters")
-    if not content.strip():
-        raise refused_field(field, "has nothing but white space", "some text")
 
 
 async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Queue | None]:

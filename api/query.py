@@ -12,10 +12,11 @@ from litestar.params import FromPath, JSONBody
 
 from api.access import knowledge_base
 from api.answers import answered
+from api.asking import check_question
 from api.documentation import EVENTS, PROBLEMS
 from api.estimates import Queue
 from api.gate import CHAT
-from api.lone_questions import LoneQuestion, ask_alone, check_question, find_reply, frames, raised, readable
+from api.lone_questions import LoneQuestion, ask_alone, find_reply, frames, raised, readable
 from api.replies import Accepted, Reply, check_room, relayed
 from api.requests import ApiRequest
 from api.sse import EventStream, encoded, wants_events

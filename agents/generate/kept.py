@@ -24,7 +24,6 @@ from adapters.models import prompts
 from adapters.models.asked import request_of
 from agents.generate import telling
 from agents.generate.telling import Speech
-from schemas import ids
 from schemas.chats import ChatGrounded, Citation, Passage, Source
 from schemas.errors import Unavailable
 from schemas.settings import Model, Settings
@@ -85,7 +84,7 @@ class Claim:
         answer = Answer(
             pieces=pieces(speech.spans),
             sources=tuple(telling.source(passage) for passage in passages),
-            versions={ids.document_key(self.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+            versions=telling.versions_of(self.tenant, passages),
             finish_reason=speech.finish_reason,
             model=self.kept.model,
             provider=speaker.provider,

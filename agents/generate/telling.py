@@ -135,7 +135,7 @@ def record(
         attempt=context.attempt,
         model=speech.speaker.model or model,
         citations=tuple(speech.citations),
-        versions=speech.versions or {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id): p.version for p in passages},
+        versions=speech.versions or versions_of(event.tenant, passages),
         usage=usage,
         finish_reason=speech.finish_reason or state,
         problem=problem,
@@ -162,6 +162,11 @@ def search_again(event: ChatGrounded, context: Context) -> Outgoing:
     question = event.data.question
     again = msgspec.structs.replace(question, round=question.round + 1)
     return Outgoing(CHATS_ASKED, ChatAsked.caused_by(event, NAME, data=again, now=context.clock.now()))
+
+
+def versions_of(tenant: str, passages: Sequence[Passage]) -> dict[str, int]:
+    """What the passages' documents were when they were read: document key to version."""
+    return {ids.document_key(tenant, passage.knowledge_base_id, passage.document_id): passage.version for passage in passages}
 
 
 def source(passage: Passage) -> Source:

@@ -16,7 +16,8 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from api.answers import answered
-from api.lone_questions import ask_alone, check_question, frames, raised
+from api.asking import check_question
+from api.lone_questions import ask_alone, frames, raised
 from api.openai import reading
 from api.openai.errors import ERRORS
 from api.openai.telling import Chunks, Head, completion

@@ -2,7 +2,7 @@
 
 from adapters.redis import Script
 
-ABANDONED = b"-"  # in place of a lease: its holder has nothing to keep, and nobody need wait for another
+# '-' in place of a lease: its holder has nothing to keep, and nobody need wait for another
 ANSWER, MINE, HELD, ALONE = 0, 1, 2, 3  # what ENTER says
 
 # KEYS index, entry, lease, marks...; ARGV identity of an entry that will not do ("" = none), token, life of the lease in ms, member,
