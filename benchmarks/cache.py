@@ -7,8 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from itertools import accumulate
 from pathlib import Path
 
@@ -19,11 +18,9 @@ from adapters.redis import Client as Redis
 from adapters.redis import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
+from benchmarks.rates import own_redis
 from ops.client import Client, announced, stack
 from ops.keys import LOCAL_TENANT
-from ops.stack import redis as node
-from ops.stack.child import Child
-from ops.stack.ports import claim
 from ops.stack.state import read_state
 from schemas.cache_settings import Cache as CacheSettings
 from schemas.settings import Redis as RedisSettings
@@ -48,24 +45,11 @@ VALUE = Value("0" * 36, tuple(f"Passage {n} of a document, with some words in it
 
 async def run() -> list[Figure]:
     """The core on a Redis of its own, then a whole stack."""
-    async with own_redis() as (here, there):
+    async with own_redis() as url:
+        here, there = (connect(RedisSettings(url=url)) for _ in range(2))
         figures = [*await _hits(here), *await _waiters(here, there)]
+        await asyncio.gather(here.aclose(), there.aclose())
     return [*figures, *await _zipf()]
-
-
-@asynccontextmanager
-async def own_redis() -> AsyncIterator[tuple[Redis, Redis]]:
-    with tempfile.TemporaryDirectory(prefix="claw-bench-") as folder:
-        server = node.RedisNode(Path(folder) / "data", Path(folder) / "redis.log", claim("redis", 0, set()))
-        child = Child(node.prepare(server, os.environ))
-        await child.ready()
-        clients = [connect(RedisSettings(url=server.url)) for _ in range(2)]
-        try:
-            yield clients[0], clients[1]
-        finally:
-            for client in clients:
-                await client.aclose()
-            await child.stop()
 
 
 async def _hits(redis: Redis) -> list[Figure]:
@@ -197,7 +181,7 @@ async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
     """As every process of the stack counted; nobody is an admin there yet, so they are read where they are added up."""
     state = read_state(home)
     assert state is not None
-    redis = connect(RedisSettings(url=state.redis if "//" in state.redis else f"redis://{state.redis}/0"))
+    redis = connect(RedisSettings(url=state.redis_url))
     counts = await Cache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).tally.of(LOCAL_TENANT)
     await redis.aclose()
     figures = []

@@ -7,8 +7,6 @@ import asyncio
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
-from os import environ
 from pathlib import Path
 
 import aiohttp
@@ -21,16 +19,14 @@ from limits.strategies import MovingWindowRateLimiter
 from adapters.redis import Client as RedisClient
 from adapters.redis import Script, connect
 from benchmarks.figures import Figure, median, percentile
+from benchmarks.rates import own_redis, rate
 from ops.client import Client, stack
-from ops.stack import redis as embedded
-from ops.stack.child import Child
-from ops.stack.ports import claim
 from schemas.limits import Rule
 from schemas.settings import Limits
 from schemas.settings import Redis as RedisSettings
 from streams.limits import Limiter, bucket_key
 
-CALLERS, DECISIONS, ROUNDS = 64, 12_000, 5
+DECISIONS, ROUNDS = 12_000, 5
 SLOWER_DECISIONS = 1_500  # of the libraries: they take one round trip a rule, or a thread
 SUBJECTS = 50
 REQUESTS, WARM_UP = 4_000, 500
@@ -38,22 +34,13 @@ PLENTY = 1_000_000_000
 RULES = tuple(Rule(name=name, rate=PLENTY, burst=PLENTY, scope="user") for name in ("global", "address", "user_free", "messages"))
 NOTHING = Script("return 1")
 
-Call = Callable[[int], Awaitable[object]]
-
 
 async def run() -> list[Figure]:
     """A Redis of its own for the decisions, a whole stack for the requests."""
-    with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        node = embedded.RedisNode(Path(home) / "redis", Path(home) / "redis.log", claim("redis", 0, set()))
-        child = Child(embedded.prepare(node, environ))
-        try:
-            await child.ready()
-            redis = connect(RedisSettings(url=node.url))
-            figures = await _decisions(redis, node.url)
-            figures.append(await _weight(redis))
-            await redis.aclose()
-        finally:
-            await child.stop()
+    async with own_redis() as url:
+        redis = connect(RedisSettings(url=url))
+        figures = [*await _decisions(redis, url), await _weight(redis)]
+        await redis.aclose()
     return [*figures, await _added()]
 
 
@@ -80,38 +67,23 @@ async def _decisions(redis: RedisClient, url: str) -> list[Figure]:
 
     rounds = [
         (
-            await _rate(ours, DECISIONS),
-            await _rate(empty, DECISIONS),
-            await _rate(library, SLOWER_DECISIONS),
-            await _rate(slow, SLOWER_DECISIONS),
+            await rate(ours, DECISIONS),
+            await rate(empty, DECISIONS),
+            await rate(library, SLOWER_DECISIONS),
+            await rate(slow, SLOWER_DECISIONS),
         )
         for _ in range(ROUNDS)
     ]
-    rate = round(median([ours for ours, _, _, _ in rounds]))
+    decided = round(median([ours for ours, _, _, _ in rounds]))
 
     def against(column: int) -> float:
         return round(median([one[0] / one[column] for one in rounds]), 2)
 
     return [
-        Figure("decisions_per_second", rate, "decisions/s", against(1), "an empty script with as many keys", ">= 0.8x"),
-        Figure("decisions_per_second_limits", rate, "decisions/s", against(2), "limits, moving window", ">= 3x"),
-        Figure("decisions_per_second_slowapi", rate, "decisions/s", against(3), "limits, synchronous, as slowapi calls it", ">= 3x"),
+        Figure("decisions_per_second", decided, "decisions/s", against(1), "an empty script with as many keys", ">= 0.8x"),
+        Figure("decisions_per_second_limits", decided, "decisions/s", against(2), "limits, moving window", ">= 3x"),
+        Figure("decisions_per_second_slowapi", decided, "decisions/s", against(3), "limits, synchronous, as slowapi calls it", ">= 3x"),
     ]
-
-
-async def _rate(call: Call, count: int) -> float:
-    """Calls a second from 64 callers."""
-    numbers = iter(range(count))
-
-    async def caller() -> None:
-        for n in numbers:
-            await call(n)
-
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(CALLERS):
-            group.create_task(caller())
-    return count / (time.perf_counter() - began)
 
 
 async def _weight(redis: RedisClient) -> Figure:
@@ -147,7 +119,7 @@ async def _p99(url: str) -> float:
                 await answer.read()
             times.append((time.perf_counter() - began) * 1000)
 
-        await _rate(call, WARM_UP)
+        await rate(call, WARM_UP)
         times.clear()
-        await _rate(call, REQUESTS)
+        await rate(call, REQUESTS)
         return percentile(times, 0.99)

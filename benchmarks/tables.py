@@ -1,44 +1,28 @@
 """What a table's update costs: a record and a count, against an empty script with as many keys and arguments through the same client."""
 
-import asyncio
-import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from os import environ
-from pathlib import Path
 
 from adapters.redis import Client, Script, connect
 from benchmarks.figures import Figure, median
-from ops.stack import redis as embedded
-from ops.stack.child import Child
-from ops.stack.ports import claim
+from benchmarks.rates import own_redis, rate
 from schemas.chats import Consumption, UsageRecorded
 from schemas.records import KnowledgeBase
 from schemas.settings import Redis as RedisSettings
 from streams.tables import Put, RecordTable, order_of
 from streams.usage import usage_changes, usage_counter
 
-CALLERS, UPDATES, ROUNDS = 64, 8_000, 5
+UPDATES, ROUNDS = 8_000, 5
 SCOPES = 200
 NOTHING = Script("return 1")
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
-Call = Callable[[int], Awaitable[object]]
-
 
 async def run() -> list[Figure]:
     """A Redis of its own; rounds of all four in turn."""
-    with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        node = embedded.RedisNode(Path(home) / "redis", Path(home) / "redis.log", claim("redis", 0, set()))
-        child = Child(embedded.prepare(node, environ))
-        try:
-            await child.ready()
-            redis = connect(RedisSettings(url=node.url))
-            rounds = [await _round(redis, number) for number in range(ROUNDS)]
-            await redis.aclose()
-        finally:
-            await child.stop()
+    async with own_redis() as url:
+        redis = connect(RedisSettings(url=url))
+        rounds = [await _round(redis, number) for number in range(ROUNDS)]
+        await redis.aclose()
     record, record_empty, count, count_empty = (median([one[column] for one in rounds]) for column in range(4))
     return [
         Figure("record_updates_per_second", round(record), "updates/s", round(record / record_empty, 2), "an empty script", ">= 0.7x"),
@@ -66,7 +50,7 @@ async def _round(redis: Client, number: int) -> tuple[float, float, float, float
     async def empty_count(n: int) -> object:
         return await NOTHING(redis, [f"claw:{{usage:{n % 4}}}:{part}" for part in range(keys)], ["x" * 12] * arguments)
 
-    return await _rate(record), await _rate(empty_record), await _rate(count), await _rate(empty_count)
+    return await rate(record, UPDATES), await rate(empty_record, UPDATES), await rate(count, UPDATES), await rate(empty_count, UPDATES)
 
 
 def _spent(n: int) -> UsageRecorded:
@@ -81,18 +65,3 @@ def _spent(n: int) -> UsageRecorded:
         cost_micros=7,
     )
     return UsageRecorded(id=f"event-{n}", source="/claw/generate", subject=data.user_id, time=NOW, tenant="t", traceparent="", data=data)
-
-
-async def _rate(call: Call) -> float:
-    """Calls a second from 64 callers; in order per partition, as a lane makes them, is what the counter asks for."""
-    numbers = iter(range(UPDATES))
-
-    async def caller() -> None:
-        for n in numbers:
-            await call(n)
-
-    began = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for _ in range(CALLERS):
-            group.create_task(caller())
-    return UPDATES / (time.perf_counter() - began)

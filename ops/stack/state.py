@@ -32,6 +32,10 @@ class StackState(Struct, frozen=True, kw_only=True):
     ready: bool = False
     components: dict[str, Process] = msgspec.field(default_factory=dict)
 
+    @property
+    def redis_url(self) -> str:
+        return self.redis if "//" in self.redis else f"redis://{self.redis}/0"
+
 
 def state_path(home: Path) -> Path:
     return home / "run" / "stack.json"

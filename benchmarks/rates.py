@@ -1,0 +1,45 @@
+"""What benchmarks of Redis's uses share: a server of their own, and how many calls a second many callers make."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ops.stack import redis
+from ops.stack.child import Child
+from ops.stack.ports import claim
+
+CALLERS = 64
+
+Call = Callable[[int], Awaitable[object]]
+
+
+@asynccontextmanager
+async def own_redis() -> AsyncIterator[str]:
+    """The URL of a Redis that nobody else uses."""
+    with tempfile.TemporaryDirectory(prefix="claw-bench-") as folder:
+        node = redis.RedisNode(Path(folder) / "redis", Path(folder) / "redis.log", claim("redis", 0, set()))
+        child = Child(redis.prepare(node, os.environ))
+        try:
+            await child.ready()
+            yield node.url
+        finally:
+            await child.stop()
+
+
+async def rate(call: Call, count: int) -> float:
+    """Calls a second of ``count`` from 64 callers; each is given its number."""
+    numbers = iter(range(count))
+
+    async def caller() -> None:
+        for n in numbers:
+            await call(n)
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(caller())
+    return count / (time.perf_counter() - began)
