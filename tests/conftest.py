@@ -16,13 +16,16 @@ from typing import Any, TypeVar
 
 import pytest
 
+from adapters.redis import Client, connect
 from ops import topics as administration
-from ops.stack import jars, kafka, redis
+from ops.stack import jars, kafka
+from ops.stack import redis as redis_server
 from ops.stack.child import Child, Component
 from ops.stack.ports import claim
 from schemas.sections import Secret
 from schemas.settings import Auth, Kafka, Node, Redis, Settings
 from streams.topics import Topic
+from tests.own_redis import OwnRedis
 
 PARTITIONS = 4
 T = TypeVar("T")
@@ -87,9 +90,9 @@ def _kafka(folder: Path, running: ExitStack) -> tuple[str, str]:
 def _redis(folder: Path, running: ExitStack) -> tuple[str, str]:
     if given := os.environ.get("CLAW_TEST_REDIS"):
         return given, f"the Redis given at {given}"
-    node = redis.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
-    _start(redis.prepare(node, os.environ), running)
-    return node.url, f"Redis {_wait(redis.version(node.port))} at {node.url}"
+    node = redis_server.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
+    _start(redis_server.prepare(node, os.environ), running)
+    return node.url, f"Redis {_wait(redis_server.version(node.port))} at {node.url}"
 
 
 def _start(component: Component, running: ExitStack) -> None:
@@ -117,6 +120,32 @@ def kafka_settings(servers: Servers) -> Kafka:
 def redis_settings(servers: Servers) -> Redis:
     """Redis under a key prefix nobody else uses."""
     return Redis(url=servers.redis_url, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+
+
+@pytest.fixture
+def prefix(redis_settings: Redis) -> str:
+    """What this test's keys begin with."""
+    return redis_settings.key_prefix
+
+
+@pytest.fixture
+async def redis(redis_settings: Redis, prefix: str) -> AsyncIterator[Client]:
+    """A client of the session's Redis; the test's keys go with it."""
+    client = connect(redis_settings)
+    yield client
+    keys = [key async for key in client.scan_iter(match=f"{prefix}:*", count=1000)]
+    for start in range(0, len(keys), 500):
+        await client.execute_command("UNLINK", *keys[start : start + 500])
+    await client.aclose()
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
+    """A Redis that this test may freeze, kill and start again."""
+    own = OwnRedis(tmp_path)
+    await own.start()
+    yield own
+    await own.stop()
 
 
 @pytest.fixture

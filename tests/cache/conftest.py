@@ -1,18 +1,12 @@
-"""A client of the session's Redis under a prefix of its own, a clock that is moved by hand, and caches as processes have them."""
+"""A clock that is moved by hand, and caches as processes have them."""
 
-import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from adapters.redis import Client, connect
-from ops.stack import redis as stack
-from ops.stack.child import Child
-from ops.stack.ports import claim
 from schemas.cache_settings import Cache as CacheSettings
 from schemas.settings import Redis
 from streams.cache import Cache
@@ -44,51 +38,8 @@ class Process:
 
 
 @pytest.fixture
-async def redis(redis_settings: Redis) -> AsyncIterator[Client]:
-    client = connect(redis_settings)
-    yield client
-    keys = [key async for key in client.scan_iter(match=f"{redis_settings.key_prefix}:*", count=1000)]
-    if keys:
-        await client.execute_command("UNLINK", *keys)
-    await client.aclose()
-
-
-@pytest.fixture
-def prefix(redis_settings: Redis) -> str:
-    return redis_settings.key_prefix
-
-
-@pytest.fixture
 def clock() -> HandClock:
     return HandClock()
-
-
-class OwnRedis:
-    """A Redis that may die."""
-
-    def __init__(self, folder: Path) -> None:
-        self.node = stack.RedisNode(folder / "data", folder / "redis.log", claim("redis", 0, set()))
-        self.client = connect(Redis(url=self.node.url, timeout_s=0.5))
-        self._child = Child(stack.prepare(self.node, os.environ))
-
-    async def start(self) -> None:
-        await self._child.ready()
-
-    async def kill(self) -> None:
-        os.kill(self._child.pid, signal.SIGKILL)
-        await self.stop()
-
-    async def stop(self) -> None:
-        await self._child.stop()
-
-
-@pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
-    own = OwnRedis(tmp_path)
-    await own.start()
-    yield own
-    await own.stop()
-    await own.client.aclose()
 
 
 @pytest.fixture

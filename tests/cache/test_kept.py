@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 from structlog.testing import capture_logs
 
-from adapters.redis import Client
+from adapters.redis import Client, connect
 from schemas.errors import Unavailable
 from streams.cache import Found, Lease, Scenario
 from streams.cache.cache import Cache, Listed
@@ -18,6 +18,7 @@ from streams.cache.entries import Codec
 from streams.cache.kept import Kept
 from streams.cache.names import Names
 from tests.cache.conftest import HandClock, Process
+from tests.own_redis import OwnRedis
 
 pytestmark = pytest.mark.stack
 Start = Callable[..., Process]
@@ -338,9 +339,9 @@ async def test_a_dead_holder_is_replaced(process: Start, redis: Client, prefix: 
     assert (await kept.get("t", "k") or Found("", True, b"", 0)).value == "right"
 
 
-async def test_with_redis_down_everything_is_a_miss(process: Start, own_redis, clock: HandClock) -> None:
-    down = process()
-    cache = Cache(own_redis.client, "p", down.cache._settings, clock)
+async def test_with_redis_down_everything_is_a_miss(process: Start, own_redis: OwnRedis, clock: HandClock) -> None:
+    down, client = process(), connect(own_redis.settings)
+    cache = Cache(client, "p", down.cache._settings, clock)
     kept, work = cache.of(SCENARIO, str), Work()
     work.may_end.set()
     assert await kept.computed("t", "k", work) == "value"
@@ -351,6 +352,7 @@ async def test_with_redis_down_everything_is_a_miss(process: Start, own_redis, c
     with pytest.raises(Unavailable):
         await kept.set("t", "k", "v")
     await cache.stop()
+    await client.aclose()
 
 
 async def test_off_is_off(process: Start) -> None:

@@ -13,7 +13,7 @@ from adapters.gates.cluster import ClusterGate
 from adapters.redis import Client, connect
 from schemas.errors import Unavailable
 from schemas.settings import Model, Redis, Retrieval, Settings
-from tests.tables.conftest import OwnRedis
+from tests.own_redis import OwnRedis
 
 LEASE_S = 0.6
 PEOPLE, TEXTS, DOCUMENTS = Priority.PEOPLE, Priority.TEXTS, Priority.DOCUMENTS
@@ -192,7 +192,7 @@ async def test_with_redis_frozen_the_local_share_goes_on(own_redis: OwnRedis, pr
     redis = connect(own_redis.settings)
     gate = gate_of(redis, prefix, 8, workers=4, lease_s=2.0)
     async with holding(gate, 2, DOCUMENTS) as documents, holding(gate, 3) as people:
-        own_redis.signal(signal.SIGSTOP)
+        own_redis.freeze()
         await eventually(lambda: sum(permit.lost for permit in documents + people) == 3)
         assert [permit.lost for permit in documents + people] == [True, True, False, False, True]
         with pytest.raises(Unavailable) as raised:
@@ -201,7 +201,7 @@ async def test_with_redis_frozen_the_local_share_goes_on(own_redis: OwnRedis, pr
         assert raised.value.code == "model_unavailable"
     async with holding(gate, 2):
         assert not redis.up
-        own_redis.signal(signal.SIGCONT)
+        own_redis.thaw()
         while await _permits_known(redis, prefix) != 2:
             await asyncio.sleep(0.02)
     await redis.aclose()

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from adapters.kafka import connection
-from adapters.redis import Client, connect
+from adapters.redis import Client
 from schemas import ids
 from schemas.settings import Lanes, Settings
 from streams.agent import Outgoing
@@ -97,16 +97,6 @@ async def fleet(lane_settings: Settings, tmp_path: Path) -> AsyncIterator[Fleet]
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-@pytest.fixture
-async def redis(settings: Settings) -> AsyncIterator[Client]:
-    client = connect(settings.redis)
-    yield client
-    keys = [key async for key in client.scan_iter(f"{settings.redis.key_prefix}:*", count=1000)]
-    for start in range(0, len(keys), 500):
-        await client.delete(*keys[start : start + 500])
-    await client.aclose()
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.client import Client, announced, stack
-from ops.stack.state import Process, read_state
+from ops.client import PROJECT, Client, announced, stack
+from ops.stack.state import Process, StackState, read_state
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
@@ -29,22 +29,37 @@ class Up:
     home: Path
     settings: dict[str, str]
 
-    def process(self, component: str) -> Process:
+    @property
+    def state(self) -> StackState:
         state = read_state(self.home)
         assert state is not None
-        return state.components[component]
+        return state
+
+    def process(self, component: str) -> Process:
+        return self.state.components[component]
 
     @property
     def kafka(self) -> str:
-        state = read_state(self.home)
-        assert state is not None
-        return state.kafka
+        return self.state.kafka
 
     @property
-    def redis(self) -> str:
-        state = read_state(self.home)
-        assert state is not None
-        return state.redis
+    def redis_url(self) -> str:
+        return self.state.redis_url
+
+    async def command(self, *arguments: str, timeout_s: float = 120.0) -> tuple[int, str]:
+        """``claw ...``, as an operator runs it beside the stack: its exit code and what it printed."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings
+        environ |= {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops.cli", *arguments),
+            cwd=PROJECT,
+            env=environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        async with asyncio.timeout(timeout_s):
+            printed, _ = await process.communicate()
+        return await process.wait(), printed.decode()
 
     @property
     def key(self) -> str:

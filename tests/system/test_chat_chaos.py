@@ -99,29 +99,21 @@ async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
     for read in reads:
         _check_stream(read)
     await _check_log(chaotic, reads)
-    assert await _command(chaotic, "usage", "reconcile") == 0
+    await run(chaotic, "usage", "reconcile")
     async with aiohttp.ClientSession(base_url=chaotic.url) as session:
         client = Client(session, client.headers, client.knowledge_base)
         before = await _readable(client, conversations[:20])
-        redis = connect(Redis(url=_redis_url(chaotic)))
+        redis = connect(Redis(url=chaotic.redis_url))
         await redis.execute_command("FLUSHALL")
         await redis.aclose()
-        assert await _command(chaotic, "rebuild", "tables", "--all") == 0
+        await run(chaotic, "rebuild", "tables", "--all")
         assert await _readable(client, conversations[:20]) == before
-    assert await _command(chaotic, "usage", "reconcile") == 0
+    await run(chaotic, "usage", "reconcile")
 
 
-def _redis_url(up: Up) -> str:
-    return up.redis if "//" in up.redis else f"redis://{up.redis}/0"
-
-
-async def _command(up: Up, *arguments: str) -> int:
-    """A command of the operator's, on this stack."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | up.settings
-    environ |= {"CLAW_HOME": str(up.home), "CLAW_KAFKA_BOOTSTRAP": up.kafka, "CLAW_REDIS_URL": _redis_url(up)}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ops.cli", *arguments, env=environ)
-    async with asyncio.timeout(120):
-        return await process.wait()
+async def run(up: Up, *arguments: str) -> None:
+    code, printed = await up.command(*arguments)
+    assert code == 0, printed
 
 
 async def _readable(client: Client, conversations: list[str]) -> dict[str, Any]:

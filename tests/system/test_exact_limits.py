@@ -16,8 +16,6 @@ import pytest
 import pytest_asyncio
 
 from ops import topics as administration
-from ops.stack import redis as redis_server
-from ops.stack.child import Child, Component
 from ops.stack.environment import environment_of
 from ops.stack.ports import claim
 from schemas.configs import RATE_LIMIT_RULES
@@ -27,6 +25,7 @@ from streams.rules import default_rules
 from streams.topics import DEAD_LETTERS, TOPICS
 from tests.api.house import opened
 from tests.conftest import Servers
+from tests.own_redis import OwnRedis
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
@@ -40,38 +39,21 @@ class Fleet:
     """Four replicas of one installation, and its Redis."""
 
     urls: list[str]
-    redis: "OwnRedis"
+    redis: OwnRedis
     settings: Settings
-
-
-class OwnRedis:
-    """A Redis that can be restarted; its data survives."""
-
-    def __init__(self, component: Component) -> None:
-        self._component = component
-        self._child: Child | None = None
-
-    async def start(self) -> None:
-        self._child = Child(self._component)
-        await self._child.ready()
-
-    async def stop(self) -> None:
-        if self._child is not None:
-            await self._child.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("fleet")
-    node = redis_server.RedisNode(home / "redis", home / "redis.log", claim("redis", 0, set()))
-    redis = OwnRedis(redis_server.prepare(node, os.environ))
+    redis = OwnRedis(home)
     await redis.start()
     kafka = Kafka(bootstrap=servers.bootstrap, partitions=1, reply_partitions=PROCESSES, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
     limits = Limits(
         user_free_per_minute=1, burst_factor=BURST, global_per_minute=1_000_000, address_per_minute=1_000_000, replicas=PROCESSES
     )
     settings = Settings(
-        node=Node(home=home, port=0), kafka=kafka, redis=Redis(url=node.url), auth=Auth(secret=Secret("test-" * 8)), limits=limits
+        node=Node(home=home, port=0), kafka=kafka, redis=Redis(url=redis.node.url), auth=Auth(secret=Secret("test-" * 8)), limits=limits
     )
     await administration.apply(kafka, WANTED)
     async with AsyncExitStack() as stack:

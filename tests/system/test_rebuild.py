@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import signal
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ops.client import PROJECT, Client
+from ops.client import Client
 from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
 from schemas.settings import Kafka
@@ -93,21 +92,6 @@ def tenant_of(client: Client) -> str:
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])
 
 
-async def rebuild(up: Up, *arguments: str) -> tuple[int, str]:
-    """``claw rebuild`` beside the running stack: its exit code and what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
-    environment |= {"CLAW_HOME": str(up.home), "CLAW_KAFKA_BOOTSTRAP": up.kafka, "CLAW_REDIS_URL": f"redis://{up.redis}/0"}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", "rebuild", *arguments),
-        cwd=PROJECT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await process.communicate()
-    return await process.wait(), printed.decode()
-
-
 @asynccontextmanager
 async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Callable[..., Any]]:
     """``await count(generation)`` asks the index itself."""
@@ -151,7 +135,7 @@ async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
         (before,) = await count(0)
         async with readers.reading():
             sizes = ("--chunk-tokens", "64", "--chunk-tokens-max", "96", "--timeout", "120")
-            building = asyncio.create_task(rebuild(up, "index", "--tenant", tenant, "--kb", kb, *sizes))
+            building = asyncio.create_task(up.command("rebuild", "index", "--tenant", tenant, "--kb", kb, *sizes))
             newest = 0
             for edition in range(2, 40):
                 newest = (await library.submit("ledger0", text("ledger0", edition)))["version"]
@@ -211,5 +195,5 @@ async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> 
         assert (steady["active"]["generation"], steady["other"]) == (0, None)
         assert await count(1) == (0,)
     assert readers.misses == []
-    code, printed = await rebuild(up, "status", "--tenant", tenant_of(library), "--kb", library.knowledge_base)
+    code, printed = await up.command("rebuild", "status", "--tenant", tenant_of(library), "--kb", library.knowledge_base)
     assert (code, printed.strip()) == (0, f"{library.knowledge_base}: generation 0 is searched (as the settings say)")

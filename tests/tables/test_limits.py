@@ -1,8 +1,6 @@
 """Limits: token buckets equal a model to the microsecond, from all rules or from none, and go on without Redis."""
 
 import asyncio
-import os
-import signal
 import uuid
 from fractions import Fraction
 
@@ -11,14 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis import Client, connect
-from ops.stack import redis as redis_server
-from ops.stack.child import Child
-from ops.stack.ports import claim
 from schemas.limits import Rule
-from schemas.settings import Limits
-from schemas.settings import Redis as RedisSettings
+from schemas.settings import Limits, Redis
 from streams.limits import Decision, Limiter, LocalBuckets, Standing, bucket_key
 from streams.rules import applying, default_rules
+from tests.own_redis import OwnRedis
 
 START_US = 1_800_000_000_000_000  # a moment of 2027: sums stay exact at real sizes
 RULES = st.builds(
@@ -140,7 +135,7 @@ async def test_a_clock_set_back_or_poison_never_locks_out(redis: Client, prefix:
 
 async def test_without_redis_a_bounded_share() -> None:
     """Each replica gives out its part; subjects are bounded; every such decision is counted."""
-    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
     fallbacks: list[int] = []
     limiter = Limiter(redis, "p", Limits(replicas=4), fell_back=lambda: fallbacks.append(1), monotonic_us=lambda: 5)
     rule = user(burst=8)
@@ -157,7 +152,7 @@ async def test_without_redis_a_bounded_share() -> None:
 
 async def test_no_rules_no_limit() -> None:
     """Limits switched off: nothing is asked and no header is sent."""
-    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
     decision = await Limiter(redis, "p", Limits()).decide([])
     assert (decision.allowed, decision.headers(), decision.rule) == (True, {}, "")
     assert default_rules(Limits(enabled=False)) == ()
@@ -244,7 +239,7 @@ async def test_a_bucket_is_small(redis: Client, prefix: str) -> None:
 
 
 async def test_without_redis_rules_are_shared_open_or_closed() -> None:
-    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
     limiter = Limiter(redis, "p", Limits(), monotonic_us=lambda: 5)
     opened, closed = (Rule(name=name, rate=1, burst=1, scope="user", when_down=name) for name in ("open", "closed"))
     assert [(await limiter.decide([(opened, "u")])).allowed for _ in range(3)] == [True] * 3
@@ -256,16 +251,13 @@ async def test_without_redis_rules_are_shared_open_or_closed() -> None:
 
 
 @pytest.mark.stack
-async def test_a_frozen_redis_is_not_waited_for(tmp_path) -> None:
+async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     """One caller waits 50 ms at most, the others not at all, and it heals by itself."""
-    node = redis_server.RedisNode(tmp_path / "redis", tmp_path / "redis.log", claim("redis", 0, set()))
-    child = Child(redis_server.prepare(node, os.environ))
-    await child.ready()
-    redis = connect(RedisSettings(url=node.url))
+    redis = connect(Redis(url=own_redis.node.url))
     limiter = Limiter(redis, "p", Limits())
     rule = user(burst=100)
     assert (await limiter.decide([(rule, "u")])).remaining == 99
-    os.kill(child.pid, signal.SIGSTOP)
+    own_redis.freeze()
     try:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -278,11 +270,10 @@ async def test_a_frozen_redis_is_not_waited_for(tmp_path) -> None:
         assert local
         assert loop.time() - began < first_s + 0.5  # none of the fifty waited: together they would have taken 2.5 s
     finally:
-        os.kill(child.pid, signal.SIGCONT)
+        own_redis.thaw()
     async with asyncio.timeout(10):
         while limiter._looking is not None:
             await asyncio.sleep(0.05)
     assert (await limiter.decide([(rule, "u")])).remaining >= 97
     await limiter.stop()
     await redis.aclose()
-    await child.stop()

@@ -1,7 +1,6 @@
 """The client: an outage is noticed once, costs nobody else the timeout, and ends by itself."""
 
 import asyncio
-import signal
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +17,7 @@ from streams.counters import Change, Counter, tumbling
 from streams.limits import Limiter
 from streams.rules import default_rules
 from streams.tables import RecordTable, order_of
-from tests.tables.conftest import OwnRedis
+from tests.own_redis import OwnRedis
 
 ECHO = Script("return {KEYS[1], ARGV[1]}")
 
@@ -103,7 +102,7 @@ async def test_a_server_that_hangs_costs_few_callers_the_timeout(own_redis: OwnR
     """Stopped, not dead: who waits waits for the deadline, so does the probe, everybody after that not at all."""
     redis = connect(own_redis.settings)
     await redis.set("k", "v")
-    own_redis.signal(signal.SIGSTOP)
+    own_redis.freeze()
     outcomes = await asyncio.gather(*(redis.get("k") for _ in range(100)), return_exceptions=True)
     assert all(isinstance(outcome, Unavailable) for outcome in outcomes)
     waits_s = []
@@ -113,7 +112,7 @@ async def test_a_server_that_hangs_costs_few_callers_the_timeout(own_redis: OwnR
             await redis.get("k")
         waits_s.append(time.monotonic() - began)
     assert sum(wait_s > own_redis.settings.timeout_s / 2 for wait_s in waits_s) <= 1
-    own_redis.signal(signal.SIGCONT)
+    own_redis.thaw()
     async with asyncio.timeout(10):
         while not redis.up:
             try:

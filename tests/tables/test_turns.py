@@ -9,7 +9,7 @@ import pytest
 from adapters.redis import Client, connect
 from schemas.errors import Unavailable
 from streams.turns import CancelWatch, Location, Turns
-from tests.tables.conftest import OwnRedis
+from tests.own_redis import OwnRedis
 
 pytestmark = pytest.mark.stack
 
