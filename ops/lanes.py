@@ -142,7 +142,12 @@ def chat(parts: Parts) -> Lane:
     turns, titles, cache, visibility = Turns(redis, prefix), writes is not None, _cache(parts), _visibility(parts)
     kept = kept_answers(settings, cache, visibility, model.name)
     generate = Generate(
-        model, settings.model, views, turns, watch, visibility, budget=budget, titles=titles, kept=kept, waits=lambda: gates.people_waiting
+        *(model, settings.model, views, turns, watch, visibility),
+        budget=budget,
+        titles=titles,
+        kept=kept,
+        waits=lambda: gates.people_waiting,
+        late_s=settings.lanes.late_s,
     )
     digest = Digester(writes, budget, views, Records(redis, prefix, parts.publisher, views, SystemClock()))
     opened: tuple[Opened, ...] = (model,) if writes is None else (model, writes)

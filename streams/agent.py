@@ -82,6 +82,7 @@ class Context:
     still_owner: Callable[[], Awaitable[bool]]  # a leased agent asks before an effect that only the newest attempt may have
     headers: Mapping[str, bytes] = field(default_factory=dict)
     alive: Callable[[], None] = _nothing  # a step that rightly waits for long (a free child process) says so now and then
+    since_s: float = 0.0  # when it began, or last said so: how long it is repeated counts from there
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Agent:
     the outcome, so its events are read before others, and an outage of Redis or the index that outlasts the retries is told; other agents
     wait it out.
 
-    ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting.
+    ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting. ``late``
+    is told several times a second by how many seconds the event loop is late.
 
     ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
     events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
@@ -127,6 +129,7 @@ class Agent:
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
     waits: Callable[[], int] = nobody
+    late: Callable[[float], None] | None = None
     step_many: StepMany | None = None
     together_max: int = 64
 

@@ -59,7 +59,7 @@ class LaneWorker:
         self._settings, self._lane, self._redis, self._clock = settings, lane, redis, clock
         self._publisher = publisher
         self._metrics = LaneMetrics(CollectorRegistry())
-        self._loop_lag = LoopLag(self._metrics.registry)
+        self._loop_lag = LoopLag(self._metrics.registry, told=[agent.late for agent in lane.agents if agent.late is not None])
         self._started_at: datetime = clock.now()
         self._generation = 0
         self._assigned: set[Partition] | None = None

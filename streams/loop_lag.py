@@ -1,11 +1,12 @@
 """How late an event loop is: the time between when it was asked to wake somebody and when it did. Whatever blocks it shows here."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
 
-SAMPLE_S = 0.5
+SAMPLE_S, TOLD_SAMPLE_S = 0.5, 0.1
 BLOCKED_S = 0.5  # so late a loop is logged: some work belongs into a thread or a child
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -13,10 +14,10 @@ log = structlog.get_logger(__name__)
 
 
 class LoopLag:
-    """Samples the running loop between ``start`` and ``stop``."""
+    """Samples the running loop between ``start`` and ``stop``. Whoever is in ``told`` hears of each sample, in seconds, and gets more."""
 
-    def __init__(self, registry: CollectorRegistry, *, sample_s: float = SAMPLE_S) -> None:
-        self._sample_s = sample_s
+    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[Callable[[float], None]] = ()) -> None:
+        self._sample_s, self._told = sample_s or (TOLD_SAMPLE_S if told else SAMPLE_S), told
         self._seconds = Histogram("claw_loop_lag_seconds", "How late the event loop woke a sampler.", registry=registry, buckets=BUCKETS_S)
         self._sampling: asyncio.Task[None] | None = None
 
@@ -37,5 +38,7 @@ class LoopLag:
             await asyncio.sleep(self._sample_s)
             late_s = max(0.0, loop.time() - due)
             self._seconds.observe(late_s)
+            for tell in self._told:
+                tell(late_s)
             if late_s >= BLOCKED_S:
                 log.warning("event_loop_blocked", seconds=round(late_s, 3))

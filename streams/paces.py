@@ -12,6 +12,7 @@ from streams.watchdog import Position
 
 EVENTS_MIN, FIRST_S = 5, 1.0  # so few events in more than so long are a start, not a pace
 MEMORY_S = 30.0  # of work: what came before counts for a third
+FULL_S_MIN = 3.0  # of work at full width: then what comes out is known without a sum
 EVENT_SHARE_MIN = 0.01  # less than this much of an event is nothing to divide by
 
 
@@ -22,15 +23,24 @@ class Pace:
 
     def __init__(self) -> None:
         self._events = self._busy_s = self._step_s = 0.0
+        self._full_events = self._full_s = 0.0
         self._seen = 0.0  # events ever
-        self._before: tuple[float, float, int, float] | None = None
+        self._before: tuple[float, float, int, float, int] | None = None
 
-    def observe(self, events: float, step_s: float, lag: int, now_s: float) -> None:
-        """``events`` handled and seconds spent in steps so far, both ever growing; ``lag`` events on the log that are not done now."""
-        before, self._before = self._before, (events, step_s, lag, now_s)
+    def observe(self, events: float, step_s: float, lag: int, now_s: float, waiting: int = 0) -> None:
+        """``events`` handled and seconds spent in steps so far, both ever growing; ``lag`` events on the log that are not done now, and
+        ``waiting`` of them cannot go on before others end.
+        """
+        before, self._before = self._before, (events, step_s, lag, now_s, waiting)
         if before is None:
             return
         elapsed_s = now_s - before[3]
+        if not waiting:
+            self._full_events = self._full_s = 0.0
+        elif before[4]:
+            kept = exp(-elapsed_s / MEMORY_S)
+            self._full_events = self._full_events * kept + events - before[0]
+            self._full_s = self._full_s * kept + elapsed_s
         backlog = lag > 0 and before[2] > 0
         busy_s = elapsed_s if backlog else min(elapsed_s, step_s - before[1])
         if busy_s > 0:
@@ -46,6 +56,11 @@ class Pace:
         if self._busy_s <= 0 or (self._seen < EVENTS_MIN and self._busy_s > FIRST_S):
             return None
         return self._events / self._busy_s
+
+    @property
+    def full_rate(self) -> float | None:
+        """Events per second while some had to wait, up to now; None when none do, or not for long enough."""
+        return self._full_events / self._full_s if self._full_s >= FULL_S_MIN else None
 
     @property
     def mean_s(self) -> float | None:
@@ -93,13 +108,15 @@ class Paces:
         self._lags = Counter()
         for (topic, _), position in positions.items():
             self._lags[topic] += position.lag
-        for name, topics in self._reads.items():
-            events, step_s = work.get(name, (0.0, 0.0))
-            self._paces[name].observe(events, step_s, sum(self._lags[topic] for topic in topics), now_s)
         self._queues = {
             name: Queue.of([(positions[partition].lag, load) for partition, load in held.items() if partition in positions])
             for name, held in loads.items()
         }
+        waiting = self.waiting
+        for name, topics in self._reads.items():
+            events, step_s = work.get(name, (0.0, 0.0))
+            lag = sum(self._lags[topic] for topic in topics)
+            self._paces[name].observe(events, step_s, lag, now_s, waiting.get(name, 0))
 
     @property
     def lags(self) -> dict[str, int]:
@@ -118,12 +135,15 @@ class Paces:
 
     @property
     def speeds(self) -> dict[str, float]:
-        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now. Steps that
-        wait for a permit are in both the number and the mean, so the quotient stays what comes out (Little's law).
+        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now. While some
+        wait, what comes out is simply counted. Before that it is a quotient; steps that wait for a permit are in both the number and the
+        mean, so it stays what comes out (Little's law).
         """
         speeds = {}
         for name, queue in self._queues.items():
-            mean_s = self._paces[name].mean_s
-            if mean_s is not None and queue.working:
-                speeds[name] = round(queue.working / mean_s, 3)
+            pace = self._paces[name]
+            if pace.full_rate:
+                speeds[name] = round(pace.full_rate, 3)
+            elif pace.mean_s is not None and queue.working:
+                speeds[name] = round(queue.working / pace.mean_s, 3)
         return speeds

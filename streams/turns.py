@@ -4,8 +4,8 @@ All of it is short-lived and lives in Redis only: an open reply ends by itself w
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 import structlog
@@ -131,19 +131,22 @@ class CancelWatch:
             await asyncio.wait((self._task,))
             self._task = None
 
-    @asynccontextmanager
-    async def listening(self, tenant: str, reply_id: str) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when this reply is to stop, also if that was asked before."""
+    @contextmanager
+    def listening(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set when this reply is to stop; ``look`` asks whether that was said before."""
         event = asyncio.Event()
         self._listening[event] = (tenant, reply_id)
         try:
-            try:
-                await self._check([event])
-            except Unavailable:
-                log.info("cancel_unknown", reply_id=reply_id)  # answered all the same; checked when Redis is back
             yield event
         finally:
             del self._listening[event]
+
+    async def look(self, event: asyncio.Event) -> None:
+        """Set an event of ``listening`` whose reply was told to stop before anybody listened."""
+        try:
+            await self._check([event])
+        except Unavailable:
+            log.info("cancel_unknown", reply_id=self._listening[event][1])  # answered all the same; checked when Redis is back
 
     async def _listen(self) -> None:
         pause_s = RECONNECT_S_MIN

@@ -178,10 +178,11 @@ class Wrapper:
                 return await self._parts.leases.still_owner(lease)
             return not turn.detached
 
-        def alive() -> None:
-            turn.begun_s = asyncio.get_running_loop().time()  # to the watchdog it has only just begun
+        def alive() -> None:  # to the watchdog, and to those who count its retries, it has only just begun
+            turn.begun_s = asyncio.get_running_loop().time()
+            context.since_s = self._parts.clock.monotonic_s()
 
-        return Context(
+        context = Context(
             place=delivery.place,
             attempt=0 if lease is None else lease.attempt,
             replayed=turn.number > 0 or self._deaths.begun_before(delivery.place),
@@ -191,6 +192,7 @@ class Wrapper:
             headers=delivery.headers,
             alive=alive,
         )
+        return context
 
     def _decode(self, delivery: Delivery) -> Event | Delivery:
         if self._agent.raw:
@@ -219,7 +221,8 @@ class Wrapper:
 
     async def _repeated(self, step: Callable[[], Awaitable[T]], context: Context) -> T:
         """The step's result; raises Failed when repeating does not help, and Superseded."""
-        clock, started_s, tries = self._parts.clock, self._parts.clock.monotonic_s(), 0
+        clock, tries = self._parts.clock, 0
+        context.since_s = clock.monotonic_s()
         while True:
             tries += 1
             try:
@@ -231,7 +234,7 @@ class Wrapper:
                 raise Failed(error.problem(), "Refused", tries) from error
             except Unavailable as error:
                 delay_s = max(_backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
-                late = clock.monotonic_s() + delay_s - started_s > self._parts.settings.lanes.retry_s
+                late = clock.monotonic_s() + delay_s - context.since_s > self._parts.settings.lanes.retry_s
                 if late and error.code not in self._waited_out:
                     raise Failed(error.problem(), "Unavailable", tries) from error
                 self._repeats(error.code, error, tries)

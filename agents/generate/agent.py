@@ -8,7 +8,7 @@ lower one.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -40,6 +40,7 @@ from schemas.settings import Model
 from streams.agent import Agent, Context, Outgoing, nobody
 from streams.deltas import Deltas, window_s
 from streams.history import NOTHING, Budget
+from streams.throttle import Throttle
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from streams.turns import CancelWatch, Turns
 from streams.views import Views
@@ -64,7 +65,12 @@ class Generate:
     titles: bool = False  # whether a model can write them
     kept: KeptAnswers | None = None  # None: every question is the model's
     waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
+    late_s: float = 0.1
     in_flight: int = 0
+    throttle: Throttle = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.throttle = Throttle(self.settings.concurrency, self.late_s)
 
     def agent(self) -> Agent:
         """Leased: two workers never speak for one conversation at once."""
@@ -76,25 +82,31 @@ class Generate:
             in_flight_max=self.settings.concurrency,
             leased=True,
             awaited=True,
-            waits=self.waits,
+            waits=lambda: self.throttle.waiting + self.waits(),
+            late=self.throttle.observe,
         )
 
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
         """One answer, from the passages to the stored message."""
-        question = event.data.question
-        stored, passages = await asyncio.gather(self.recorded(event), self.still_visible(event))
+        with self.watch.listening(event.tenant, event.data.question.reply_id) as cancelled:
+            async with self.throttle.turn(unless=cancelled):
+                context.alive()
+                return await self.worked(event, context, cancelled)
+
+    async def worked(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
+        """The same, when its turn has come; what Redis has to say is asked only now, and all at once."""
+        stored, passages, _ = await asyncio.gather(self.recorded(event), self.still_visible(event), self.watch.look(cancelled))
         if stored is not None:  # the question came twice, or a worker died between storing and saying so
             return await self.told_again(event, context, stored)
         if event.data.problem is not None:
             return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
         speech = Speech()
+        if cancelled.is_set():
+            return await self.conclude(event, context, speech, "cancelled")
+        if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
+            return [telling.search_again(event, context)]
         try:
-            async with self.watch.listening(event.tenant, question.reply_id) as cancelled:
-                if cancelled.is_set():
-                    return await self.conclude(event, context, speech, "cancelled")
-                if len(passages) < len(event.data.passages) and question.round < ROUNDS_MAX:
-                    return [telling.search_again(event, context)]
-                return await self.respond(event, context, speech, passages, cancelled)
+            return await self.respond(event, context, speech, passages, cancelled)
         except Unavailable as error:
             if not speech.text:
                 raise

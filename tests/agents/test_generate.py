@@ -1,6 +1,6 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,7 @@ from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
 from schemas.settings import Model
 from streams.agent import Outgoing
 from streams.history import Budget
+from streams.throttle import Throttle
 from streams.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from tests.agents.ports import NOW, RememberingPublisher, context, header
 
@@ -86,9 +87,12 @@ class Redis:
         self._check()
         self.closed.append(reply_id)
 
-    @asynccontextmanager
-    async def listening(self, tenant, reply_id) -> AsyncIterator[asyncio.Event]:
+    @contextmanager
+    def listening(self, tenant, reply_id) -> Iterator[asyncio.Event]:
         yield self.cancel
+
+    async def look(self, event):
+        pass
 
     async def get(self, scope, ident):
         self._check()
@@ -249,6 +253,32 @@ async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
     assert cancelled.data.text == "说了一半"
     assert redis.stored["r1"].state == "cancelled"
     assert not [each for each in sent if isinstance(each.event, ReplyCompleted)]
+
+
+async def test_who_waits_for_a_turn_may_still_cancel():
+    """A loop that is late begins nothing more; a person who gives up meanwhile hears so at once, and the model is not asked."""
+    model, redis, speaking, may_end = Script(["x", Finish()]), Redis(), asyncio.Event(), asyncio.Event()
+    generate, publisher = _generate(model, redis), RememberingPublisher()
+    generate.throttle = Throttle(1, late_s=0.1)
+    agent = generate.agent()
+
+    async def hold() -> None:
+        async with generate.throttle.turn(unless=asyncio.Event()):
+            speaking.set()
+            await may_end.wait()
+
+    holding = asyncio.create_task(hold())
+    await speaking.wait()
+    asked = asyncio.create_task(generate.step(_event(), context(publisher)))
+    await asyncio.sleep(0.01)
+    assert agent.waits() == 1
+    redis.cancel.set()
+    sent = await asyncio.wait_for(asked, 1)
+    assert model.asked == 0
+    assert isinstance(sent[-1].event, ReplyCancelled)
+    assert agent.waits() == 0
+    may_end.set()
+    await holding
 
 
 async def test_a_cancel_before_the_start_never_asks_the_model():

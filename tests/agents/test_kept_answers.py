@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from adapters.models.port import Finish, Piece, Speaker
 from adapters.models.prices import Prices
-from adapters.redis import Client, connect
+from adapters.redis import Client
 from agents.generate import Generate, kept_answers
 from agents.generate.kept import PIECE_CHARS, pieces
 from schemas.cache_settings import Cache as CacheSettings
@@ -79,9 +79,11 @@ class Tables:
 
     async def close(self, tenant: str, conversation: str, reply_id: str) -> None: ...
 
-    @asynccontextmanager
-    async def listening(self, tenant: str, reply_id: str) -> AsyncIterator[asyncio.Event]:
+    @contextmanager
+    def listening(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
         yield self.cancel
+
+    async def look(self, event: asyncio.Event) -> None: ...
 
     async def is_closed(self, scope: str) -> bool:
         return False
@@ -106,13 +108,6 @@ class Worker:
         publisher = RememberingPublisher()
         returned = await self.generate.step(event, context(publisher, attempt=7))
         return [*publisher.sent, *returned]
-
-
-@pytest.fixture
-async def redis(redis_settings: Redis) -> AsyncIterator[Client]:
-    client = connect(redis_settings)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

@@ -112,3 +112,16 @@ def test_who_waits_for_a_permit_in_its_step_waits():
     paces.observe({"generate": (20, 100.0)}, {partition: Position(20, None, 30)}, begun, 10)
     assert paces.waiting == {"generate": 6}
     assert paces.speeds == {"generate": pytest.approx(2.0)}
+
+
+def test_while_some_wait_what_comes_out_is_counted():
+    """Steps that wait in a growing queue take longer than those that ended: only what came out tells how long the newest will wait."""
+    pace = Pace()
+    for beat in range(10):
+        pace.observe(170 * beat, 300 * beat, 2_000, 2 * beat, waiting=500 * beat)
+    assert pace.full_rate == pytest.approx(85)
+    pace.observe(1_700, 2_700, 5, 20, waiting=0)
+    assert pace.full_rate is None
+    pace.observe(1_701, 2_700, 5, 22, waiting=4)
+    pace.observe(1_702, 2_700, 5, 24, waiting=4)
+    assert pace.full_rate is None  # not long enough

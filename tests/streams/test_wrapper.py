@@ -219,6 +219,21 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure_and_one_that_wa
     assert await dead_letters() == []
 
 
+async def test_retries_count_from_when_a_step_last_said_that_it_rightly_waits(make, dead_letters):
+    """Half a second of retries, after almost a second of waiting for its turn: what fails then is still tried again."""
+    bench = make()
+
+    async def waited(event, context):
+        await asyncio.sleep(0.8)
+        context.alive()
+        raise Unavailable("index_unavailable")
+
+    bench.plan = [waited, ()]
+    assert await bench.run() is Outcome.DONE
+    assert (len(bench.seen), bench.count("handled")) == (2, 1)
+    assert await dead_letters() == []
+
+
 async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, dead_letters):
     bench = make()
     bench.plan = [Superseded("a newer attempt")] * 9

@@ -75,14 +75,15 @@ async def test_a_location_is_the_tenants_own(turns: Turns, redis: Client, prefix
 async def test_a_cancel_reaches_who_is_listening(turns: Turns, watch: CancelWatch, redis: Client, prefix: str) -> None:
     """By publication while streaming, by the flag when it came first; only this reply of this tenant."""
     await subscribed(redis, prefix)
-    async with watch.listening("t", "r1") as mine, watch.listening("t", "r2") as other, watch.listening("u", "r1") as foreign:
+    with watch.listening("t", "r1") as mine, watch.listening("t", "r2") as other, watch.listening("u", "r1") as foreign:
         await turns.request_cancel("t", "r1")
         await asyncio.wait_for(mine.wait(), 2)
         assert not other.is_set()
         assert not foreign.is_set()
     assert await turns.cancelled("t", "r1")
     assert not await turns.cancelled("t", "r2")
-    async with watch.listening("t", "r1") as again:
+    with watch.listening("t", "r1") as again:
+        await watch.look(again)
         assert again.is_set()
 
 
@@ -93,13 +94,14 @@ async def test_the_watch_survives_a_restart(own_redis: OwnRedis) -> None:
     await watch.start()
     await subscribed(redis, "p")
     await own_redis.kill()
-    async with watch.listening("t", "r1") as event:
+    with watch.listening("t", "r1") as event:
+        await watch.look(event)
         assert not event.is_set()
         await own_redis.start()
         await eventually_works(lambda: turns.request_cancel("t", "r1"))
         await asyncio.wait_for(event.wait(), 10)
     await subscribed(redis, "p")
-    async with watch.listening("t", "r2") as event:
+    with watch.listening("t", "r2") as event:
         await turns.request_cancel("t", "r2")
         await asyncio.wait_for(event.wait(), 2)
     await watch.stop()
