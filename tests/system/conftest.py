@@ -5,6 +5,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from ops.client import PROJECT, Client, announced, stack
+from ops.stack.ports import claim
 from ops.stack.state import Process, StackState, read_state
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
@@ -48,18 +50,42 @@ class Up:
 
     async def command(self, *arguments: str, timeout_s: float = 120.0) -> tuple[int, str]:
         """``claw ...``, as an operator runs it beside the stack: its exit code and what it printed."""
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings
-        environ |= {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops.cli", *arguments),
-            cwd=PROJECT,
-            env=environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        process = await self._claw(*arguments, stdout=asyncio.subprocess.PIPE)
         async with asyncio.timeout(timeout_s):
             printed, _ = await process.communicate()
         return await process.wait(), printed.decode()
+
+    @asynccontextmanager
+    async def replica(self) -> AsyncIterator[str]:
+        """The URL of another API process of this installation."""
+        port = claim("api", 0, set())
+        process = await self._claw("api", CLAW_PORT=str(port))
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await answers(url, process=process)
+            yield url
+        finally:
+            await _ended(process)
+
+    @asynccontextmanager
+    async def worker(self, lane: str) -> AsyncIterator[None]:
+        """Another worker of a lane, until the block ends; it joins when it is ready."""
+        process = await self._claw("worker", "--lane", lane, CLAW_METRICS_PORT="0")
+        try:
+            yield
+        finally:
+            await _ended(process)
+
+    async def _claw(self, *arguments: str, stdout: int | None = None, **settings: str) -> asyncio.subprocess.Process:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings | settings
+        environ |= {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops.cli", *arguments),
+            cwd=PROJECT,
+            env=environ,
+            stdout=stdout,
+            stderr=asyncio.subprocess.STDOUT if stdout else None,
+        )
 
     @property
     def key(self) -> str:
@@ -73,15 +99,28 @@ class Up:
         return now
 
     async def ready(self, timeout_s: float = 60.0) -> None:
-        async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
-            while True:
-                try:
-                    async with session.get(f"{self.url}/readyz") as answer:
-                        if answer.status == 200:
-                            return
-                except aiohttp.ClientError:
-                    pass
-                await asyncio.sleep(0.2)
+        await answers(self.url, timeout_s=timeout_s)
+
+
+async def answers(url: str, *, timeout_s: float = 60.0, process: asyncio.subprocess.Process | None = None) -> None:
+    """Wait until an API says that it is ready; its ``process`` must not end before."""
+    async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
+        while True:
+            assert process is None or process.returncode is None
+            try:
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.2)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    async with asyncio.timeout(30):
+        await process.wait()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
