@@ -11,6 +11,7 @@ from api.documentation import PROBLEMS
 from api.explaining import Recorded, explanation
 from api.gate import CHAT
 from api.identity import Caller
+from api.lone_questions import find_reply
 from api.ports import Ports
 from api.requests import ApiRequest
 from schemas.bodies.explanations import Explanation
@@ -30,15 +31,28 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
 
     Read from the topics; what they no longer keep is named in ``missing``. For an answer that has ended.
     """
-    ports, caller = request.ports, request.user
-    scope = f"{caller.tenant}/{conversation_id}"
-    message = await ports.views.messages.get(scope, str(reply_id))
+    caller = request.user
+    message = await request.ports.views.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id))
     if message is None or message.role != "assistant" or not _may_see(caller, message):
         raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
+    return await _explained(request.ports, caller.tenant, message)
+
+
+@get("/knowledge/queries/{reply_id:str}/explain", opt=CHAT, responses=PROBLEMS, summary="Why is the answer to a query what it is?")
+async def explain_query(request: ApiRequest, reply_id: FromPath[UUID]) -> Explanation:
+    """The same of an answer without a conversation, for a day and for whoever asked: also of a chat completion, whose id ends in it."""
+    _, message = await find_reply(request, str(reply_id))
+    if message is None:
+        raise Refused("not_found", f"the reply {reply_id} has not ended")
+    return await _explained(request.ports, request.user.tenant, message)
+
+
+async def _explained(ports: Ports, tenant: str, message: Message) -> Explanation:
+    scope = f"{tenant}/{message.conversation_id}"
     location, feedback, visible = await asyncio.gather(
-        _location(ports, caller.tenant, message.id), ports.views.feedback.get(scope, message.id), _visible(ports, message)
+        _location(ports, tenant, message.id), ports.views.feedback.get(scope, message.id), _visible(ports, message)
     )
-    trail = await ports.trails.of(caller.tenant, message, location)
+    trail = await ports.trails.of(tenant, message, location)
     return explanation(Recorded(message, trail, feedback, visible), ports.settings)
 
 
@@ -64,4 +78,4 @@ async def _visible(ports: Ports, message: Message) -> Mapping[str, int | None]:
 
 def router() -> Router:
     """The routes of this module."""
-    return Router("", route_handlers=[explain], tags=["chat"])
+    return Router("", route_handlers=[explain, explain_query], tags=["chat"])

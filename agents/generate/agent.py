@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Generate:
-    """The agent's ports, and how many answers it is giving."""
+    """The agent's ports, and how many answers it may give at once."""
 
     model: AnswerModel
     settings: Model
@@ -65,8 +65,7 @@ class Generate:
     titles: bool = False  # whether a model can write them
     kept: KeptAnswers | None = None  # None: every question is the model's
     waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
-    late_s: float = 0.1
-    in_flight: int = 0
+    late_s: float = 0.1  # with a loop later than that it begins fewer answers
     throttle: Throttle = field(init=False)
 
     def __post_init__(self) -> None:
@@ -141,11 +140,7 @@ class Generate:
         """Speak, then conclude."""
         began = context.clock.monotonic_s()
         await self.start(event, context, speech, tuple(telling.source(passage) for passage in passages))
-        self.in_flight += 1
-        try:
-            state, problem = await self.speak(event, context, speech, passages, cancelled, began)
-        finally:
-            self.in_flight -= 1
+        state, problem = await self.speak(event, context, speech, passages, cancelled, began)
         if state == "complete":
             await claim.keep(speech, passages)
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
@@ -205,7 +200,7 @@ class Generate:
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, speech, seq, text, citations)
 
-        deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.in_flight))
+        deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
         citations = Citations(passages)
 
         async def say(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> None:

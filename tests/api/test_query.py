@@ -90,6 +90,26 @@ async def test_knowledge_bases(house: House, ada: Person, bob: Person, rules: No
         is_problem(await bob.call("POST", path, json=ASK | more), 404, "not_found")
 
 
+async def test_explained(house: House, ada: Person, bob: Person, rules: None):
+    """An answer without a conversation can be explained like any other, by whoever asked."""
+    reply = (await ada.call("POST", "/knowledge/query", json=ASK)).json()["reply_id"]
+    told = await ada.call("GET", f"/knowledge/queries/{reply}/explain")
+    assert told.status_code == 200, told.text
+    story = told.json()
+    assert (story["reply_id"], story["state"], story["question"]["content"], story["question"]["door"]) == (
+        reply,
+        "complete",
+        ASK["question"],
+        "query",
+    )
+    (passage,) = story["passages"]
+    assert (passage["document_id"], passage["version"], passage["cited"]) == ("rules", 3, True)
+    assert [hop["name"] for hop in story["hops"]] == ["asked", "grounded", "started", "first_text", "stored", "ended"]
+    assert set(story["missing"]) == {"prompt"}  # the keyless model is sent none
+    is_problem(await bob.call("GET", f"/knowledge/queries/{reply}/explain"), 404, "not_found")
+    is_problem(await ada.call("GET", f"/knowledge/queries/{uuid.uuid4()}/explain"), 404, "not_found")
+
+
 async def test_walls(house: House, ada: Person, bob: Person, rules: None):
     """A reply is its asker's alone, whoever knows its id; a key needs the scope."""
     reply = (await ada.call("POST", "/knowledge/query", json=ASK)).json()["reply_id"]
