@@ -8,7 +8,7 @@ was or what it becomes, whatever writes beside. Counters cannot be replayed into
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from aiokafka import ConsumerRecord
@@ -23,8 +23,10 @@ from schemas.settings import Settings
 from streams import topics
 from streams.agent import Place
 from streams.decisions import DecisionTables, changes_in
+from streams.erasure import forget
 from streams.log_reader import LogReader, opened
 from streams.open_documents import OpenDocuments
+from streams.publisher import KafkaPublisher
 from streams.restoring import Restoring
 from streams.shadows import Retelling, Shadows
 from streams.shelves import Shelves
@@ -50,10 +52,13 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """One table: events read, and records of the log that nothing could be made of (they are in the dead letters)."""
+    """One table: events read, records of the log that nothing could be made of (they are in the dead letters), and messages taken off the
+    log that deleted conversations had left there.
+    """
 
     events: int
     unreadable: int = 0
+    erased: int = 0
 
 
 Rebuild = Callable[[Ports], Awaitable[Rebuilt]]
@@ -79,18 +84,23 @@ async def run(settings: Settings, names: Sequence[str]) -> int:
             began = time.monotonic()
             done = await TABLES[name](ports)
             skipped = f", {done.unreadable} unreadable" if done.unreadable else ""
-            print(f"{name}: {done.events} events{skipped}, {time.monotonic() - began:.1f} s", flush=True)
+            erased = f", {done.erased} of deleted conversations taken off the log" if done.erased else ""
+            print(f"{name}: {done.events} events{skipped}{erased}, {time.monotonic() - began:.1f} s", flush=True)
     return 0
 
 
-async def replayed(reader: LogReader, topic: Topic, fold: Fold) -> Rebuilt:
-    """Give all that a topic keeps to ``fold``, partition by partition, in order."""
+async def replayed(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> Rebuilt:
+    """Give all that a topic keeps to ``fold``, partition by partition, in order; ``gone`` is told of keys that end in a tombstone."""
     decode, read, unreadable = topics.decoder(topic).decode, 0, 0
     places = await reader.partitions(topic)
     for place, (begin, end) in (await reader.bounds(places)).items():
         async for batch in reader.batches(place, begin, end):
             events = [pair for record in batch if (pair := _decoded(decode, record)) is not None]
             await fold(events)
+            if gone is not None:
+                for key, value in {record.key: record.value for record in batch}.items():
+                    if value is None and key is not None:
+                        gone(key.decode())
             read += len(batch)
             unreadable += sum(record.value is not None for record in batch) - len(events)
     return Rebuilt(read, unreadable)
@@ -113,6 +123,25 @@ def _records(topic: Topic) -> Rebuild:
         return await replayed(ports.reader, topic, ports.views.apply_many)
 
     return rebuild
+
+
+async def _messages(ports: Ports) -> Rebuilt:
+    """Also takes off the log what deleted conversations said and ``project`` could not: Redis, which knew the ids, was lost before that."""
+    late: dict[str, str] = {}  # message to conversation
+
+    async def fold(events: Events) -> None:
+        late.update({message.data.id: message.data.conversation_id for message in await ports.views.apply_many(events)})
+
+    done = await replayed(ports.reader, topics.MESSAGES_CHANGED, fold, gone=lambda message_id: late.pop(message_id, None))
+    if late:
+        publisher = KafkaPublisher(ports.settings.kafka)
+        await publisher.start()
+        try:
+            for message_id, conversation_id in late.items():
+                await forget(publisher, conversation_id, [message_id])
+        finally:
+            await publisher.stop()
+    return replace(done, erased=len(late))
 
 
 async def _documents(ports: Ports) -> Rebuilt:
@@ -168,7 +197,7 @@ TABLES: Mapping[str, Rebuild] = {
     "credentials": _records(topics.CREDENTIALS_CHANGED),
     "knowledge_bases": _records(topics.KNOWLEDGE_CHANGED),
     "conversations": _records(topics.CONVERSATIONS_CHANGED),
-    "messages": _records(topics.MESSAGES_CHANGED),
+    "messages": _messages,
     "feedback": _records(topics.FEEDBACK_GIVEN),
     "visibility": _visibility,
     "documents": _documents,

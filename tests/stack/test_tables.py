@@ -249,10 +249,29 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     assert total(by_model(spent)).tokens == 45
     assert await Storage(house.redis, house.prefix).of(T) == Kept(documents=2, bytes=18, chunks=2)
     assert (await Views(house.redis, house.prefix).messages.list(f"{T}/gone", limit=9)).items == []
-    assert "messages: 2 events" in capsys.readouterr().out
+    assert "messages: 2 events, 1 of deleted conversations taken off the log" in capsys.readouterr().out
     again = await house.contents()
     await tables.run(house.settings, ())
     assert await house.contents() == again  # on tables that are whole it changes nothing
+    assert "messages: 3 events, " in (out := capsys.readouterr().out)
+    assert "taken off the log" not in out
+
+
+async def test_what_a_deleted_conversation_left_on_the_log_goes(house: House) -> None:
+    """Redis was lost after the deletion and before anybody wrote the tombstones: only the log still knows that there is something."""
+    await lived(house)
+    await house.forget()
+    await tables.run(house.settings, ("conversations", "messages"))
+    async with opened(house.settings.kafka) as reader:
+        places = await reader.partitions(MESSAGES_CHANGED)
+        kept = {
+            record.key: record.value
+            for place, (begin, end) in (await reader.bounds(places)).items()
+            async for batch in reader.batches(place, begin, end)
+            for record in batch
+        }
+    assert kept[b"m"] is None
+    assert b"first" in (kept[b"r"] or b"")
 
 
 async def test_only_some_and_only_known_tables(house: House) -> None:
