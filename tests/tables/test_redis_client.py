@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
@@ -119,6 +120,21 @@ async def test_a_server_that_hangs_costs_few_callers_the_timeout(own_redis: OwnR
                 assert await redis.get("k") == b"v"
             except Unavailable:
                 await asyncio.sleep(0.05)
+    await redis.aclose()
+
+
+@pytest.mark.stack
+async def test_a_process_that_hangs_does_not_blame_the_server(redis_settings: Redis) -> None:
+    """The loop stood still for longer than the deadline; what was answered meanwhile is read before anybody is called dead."""
+    redis = connect(msgspec.structs.replace(redis_settings, timeout_s=0.2))
+    await redis.set("k", "v", px=10_000)
+    for _ in range(3):
+        asked = asyncio.ensure_future(redis.get("k"))
+        for _ in range(3):  # until it is on its way
+            await asyncio.sleep(0)
+        time.sleep(0.5)  # noqa: ASYNC251 - this is what it is about
+        assert await asked == b"v"
+        assert redis.up
     await redis.aclose()
 
 
