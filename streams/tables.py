@@ -39,9 +39,10 @@ log = structlog.get_logger(__name__)
 # score, so that a page can start exactly behind any entry, even one that is gone; the groups are another, of group, rank and id.
 # Replies 1 = set, 0 = the record is newer, -1 = the scope is closed.
 _PUT = Script("""
-if redis.call('EXISTS', KEYS[3]) == 1 then return -1 end
-local old, new = redis.pcall('GET', KEYS[1]), ARGV[2]
-if type(old) == 'string' then
+local seen = redis.call('MGET', KEYS[3], KEYS[1])  -- nothing of a key that is no string
+if seen[1] then return -1 end
+local old, new = seen[2], ARGV[2]
+if old then
   local order, rank = string.match(old, '^([%d.]+) (%x*) ')
   if order and #order == #ARGV[1] and ARGV[1] <= order then return 0 end
   if rank and ARGV[8] == '1' and rank > new then new = rank end
