@@ -112,7 +112,7 @@ class Agent:
     wait it out.
 
     ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting. ``late``
-    is told several times a second by how many seconds the event loop is late.
+    is told several times a second by how many seconds the event loop is late, and how many cores this process keeps busy.
 
     ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
     events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
@@ -129,7 +129,7 @@ class Agent:
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
     waits: Callable[[], int] = nobody
-    late: Callable[[float], None] | None = None
+    late: Callable[[float, float], None] | None = None
     step_many: StepMany | None = None
     together_max: int = 64
 

@@ -1,6 +1,7 @@
 """How late an event loop is: the time between when it was asked to wake somebody and when it did. Whatever blocks it shows here."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -10,13 +11,15 @@ SAMPLE_S, TOLD_SAMPLE_S = 0.5, 0.1
 BLOCKED_S = 0.5  # so late a loop is logged: some work belongs into a thread or a child
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
+Told = Callable[[float, float], None]  # seconds late; and what this process does, in cores
+
 log = structlog.get_logger(__name__)
 
 
 class LoopLag:
-    """Samples the running loop between ``start`` and ``stop``. Whoever is in ``told`` hears of each sample, in seconds, and gets more."""
+    """Samples the running loop between ``start`` and ``stop``. Whoever is in ``told`` hears of each sample, and gets more of them."""
 
-    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[Callable[[float], None]] = ()) -> None:
+    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[Told] = ()) -> None:
         self._sample_s, self._told = sample_s or (TOLD_SAMPLE_S if told else SAMPLE_S), told
         self._seconds = Histogram("claw_loop_lag_seconds", "How late the event loop woke a sampler.", registry=registry, buckets=BUCKETS_S)
         self._sampling: asyncio.Task[None] | None = None
@@ -34,11 +37,12 @@ class LoopLag:
     async def _sample(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + self._sample_s
+            began, began_cpu_s = loop.time(), time.process_time()
             await asyncio.sleep(self._sample_s)
-            late_s = max(0.0, loop.time() - due)
+            elapsed_s = loop.time() - began
+            late_s = max(0.0, elapsed_s - self._sample_s)
             self._seconds.observe(late_s)
             for tell in self._told:
-                tell(late_s)
+                tell(late_s, (time.process_time() - began_cpu_s) / elapsed_s)
             if late_s >= BLOCKED_S:
                 log.warning("event_loop_blocked", seconds=round(late_s, 3))

@@ -2,8 +2,9 @@
 
 Past that point one more makes all of them slower, calls that were answered in time are taken for lost, and what is then repeated is more
 work still. So the loop's lateness sets the bound: when it wakes people late, a part of what runs ends before anything more begins; as soon
-as it is punctual again and somebody waits, the bound grows step by step. (Additive increase, multiplicative decrease: how TCP finds the
-width of a road.) What waits is counted, so that new questions can be told how long, or to come back.
+as it is punctual again, the bound grows step by step. (Additive increase, multiplicative decrease: how TCP finds the width of a road.) A
+loop that is late although its process does little is held up by others, and fewer answers would not make it faster. What waits is counted,
+so that new questions can be told how long, or to come back.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-RUNNING_MIN = 8  # so many begin however late the loop is: others may be to blame for it
+RUNNING_MIN = 16  # so many begin however late the loop is
+BUSY_MIN = 0.25  # of a core: with less of its own work a process is not to blame for being late
 DECREASE = 0.85  # of what runs, for every sample that is too late
 INCREASE = 0.02  # of the bound and one more, for every sample in good time
 
@@ -35,9 +37,11 @@ class Throttle:
         """How many wait for a turn."""
         return len(self._queue)
 
-    def observe(self, late_s: float) -> None:
-        """One sample of how late the loop is, in seconds."""
+    def observe(self, late_s: float, busy: float) -> None:
+        """One sample of how late the loop is, in seconds, and of what the process does meanwhile, in cores."""
         if late_s > self._late_s:
+            if busy < BUSY_MIN:
+                return
             self._bound = min(self._bound, max(RUNNING_MIN, self.running * DECREASE))
         elif late_s < self._late_s / 2:
             self._bound = min(self._most, self._bound + 1 + self._bound * INCREASE)
