@@ -13,7 +13,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.documents import event, listed, made
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, median
 from ops.client import Client, stack
 from ops.stack.state import StackState, read_state
 from schemas.documents import DocumentProgressed
@@ -22,6 +22,8 @@ from streams.topics import DOCUMENTS_PROGRESSED
 DOCUMENTS = 1_000
 WARM_UP = 200
 PARAGRAPHS = 100
+POLL_S = 0.05
+REPEATS = 5  # of a seventh of a second each
 WAIT_S_MAX = 120.0
 _PROGRESS = msgspec.json.Decoder(DocumentProgressed)
 _COUNT = re.compile(r"^claw_chunks_embedded_total ([0-9.e+]+)", re.MULTILINE)
@@ -39,7 +41,7 @@ async def run() -> list[Figure]:
             documents = made(rng, DOCUMENTS)
             first_s = await _sent(state, client, documents, "indexed")
             embedded = await _embedded(session, Path(home))
-            again_s = await _sent(state, client, documents, "unchanged")
+            again_s = median([await _sent(state, client, documents, "unchanged") for _ in range(REPEATS)])
             embedded_again = await _embedded(session, Path(home)) - embedded
             edit = await _edited(session, Path(home), client, rng)
     return [
@@ -57,7 +59,7 @@ async def _sent(state: StackState, client: Client, documents: list[tuple[str, st
     consumer = AIOKafkaConsumer(DOCUMENTS_PROGRESSED.name, bootstrap_servers=state.kafka, auto_offset_reset="latest")
     await asyncio.gather(producer.start(), consumer.start())
     try:
-        await consumer.seek_to_end()
+        await asyncio.gather(consumer.seek_to_end(), producer.partitions_for("claw.inbox.default.v1"))
         began = time.perf_counter()
         sent = [await producer.send("claw.inbox.default.v1", event(*each), each[0].encode()) for each in documents]
         async with asyncio.timeout(WAIT_S_MAX):
@@ -69,7 +71,9 @@ async def _sent(state: StackState, client: Client, documents: list[tuple[str, st
         await asyncio.gather(*sent)
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())
-    assert {document for document, _ in documents} <= await listed(client, wanted)
+    async with asyncio.timeout(WAIT_S_MAX):  # and the tables say the same, a moment later
+        while not {document for document, _ in documents} <= await listed(client, wanted):  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(POLL_S)
     return took_s
 
 
