@@ -1,5 +1,6 @@
 """From hits to passages: best first, no copies, neighbours as one literal text, within the budget."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from schemas.documents import Chunk, Locator
 
 
 def hit(document: str, ordinal: int, text: str = "", **other: Any) -> Hit:
+    own = hashlib.sha256(f"{document} {ordinal}".encode()).hexdigest()  # the same in every run, and alike to none
     values: dict[str, Any] = {
         "id": f"{document}-{ordinal}",
         "knowledge_base_id": "kb",
@@ -25,7 +27,7 @@ def hit(document: str, ordinal: int, text: str = "", **other: Any) -> Hit:
         "ordinal": ordinal,
         "title": document,
         "headings": ("A",),
-        "text": text or f"Chunk {ordinal} of the document {document} has its own words {hash((document, ordinal))}.",
+        "text": text or f"Chunk {ordinal} of the document {document} has its own words {own}.",
         "score": 1.0,
         "bm25": 1.0,
         "dense": 0.5,
