@@ -10,7 +10,7 @@ so that new questions can be told how long, or to come back.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 RUNNING_MIN = 16  # so many begin however late the loop is
 BUSY_MIN = 0.25  # of a core: with less of its own work a process is not to blame for being late
@@ -73,7 +73,7 @@ class Throttle:
             raise
         finally:
             stopping.cancel()
-            with suppress(ValueError):
+            if not turn.done():
                 self._queue.remove(turn)
         if not turn.done():
             self.running += 1  # beyond the bound, for what little there is to do when nothing is wanted

@@ -36,7 +36,7 @@ from schemas.chats import (
     Usage,
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
-from schemas.settings import Model
+from schemas.settings import Lanes, Model
 from streams.agent import Agent, Context, Outgoing, nobody
 from streams.deltas import Deltas, window_s
 from streams.history import NOTHING, Budget
@@ -65,7 +65,7 @@ class Generate:
     titles: bool = False  # whether a model can write them
     kept: KeptAnswers | None = None  # None: every question is the model's
     waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
-    late_s: float = 0.1  # with a loop later than that it begins fewer answers
+    late_s: float = Lanes().late_s  # with a loop later than that it begins fewer answers
     throttle: Throttle = field(init=False)
 
     def __post_init__(self) -> None:
