@@ -86,7 +86,7 @@ class _Link:
         parse_error: Callable[[str], Exception] = BaseParser.parse_error
         self._replies = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
         self._chances = CHANCES_MAX
-        self._wake(self._loop.time() + timeout_s)
+        self._timer = self._loop.call_later(timeout_s, self._check)
         self._reading = asyncio.create_task(self._read(), name="redis-reading")
 
     async def call(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -120,19 +120,15 @@ class _Link:
             error = RedisConnectionError(f"the connection broke: {broken!r}")
         self._lose(error)
 
-    def _wake(self, at_s: float) -> None:
-        self._due_s = at_s
-        self._timer = self._loop.call_at(at_s, self._check)
-
     def _check(self) -> None:
         """The oldest command is overdue: the server hangs, unless this process did and has not read yet what was answered in time."""
         now = self._loop.time()
         if not self._waiting or self._waiting[0][1] > now:
             self._chances = CHANCES_MAX
-            self._wake(self._waiting[0][1] if self._waiting else now + self._timeout_s)
-        elif now - self._due_s > LATE_S and self._chances:
+            self._timer = self._loop.call_at(self._waiting[0][1] if self._waiting else now + self._timeout_s, self._check)
+        elif now - self._timer.when() > LATE_S and self._chances:
             self._chances -= 1
-            self._wake(now + LATE_S)
+            self._timer = self._loop.call_later(LATE_S, self._check)
         else:
             self._lose(RedisTimeoutError(f"no answer in {self._timeout_s} s"))
 
