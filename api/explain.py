@@ -31,27 +31,27 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
 
     Read from the topics; what they no longer keep is named in ``missing``. For an answer that has ended.
     """
-    caller = request.user
-    message = await request.ports.views.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id))
+    ports, caller = request.ports, request.user
+    message, location = await asyncio.gather(
+        ports.views.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id)), _location(ports, caller.tenant, str(reply_id))
+    )
     if message is None or message.role != "assistant" or not _may_see(caller, message):
         raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
-    return await _explained(request.ports, caller.tenant, message)
+    return await _explained(ports, caller.tenant, message, location)
 
 
 @get("/knowledge/queries/{reply_id:str}/explain", opt=CHAT, responses=PROBLEMS, summary="Why is the answer to a query what it is?")
 async def explain_query(request: ApiRequest, reply_id: FromPath[UUID]) -> Explanation:
     """The same of an answer without a conversation, for a day and for whoever asked: also of a chat completion, whose id ends in it."""
-    _, message = await find_reply(request, str(reply_id))
+    reply, message = await find_reply(request, str(reply_id))
     if message is None:
         raise Refused("not_found", f"the reply {reply_id} has not ended")
-    return await _explained(request.ports, request.user.tenant, message)
+    return await _explained(request.ports, request.user.tenant, message, reply.location)
 
 
-async def _explained(ports: Ports, tenant: str, message: Message) -> Explanation:
+async def _explained(ports: Ports, tenant: str, message: Message, location: Location | None) -> Explanation:
     scope = f"{tenant}/{message.conversation_id}"
-    location, feedback, visible = await asyncio.gather(
-        _location(ports, tenant, message.id), ports.views.feedback.get(scope, message.id), _visible(ports, message)
-    )
+    feedback, visible = await asyncio.gather(ports.views.feedback.get(scope, message.id), _visible(ports, message))
     trail = await ports.trails.of(tenant, message, location)
     return explanation(Recorded(message, trail, feedback, visible), ports.settings)
 
