@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Up:
 
     async def command(self, *arguments: str, timeout_s: float = 120.0) -> tuple[int, str]:
         """``claw ...``, as an operator runs it beside the stack: its exit code and what it printed."""
-        process = await self._claw(*arguments, stdout=asyncio.subprocess.PIPE)
+        process = await _claw(self.environ, *arguments, stdout=asyncio.subprocess.PIPE)
         async with asyncio.timeout(timeout_s):
             printed, _ = await process.communicate()
         return await process.wait(), printed.decode()
@@ -58,34 +58,23 @@ class Up:
     @asynccontextmanager
     async def replica(self) -> AsyncIterator[str]:
         """The URL of another API process of this installation."""
-        port = claim("api", 0, set())
-        process = await self._claw("api", CLAW_PORT=str(port))
-        try:
-            url = f"http://127.0.0.1:{port}"
-            await answers(url, process=process)
+        async with api_process(self.environ) as url:
             yield url
-        finally:
-            await _ended(process)
 
     @asynccontextmanager
     async def worker(self, lane: str) -> AsyncIterator[None]:
         """Another worker of a lane, until the block ends; it joins when it is ready."""
-        process = await self._claw("worker", "--lane", lane, CLAW_METRICS_PORT="0")
+        process = await _claw(self.environ | {"CLAW_METRICS_PORT": "0"}, "worker", "--lane", lane)
         try:
             yield
         finally:
             await _ended(process)
 
-    async def _claw(self, *arguments: str, stdout: int | None = None, **settings: str) -> asyncio.subprocess.Process:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings | settings
-        environ |= {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops.cli", *arguments),
-            cwd=PROJECT,
-            env=environ,
-            stdout=stdout,
-            stderr=asyncio.subprocess.STDOUT if stdout else None,
-        )
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process of this installation is told."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")} | self.settings
+        return environ | {"CLAW_HOME": str(self.home), "CLAW_KAFKA_BOOTSTRAP": self.kafka, "CLAW_REDIS_URL": self.redis_url}
 
     @property
     def key(self) -> str:
@@ -102,18 +91,42 @@ class Up:
         await answers(self.url, timeout_s=timeout_s)
 
 
-async def answers(url: str, *, timeout_s: float = 60.0, process: asyncio.subprocess.Process | None = None) -> None:
-    """Wait until an API says that it is ready; its ``process`` must not end before."""
+@asynccontextmanager
+async def api_process(environ: Mapping[str, str], *, path: str = "/readyz") -> AsyncIterator[str]:
+    """``claw api`` on a free port until the block ends: its URL, once ``path`` answers 200."""
+    port = claim("api", 0, set())
+    process = await _claw({**environ, "CLAW_PORT": str(port)}, "api")
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await answers(url, path=path, process=process)
+        yield url
+    finally:
+        await _ended(process)
+
+
+async def answers(url: str, *, path: str = "/readyz", timeout_s: float = 60.0, process: asyncio.subprocess.Process | None = None) -> None:
+    """Wait until an API answers 200 there; its ``process`` must not end before."""
     async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
         while True:
             assert process is None or process.returncode is None
             try:
-                async with session.get(f"{url}/readyz") as answer:
+                async with session.get(f"{url}{path}") as answer:
                     if answer.status == 200:
                         return
             except aiohttp.ClientError:
                 pass
             await asyncio.sleep(0.2)
+
+
+async def _claw(environ: Mapping[str, str], *arguments: str, stdout: int | None = None) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", *arguments),
+        cwd=PROJECT,
+        env=environ,
+        stdout=stdout,
+        stderr=asyncio.subprocess.STDOUT if stdout else None,
+        start_new_session=True,
+    )
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

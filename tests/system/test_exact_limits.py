@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import aiohttp
@@ -17,7 +16,6 @@ import pytest_asyncio
 
 from ops import topics as administration
 from ops.stack.environment import environment_of
-from ops.stack.ports import claim
 from schemas.configs import RATE_LIMIT_RULES
 from schemas.sections import Secret
 from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
@@ -26,6 +24,7 @@ from streams.topics import DEAD_LETTERS, TOPICS
 from tests.api.house import opened
 from tests.conftest import Servers
 from tests.own_redis import OwnRedis
+from tests.system.conftest import api_process
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]
 
@@ -57,36 +56,12 @@ async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
     )
     await administration.apply(kafka, WANTED)
     async with AsyncExitStack() as stack:
-        urls = list(await asyncio.gather(*(stack.enter_async_context(_replica(settings)) for _ in range(PROCESSES))))
+        environ = environment_of(settings, os.environ)
+        replicas = [api_process(environ, path="/livez") for _ in range(PROCESSES)]  # without workers nobody is ready
+        urls = list(await asyncio.gather(*map(stack.enter_async_context, replicas)))
         yield Fleet(urls, redis, settings)
     await redis.stop()
     await administration.delete(kafka, WANTED)
-
-
-@asynccontextmanager
-async def _replica(settings: Settings) -> AsyncIterator[str]:
-    port = claim("api", 0, set())
-    environ = environment_of(settings, os.environ) | {"CLAW_PORT": str(port)}
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ops.cli", "api", env=environ, start_new_session=True)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(60), aiohttp.ClientSession() as session:
-            while not await _alive(session, url):
-                assert process.returncode is None
-                await asyncio.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        async with asyncio.timeout(15):
-            await process.wait()
-
-
-async def _alive(session: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with session.get(f"{url}/livez") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 async def someone(fleet: Fleet, session: aiohttp.ClientSession) -> dict[str, str]:
