@@ -9,7 +9,8 @@ import csv
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from os import environ
 from pathlib import Path
@@ -97,19 +98,15 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
     began = time.perf_counter()
     report.open += 1
     report.open_max = max(report.open_max, report.open)
-    conversation = free.pop() if free else await _conversation(client, report)
+    if free:
+        conversation = free.pop()
+    else:
+        async with _taken(client, report, "/api/v1/conversations", {}, client.headers) as made:
+            conversation = str((await made.json())["id"])
     headers = {**client.headers, "Accept": "text/event-stream", "Idempotency-Key": key}
     path = f"/api/v1/conversations/{conversation}/messages"
-    while True:
-        async with client.session.post(path, json={"content": arrival.question}, headers=headers) as answer:
-            if answer.ok:
-                last, stream = await _answer(answer, report, began)
-                break
-            if answer.status not in {429, 503}:
-                raise SystemExit(f"answered {answer.status}: {await answer.text()}")
-            report.refused += 1
-            wait_s = float(answer.headers.get("Retry-After", "1"))
-        await asyncio.sleep(wait_s)
+    async with _taken(client, report, path, {"content": arrival.question}, headers) as answer:
+        last, stream = await _answer(answer, report, began)
     while last:  # the stream broke off before its end: it goes on where it was
         report.resumed += 1
         async with client.session.get(stream, headers={**client.headers, "Last-Event-ID": last}) as answer:
@@ -118,14 +115,20 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
     free.append(conversation)
 
 
-async def _conversation(client: Client, report: Report) -> str:
-    """Another one; who is told to come back later does."""
+@asynccontextmanager
+async def _taken(
+    client: Client, report: Report, path: str, body: dict[str, str], headers: Mapping[str, str]
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """The answer to a POST that is taken; who is told to come back later does."""
     while True:
-        async with client.session.post("/api/v1/conversations", json={}, headers=client.headers) as made:
-            if made.ok:
-                return str((await made.json())["id"])
+        async with client.session.post(path, json=body, headers=headers) as answer:
+            if answer.ok:
+                yield answer
+                return
+            if answer.status not in {429, 503}:
+                raise SystemExit(f"answered {answer.status}: {await answer.text()}")
             report.refused += 1
-            wait_s = float(made.headers.get("Retry-After", "1"))
+            wait_s = float(answer.headers.get("Retry-After", "1"))
         await asyncio.sleep(wait_s)
 
 
