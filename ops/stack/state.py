@@ -34,6 +34,7 @@ class StackState(Struct, frozen=True, kw_only=True):
 
     @property
     def redis_url(self) -> str:
+        """``redis`` as a client is given it."""
         return self.redis if "//" in self.redis else f"redis://{self.redis}/0"
 
 
