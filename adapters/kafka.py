@@ -1,10 +1,11 @@
-"""The connection that every Kafka client of this product shares, and the two things aiokafka has no public call for."""
+"""The connection that every Kafka client of this product shares, its consumers, and the two things aiokafka has no public call for."""
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
 from aiokafka.protocol.offset import OffsetRequest
 
@@ -37,6 +38,16 @@ def connection(kafka: Kafka) -> dict[str, Any]:
     if kafka.security_protocol.endswith("SSL"):
         arguments["ssl_context"] = _ssl_context(kafka)
     return arguments
+
+
+def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of this product, not started; ``options`` are aiokafka's. No other code constructs one (a test checks it).
+
+    It reads committed records only: what a transaction has not committed yet, or has aborted, never reaches anybody. So its end offsets
+    are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
+    reads up to an end offset compares the consumer's position with it, never the offset of the last record.
+    """
+    return AIOKafkaConsumer(*topics, **connection, isolation_level="read_committed", **options)
 
 
 def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
@@ -84,7 +95,10 @@ async def start(client: Client, timeout_s: float) -> None:
 
 
 async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:
-    """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError."""
+    """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError.
+
+    Records of an open transaction count: whoever has to have read everything before a change must wait for that transaction to end.
+    """
     await producer.partitions_for(topic)
     leader = producer.client.cluster.leader_for_partition(TopicPartition(topic, partition))
     if leader is None or leader == -1:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
+from adapters.kafka import make_consumer
 from benchmarks.documents import event, listed, made
 from benchmarks.figures import Figure, median
 from ops.client import Client, stack
@@ -56,7 +57,7 @@ async def _sent(state: StackState, client: Client, documents: list[tuple[str, st
     """Seconds until ``documents.progressed``, where an upstream system reads it, has said of every document that it is ``wanted``."""
     left = {document for document, _ in documents}
     producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
-    consumer = AIOKafkaConsumer(DOCUMENTS_PROGRESSED.name, bootstrap_servers=state.kafka, auto_offset_reset="latest")
+    consumer = make_consumer({"bootstrap_servers": state.kafka}, DOCUMENTS_PROGRESSED.name, auto_offset_reset="latest")
     await asyncio.gather(producer.start(), consumer.start())
     try:
         await asyncio.gather(consumer.seek_to_end(), producer.partitions_for("claw.inbox.default.v1"))

@@ -81,6 +81,8 @@ def acl_commands(kafka: Kafka, tenant: str, principal: str) -> str:
     progressed = administration.physical(kafka, DOCUMENTS_PROGRESSED)
     return f"""# on a broker with an authorizer (the embedded one has none: everybody on this machine may write):
 {tool} --operation Write --operation Describe --topic {administration.physical(kafka, inbox(tenant))}
+# only for a producer with transactions, whose transactional.id begins so
+{tool} --operation Write --operation Describe --transactional-id '{_group(principal)}' --resource-pattern-type prefixed
 # to follow the outcome. This topic tells of every tenant's documents (ids, titles, causes), so leave these two out for a producer that
 # may not know them; it can ask GET /api/v1/knowledge/{{id}}/documents/{{document}} instead
 {tool} --operation Read --operation Describe --topic {progressed}

@@ -19,6 +19,7 @@ from faust.transport.drivers import aiokafka as stock
 from faust.types import TP
 from mode import Service
 
+from adapters.kafka import make_consumer
 from streams.fetching import pace_fetches
 
 FETCH_WAIT_MS_MAX = 500  # the broker answers an empty fetch after this; data is answered at once
@@ -73,11 +74,11 @@ class ConsumerHere(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
     async def _thread_keepalive(self) -> None:
         """Stock: keeps the thread's loop turning."""
 
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
-        """Stock: plain credentials objects, 1.5 s fetch waits. Ours: the connection every client of this product shares."""
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
+        """Stock: plain credentials objects, 1.5 s fetch waits, aborted records as well. Ours: as every consumer of this product."""
         conf = self.app.conf
-        return aiokafka.AIOKafkaConsumer(
-            **self.app.connection,
+        return make_consumer(
+            self.app.connection,
             client_id=conf.broker_client_id,
             group_id=conf.id,
             partition_assignment_strategy=[RoundRobinPartitionAssignor],
@@ -128,7 +129,9 @@ class ConsumerHere(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
 
     def fetched_to(self, tp: TP) -> int | None:
         """The offset that is read next; None while that is not known."""
-        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        if self._consumer is None:
+            return None
+        subscription = self._consumer._subscription.subscription  # noqa: SLF001
         state = subscription.assignment.state_value(aiokafka.TopicPartition(*tp)) if subscription and subscription.assignment else None
         return int(state.position) if state is not None and state.has_valid_position else None
 

@@ -7,7 +7,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from adapters.kafka import connection, start
+from adapters.kafka import connection, make_consumer, start
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.topics import Topic
@@ -78,9 +78,9 @@ class Follower:
     async def _follow(self) -> None:
         pause_s = RECONNECT_S_MIN
         while True:
-            consumer = AIOKafkaConsumer(
+            consumer = make_consumer(
+                connection(self._kafka),
                 self._topic,
-                **connection(self._kafka),
                 group_id=None,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",

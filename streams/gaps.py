@@ -9,7 +9,7 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from adapters.kafka import connection
+from adapters.kafka import connection, make_consumer
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.topics import Topic
@@ -69,7 +69,7 @@ class GapReader:
 
     @asynccontextmanager
     async def _consumer(self, place: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(**connection(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = make_consumer(connection(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             async with asyncio.timeout(SILENT_S_MAX):
                 await consumer.start()

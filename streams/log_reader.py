@@ -14,7 +14,7 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
-from adapters.kafka import connection, start
+from adapters.kafka import connection, make_consumer, start
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.partitions import partitions_of
@@ -48,7 +48,7 @@ class LogReader:
         return TopicPartition(self._kafka.topic_prefix + (topic if isinstance(topic, str) else topic.name), partition)
 
     async def bounds(self, places: Collection[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
-        """First offset that is kept, and the one the next record will get."""
+        """First offset that is kept, and where reading ends: at the oldest open transaction, or at the offset the next record will get."""
         begins, ends = await self._consumer.beginning_offsets(list(places)), await self._consumer.end_offsets(list(places))
         return {place: (begins[place], ends[place]) for place in places}
 
@@ -111,8 +111,8 @@ async def opened(kafka: Kafka, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_
 
     Raises Unavailable("kafka_unavailable"), also for what goes wrong inside the block.
     """
-    consumer = AIOKafkaConsumer(
-        **connection(kafka),
+    consumer = make_consumer(
+        connection(kafka),
         group_id=None,
         enable_auto_commit=False,
         max_partition_fetch_bytes=fetch_bytes,

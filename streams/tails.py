@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection, start
+from adapters.kafka import connection, make_consumer, start
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.partitions import partitions_of
@@ -94,8 +94,8 @@ class TopicTail:
             wait_s = min(2 * wait_s, RECONNECT_S_MAX)
 
     def _made(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **connection(self._kafka),
+        return make_consumer(
+            connection(self._kafka),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
@@ -138,7 +138,8 @@ class TopicTail:
                 continue
             for place, records in batches.items():
                 for record in records:
-                    self._positions[place] = record.offset + 1
                     self._take(place.partition, record.offset, record.key or b"", record.value)
+            for place in self._positions:  # behind a last record that never arrives, too
+                self._positions[place] = await consumer.position(place)
             if not self.reached.is_set():
                 self._look()

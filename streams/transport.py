@@ -2,11 +2,12 @@
 
 What a lane may rely on: the committed offset never passes a message that was read and is not acknowledged; what is acknowledged is
 committed before its partition is given away; a failed commit changes nothing; a record that was fetched is never dropped without being
-read again; a rebalance and a shutdown wait for nobody's work; an outage of the broker is waited out, not crashed on.
+read again; a rebalance and a shutdown wait for nobody's work; an outage of the broker is waited out, not crashed on; records that never
+arrive (aborted ones, the markers of transactions, what compaction removed) stall nothing and are committed with what lies before them.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker
 HELD_POLL_S = 0.05  # how soon a partition that was let go again is polled while others have nothing to say
 EARLY_S = 0.01  # between polls while a rebalance ends
 POLL_S = 1.0  # an empty poll ends after this, and the loop looks whether it is to stop
+PASSED_S = 0.25  # between two looks at how far the polls have come: no commit needs it fresher
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         super().__init__(*args, callback=self._delivering, **kwargs)
         self._deliver = callback
         self._unacked_messages = Unacked()
+        self._handed: dict[TP, int] = {}  # the last offset that was handed out since the assignment
+        self._passed: dict[TP, int] = {}  # every record below was handed out, or never arrives
+        self._passed_s = float("-inf")
+        self._dropped: set[TP] = set()  # the position has passed records that nobody got, until the next seek
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
@@ -88,12 +94,15 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
         try:
             while not (self._stopped.is_set() or fetcher._stopped.is_set()):  # noqa: SLF001
-                records, _ = await self._wait_next_records(POLL_S)
+                records, wanted = await self._wait_next_records(POLL_S)
                 if not records:
+                    self._note_passed(wanted)
                     await asyncio.sleep(0)
                 elif self.flow_active and self.app.flow_control.is_active() and not self.app.rebalancing:
                     await self._hand_out(records)
+                    self._note_passed(wanted)
                 elif not self._stopped.is_set():
+                    self._dropped.update(records)
                     await self._read_again()
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
@@ -108,12 +117,28 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             channels = self.app.topics._tp_index.get(tp, ())  # noqa: SLF001
             for message in messages:
                 message.incref(len(channels))
-            self._read_offset[tp] = messages[-1].offset
+            self._read_offset[tp] = self._handed[tp] = messages[-1].offset
             envelope = self._to_message(tp, some[0])
             envelope.tracked = True  # a stream enters what is not tracked, and acknowledges an event that it skips:
             envelope.incref(len(channels) + 1)  # this one must never reach the books
             for channel in channels:
                 await channel.put(Event(self.app, None, messages, None, envelope))
+
+    def _note_passed(self, wanted: Iterable[TP]) -> None:
+        """Between two polls everything below a position was handed out, so whatever else lies there never arrives."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._passed_s < PASSED_S:
+            return
+        self._passed_s = now_s
+        for tp in wanted:
+            position = self._thread.fetched_to(tp)
+            if position and tp not in self._dropped:
+                self._passed[tp] = position
+
+    async def perform_seek(self) -> None:
+        """Stock, and what was dropped is read again."""
+        await super().perform_seek()
+        self._dropped.clear()
 
     async def _read_again(self) -> None:
         """What was fetched too early: the position has passed it. Faust lets the flow go before it has sought the committed offsets, and
@@ -169,16 +194,25 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         """Stock: a hole in a compacted log is booked as acknowledged, with the first message behind it. Holes need no books here."""
 
     def _new_offset(self, tp: TP) -> int | None:
-        """The offset to commit: the lowest unacknowledged message, or the one behind the last acknowledged. Changes nothing.
+        """The offset to commit: the lowest unacknowledged message, or the one behind the last acknowledged and what never arrives behind
+        that. Changes nothing.
 
-        Stock: passes a message in flight as soon as what is behind it is acknowledged.
+        Stock: passes a message in flight as soon as what is behind it is acknowledged, and stands before a transaction's marker for ever.
         """
-        acked = self._acked[tp]
-        if not acked:
-            return None
+        acked, passed = self._acked[tp], self._passed.get(tp)
+        behind: int | None = max(acked) + 1 if acked else None
         lowest = self._unacked_messages.lowest(tp)
-        behind: int = max(acked) + 1
-        return behind if lowest is None else min(lowest, behind)
+        if lowest is not None:
+            return None if behind is None else min(lowest, behind)
+        done: int = behind or self._committed_offset.get(tp) or 0
+        if passed is not None and passed > done > self._handed.get(tp, -1):
+            return passed
+        return behind
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """Stock: only partitions of which something was acknowledged."""
+        known = self._acked.keys() | self._passed.keys()
+        return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002
         """Stock: books a refused commit as done. (What agents publish is acknowledged before they are, so there is nothing to flush.)"""
@@ -223,13 +257,14 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._unacked_messages.forget(revoked)
         for tp in revoked:
             self._held.pop(tp, None)
+            self._passed.pop(tp, None)
         if self.listener is not None:
             await self.listener.released(revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Stock: acknowledgements that came after a revocation stay in the books of the next assignment."""
-        for books in (self._acked, self._acked_index, self._gap, self._committed_offset, self._read_offset):
+        for books in (self._acked, self._acked_index, self._gap, self._committed_offset, self._read_offset, self._handed, self._passed):
             books.clear()
         self._unacked_messages.clear()  # in place: the streams have their hands on it
         self._held.clear()

@@ -143,9 +143,10 @@ class CatchUp:
                     position = lowest
                     consumer.seek(source, position)
                 records = (await consumer.getmany(source, timeout_ms=POLL_MS)).get(source, [])
-                if records:
-                    silent_since_s = loop.time()
-                    position = _deal(partition, records, serving)
+                reached = await consumer.position(source)
+                if reached > position:  # with records or without: aborted ones and the markers of transactions never arrive
+                    silent_since_s, position = loop.time(), reached
+                    _deal(partition, records, serving, position)
                 elif loop.time() - silent_since_s > SILENCE_S_MAX:
                     raise kafka_errors.KafkaTimeoutError(f"nothing from {source} at {position}, which ends at {end}")
         finally:
@@ -185,8 +186,8 @@ class CatchUp:
         return True
 
 
-def _deal(partition: int, records: list[ConsumerRecord], serving: list[Cursor]) -> int:
-    """Give each cursor its records; returns the next offset. A cursor that is full stays where it is."""
+def _deal(partition: int, records: list[ConsumerRecord], serving: list[Cursor], position: int) -> None:
+    """Give each cursor its records; all below ``position`` was read. A cursor that is full stays where it is."""
     by_key: dict[bytes, list[Cursor]] = {}
     for cursor in serving:
         by_key.setdefault(cursor.key, []).append(cursor)
@@ -197,8 +198,6 @@ def _deal(partition: int, records: list[ConsumerRecord], serving: list[Cursor]) 
             for cursor in takers:
                 if cursor.wants:
                     cursor.absorb(record)
-    position = int(records[-1].offset) + 1
     for cursor in serving:
         if cursor.wants:
             cursor.next = max(cursor.next, position)
-    return position

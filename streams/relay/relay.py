@@ -11,7 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection, start
+from adapters.kafka import connection, make_consumer, start
 from schemas.errors import Unavailable
 from schemas.settings import Kafka
 from streams.relay.catch_up import CatchUp
@@ -159,8 +159,8 @@ class Relay:
                 self._foreign.unfollow(cursor.partition)
 
     def _consumer(self, fetch_wait_ms: int) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **self._connection,
+        return make_consumer(
+            self._connection,
             client_id="claw-relay",
             group_id=None,
             enable_auto_commit=False,

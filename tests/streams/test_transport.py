@@ -5,6 +5,7 @@ import gc
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, Message
 
@@ -126,6 +127,61 @@ async def test_an_acknowledgement_below_the_commit_leaves_the_books(consumer):
     consumer._committed_offset[TP("t", 0)] = 5
     consumer.ack(read(consumer, 3)[0])
     assert len(consumer.unacked) == 0
+
+
+def positioned(consumer, offset):
+    """What the broker has given so far."""
+    consumer._thread.fetched_to = lambda tp: offset
+    consumer._passed_s = float("-inf")
+
+
+async def test_what_never_arrives_is_committed_behind_what_is_done_and_never_before(consumer, channel):
+    """An aborted batch or a marker at the end: offsets 2 and 3 have no message."""
+    tp = TP("t", 0)
+    positioned(consumer, 4)
+    await drained(consumer, [records(0, 1)])
+    assert consumer._new_offset(tp) is None, "the messages are on their way to the books"
+    (event,) = channel.events
+    for each in event.value:
+        consumer.unacked.add(each)
+    event.value[0].ack(consumer)
+    assert consumer._new_offset(tp) == 1, "the second is still being worked"
+    event.value[1].ack(consumer)
+    assert consumer._new_offset(tp) == 4
+    consumer._commit = lambda offsets: asyncio.sleep(0, True)
+    assert await consumer.commit()
+    assert consumer._committed_offset[tp] == 4
+    assert not await consumer.commit(), "nothing new to commit"
+
+
+async def test_a_partition_in_which_nothing_arrives_is_committed_and_an_empty_one_is_not(consumer, channel):
+    tp = TP("t", 0)
+    positioned(consumer, 0)
+    consumer._note_passed({tp})
+    assert list(consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks())) == []
+    positioned(consumer, 3)
+    consumer._note_passed({tp})
+    assert consumer._filter_committable_offsets(consumer._filter_tps_with_pending_acks()) == {tp: 3}
+
+
+async def test_what_was_dropped_is_not_taken_for_what_never_arrives(consumer, channel, app):
+    """The seek that is to bring it again may fail: the position alone proves nothing then."""
+    tp = TP("t", 0)
+
+    async def refused():
+        raise KafkaError
+
+    consumer.seek_to_committed = refused
+    app.rebalancing = True
+    positioned(consumer, 6)
+    await drained(consumer, [records(4, 5)])
+    consumer._note_passed({tp})
+    assert consumer._new_offset(tp) is None
+    consumer.seek_to_committed = lambda: asyncio.sleep(0, {tp: 4})
+    await consumer.perform_seek()
+    positioned(consumer, 5)
+    consumer._note_passed({tp})
+    assert consumer._new_offset(tp) == 5, "read again from 4 on, and nothing lay there"
 
 
 async def test_shutdown_does_not_wait_for_unacknowledged_messages(consumer):

@@ -168,6 +168,14 @@ async def client(session: aiohttp.ClientSession) -> Client:
 
 
 @pytest.fixture
+async def owner(up: Up, session: aiohttp.ClientSession) -> Client:
+    """The tenant that upstream systems write for, with a knowledge base of the test's own."""
+    client = await Client.with_token(session, up.key)
+    async with session.post("/api/v1/knowledge", json={"name": uuid.uuid4().hex}, headers=client.headers) as made:
+        return Client(session, client.headers, (await made.json())["id"])
+
+
+@pytest.fixture
 async def upstream(up: Up) -> AsyncIterator[AIOKafkaProducer]:
     """What an upstream system has: a Kafka producer and nothing of ours."""
     producer = AIOKafkaProducer(bootstrap_servers=up.kafka, acks="all")

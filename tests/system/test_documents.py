@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import uuid
 from collections import Counter
 from typing import Any
 
@@ -13,19 +12,11 @@ import pytest
 
 from ops.client import Client
 from tests.system import files
-from tests.system.conftest import Up, records
+from tests.system.conftest import records
 
 TERMINAL = {"indexed", "unchanged", "failed", "deleted"}
 BULK = 2_000
 SEARCHERS = 20
-
-
-@pytest.fixture
-async def owner(up: Up, session: aiohttp.ClientSession) -> Client:
-    """The tenant that upstream systems write for, with a knowledge base of the test's own."""
-    client = await Client.with_token(session, up.key)
-    async with session.post("/api/v1/knowledge", json={"name": uuid.uuid4().hex}, headers=client.headers) as made:
-        return Client(session, client.headers, (await made.json())["id"])
 
 
 async def upload(client: Client, file: files.File) -> None:
