@@ -14,21 +14,20 @@ from api.answers import answered
 from api.documentation import PROBLEMS
 from api.gate import ADDRESS, ANYBODY, PUBLIC
 from api.identity import Caller
+from api.registration import new_account
 from api.requests import ApiRequest
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
 from schemas.limits import Rule
-from schemas.records import Account, AccountChanged, Credential, CredentialChanged, KnowledgeBase, KnowledgeBaseChanged
+from schemas.records import Account
 from streams.agent import Outgoing
-from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED
 from streams.views import email_scope
 
 # Guessing one person's password: slow from one place, and not fast from many. Registering costs a hash and lasting records.
 LOGIN_HERE = Rule(name="login", rate=10, burst=10, scope="address")
 LOGIN_ANYWHERE = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
-DEFAULT_KNOWLEDGE_BASE_NAME = "Default"
 
 
 @post("/auth/register", opt=PUBLIC, responses=PROBLEMS, security=[{}], summary="Register")
@@ -74,27 +73,11 @@ async def me(request: ApiRequest) -> User:
 
 async def _created(request: ApiRequest, data: Register, account_id: str, kept: str) -> Account:
     """Account, password and knowledge base, readable when this returns."""
-    now = request.ports.clock.now()
-    tenant = ids.derived("tenant", account_id)
-    account = Account(id=account_id, tenant=tenant, email=data.email.strip(), name=data.name, created_at=now)
-    password = Credential(
-        id=ids.derived("password", account_id), tenant=tenant, account_id=account_id, kind="password", secret_hash=kept, created_at=now
-    )
-    base = KnowledgeBase(
-        id=ids.default_knowledge_base(tenant),
-        tenant=tenant,
-        user_id=account_id,
-        name=DEFAULT_KNOWLEDGE_BASE_NAME,
-        created_at=now,
-        updated_at=now,
-    )
-    caller = Caller(account.id, tenant, account.role, account.tier)
-    # the account comes last: whoever can log in finds everything
-    await request.ports.records.change(
-        Outgoing(CREDENTIALS_CHANGED, await request.event(CredentialChanged, password.id, password, caller)),
-        Outgoing(KNOWLEDGE_CHANGED, await request.event(KnowledgeBaseChanged, base.id, base, caller)),
-        Outgoing(ACCOUNTS_CHANGED, await request.event(AccountChanged, account.id, account, caller)),
-    )
+    made = new_account(account_id, email=data.email, name=data.name, password_hash=kept, now=request.ports.clock.now())
+    account = made.account
+    caller = Caller(account.id, account.tenant, account.role, account.tier)
+    changes = [Outgoing(topic, await request.event(kind, record.id, record, caller)) for topic, kind, record in made.changes()]
+    await request.ports.records.change(*changes)
     return account
 
 

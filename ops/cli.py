@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="API keys.", description="API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
     create.add_argument("--tenant", required=True, help="whom the key belongs to")
+    _admin_commands(commands)
     evaluations = commands.add_parser("eval", help="Hold it against material whose right outcome is known.", description="Evaluations.")
     kinds = evaluations.add_subparsers(title="commands", metavar="COMMAND", required=True)
     documents = _add(kinds, "documents", _eval_documents, "Parse every file of a folder; exit 1 when one does not come out as it should.")
@@ -61,6 +62,17 @@ def parser() -> argparse.ArgumentParser:
     reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _admin_commands(commands: Any) -> None:
+    admin = commands.add_parser("admin", help="Administrators.", description="Administrators.")
+    about = "Make an administrator: an account that may change rate rules, see usage and caches, and handle dead letters."
+    create = _add(admin.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _admin_create, about)
+    create.add_argument("email", metavar="EMAIL", help="address to log in with")
+    create.add_argument("--tenant", default="", help="whom the account belongs to (default: a tenant of its own)")
+    create.add_argument("--name", default="", help="name of the person")
+    create.add_argument("--password-stdin", action="store_true", help="read the password from the first line of standard input, unasked")
+    create.add_argument("--promote", action="store_true", help="make an administrator of the account that has this address")
 
 
 def _inbox_commands(commands: Any) -> None:
@@ -213,6 +225,20 @@ def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops import keys
 
     return keys.create(settings, chosen.tenant)
+
+
+def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops import admins
+
+    _quiet_driver()
+    return admins.create(
+        settings,
+        chosen.email,
+        tenant=chosen.tenant,
+        name=chosen.name,
+        password_stdin=chosen.password_stdin,
+        promote=chosen.promote,
+    )
 
 
 def _eval_documents(settings: Settings, chosen: argparse.Namespace) -> int:

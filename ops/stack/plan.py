@@ -1,5 +1,6 @@
 """From settings to what runs where: every port is resolved and every refusal raised here, before anything starts."""
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,18 @@ class Plan:
     @property
     def home(self) -> Path:
         return self.settings.node.home
+
+    @property
+    def command(self) -> str:
+        """What an operator in this folder writes before the arguments of a command, so that it finds the servers of this stack."""
+        standard, variables = Settings(), []
+        if self.kafka and self.kafka.servers != standard.kafka.servers:
+            variables.append(f"CLAW_KAFKA_BOOTSTRAP={self.kafka.servers}")
+        if self.redis and self.redis.url != standard.redis.location:
+            variables.append(f"CLAW_REDIS_URL={self.redis.url}")
+        program = Path(sys.argv[0])
+        name = "claw" if program.name != "claw" else os.path.relpath(program) if program.is_absolute() else str(program)
+        return " ".join((*variables, name))
 
     @property
     def url(self) -> str:

@@ -78,6 +78,7 @@ class Supervisor:
         await _all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
         self._ready = True
         self._remember()
+        self._say(f"{'admin':<10} to make an administrator: {self._plan.command} admin create EMAIL")
         self._say(f"ready {self._plan.url}")
 
     async def _start_servers(self) -> None:

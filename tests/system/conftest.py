@@ -48,11 +48,11 @@ class Up:
     def redis_url(self) -> str:
         return self.state.redis_url
 
-    async def command(self, *arguments: str, timeout_s: float = 120.0) -> tuple[int, str]:
-        """``claw ...``, as an operator runs it beside the stack: its exit code and what it printed."""
-        process = await _claw(self.environ, *arguments, stdout=asyncio.subprocess.PIPE)
+    async def command(self, *arguments: str, timeout_s: float = 120.0, typed: str = "") -> tuple[int, str]:
+        """``claw ...``, as an operator runs it beside the stack, ``typed`` as its standard input: its exit code and what it printed."""
+        process = await _claw(self.environ, *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         async with asyncio.timeout(timeout_s):
-            printed, _ = await process.communicate()
+            printed, _ = await process.communicate(typed.encode())
         return await process.wait(), printed.decode()
 
     @asynccontextmanager
@@ -118,11 +118,14 @@ async def answers(url: str, *, path: str = "/readyz", timeout_s: float = 60.0, p
             await asyncio.sleep(0.2)
 
 
-async def _claw(environ: Mapping[str, str], *arguments: str, stdout: int | None = None) -> asyncio.subprocess.Process:
+async def _claw(
+    environ: Mapping[str, str], *arguments: str, stdin: int | None = None, stdout: int | None = None
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ops.cli", *arguments),
         cwd=PROJECT,
         env=environ,
+        stdin=stdin,
         stdout=stdout,
         stderr=asyncio.subprocess.STDOUT if stdout else None,
         start_new_session=True,
