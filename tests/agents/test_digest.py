@@ -159,6 +159,15 @@ async def test_a_model_gives_a_better_title_than_the_rule(room: Room) -> None:
     assert [each.purpose for each in room.sent(USAGE_RECORDED)] == ["title"]
 
 
+async def test_a_model_that_writes_nothing_leaves_the_rules_title(room: Room) -> None:
+    """It may have spent its tokens on thinking, and is paid for that."""
+    tip = await room.talk("so, uh, how many days of leave do I get?", "25 days.")
+    await room.conversation(title="so, uh, how many days", titled_by="rule")
+    await room.digest(Pen([""]), tip, title=True)
+    assert await room.named() == ("so, uh, how many days", "rule")
+    assert [each.purpose for each in room.sent(USAGE_RECORDED)] == ["title"]
+
+
 @pytest.mark.parametrize("fields", [{"title": "Mine", "titled_by": "person"}, {"titled_by": "person"}, {"title": "From an old release"}])
 async def test_what_a_person_said_stays(room: Room, fields: dict[str, str]) -> None:
     """Also that it has no title, and a title of a time when nobody wrote down whose it was."""

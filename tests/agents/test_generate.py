@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
 from agents.generate import Generate
 from schemas.chats import (
@@ -183,6 +183,30 @@ async def test_the_record_says_who_answered_from_which_prompt_and_what_it_cost(e
     assert message.cost_micros == round(message.usage.prompt_tokens * 1.5 + message.usage.completion_tokens * 3 + 1e-9) > 0
     (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
     assert (charged.provider, charged.model, charged.cost_micros) == ("zhipu", "glm", message.cost_micros)
+
+
+async def test_an_answer_that_was_all_thinking_is_a_failed_reply_that_cost_what_it_cost():
+    redis, spent = Redis(), Usage(prompt_tokens=10, completion_tokens=1024)
+    sent = await _run(Script([EmptyAnswer("thought only", usage=spent, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert "max_tokens" in failed.problem.remedy
+    message = redis.stored["r1"]
+    assert (message.state, message.content, message.citations, message.usage) == ("failed", "", (), spent)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.model, charged.cost_micros) == (1024, "glm", round(10 * 1.5 + 1024 * 3))
+    assert not [each for each in sent if isinstance(each.event, ReplyExtended | ReplyCompleted)]
+
+
+@pytest.mark.parametrize("said", [[], ["[9]"], [" \n", "[9][8]"]])
+async def test_an_answer_of_which_nothing_can_be_shown_has_failed(said):
+    """Also one of nothing but markers of no passage."""
+    redis, usage = Redis(), Usage(prompt_tokens=10, completion_tokens=2)
+    sent = await _run(Script([*said, Finish(usage=usage, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert (redis.stored["r1"].state, redis.stored["r1"].usage) == ("failed", usage)
+    assert [each.event.data.completion_tokens for each in sent if isinstance(each.event, UsageRecorded)] == [2]
 
 
 async def test_the_askers_sampling_reaches_the_model():

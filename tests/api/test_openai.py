@@ -212,6 +212,22 @@ async def test_a_provider_that_fails_has_a_status_before_the_first_word(client: 
         assert (failed.value.status_code, failed.value.code) == (502, "model_refused")
 
 
+async def test_a_model_that_only_thinks_is_an_error_with_a_remedy_and_asked_once(client: openai.AsyncOpenAI, stub: Stub):
+    """The official client repeats every other 502 twice: here each time would cost the same thinking again."""
+    for thinks, stream in (("reasoning_content", False), ("reasoning", True), ("tags", True)):
+        stub.says(f"text=25 days [1].&thinking=900&thinks={thinks}")
+        before = stub.provider.stats.requests
+        patient = client.with_options(max_retries=2)
+        with pytest.raises(openai.InternalServerError) as failed:
+            await patient.chat.completions.create(model="claw", messages=ASK, stream=stream, max_tokens=16)
+        assert (failed.value.status_code, failed.value.code, failed.value.type) == (502, "model_answer_empty", "server_error")
+        assert "max_tokens" in failed.value.message
+        assert "Retry-After" not in failed.value.response.headers
+        assert stub.provider.stats.requests == before + 1
+        answer = await patient.chat.completions.create(model="claw", messages=ASK, max_tokens=1_000)
+        assert answer.choices[0].message.content == "25 days [1]."
+
+
 async def test_a_provider_that_breaks_off_ends_the_stream_in_an_error(client: openai.AsyncOpenAI, stub: Stub):
     stub.says("fault=cut_middle&tokens=8")
     text, error = await broken_off(await client.chat.completions.create(model="claw", messages=ASK, stream=True))
