@@ -241,6 +241,26 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
     assert idents(one, MessageChanged) == idents(two, MessageChanged)
 
 
+async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike():
+    """In the deltas, in their citations, at the end and in the record; who makes the answer anew begins anew."""
+    second = msgspec.structs.replace(PASSAGE, marker=2, chunk_id="c2", text="灯塔是红色的。")
+
+    async def broken() -> None:
+        raise Unavailable("kafka_unavailable")
+
+    with pytest.raises(Superseded):
+        await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    redis = Redis()
+    script = Script(["红色[", "2]，高41.8米[1]，红色[2]。", Finish()])
+    sent = await _run(script, redis, RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
+    (completed,) = [each.event.data for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert "".join(each.text for each in extended) == completed.text == redis.stored["r1"].content == "红色[1]，高41.8米[2]，红色[1]。"
+    cited = tuple(citation for each in extended for citation in each.citations)
+    assert cited == completed.citations == redis.stored["r1"].citations
+    assert [(each.marker, each.passage, each.chunk_id) for each in cited] == [(1, 2, "c2"), (2, 1, "c1"), (1, 2, "c2")]
+
+
 async def test_a_question_that_comes_twice_is_answered_once():
     redis, publisher = Redis(), RememberingPublisher()
     await _run(Script(["一次", Finish()]), redis, publisher)
