@@ -156,7 +156,7 @@ def _retrieval(grounding: Grounding) -> RetrievalExplained:
 
 
 def _passages(grounding: Grounding | None, offered: Sequence[Passage], message: Message) -> tuple[PassageExplained, ...]:
-    shown, cited = {passage.marker for passage in offered}, {citation.marker for citation in message.citations}
+    shown, cited = {passage.marker for passage in offered}, {citation.passage or citation.marker for citation in message.citations}
     return tuple(
         PassageExplained(
             marker=passage.marker,

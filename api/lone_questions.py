@@ -32,6 +32,7 @@ from streams.views import BRIEF_MESSAGE_S
 
 WAITING_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
 SERVER_ERROR = 500
+LASTING = frozenset({"model_answer_empty"})  # a failure of the provider's that the same request would meet again, at the same price
 
 
 class LoneQuestion(Struct, frozen=True, kw_only=True):
@@ -155,6 +156,8 @@ async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[F
 def raised(problem: Problem) -> ClawError:
     """What an agent told of a failure, as the error that gives it to the caller."""
     code = problem.code if problem.code in CATALOGUE else "answer_failed"
+    if code in LASTING:
+        return Refused(code, problem.detail)
     if CATALOGUE[code].status >= SERVER_ERROR:  # passes by itself, or is the operator's
         return Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or 1.0)
     return Refused(code, problem.detail, errors=problem.errors)

@@ -62,7 +62,7 @@ def _reported(scope: Scope, error: Exception, problem: Problem) -> Problem:
     """Log what happened in full; the answer gets the catalogue's words only. An outage is told once by the part that met it, not by
     every request it costs.
     """
-    unexpected = not isinstance(error, Unavailable)
+    unexpected = not isinstance(error, Unavailable | Refused)
     (log.error if unexpected else log.debug)(
         "request_failed",
         request_id=request_id_of(scope),

@@ -5,7 +5,7 @@ costs its bytes on the wire and a cursor.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -34,25 +34,26 @@ def encoded(event: str, event_id: str, data: bytes) -> Frame:
 class EventStream(Response[Any]):
     """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over.
 
-    Frames that are bytes are sent as they are.
+    Frames that are bytes are sent as they are. ``headers`` go beside those of every stream.
     """
 
-    def __init__(self, frames: AsyncGenerator[Frame | bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(None, media_type="text/event-stream")
-        self.frames = frames
+        self.frames, self.more = frames, headers or {}
 
     def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **_: Any) -> ASGIResponse:
         """The application that sends the stream."""
         del app, request
-        return _Sending(self.frames)
+        more = [(name.lower().encode(), value.encode()) for name, value in self.more.items()]
+        return _Sending(self.frames, HEADERS + more)
 
 
 class _Sending(ASGIResponse):
     """The stream as the framework runs it."""
 
-    def __init__(self, frames: AsyncGenerator[Frame | bytes, None]) -> None:
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: list[tuple[bytes, bytes]]) -> None:
         super().__init__()
-        self._frames = frames
+        self._frames, self._headers = frames, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the frames end or the client goes."""
@@ -70,7 +71,7 @@ class _Sending(ASGIResponse):
             pump.result()  # its failure is the response's
 
     async def _pump(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": list(HEADERS)})
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
         async for frame in self._frames:
             body = frame if isinstance(frame, bytes) else frame.sse()
             await send({"type": "http.response.body", "body": body, "more_body": True})

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -38,12 +38,16 @@ CHAOS = (  # what the fault ``random`` draws from
     "no_done",
 )
 _WRONG_USAGE = {"prompt_tokens": "many", "completion_tokens": -7, "total_tokens": None}
+THOUGHT = "hm"
 _WORDS = ("知识库", "记录", "了", "这", "一点", "：", "the", " log", " is", " the", " system", "，", "🙂", "每个", "事件", "。")
 _MIDDLE = frozenset({"hang_middle", "cut_middle", "reset_middle", "broken_frame", "error_object"})
 
 
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one request is answered. ``text`` replaces the token text; ``cite`` puts the marker ``[cite]`` after every eighth token.
+
+    ``thinking`` tokens come before it, out of the same ``max_tokens``: as ``reasoning_content`` (DeepSeek, GLM, Qwen), ``reasoning``
+    (Ollama, OpenRouter, vLLM), both, or ``tags`` in the content. When they leave nothing, the answer is empty and ends with ``length``.
 
     The fault ``random`` is another one for a ``share`` of the requests, which and when by ``seed``: the same seed, the same sequence.
     """
@@ -58,6 +62,8 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     finish: str = "stop"
     cite: int = 0
     text: str = ""
+    thinking: int = 0
+    thinks: str = "reasoning_content"
     seed: int = 0
     share: float = 0.3
 
@@ -73,19 +79,25 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         marker = f"[{self.cite}]" if self.cite else ""
         return [_WORDS[i % len(_WORDS)] + (marker if i % 8 == 7 else "") for i in range(self.tokens)]
 
+    def thoughts(self) -> list[str]:
+        """The tokens of the thinking; their text is in no answer."""
+        return [f"{THOUGHT}{i} [1] " for i in range(self.thinking)]
+
 
 class Answer:
     """One answer as the wire has it."""
 
     def __init__(self, body: dict[str, Any], behaviour: Behaviour, *, bigmodel: bool) -> None:
         self._behaviour, self._bigmodel = behaviour, bigmodel
-        self._pieces = behaviour.pieces()[: body.get("max_tokens")]
-        prompt = sum(len(str(message["content"])) for message in body["messages"])
-        self._usage: dict[str, Any] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": len(self._pieces),
-            "total_tokens": prompt + len(self._pieces),
-        }
+        budget = body.get("max_tokens") or len(behaviour.pieces()) + behaviour.thinking
+        self._thoughts = behaviour.thoughts()[:budget]
+        self._pieces = behaviour.pieces()[: budget - len(self._thoughts)]
+        eaten = bool(self._thoughts) and bool(behaviour.pieces()) and not self._pieces
+        self._finish = "length" if eaten else behaviour.finish
+        prompt, tokens = sum(len(str(message["content"])) for message in body["messages"]), len(self._thoughts) + len(self._pieces)
+        self._usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
+        if self._thoughts:
+            self._usage["completion_tokens_details"] = {"reasoning_tokens": len(self._thoughts)}
         asked = bigmodel or (body.get("stream_options") or {}).get("include_usage", False)
         self._reports = asked and behaviour.fault != "no_usage"
         if behaviour.fault == "wrong_usage":
@@ -98,7 +110,11 @@ class Answer:
 
     def whole(self) -> dict[str, Any]:
         message = {"role": "assistant", "content": "".join(self._pieces)}
-        choice = {"index": 0, "message": message, "finish_reason": self._behaviour.finish}
+        for delta in self._thinking():
+            message |= {name: message.get(name, "") + text for name, text in delta.items() if text is not None and name != "content"}
+        if self._tagged:
+            message["content"] = "".join(text or "" for delta in self._thinking() for text in delta.values()) + message["content"]
+        choice = {"index": 0, "message": message, "finish_reason": self._finish}
         usage = {} if self._behaviour.fault == "no_usage" else {"usage": self._usage}
         return self._head | {"object": "chat.completion", "choices": [choice]} | usage
 
@@ -111,6 +127,21 @@ class Answer:
             return msgspec.json.encode(_error(self._behaviour, bigmodel=self._bigmodel))
         return body
 
+    @property
+    def _tagged(self) -> bool:
+        return bool(self._thoughts) and self._behaviour.thinks == "tags"
+
+    def _thinking(self) -> list[dict[str, str | None]]:
+        """The deltas of the thinking. Tags are cut over frames; the closing one does not come when there is no token left for it."""
+        if not self._thoughts:
+            return []
+        if self._tagged:
+            said = "<think>\n" + "".join(self._thoughts) + ("\n</think>\n\n" if self._pieces else "")
+            return [{"content": said[i : i + 4]} for i in range(0, len(said), 4)]
+        names = ("reasoning_content", "reasoning") if self._behaviour.thinks == "both" else (self._behaviour.thinks,)
+        content = "" if self._behaviour.thinks == "reasoning" else None  # as Ollama, and as DeepSeek
+        return [{"content": content} | dict.fromkeys(names, thought) for thought in self._thoughts]
+
     async def frames(self) -> AsyncIterator[bytes | None]:
         """What is written, in order and in time; None where the connection breaks."""
         fault = self._behaviour.fault
@@ -120,6 +151,10 @@ class Answer:
             return
         if not self._bigmodel:
             yield _data(self._chunk({"role": "assistant", "content": ""}))
+        for delta in self._thinking():
+            yield _data(self._chunk(delta))
+            if token_s:
+                await asyncio.sleep(token_s)
         async for part in self._tokens(fault, token_s):
             yield part
         if fault in _MIDDLE:
@@ -159,7 +194,7 @@ class Answer:
         fault = self._behaviour.fault
         if fault == "no_finish":
             return []
-        last = self._chunk({}, self._behaviour.finish)
+        last = self._chunk({}, self._finish)
         if fault == "hang_end":
             return [_data(last)]
         if self._bigmodel and self._reports:
@@ -171,7 +206,7 @@ class Answer:
             frames.append(b"data: [DONE]\n\n")
         return [frame.replace(b"\n", b"\r\n") for frame in frames] if fault == "crlf" else frames
 
-    def _chunk(self, delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
+    def _chunk(self, delta: Mapping[str, str | None], finish: str | None = None) -> dict[str, Any]:
         return self._head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 

@@ -7,6 +7,8 @@ ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: t
 (``stub?tokens=8&fault=429``), or within its last message (``[[tokens=8]]``); later ones win. ``GET /stats`` counts requests and open ones
 and shows the last.
 
+With ``thinking=N`` it thinks before it answers, in the way that ``thinks`` names.
+
 Faults, instead of an answer: ``400``, ``401``, ``403``, ``429``, ``500``, ``503``, ``html``, ``hang_before`` (silence until the client
 leaves), ``cut_before`` (the connection ends), ``reset_before`` (it is reset). On the way: ``hang_middle``, ``cut_middle``,
 ``reset_middle``, ``broken_frame``, ``error_object``, ``slow`` (a token each 0.5 s), ``split_utf8`` (frames in two writes, cut inside a

@@ -124,7 +124,7 @@ def columns(both: Replayed) -> list[str]:
     """The two side by side, for a terminal."""
     lines = [
         f"question: {both.question}",
-        f"passages: {', '.join(f'[{each.marker}] {each.title}' for each in both.passages) or 'none'}",
+        f"passages: {', '.join(f'{each.marker}. {each.title}' for each in both.passages) or 'none'}",
         "",
     ]
     left, right = _described("recorded", both.recorded), _described("replayed", both.replayed)

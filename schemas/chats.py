@@ -131,7 +131,11 @@ class Grounding(Struct, frozen=True, kw_only=True):
 
 
 class Citation(Struct, frozen=True, kw_only=True):
-    """A claim's source. ``quote`` is literally in the passage; ``locator`` is its place and heading path, ``p. 3 > A > B``."""
+    """A claim's source. ``quote`` is literally in the passage; ``locator`` is its place and heading path, ``p. 3 > A > B``.
+
+    ``marker`` is its number in the answer, where sources count from 1 in the order in which they are first cited; ``passage`` the number
+    of the same source in ``Started.sources`` and in the prompt (0 of citations recorded before answers had numbers of their own).
+    """
 
     marker: int
     chunk_id: str
@@ -141,10 +145,11 @@ class Citation(Struct, frozen=True, kw_only=True):
     title: str
     locator: str = ""
     quote: str
+    passage: int = 0
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """A passage as shown to the reader: no text."""
+    """A passage as shown to the reader: no text. ``marker`` is its rank, and its number in the prompt: ``Citation.passage``."""
 
     marker: int
     chunk_id: str

@@ -25,6 +25,10 @@ CHINESE: dict[str, tuple[str, str]] = {
     "answer_failed": ("无法生成回答", "请再问一次。"),
     "model_unavailable": ("模型服务没有应答", "请稍后再问。"),
     "model_refused": ("模型服务拒绝了请求", "请运维人员检查模型服务的设置。"),
+    "model_answer_empty": (
+        "模型没有给出回答",
+        "请提高 token 上限（max_tokens 或 CLAW_MODEL_MAX_TOKENS），或关闭模型的思考（也计入上限）；若模型没有思考，请换一种问法。",
+    ),
     "answer_interrupted": ("回答中断", "请再问一次；已有的文字会保留。"),
     "document_too_large": ("文档过大", "请拆分文档。"),
     "document_empty": ("文档没有文字", "请发送含有文字的文档。"),

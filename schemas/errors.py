@@ -84,6 +84,12 @@ CATALOGUE: dict[str, Code] = {
     "model_refused": Code(
         HTTPStatus.BAD_GATEWAY, "The model provider refused the request", "The operator must check the provider's settings."
     ),
+    "model_answer_empty": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The model gave no answer",
+        "Raise the limit of tokens (max_tokens; the operator CLAW_MODEL_MAX_TOKENS) or turn the model's thinking off, which counts against"
+        " it; if the model did not think, word the question differently.",
+    ),
     "answer_interrupted": Code(HTTPStatus.BAD_GATEWAY, "The answer broke off", "Ask again; the text so far is kept."),
     # documents
     "document_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The document is too large", "Split it."),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from adapters.models import metrics
+from adapters.models.port import EmptyAnswer
 from adapters.models.wire import Displaced, Passing
 from schemas.errors import Refused, Unavailable
 
@@ -46,8 +47,8 @@ class Breaker:
             self._count("passing")
             self._failed(probe=probe)
             raise
-        except Refused:
-            self._count("refused")
+        except Refused as error:
+            self._count("empty" if isinstance(error, EmptyAnswer) else "refused")
             self._succeeded()
             raise
         else:

@@ -2,7 +2,8 @@
 
 A marker is a pair of ``[ ]`` or ``【 】`` around nothing but numbers of at most three digits: ``[2]``, ``[1][3]``, ``[1, 2]``, ``【1】``.
 One that points to a passage comes out in canonical form ``[n]`` with a Citation; one that does not is dropped with its brackets and the
-space before it, however the stream was cut.
+space before it, however the stream was cut. A model writes the number that a passage has in its prompt; a reader sees passages numbered
+1, 2, 3 in the order in which the answer first cites them.
 
 Left as they are: brackets around anything else (``[see below]``, ``[^1]``; ``[2024]``, because years and document numbers have four
 digits), links (``[1](https://…``), ``name[0]`` (passages count from 1, programs from 0), and everything in Markdown code, fenced or inline
@@ -49,6 +50,7 @@ class Citations:
 
     def __init__(self, passages: Iterable[Passage]) -> None:
         self._passages = {passage.marker: passage for passage in passages}
+        self._shown: dict[int, int] = {}  # a passage's number in the prompt: the one that readers see
         self._quotable: dict[int, list[tuple[str, Haystack]]] = {}
         self._held = ""
         self._tail = ""  # the end of what was said, without markers
@@ -139,7 +141,8 @@ class Citations:
         known = [self._passages[n] for n in numbers if n in self._passages]
         if not known:
             return
-        out.append((" " if marker.group()[0] == " " else "") + "".join(f"[{passage.marker}]" for passage in known))
+        shown = [self._shown.setdefault(passage.marker, len(self._shown) + 1) for passage in known]
+        out.append((" " if marker.group()[0] == " " else "") + "".join(f"[{number}]" for number in shown))
         self._line_blank = False
         said = sentences(self._tail)
         claim = said[-1] if said else ""
@@ -149,7 +152,8 @@ class Citations:
         quote = self._quote(passage, claim)
         chunk_id, locator = _source(passage, quote)
         return Citation(
-            marker=passage.marker,
+            marker=self._shown[passage.marker],
+            passage=passage.marker,
             chunk_id=chunk_id,
             knowledge_base_id=passage.knowledge_base_id,
             document_id=passage.document_id,

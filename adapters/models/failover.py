@@ -8,7 +8,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.models import metrics
-from adapters.models.port import AnswerModel, AnswerRequest, Said
+from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Said
 from schemas.errors import Refused, Unavailable
 
 LEFT_S_MIN = 1.0  # less is no time for a first word
@@ -36,7 +36,9 @@ class Failover:
         await self._opened.aclose()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
-        """See AnswerModel; raises what says most when nobody answered: that it may pass, and how soon, before that it never will."""
+        """See AnswerModel; raises what says most when nobody answered: that one ended without an answer, for its tokens would be spent
+        again; else that it may pass, and how soon, before that it never will.
+        """
         errors: list[Refused | Unavailable] = []
         now = asyncio.get_running_loop().time
         ends = now() + (self._total_s if request.within_s is None else request.within_s)
@@ -58,5 +60,7 @@ class Failover:
                     log.warning("model_failed_over", model=model.name, code=error.code, detail=error.detail)
             else:
                 return
+        if empty := next((error for error in errors if isinstance(error, EmptyAnswer)), None):
+            raise empty
         passing = [error for error in errors if isinstance(error, Unavailable)]
         raise min(passing, key=lambda error: error.retry_after_s) if passing else errors[0]

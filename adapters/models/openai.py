@@ -18,9 +18,10 @@ from adapters.models.breaker import Breaker
 from adapters.models.cutting import Cutter
 from adapters.models.endpoint import Endpoint
 from adapters.models.fingerprint import prompt_hash
-from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
+from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Said, Speaker
 from adapters.models.retries import Patience
 from adapters.models.sse import EventSplitter
+from adapters.models.thinking import Thoughts
 from adapters.models.wire import Passing
 from schemas.errors import Refused
 from schemas.settings import Model
@@ -98,19 +99,24 @@ class OpenAIModel:
             ):
                 if response.content_type in NOT_STREAMS:
                     raise await self._endpoint.failure(response)
-                reading, cutter = wire.Reading(), Cutter(call.cuts)
+                reading, thoughts, cutter, spoke = wire.Reading(), Thoughts(), Cutter(call.cuts), False
                 async for text in _Texts(response.content, reading):
                     watched.lives()
-                    if shown := cutter.feed(text) if call.cuts else text:
+                    if shown := cutter.feed(thoughts.feed(text)):
+                        spoke = True
                         yield Piece(shown, call.speaker)
                     if cutter.reason:
                         break
                 else:
-                    if held := cutter.finish():
+                    if held := cutter.feed(thoughts.finish()) + cutter.finish():
+                        spoke = True
                         yield Piece(held, call.speaker)
                     await _drained(response.content)
-                reason = cutter.reason or reading.reason or "stop"
-                yield Finish(reason=reason, usage=reading.usage(call.sent), speaker=call.speaker)
+                reason, usage = cutter.reason or reading.reason or "stop", reading.usage(call.sent)
+                if not spoke:
+                    thought = bool(reading.thoughts) or thoughts.found
+                    raise EmptyAnswer(_silence(reason, usage.completion_tokens, thought=thought), usage=usage, speaker=call.speaker)
+                yield Finish(reason=reason, usage=usage, speaker=call.speaker)
 
 
 class _Call(Struct, frozen=True):
@@ -123,7 +129,7 @@ class _Call(Struct, frozen=True):
 
 
 class _Texts:
-    """The text of the answer as it comes; iterating raises Passing or Refused."""
+    """The text of the answer as it comes, empty where the model only thought; iterating raises Passing or Refused."""
 
     __slots__ = ("_content", "_events", "_reading", "_size")
 
@@ -143,12 +149,23 @@ class _Texts:
             self._size += len(chunk)
             if self._size > RESPONSE_BYTES_MAX:
                 raise Passing(f"The answer is larger than {RESPONSE_BYTES_MAX} bytes.")
+            thoughts = reading.thoughts
             text = reading.take(events.feed(chunk) if chunk else events.finish())
-            if text:
+            if text or reading.thoughts > thoughts:
                 return text
             if not chunk:
                 reading.end()
         raise StopAsyncIteration
+
+
+def _silence(reason: str, tokens: int, *, thought: bool) -> str:
+    """Why there is no answer."""
+    if reason == "content_filter":
+        return "The provider's content filter withheld the whole answer."
+    if reason == "length":
+        where = "while the model thought" if thought else "at once"
+        return f"The limit of tokens was reached {where}, after {tokens}, before the first word of the answer."
+    return "The model thought, and ended without a word of an answer." if thought else "The model ended without a word."
 
 
 async def _next_chunk(content: aiohttp.StreamReader, reading: wire.Reading) -> bytes:

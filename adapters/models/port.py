@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from adapters.models.prices import Prices
 from schemas.chats import Passage, Turn, Usage
+from schemas.errors import Refused
 from schemas.records import ConversationType
 
 
@@ -73,8 +74,19 @@ class Finish(Struct, frozen=True, kw_only=True):
 Said = Piece | Finish
 
 
+class EmptyAnswer(Refused):
+    """The model came to its end without a word of an answer: all it may have done is think.
+
+    ``usage`` is what ``speaker`` spent on it. The same call would end in the same way, so it is not repeated; another model may answer.
+    """
+
+    def __init__(self, detail: str, *, usage: Usage, speaker: Speaker) -> None:
+        super().__init__("model_answer_empty", detail)
+        self.usage, self.speaker = usage, speaker
+
+
 class Completion(Struct, frozen=True, kw_only=True):
-    """A short text a model wrote for the product itself: a condensed question, a summary, a title."""
+    """A short text a model wrote for the product itself: a condensed question, a summary, a title. Empty when the model only thought."""
 
     text: str
     usage: Usage = Usage()
@@ -102,9 +114,10 @@ class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
     ``answer`` raises Unavailable("model_unavailable") when nothing was said yet and the same call may succeed later (the adapter already
-    retried what is worth retrying), Refused("model_refused") when the provider will never take it as it is, and
-    Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the generator early (use
-    ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once.
+    retried what is worth retrying), Refused("model_refused") when the provider will never take it as it is, EmptyAnswer when the answer
+    ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the
+    generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks
+    before it answers is no piece of the answer.
     """
 
     name: str

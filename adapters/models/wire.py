@@ -1,6 +1,7 @@
 """The chat wire format of OpenAI-compatible servers: what is sent, what is read of the answer, and what its errors mean.
 
-Only the fields that matter are decoded; whatever else a server adds is skipped without being built.
+Only the fields that matter are decoded; whatever else a server adds is skipped without being built. A model's thinking comes as
+``reasoning_content`` (DeepSeek, GLM, Qwen) or ``reasoning`` (Ollama, OpenRouter, vLLM): it is counted, and is no part of the answer.
 """
 
 from email.utils import parsedate_to_datetime
@@ -12,6 +13,7 @@ from msgspec import Raw, Struct
 
 from adapters.language import estimated_tokens
 from adapters.models.prompts import Message, prompt_tokens
+from adapters.models.thinking import spoken
 from schemas.chats import Usage
 from schemas.errors import Refused
 
@@ -64,7 +66,11 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Delta(Struct, frozen=True):
+    """Thinking is read with tolerance: whatever form it has, the text beside it is good."""
+
     content: str | None = None
+    reasoning_content: Raw = Raw()
+    reasoning: Raw = Raw()
 
 
 class Choice(Struct, frozen=True):
@@ -85,14 +91,8 @@ class Frame(Struct, frozen=True):
     error: Raw = Raw()
 
 
-class Written(Struct, frozen=True):
-    """The message of an answer that came whole."""
-
-    content: str | None = None
-
-
 class WholeChoice(Struct, frozen=True):
-    message: Written | None = None
+    message: Delta | None = None
     finish_reason: str | None = None
 
 
@@ -126,12 +126,13 @@ _tokens = msgspec.json.Decoder(Tokens | None)
 class Reading:
     """What was read of one streamed answer so far."""
 
-    __slots__ = ("_estimate", "_usage", "done", "failed", "reason")
+    __slots__ = ("_estimate", "_usage", "done", "failed", "reason", "thoughts")
 
     def __init__(self) -> None:
         self.reason = ""  # why it finished, once it said so
         self.done = False  # nothing more will come
         self.failed: Passing | Refused | None = None  # what followed the text that was taken last
+        self.thoughts = 0  # frames that carried thinking
         self._usage: Usage | None = None
         self._estimate = 0
 
@@ -181,7 +182,24 @@ class Reading:
             if choice.finish_reason in _FAILED_REASONS:
                 raise Passing(f"The provider gave up ({choice.finish_reason}).")
             self.reason = _REASONS.get(choice.finish_reason, choice.finish_reason)
-        return (choice.delta.content or "") if choice.delta else ""
+        if choice.delta is None:
+            return ""
+        if thought := thinking_in(choice.delta):
+            self.thoughts += 1
+            self._estimate += estimated_tokens(thought)
+        return choice.delta.content or ""
+
+
+def thinking_in(message: Delta) -> str:
+    """The thinking in a message or a piece of one; servers that send it under both names mean the same."""
+    for given in (message.reasoning_content, message.reasoning):
+        try:
+            thought = msgspec.json.decode(given) if bytes(given) else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        if isinstance(thought, str) and thought:
+            return thought
+    return ""
 
 
 def counted(usage: Raw) -> Usage | None:
@@ -201,7 +219,7 @@ def counted(usage: Raw) -> Usage | None:
 
 
 def whole(body: bytes, sent: list[Message]) -> tuple[str, Usage]:
-    """Text and usage of an answer that came whole; raises Passing or Refused."""
+    """Text and usage of an answer that came whole, without its thinking; raises Passing or Refused."""
     try:
         read = _wholes.decode(body)
     except msgspec.DecodeError as error:
@@ -211,9 +229,11 @@ def whole(body: bytes, sent: list[Message]) -> tuple[str, Usage]:
     choice = read.choices[0] if read.choices else WholeChoice()
     if choice.finish_reason in _FAILED_REASONS:
         raise Passing(f"The provider gave up ({choice.finish_reason}).")
-    text = (choice.message.content if choice.message else None) or ""
-    estimate = Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=estimated_tokens(text), estimated=True)
-    return text, counted(read.usage) or estimate
+    message = choice.message or Delta()
+    text = message.content or ""
+    tokens = estimated_tokens(text) + estimated_tokens(thinking_in(message))
+    estimate = Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=tokens, estimated=True)
+    return spoken(text), counted(read.usage) or estimate
 
 
 def error_in(body: bytes | Raw) -> ErrorDetail:

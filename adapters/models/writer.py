@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
+import structlog
+
 from adapters.gates import OPEN, Gate, Priority
 from adapters.models import retries, wire
 from adapters.models.breaker import Breaker
@@ -18,6 +20,8 @@ from schemas.settings import Model
 
 TEMPERATURE = 0.0  # the same text is condensed the same way
 BODY_BYTES_MAX = 1_048_576  # of a reply; a short text is a few KB
+
+log = structlog.get_logger(__name__)
 
 
 class ModelWriter:
@@ -70,5 +74,7 @@ class ModelWriter:
                     if len(reply) > BODY_BYTES_MAX:
                         raise Passing(f"The reply is larger than {BODY_BYTES_MAX} bytes.")
                 text, usage = wire.whole(bytes(reply), sent)
+        if not text.strip():
+            log.warning("model_wrote_nothing", model=self.name, completion_tokens=usage.completion_tokens)
         cost_micros = self._prices.cost_micros(usage)
         return Completion(text=text, usage=usage, model=self.name, provider=self.provider, cost_micros=cost_micros)

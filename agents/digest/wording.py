@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from adapters.language import Language, language_of
+from adapters.models.citations import MARKER
 from schemas.chats import Turn
 from streams.history import cut
 from streams.titles import title_of
@@ -54,7 +55,8 @@ def title_in(written: str) -> str:
 
 
 def _said(turn: Turn) -> str:
-    return f"{_SPEAKER[turn.role]}: {_data(turn.content)}"
+    """A turn; an answer without its markers, which number the passages of that answer alone."""
+    return f"{_SPEAKER[turn.role]}: {_data(MARKER.sub('', turn.content) if turn.role == 'assistant' else turn.content)}"
 
 
 def _data(text: str) -> str:

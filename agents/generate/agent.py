@@ -15,7 +15,7 @@ import msgspec
 
 from adapters.models.asked import request_of
 from adapters.models.citations import Citations
-from adapters.models.port import AnswerModel, Finish, Speaker
+from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
 from agents.generate import kept, telling
 from agents.generate.digests import wanted
 from agents.generate.kept import Answer, Claim, KeptAnswers
@@ -175,7 +175,10 @@ class Generate:
     async def speak(
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
     ) -> tuple[MessageState, Problem | None]:
-        """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model said nothing and may do so later."""
+        """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model said nothing and may do so later.
+
+        An answer without a word is a failure, whatever its model calls it: all it said may have been markers of no passage.
+        """
         speaking = asyncio.create_task(self.stream(event, context, speech, passages, began))
         stopping = asyncio.create_task(cancelled.wait())
         try:
@@ -190,7 +193,11 @@ class Generate:
         try:
             speaking.result()
         except Refused as error:  # the model's own end: an outcome of this reply, not an event that could not be handled
+            if isinstance(error, EmptyAnswer):
+                speech.usage, speech.speaker = error.usage, error.speaker
             return "failed", error.problem()
+        if not speech.text.strip():
+            return "failed", Refused("model_answer_empty", "Nothing that can be shown was left of the answer.").problem()
         return "complete", None
 
     async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:

@@ -32,6 +32,8 @@ from streams.relay.frames import Whole
 T = TypeVar("T")
 Frames = AsyncGenerator[Frame, None]
 
+IGNORED = "X-Ignored-Parameters"  # names of parameters of the request that had no effect
+
 EITHER = ResponseSpec(
     data_container=ChatCompletion, description="The completion; with `stream: true` its chunks as an event stream.", generate_examples=False
 )
@@ -53,14 +55,16 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
     check_room(ports)
     reply, _ = await ask_alone(request, asked)
+    ignored = reading.ignored(await request.body())
+    headers = {IGNORED: ", ".join(ignored)} if ignored else {}
     head = Head(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
     told = frames(ports, request.user, reply)
     if not data.stream:
-        return answered(completion(head, await _whole(request, reply, told)))
+        return answered(completion(head, await _whole(request, reply, told)), headers=headers)
     begun = await _attended(request, reply, told, _begun(told))
     _check(begun[-1])
     include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
-    return EventStream(_chunks(request, reply, Chunks(head, include_usage=include_usage), begun, told))
+    return EventStream(_chunks(request, reply, Chunks(head, include_usage=include_usage), begun, told), headers=headers)
 
 
 async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> Whole:

@@ -12,9 +12,10 @@ from litestar.openapi import ResponseSpec
 
 from api import problems
 from schemas.bodies.openai import ErrorAnswer, ErrorBody
-from schemas.errors import FieldError, Problem
+from schemas.errors import FieldError, Problem, Refused
 
 ROOT = "/v1/"
+SHOULD_RETRY = "x-should-retry"  # the official clients repeat every 5xx unless it says false
 THEIR_CODES = {
     "unauthenticated": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
@@ -34,16 +35,24 @@ def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     told = problems.answer(request, error)
     if not request.scope["path"].startswith(ROOT):
         return told
+    headers = dict(told.headers)
+    if isinstance(error, Refused) and (told.status_code or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        headers[SHOULD_RETRY] = "false"
     said = _encode(body(_decode(told.content)))
-    return Response(said, status_code=told.status_code, media_type="application/json", headers=dict(told.headers))
+    return Response(said, status_code=told.status_code, media_type="application/json", headers=headers)
 
 
 def body(problem: Problem) -> ErrorAnswer:
-    """The problem as OpenAI's clients read one. ``param`` is the first field at fault, the message names all of them."""
+    """The problem as OpenAI's clients read one. ``param`` is the first field at fault, the message names all of them, or what
+    to do about a failure here.
+    """
     fields = [f"{error.field}: {error.detail}" + _accepted(error) for error in problem.errors]
     message = f"{problem.title}. {'; '.join(fields) or problem.detail}"
     named = problem.errors[0].field if problem.errors else ""
-    kind = "server_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    failed_here = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if failed_here and problem.remedy not in message:
+        message = f"{message} {problem.remedy}"
+    kind = "server_error" if failed_here else "invalid_request_error"
     kind = TYPES.get(HTTPStatus(problem.status), kind)
     return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=THEIR_CODES.get(problem.code, problem.code)))
 

@@ -33,7 +33,9 @@ class RetrievalExplained(Struct, frozen=True, kw_only=True):
 
 
 class PassageExplained(Struct, frozen=True, kw_only=True):
-    """A passage that was found. ``offered``: its document still stood when the answer began, so the model was shown it."""
+    """A passage that was found. ``offered``: its document still stood when the answer began, so the model was shown it. ``marker`` is
+    its number in the prompt; in the text it has the number of its citation.
+    """
 
     marker: int
     chunk_ids: tuple[str, ...]

@@ -1,7 +1,7 @@
 """What OpenAI's clients send and read: ``/v1/chat/completions``, ``/v1/embeddings``, ``/v1/models``.
 
-Every field that the official client can send is named here, so that one that has a typo is refused by name. docs/openai.md says which
-of them do something.
+Every field that the official client can send is named here; docs/openai.md says which of them do something. Others, which the clients
+of other servers send, are passed over in a chat completion and named in a header of its response.
 """
 
 from typing import Annotated, Any, Literal
@@ -20,6 +20,9 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=256, examples=["claw"])
 Stop = Annotated[str, Meta(min_length=1, max_length=256)]
 EmbeddingText = Annotated[str, Meta(min_length=1, max_length=8_000)]  # what an embedder reads of a text
 Unread = Annotated[Any, Meta(description="Accepted, without effect.")]
+NotCalled = Annotated[
+    Any, Meta(description="`none` or `auto`: no tool is called. One that must be is refused with `unsupported_parameter`.")
+]
 NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless it asks for nothing.")]
 
 
@@ -31,12 +34,12 @@ class ContentPart(Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(Struct, frozen=True, kw_only=True):
-    """A message. Fields beyond these are passed over: clients send back what they were given."""
+    """A message. Fields beyond these are passed over: clients send back what they were given. What a tool said is not read."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[ContentPart, ...] | None = None
-    tool_calls: Any = None
-    function_call: Any = None
+    tool_calls: Unread = None
+    function_call: Unread = None
     audio: Any = None
 
 
@@ -46,7 +49,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     include_usage: bool | None = None
 
 
-class ChatCompletionCreate(Request, frozen=True, kw_only=True):
+class ChatCompletionCreate(Request, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """``metadata.knowledge_base_ids``: ids separated by commas, or a JSON list of them; left out: all you see; empty: none."""
 
     model: ModelName
@@ -57,13 +60,13 @@ class ChatCompletionCreate(Request, frozen=True, kw_only=True):
     max_completion_tokens: AnswerTokens | None = None
     temperature: Temperature | None = None
     stop: Stop | Annotated[tuple[Stop, ...], Meta(max_length=STOPS_MAX)] | None = None
-    metadata: dict[str, str] | None = None
+    metadata: dict[str, Any] | None = None
 
     n: int | None = None
-    tools: NotOffered = None
-    tool_choice: NotOffered = None
-    functions: NotOffered = None
-    function_call: NotOffered = None
+    tools: Unread = None
+    tool_choice: NotCalled = None
+    functions: Unread = None
+    function_call: NotCalled = None
     response_format: NotOffered = None
     logprobs: NotOffered = None
     top_logprobs: NotOffered = None

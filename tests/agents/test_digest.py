@@ -127,6 +127,15 @@ async def test_a_summary_stands_for_the_older_turns_and_the_next_covers_it(room:
     assert {(each.model, each.provider, each.cost_micros) for each in spent} == {("pen-2", "ink", 7)}
 
 
+async def test_what_is_written_about_an_answer_does_not_see_its_markers(room: Room) -> None:
+    """They number the passages of that answer alone. What a person wrote stays as it is."""
+    tip = await room.talk("Clause [1]?", "25 days [1][2].", "And [2]?", "None [1].", "So?", "So [1].")
+    pen = Pen(["Leave."])
+    await room.digest(pen, tip, summary=True)
+    assert "Assistant: 25 days.\n" in pen.shown[0]
+    assert "User: Clause [1]?" in pen.shown[0]
+
+
 async def test_a_digest_that_comes_twice_is_written_once(room: Room) -> None:
     tip = await room.talk("a", "b", "c", "d")
     pen = Pen(["One."])
@@ -156,6 +165,15 @@ async def test_a_model_gives_a_better_title_than_the_rule(room: Room) -> None:
     await room.conversation(title="so, uh, how many days", titled_by="rule")
     await room.digest(Pen(['  "Days of leave."\nBecause …']), tip, title=True)
     assert await room.named() == ("Days of leave", "model")
+    assert [each.purpose for each in room.sent(USAGE_RECORDED)] == ["title"]
+
+
+async def test_a_model_that_writes_nothing_leaves_the_rules_title(room: Room) -> None:
+    """It may have spent its tokens on thinking, and is paid for that."""
+    tip = await room.talk("so, uh, how many days of leave do I get?", "25 days.")
+    await room.conversation(title="so, uh, how many days", titled_by="rule")
+    await room.digest(Pen([""]), tip, title=True)
+    assert await room.named() == ("so, uh, how many days", "rule")
     assert [each.purpose for each in room.sent(USAGE_RECORDED)] == ["title"]
 
 

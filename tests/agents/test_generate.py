@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import Finish, Piece, Speaker
+from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
 from agents.generate import Generate
 from schemas.chats import (
@@ -185,6 +185,30 @@ async def test_the_record_says_who_answered_from_which_prompt_and_what_it_cost(e
     assert (charged.provider, charged.model, charged.cost_micros) == ("zhipu", "glm", message.cost_micros)
 
 
+async def test_an_answer_that_was_all_thinking_is_a_failed_reply_that_cost_what_it_cost():
+    redis, spent = Redis(), Usage(prompt_tokens=10, completion_tokens=1024)
+    sent = await _run(Script([EmptyAnswer("thought only", usage=spent, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert "max_tokens" in failed.problem.remedy
+    message = redis.stored["r1"]
+    assert (message.state, message.content, message.citations, message.usage) == ("failed", "", (), spent)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.model, charged.cost_micros) == (1024, "glm", round(10 * 1.5 + 1024 * 3))
+    assert not [each for each in sent if isinstance(each.event, ReplyExtended | ReplyCompleted)]
+
+
+@pytest.mark.parametrize("said", [[], ["[9]"], [" \n", "[9][8]"]])
+async def test_an_answer_of_which_nothing_can_be_shown_has_failed(said):
+    """Also one of nothing but markers of no passage."""
+    redis, usage = Redis(), Usage(prompt_tokens=10, completion_tokens=2)
+    sent = await _run(Script([*said, Finish(usage=usage, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert (redis.stored["r1"].state, redis.stored["r1"].usage) == ("failed", usage)
+    assert [each.event.data.completion_tokens for each in sent if isinstance(each.event, UsageRecorded)] == [2]
+
+
 async def test_the_askers_sampling_reaches_the_model():
     asked = []
 
@@ -215,6 +239,26 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
     assert idents(one, ReplyCompleted).isdisjoint(idents(two, ReplyCompleted))
     assert idents(one, UsageRecorded) == idents(two, UsageRecorded)
     assert idents(one, MessageChanged) == idents(two, MessageChanged)
+
+
+async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike():
+    """In the deltas, in their citations, at the end and in the record; who makes the answer anew begins anew."""
+    second = msgspec.structs.replace(PASSAGE, marker=2, chunk_id="c2", text="灯塔是红色的。")
+
+    async def broken() -> None:
+        raise Unavailable("kafka_unavailable")
+
+    with pytest.raises(Superseded):
+        await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    redis = Redis()
+    script = Script(["红色[", "2]，高41.8米[1]，红色[2]。", Finish()])
+    sent = await _run(script, redis, RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
+    (completed,) = [each.event.data for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert "".join(each.text for each in extended) == completed.text == redis.stored["r1"].content == "红色[1]，高41.8米[2]，红色[1]。"
+    cited = tuple(citation for each in extended for citation in each.citations)
+    assert cited == completed.citations == redis.stored["r1"].citations
+    assert [(each.marker, each.passage, each.chunk_id) for each in cited] == [(1, 2, "c2"), (2, 1, "c1"), (1, 2, "c2")]
 
 
 async def test_a_question_that_comes_twice_is_answered_once():

@@ -178,6 +178,25 @@ async def test_the_same_question_is_said_again_with_citations_and_costs_nothing(
     assert (charge.cached, charge.prompt_tokens, charge.completion_tokens, charge.cost_micros) == (True, 0, 0, 0)
 
 
+async def test_an_answer_said_again_has_the_numbers_it_had(worker):
+    """The order in which it cites its sources, whatever their rank is now."""
+    here, there = worker(), worker()
+    here.model.said = ("是红色的[2]。", "高41.8米[1][2]。")
+    first = one(await here.ask(grounded("r1")), ReplyCompleted)
+    swapped = (replace(OTHER, marker=1), replace(PASSAGE, marker=2))
+    again = await there.ask(grounded("r2", passages=swapped))
+    completed = one(again, ReplyCompleted)
+    assert (completed.cached, completed.text) == (True, "是红色的[1]。高41.8米[2][1]。")
+    assert (completed.text, completed.citations) == (first.text, first.citations)
+    assert [(each.marker, each.passage, each.document_id) for each in completed.citations] == [
+        (1, 2, "other"),
+        (2, 1, "doc"),
+        (1, 2, "other"),
+    ]
+    ranks = {source.marker: source.document_id for source in one(again, ReplyStarted).sources}
+    assert [ranks[each.passage] for each in completed.citations] == ["other", "doc", "other"]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ from tests.models.sample import KEY, model_settings
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LEAVE = "Everybody has 25 days of leave a year."
 ASK: list[Any] = [{"role": "user", "content": "How many days of leave?"}]
+PROGRAMS: list[Any] = msgspec.json.decode((Path(__file__).parent / "programs.json").read_bytes())
+TOOLS: list[Any] = [{"type": "function", "function": {"name": "lamp_state", "parameters": {"type": "object", "properties": {}}}}]
 
 
 class Stub:
@@ -177,17 +180,80 @@ async def test_errors_are_the_clients_own(house: House, ada: Person, bob: Person
     with pytest.raises(openai.UnprocessableEntityError) as empty:
         await create(model="claw", messages=[{"role": "user", "content": " "}])
     assert empty.value.param == "messages[0].content"
-    with pytest.raises(openai.UnprocessableEntityError) as typo:
-        await create(model="claw", messages=ASK, extra_body={"temprature": 1})
-    assert typo.value.param == "temprature"
-    with pytest.raises(openai.BadRequestError) as tools:
-        await create(model="claw", messages=ASK, tools=[{"type": "function", "function": {"name": "f"}}])
-    assert (tools.value.code, tools.value.param) == ("unsupported_parameter", "tools")
-    assert tools.value.request_id
+    with pytest.raises(openai.BadRequestError) as required:
+        await create(model="claw", messages=ASK, tools=TOOLS, tool_choice="required")
+    assert (required.value.code, required.value.param) == ("unsupported_parameter", "tool_choice")
+    assert "no tool is called here" in required.value.message
+    assert required.value.request_id
+    with pytest.raises(openai.BadRequestError) as named:
+        await create(model="claw", messages=ASK, tools=TOOLS, tool_choice={"type": "function", "function": {"name": "lamp_state"}})
+    assert named.value.param == "tool_choice"
     unreadable = await house.client.post("/v1/chat/completions", content=b"{", headers=ada.headers | {"content-type": "application/json"})
     assert (unreadable.status_code, unreadable.json()["error"]["code"]) == (400, "invalid_request")
     nowhere = await house.client.post("/v1/nothing")
     assert (nowhere.status_code, nowhere.json()["error"]["type"]) == (404, "invalid_request_error")
+
+
+async def test_requests_as_other_peoples_programs_send_them(house: House, client: openai.AsyncOpenAI, stub: Stub):
+    """Written after recordings of Open WebUI, and after what Cherry Studio, Dify, FastGPT and BigModel's client put into a body."""
+    key = {"Authorization": f"Bearer {client.api_key}"}
+    for recorded in PROGRAMS:
+        answer = await house.client.post("/v1/chat/completions", json=recorded["body"], headers=key)
+        assert answer.status_code == 200, (recorded["program"], answer.text)
+        assert answer.headers.get("x-ignored-parameters", "") == recorded["ignored"], recorded["program"]
+        if recorded["body"].get("stream"):
+            assert answer.text.endswith("data: [DONE]\n\n")
+            assert "tool_calls" not in answer.text
+        else:
+            assert answer.json()["choices"][0]["message"]["content"].startswith("25 days")
+
+
+async def test_tools_are_ignored_and_their_turns_accepted(house: House, client: openai.AsyncOpenAI, stub: Stub):
+    """The answer comes from the knowledge base; no tool reaches the provider."""
+    call = {"id": "c", "type": "function", "function": {"name": "lamp_state", "arguments": "{}"}}
+    before: list[Any] = [
+        {"role": "user", "content": "Is the lamp on?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "on"},
+        {"role": "assistant", "content": "It is."},
+    ]
+    answer = await client.chat.completions.create(
+        model="claw", messages=[*before, *ASK], tools=TOOLS, tool_choice="auto", parallel_tool_calls=True
+    )
+    assert (answer.choices[0].message.content, answer.choices[0].message.tool_calls) == ("25 days [1].", None)
+    assert answer.choices[0].finish_reason == "stop"
+    question = await asked_event(house, answer.id.removeprefix("chatcmpl-"))
+    assert question.history == (Turn("user", "Is the lamp on?"), Turn("assistant", "It is."))
+    assert not {"tools", "tool_choice"} & set(stub.provider.stats.last_request)
+
+
+async def test_sources_are_numbered_as_the_answer_cites_them(
+    house: House, ada: Person, library: Library, client: openai.AsyncOpenAI, stub: Stub
+):
+    """The model cites by rank; text, annotations, stream, and what is kept say 1, 2, 1."""
+    for number in range(2, 5):
+        await library.add(
+            tenant_of(house, ada), ada.base, f"rules-{number}", number, f"Team {number} has {number} more days of leave a year."
+        )
+    stub.says("text=A [3]. B [1]. C [3].")
+    whole = await client.chat.completions.create(model="claw", messages=ASK)
+    message = whole.choices[0].message
+    assert message.content == "A [1]. B [2]. C [1]."
+    annotations = [each.model_dump() for each in message.annotations or ()]
+    assert [(each["citation"]["marker"], each["citation"]["passage"]) for each in annotations] == [(1, 3), (2, 1), (1, 3)]
+    assert [each["url_citation"]["start_index"] for each in annotations] == [2, 9, 16]
+    assert len({each["citation"]["document_id"] for each in annotations}) == 2
+    stream = await client.chat.completions.create(model="claw", messages=ASK, stream=True)
+    deltas = [chunk.choices[0].delta async for chunk in stream]
+    assert "".join(delta.content or "" for delta in deltas) == message.content
+    assert [each for delta in deltas for each in getattr(delta, "annotations", ())] == annotations
+    reply = whole.id.removeprefix("chatcmpl-")
+    kept = (await ada.call("GET", f"/knowledge/queries/{reply}")).json()
+    assert (kept["answer"], kept["citations"]) == (message.content, [each["citation"] for each in annotations])
+    explained = (await ada.call("GET", f"/knowledge/queries/{reply}/explain")).json()
+    assert {each["marker"] for each in explained["passages"] if each["cited"]} == {1, 3}
+    ranked = {each["marker"]: each["document_id"] for each in explained["passages"]}
+    assert [ranked[each["citation"]["passage"]] for each in annotations] == [each["citation"]["document_id"] for each in annotations]
 
 
 async def test_rate_limit(api_settings):
@@ -210,6 +276,22 @@ async def test_a_provider_that_fails_has_a_status_before_the_first_word(client: 
         with pytest.raises(openai.InternalServerError) as failed:
             await client.chat.completions.create(model="claw", messages=ASK, stream=stream)
         assert (failed.value.status_code, failed.value.code) == (502, "model_refused")
+
+
+async def test_a_model_that_only_thinks_is_an_error_with_a_remedy_and_asked_once(client: openai.AsyncOpenAI, stub: Stub):
+    """The official client repeats every other 502 twice: here each time would cost the same thinking again."""
+    for thinks, stream in (("reasoning_content", False), ("reasoning", True), ("tags", True)):
+        stub.says(f"text=25 days [1].&thinking=900&thinks={thinks}")
+        before = stub.provider.stats.requests
+        patient = client.with_options(max_retries=2)
+        with pytest.raises(openai.InternalServerError) as failed:
+            await patient.chat.completions.create(model="claw", messages=ASK, stream=stream, max_tokens=16)
+        assert (failed.value.status_code, failed.value.code, failed.value.type) == (502, "model_answer_empty", "server_error")
+        assert "max_tokens" in failed.value.message
+        assert "Retry-After" not in failed.value.response.headers
+        assert stub.provider.stats.requests == before + 1
+        answer = await patient.chat.completions.create(model="claw", messages=ASK, max_tokens=1_000)
+        assert answer.choices[0].message.content == "25 days [1]."
 
 
 async def test_a_provider_that_breaks_off_ends_the_stream_in_an_error(client: openai.AsyncOpenAI, stub: Stub):

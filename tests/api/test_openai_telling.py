@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.openai.telling import DONE, Chunks, Head, completion
 from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Started, Usage
-from schemas.errors import Problem, Unavailable
+from schemas.errors import Problem, Refused, Unavailable
 from streams.fold import ReplyFold, Restarted
 from streams.relay.frames import HEARTBEAT, EventId, Frame, Whole, frames_of, snapshot_of
 from tests.api.agents import CITATION
@@ -96,6 +96,7 @@ def test_a_word_of_the_providers_own_is_a_stop():
     [
         (Failed(conversation_id="c", attempt=1, problem=Unavailable("model_unavailable").problem()), "model_unavailable"),
         (Failed(conversation_id="c", attempt=1, problem=Problem()), "internal_error"),
+        (Failed(conversation_id="c", attempt=1, problem=Refused("model_answer_empty", "It thought.").problem()), "model_answer_empty"),
         (Cancelled(conversation_id="c", attempt=1, text="2"), "answer_interrupted"),
     ],
 )
@@ -106,6 +107,7 @@ def test_what_is_no_end_is_an_error(end: Any, code: str):
     assert chunks[-1]["error"]["code"] == code
     assert chunks[-1]["error"]["type"] == "server_error"
     assert chunks[-1]["error"]["message"]
+    assert getattr(end, "problem", Problem()).remedy in chunks[-1]["error"]["message"]
 
 
 def test_the_end_brings_what_was_missing():

@@ -1,6 +1,7 @@
 """Citations: whatever the cut, the same text; no invalid marker shown; every quote literal."""
 
 import re
+from collections.abc import Iterable
 
 import msgspec
 import pytest
@@ -8,13 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.models.citations import QUOTE_CHARS_MAX, Citations
-from schemas.chats import Citation, PassagePart
+from schemas.chats import Citation, Passage, PassagePart
 from schemas.documents import Locator
 from tests.models.sample import PASSAGES, passage
 
 
-def _resolved(pieces: list[str]) -> tuple[str, list[Citation]]:
-    resolver = Citations(PASSAGES)
+def _resolved(pieces: list[str], passages: Iterable[Passage] = PASSAGES) -> tuple[str, list[Citation]]:
+    resolver = Citations(passages)
     spans = [span for piece in pieces for span in resolver.feed(piece)] + resolver.finish()
     return "".join(span.text for span in spans), [citation for span in spans for citation in span.citations]
 
@@ -25,8 +26,12 @@ def _resolved(pieces: list[str]) -> tuple[str, list[Citation]]:
         ("楼在武汉。[1]", "楼在武汉。[1]", [1]),
         ("两者[1][2]都对", "两者[1][2]都对", [1, 2]),
         ("两者[1, 2]都对", "两者[1][2]都对", [1, 2]),
-        ("两者【1、3】都对", "两者[1][3]都对", [1, 3]),
-        ("重复[2,2]", "重复[2]", [2]),
+        ("两者【1、3】都对", "两者[1][2]都对", [1, 2]),
+        ("先三[3]后一[1]再三[3]", "先三[1]后一[2]再三[1]", [1, 2, 1]),
+        ("先三与一[3, 1]，后二[2]", "先三与一[1][2]，后二[3]", [1, 2, 3]),
+        ("没有的不占号[7]，三[9,3]", "没有的不占号，三[1]", [1]),
+        ("`x[2]` is code, the source is [3]", "`x[2]` is code, the source is [1]", [1]),
+        ("重复[2,2]", "重复[1]", [1]),
         ("全角【１】", "全角[1]", [1]),
         ("Yes [1].", "Yes [1].", [1]),
         ("No [9].", "No.", []),
@@ -85,6 +90,21 @@ def test_a_long_sentence_is_quoted_around_what_was_said() -> None:
     assert len(quote) <= QUOTE_CHARS_MAX
 
 
+def test_sources_are_numbered_as_the_answer_cites_them() -> None:
+    """Whatever their rank, and however many there are; a citation says both numbers."""
+    many = [passage(number, f"第{number}处。") for number in range(1, 13)]
+    text, citations = _resolved(["甲[12]乙[4][12]", "丙[", "7]丁【4】"], many)
+    assert text == "甲[1]乙[2][1]丙[3]丁[2]"
+    assert [(each.marker, each.passage, each.document_id) for each in citations] == [
+        (1, 12, "document-12"),
+        (2, 4, "document-4"),
+        (1, 12, "document-12"),
+        (3, 7, "document-7"),
+        (2, 4, "document-4"),
+    ]
+    assert citations[3].quote == "第7处。"
+
+
 def test_text_is_not_held_back() -> None:
     """All but what may become a marker is shown at once."""
     resolver = Citations(PASSAGES)
@@ -140,9 +160,11 @@ def test_no_invalid_marker_is_shown_outside_code_links_and_indexes(text: str) ->
     plain = text.replace("`", "").replace("(http", "")
     shown, citations = _resolved(list(plain))
     numbers = [int(n) for n in re.findall(r"(?<![A-Za-z0-9_\])])\[(\d{1,3})\]", shown)]
-    assert all(1 <= n <= 3 for n in numbers)
+    first = list(dict.fromkeys(citation.passage for citation in citations))
+    assert all(1 <= n <= len(first) for n in numbers)
+    assert [first[citation.marker - 1] for citation in citations] == [citation.passage for citation in citations]
     texts = {p.marker: p.text for p in PASSAGES}
-    assert all(citation.quote and citation.quote in texts[citation.marker] for citation in citations)
+    assert all(citation.quote and citation.quote in texts[citation.passage] for citation in citations)
 
 
 @given(TEXTS)
@@ -165,9 +187,9 @@ def test_any_quote_is_literal_in_any_passage(one: str, other: str, said: str) ->
     spans = resolver.feed(said + "。[1][2][7]") + resolver.finish()
     citations = [citation for span in spans for citation in span.citations]
     for citation in citations:
-        assert citation.quote in texts[citation.marker]
+        assert citation.quote in texts[citation.passage]
         assert len(citation.quote) <= QUOTE_CHARS_MAX
-        assert citation.quote or not texts[citation.marker].strip()
+        assert citation.quote or not texts[citation.passage].strip()
 
 
 def test_a_marker_with_characters_that_nobody_sees_is_a_marker() -> None:

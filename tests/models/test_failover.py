@@ -9,7 +9,7 @@ import pytest
 from adapters.gates.cluster import ClusterGate
 from adapters.models.choose import answer_model, prompt_hash
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerModel, AnswerRequest, Finish, Piece
+from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece
 from adapters.models.retries import Patience
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.model_settings import SecondModel, ThirdModel
@@ -196,3 +196,18 @@ def test_a_fallback_that_cannot_work_is_named() -> None:
     first = Model(provider="openai", api_key=Secret("k"))
     with pytest.raises(ConfigurationError, match="CLAW_MODEL_SECOND_API_KEY"):
         answer_model(Settings(model=first, model_second=SecondModel(provider="zhipu")))
+
+
+async def test_a_model_that_only_thinks_is_followed_by_the_next(stub: Running) -> None:
+    text, finish = await answered(settings_of(stub, "stub?thinking=900", "stub?tokens=2"))
+    assert (text, finish.provider) == ("知识库记录", "zhipu")
+    assert stub.provider.stats.requests == 2
+
+
+@pytest.mark.parametrize("second", ["stub?thinking=900", "stub?fault=503", "stub?fault=401"])
+async def test_when_nobody_answers_the_thinking_is_what_is_told(stub: Running, second: str) -> None:
+    """Not that it may pass: whoever came again would pay for the same thinking again."""
+    with pytest.raises(EmptyAnswer) as raised:
+        await answered(settings_of(stub, "stub?thinking=900", second))
+    assert raised.value.usage.completion_tokens == 64
+    assert raised.value.speaker.provider == "openai"

@@ -16,7 +16,8 @@ from adapters.models import retries
 from adapters.models.choose import answer_model
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerRequest, Finish, Piece
+from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece
+from adapters.models.wire import Passing
 from schemas.chats import Usage
 from schemas.errors import ClawError, ConfigurationError, Refused, Unavailable
 from schemas.sections import Secret
@@ -106,6 +107,65 @@ async def test_speaks_bigmodel(stub: Running, temperature: float, expected: tupl
 @pytest.mark.parametrize(("finish", "reason"), [("length", "length"), ("sensitive", "content_filter"), ("stop", "stop")])
 async def test_finish_reasons(stub: Running, finish: str, reason: str) -> None:
     assert (await answered(stub, f"stub?tokens=2&finish={finish}"))[1].reason == reason
+
+
+THINKS = ["reasoning_content", "reasoning", "both", "tags"]
+
+
+@pytest.mark.parametrize("thinks", THINKS)
+async def test_thinking_is_no_part_of_the_answer(stub: Running, thinks: str) -> None:
+    """Whatever the server calls it; it is paid for all the same."""
+    text, finish = await answered(stub, f"stub?tokens=2&thinking=30&thinks={thinks}")
+    assert text == "知识库记录"
+    assert (finish.reason, finish.usage.completion_tokens) == ("stop", 32)
+
+
+@pytest.mark.parametrize("thinks", THINKS)
+@pytest.mark.parametrize("fault", ["", "no_usage"])
+async def test_an_answer_that_was_all_thinking_has_failed(stub: Running, thinks: str, fault: str) -> None:
+    """It is not repeated, and says what it cost, as the provider counted or as an estimate of the thinking."""
+    error, text = await failed(stub, f"stub?thinking=900&thinks={thinks}&fault={fault}")
+    assert isinstance(error, EmptyAnswer)
+    assert (error.code, text) == ("model_answer_empty", "")
+    assert "while the model thought" in error.detail
+    assert error.usage.estimated == bool(fault)
+    assert error.usage.completion_tokens > 64 if fault else error.usage.completion_tokens == 64
+    assert error.speaker.provider == "openai"
+    assert stub.provider.stats.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("tokens=0", "without a word"),
+        ("text=%20%20%20%20", "without a word"),
+        ("tokens=0&thinking=5", "thought, and ended"),
+        ("tokens=0&finish=length", "at once"),
+        ("tokens=0&finish=sensitive", "content filter"),
+    ],
+)
+async def test_an_answer_without_a_word_has_failed(stub: Running, query: str, said: str) -> None:
+    error, text = await failed(stub, f"stub?{query}")
+    assert isinstance(error, EmptyAnswer)
+    assert (error.code, text, stub.provider.stats.requests) == ("model_answer_empty", "", 1)
+    assert said in error.detail
+
+
+async def test_a_model_that_thinks_is_alive(stub: Running) -> None:
+    """Longer than the silence that would end the call; who probes a provider need not wait for the first word."""
+    async with opened(stub, "stub?tokens=2&thinking=20&token_ms=50", idle_timeout_s=0.5, breaker_failures=1, breaker_pause_s=0.01) as model:
+        breaker = model._breaker
+        with pytest.raises(Passing), breaker.call():
+            raise Passing("x")
+        await asyncio.sleep(0.02)
+        asking = asyncio.create_task(_text(model))
+        await eventually(lambda: not breaker.is_open)
+        assert not asking.done()
+        assert await asking == "知识库记录"
+
+
+async def _text(model: OpenAIModel) -> str:
+    return "".join([item.text async for item in model.answer(REQUEST) if isinstance(item, Piece)])
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "cut_before", "error_first"])

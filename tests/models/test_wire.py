@@ -51,6 +51,24 @@ def test_frames_as_servers_really_send_them() -> None:
     assert not reading.usage([]).estimated
 
 
+@pytest.mark.parametrize(
+    ("delta", "tokens"),
+    [
+        ('{"reasoning_content":"四个汉字"}', 4),
+        ('{"role":"assistant","content":"","reasoning":"四个汉字"}', 4),
+        ('{"content":null,"reasoning":"四个汉字","reasoning_content":"四个汉字","reasoning_details":[{"text":"四个汉字"}]}', 4),
+        ('{"reasoning_content":"","reasoning":"两字"}', 2),
+        ('{"reasoning":{"effort":"high"}}', 0),
+        ('{"reasoning":["x"],"reasoning_content":5}', 0),
+        ('{"reasoning":null}', 0),
+    ],
+)
+def test_thinking_is_counted_and_no_text(delta: str, tokens: int) -> None:
+    """Under any name, once; in a form that nobody knows it is passed over."""
+    reading, text = _take(f'{{"choices":[{{"delta":{delta}}}]}}')
+    assert (text, bool(reading.thoughts), reading.usage([]).completion_tokens) == ("", tokens > 0, tokens)
+
+
 def test_half_a_usage_is_estimated() -> None:
     reading, _ = _take('{"choices":[{"delta":{"content":"四个汉字"},"finish_reason":"stop"}],"usage":{"prompt_tokens":null}}')
     usage = reading.usage([Message("user", "两字")])

@@ -45,6 +45,20 @@ async def test_writes_what_the_model_says_and_what_it_cost(stub: Running) -> Non
     assert (sent["max_tokens"], sent["temperature"], sent.get("stream")) == (20, 0.0, None)
 
 
+@pytest.mark.parametrize("thinks", ["reasoning_content", "reasoning", "tags"])
+@pytest.mark.parametrize("fault", ["", "no_usage"])
+async def test_thinking_is_not_what_it_writes(stub: Running, thinks: str, fault: str) -> None:
+    """What it cost is told also when nothing is left to write with."""
+    async with opened(stub, f"stub?text=黄鹤楼高多少&thinking=5&thinks={thinks}&fault={fault}") as made:
+        assert await wrote(made) == "黄鹤楼高多少"
+    async with opened(stub, f"stub?text=黄鹤楼高多少&thinking=90&thinks={thinks}&fault={fault}") as made:
+        written = await made.write("Condense.", "它高多少？", max_tokens=20, timeout_s=5.0)
+    assert written.text == ""
+    assert written.usage.completion_tokens >= 20
+    assert written.usage.estimated == bool(fault)
+    assert stub.provider.stats.requests == 2
+
+
 @pytest.mark.parametrize("fault", ["500", "429", "cut_before", "broken_frame", "error_object"])
 async def test_what_passes_is_repeated_once(stub: Running, fault: str) -> None:
     async with opened(stub, f"stub?text=好&fault={fault}&times=1") as made:
