@@ -14,7 +14,10 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from adapters.index.port import Point, VectorIndex
-from adapters.sparse import Sparse, unpack
+from adapters.text.sparse import Sparse, unpack
+from domain.documents.express import Express
+from domain.documents.visibility import Stored, Visibility
+from domain.indexes.engines import Engines
 from schemas import ids
 from schemas.documents import (
     ChunkBatch,
@@ -29,11 +32,8 @@ from schemas.documents import (
 )
 from schemas.errors import Problem, Refused
 from schemas.indexes import IndexPlan
-from streams.agent import Agent, Context, Outgoing
-from streams.engines import Engines
-from streams.express import Express
+from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
-from streams.visibility import Stored, Visibility
 
 NAME = "index"
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too

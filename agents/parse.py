@@ -15,7 +15,10 @@ import msgspec
 from msgspec.structs import replace
 
 from adapters.children.worker import Outcome, TextWorker
-from adapters.parsing.source import Source
+from adapters.parsing.core.source import Source
+from domain.documents.content_hash import content_hash_of, unchanged
+from domain.documents.express import Express
+from domain.documents.visibility import Visibility
 from schemas.documents import (
     Chunk,
     ChunkBatch,
@@ -31,11 +34,8 @@ from schemas.documents import (
 )
 from schemas.errors import Problem
 from schemas.settings import Retrieval
-from streams.agent import Agent, Context, Outgoing
-from streams.express import Express
-from streams.sameness import content_hash_of, unchanged
+from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
-from streams.visibility import Visibility
 
 NAME = "parse"
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed

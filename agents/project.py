@@ -8,13 +8,14 @@ on their way when it was deleted.
 import asyncio
 from collections.abc import Sequence
 
+from domain.chats.erasure import erase, forget
+from domain.documents.open_documents import OpenDocuments
+from domain.documents.storage import Storage
+from domain.read_models import Views
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.records import ConversationChanged
-from streams.agent import Agent, Context, Outgoing
-from streams.erasure import erase, forget
-from streams.open_documents import OpenDocuments
-from streams.storage import Storage
+from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import (
     ACCOUNTS_CHANGED,
     CONVERSATIONS_CHANGED,
@@ -24,7 +25,6 @@ from streams.topics import (
     KNOWLEDGE_CHANGED,
     MESSAGES_CHANGED,
 )
-from streams.views import Views
 
 
 def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 import structlog
 from msgspec.structs import replace
 
-from adapters import passages
 from adapters.index.port import Hit
+from adapters.models.answerability import found
 from adapters.models.condensing import Condensed, Condensing
-from adapters.models.followups import background
-from adapters.models.grounds import found
+from adapters.models.follow_ups import background
 from adapters.rerankers.port import Reranker
+from domain.retrieval import passages
+from domain.retrieval.search import Searched, Searching
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
 from schemas.errors import ClawError, Problem
 from schemas.settings import Retrieval
-from streams.agent import Agent, Context, Outgoing
-from streams.searching import Searched, Searching
+from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import CHATS_ASKED, CHATS_GROUNDED, USAGE_RECORDED
 
 NAME = "retrieve"

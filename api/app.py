@@ -10,39 +10,28 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar, Router
 
-from adapters.tokens import Tokens
-from api import (
-    api_keys,
-    auth,
-    cache,
-    chat,
-    conversations,
-    dead_letters,
-    documents,
-    explain,
-    export,
-    feedback,
-    health,
-    indexes,
-    knowledge,
-    openai,
-    progress,
-    query,
-    rate_limits,
-    search,
-    socket,
-    uploads,
-    users,
-)
+from adapters.secrets.tokens import Tokens
+from api import openai, socket
+from api.accounts import api_keys, sessions, usage
+from api.chats import explain, feedback, query
+from api.chats import routes as chat
 from api.composition import opened
-from api.documentation import asyncapi_route, openapi
-from api.envelope import Envelope
-from api.gate import Gate
-from api.metrics import Metrics
+from api.conversations import export
+from api.conversations import routes as conversations
+from api.documents import progress, uploads
+from api.documents import routes as documents
+from api.http.envelope import Envelope
+from api.http.gate import Gate
+from api.http.metrics import Metrics
+from api.http.openapi import asyncapi_route, openapi
+from api.http.request import ApiRequest
+from api.knowledge import indexes, search
+from api.knowledge import routes as knowledge
+from api.limits import routes as rate_limits
 from api.openai.errors import answer
-from api.requests import ApiRequest
+from api.operations import cache, dead_letters, health
+from domain.limits.client_address import trusted_networks
 from schemas.settings import Settings
-from streams.addresses import trusted_networks
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -57,7 +46,7 @@ def create_app(settings: Settings) -> Litestar:
             app.state.ports = ports
             yield
 
-    people = (auth, api_keys, users, conversations, export, chat, feedback, explain, query, socket)
+    people = (sessions, api_keys, usage, conversations, export, chat, feedback, explain, query, socket)
     work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits, cache)
     app = Litestar(
         route_handlers=[

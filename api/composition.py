@@ -6,42 +6,42 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.blobs import BlobStore
-from adapters.passwords import Passwords
-from adapters.redis import connect
-from adapters.tokens import Tokens
-from api.cached import Cached
-from api.estimates import Estimates
-from api.identity import Identities
-from api.limiting import Limiting
-from api.metrics import Metrics
+from adapters.redis.client import connect
+from adapters.secrets.passwords import Passwords
+from adapters.secrets.tokens import Tokens
+from api.chats.estimates import Estimates
+from api.chats.running import Running
+from api.documents.watch import Spectators
+from api.http.idempotency import Idempotency
+from api.http.identity import Identities
+from api.http.metrics import Metrics
+from api.http.rate_limiting import Limiting
+from api.knowledge.search_cache import Cached
+from api.operations.readiness import Health
 from api.ports import Ports
-from api.readiness import Health
-from api.running import Running
-from api.spectators import Spectators
+from domain.chats.audit_trail import Trails
+from domain.chats.relay import Relay
+from domain.chats.reply_lock import Turns
+from domain.configs.configs import Configs, ConfigWriter
+from domain.documents.storage import Storage
+from domain.documents.visibility import Visibility
+from domain.indexes.catalogue import Shelves
+from domain.indexes.plans import Plans
+from domain.indexes.reindex_reports import Rebuilds
+from domain.limits.decisions import DecisionTables, Teller
+from domain.limits.limiter import Limiter
+from domain.limits.reservations import reservations
+from domain.read_models import Views
+from domain.usage.counters import usage_counter
 from schemas.settings import Settings
 from streams.cache import Cache
 from streams.clock import SystemClock
-from streams.configs import Configs, ConfigWriter
-from streams.decisions import DecisionTables, Teller
-from streams.gaps import GapReader
-from streams.idempotency import Idempotency
-from streams.inquiries import Inquiries
-from streams.limits import Limiter
-from streams.loop_lag import LoopLag
-from streams.plans import Plans
-from streams.publisher import KafkaPublisher
-from streams.rebuilds import Rebuilds
-from streams.records import Records
-from streams.relay import Relay
-from streams.reservations import reservations
-from streams.shelves import Shelves
-from streams.storage import Storage
+from streams.log.publisher import KafkaPublisher
+from streams.log.range_reader import GapReader
+from streams.log.request_reply import Inquiries
+from streams.runtime.loop_lag import LoopLag
+from streams.tables.record_writer import Records
 from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED, USAGE_RECORDED
-from streams.trails import Trails
-from streams.turns import Turns
-from streams.usage import usage_counter
-from streams.views import Views
-from streams.visibility import Visibility
 
 
 @asynccontextmanager

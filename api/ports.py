@@ -4,36 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.blobs import BlobStore
-from adapters.passwords import Passwords
-from adapters.redis import Client
-from adapters.tokens import Tokens
-from api.cached import Cached
-from api.estimates import Estimates
-from api.identity import Identities
-from api.limiting import Limiting
-from api.metrics import Metrics
-from api.readiness import Health
-from api.running import Running
-from api.spectators import Spectators
+from adapters.redis.client import Client
+from adapters.secrets.passwords import Passwords
+from adapters.secrets.tokens import Tokens
+from api.chats.estimates import Estimates
+from api.chats.running import Running
+from api.documents.watch import Spectators
+from api.http.idempotency import Idempotency
+from api.http.identity import Identities
+from api.http.metrics import Metrics
+from api.http.rate_limiting import Limiting
+from api.knowledge.search_cache import Cached
+from api.operations.readiness import Health
+from domain.chats.audit_trail import Trails
+from domain.chats.relay import Relay
+from domain.chats.reply_lock import Turns
+from domain.configs.configs import Configs, ConfigWriter
+from domain.documents.storage import Storage
+from domain.documents.visibility import Visibility
+from domain.indexes.catalogue import Shelves
+from domain.indexes.plans import Plans
+from domain.indexes.reindex_reports import Rebuilds
+from domain.limits.decisions import DecisionTables
+from domain.read_models import Views
 from schemas.settings import Settings
-from streams.agent import Clock
-from streams.configs import Configs, ConfigWriter
-from streams.counters import Counter
-from streams.decisions import DecisionTables
-from streams.gaps import Gaps
-from streams.idempotency import Idempotency
-from streams.inquiries import Inquiries
-from streams.plans import Plans
-from streams.publisher import KafkaPublisher
-from streams.rebuilds import Rebuilds
-from streams.records import Records
-from streams.relay import Relay
-from streams.shelves import Shelves
-from streams.storage import Storage
-from streams.trails import Trails
-from streams.turns import Turns
-from streams.views import Views
-from streams.visibility import Visibility
+from streams.log.publisher import KafkaPublisher
+from streams.log.range_reader import Gaps
+from streams.log.request_reply import Inquiries
+from streams.runtime.agent import Clock
+from streams.tables.counters import Counter
+from streams.tables.record_writer import Records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,8 @@ from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
 from benchmarks.figures import Figure, median
 from ops.client import announced
-from schemas.sections import Secret
 from schemas.settings import Model
+from schemas.settings.section import Secret
 
 MODEL = "stub?first_ms=5&tokens=32&token_ms=1"  # tokens apart, so that each comes as a packet of its own
 TOKENS = 32

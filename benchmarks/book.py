@@ -8,7 +8,7 @@ from pathlib import Path
 import pypdfium2
 
 from adapters.children.worker import Effort, TextWorker
-from adapters.parsing.source import Source
+from adapters.parsing.core.source import Source
 from benchmarks.figures import Figure
 from schemas.documents import Shelf
 from schemas.settings import Settings

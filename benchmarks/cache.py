@@ -14,16 +14,16 @@ from pathlib import Path
 import aiohttp
 from msgspec import Struct
 
-from adapters.redis import Client as Redis
-from adapters.redis import connect
+from adapters.redis.client import Client as Redis
+from adapters.redis.client import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
 from ops.client import Client, announced, stack
-from ops.keys import LOCAL_TENANT
+from ops.commands.keys import LOCAL_TENANT
 from ops.stack.state import read_state
-from schemas.cache_settings import Cache as CacheSettings
 from schemas.settings import Redis as RedisSettings
+from schemas.settings.cache import Cache as CacheSettings
 from streams.cache import Cache
 from streams.clock import SystemClock
 

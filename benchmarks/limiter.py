@@ -16,15 +16,15 @@ from limits.aio.strategies import MovingWindowRateLimiter as AsyncMovingWindow
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from adapters.redis import Client as RedisClient
-from adapters.redis import Script, connect
+from adapters.redis.client import Client as RedisClient
+from adapters.redis.client import Script, connect
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis, rate
+from domain.limits.limiter import Limiter, bucket_key
 from ops.client import Client, stack
 from schemas.limits import Rule
 from schemas.settings import Limits
 from schemas.settings import Redis as RedisSettings
-from streams.limits import Limiter, bucket_key
 
 DECISIONS, ROUNDS = 12_000, 5
 SLOWER_DECISIONS = 1_500  # of the libraries: they take one round trip a rule, or a thread

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from adapters.redis import Client, Script, connect
+from adapters.redis.client import Client, Script, connect
 from benchmarks.figures import Figure, median
 from benchmarks.rates import own_redis, rate
+from domain.usage.counters import usage_changes, usage_counter
 from schemas.chats import Consumption, UsageRecorded
 from schemas.records import KnowledgeBase
 from schemas.settings import Redis as RedisSettings
-from streams.tables import Put, RecordTable, order_of
-from streams.usage import usage_changes, usage_counter
+from streams.tables.record_table import Put, RecordTable, order_of
 
 UPDATES, ROUNDS = 8_000, 5
 SCOPES = 200

@@ -100,8 +100,8 @@ def _redrive_command(commands: Any) -> None:
 
 def _rebuild_commands(commands: Any) -> None:
     about = "Make again from the log what was made of it: an index, beside the one in use, or tables."
-    rebuild = commands.add_parser("rebuild", help=about, description=about)
-    kinds = rebuild.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    reindex = commands.add_parser("rebuild", help=about, description=about)
+    kinds = reindex.add_subparsers(title="commands", metavar="COMMAND", required=True)
     index = _add(kinds, "index", _rebuild_index, "Build a knowledge base's index anew from the log while the old one serves, then switch.")
     back = _add(kinds, "back", _rebuild_back, "Show the kept index again.")
     drop = _add(kinds, "drop", _rebuild_drop, "Give up what is being built, or let the kept index go.")
@@ -122,8 +122,10 @@ def _rebuild_commands(commands: Any) -> None:
     index.add_argument("--force", action="store_true", help="switch although documents are missing")
     index.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="follow it so long (default: 3600); the workers go on")
 
-    tables = _add(kinds, "tables", _rebuild_tables, "Make record tables and counters anew from their topics while the stack serves.")
-    some = tables.add_mutually_exclusive_group(required=True)
+    rebuild_tables = _add(
+        kinds, "tables", _rebuild_tables, "Make record tables and counters anew from their topics while the stack serves."
+    )
+    some = rebuild_tables.add_mutually_exclusive_group(required=True)
     some.add_argument("--all", action="store_true", help="every table")
     some.add_argument("--table", action="append", metavar="NAME", default=[], help="this one; may be given several times")
 
@@ -166,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(settings: Settings, _chosen: argparse.Namespace) -> int:
-    from ops import logs
+    from ops.processes import logs
     from ops.stack import command
 
     logs.configure(settings.node, "stack")
@@ -189,46 +191,46 @@ def _down(settings: Settings, _chosen: argparse.Namespace) -> int:
 
 
 def _doctor(settings: Settings, _chosen: argparse.Namespace) -> int:
-    from ops import doctor
+    from ops.commands import doctor
 
     _quiet_driver()
     return doctor.run(settings, os.environ)
 
 
 def _topics(settings: Settings, chosen: argparse.Namespace) -> int:
-    from ops import topics
+    from ops.commands import topics
 
     _quiet_driver()
     return topics.run(settings, chosen.action)
 
 
 def _api(settings: Settings, _chosen: argparse.Namespace) -> int:
-    from ops import server
+    from ops.processes import api
     from ops.stack.environment import with_secret
 
-    return server.run(with_secret(settings, os.environ, create=False))
+    return api.run(with_secret(settings, os.environ, create=False))
 
 
 def _worker(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import worker
+    from ops.processes import worker
 
     return worker.run(settings, chosen.lane)
 
 
 def _demo(settings: Settings, _chosen: argparse.Namespace) -> Any:
-    from ops import demo
+    from ops.commands import demo
 
     return demo.run(settings)
 
 
 def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import keys
+    from ops.commands import keys
 
     return keys.create(settings, chosen.tenant)
 
 
 def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
-    from ops import admins
+    from ops.commands import admins
 
     _quiet_driver()
     return admins.create(
@@ -260,28 +262,28 @@ def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import inbox
+    from ops.commands import inbox
 
     _quiet_driver()
     return inbox.create(settings, chosen.tenant, chosen.principal)
 
 
 def _inbox_list(settings: Settings, _chosen: argparse.Namespace) -> Any:
-    from ops import inbox
+    from ops.commands import inbox
 
     _quiet_driver()
     return inbox.listed(settings)
 
 
 def _inbox_schema(_settings: Settings, _chosen: argparse.Namespace) -> int:
-    from ops import inbox
+    from ops.commands import inbox
 
     return inbox.described()
 
 
 def _redrive(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import redrive
-    from streams.letters import Wanted
+    from ops.commands import redrive
+    from streams.dead_letters.reader import Wanted
 
     _quiet_driver()
     return redrive.run(
@@ -296,51 +298,51 @@ def _redrive(settings: Settings, chosen: argparse.Namespace) -> Any:
 
 
 def _rebuild_index(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import rebuild
+    from ops.commands import reindex
     from schemas.documents import Shelf
 
     _quiet_driver()
     shelf = Shelf(chunk_tokens=chosen.chunk_tokens, chunk_tokens_max=chosen.chunk_tokens_max, embedding=chosen.embedding)
-    return rebuild.index(settings, chosen.tenant, chosen.kb, shelf, keep=chosen.keep, force=chosen.force, timeout_s=chosen.timeout)
+    return reindex.index(settings, chosen.tenant, chosen.kb, shelf, keep=chosen.keep, force=chosen.force, timeout_s=chosen.timeout)
 
 
 def _rebuild_back(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import rebuild
+    from ops.commands import reindex
 
     _quiet_driver()
-    return rebuild.back(settings, chosen.tenant, chosen.kb)
+    return reindex.back(settings, chosen.tenant, chosen.kb)
 
 
 def _rebuild_drop(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import rebuild
+    from ops.commands import reindex
 
     _quiet_driver()
-    return rebuild.drop(settings, chosen.tenant, chosen.kb)
+    return reindex.drop(settings, chosen.tenant, chosen.kb)
 
 
 def _rebuild_status(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import rebuild
+    from ops.commands import reindex
 
     _quiet_driver()
-    return rebuild.status(settings, chosen.tenant, chosen.kb)
+    return reindex.status(settings, chosen.tenant, chosen.kb)
 
 
 def _rebuild_tables(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import tables
+    from ops.commands import rebuild_tables
 
     _quiet_driver()
-    return tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
+    return rebuild_tables.run(settings, () if chosen.all else tuple(dict.fromkeys(chosen.table)))
 
 
 def _usage_reconcile(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import usage
+    from ops.commands import usage
 
     _quiet_driver()
     return usage.reconcile(settings, since=chosen.since, repair=chosen.repair)
 
 
 def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:
-    from ops import replay
+    from ops.commands import replay
 
     _quiet_driver()
     other = replay.other_model(settings.model, name=chosen.model, provider=chosen.provider, base_url=chosen.base_url)
@@ -348,7 +350,7 @@ def _replay(settings: Settings, chosen: argparse.Namespace) -> Any:
 
 
 def _reference(_settings: Settings, chosen: argparse.Namespace) -> int:
-    from ops import reference
+    from ops.commands import reference
 
     return reference.run(chosen.check)
 

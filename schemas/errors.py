@@ -9,7 +9,7 @@ from http import HTTPStatus
 from msgspec import Struct
 from msgspec.structs import replace
 
-from schemas.chinese import CHINESE
+from schemas.errors_zh import CHINESE
 
 
 class FieldError(Struct, frozen=True):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 
 class SystemClock:
-    """Implements ``streams.agent.Clock``."""
+    """Implements ``streams.runtime.agent.Clock``."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

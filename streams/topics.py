@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas import chats, configs, digests, documents, indexes, limits, records, requests
+from schemas import chats, configs, documents, indexes, limits, records, requests, summaries
 from schemas.events import Event
 from schemas.settings import Kafka
 
@@ -136,7 +136,12 @@ MESSAGES_CHANGED = Topic(
     None,
 )
 DIGESTS_ASKED = Topic(
-    "claw.digests.asked.v1", "conversation id", digests.DigestAsked, ("generate",), "Branches to summarise, conversations to name.", DAY_MS
+    "claw.digests.asked.v1",
+    "conversation id",
+    summaries.DigestAsked,
+    ("generate",),
+    "Branches to summarise, conversations to name.",
+    DAY_MS,
 )
 REQUESTS_ASKED = Topic(
     "claw.requests.asked.v1", "request id", requests.RequestAsked, ("api", "rebuild"), "Questions to the index, with a deadline.", DAY_MS

@@ -16,16 +16,16 @@ from typing import Any, TypeVar
 
 import pytest
 
-from adapters.redis import Client, connect
-from ops import topics as administration
+from adapters.redis.client import Client, connect
+from ops.commands import topics as administration
 from ops.stack import jars, kafka
 from ops.stack import redis as redis_server
 from ops.stack.child import Child, Component
 from ops.stack.ports import claim
-from schemas.sections import Secret
 from schemas.settings import Auth, Kafka, Node, Redis, Settings
+from schemas.settings.section import Secret
 from streams.topics import Topic
-from tests.own_redis import OwnRedis
+from tests.support.own_redis import OwnRedis
 
 PARTITIONS = 4
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from adapters.blobs.drive import PIECE_BYTES
+from adapters.blobs.backend import PIECE_BYTES
 from schemas.errors import ConfigurationError
 
 PART_BYTES = 5 * 1_048_576  # S3's smallest part: what one upload holds in memory

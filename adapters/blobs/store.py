@@ -15,8 +15,8 @@ from typing import TypeVar
 
 import structlog
 
+from adapters.blobs.backend import PIECE_BYTES, Drive, Upload
 from adapters.blobs.bucket import Bucket
-from adapters.blobs.drive import PIECE_BYTES, Drive, Upload
 from adapters.blobs.folder import Folder, sweep
 from adapters.blobs.paths import checked, new_path
 from schemas.documents import Blob

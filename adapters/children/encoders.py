@@ -9,12 +9,12 @@ from adapters.batching import Batcher
 from adapters.children.child import ChildDied, Limits
 from adapters.children.pool import ChildPool
 from adapters.children.protocol import Encoded, EncodeTask
+from adapters.concurrency import Gates
 from adapters.embedders.choose import embedder_named
 from adapters.embedders.local import LOCAL_NAME
 from adapters.embedders.port import Embedder
-from adapters.gates import Gates
-from adapters.parsing.chunking import indexed_text
-from adapters.sparse import dense_text
+from adapters.parsing.chunks.chunking import indexed_text
+from adapters.text.sparse import dense_text
 from schemas.documents import Chunk, Shelf, Vectors
 from schemas.errors import Refused
 from schemas.settings import Retrieval

@@ -5,7 +5,7 @@ import struct
 import msgspec
 from msgspec import Struct
 
-from adapters.parsing.source import Bounds, Source
+from adapters.parsing.core.source import Bounds, Source
 from schemas.documents import Chunk, Note, Vectors
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # of one frame: the largest text an event carries is 1 MB

@@ -14,16 +14,16 @@ from adapters.children.child import Cause, ChildDied, Done, Limits, Recipe
 from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import Chunked, Declined, ParseTask, ParseTexts, Read, TextsRead
-from adapters.gates import Gates
-from adapters.parsing.source import Bounds, Source
-from schemas.document_settings import Documents
+from adapters.concurrency import Gates
+from adapters.parsing.core.source import Bounds, Source
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Retrieval
+from schemas.settings.documents import Documents
 
 log = structlog.get_logger(__name__)
 
-LIGHT, HEAVY = "adapters.children.light", "adapters.children.heavy"
+LIGHT, HEAVY = "adapters.children.text_child", "adapters.children.file_child"
 LANES: tuple[Lane, ...] = ("express", "bulk")
 NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # people are waiting for the other processes
 WAITING_MAX = 1_024  # calls; agents are bounded far below

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
+from adapters.concurrency import Gates, Priority
 from adapters.embedders.local import LocalEmbedder
 from adapters.embedders.port import Embedder
-from adapters.gates import Gates, Priority
 from schemas.errors import ConfigurationError
 from schemas.settings import Retrieval, Settings
 

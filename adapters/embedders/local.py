@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.sparse import matchable
+from adapters.text.sparse import matchable
 from schemas.errors import ConfigurationError, Unavailable
 
 LOCAL_NAME = "wordllama-l2-256.1"

@@ -14,13 +14,13 @@ import structlog
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from adapters.concurrency import Gates, Permit, Priority
 from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.gates import Gates, Permit, Priority
 from adapters.models import retries, wire
 from adapters.models.breaker import Breaker
-from adapters.models.cutting import prefix
 from adapters.models.presets import PRESETS as CHAT_PRESETS
 from adapters.models.retries import Patience
+from adapters.models.stop_sequences import prefix
 from adapters.models.wire import Displaced, Passing
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Retrieval

@@ -11,13 +11,13 @@ import structlog
 from numpy.typing import NDArray
 
 from adapters.batching import Batcher
+from adapters.concurrency import Gates, Priority
 from adapters.embedders.choose import embedder_of
 from adapters.embedders.local import LocalModel
 from adapters.embedders.port import Embedder
-from adapters.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
-from adapters.gates import Gates, Priority
-from adapters.language import language_of
-from adapters.sparse import Background, Bm25Encoder, Sparse
+from adapters.index.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
+from adapters.text.language import language_of
+from adapters.text.sparse import Background, Bm25Encoder, Sparse
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import Retrieval
 

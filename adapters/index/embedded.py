@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from adapters.batching import Batcher
 from adapters.index import engine
 from adapters.index.port import Hit, Point, Query, check, index_name, merge
-from adapters.sparse import Sparse
+from adapters.text.sparse import Sparse
 from schemas.errors import ConfigurationError, Unavailable
 
 Result = TypeVar("Result")

@@ -9,7 +9,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, in_order, payload_of, portions
-from adapters.sparse import Sparse
+from adapters.text.sparse import Sparse
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
 VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.fusion import DENSE_WEIGHT, fuse
-from adapters.sparse import NAME as SPARSE_NAME
-from adapters.sparse import Sparse
+from adapters.index.fusion import DENSE_WEIGHT, fuse
+from adapters.text.sparse import NAME as SPARSE_NAME
+from adapters.text.sparse import Sparse
 from schemas.documents import Locator
 
 

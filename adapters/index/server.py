@@ -14,7 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, in_order, index_name, merge, payload_of, portions
-from adapters.sparse import Sparse
+from adapters.text.sparse import Sparse
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Index
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from adapters.gates import Gate, Gates
+from adapters.concurrency import Gate, Gates
 from adapters.models import retries
 from adapters.models.failover import Failover
 from adapters.models.fingerprint import prompt_hash_of
@@ -13,8 +13,8 @@ from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerModel, AnswerRequest
 from adapters.models.presets import PRESETS
 from adapters.models.writer import ModelWriter
-from schemas.model_settings import FallbackModel
 from schemas.settings import Model, Settings
+from schemas.settings.fallback_models import FallbackModel
 
 
 def answer_model(settings: Settings, gates: Gates | None = None) -> AnswerModel:

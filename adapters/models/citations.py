@@ -16,8 +16,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.language import INVISIBLE, Haystack, fold, sentences, terms
-from adapters.models.grounds import weight
+from adapters.models.answerability import weight
+from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage
 
 QUOTE_CHARS_MAX = 200

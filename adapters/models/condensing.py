@@ -11,10 +11,10 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from adapters.language import Language, estimated_tokens, fold, language_of
 from adapters.models.citations import MARKER
-from adapters.models.followups import RULES, SAYS_ALL, condensed, says
+from adapters.models.follow_ups import RULES, SAYS_ALL, condensed, says
 from adapters.models.port import Writer
+from adapters.text.language import Language, estimated_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage
 from schemas.errors import ClawError
 

@@ -8,7 +8,7 @@ import aiohttp
 import msgspec
 import structlog
 
-from adapters.gates import Permit
+from adapters.concurrency import Permit
 from adapters.models import prompts, wire
 from adapters.models.port import Speaker
 from adapters.models.presets import PRESETS

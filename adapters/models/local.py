@@ -12,12 +12,12 @@ from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
-from adapters.language import INVISIBLE, Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
 from adapters.models import prompts
+from adapters.models.answerability import weight
 from adapters.models.citations import MARKER
-from adapters.models.cutting import Cutter
-from adapters.models.grounds import weight
 from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
+from adapters.models.stop_sequences import Cutter
+from adapters.text.language import INVISIBLE, Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3

@@ -12,15 +12,15 @@ import aiohttp
 import structlog
 from msgspec import Struct
 
-from adapters.gates import OPEN, Gate, Priority
+from adapters.concurrency import OPEN, Gate, Priority
 from adapters.models import prompts, retries, wire
 from adapters.models.breaker import Breaker
-from adapters.models.cutting import Cutter
 from adapters.models.endpoint import Endpoint
 from adapters.models.fingerprint import prompt_hash
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Said, Speaker
 from adapters.models.retries import Patience
 from adapters.models.sse import EventSplitter
+from adapters.models.stop_sequences import Cutter
 from adapters.models.thinking import Thoughts
 from adapters.models.wire import Passing
 from schemas.errors import Refused

@@ -10,9 +10,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.language import INVISIBLE, Language, estimated_tokens, language_of
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
+from adapters.text.language import INVISIBLE, Language, estimated_tokens, language_of
 from schemas.chats import Passage, Turn
 from schemas.records import ConversationType
 

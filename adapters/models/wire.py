@@ -11,9 +11,9 @@ from math import isfinite
 import msgspec
 from msgspec import Raw, Struct
 
-from adapters.language import estimated_tokens
 from adapters.models.prompts import Message, prompt_tokens
 from adapters.models.thinking import spoken
+from adapters.text.language import estimated_tokens
 from schemas.chats import Usage
 from schemas.errors import Refused
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from adapters.gates import OPEN, Gate, Priority
+from adapters.concurrency import OPEN, Gate, Priority
 from adapters.models import retries, wire
 from adapters.models.breaker import Breaker
 from adapters.models.endpoint import Endpoint

@@ -5,8 +5,8 @@ module, loaded with the first file that needs it. Plain text and Markdown are re
 a chunk is literally what its owner wrote and carries offsets into it, and 2 KB take a fraction of a millisecond.
 """
 
-from adapters.parsing.blocks import Block, Parsed
-from adapters.parsing.chunking import chunk
-from adapters.parsing.reading import parse
+from adapters.parsing.chunks.chunking import chunk
+from adapters.parsing.core.blocks import Block, Parsed
+from adapters.parsing.dispatch import parse
 
 __all__ = ["Block", "Parsed", "chunk", "parse"]

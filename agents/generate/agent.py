@@ -13,13 +13,18 @@ from typing import TypeVar
 
 import msgspec
 
-from adapters.models.asked import request_of
 from adapters.models.citations import Citations
 from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
-from agents.generate import kept, telling
-from agents.generate.digests import wanted
-from agents.generate.kept import Answer, Claim, KeptAnswers
-from agents.generate.telling import NAME, Speech
+from adapters.models.request import request_of
+from agents.generate import cached_answers, reply_events
+from agents.generate.cached_answers import Answer, Claim, KeptAnswers
+from agents.generate.reply_events import NAME, Speech
+from agents.generate.summary_requests import wanted
+from domain.chats.delta_buffer import Deltas, window_s
+from domain.chats.history import NOTHING, Budget
+from domain.chats.reply_lock import CancelWatch, Turns
+from domain.documents.visibility import Visibility
+from domain.read_models import Views
 from schemas import ids
 from schemas.chats import (
     ChatGrounded,
@@ -37,14 +42,9 @@ from schemas.chats import (
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.settings import Lanes, Model
-from streams.agent import Agent, Context, Outgoing, nobody
-from streams.deltas import Deltas, window_s
-from streams.history import NOTHING, Budget
-from streams.throttle import Throttle
+from streams.runtime.adaptive_concurrency import Throttle
+from streams.runtime.agent import Agent, Context, Outgoing, nobody
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
-from streams.turns import CancelWatch, Turns
-from streams.views import Views
-from streams.visibility import Visibility
 
 ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
 
@@ -63,7 +63,7 @@ class Generate:
     visibility: Visibility
     budget: Budget = NOTHING  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
-    kept: KeptAnswers | None = None  # None: every question is the model's
+    answer_cache: KeptAnswers | None = None  # None: every question is the model's
     waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
     late_s: float = Lanes().late_s  # with a loop later than that it begins fewer answers
     throttle: Throttle = field(init=False)
@@ -103,7 +103,7 @@ class Generate:
         if cancelled.is_set():
             return await self.conclude(event, context, speech, "cancelled")
         if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
-            return [telling.search_again(event, context)]
+            return [reply_events.search_again(event, context)]
         try:
             return await self.respond(event, context, speech, passages, cancelled)
         except Unavailable as error:
@@ -116,7 +116,7 @@ class Generate:
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event
     ) -> Sequence[Outgoing]:
         """By what is kept for this question, or by the model."""
-        async with kept.claimed(self.kept, event, passages, cancelled) as claim:
+        async with cached_answers.claimed(self.answer_cache, event, passages, cancelled) as claim:
             if cancelled.is_set():
                 return await self.conclude(event, context, speech, "cancelled")
             if claim.answer is not None:
@@ -139,7 +139,7 @@ class Generate:
     ) -> Sequence[Outgoing]:
         """Speak, then conclude."""
         began = context.clock.monotonic_s()
-        await self.start(event, context, speech, tuple(telling.source(passage) for passage in passages))
+        await self.start(event, context, speech, tuple(reply_events.source(passage) for passage in passages))
         state, problem = await self.speak(event, context, speech, passages, cancelled, began)
         if state == "complete":
             await claim.keep(speech, passages)
@@ -162,7 +162,7 @@ class Generate:
             keywords=grounding.keywords,
             sources=sources,
         )
-        speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyStarted, started, 0)))
+        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply(event, context, ReplyStarted, started, 0)))
 
     async def extend(
         self, event: ChatGrounded, context: Context, speech: Speech, seq: int, text: str, citations: tuple[Citation, ...]
@@ -170,7 +170,7 @@ class Generate:
         """Say more."""
         conversation = event.data.question.conversation_id
         said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
-        speech.acknowledgements.append(await context.publisher.enqueue(telling.reply(event, context, ReplyExtended, said, seq)))
+        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply(event, context, ReplyExtended, said, seq)))
 
     async def speak(
         self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
@@ -249,12 +249,12 @@ class Generate:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
-        message = telling.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
+        message = reply_events.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
         if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
             await _or(None, self.views.keep_briefly(event.tenant, message, context.place))
             return self.ended(event, context, message)
         if state == "cancelled" and await self.deleted(event):
-            return telling.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
+            return reply_events.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
         changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
@@ -265,7 +265,7 @@ class Generate:
     def ended(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
         """The reply's end as its message tells it, and what is to be written about the conversation."""
         digests = wanted(event, context, message, NAME, budget=self.budget, titles=self.titles)
-        return [*telling.terminal(event, context, message), *digests]
+        return [*reply_events.terminal(event, context, message), *digests]
 
     async def deleted(self, event: ChatGrounded) -> bool:
         """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
@@ -291,8 +291,8 @@ class Generate:
         standing = await _or(None, self.visibility.of(sorted(keys)))
         if standing is None:
             return passages
-        kept = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
-        return tuple(kept)
+        visible = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
+        return tuple(visible)
 
 
 async def _or(default: T, asked: Awaitable[T]) -> T:

@@ -1,12 +1,12 @@
 """The OpenAI-compatible routes: what the official clients send, answered in the words they expect.
 
-A completion is a question without a conversation (``api/lone_questions.py``). Reading a request (``reading.py``) and telling an answer
+A completion is a question without a conversation (``api/chats/standalone.py``). Reading a request (``reading.py``) and telling an answer
 (``telling.py``) are pure; docs/openai.md says what is honoured, what has no effect, and what is refused.
 """
 
 from litestar import Router
 
-from api.gate import CHAT
+from api.http.gate import CHAT
 from api.openai import completions, embeddings, models
 
 

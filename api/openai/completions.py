@@ -15,19 +15,19 @@ from litestar import Response, post
 from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
-from api.answers import answered
-from api.asking import check_question
-from api.lone_questions import ask_alone, frames, raised
-from api.openai import reading
+from api.chats.ask import check_question
+from api.chats.replies import Reply, check_room
+from api.chats.standalone import ask_alone, frames, raised
+from api.http.request import ApiRequest
+from api.http.responses import answered
+from api.http.sse import EventStream, disconnected
+from api.openai import requests
 from api.openai.errors import ERRORS
-from api.openai.telling import Chunks, Head, completion
-from api.replies import Reply, check_room
-from api.requests import ApiRequest
-from api.sse import EventStream, disconnected
+from api.openai.responses import Chunks, Head, completion
+from domain.chats.relay import Frame
+from domain.chats.relay.frames import Whole
 from schemas.bodies.openai import ChatCompletion, ChatCompletionCreate
 from schemas.errors import ClawError, Problem, Refused, Unavailable
-from streams.relay import Frame
-from streams.relay.frames import Whole
 
 T = TypeVar("T")
 Frames = AsyncGenerator[Frame, None]
@@ -51,11 +51,11 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     earlier ones are its history, system and developer messages instructions.
     """
     ports = request.ports
-    asked = reading.question(data, ports.settings)
+    asked = requests.question(data, ports.settings)
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
     check_room(ports)
     reply, _ = await ask_alone(request, asked)
-    ignored = reading.ignored(await request.body())
+    ignored = requests.ignored(await request.body())
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
     head = Head(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
     told = frames(ports, request.user, reply)

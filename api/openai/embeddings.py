@@ -8,11 +8,11 @@ from http import HTTPStatus
 from litestar import Response, post
 from litestar.params import JSONBody
 
-from api import inquiries
-from api.answers import answered, once, refused_field
+from api.http.request import ApiRequest
+from api.http.responses import answered, once, refused_field
+from api.knowledge import index_requests
 from api.openai.errors import ERRORS
-from api.openai.reading import check_model
-from api.requests import ApiRequest
+from api.openai.requests import check_model
 from schemas import model_names
 from schemas.bodies.openai import Embedding, EmbeddingCreate, EmbeddingList, EmbeddingUsage
 from schemas.errors import FieldError, Refused
@@ -42,7 +42,7 @@ async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]
         caller = request.user
         async with places:
             ask = Embed(texts=texts[first : first + EMBED_TEXTS_MAX], user_id=caller.account_id, api_key_id=caller.key_id)
-            return await inquiries.vectors(request, ask)
+            return await index_requests.vectors(request, ask)
 
     asking = [asyncio.create_task(some(first)) for first in range(0, len(texts), EMBED_TEXTS_MAX)]
     try:

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.openapi import ResponseSpec
 
-from api import problems
+from api.http import problems
 from schemas.bodies.openai import ErrorAnswer, ErrorBody
 from schemas.errors import FieldError, Problem, Refused
 

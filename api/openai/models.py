@@ -3,8 +3,8 @@
 from litestar import get
 from litestar.params import FromPath
 
+from api.http.request import ApiRequest
 from api.openai.errors import ERRORS
-from api.requests import ApiRequest
 from schemas import model_names
 from schemas.bodies.openai import ModelCard, ModelList
 from schemas.errors import FieldError, Refused

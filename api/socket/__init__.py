@@ -5,6 +5,6 @@ event stream that comes of it is told frame by frame. So nothing is allowed, cou
 gets needs a line in ``requests.ROUTES`` to be here, too. ``docs/socket.md`` is the protocol.
 """
 
-from api.socket.route import router
+from api.socket.routes import router
 
 __all__ = ["router"]

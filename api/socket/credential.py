@@ -3,7 +3,7 @@
 from contextlib import suppress
 from datetime import datetime
 
-from api.identity import Caller
+from api.http.identity import Caller
 from api.ports import Ports
 from schemas.errors import Refused, Unavailable
 

@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.problems import body_of
-from api.requests import decoded
+from api.http.problems import body_of
+from api.http.request import decoded
+from domain.chats.relay import Frame
 from schemas.bodies.socket import FRAMES, Addressed, ClientFrame
 from schemas.errors import FieldError, Problem, Refused
-from streams.relay import Frame
 
 ID_CHARS_MAX = 64
 

@@ -9,11 +9,12 @@ from litestar import Response, WebSocket
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from api import chat, progress
-from api.envelope import request_id_of
-from api.gate import admit
-from api.requests import ApiRequest, decoded
-from api.sse import EventStream
+from api.chats import routes as chat
+from api.documents import progress
+from api.http.envelope import request_id_of
+from api.http.gate import admit
+from api.http.request import ApiRequest, decoded
+from api.http.sse import EventStream
 from schemas.bodies.conversations import MessageCreate, MessageEdit
 from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch
 from schemas.traces import new_traceparent

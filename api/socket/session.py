@@ -16,19 +16,19 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Struct
 
-from api.gate import ADDRESS, limit
-from api.identity import Caller
+from api.http.gate import ADDRESS, limit
+from api.http.identity import Caller
+from api.http.problems import told
+from api.http.request import ApiRequest
+from api.http.sse import EventStream
 from api.ports import Ports
-from api.problems import told
-from api.requests import ApiRequest
 from api.socket import frames
 from api.socket.credential import Credential
 from api.socket.pace import Pace
 from api.socket.requests import answer_of, request_of
-from api.sse import EventStream
+from domain.chats.relay import HEARTBEAT, Frame
 from schemas.bodies.socket import Addressed, Authenticate, ClientFrame, Leave, Ping
 from schemas.errors import ClawError, FieldError, Refused, Unavailable
-from streams.relay import HEARTBEAT, Frame
 
 BEAT_S = 5.0  # between two looks at the clock and at the credential: a revoked key is out within this and a second
 AUTHENTICATE_S = 10.0  # to say who is calling

@@ -16,10 +16,10 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from adapters.language import fold
-from ops import logs
+from adapters.text.language import fold
 from ops.evaluation.pipeline import Pipeline, Reply, Shelved, pipeline, temporary_home
 from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from ops.processes import logs
 from schemas.settings import Settings
 
 AT_ONCE = 8  # conversations; the keyless model is bound by CPU long before

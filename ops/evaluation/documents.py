@@ -16,9 +16,9 @@ import uvloop
 from msgspec import Struct
 
 from adapters.children.worker import Effort, Outcome, TextWorker
-from adapters.parsing.source import Source
-from ops import logs
+from adapters.parsing.core.source import Source
 from ops.evaluation.cases import Case, cases_of
+from ops.processes import logs
 from schemas.documents import Shelf
 from schemas.errors import ClawError, Problem
 from schemas.settings import Settings

@@ -15,8 +15,8 @@ import numpy as np
 from adapters.embedders.query import QueryEncoder
 from adapters.index.choose import vector_index
 from adapters.index.port import Query, VectorIndex
-from adapters.models.followups import background, condensed
-from adapters.sparse import Sparse
+from adapters.models.follow_ups import background, condensed
+from adapters.text.sparse import Sparse
 from ops.evaluation.pipeline import TENANT, Shelved
 from ops.evaluation.questions import Asked
 from schemas.settings import Settings

@@ -14,10 +14,10 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from ops import logs
 from ops.evaluation.legs import Legs, legs
 from ops.evaluation.pipeline import Pipeline, Shelved, pipeline, temporary_home
 from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from ops.processes import logs
 from schemas.settings import Settings
 
 LEGS = ("bm25", "dense", "fused")

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from schemas.errors import ConfigurationError
-from schemas.sections import Secret
 from schemas.settings import NOT_SETTINGS, Settings, sections_of
+from schemas.settings.section import Secret
 
 SECRET_BYTES_MIN = 32  # HS256 takes no key shorter than its hash
 SECRET_MODE = 0o600

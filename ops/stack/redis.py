@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ops.stack.child import Component
 from schemas.errors import ConfigurationError
-from schemas.sections import Secret
+from schemas.settings.section import Secret
 
 PROBE_S = 2.0
 PLAIN = (string.ascii_letters + string.digits + "/._->").encode()

@@ -96,7 +96,7 @@ class Supervisor:
         await self._start_part(await asyncio.to_thread(kafka.prepare, node, self._plan.environ))
 
     async def _apply_topics(self) -> None:
-        from ops import topics  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while Kafka starts
+        from ops.commands import topics  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while Kafka starts
 
         began, pause_s = time.monotonic(), PAUSE_FIRST_S
         catalogue = topics.catalogue(self._plan.settings)
@@ -112,7 +112,7 @@ class Supervisor:
         self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
 
     async def _make_key(self) -> None:
-        from ops import keys  # noqa: PLC0415 - imported while the lanes start
+        from ops.commands import keys  # noqa: PLC0415 - imported while the lanes start
 
         if path := await keys.ensure_local(self._plan.settings):
             self._say(f"{'key':<10} {path} (an API key of tenant {keys.LOCAL_TENANT})")

@@ -5,7 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from schemas.quota_settings import Measure, Period
+from schemas.settings.quotas import Measure, Period
 
 
 class SpentView(Struct, frozen=True, kw_only=True):

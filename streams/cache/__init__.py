@@ -9,13 +9,13 @@ How it stays true: whoever computes holds a *lease* from before the computation 
 invalidation by key or prefix takes the leases with it; one by tag or scenario sets a *mark*, and an entry or a lease with older marks is as
 good as gone.
 
-Profiles, conversation lists and histories need none of this: they are record tables (``streams/tables.py``), filled by their events and
+Profiles, conversation lists and histories need none of this: they are record tables (``streams.tables``), filled by their events and
 written through, and answer in one or two round trips; a copy in front of them could only be slower to write, and late.
 """
 
 from streams.cache.cache import Cache
-from streams.cache.claims import Lease
 from streams.cache.entries import Found
 from streams.cache.scenarios import SCENARIOS, TABLES, Scenario
+from streams.cache.single_flight import Lease
 
 __all__ = ["SCENARIOS", "TABLES", "Cache", "Found", "Lease", "Scenario"]

@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from adapters.redis import Client
-from schemas.cache_settings import Cache as CacheSettings
-from streams.agent import Clock
-from streams.cache.claims import Leases
+from adapters.redis.client import Client
+from schemas.settings.cache import Cache as CacheSettings
 from streams.cache.decorator import called
 from streams.cache.invalidation import Invalidation
-from streams.cache.kept import Kept, Parts
 from streams.cache.names import Names
+from streams.cache.scenario_cache import Kept, Parts
 from streams.cache.scenarios import SCENARIOS, Scenario, life_s
-from streams.cache.tally import Observe, Tally
+from streams.cache.single_flight import Leases
+from streams.cache.statistics import Observe, Tally
+from streams.runtime.agent import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 import msgspec
 
 from schemas.errors import ConfigurationError
-from streams.cache.kept import Kept
+from streams.cache.scenario_cache import Kept
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,8 +7,8 @@ method raises Unavailable("redis_unavailable"): then nothing is promised, and on
 import secrets
 from collections.abc import Iterable
 
-from adapters.redis import Client, Script
-from schemas.cache_settings import LIFE_S_MAX
+from adapters.redis.client import Client, Script
+from schemas.settings.cache import LIFE_S_MAX
 from streams.cache.names import Names, bounded, knowledge_tag
 from streams.cache.scenarios import SCENARIOS, Scenario
 

@@ -1,6 +1,6 @@
 """What happens to an entry at once. All keys of one script share the tag of their tenant and scenario."""
 
-from adapters.redis import Script
+from adapters.redis.client import Script
 
 # '-' in place of a lease: its holder has nothing to keep, and nobody need wait for another
 ANSWER, MINE, HELD, ALONE = 0, 1, 2, 3  # what ENTER says

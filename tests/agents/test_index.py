@@ -10,9 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.index.embedded import EmbeddedIndex
-from adapters.redis import Client
-from adapters.sparse import Bm25Encoder, pack
+from adapters.redis.client import Client
+from adapters.text.sparse import Bm25Encoder, pack
 from agents.index import Index
+from domain.documents.express import Express
+from domain.documents.visibility import Visibility
 from schemas import ids
 from schemas.documents import (
     Chunk,
@@ -27,11 +29,9 @@ from schemas.documents import (
 )
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
-from streams.express import Express
 from streams.topics import DOCUMENTS_CHUNKED
-from streams.visibility import Visibility
-from tests.agents.ports import context, header
-from tests.agents.test_route import Plans
+from tests.agents.test_dispatch import Plans
+from tests.support.ports import context, header
 
 pytestmark = pytest.mark.stack
 KEY, MODEL = "acme/kb/doc", "toy"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from adapters.children.worker import Outcome
 from agents import embed, parse
 from schemas.documents import Chunk, Document, DocumentQueued, Vectors, Work
-from tests.agents.ports import context, header
+from tests.support.ports import context, header
 
 KEY = "acme/kb/doc"
 

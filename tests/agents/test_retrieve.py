@@ -9,19 +9,19 @@ import pytest
 
 from adapters.models.condensing import Condenser
 from adapters.models.port import Completion
-from adapters.redis import connect
+from adapters.redis.client import connect
 from agents.retrieve import Retrieve
+from domain.documents.visibility import Visibility
 from schemas import ids
 from schemas.chats import ChatAsked, Grounding, LogPlace, Question, Turn, Usage
 from schemas.documents import Locator
 from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.settings import Redis, Retrieval
-from streams.agent import Outgoing
+from streams.runtime.agent import Outgoing
 from streams.topics import CHATS_GROUNDED, USAGE_RECORDED
-from streams.visibility import Visibility
-from tests.agents.index import Library, Plans, closed_engine, opened_engine
-from tests.agents.ports import NOW, context, header
+from tests.support.index_library import Library, Plans, closed_engine, opened_engine
+from tests.support.ports import NOW, context, header
 
 TENANT = "acme"
 TOWER = "阿姆鲁姆灯塔高41.8米，建于1875年，灯光高出海面63米。"

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest_asyncio
 
-from ops import topics as administration
-from schemas.sections import Secret
+from ops.commands import topics as administration
 from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
+from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS, TOPICS
-from tests.api.house import House, Person, opened
 from tests.conftest import Servers
+from tests.support.api_process import House, Person, opened
 
 WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
 

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 import yaml
 
-from schemas.sections import Secret
 from schemas.settings import LANES, Settings, sections_of
+from schemas.settings.section import Secret
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.chinese import CHINESE
 from schemas.errors import CATALOGUE, ClawError, ConfigurationError, FieldError, Problem, Refused, Superseded, Unavailable
+from schemas.errors_zh import CHINESE
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "adapters", "streams", "agents", "api", "ops")

@@ -17,13 +17,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from adapters.kafka import connection
-from adapters.redis import Client
+from adapters.redis.client import Client
 from schemas import ids
 from schemas.settings import Lanes, Settings
-from streams.agent import Outgoing
-from streams.publisher import KafkaPublisher
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.agent import Outgoing
 from streams.topics import DEAD_LETTERS, Topic
-from tests.streams.poked import OTHER, POKED, Poke, Poked, effect_keys
+from tests.support.poked import OTHER, POKED, Poke, Poked, effect_keys
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Fleet:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.streams.worker",
+                "tests.support.worker",
                 lane,
                 env=kept | given | self.environment | environment,
                 stdout=log,

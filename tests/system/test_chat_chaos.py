@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from adapters.redis import connect
+from adapters.redis.client import connect
 from ops.client import Client, Sent, announced, events, stack
 from schemas.settings import Redis
 from tests.system.conftest import Up, records

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from ops.client import Client
-from tests.system import files
+from tests.support import file_kinds
 from tests.system.conftest import records
 
 TERMINAL = {"indexed", "unchanged", "failed", "deleted"}
@@ -19,7 +19,7 @@ BULK = 2_000
 SEARCHERS = 20
 
 
-async def upload(client: Client, file: files.File) -> None:
+async def upload(client: Client, file: file_kinds.File) -> None:
     form = aiohttp.FormData()
     form.add_field("document_id", file.name)
     form.add_field("file", file.data, filename=file.name, content_type="application/octet-stream")
@@ -66,7 +66,7 @@ async def chunks(client: Client, document: str) -> list[dict[str, Any]]:
 @pytest.mark.timeout(300)
 async def test_all_of_it_arrives_whatever_dies_on_the_way(up, owner, upstream):
     """30 files of ten kinds at once by HTTP, 2,000 notes by Kafka, five workers killed: everything ends, once, and the counts agree."""
-    mixed = files.mixed(3)
+    mixed = file_kinds.mixed(3)
     sent = [await upstream.send("claw.inbox.default.v1", note(owner.knowledge_base, n), f"note-{n}".encode()) for n in range(BULK)]
     await asyncio.gather(*sent, *(upload(owner, file) for file in mixed))
     for component in ("documents", "tables", "documents", "knowledge", "documents"):
@@ -149,10 +149,10 @@ async def test_no_search_sees_two_versions_or_a_deleted_one(owner):
 
 async def test_a_version_that_fails_leaves_the_one_before(owner):
     """The old version answers until the new one works, and the status says both."""
-    first = files.File("report.docx", files.word("The granary of Alva holds nine tonnes."), "The granary of Alva")
+    first = file_kinds.File("report.docx", file_kinds.word("The granary of Alva holds nine tonnes."), "The granary of Alva")
     await upload(owner, first)
     item = (await settled(owner, 1, 60))["report.docx"]
-    await upload(owner, files.File("report.docx", first.data[:600]))
+    await upload(owner, file_kinds.File("report.docx", first.data[:600]))
     async with asyncio.timeout(60):
         while (now := (await listed(owner))["report.docx"])["state"] != "failed":
             await asyncio.sleep(0.2)

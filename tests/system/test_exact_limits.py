@@ -14,16 +14,16 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from ops import topics as administration
+from domain.limits.rules import default_rules
+from ops.commands import topics as administration
 from ops.stack.environment import environment_of
 from schemas.configs import RATE_LIMIT_RULES
-from schemas.sections import Secret
 from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
-from streams.rules import default_rules
+from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS, TOPICS
-from tests.api.house import opened
 from tests.conftest import Servers
-from tests.own_redis import OwnRedis
+from tests.support.api_process import opened
+from tests.support.own_redis import OwnRedis
 from tests.system.conftest import api_process
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="module")]

@@ -20,8 +20,8 @@ from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
 from schemas.settings import Kafka
 from streams.clock import SystemClock
-from streams.inquiries import Inquiries
-from streams.publisher import KafkaPublisher
+from streams.log.publisher import KafkaPublisher
+from streams.log.request_reply import Inquiries
 from tests.system.conftest import Up
 
 DOCUMENTS = 8

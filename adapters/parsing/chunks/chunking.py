@@ -1,0 +1,204 @@
+"""Chunks: consecutive slices of the parsed text, of bounded size, under one heading path, ending where sentences end.
+
+Together the chunks are the whole text but for white space between them: nothing is lost, nothing stands in two, except that a part cut
+out of the middle of long prose begins with the last sentences of the part before (``Chunk.overlap`` characters). Sizes are tokens as
+``adapters.text.language.estimated_tokens`` counts them, kept in exact eighths of a token so that they add up.
+
+Where several cuts would do, the text around them decides, not how much came before: after a change in the middle of a document the
+cuts behind it soon fall where they fell before, and those chunks are not embedded again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from msgspec.structs import replace
+
+from adapters.parsing.chunks.splitting import EIGHTHS, Budget, anchor, parts, size_of
+from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, Parsed
+from adapters.parsing.core.cell_ranges import apart, rows_of, together
+from adapters.text.language import estimated_tokens
+from schemas.documents import Chunk, Locator
+from schemas.errors import Refused
+
+HASH_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is never torn apart: headings with what follows them, or a part of a block. ``size`` in eighths of a token.
+
+    A chunk that begins with this unit begins at ``lead``, where the end of the unit before is said again; that costs ``lead_size``.
+    """
+
+    start: int
+    end: int
+    size: int
+    headings: tuple[str, ...]
+    place: Locator | None
+    opens_section: bool
+    lead: int
+    lead_size: int = 0
+
+
+def chunk(parsed: Parsed, *, title: str, target_tokens: int, max_tokens: int, chunks_max: int) -> list[Chunk]:
+    """Chunks of about ``target_tokens``, never over ``max_tokens``. ``title`` is the document's, as ``indexed_text`` gets it.
+
+    Raises Refused("document_too_large") beyond ``chunks_max`` chunks.
+    """
+    limit = max_tokens * EIGHTHS
+    budget = Budget(min(target_tokens * EIGHTHS, limit), limit)
+    chunks: list[Chunk] = []
+    for units in _packed(parsed.text, list(_units(parsed, budget)), budget.target):
+        if len(chunks) == chunks_max:
+            raise Refused("document_too_large", f"the document makes more than {chunks_max:,} chunks")
+        chunks.append(_chunk(len(chunks), parsed.text, units, title))
+    return chunks
+
+
+def indexed_text(title: str, chunk: Chunk) -> str:
+    """What of a chunk is embedded and searched: where it stands, then its text; a heading that the text begins with is not said twice."""
+    headings = [
+        heading for heading in dict.fromkeys((title, *chunk.headings)) if heading and heading not in chunk.text[: 4 * len(heading) + 8]
+    ]
+    return "\n".join((*headings, chunk.text))
+
+
+def _chunk(ordinal: int, text: str, units: list[_Unit], title: str) -> Chunk:
+    first = units[0]
+    shown = text[first.lead : units[-1].end]
+    headings = units[0].headings
+    for unit in units:
+        headings = _common(headings, unit.headings)
+    made = Chunk(
+        ordinal=ordinal,
+        text=shown,
+        headings=headings,
+        start=first.lead,
+        tokens=estimated_tokens(shown),
+        overlap=len(text[first.lead : first.start].rstrip()),
+        place=together(unit.place for unit in units),
+    )
+    digest = blake2b(indexed_text(title, made).encode("utf-8", "replace"), digest_size=HASH_BYTES)
+    return replace(made, hash=digest.hexdigest())
+
+
+def _packed(text: str, units: list[_Unit], target: int) -> Iterator[list[_Unit]]:
+    """The units of every chunk, up to the target; a small section joins its neighbour under the same heading."""
+    sections = _section_sizes(text, units)
+    pile = _Pile(text)
+    for index, unit in enumerate(units):
+        while pile.units and not pile.takes(unit, sections[index] if unit.opens_section else unit.size, target):
+            yield pile.give(pile.best_cut(unit, target))
+        pile.add(unit)
+    if pile.units:
+        yield pile.units
+
+
+class _Pile:
+    """Units on their way into a chunk, their size together and the headings that they share."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.units: list[_Unit] = []
+        self._size = 0
+        self._path: tuple[str, ...] = ()
+
+    def add(self, unit: _Unit) -> None:
+        if self.units:
+            self._size += self._gap(unit) + unit.size
+            self._path = _common(self._path, unit.headings)
+        else:
+            self._size, self._path = unit.lead_size + unit.size, unit.headings
+        self.units.append(unit)
+
+    def takes(self, unit: _Unit, size: int, target: int) -> bool:
+        """Whether the unit, and the ``size`` it brings, belongs into this chunk."""
+        return self._akin(unit) and self._size + self._gap(unit) + size <= target
+
+    def best_cut(self, unit: _Unit, target: int) -> int:
+        """How many units make a chunk when this one is too much: all of them, or those before a better beginning in the second half."""
+        if not self._akin(unit):
+            return len(self.units)
+        best, lowest, size = len(self.units), anchor(self._text, unit.start), self._size
+        for index in range(len(self.units) - 1, 0, -1):
+            candidate = self.units[index]
+            size -= candidate.size + size_of(self._text[self.units[index - 1].end : candidate.start])
+            if 2 * size < target:
+                break
+            value = anchor(self._text, candidate.start)
+            if value < lowest and candidate.opens_section >= unit.opens_section:
+                best, lowest = index, value
+        return best
+
+    def give(self, count: int) -> list[_Unit]:
+        """Takes the first ``count`` units away."""
+        given, rest = self.units[:count], self.units[count:]
+        self.units = []
+        for unit in rest:
+            self.add(unit)
+        return given
+
+    def _akin(self, unit: _Unit) -> bool:
+        """A section without a heading in common, another file, sheet or slide begins a chunk of its own."""
+        return not apart(self.units[-1].place, unit.place) and (not unit.opens_section or len(_common(self._path, unit.headings)) > 0)
+
+    def _gap(self, unit: _Unit) -> int:
+        return size_of(self._text[self.units[-1].end : unit.start])
+
+
+def _section_sizes(text: str, units: list[_Unit]) -> list[int]:
+    """For each unit the size from it to the end of its section."""
+    sizes = [unit.size for unit in units]
+    for index in range(len(units) - 2, -1, -1):
+        if not units[index + 1].opens_section:
+            sizes[index] += size_of(text[units[index].end : units[index + 1].start]) + sizes[index + 1]
+    return sizes
+
+
+def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    if one == other:
+        return one
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return one[:count]
+
+
+def _units(parsed: Parsed, budget: Budget) -> Iterator[_Unit]:
+    """Blocks, or parts of long ones; headings wait for what they head."""
+    waiting: _Unit | None = None
+    for block in parsed.blocks:
+        for unit in _of_block(parsed.text, block, budget):
+            made = unit
+            if waiting is not None:
+                size = waiting.size + size_of(parsed.text[waiting.end : unit.start]) + unit.size
+                if size <= budget.limit and not apart(waiting.place, unit.place):
+                    place = together((waiting.place, unit.place))
+                    made = _Unit(waiting.start, unit.end, size, unit.headings, place, opens_section=True, lead=waiting.start)
+                else:
+                    yield waiting
+            waiting = made if block.kind == "heading" else None
+            if waiting is None:
+                yield made
+    if waiting is not None:
+        yield waiting
+
+
+def _of_block(text: str, block: Block, budget: Budget) -> Iterator[_Unit]:
+    """Later parts of a table carry its first row as their last heading; each has the place of just its rows."""
+    headings, place, opens = block.headings, block.place, block.kind == "heading"
+    lines = text.count("\n", block.start, block.end) + 1 if block.kind == "table" and place is not None and place.cells else 0
+    line, read = 0, block.start
+    for part in parts(text, block, budget):
+        if lines:
+            line += text.count("\n", read, part.start)
+            read = part.start
+            place = rows_of(block.place, line, line + text.count("\n", part.start, part.end), lines)
+        size = size_of(text[part.start : part.end])
+        yield _Unit(part.start, part.end, size, headings, place, opens, part.lead, size_of(text[part.lead : part.start]))
+        if block.kind == "table" and headings is block.headings:
+            header = text[block.start : block.start + HEADING_CHARS_MAX].strip().partition("\n")[0]
+            headings = (*headings, " ".join(header.split()))

@@ -1,0 +1,119 @@
+"""ZIP archives: every file inside is read like one that came alone. Nothing is ever written: names are only names.
+
+Headers are not believed. Bytes are counted as they come out, entries before any is opened, and all archives inside each other share one
+allowance, so that neither a bomb nor an archive that contains itself takes more than a document may.
+"""
+
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+
+from adapters.parsing.containers.nested import Contents, check_depth
+from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import Parsed
+from adapters.parsing.core.detect import central_directory
+from adapters.parsing.core.encodings import decode
+from adapters.parsing.core.source import Allowance, Entry
+from schemas.errors import Refused
+
+READ_BYTES = 65_536
+RATIO_FREE_BYTES = 1_048_576  # below that a ratio says nothing
+ENCRYPTED = 0x1
+NAME_IN_UTF8 = 0x800
+
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+AES = 99  # the method that stands in place of the one it was packed with
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    KeyError,
+    NotImplementedError,
+)
+_LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+
+
+def parse_zip(entry: Entry) -> Parsed:
+    """The files in order, each under its name. What cannot be read is a note, unless nothing at all can.
+
+    Raises Refused: ``document_unreadable``, ``document_too_complex`` (a limit), ``document_empty``, ``password_required``,
+    ``password_wrong``, or what the only files inside were refused with.
+    """
+    check_depth(entry)
+    listed = central_directory(entry.data)
+    if listed is None:
+        raise Refused("document_unreadable", "the archive is cut off: its list of files is missing")
+    if entry.data.count(_DIRECTORY_ENTRY, *listed) > entry.bounds.archive_entries_max:
+        raise Refused("document_too_complex", "it holds too many files (CLAW_DOCUMENT_ARCHIVE_ENTRIES_MAX)")
+    allowance = entry.allowance or Allowance.of(entry.bounds)
+    contents = Contents(Assembly(entry.bounds.chars_max), entry, allowance)
+    try:
+        archive = zipfile.ZipFile(BytesIO(entry.data))
+    except _BROKEN as error:
+        raise Refused("document_unreadable", f"the archive is broken: {error}") from error
+    with archive:
+        for info, name in _named(archive.infolist()):
+            try:
+                allowance.take_entry()
+                data = _inflated(archive, info, entry, allowance)
+            except Refused as refusal:
+                contents.leave_out(name, refusal)
+            else:
+                contents.read(data, name)
+    return contents.build()
+
+
+def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+    """Files and their names; those that are not marked as UTF-8 were written in whatever their packer's system used, all in the same."""
+    files = [info for info in infos if not info.filename.endswith("/")]
+    unmarked = [info.orig_filename.encode("cp437", "replace") for info in files if not info.flag_bits & NAME_IN_UTF8]
+    guessed = iter(decode(b"\n".join(name.replace(b"\n", b" ") for name in unmarked)).split("\n"))
+    for info in files:
+        name = info.filename if info.flag_bits & NAME_IN_UTF8 else next(guessed, info.filename)
+        base = name.replace("\\", "/").rpartition("/")[2]
+        if not name.startswith(_LITTER) and base not in _LITTER and not base.startswith("._"):
+            yield info, name
+
+
+def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, allowance: Allowance) -> bytes:
+    encrypted = info.flag_bits & ENCRYPTED
+    if encrypted and not entry.password:
+        raise Refused("password_required", "it is encrypted")
+    most = RATIO_FREE_BYTES + entry.bounds.archive_ratio_max * info.compress_size
+    parts: list[bytes] = []
+    length = 0
+    try:
+        for part in _pieces(archive, info, entry):
+            length += len(part)
+            allowance.take_bytes(len(part))
+            if length > most:
+                raise Refused("document_too_complex", "it unpacks to too much for its size (CLAW_DOCUMENT_ARCHIVE_RATIO_MAX)")
+            parts.append(part)
+    except RuntimeError as error:  # what zipfile raises for a wrong password, and NotImplementedError's base
+        if encrypted and not isinstance(error, NotImplementedError):
+            raise Refused("password_wrong", "the password does not open it") from error
+        raise Refused("document_unreadable", f"it cannot be unpacked: {error}") from error
+    except _BROKEN as error:
+        # one wrong password in 256 passes the check at the start and fails at the end
+        raise Refused("password_wrong" if encrypted else "document_unreadable", f"it cannot be unpacked: {error}") from error
+    return b"".join(parts)
+
+
+def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
+    password = entry.password.encode()
+    if info.compress_type == AES:
+        from adapters.parsing.containers.zip_aes import pieces  # noqa: PLC0415 - few archives are encrypted
+
+        yield from pieces(entry.data, info, password)
+        return
+    with archive.open(info, pwd=password if info.flag_bits & ENCRYPTED else None) as file:
+        while part := file.read(READ_BYTES):
+            yield part

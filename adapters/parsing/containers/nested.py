@@ -1,0 +1,80 @@
+"""Files inside a file: read one after another, left out by name when they cannot be."""
+
+from dataclasses import dataclass, field
+
+from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import Parsed, clean
+from adapters.parsing.core.source import Allowance, Entry
+from adapters.parsing.dispatch import parse_entry
+from schemas.documents import FileType
+from schemas.errors import Refused
+
+NAME_CHARS_MAX = 200
+_TELLING = (
+    "password_wrong",
+    "password_required",
+    "document_too_complex",
+    "ocr_required",
+    "document_unreadable",
+    "document_type_unsupported",
+)
+
+
+@dataclass(slots=True)
+class Contents:
+    """What comes out of the files inside ``entry``."""
+
+    assembly: Assembly
+    entry: Entry
+    allowance: Allowance
+    refusals: list[tuple[str, Refused]] = field(default_factory=list)
+
+    def read(self, data: bytes, name: str, *, media_type: FileType = "", charset: str = "") -> None:
+        """Raises Refused when the whole document reached a limit; any other refusal leaves only this file out."""
+        if not data:
+            return
+        try:
+            check_depth(self.entry)
+            parsed = parse_entry(
+                Entry(
+                    data=data,
+                    bounds=self.entry.bounds,
+                    media_type=media_type,
+                    filename=name,
+                    charset=charset,
+                    password=self.entry.password,
+                    depth=self.entry.depth + 1,
+                    allowance=self.allowance,
+                )
+            )
+        except Refused as refusal:
+            self.leave_out(name, refusal)
+        else:
+            self.assembly.absorb(parsed, shown(name))
+
+    def leave_out(self, name: str, refusal: Refused) -> None:
+        """Raises ``refusal`` again when a limit of the whole document is the cause."""
+        if self.allowance.used_up:
+            raise refusal
+        self.refusals.append((shown(name), refusal))
+
+    def build(self, title: str = "") -> Parsed:
+        """Raises the most telling refusal when nothing came out of any file."""
+        if self.assembly.empty and self.refusals:
+            name, refusal = min(self.refusals, key=lambda one: _TELLING.index(one[1].code) if one[1].code in _TELLING else len(_TELLING))
+            raise Refused(refusal.code, f"{name}: {refusal.detail or refusal.code}")
+        for name, refusal in self.refusals:
+            self.assembly.note("part_unreadable", f"{name}: {refusal.detail or refusal.code}")
+        return self.assembly.build(title)
+
+
+def check_depth(entry: Entry) -> None:
+    """Raises Refused("document_too_complex") when the files inside ``entry`` may not be opened any more."""
+    if entry.depth >= entry.bounds.archive_depth_max:
+        raise Refused("document_too_complex", "files lie too deep in each other (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")
+
+
+def shown(name: str) -> str:
+    """A file's name on one line, of bounded length."""
+    name = " ".join(clean(name).split())
+    return name if len(name) <= NAME_CHARS_MAX else f"{name[: NAME_CHARS_MAX - 1]}…"

@@ -1,0 +1,1 @@
+"""What every parser uses: sources and their limits, encodings, detection, blocks."""

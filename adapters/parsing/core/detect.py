@@ -1,0 +1,255 @@
+"""What a file is: its content is asked first, then its name, then whoever sent it."""
+
+import re
+import struct
+
+from adapters.parsing.core.blocks import has_words
+from adapters.parsing.core.encodings import ONE_BYTE, decode, encoding_of
+from adapters.parsing.core.source import Entry
+from schemas.documents import FileType
+from schemas.errors import Refused
+
+PDF: FileType = "application/pdf"
+DOCX: FileType = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PPTX: FileType = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+XLSX: FileType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLS: FileType = "application/vnd.ms-excel"
+ZIP: FileType = "application/zip"
+EML: FileType = "message/rfc822"
+HTML: FileType = "text/html"
+MARKDOWN: FileType = "text/markdown"
+CSV: FileType = "text/csv"
+PLAIN: FileType = "text/plain"
+
+PDF_HEADER_BYTES = 1_024  # junk before the header is allowed so far
+HEAD_BYTES = 4_096
+CONTROL_SHARE = 0.05  # of the characters: more of them, and it is no text
+
+_EXTENSIONS: dict[str, FileType] = {
+    "pdf": PDF,
+    "docx": DOCX,
+    "docm": DOCX,
+    "dotx": DOCX,
+    "pptx": PPTX,
+    "pptm": PPTX,
+    "ppsx": PPTX,
+    "xlsx": XLSX,
+    "xlsm": XLSX,
+    "xltx": XLSX,
+    "xls": XLS,
+    "xlt": XLS,
+    "zip": ZIP,
+    "eml": EML,
+    "mht": EML,
+    "mhtml": EML,
+    "html": HTML,
+    "htm": HTML,
+    "xhtml": HTML,
+    "md": MARKDOWN,
+    "markdown": MARKDOWN,
+    "mkd": MARKDOWN,
+    "csv": CSV,
+    "tsv": CSV,
+    "tab": CSV,
+    "txt": PLAIN,
+    "text": PLAIN,
+    "log": PLAIN,
+}
+OFFICE = (DOCX, PPTX, XLSX)
+_SHEETS = (XLSX, XLS)
+_BINARY = (PDF, DOCX, PPTX, XLSX, XLS, ZIP)
+_SAID = {PDF: "a PDF file", DOCX: "a Word document", PPTX: "a presentation", XLSX: "a workbook", XLS: "a workbook", ZIP: "a ZIP archive"}
+
+_OTHERS = (  # place, magic bytes, what it is
+    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
+    (0, b"\xff\xd8\xff", "a JPEG image"),
+    (0, b"GIF87a", "a GIF image"),
+    (0, b"GIF89a", "a GIF image"),
+    (0, b"II*\0", "a TIFF image"),
+    (0, b"MM\0*", "a TIFF image"),
+    (6, b"\0\0\0\0", "a BMP image"),
+    (8, b"WEBP", "a WebP image"),
+    (8, b"WAVE", "a WAV recording"),
+    (8, b"AVI ", "an AVI film"),
+    (0, b"8BPS", "a Photoshop image"),
+    (4, b"ftyp", "a film, recording or HEIC image"),
+    (0, b"\x1aE\xdf\xa3", "a Matroska film"),
+    (0, b"ID3", "an MP3 recording"),
+    (0, b"OggS", "an Ogg recording"),
+    (0, b"fLaC", "a FLAC recording"),
+    (0, b"Rar!\x1a\x07", "a RAR archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (0, b"\x1f\x8b\x08", "a gzip file"),
+    (0, b"BZh", "a bzip2 file"),
+    (0, b"\xfd7zXZ\0", "an xz file"),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard file"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"{\\rtf", "an RTF document"),
+    (0, b"%!PS-Adobe", "a PostScript file"),
+    (0, b"AT&TFORM", "a DjVu document"),
+    (0, b"SQLite format 3\0", "an SQLite database"),
+    (0, b"\x7fELF", "a program"),
+    (0, b"MZ", "a program"),
+    (0, b"\xca\xfe\xba\xbe", "a program"),
+    (0, b"wOFF", "a font"),
+    (0, b"wOF2", "a font"),
+)
+_PREFIXES = {b"WEBP": b"RIFF", b"WAVE": b"RIFF", b"AVI ": b"RIFF", b"\0\0\0\0": b"BM"}
+_BINARY_BEHIND = {b"MZ", b"ID3", b"BZh"}  # so short that a text may begin with it
+
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE2_ENTRY_BYTES = 128
+_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK")
+_ZIP_END = b"PK\x05\x06"
+_ZIP_END_BYTES = 22
+_ZIP64_LOCATOR_BYTES = 20
+_ZIP64_END_BYTES = 56 + _ZIP64_LOCATOR_BYTES
+_ZIP_COMMENT_BYTES_MAX = 65_535
+_LISTED = re.compile(rb"PK\x01\x02.{42}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/|mimetype|META-INF/container\.xml|Index/)", re.DOTALL)
+_LOCAL = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
+
+_MARKUP = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"\s*<(?:head|title|body|meta|div|p|h[1-6]|table|ul|ol|span|section|article)[\s>]", re.IGNORECASE)
+_HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
+_TRANSPORT = {"received", "return-path", "message-id", "mime-version", "delivered-to", "dkim-signature", "x-mailer"}
+_LETTER = {"from", "to", "subject", "date", "cc", "content-type"}
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
+
+
+def detect(entry: Entry) -> FileType:
+    """The type to read ``entry`` as.
+
+    Raises Refused: ``document_empty`` for no bytes at all, ``document_type_unsupported`` that says what it looks like, and
+    ``document_unreadable`` for a file that its name calls something it is not.
+    """
+    data, named = entry.data, _EXTENSIONS.get(extension(entry.filename), "")
+    if not data:
+        raise Refused("document_empty", "the file has no bytes")
+    if data.startswith(_ZIP_STARTS):
+        return _zipped(data, named or entry.media_type)
+    if data.startswith(OLE2):
+        return _compound(data, named or entry.media_type)
+    if _is_pdf(data):
+        return PDF
+    if other := _other(data):
+        raise Refused("document_type_unsupported", f"the file looks like {other}")
+    return _text(entry, named)
+
+
+def extension(filename: str) -> str:
+    """Lower case, without the dot; empty when there is none."""
+    return filename.rpartition(".")[2].lower() if "." in filename else ""
+
+
+def central_directory(data: bytes) -> tuple[int, int] | None:
+    """Start and end of a ZIP archive's list of entries; None when the archive has no end record: it was cut off."""
+    end = data.rfind(_ZIP_END, max(0, len(data) - _ZIP_COMMENT_BYTES_MAX - _ZIP_END_BYTES))
+    if end < 0 or end + _ZIP_END_BYTES > len(data):
+        return None
+    size = struct.unpack_from("<L", data, end + 12)[0]
+    record = end - _ZIP64_END_BYTES
+    if record >= 0 and data.startswith(b"PK\x06\x06", record) and data.startswith(b"PK\x06\x07", end - _ZIP64_LOCATOR_BYTES):
+        size, end = struct.unpack_from("<Q", data, record + 40)[0], record
+    return max(0, end - size), end
+
+
+def _is_pdf(data: bytes) -> bool:
+    at = data.find(b"%PDF-", 0, PDF_HEADER_BYTES)
+    return at == 0 or (at > 0 and (not data[:at].strip(b"\xef\xbb\xbf \t\r\n\0") or b"endobj" in data))
+
+
+def _other(data: bytes) -> str:
+    for place, magic, name in _OTHERS:
+        if not data.startswith(magic, place) or not data.startswith(_PREFIXES.get(magic, b"")):
+            continue
+        if magic not in _BINARY_BEHIND or b"\0" in data[:HEAD_BYTES]:
+            return name
+    return ""
+
+
+def _zipped(data: bytes, said: FileType) -> FileType:
+    """An Office file by the parts it lists, else an archive."""
+    listed = central_directory(data)
+    if listed is not None and listed[0] == listed[1]:
+        if said in OFFICE:
+            raise Refused("document_unreadable", f"the file is called {_SAID[said]} but is an empty archive")
+        raise Refused("document_empty", "the archive has no entries")
+    found_names = _LISTED.finditer(data, *listed) if listed else _LOCAL.finditer(data)
+    names = {match[1] for match in found_names}
+    if b"[Content_Types].xml" in names or listed is None:
+        for folder, found in ((b"word/", DOCX), (b"ppt/", PPTX), (b"xl/", XLSX)):
+            if folder in names:
+                return found
+        if b"visio/" in names:
+            raise Refused("document_type_unsupported", "the file looks like a Visio drawing")
+        if b"[Content_Types].xml" in names and said in OFFICE:
+            return said  # cut off before its parts, or with parts of other names: its parser knows
+    for name, other in ((b"mimetype", "an OpenDocument or EPUB file"), (b"META-INF/container.xml", "an EPUB file")):
+        if name in names:
+            raise Refused("document_type_unsupported", f"the file looks like {other}")
+    return ZIP
+
+
+def _compound(data: bytes, said: FileType) -> FileType:
+    """An OLE2 container by the names in its directory."""
+    if _has_stream(data, "EncryptedPackage"):
+        return said if said in OFFICE else DOCX  # which of them only the password tells
+    sheets = _has_stream(data, "Workbook") or _has_stream(data, "Book")
+    if sheets and (said in _SHEETS or not _has_stream(data, "WordDocument")):
+        return XLS
+    for stream, name in (
+        ("WordDocument", "an old Word document (.doc); save it as .docx"),
+        ("PowerPoint Document", "an old presentation (.ppt); save it as .pptx"),
+        ("__properties_version1.0", "an Outlook message (.msg); save it as .eml"),
+    ):
+        if _has_stream(data, stream):
+            raise Refused("document_type_unsupported", f"the file looks like {name}")
+    if said == XLS:
+        return XLS
+    raise Refused("document_type_unsupported", "the file looks like an OLE2 container of an unknown kind")
+
+
+def _has_stream(data: bytes, name: str) -> bool:
+    """Names stand at the start of directory entries, which are aligned."""
+    wanted = name.encode("utf-16-le") + b"\0\0"
+    at = data.find(wanted)
+    while at >= 0:
+        if at % _OLE2_ENTRY_BYTES == 0:
+            return True
+        at = data.find(wanted, at + 1)
+    return False
+
+
+def _text(entry: Entry, named: FileType) -> FileType:
+    said = named or entry.media_type
+    head = decode(entry.data[:HEAD_BYTES], entry.charset, html=True)
+    if _MARKUP.match(head) and said not in (EML, MARKDOWN):
+        return HTML
+    if said not in (HTML, EML) and _is_message(head, strict=said in (PLAIN, MARKDOWN, CSV)):
+        return EML
+    if said in _BINARY:
+        if said in _SHEETS and not _is_binary(head):
+            return CSV  # programs save tables of text under this name
+        raise Refused("document_unreadable", f"the file is called {_SAID[said]} but is none")
+    # text with damage in it is text; what only a one-byte encoding, which can read anything, makes something of is none
+    if _is_binary(head) and (not said or encoding_of(entry.data[:HEAD_BYTES], entry.charset) in ONE_BYTE):
+        raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
+    if said:
+        return said
+    return HTML if _TAG.match(head) and has_words(head) else PLAIN
+
+
+def _is_binary(head: str) -> bool:
+    return len(_CONTROL.findall(head)) > CONTROL_SHARE * len(head)
+
+
+def _is_message(head: str, *, strict: bool) -> bool:
+    """Header lines of a mail. ``strict``: not just what a letter may begin with."""
+    names = set()
+    for line in head.lstrip().split("\n"):
+        match = _HEADER.match(line)
+        if match:
+            names.add(match[1].lower())
+        elif not line.startswith((" ", "\t")) or not names:
+            break
+    return bool(names & _TRANSPORT) and bool(names & _LETTER) and (not strict or len(names & _TRANSPORT) > 1)

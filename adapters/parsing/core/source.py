@@ -1,0 +1,100 @@
+"""What a parser gets: bytes, what is said about them, and the limits they must keep."""
+
+from dataclasses import dataclass
+
+from msgspec import Struct
+
+from schemas.documents import FileType
+from schemas.errors import Refused
+from schemas.settings.documents import Documents
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Limits of one document; beyond one of them it is Refused("document_too_complex"), which names the setting."""
+
+    chars_max: int
+    pages_max: int
+    cells_max: int
+    archive_entries_max: int
+    archive_bytes_max: int
+    archive_ratio_max: int
+    archive_depth_max: int
+    ocr: bool
+    ocr_languages: str  # joined by +
+    ocr_pages_max: int
+
+    @classmethod
+    def of(cls, settings: Documents) -> "Bounds":
+        """The limits as the settings say."""
+        return cls(
+            chars_max=settings.text_chars_max,
+            pages_max=settings.pages_max,
+            cells_max=settings.cells_max,
+            archive_entries_max=settings.archive_entries_max,
+            archive_bytes_max=settings.archive_bytes_max,
+            archive_ratio_max=settings.archive_ratio_max,
+            archive_depth_max=settings.archive_depth_max,
+            ocr=settings.ocr == "auto",
+            ocr_languages=settings.ocr_languages,
+            ocr_pages_max=settings.ocr_pages_max,
+        )
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A document as a child process gets it: ``text``, or the ``path`` of a file that it can read.
+
+    ``media_type`` and ``charset`` are what its sender said; empty means nothing was said, and the content is asked first anyway.
+    """
+
+    media_type: FileType = ""
+    text: str = ""
+    path: str = ""
+    filename: str = ""
+    charset: str = ""
+    password: str = ""
+    url: str = ""  # of a fetched page: only what a reader would read of it counts
+    digest: str = ""  # SHA-256 of a fetched page's content, in hex
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the files inside a document may still take, all of them together, however they are nested."""
+
+    entries: int
+    bytes: int
+
+    @classmethod
+    def of(cls, bounds: Bounds) -> "Allowance":
+        return cls(bounds.archive_entries_max, bounds.archive_bytes_max)
+
+    @property
+    def used_up(self) -> bool:
+        """A limit was reached: the whole document is refused, not only the file that reached it."""
+        return self.entries < 0 or self.bytes < 0
+
+    def take_entry(self) -> None:
+        """One more file. Raises Refused("document_too_complex")."""
+        self.entries -= 1
+        if self.entries < 0:
+            raise Refused("document_too_complex", "it holds too many files (CLAW_DOCUMENT_ARCHIVE_ENTRIES_MAX)")
+
+    def take_bytes(self, count: int) -> None:
+        """So much more unpacked. Raises Refused("document_too_complex")."""
+        self.bytes -= count
+        if self.bytes < 0:
+            raise Refused("document_too_complex", "it unpacks to too many bytes (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file to be parsed: alone, or inside another one (then ``depth`` is above 0). Every format is a function ``Entry -> Parsed``."""
+
+    data: bytes
+    bounds: Bounds
+    media_type: FileType = ""
+    filename: str = ""
+    charset: str = ""
+    password: str = ""
+    url: str = ""
+    depth: int = 0
+    allowance: Allowance | None = None  # None: as the bounds say

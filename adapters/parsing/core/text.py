@@ -1,0 +1,27 @@
+"""The text of a file, within its limit: decoded, cleaned."""
+
+from adapters.parsing.core.blocks import clean
+from adapters.parsing.core.encodings import decode
+from adapters.parsing.core.source import Bounds, Entry
+from schemas.errors import Refused
+
+UTF8_BYTES_MAX = 4  # of one character: more bytes than so many times the limit hold more characters than it
+MARKUP_CHARS_MAX = 4  # per character of text: a page may have so much more than what it shows
+
+
+def decoded(entry: Entry, *, html: bool = False) -> str:
+    """Raises Refused("document_too_complex") when there is more than the limit; of a page, which has markup besides, four times it."""
+    if len(entry.data) > UTF8_BYTES_MAX * entry.bounds.chars_max:
+        raise _too_long(entry.bounds)
+    return bounded(decode(entry.data, entry.charset, html=html), entry.bounds, html=html)
+
+
+def bounded(text: str, bounds: Bounds, *, html: bool = False) -> str:
+    """Of a text that is one already. Raises as ``decoded`` does."""
+    if len(text) > bounds.chars_max * (MARKUP_CHARS_MAX if html else 1):
+        raise _too_long(bounds)
+    return clean(text)
+
+
+def _too_long(bounds: Bounds) -> Refused:
+    return Refused("document_too_complex", f"the text has more than {bounds.chars_max:,} characters (CLAW_DOCUMENT_TEXT_CHARS_MAX)")

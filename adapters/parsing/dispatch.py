@@ -1,0 +1,127 @@
+"""From a file, or a text, to its structure: what it is decides who reads it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.detect import CSV, HTML, MARKDOWN, OFFICE, OLE2, PLAIN, detect
+from adapters.parsing.core.source import Bounds, Entry, Source
+from adapters.parsing.core.text import bounded, decoded
+from adapters.parsing.markup.markdown import parse_markdown, parse_plain
+from schemas.documents import FileType
+from schemas.errors import Refused
+
+
+def parse(source: Source, bounds: Bounds) -> Parsed:
+    """Structure of a document; ``media_type`` of the result is what it was found to be.
+
+    Raises Refused: ``document_empty``, ``document_unreadable``, ``document_too_complex`` (a limit), ``document_type_unsupported``,
+    ``password_required``, ``password_wrong``, ``ocr_required``. The file at ``source.path`` is read whole.
+    """
+    if source.path:
+        data = Path(source.path).read_bytes()
+        return parse_entry(
+            Entry(
+                data=data,
+                bounds=bounds,
+                media_type=source.media_type,
+                filename=source.filename,
+                charset=source.charset,
+                password=source.password,
+                url=source.url,
+            )
+        )
+    return parse_text(source.text, source.media_type, bounds)
+
+
+def parse_entry(entry: Entry) -> Parsed:
+    """Structure of a file, alone or inside another one. Raises as ``parse`` does."""
+    found = detect(entry)
+    if found in OFFICE and entry.data.startswith(OLE2):
+        from adapters.parsing.office.package import decrypted  # noqa: PLC0415 - few files are encrypted
+
+        entry = replace(entry, data=decrypted(entry))
+        found = detect(entry)  # which kind of Office file it is stands inside
+    return _finished((_page if entry.url and found == HTML else _parser(found))(entry), found)
+
+
+def parse_text(text: str, media_type: FileType, bounds: Bounds) -> Parsed:
+    """Structure of what came as text. Its owner says what it is; what says nothing, or no text, is asked like a file."""
+    if media_type == MARKDOWN:
+        parsed = parse_markdown(bounded(text, bounds))
+    elif media_type == PLAIN:
+        parsed = parse_plain(bounded(text, bounds))
+    elif media_type == HTML:
+        from adapters.parsing.markup.html import parse_page  # noqa: PLC0415 - lxml is only for pages
+
+        parsed = parse_page(bounded(text, bounds, html=True), bounds)
+    elif media_type == CSV:
+        from adapters.parsing.markup.delimited import parse_rows  # noqa: PLC0415 - as above
+
+        parsed = parse_rows(bounded(text, bounds), bounds)
+    else:
+        data = text.encode("utf-8", "replace")
+        return parse_entry(Entry(data=data, bounds=bounds, media_type=media_type, charset="utf-8"))
+    return _finished(parsed, media_type)
+
+
+def _finished(parsed: Parsed, found: FileType) -> Parsed:
+    if not has_words(parsed.text):
+        raise Refused("document_empty")
+    return replace(parsed, media_type=found)
+
+
+def _plain(entry: Entry) -> Parsed:
+    return parse_plain(decoded(entry))
+
+
+def _markdown(entry: Entry) -> Parsed:
+    return parse_markdown(decoded(entry))
+
+
+def _page(entry: Entry) -> Parsed:
+    from adapters.parsing.markup.web_page import parse_web_page  # noqa: PLC0415 - as below
+
+    return parse_web_page(entry)
+
+
+def _parser(found: FileType) -> Callable[[Entry], Parsed]:  # noqa: PLR0911 - one line per format
+    """Who reads it. Vendors are loaded with the first file that needs them: a child that reads only text stays small."""
+    match found:
+        case "text/markdown":
+            return _markdown
+        case "text/html":
+            from adapters.parsing.markup.html import parse_html  # noqa: PLC0415
+
+            return parse_html
+        case "text/csv":
+            from adapters.parsing.markup.delimited import parse_csv  # noqa: PLC0415
+
+            return parse_csv
+        case "message/rfc822":
+            from adapters.parsing.containers.mail import parse_eml  # noqa: PLC0415
+
+            return parse_eml
+        case "application/zip":
+            from adapters.parsing.containers.archive import parse_zip  # noqa: PLC0415
+
+            return parse_zip
+        case "application/pdf":
+            from adapters.parsing.pdf.document import parse_pdf  # noqa: PLC0415
+
+            return parse_pdf
+        case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
+            from adapters.parsing.office.word import parse_docx  # noqa: PLC0415
+
+            return parse_docx
+        case "application/vnd.openxmlformats-officedocument.presentationml.presentation":
+            from adapters.parsing.office.slides import parse_pptx  # noqa: PLC0415
+
+            return parse_pptx
+        case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" | "application/vnd.ms-excel":
+            from adapters.parsing.office.workbook import parse_workbook  # noqa: PLC0415
+
+            return parse_workbook
+        case _:
+            return _plain

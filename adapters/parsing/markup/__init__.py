@@ -1,0 +1,1 @@
+"""Text formats: HTML, web pages, Markdown, delimited tables."""

@@ -1,0 +1,213 @@
+"""Pages: the tree of tags read from end to end, structure taken from the tags, nothing guessed and no text lost.
+
+A table of data is rows; a table that only arranges a page (others inside it, headings in it, one column) is read as what it holds.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.source import Bounds, Entry
+from adapters.parsing.core.text import decoded
+from schemas.errors import Refused
+
+SPAN_MAX = 100  # columns or rows of one cell: more is a mistake, or meant to fill memory
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_KINDS = {"li": "item", "dt": "item", "dd": "item", "pre": "code", "listing": "code", "blockquote": "quote"} | dict.fromkeys(
+    _HEADINGS, "heading"
+)
+_BLOCKS = frozenset(
+    """address article aside body caption center details dialog dir div dl fieldset figcaption figure footer form head header hr html legend
+    main menu ol option p search section summary table tbody td textarea tfoot th thead tr ul""".split()
+) | set(_KINDS)
+_UNSEEN = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
+_NAVIGATION = frozenset(("nav",))
+_SOFT_HYPHEN = re.compile("\xad|&shy;|&#173;|&#xad;", re.IGNORECASE)  # where a word may be broken: not part of it
+_WIDE = "\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef"
+_WIDE_BREAK = re.compile(f"(?<=[{_WIDE}])[ \t]*\n[ \t]*(?=[{_WIDE}])")  # a line wrapped in Chinese: no space belongs there
+_SPACE = re.compile(r"\s+")
+_LIMITS_HIT = re.compile("excessive depth|huge", re.IGNORECASE)  # of the tag parser, which then stops silently
+_LAYOUT = ("table", *_HEADINGS)
+
+
+def parse_html(entry: Entry) -> Parsed:
+    """A page as a file: in the encoding that it or its sender names, unless the bytes say otherwise. Raises as ``parse_page`` does."""
+    return parse_page(decoded(entry, html=True), entry.bounds)
+
+
+def parse_page(text: str, bounds: Bounds) -> Parsed:
+    """Blocks of the visible text, without scripts, styles and, unless there is nothing else, navigation; ``text`` must be clean.
+
+    Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside, and
+    Refused("document_too_complex") for too much text.
+    """
+    root = _tree(_SOFT_HYPHEN.sub("", text))
+    if root is None:
+        return Assembly(bounds.chars_max).build()
+    parsed = _read(root, bounds, _UNSEEN | _NAVIGATION)
+    return parsed if has_words(parsed.text) else _read(root, bounds, _UNSEEN)
+
+
+def _tree(text: str) -> Any:
+    """None when there are no tags at all and no text."""
+    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+    try:
+        root = etree.fromstring(text.encode("utf-8"), parser)
+    except etree.LxmlError:
+        return None
+    if any(_LIMITS_HIT.search(entry.message) for entry in parser.error_log):
+        raise Refused("document_unreadable", "the HTML nests its tags deeper than 256 levels, or has one piece of more than 10 MB")
+    return root
+
+
+def _read(root: Any, bounds: Bounds, unseen: frozenset[str]) -> Parsed:
+    assembly = Assembly(bounds.chars_max)
+    page = _Page(assembly)
+    walk = etree.iterwalk(root, events=("start", "end"))
+    for event, element in walk:
+        if event == "end":
+            page.leave(element)
+        elif element.tag in unseen:
+            page.skip(element)
+            walk.skip_subtree()
+        elif element.tag == "table" and (rows := _rows(element, bounds, unseen)):
+            page.table(element, rows)
+            walk.skip_subtree()
+        else:
+            page.enter(element)
+    title = root.find(".//title")
+    return assembly.build("".join(title.itertext()) if title is not None else "")
+
+
+class _Page:
+    """What is read of a page: text gathers until a tag ends the block."""
+
+    def __init__(self, assembly: Assembly) -> None:
+        self._assembly = assembly
+        self._open: list[str] = []  # tags that say what kind of block text belongs to, outermost first
+        self._pieces: list[str] = []
+        self._skipped: Any = None
+
+    def enter(self, element: Any) -> None:
+        if element.tag in _BLOCKS:
+            self._flush()
+        if element.tag in _KINDS:
+            self._open.append(element.tag)
+        if element.tag == "br":
+            self._pieces.append("\n")
+        self._text(element.text)
+
+    def leave(self, element: Any) -> None:
+        if element is self._skipped:
+            self._skipped = None
+        else:
+            if element.tag in _BLOCKS:
+                self._flush()
+            if element.tag in _KINDS:
+                self._open.pop()
+        self._text(element.tail)
+
+    def skip(self, element: Any) -> None:
+        """Its text is not read; what follows it is."""
+        self._skipped = element
+
+    def table(self, element: Any, rows: list[list[str]]) -> None:
+        self._flush()
+        self._skipped = element
+        for caption in element.iterfind("caption"):
+            self._assembly.paragraph(_inline(caption))
+        self._assembly.table(rows)
+
+    def _text(self, text: str | None) -> None:
+        if not text:
+            return
+        if self._preformatted:
+            self._pieces.append(text)
+        else:
+            self._pieces.append(_SPACE.sub(" ", _WIDE_BREAK.sub("", text)))
+
+    @property
+    def _preformatted(self) -> bool:
+        return any(_KINDS[tag] == "code" for tag in self._open)
+
+    def _flush(self) -> None:
+        """The block that ends here, if there is one."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if not text.strip():
+            return
+        tag = "pre" if self._preformatted else self._open[-1] if self._open else ""
+        if _KINDS.get(tag) != "code":
+            text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
+        match _KINDS.get(tag):
+            case "heading":
+                self._assembly.heading(_HEADINGS[tag], text)
+            case "item":
+                self._assembly.item(text)
+            case "code":
+                self._assembly.code(text)
+            case "quote":
+                self._assembly.quote(text)
+            case _:
+                self._assembly.paragraph(text)
+
+
+def _rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]:
+    """The rows of a table of data; none when it arranges a page, or has text outside its cells that would be lost."""
+    if next(table.iterdescendants(*_LAYOUT), None) is not None:
+        return []
+    rows: list[list[str]] = []
+    cells = 0
+    for row in _aligned(table, unseen):
+        cells += len(row)
+        if cells > bounds.cells_max:
+            raise Refused("document_too_complex", f"a table has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
+        rows.append(row)
+    if max((sum(map(bool, row)) for row in rows), default=0) <= 1:
+        return []
+    told = sum(len(_SPACE.sub("", cell)) for row in rows for cell in row)
+    told += sum(len(_SPACE.sub("", _inline(caption, unseen))) for caption in table.iterfind("caption"))
+    return rows if told == len(_SPACE.sub("", _inline(table, unseen))) else []
+
+
+def _aligned(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
+    """Cells under each other: where one reaches over several rows or columns, the others are empty."""
+    covered: dict[int, int] = {}  # column -> rows below that a cell above reaches into
+    for line in table.iter("tr"):
+        row: list[str] = []
+        for cell in line.iterchildren("td", "th"):
+            while covered.get(len(row), 0):
+                covered[len(row)] -= 1
+                row.append("")
+            rows_below, columns = _span(cell, "rowspan") - 1, _span(cell, "colspan")
+            for column in range(len(row), len(row) + columns) if rows_below else ():
+                covered[column] = rows_below
+            row += [_inline(cell, unseen), *[""] * (columns - 1)]
+        covered = {column: left - (column >= len(row)) for column, left in covered.items() if left}
+        yield row
+
+
+def _span(cell: Any, name: str) -> int:
+    value = cell.get(name, "1").strip()
+    return max(1, min(int(value[:4]), SPAN_MAX)) if value.isascii() and value.isdigit() else 1
+
+
+def _inline(element: Any, unseen: frozenset[str] = _UNSEEN) -> str:
+    """All text of an element on one line; blocks inside it are apart."""
+    pieces: list[str] = []
+    walk = etree.iterwalk(element, events=("start", "end"))
+    for event, inner in walk:
+        if inner.tag in _BLOCKS or inner.tag == "br":
+            pieces.append(" ")
+        if event == "start" and inner.tag in unseen:
+            walk.skip_subtree()
+        elif event == "start":
+            pieces.append(inner.text or "")
+        elif inner is not element:
+            pieces.append(inner.tail or "")
+    return " ".join("".join(pieces).split())

@@ -1,0 +1,95 @@
+"""Web pages: what a reader would read of them, found by ``trafilatura``; navigation, banners and footers stay out.
+
+It answers with a small tree of its own (TEI names), whose structure is kept. Of a page it finds too little in, all visible text is taken.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree  # type: ignore[import-untyped]
+
+from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.source import Entry
+from adapters.parsing.core.text import decoded
+from adapters.parsing.markup.html import parse_page
+from schemas.errors import Refused
+
+CHARS_MIN = 250  # less is no article: a start page, a list of links, a short note
+_BLOCKS = frozenset({"head", "p", "list", "item", "table", "quote", "div", "ab"})
+_ERRORS = (RecursionError, ValueError, AttributeError, TypeError, LookupError, etree.LxmlError)  # of odd pages, by experience
+
+
+def parse_web_page(entry: Entry) -> Parsed:
+    """The readable text of a fetched page. Raises as ``html.parse_html`` does."""
+    text = decoded(entry, html=True)
+    readable = _readable(text, entry)
+    if readable is not None and len(readable.text) >= CHARS_MIN:
+        return readable
+    try:
+        whole = parse_page(text, entry.bounds)
+    except Refused:
+        if readable is None:
+            raise
+        return readable
+    return whole if readable is None or has_words(whole.text) else readable
+
+
+def _readable(text: str, entry: Entry) -> Parsed | None:
+    from trafilatura import bare_extraction  # noqa: PLC0415 - only fetched pages need it
+
+    try:
+        found: Any = bare_extraction(
+            text, url=entry.url or None, include_comments=False, include_tables=True, include_formatting=True, with_metadata=True
+        )
+    except _ERRORS:
+        return None
+    if found is None or found.body is None:
+        return None
+    assembly = Assembly(entry.bounds.chars_max)
+    _walk(assembly, found.body, assembly.paragraph)
+    parsed = assembly.build(found.title or "")
+    return parsed if has_words(parsed.text) else None
+
+
+def _walk(assembly: Assembly, element: Any, say: Any) -> None:
+    """Everything in ``element`` in its order; text that stands in no block of its own goes to ``say``."""
+    run = [element.text or ""]
+    for child in element:
+        if child.tag in _BLOCKS or (child.tag == "code" and element.tag not in ("p", "item", "ab")):
+            say("".join(run))
+            _block(assembly, child)
+            run = [child.tail or ""]
+        else:
+            run += ("\n" if child.tag == "lb" else _text(child), child.tail or "")
+    say("".join(run))
+
+
+def _block(assembly: Assembly, element: Any) -> None:
+    match element.tag:
+        case "head":
+            level = str(element.get("rend", "")).removeprefix("h")
+            assembly.heading(int(level) if level.isdigit() else 2, _text(element))
+        case "table":
+            assembly.table(_rows(element))
+        case "code":
+            assembly.code(_text(element))
+        case "item":
+            _walk(assembly, element, assembly.item)
+        case _:
+            _walk(assembly, element, assembly.paragraph)
+
+
+def _rows(table: Any) -> Iterator[list[str]]:
+    for row in table.iter("row"):
+        yield [" ".join(_text(cell).split()) for cell in row.iter("cell")]
+
+
+def _text(element: Any) -> str:
+    """All text inside, with its line breaks; blocks inside stand apart."""
+    parts = [element.text or ""]
+    for child in element:
+        if child.tag == "lb" or child.tag in _BLOCKS:
+            parts.append("\n")
+        parts += (_text(child), child.tail or "")
+    return "".join(parts)

@@ -1,0 +1,224 @@
+"""PPTX: each slide's title as heading, then its shapes in reading order, then its notes; every block knows its slide.
+
+Read from the parts' XML: what python-pptx leaves out (shapes written twice for old and new programs, diagrams, formulas) is text as well.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import Parsed
+from adapters.parsing.core.source import Entry
+from adapters.parsing.office.drawings import CHART, DIAGRAM, A, chart_rows, diagram_texts, preferred
+from adapters.parsing.office.package import Package, open_package
+from schemas.documents import Locator
+from schemas.errors import Refused
+
+P = "{http://schemas.openxmlformats.org/presentationml/2006/main}"
+_R_ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_ALTERNATE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
+_MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+_TITLES = ("title", "ctrTitle")
+_FOOTERS = ("ftr", "hdr")
+_NUMBERS = ("sldNum", "dt")  # of the slide and of the day: not text of anybody
+_PROSE = ("subTitle",)
+_SHAPES = {P + name for name in ("sp", "grpSp", "graphicFrame", "cxnSp", "pic", "contentPart")}
+_SAME = {"ctrTitle": "title", "subTitle": "body", "obj": "body", "": "body"}  # placeholders of a slide and of its master
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """Where a shape stands on its slide, in the file's units."""
+
+    top: int
+    left: int
+    height: int
+
+
+def parse_pptx(entry: Entry) -> Parsed:
+    """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
+    package = open_package(entry)
+    name = package.main("presentation")
+    targets = {relation.id: relation.target for relation in package.relations(name)}
+    slides = [targets.get(one.get(_R_ID, ""), "") for one in package.tree(name).iterfind(f"{P}sldIdLst/{P}sldId")]
+    if len(slides) > entry.bounds.pages_max:
+        raise Refused("document_too_complex", f"it has more than {entry.bounds.pages_max:,} slides (CLAW_DOCUMENT_PAGES_MAX)")
+    assembly = Assembly(entry.bounds.chars_max)
+    said: set[str] = set()
+    unreadable: list[int] = []
+    for number, slide in enumerate(slides, 1):
+        try:
+            _Slide(package, slide, number, assembly, said).read()
+        except Refused as refusal:
+            unreadable.append(number)
+            if refusal.code != "document_unreadable" or len(unreadable) == len(slides):
+                raise
+    if unreadable:
+        assembly.note("page_unreadable", "slides " + ", ".join(map(str, unreadable)))
+    return assembly.build(package.title())
+
+
+class _Slide:
+    """One slide on its way into the text. ``said`` are the footers of the slides before."""
+
+    def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str]) -> None:
+        self._package, self._name, self._assembly, self._said = package, name, assembly, said
+        self._place = Locator(slide=number)
+        tree = package.tree(name)
+        if tree is None:
+            raise Refused("document_unreadable", f"slide {number} is missing")
+        self._tree = tree
+        relations = package.relations(name)
+        self._targets = {relation.id: relation.target for relation in relations}
+        layout = next((one.target for one in relations if one.kind == "slideLayout"), "")
+        # positions that a slide does not give are those of its layout, then of its master
+        self._models = [package.tree(layout), package.related(layout, "slideMaster") if layout else None]
+
+    def read(self) -> None:
+        self._assembly.section()
+        shapes = list(_shapes(self._tree.find(f"{P}cSld/{P}spTree")))
+        titles = [shape for shape in shapes if _placeholder(shape)[0] in _TITLES]
+        words = [" ".join(text.split()) for title in titles for _, text in _paragraphs(title.find(P + "txBody"))]
+        self._assembly.heading(1, " ".join(words), self._place)
+        self._shapes([shape for shape in shapes if shape not in titles])
+        self._notes()
+
+    def _shapes(self, shapes: list[Any]) -> None:
+        for shape in _in_order([(self._box(shape), shape) for shape in shapes]):
+            if shape.tag == P + "grpSp":
+                self._shapes(list(_shapes(shape)))
+            elif shape.tag == P + "graphicFrame":
+                self._frame(shape)
+            else:
+                self._words(shape)
+
+    def _words(self, shape: Any) -> None:
+        kind, index = _placeholder(shape)
+        if kind in _NUMBERS:
+            return
+        listed = bool(kind or index) and kind not in (*_PROSE, *_FOOTERS)
+        for paragraph, text in _paragraphs(shape.find(P + "txBody")):
+            if kind in _FOOTERS:
+                if text not in self._said:
+                    self._said.add(text)
+                    self._assembly.paragraph(text, self._place)
+            elif _is_item(paragraph, listed=listed):
+                self._assembly.item(text, self._place)
+            else:
+                self._assembly.paragraph(text, self._place)
+
+    def _frame(self, frame: Any) -> None:
+        for table in frame.iter(A + "tbl"):
+            self._assembly.table((list(map(_cell, row.iterchildren(A + "tc"))) for row in table.iterchildren(A + "tr")), self._place)
+        for chart in frame.iter(CHART):
+            self._assembly.table(chart_rows(self._package.tree(self._targets.get(chart.get(_R_ID, ""), ""))), self._place)
+        for diagram in frame.iter(DIAGRAM):
+            for text in diagram_texts(self._package, self._targets, diagram):
+                self._assembly.item(text, self._place)
+
+    def _notes(self) -> None:
+        notes = self._package.related(self._name, "notesSlide")
+        for shape in () if notes is None else notes.iter(P + "sp"):
+            if _placeholder(shape)[0] == "body":
+                for _, text in _paragraphs(shape.find(P + "txBody")):
+                    self._assembly.paragraph(text, self._place)
+
+    def _box(self, shape: Any) -> _Box:
+        """Its own word on where it stands, else that of the placeholder it was made from; else at the top."""
+        kind, index = _placeholder(shape)
+        box = _own_box(shape)
+        for model in self._models:
+            if box is None and model is not None and (kind or index):
+                box = next((_own_box(one) for one in model.iter(P + "sp") if _matches(_placeholder(one), kind, index)), None)
+        return box or _Box(0, 0, 0)
+
+
+def _shapes(container: Any) -> Iterator[Any]:
+    """The shapes of a slide or a group, as written."""
+    for element in () if container is None else container:
+        if element.tag == _ALTERNATE:
+            yield from _shapes(preferred(element))
+        elif element.tag in _SHAPES:
+            yield element
+
+
+def _in_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
+    """Shapes from top to bottom; those that begin above the middle of the first of a row stand in its row, from left to right."""
+    row: list[tuple[int, Any]] = []
+    middle = -1
+    for box, shape in sorted(boxes, key=lambda one: one[0].top):
+        if row and box.top > middle:
+            yield from (one for _, one in sorted(row, key=lambda placed: placed[0]))
+            row = []
+        if not row:
+            middle = box.top + box.height // 2
+        row.append((box.left, shape))
+    yield from (one for _, one in sorted(row, key=lambda placed: placed[0]))
+
+
+def _own_box(shape: Any) -> _Box | None:
+    frame = next(
+        (one for one in (shape.find(f"{P}{kind}/{A}xfrm") for kind in ("spPr", "grpSpPr")) if one is not None), shape.find(P + "xfrm")
+    )
+    offset = None if frame is None else frame.find(A + "off")
+    if offset is None:
+        return None
+    extent = frame.find(A + "ext")
+    return _Box(_length(offset, "y"), _length(offset, "x"), 0 if extent is None else _length(extent, "cy"))
+
+
+def _length(element: Any, name: str) -> int:
+    text = element.get(name, "")
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 12 else 0  # noqa: PLR2004  more than a kilometre
+
+
+def _placeholder(shape: Any) -> tuple[str, str]:
+    """Type and index of the placeholder that a shape fills; two empty strings when it fills none."""
+    mark = shape.find(f"{P}nvSpPr/{P}nvPr/{P}ph")
+    return ("", "") if mark is None else (mark.get("type", ""), mark.get("idx", "0"))
+
+
+def _matches(model: tuple[str, str], kind: str, index: str) -> bool:
+    if model == ("", ""):
+        return False
+    return model[1] == index if index != "0" else _SAME.get(model[0], model[0]) == _SAME.get(kind, kind)
+
+
+def _paragraphs(body: Any) -> Iterator[tuple[Any, str]]:
+    """Paragraphs of a text body that say something."""
+    for paragraph in () if body is None else body.iterchildren(A + "p"):
+        text = "".join(_runs(paragraph)).strip()
+        if text:
+            yield paragraph, text
+
+
+def _runs(element: Any) -> Iterator[str]:
+    for child in element:
+        if child.tag in (A + "t", _MATH_TEXT):
+            yield child.text or ""
+        elif child.tag == A + "br":
+            yield "\n"
+        elif child.tag == _ALTERNATE:
+            yield from _runs(preferred(child))
+        elif not (child.tag == A + "fld" and child.get("type") == "slidenum"):
+            yield from _runs(child)
+
+
+def _is_item(paragraph: Any, *, listed: bool) -> bool:
+    """Whether a paragraph has a bullet: by its own word, else when it is deeper than the first level or in a list's placeholder."""
+    properties = paragraph.find(A + "pPr")
+    if properties is None:
+        return listed
+    if properties.find(A + "buNone") is not None:
+        return False
+    bulleted = properties.find(A + "buChar") is not None or properties.find(A + "buAutoNum") is not None
+    return listed or bulleted or properties.get("lvl", "0") != "0"
+
+
+def _cell(cell: Any) -> str:
+    """Text of a table's cell; one that is merged into another is empty."""
+    if cell.get("hMerge") in ("1", "true") or cell.get("vMerge") in ("1", "true"):
+        return ""
+    return "\n".join(text for _, text in _paragraphs(cell.find(A + "txBody")))

@@ -1,0 +1,195 @@
+"""Spans to rows, rows to lines, lines to running text."""
+
+import itertools
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from adapters.parsing.pdf.text import SPAN_GAP_EM, Span, is_wide, tidy
+
+_BASE_EM = 0.35  # base lines closer than this, in the lower font, are one row: subscripts and notes stand on it
+_SPAN_OVERLAP_EM = 0.3  # text drawn over text is not one word
+_SPACE_EM = 0.12  # a gap that is a space between words
+_MARKER_GAP_EM = 4.0  # between the mark of an item and its text
+BULLETS = "•●○◦▪■◆◇▶➢➤✓✔‣⁃∙"
+MARKER = re.compile(  # of an item of a list
+    rf"(?:[{BULLETS}]\s*|"
+    r"[-–—*·o]\s+|\(?\d{1,3}[.)](?!\d)\s*|[（(][\d一二三四五六七八九十]{1,3}[)）]\s*|\d{1,3}[、）]\s*"
+    r"|[一二三四五六七八九十]{1,3}、\s*|[①-⑳]\s*|[a-zA-Z][.)]\s+)"
+)
+_SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
+_LINKS = frozenset("a an and as at by for in of on or out the to up with".split())  # state-of-the-art keeps its hyphens
+_HYPHENATED = re.compile(r"[^\W\d_]{2,}[-\xad]$")
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+
+
+@dataclass(slots=True)
+class Line:
+    """A row of text in its column, which reaches from ``left`` to ``right``. More than one of ``cells``: text that stands apart in it."""
+
+    text: str
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    base: float
+    size: float
+    bold: bool
+    cells: tuple[str, ...] = ()
+    left: float = 0.0
+    right: float = 0.0
+
+
+@dataclass(slots=True)
+class Table:
+    """Cells by row; ``edges`` are the upright rules between its columns, when it has any."""
+
+    rows: list[list[str]]
+    x0: float
+    x1: float
+    top: float
+    bottom: float
+    size: float = 0.0
+    edges: tuple[float, ...] = ()
+
+
+Piece = Line | Table
+
+
+@dataclass(slots=True)
+class Flow:
+    """Pieces of one column from its top to its end. ``aside``: it reads another way than the page."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    aside: bool = False
+
+
+def rows_of(spans: Iterable[Span]) -> list[list[Span]]:
+    """Spans on one base line, from left to right; rows from the top."""
+    rows: list[list[Span]] = []
+    for span in sorted(spans, key=lambda span: (span.base, span.x0)):
+        if rows and span.base - rows[-1][0].base <= _BASE_EM * max(1.0, min(span.size, rows[-1][0].size)):
+            rows[-1].append(span)
+        else:
+            rows.append([span])
+    return [_merged(sorted(row, key=lambda span: span.x0)) for row in _with_marks(rows)]
+
+
+def _with_marks(rows: list[list[Span]]) -> list[list[Span]]:
+    """Small text raised or lowered beside a line, such as a note's mark, goes into that line."""
+    kept: list[list[Span]] = []
+    for index, row in enumerate(rows):
+        host = None
+        for other in kept[-1:] + rows[index + 1 : index + 2]:
+            if _marks(row, other):
+                host = other
+                break
+        if host is None:
+            kept.append(row)
+        else:
+            host.extend(row)
+    return kept
+
+
+def _marks(row: list[Span], host: list[Span]) -> bool:
+    tall = max(span.size for span in host)
+    if any(span.size > 0.8 * tall or len(span.text) > 12 for span in row):  # noqa: PLR2004
+        return False
+    top, bottom = min(span.top for span in host), max(span.bottom for span in host)
+    for span in row:
+        overlap = min(bottom, span.bottom) - max(top, span.top)
+        near = any(-0.5 * tall <= span.x0 - other.x1 <= 0.5 * tall or -0.5 * tall <= other.x0 - span.x1 <= 0.5 * tall for other in host)
+        if overlap < 0.4 * (span.bottom - span.top) or not near:
+            return False
+    return True
+
+
+def _merged(row: list[Span]) -> list[Span]:
+    """Neighbours that only the content stream has kept apart become one span."""
+    merged = [row[0]]
+    for span in row[1:]:
+        before = merged[-1]
+        size = max(1.0, min(before.size, span.size))
+        gap = span.x0 - before.x1
+        marks = len(merged) == 1 and gap < _MARKER_GAP_EM * size and _is_mark(before.text, span.text, alone=len(row) == 2)  # noqa: PLR2004
+        if not marks and (gap > SPAN_GAP_EM * size or gap < -2 * size):
+            merged.append(span)
+            continue
+        space = (gap > _SPACE_EM * size or gap < -_SPAN_OVERLAP_EM * size) and not (is_wide(before.text[-1:]) and is_wide(span.text[:1]))
+        main = before if len(before.text) >= len(span.text) else span
+        merged[-1] = Span(
+            before.text + (" " if space else "") + span.text,
+            before.x0,
+            max(before.x1, span.x1),
+            min(before.top, span.top),
+            max(before.bottom, span.bottom),
+            main.base,
+            main.size,
+            before.bold and span.bold,
+            min(before.order, span.order),
+            max(before.last, span.last),
+        )
+    return merged
+
+
+def _is_mark(mark: str, text: str, *, alone: bool) -> bool:
+    """Whether ``mark`` belongs to ``text``: a bullet, an item's number; a section's number when nothing else is on the line."""
+    return MARKER.fullmatch(mark + " ") is not None or (alone and _SECTION.fullmatch(mark) is not None and text[0].isalpha())
+
+
+def line_of(row: Sequence[Span]) -> Line:
+    """A row as a line; its size is that of its longest span."""
+    main = max(row, key=lambda span: len(span.text))
+    cells = tuple(span.text.strip() for span in row)
+    return Line(
+        " ".join(cells),
+        row[0].x0,
+        max(span.x1 for span in row),
+        min(span.top for span in row),
+        max(span.bottom for span in row),
+        main.base,
+        main.size,
+        all(span.bold for span in row),
+        cells if len(cells) > 1 else (),
+    )
+
+
+def joined(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
+    """Lines of one paragraph as one. ``compounds`` are hyphenated words seen elsewhere: they keep the hyphen that ends a line."""
+    whole = ""
+    for text in texts:
+        words = text.strip()
+        whole = joined_two(whole, words, compounds) if whole and words else whole or words
+    return whole
+
+
+def joined_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
+    """``after`` goes on where ``before`` ends: without a space in Chinese, with a mended word at a hyphen, else with a space."""
+    if _HYPHENATED.search(before[-40:]) and after[:1].islower():
+        word = re.search(r"[^\W\d_-]+(?:-[^\W\d_-]+)*$", before[:-1])
+        following = re.match(r"[^\W\d_]+(?:-[^\W\d_]+)*", after)
+        compound = f"{word[0]}-{following[0]}".lower() if word and following else ""
+        keep = compound in compounds or (word is not None and word[0].rpartition("-")[2].lower() in _LINKS)
+        return before[:-1] + ("-" if keep else "") + after
+    if before.endswith(("-", "\xad")) and not before.endswith((" -", " \xad")) and after[:1].isalnum():
+        return before[:-1] + "-" + after  # a range or a number, broken at its hyphen
+    if is_wide(before[-1]) and is_wide(after[0]):
+        return before + after
+    return f"{before} {after}"
+
+
+def compounds_in(texts: Iterable[str]) -> set[str]:
+    """Hyphenated words inside lines, in lower case."""
+    return {word.lower() for text in texts for word in _COMPOUND.findall(text) if "-" in text}
+
+
+def without_soft_hyphens(text: str) -> str:
+    """Soft hyphens that end nothing are not text; one at the end of a block was a hyphen."""
+    return tidy(text[:-1] + "-" if text.endswith("\xad") else text).replace("\xad", "") if "\xad" in text else text
+
+
+def leading_of(lines: Sequence[Line]) -> float:
+    """The usual distance between base lines that follow each other; 0 when there is none."""
+    pitches = [b.base - a.base for a, b in itertools.pairwise(lines) if 0 < b.base - a.base < 2.6 * max(a.size, b.size)]
+    return median(pitches) if pitches else 0.0

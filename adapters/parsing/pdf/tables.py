@@ -1,0 +1,306 @@
+"""Tables of a page: grids of ruled lines, and rows whose cells stand under each other without any."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from adapters.parsing.pdf.drawing import Rule
+from adapters.parsing.pdf.lines import Table, joined, rows_of
+from adapters.parsing.pdf.text import Span
+
+_NEAR = 3.0  # points: lines meant to meet, or to be one line
+_CELLS_MAX = 20_000  # of one grid
+_LINES_MAX = 600  # of one grid's lines, each way: beyond, it is a drawing
+_WRAP_EM = 1.5  # between lines of one cell
+_WRAP_PITCH = 0.85  # times the usual pitch of rows: lines of one cell are closer
+_PROSE_CHARS = 1_200  # a cell with more is a frame around text, not a cell
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Ruled cells: edges from the left and from the top, and the region each elementary cell belongs to."""
+
+    xs: tuple[float, ...]
+    ys: tuple[float, ...]
+    region: tuple[tuple[int, ...], ...]  # [row][column]
+
+    def holds(self, span: Span) -> bool:
+        x, y = span.middle
+        return self.xs[0] - _NEAR <= x <= self.xs[-1] + _NEAR and self.ys[0] - _NEAR <= y <= self.ys[-1] + _NEAR
+
+    def cell(self, span: Span) -> tuple[int, int]:
+        """Row and column of the elementary cell that the span's middle is in."""
+        x, y = span.middle
+        column = int(np.searchsorted(self.xs, x)) - 1
+        row = int(np.searchsorted(self.ys, y)) - 1
+        return min(max(row, 0), len(self.ys) - 2), min(max(column, 0), len(self.xs) - 2)
+
+    @property
+    def area(self) -> float:
+        return (self.xs[-1] - self.xs[0]) * (self.ys[-1] - self.ys[0])
+
+
+def grids_of(rules: Sequence[Rule]) -> list[Grid]:
+    """Grids with at least two columns, the biggest first. ``rules`` as turned, y down."""
+    flat = _straightened([rule for rule in rules if not rule.upright], flat=True)
+    upright = _straightened([rule for rule in rules if rule.upright], flat=False)
+    if not flat or not upright or max(len(flat), len(upright)) > _LINES_MAX:
+        return []
+    h, v = np.array(flat), np.array(upright)  # at, from, to
+    meet = (v[None, :, 0] >= h[:, None, 1] - _NEAR) & (v[None, :, 0] <= h[:, None, 2] + _NEAR)
+    meet &= (h[:, None, 0] >= v[None, :, 1] - _NEAR) & (h[:, None, 0] <= v[None, :, 2] + _NEAR)
+    grids = []
+    for rows, columns in _components(meet):
+        if grid := _grid([flat[row] for row in rows], [upright[column] for column in columns]):
+            grids.append(grid)
+    return sorted(grids, key=lambda grid: -grid.area)
+
+
+def _straightened(rules: Sequence[Rule], *, flat: bool) -> list[tuple[float, float, float]]:
+    """Pieces of one line joined: where it runs, and from where to where."""
+    lines = sorted((r.y0, r.x0, r.x1) if flat else (r.x0, r.y0, r.y1) for r in rules)
+    bands: list[list[tuple[float, float, float]]] = []
+    for line in lines:
+        if bands and line[0] - bands[-1][0][0] <= _NEAR / 2:
+            bands[-1].append(line)
+        else:
+            bands.append([line])
+    found = []
+    for band in bands:
+        at = sum(line[0] for line in band) / len(band)
+        start, end = None, 0.0
+        for _, low, high in sorted(band, key=lambda line: line[1]):
+            if start is None:
+                start, end = low, high
+            elif low <= end + _NEAR:
+                end = max(end, high)
+            else:
+                found.append((at, start, end))
+                start, end = low, high
+        if start is not None:
+            found.append((at, start, end))
+    return found
+
+
+def _components(meet: np.ndarray) -> list[tuple[list[int], list[int]]]:
+    """Lines that hang together: indexes of flat ones and of upright ones."""
+    left = set(range(meet.shape[0]))
+    found = []
+    while left:
+        rows, columns, waiting = set(), set(), [left.pop()]
+        while waiting:
+            row = waiting.pop()
+            rows.add(row)
+            for column in np.flatnonzero(meet[row]).tolist():
+                if column not in columns:
+                    columns.add(column)
+                    more = set(np.flatnonzero(meet[:, column]).tolist()) & left
+                    left -= more
+                    waiting.extend(more)
+        if columns:
+            found.append((sorted(rows), sorted(columns)))
+    return found
+
+
+def _edges(places: Sequence[float], ends: Sequence[float]) -> list[float]:
+    """Distinct places; the ends of the crossing lines too, where those reach beyond: a table open at its sides."""
+    distinct: list[float] = []
+    for place in sorted(places):
+        if not distinct or place - distinct[-1] > _NEAR:
+            distinct.append(place)
+    if min(ends) < distinct[0] - 3 * _NEAR:
+        distinct.insert(0, min(ends))
+    if max(ends) > distinct[-1] + 3 * _NEAR:
+        distinct.append(max(ends))
+    return distinct
+
+
+def _grid(flat: list[tuple[float, float, float]], upright: list[tuple[float, float, float]]) -> Grid | None:
+    xs = _edges([line[0] for line in upright], [end for line in flat for end in line[1:]])
+    ys = _edges([line[0] for line in flat], [end for line in upright for end in line[1:]])
+    if len(xs) < 3 or len(ys) < 2 or len(xs) * len(ys) > _CELLS_MAX:  # noqa: PLR2004
+        return None
+    h, v = np.array(flat), np.array(upright)
+    mid_x, mid_y = (np.array(xs[1:]) + xs[:-1]) / 2, (np.array(ys[1:]) + ys[:-1]) / 2
+    region = np.arange(mid_y.size * mid_x.size).reshape(mid_y.size, mid_x.size)
+    across = [_covered(v, x, mid_y) for x in xs[1:-1]]  # is there a line between column c and c + 1, by row
+    below = [_covered(h, y, mid_x) for y in ys[1:-1]]
+    parent = list(range(region.size))
+
+    def root(cell: int) -> int:
+        while parent[cell] != cell:
+            parent[cell] = parent[parent[cell]]
+            cell = parent[cell]
+        return cell
+
+    def unite(one: int, other: int) -> None:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+
+    for row in range(mid_y.size):
+        for column in range(mid_x.size):
+            if column + 1 < mid_x.size and not across[column][row]:
+                unite(int(region[row, column]), int(region[row, column + 1]))
+            if row + 1 < mid_y.size and not below[row][column]:
+                unite(int(region[row, column]), int(region[row + 1, column]))
+    return Grid(tuple(xs), tuple(ys), tuple(tuple(root(int(cell)) for cell in row) for row in region))
+
+
+def _covered(lines: np.ndarray, place: float, points: np.ndarray) -> np.ndarray:
+    near = lines[np.abs(lines[:, 0] - place) <= _NEAR + 0.1]
+    return np.asarray(((near[None, :, 1] <= points[:, None]) & (near[None, :, 2] >= points[:, None])).any(axis=1))
+
+
+def ruled_table(grid: Grid, spans: Sequence[Span]) -> Table | list[list[Span]] | None:
+    """The table that these spans of a grid make; their groups by region when it frames prose; None when it frames anything else."""
+    regions: dict[int, list[Span]] = defaultdict(list)
+    for span in spans:
+        row, column = grid.cell(span)
+        regions[grid.region[row][column]].append(span)
+    columns = len(grid.xs) - 1
+    filled = {region % columns for region in regions}
+    if len(filled) < 2 or any(sum(len(span.text) for span in group) > _PROSE_CHARS for group in regions.values()):  # noqa: PLR2004
+        return [regions[region] for region in sorted(regions)]
+    if any(_has_rows(group) for group in regions.values()):
+        return None
+    rows: list[list[str]] = []
+    for index in range(len(grid.ys) - 1):
+        firsts = range(index * columns, (index + 1) * columns)
+        cells = [rows_of(regions[region]) if region in regions else [] for region in firsts]
+        rows.extend(_split(cells) or [[joined(_text(line) for line in cell) for cell in cells]])
+    used = [column for column in range(columns) if any(row[column] for row in rows)]
+    size = float(np.median([span.size for span in spans]))
+    return Table(
+        [[row[column] for column in used] for row in rows if any(row)], grid.xs[0], grid.xs[-1], grid.ys[0], grid.ys[-1], size, grid.xs
+    )
+
+
+def _has_rows(spans: Sequence[Span]) -> bool:
+    """A cell that is a table itself."""
+    return len(spans) >= 6 and sum(1 for row in rows_of(spans) if len(row) > 1) >= 3  # noqa: PLR2004
+
+
+def _text(row: Sequence[Span]) -> str:
+    return " ".join(span.text.strip() for span in row)
+
+
+def _split(cells: list[list[list[Span]]]) -> list[list[str]] | None:
+    """Rows inside one ruled row, whose lines stand side by side in several columns: a table without lines between its rows."""
+    tall = [cell for cell in cells if len(cell) >= 3]  # noqa: PLR2004
+    if len(tall) < 2 or len(tall) < len([cell for cell in cells if cell]) - 1:  # noqa: PLR2004
+        return None
+    bases = [line[0].base for line in max(tall, key=len)]
+    slack = 0.35 * tall[0][0][0].size
+    aligned = all(min(abs(line[0].base - base) for base in bases) <= slack for cell in cells for line in cell)
+    short = sum(1 for cell in tall if _short(cell))
+    if not aligned or short < len(tall) / 2:
+        return None
+    rows = [["" for _ in cells] for _ in bases]
+    for column, cell in enumerate(cells):
+        for line in cell:
+            nearest = min(range(len(bases)), key=lambda index: abs(bases[index] - line[0].base))
+            rows[nearest][column] = joined((rows[nearest][column], _text(line)))
+    return rows
+
+
+def _short(cell: list[list[Span]]) -> bool:
+    """Lines of a cell that were not broken because it was full: most differ much in length, or are numbers."""
+    widths = [line[-1].x1 - line[0].x0 for line in cell]
+    numbers = sum(1 for line in cell if sum(char.isdigit() for char in _text(line)) * 2 >= len(_text(line).replace(" ", "")))
+    return numbers * 2 >= len(cell) or float(np.median(widths)) < 0.75 * max(widths)
+
+
+def aligned_tables(rows: list[list[Span]]) -> list[Table | list[Span]]:
+    """Runs of rows whose cells stand under each other become tables; other rows stay as they are, in order."""
+    found: list[Table | list[Span]] = []
+    index = 0
+    while index < len(rows):
+        end = _run(rows, index) if len(rows[index]) > 1 else index
+        table = _aligned(rows[index:end]) if end - index >= 2 else None  # noqa: PLR2004
+        if table is None:
+            found.append(rows[index])
+            index += 1
+        else:
+            found.append(table)
+            index = end
+    return found
+
+
+def _run(rows: list[list[Span]], start: int) -> int:
+    """Behind the last row of a run: rows of several spans, and rows of one that go on with a cell of the row above."""
+    end = last = start + 1
+    while end < len(rows):
+        row, above = rows[end], rows[end - 1]
+        size = max(above[0].size, row[0].size)
+        if row[0].base - above[0].base > 4 * size:
+            break
+        if len(row) > 1:
+            last = end + 1
+        elif not _hangs(row[0], rows[start:last]) or row[0].base - above[0].base > 1.8 * size:
+            break
+        end += 1
+    if end < len(rows) and end == last:
+        return last
+    # rows of one span at the end belong to it while they continue a cell at the distance of a line
+    while last < end and rows[last][0].base - rows[last - 1][0].base <= 1.5 * rows[last][0].size:
+        last += 1
+    return last
+
+
+def _hangs(span: Span, rows: list[list[Span]]) -> bool:
+    """It stands under one cell, and not the first: what stands under that is a new row, or the text below the table."""
+    above = max(rows, key=len)
+    under = [index for index, cell in enumerate(above) if span.x0 < cell.x1 and span.x1 > cell.x0]
+    right = above[under[-1] + 1].x0 if under and under[-1] + 1 < len(above) else float("inf")
+    return len(under) == 1 and span.x1 < right and (under[0] > 0 or (len(rows) > 1 and span.x1 < above[1].x0))
+
+
+def _aligned(rows: list[list[Span]]) -> Table | None:
+    """The table of these rows, when clear gaps run down between their cells."""
+    most = max(len(row) for row in rows)
+    columns = _columns([row for row in rows if len(row) > max(1, most - 2)])
+    full = sum(1 for row in rows if len(row) > 1)
+    if len(columns) < 2 or full < (3 if len(columns) == 2 else 2):  # noqa: PLR2004
+        return None
+    usual = _usual_pitch(rows)
+    made: list[list[str]] = []
+    clashes = 0
+    for index, row in enumerate(rows):
+        cells = [""] * len(columns)
+        for span in row:
+            reached = [c for c, (x0, x1) in enumerate(columns) if span.x0 < x1 and span.x1 > x0]
+            column = reached[0] if reached else min(range(len(columns)), key=lambda c: abs(columns[c][0] - span.x0))
+            clashes += len(reached) > 1 or bool(cells[column])
+            cells[column] = f"{cells[column]} {span.text.strip()}".strip()
+        near = min(_WRAP_EM * row[0].size, usual if len(row) == 1 else _WRAP_PITCH * usual)
+        wraps = index > 0 and not cells[0] and row[0].base - rows[index - 1][0].base <= near
+        if made and wraps and all(made[-1][c] for c, cell in enumerate(cells) if cell):
+            made[-1] = [joined((above, cell)) for above, cell in zip(made[-1], cells, strict=True)]
+        else:
+            made.append(cells)
+    if clashes > max(1, len(rows) // 4) or len(made) < 2:  # noqa: PLR2004
+        return None
+    spans = [span for row in rows for span in row]
+    place = min(s.x0 for s in spans), max(s.x1 for s in spans), min(s.top for s in spans), max(s.bottom for s in spans)
+    return Table(made, *place, float(np.median([span.size for span in spans])))
+
+
+def _usual_pitch(rows: list[list[Span]]) -> float:
+    """Between a row that begins at the left edge and what is above it."""
+    edge = min(row[0].x0 for row in rows) + _NEAR
+    pitches = [row[0].base - above[0].base for above, row in pairwise(rows) if row[0].x0 <= edge]
+    return float(np.median(pitches)) if pitches else float("inf")
+
+
+def _columns(rows: list[list[Span]]) -> list[tuple[float, float]]:
+    """From where to where each column reaches: what the cells of these rows cover, seen from above."""
+    columns: list[tuple[float, float]] = []
+    for x0, x1 in sorted((span.x0, span.x1) for row in rows for span in row):
+        if columns and x0 <= columns[-1][1]:
+            columns[-1] = columns[-1][0], max(columns[-1][1], x1)
+        else:
+            columns.append((x0, x1))
+    return columns

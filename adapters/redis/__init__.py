@@ -1,0 +1,1 @@
+"""Redis: one client that fails fast, many callers on one connection."""

@@ -1,0 +1,1 @@
+"""Chinese and English text: languages, terms, sparse vectors, near duplicates."""

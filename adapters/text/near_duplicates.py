@@ -1,0 +1,50 @@
+"""Texts that say the same with small changes: a copy, another edition, a page with another footer.
+
+A sketch is a sample of the hashes of all runs of eight characters, letters and digits only, folded: the same run is in the sample or not
+wherever it stands. Two texts are alike when nearly all of the shorter one's sketch is in the other's. Exact enough for passages: about 60
+samples stand for 250 characters.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.text.language import fold
+
+Sketch = NDArray[np.uint64]
+
+RUN_CHARS = 8
+SAMPLED_EACH = 4  # one of so many runs is kept
+ALIKE = 0.85  # of the shorter sketch: one changed word in a hundred spoils some eight runs around it
+CHARS_MAX = 8_000  # of a text that are looked at; chunks are far shorter
+SKETCHES_KEPT_MAX = 2_048  # of chunks that were found lately, about 10 MB with their texts: the same ones are found again and again
+_BASE = np.uint64(0x100000001B3)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@lru_cache(maxsize=SKETCHES_KEPT_MAX)
+def sketch(text: str) -> Sketch:
+    """Distinct hashes, ascending, read-only; all runs of a text that is too short for a sample."""
+    plain = "".join(filter(str.isalnum, fold(text[:CHARS_MAX])))
+    codes = np.frombuffer(plain.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    if len(codes) < RUN_CHARS:
+        codes = np.pad(codes, (0, RUN_CHARS - len(codes)))
+    count = len(codes) - RUN_CHARS + 1
+    runs = np.zeros(count, np.uint64)
+    for at in range(RUN_CHARS):
+        runs = runs * _BASE + codes[at : at + count]
+    runs *= _MIX
+    runs ^= runs >> np.uint64(31)
+    sampled = runs[runs % np.uint64(SAMPLED_EACH) == 0]
+    hashes = np.unique(sampled if count >= SAMPLED_EACH * RUN_CHARS else runs)
+    hashes.setflags(write=False)
+    return hashes
+
+
+def alike(one: Sketch, other: Sketch) -> bool:
+    """Whether one of two sketched texts hardly says anything that the other does not. A much shorter one is no copy but a part."""
+    shorter, longer = sorted((len(one), len(other)))
+    if not shorter or longer > 2 * shorter:
+        return False
+    return len(np.intersect1d(one, other, assume_unique=True)) >= ALIKE * shorter

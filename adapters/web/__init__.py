@@ -1,0 +1,1 @@
+"""The web: pages fetched within bounds, robots.txt, public addresses only."""

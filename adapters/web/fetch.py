@@ -1,0 +1,266 @@
+"""Web pages by their address: public places only, bounded in time and size, and with the consent of robots.txt.
+
+The connector resolves names itself and connects to exactly the addresses that were judged, so a name that changes its mind between check
+and connection (DNS rebinding) gains nothing. Redirects are followed by hand, each judged like the first address.
+"""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from http import HTTPStatus
+from ipaddress import ip_address
+from posixpath import basename
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from msgspec import Struct
+from yarl import URL
+
+from adapters.web import robots
+from adapters.web.decompression import inflated
+from adapters.web.public_addresses import PORTS, Network, checked_url, may_reach, networks_of, url_refused
+from schemas.documents import FileType
+from schemas.errors import Refused, Unavailable
+from schemas.settings.documents import Documents
+
+AGENT = "ClawBot"
+HEADERS = {"User-Agent": f"{AGENT}/1.0", "Accept": "text/html,application/pdf,text/*;q=0.9,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}
+FETCHES_MAX = 8  # at once per process; the others wait, as many as the lane has in work
+PIECE_BYTES = 65_536
+ROBOTS_KEPT, ROBOTS_KEPT_S = 256, 3_600.0
+ROBOTS_REDIRECTS_MAX = 5
+RETRY_S_MAX = 60.0
+FILENAME_CHARS_MAX = 200
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+PASSING = frozenset({408, 421, 425, 429, 500, 502, 503, 504})  # answers that another try may change
+
+TYPES: dict[str, FileType] = {
+    "text/html": "text/html",
+    "application/xhtml+xml": "text/html",
+    "text/plain": "text/plain",
+    "text/markdown": "text/markdown",
+    "text/x-markdown": "text/markdown",
+    "text/csv": "text/csv",
+    "application/pdf": "application/pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+    ),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": (
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+    ),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": (
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    ),
+    "application/vnd.ms-excel": "application/vnd.ms-excel",
+    "message/rfc822": "message/rfc822",
+    "application/zip": "application/zip",
+    "application/octet-stream": "",  # says nothing: the content does
+    "binary/octet-stream": "",
+}
+
+LookUp = Callable[[str, int], Awaitable[list[str]]]
+Write = Callable[[bytes], Awaitable[None]]
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """What was fetched: its address after all redirects, and what was said about it (empty: nothing)."""
+
+    url: str
+    media_type: FileType
+    charset: str
+    filename: str
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a name."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class Fetcher:
+    """One per process, between open() and close(). ``look_up(host, port)`` gives addresses or raises OSError."""
+
+    def __init__(self, settings: Documents, *, look_up: LookUp = look_up, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._allowed = networks_of(settings.fetch_networks)
+        self._timeout_s, self._bytes_max = settings.fetch_timeout_s, min(settings.fetch_bytes_max, settings.file_bytes_max)
+        self._redirects_max = settings.fetch_redirects_max
+        self._resolver = _Judging(look_up, self._allowed)
+        self._clock_s = clock_s
+        self._room = asyncio.Semaphore(FETCHES_MAX)
+        self._session: aiohttp.ClientSession | None = None
+        self._robots: OrderedDict[URL, tuple[float, robots.Rules]] = OrderedDict()
+
+    async def open(self) -> None:
+        """Make ready; connects to nothing."""
+        connector = aiohttp.TCPConnector(resolver=self._resolver, use_dns_cache=False, force_close=True, limit=2 * FETCHES_MAX)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s),  # the whole fetch has a time of its own
+            auto_decompress=False,
+            read_bufsize=PIECE_BYTES,
+        )
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def fetch(self, address: str, write: Write) -> Page:
+        """Hand the page's content to ``write`` in pieces, decompressed.
+
+        Raises Refused: "url_refused" (the address, a redirect's, or robots.txt), "url_unreachable", "document_too_large",
+        "document_type_unsupported"; Unavailable("url_unreachable") for what may pass.
+        """
+        async with self._room:
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    return await self._fetched(checked_url(address, self._allowed), write)
+            except TimeoutError:
+                raise Unavailable("url_unreachable", f"there was no whole answer within {self._timeout_s:g} s") from None
+
+    async def _fetched(self, url: URL, write: Write) -> Page:
+        for _ in range(self._redirects_max + 1):
+            if not (await self._rules(url.origin())).allow(url.raw_path_qs):
+                raise url_refused("is closed to programs by its robots.txt", "an address that robots may read")
+            async with self._answer(url) as answer:
+                if answer.status not in REDIRECTS:
+                    return await self._read(url, answer, write)
+                url = self._next(url, answer)
+        raise Refused("url_unreachable", f"it redirects more than {self._redirects_max} times")
+
+    async def _read(self, url: URL, answer: aiohttp.ClientResponse, write: Write) -> Page:
+        _check_status(answer)
+        media_type = TYPES.get(answer.content_type)
+        if media_type is None:
+            raise Refused("document_type_unsupported", f"the address answers with {answer.content_type[:100]}")
+        size = 0
+        async with aclosing(_content(answer)) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > self._bytes_max:
+                    limit = f"{self._bytes_max:,} bytes (CLAW_DOCUMENT_FETCH_BYTES_MAX)"
+                    raise Refused("document_too_large", f"what the address answers with has more than {limit}")
+                await write(piece)
+        return Page(url=str(url), media_type=media_type, charset=answer.charset or "", filename=_filename(url, answer))
+
+    async def _rules(self, origin: URL) -> robots.Rules:
+        """What the place's robots.txt says; kept for an hour."""
+        known = self._robots.get(origin)
+        if known is not None and self._clock_s() - known[0] < ROBOTS_KEPT_S:
+            return known[1]
+        rules = await self._read_rules(origin / "robots.txt")
+        self._robots[origin] = (self._clock_s(), rules)
+        self._robots.move_to_end(origin)
+        while len(self._robots) > ROBOTS_KEPT:
+            self._robots.popitem(last=False)
+        return rules
+
+    async def _read_rules(self, url: URL) -> robots.Rules:
+        """As RFC 9309 says: none there means everything, a place in trouble means nothing (here: later)."""
+        for _ in range(ROBOTS_REDIRECTS_MAX + 1):
+            async with self._answer(url) as answer:
+                if answer.status in REDIRECTS:
+                    url = self._next(url, answer)
+                    continue
+                if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    raise Unavailable("url_unreachable", f"its robots.txt answers {answer.status}", retry_after_s=_retry_after_s(answer))
+                if answer.status != HTTPStatus.OK:
+                    return robots.Rules()
+                text = bytearray()
+                async with aclosing(_content(answer)) as pieces:
+                    async for piece in pieces:
+                        text += piece
+                        if len(text) > robots.BYTES_MAX:
+                            break
+                return robots.parse(bytes(text[: robots.BYTES_MAX]).decode(errors="replace"), AGENT)
+        return robots.Rules()
+
+    def _next(self, url: URL, answer: aiohttp.ClientResponse) -> URL:
+        try:
+            target = str(url.join(URL(answer.headers["Location"])))
+        except (KeyError, ValueError):
+            raise Refused("url_unreachable", "it redirects to nowhere") from None
+        found = checked_url(target, self._allowed)
+        if url.scheme == "https" and found.scheme != "https":
+            raise url_refused("redirects from https to http", "https throughout")
+        return found
+
+    @asynccontextmanager
+    async def _answer(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The head of an answer; what fails on the way, while the body is read too, leaves as ours."""
+        assert self._session is not None, "open() first"
+        try:
+            async with self._session.get(url, allow_redirects=False) as answer:
+                yield answer
+        except aiohttp.ClientConnectorDNSError as error:
+            raise _unresolved(error) from error
+        except (aiohttp.ClientSSLError, aiohttp.InvalidURL, ssl.CertificateError) as error:
+            raise Refused("url_unreachable", f"no safe connection: {type(error).__name__}") from error
+        except aiohttp.ClientError as error:
+            raise Unavailable("url_unreachable", f"the connection failed: {type(error).__name__}") from error
+
+
+class _Judging(AbstractResolver):
+    """Gives the connector only addresses that may be reached: one bad address of a name refuses them all."""
+
+    def __init__(self, look_up: LookUp, allowed: tuple[Network, ...]) -> None:
+        self._look_up, self._allowed = look_up, allowed
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
+        found = [ip_address(address) for address in await self._look_up(host, port)]
+        if not all(may_reach(address, port in PORTS.values(), self._allowed) for address in found):
+            raise url_refused("is not at a public address", "a public address")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address),
+                port=port,
+                family=socket.AF_INET if address.version == 4 else socket.AF_INET6,  # noqa: PLR2004 - of the Internet Protocol
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in found
+            if family in (socket.AF_UNSPEC, socket.AF_INET if address.version == 4 else socket.AF_INET6)  # noqa: PLR2004
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def _content(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+    """The body, decompressed in bounded pieces."""
+    async for piece in inflated(answer.content.iter_chunked(PIECE_BYTES), answer.headers.get("Content-Encoding", "")):
+        yield piece
+
+
+def _check_status(answer: aiohttp.ClientResponse) -> None:
+    if answer.status in PASSING:
+        raise Unavailable("url_unreachable", f"it answers {answer.status}", retry_after_s=_retry_after_s(answer))
+    if answer.status != HTTPStatus.OK:
+        raise Refused("url_unreachable", f"it answers {answer.status}")
+
+
+def _retry_after_s(answer: aiohttp.ClientResponse) -> float:
+    said = answer.headers.get("Retry-After", "")
+    return min(float(said), RETRY_S_MAX) if said.isascii() and said.isdigit() else 1.0
+
+
+def _unresolved(error: aiohttp.ClientConnectorDNSError) -> Refused | Unavailable:
+    cause = error.os_error
+    if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
+        return Unavailable("url_unreachable", "its name cannot be resolved now")
+    return Refused("url_unreachable", "there is no such host")
+
+
+def _filename(url: URL, answer: aiohttp.ClientResponse) -> str:
+    said = answer.content_disposition.filename if answer.content_disposition else None
+    name = basename((said or unquote(url.raw_path)).replace("\\", "/"))
+    return "".join(filter(str.isprintable, name))[-FILENAME_CHARS_MAX:]

@@ -1,5 +1,0 @@
-"""The agent that summarises and names conversations: ``agent`` runs it, ``wording`` asks a model, ``extract`` does without one."""
-
-from agents.digest.agent import Digester
-
-__all__ = ["Digester"]

@@ -1,0 +1,191 @@
+"""What one answer says to the world: pure functions from the event, the context and what was said to outgoing events."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from adapters.models.port import NOBODY, Speaker
+from adapters.text.language import estimated_tokens
+from schemas import ids
+from schemas.chats import (
+    Cancelled,
+    ChatAsked,
+    ChatGrounded,
+    Citation,
+    Completed,
+    Consumption,
+    Extended,
+    Failed,
+    LogPlace,
+    Message,
+    MessageState,
+    Passage,
+    ReplyCancelled,
+    ReplyCompleted,
+    ReplyFailed,
+    Source,
+    Started,
+    Usage,
+    UsageRecorded,
+)
+from schemas.errors import Problem
+from schemas.events import Event
+from streams.runtime.agent import Context, Outgoing, Place
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, USAGE_RECORDED
+
+NAME = "generate"
+
+Telling = Started | Extended | Completed | Failed | Cancelled
+
+
+@dataclass(slots=True)
+class Speech:
+    """What one attempt has said so far. Times are milliseconds since the step began.
+
+    ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
+    """
+
+    text: str = ""
+    citations: list[Citation] = field(default_factory=list)
+    acknowledgements: list[Awaitable[Place]] = field(default_factory=list)
+    usage: Usage | None = None
+    finish_reason: str = ""
+    first_text_ms: float = 0.0
+    speaker: Speaker = NOBODY
+    spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
+    cached: bool = False
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+    """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
+    conversation, attempt = message.conversation_id, message.attempt
+    if message.state == "failed":
+        failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
+        outgoing = [reply(event, context, ReplyFailed, failed, 0)]
+    elif message.state == "cancelled":
+        cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
+        outgoing = [reply(event, context, ReplyCancelled, cancelled, 0)]
+    else:
+        completed = Completed(
+            conversation_id=conversation,
+            attempt=attempt,
+            text=message.content,
+            citations=message.citations,
+            usage=message.usage,
+            finish_reason=message.finish_reason,
+            cached=message.cached,
+            model=message.model,
+        )
+        outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
+    usage = message.usage
+    if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
+        outgoing.append(charge(event, context, message))
+    return outgoing
+
+
+def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
+    """What the reply cost."""
+    data = Consumption(
+        user_id=message.user_id,
+        conversation_id=message.conversation_id,
+        reply_id=message.id,
+        model=message.model,
+        prompt_tokens=message.usage.prompt_tokens,
+        completion_tokens=message.usage.completion_tokens,
+        estimated=message.usage.estimated,
+        cached=message.cached,
+        reserved=event.data.question.reserved,
+        api_key_id=event.data.question.api_key_id,
+        provider=message.provider,
+        cost_micros=message.cost_micros,
+    )
+    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
+
+
+def record(
+    event: ChatGrounded,
+    context: Context,
+    speech: Speech,
+    state: MessageState,
+    *,
+    model: str,
+    problem: Problem | None,
+    passages: tuple[Passage, ...],
+    began: float | None,
+) -> Message:
+    """The record of this answer. ``model`` is named when nobody began to answer."""
+    usage = speech.usage or estimated(speech.text, event.data.question.content, passages)
+    grounding, question, now = event.data, event.data.question, context.clock.now()
+    timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
+    if began is not None:
+        timings["first_text"] = round(speech.first_text_ms, 3)
+        timings["generate"] = round((context.clock.monotonic_s() - began) * 1000, 3)
+    return Message(
+        id=question.reply_id,
+        conversation_id=question.conversation_id,
+        user_id=question.user_id,
+        role="assistant",
+        content=speech.text,
+        created_at=now,
+        parent_id=question.message_id,
+        ancestors=(*question.ancestors, question.message_id),
+        state=state,
+        attempt=context.attempt,
+        model=speech.speaker.model or model,
+        citations=tuple(speech.citations),
+        versions=speech.versions or versions_of(event.tenant, passages),
+        usage=usage,
+        finish_reason=speech.finish_reason or state,
+        problem=problem,
+        timings_ms=timings,
+        cached=speech.cached,
+        provider=speech.speaker.provider,
+        cost_micros=speech.speaker.prices.cost_micros(usage),
+        prompt_hash=speech.speaker.prompt_hash,
+        asked=grounding.asked,
+        grounded=LogPlace(context.place.partition, context.place.offset),
+    )
+
+
+def reply(event: ChatGrounded, context: Context, kind: type[Event], data: Telling, ordinal: int) -> Outgoing:
+    """An event of this reply, in the partition where the asking replica listens."""
+    question = event.data.question
+    now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
+    made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
+    return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
+
+
+def search_again(event: ChatGrounded, context: Context) -> Outgoing:
+    """The question once more: its documents changed between the search and the answer, and the new versions may answer it."""
+    question = event.data.question
+    again = msgspec.structs.replace(question, round=question.round + 1)
+    return Outgoing(CHATS_ASKED, ChatAsked.caused_by(event, NAME, data=again, now=context.clock.now()))
+
+
+def versions_of(tenant: str, passages: Sequence[Passage]) -> dict[str, int]:
+    """What the passages' documents were when they were read: document key to version."""
+    return {ids.document_key(tenant, passage.knowledge_base_id, passage.document_id): passage.version for passage in passages}
+
+
+def source(passage: Passage) -> Source:
+    """A passage as the reader is shown it."""
+    return Source(
+        marker=passage.marker,
+        chunk_id=passage.chunk_id,
+        knowledge_base_id=passage.knowledge_base_id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        locator=passage.locator,
+        score=passage.score,
+    )
+
+
+def estimated(text: str, question: str, passages: Sequence[Passage]) -> Usage:
+    """Tokens of an answer whose provider did not say; nothing said costs nothing."""
+    if not text:
+        return Usage()
+    prompt = estimated_tokens(question) + sum(estimated_tokens(passage.text) for passage in passages)
+    return Usage(prompt_tokens=prompt, completion_tokens=estimated_tokens(text), estimated=True)

@@ -1,0 +1,175 @@
+"""inbox.<tenant> -> admit -> documents.submitted, and documents.progressed of what is refused
+
+Reads what upstream systems publish: CloudEvents in structured JSON mode or in Kafka's binary mode, null to delete. The tenant is in the
+topic's name, never in the event. Anything malformed is refused with the field and the limit, lies in the dead letters as it came, and its
+sender reads the cause in the document's progress.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from adapters.blobs import home_of
+from domain.documents import inbox
+from domain.documents.visibility import NEVER
+from schemas import ids
+from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
+from schemas.errors import Problem, Refused
+from schemas.traces import new_traceparent, valid_traceparent
+from streams.runtime.agent import Agent, Context, Delivery, Outgoing
+from streams.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, Topic
+
+NAME = "admit"
+UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is
+BARE = frozenset(map(chr, range(32))) - set("\t\n\r\f")  # control characters: text that has them is something else, or in another encoding
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Blobs(Protocol):
+    """Where files lie; raises Unavailable("blobs_unavailable")."""
+
+    async def create(self, path: str, data: bytes) -> bool:
+        """Write the file; False when there is one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admit:
+    """The agent's ports. ``has_knowledge_base(tenant, id)`` guards against documents nobody could ever find."""
+
+    has_knowledge_base: Callable[[str, str], Awaitable[bool]]
+    blobs: Blobs
+    sizes: inbox.Sizes
+    random_bytes: Callable[[int], bytes]
+
+    def agent(self, inboxes: tuple[Topic, ...]) -> Agent:
+        """Reads the inboxes of these topics."""
+        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True, step_many=self.step_many, together_max=256)
+
+    async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
+        """The submission or withdrawal that the record is; its id comes from the record's place, so a repeat has the same."""
+        tenant = inbox.tenant_of(delivery.place.topic)
+        if delivery.value is None:
+            return [Outgoing(DOCUMENTS_SUBMITTED, await self._withdrawal(tenant, delivery, context))]
+        given = inbox.read(delivery.key, delivery.value, delivery.headers, self.sizes)
+        base = await self._knowledge_base(tenant, given.knowledge_base_id)
+        event = DocumentSubmitted(
+            id=_cause(delivery),
+            source=f"/claw/{NAME}",
+            subject=ids.document_key(tenant, base, given.document_id),
+            time=context.clock.now(),
+            tenant=tenant,
+            traceparent=self._trace(given.traceparent),
+            causationid=given.event_id,
+            data=await self._document(tenant, base, given, delivery),
+        )
+        return [Outgoing(DOCUMENTS_SUBMITTED, event)]
+
+    async def step_many(self, deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
+        """A machine sends many at once: what they become shares its way onto the log."""
+        return [await self.step(delivery, context) for delivery, context in deliveries]
+
+    async def failed(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """Tell the sender, when the record says of which document it is.
+
+        What was refused has no version, and must not take the place of a version that has one when the log is compacted: hence a key
+        of its own, in the partition of the document.
+        """
+        tenant = inbox.tenant_of(delivery.place.topic)
+        name = inbox.named(tenant, delivery.key, delivery.value, delivery.headers)
+        if name is None:
+            return []
+        subject = ids.document_key(tenant, name.knowledge_base_id, name.document_id)
+        event = DocumentProgressed(
+            id=ids.event_id(_cause(delivery), f"{NAME}:refused", 0),
+            source=f"/claw/{NAME}",
+            subject=subject,
+            time=context.clock.now(),
+            tenant=tenant,
+            traceparent=self._trace(""),
+            causationid=name.event_id,
+            data=Progress(
+                knowledge_base_id=name.knowledge_base_id,
+                document_id=name.document_id,
+                version=NEVER,
+                state="failed",
+                lane="bulk",
+                cause=problem,
+            ),
+        )
+        partition = context.publisher.partition_for(DOCUMENTS_PROGRESSED, subject)
+        return [Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=partition)]
+
+    async def _withdrawal(self, tenant: str, delivery: Delivery, context: Context) -> DocumentWithdrawn:
+        name = inbox.withdrawn(delivery.key, delivery.headers)
+        base = await self._knowledge_base(tenant, name.knowledge_base_id)
+        return DocumentWithdrawn(
+            id=_cause(delivery),
+            source=f"/claw/{NAME}",
+            subject=ids.document_key(tenant, base, name.document_id),
+            time=context.clock.now(),
+            tenant=tenant,
+            traceparent=self._trace(""),
+            causationid=name.event_id,
+            data=Withdrawal(knowledge_base_id=base, document_id=name.document_id, origin="inbox"),
+        )
+
+    async def _document(self, tenant: str, base: str, given: inbox.Given, delivery: Delivery) -> Document:
+        """Text that is valid and small travels inside the event, everything else lies in the file store."""
+        text = given.text or readable(given.content, given.media_type, given.charset)
+        blob, charset = None, given.charset
+        if text and len(_encode(text)) > self.sizes.text_bytes_max:
+            content, text, charset = given.content or text.encode(), "", charset or "utf-8"
+        else:
+            content = b"" if text else given.content
+        if content:
+            blob = await self._stored(home_of(tenant, base), content, delivery)
+        return Document(
+            knowledge_base_id=base,
+            document_id=given.document_id,
+            title=given.title or given.document_id,
+            media_type=given.media_type,
+            text=text,
+            blob=blob,
+            url=given.url,
+            filename=given.filename,
+            charset="" if text else charset,
+            origin="inbox",
+            metadata=given.metadata,
+        )
+
+    async def _stored(self, home: str, content: bytes, delivery: Delivery) -> Blob:
+        """The file's place follows from the record's place, so a repeat finds it there; and from its content, should a topic begin anew."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        name = ids.derived("inbox file", _cause(delivery), sha256).replace("-", "")
+        path = f"{home}/{name[:2]}/{name}"
+        await self.blobs.create(path, content)
+        return Blob(path=path, bytes=len(content), sha256=sha256)
+
+    async def _knowledge_base(self, tenant: str, said: str) -> str:
+        if said and not await self.has_knowledge_base(tenant, said):
+            raise Refused("not_found", f"knowledge_base_id: tenant {tenant} has no knowledge base {said}")
+        return said or ids.default_knowledge_base(tenant)
+
+    def _trace(self, said: str) -> str:
+        return said if valid_traceparent(said) else new_traceparent(self.random_bytes)
+
+
+def readable(content: bytes, media_type: FileType, charset: str) -> str:
+    """The text of a file that is plain UTF-8 and says so or nothing; "" for everything else, which the parser finds out."""
+    if not media_type.startswith("text/") or charset.lower() not in UTF8:
+        return ""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ""
+    return "" if BARE.intersection(text) else text
+
+
+def _cause(delivery: Delivery) -> str:
+    place = delivery.place
+    return ids.derived("inbox", place.topic, place.partition, place.offset)

@@ -1,0 +1,198 @@
+"""requests.asked -> lookup -> requests.answered, usage.recorded
+
+Answers what the API asks of the index: passages for a query, chunks of a document. Only what readers may see at this moment; nothing that
+nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go. Programs ask for vectors,
+which are charged to them.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from adapters.index.port import Hit
+from adapters.models.follow_ups import background, condensed
+from adapters.text.language import estimated_tokens
+from domain.retrieval.search import Searching
+from schemas import ids
+from schemas.chats import Consumption, UsageRecorded
+from schemas.documents import Shelf
+from schemas.errors import Problem, Refused
+from schemas.requests import (
+    Answer,
+    Chunks,
+    ChunkText,
+    ClearShelf,
+    CountShelves,
+    Embed,
+    Found,
+    ListChunks,
+    Passages,
+    RequestAnswered,
+    RequestAsked,
+    Result,
+    Search,
+    ShelfCounts,
+    Vectors,
+)
+from streams.runtime.agent import Agent, Context, Outgoing
+from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
+
+NAME = "lookup"
+ANSWER_BYTES_MAX = 512 * 1024  # of text in one answer: with escapes and the rest it stays below a record's 1 MiB
+EMBEDS_AT_ONCE_MAX = 2  # a provider takes four calls at once: questions need some of them
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The agent's ports."""
+
+    searching: Searching
+    in_flight_max: int
+    embeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EMBEDS_AT_ONCE_MAX))
+
+    def agent(self) -> Agent:
+        """Somebody waits for every one of these; order means nothing."""
+        return Agent(name=NAME, reads=(REQUESTS_ASKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max, awaited=True)
+
+    async def step(self, event: RequestAsked, context: Context) -> Sequence[Outgoing]:
+        """Repeated while the index or Redis is out of reach, until the deadline."""
+        asked = event.data
+        if context.clock.now() >= asked.deadline:
+            return []
+        if isinstance(asked.ask, Embed):
+            return await self.embedded(event, asked.ask, context)
+        result = await self.result(event.tenant, asked.ask)
+        return [answered(event, Answer(request_id=asked.request_id, result=result), context)]
+
+    async def failed(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
+        """Whoever asked is told why there is no answer."""
+        return [answered(event, Answer(request_id=event.data.request_id, problem=problem), context)]
+
+    async def embedded(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
+        """A few at once; whoever has waited too long for a place is not answered, nor charged."""
+        async with self.embeds:
+            if context.clock.now() >= event.data.deadline:
+                return []
+            vectors = await self.vectors(ask)
+        return [
+            answered(event, Answer(request_id=event.data.request_id, result=vectors), context),
+            charged(event, ask, vectors, context),
+        ]
+
+    async def result(self, tenant: str, ask: Search | ListChunks | CountShelves | ClearShelf) -> Result:
+        """What is known of it, or done about it."""
+        match ask:
+            case Search():
+                return await self.passages(tenant, ask)
+            case ListChunks():
+                return await self.chunks(tenant, ask)
+            case CountShelves():
+                return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
+            case ClearShelf():
+                return await self.cleared(tenant, ask)
+
+    async def passages(self, tenant: str, ask: Search) -> Passages:
+        """The best of what passes the thresholds."""
+        query = condensed(ask.query, ask.history)
+        searched = await self.searching.search(tenant, ask.knowledge_base_ids, query, ask.limit, background=background(ask.history))
+        hits = [hit for hit in searched.hits if hit.bm25 >= ask.bm25_min and hit.dense >= ask.dense_min]
+        asked_for = query if query != ask.query else ""
+        return Passages(keywords=searched.keywords, passages=tuple(found(hit) for hit in fitting(hits)), query=asked_for)
+
+    async def chunks(self, tenant: str, ask: ListChunks) -> Chunks:
+        """Looked at before the visibility record is: while its points are being removed a version is not visible any more."""
+        key = ids.document_key(tenant, ask.knowledge_base_id, ask.document_id)
+        hits = await self.searching.chunks(
+            tenant, ask.knowledge_base_id, ask.document_id, ask.version, first=ask.first, limit=ask.limit + 1
+        )
+        standing = (await self.searching.sight.of((key,)))[key]
+        if not standing.shows(ask.version):
+            return Chunks(visible=standing.shown)
+        page = fitting(hits[: ask.limit])
+        return Chunks(visible=ask.version, chunks=tuple(chunk(hit) for hit in page), more=len(hits) > len(page))
+
+    async def counts(self, tenant: str, knowledge_base: str, shelves: Sequence[Shelf]) -> tuple[int, ...]:
+        """Points of each."""
+        counted = []
+        for shelf in shelves:
+            index = (await self.searching.engine_of(shelf.embedding)).index
+            counted.append(await index.count_shelf(tenant, ids.shelf_name(knowledge_base, shelf.generation)))
+        return tuple(counted)
+
+    async def cleared(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
+        """A repeat removes what was stored meanwhile. Never one that is still filled or read."""
+        if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).shelves:
+            raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
+        index = (await self.searching.engine_of(ask.shelf.embedding)).index
+        removed = await index.remove_shelf(tenant, ids.shelf_name(ask.knowledge_base_id, ask.shelf.generation))
+        return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
+
+    async def vectors(self, ask: Embed) -> Vectors:
+        """By the embedding that new indexes are made with."""
+        encoder = (await self.searching.engine_of("")).encoder
+        rows = await encoder.embed(ask.texts)
+        tokens = sum(map(estimated_tokens, ask.texts))
+        return Vectors(model=encoder.embedding_name, dimensions=rows.shape[1], values=rows.astype("<f4").tobytes(), tokens=tokens)
+
+
+def charged(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
+    """What the vectors cost; a repeat of the event has the same id."""
+    data = Consumption(
+        user_id=ask.user_id,
+        conversation_id="",
+        reply_id=event.data.request_id,
+        model=result.model,
+        prompt_tokens=result.tokens,
+        completion_tokens=0,
+        estimated=True,
+        purpose="embedding",
+        api_key_id=ask.api_key_id,
+    )
+    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=ask.user_id, data=data, now=context.clock.now()))
+
+
+def answered(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:
+    """The event that only the asking process reads."""
+    made = RequestAnswered.caused_by(event, NAME, data=answer, now=context.clock.now())
+    return Outgoing(REQUESTS_ANSWERED, made, partition=event.data.reply_partition)
+
+
+def fitting(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """As many from the start as one answer holds; at least one."""
+    size = 0
+    for count, hit in enumerate(hits):
+        size += len(hit.text.encode())
+        if count and size > ANSWER_BYTES_MAX:
+            return hits[:count]
+    return hits
+
+
+def found(hit: Hit) -> Found:
+    """A hit as it travels."""
+    return Found(
+        chunk_id=hit.id,
+        knowledge_base_id=hit.knowledge_base_id,
+        document_id=hit.document_id,
+        version=hit.version,
+        ordinal=hit.ordinal,
+        title=hit.title,
+        headings=hit.headings,
+        place=hit.place,
+        text=hit.text,
+        score=round(hit.score, 4),
+        bm25=round(hit.bm25, 4),
+        dense=round(hit.dense, 4),
+    )
+
+
+def chunk(hit: Hit) -> ChunkText:
+    """A chunk as it travels."""
+    return ChunkText(
+        chunk_id=hit.id,
+        ordinal=hit.ordinal,
+        title=hit.title,
+        headings=hit.headings,
+        place=hit.place,
+        text=hit.text,
+        tokens=estimated_tokens(hit.text),
+    )

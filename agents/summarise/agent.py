@@ -1,0 +1,118 @@
+"""digests.asked -> digest -> messages.changed, conversations.changed, usage.recorded
+
+Writes what stands for a branch's older turns, onto the answer at its end, and a better title than the rule's. Nobody waits for it: the next
+question takes the summary when it is there, and until then the turns themselves. Without a language model a rule makes the summary.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from adapters.models.port import Completion, Writer
+from agents.summarise import extract, prompts
+from domain.chats.history import Budget, cut, summarised, told
+from domain.chats.titles import improvable
+from domain.read_models import Views
+from schemas.chats import Consumption, Message, MessageChanged, Purpose, UsageRecorded
+from schemas.errors import Refused, Unavailable
+from schemas.records import ConversationChanged
+from schemas.summaries import DigestAsked
+from streams.runtime.agent import Agent, Context, Outgoing
+from streams.tables.record_writer import Records
+from streams.topics import CONVERSATIONS_CHANGED, DIGESTS_ASKED, MESSAGES_CHANGED, USAGE_RECORDED
+
+NAME = "digest"
+IN_FLIGHT_MAX = 8  # per partition: short calls beside the answers, which people wait for
+WRITE_S_MAX = 20.0  # a summary that takes longer is made by rule; the branch asks again when it has grown
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Digester:
+    """The agent's ports. ``writer`` None: no language model is configured."""
+
+    writer: Writer | None
+    budget: Budget
+    views: Views
+    records: Records
+
+    def agent(self) -> Agent:
+        """One conversation's digests are written one after another."""
+        return Agent(name=NAME, reads=(DIGESTS_ASKED,), step=self.step, in_flight_max=IN_FLIGHT_MAX)
+
+    async def step(self, event: DigestAsked, context: Context) -> Sequence[Outgoing]:
+        """What was asked for, as far as it is still wanted. What it cost goes onto the log with it."""
+        answer = await self.views.messages.get(f"{event.tenant}/{event.data.conversation_id}", event.data.message_id)
+        if answer is None:  # deleted, or not to be read yet: the next answer asks again
+            return []
+        if event.data.summary and not answer.summary:
+            await self.summarise(event, answer, context)
+        return await self.name(event, answer, context) if event.data.title else []
+
+    async def summarise(self, event: DigestAsked, answer: Message, context: Context) -> None:
+        """The answer's record again, with the summary of the turns before the newest."""
+        known = await self.views.messages.get_many(f"{event.tenant}/{answer.conversation_id}", answer.ancestors)
+        before, rest = told([*(known[each] for each in answer.ancestors if each in known), answer])
+        turns = [turn for _, turn in rest]
+        covered = summarised(turns, self.budget)
+        if covered == 0:
+            return
+        written = await self.written(*prompts.for_summary(before, turns[:covered]), tokens_max=self.budget.summary)
+        summary = cut(written.text.strip(), self.budget.summary * 4, self.budget.summary) if written else ""
+        summary = summary or extract.extracted(before, turns[:covered], self.budget.summary)
+        changed = msgspec.structs.replace(answer, summary=summary, summarised=rest[covered - 1][0])
+        told_again = MessageChanged.caused_by(event, NAME, subject=answer.id, data=changed, now=context.clock.now())
+        partition = context.publisher.partition_for(MESSAGES_CHANGED, answer.conversation_id)
+        outgoing = [*self.charged(event, context, written, "summary"), Outgoing(MESSAGES_CHANGED, told_again, partition=partition)]
+        await self.views.apply(told_again, (await context.publisher.publish_all(outgoing))[-1])
+
+    async def name(self, event: DigestAsked, answer: Message, context: Context) -> list[Outgoing]:
+        """A title by the model, unless a person has set one, before or meanwhile; then only what it cost is left to say."""
+        scope, conversation_id = f"{event.tenant}/{answer.user_id}", answer.conversation_id
+        question = await self.views.messages.get(f"{event.tenant}/{conversation_id}", answer.parent_id)
+        found = await self.views.conversations.get(scope, conversation_id)
+        if question is None or found is None or not improvable(found):
+            return []
+        written = await self.written(*prompts.for_title(question.content, answer.content), tokens_max=prompts.TITLE_TOKENS_MAX)
+        title, cost = prompts.title_in(written.text) if written else "", self.charged(event, context, written, "title")
+        async with self.records.lease(f"conversation/{conversation_id}"):
+            present = await self.views.conversations.get(scope, conversation_id)
+            if title and present is not None and improvable(present):
+                named = msgspec.structs.replace(present, title=title, titled_by="model", revision=present.revision + 1)
+                changed = ConversationChanged.caused_by(event, NAME, data=named, now=context.clock.now())
+                await self.records.change(*cost, Outgoing(CONVERSATIONS_CHANGED, changed))
+                return []
+        return cost
+
+    async def written(self, instructions: str, text: str, *, tokens_max: int) -> Completion | None:
+        """What the model wrote; None without one, and when it fails: nothing here is worth a second call."""
+        if self.writer is None:
+            return None
+        try:
+            return await self.writer.write(instructions, text, max_tokens=tokens_max, timeout_s=WRITE_S_MAX)
+        except (Refused, Unavailable) as error:
+            log.info("digest_not_written", cause=str(error), code=error.code)
+            return None
+
+    def charged(self, event: DigestAsked, context: Context, written: Completion | None, purpose: Purpose) -> list[Outgoing]:
+        """What it cost, once per reply and purpose."""
+        if written is None or self.writer is None:
+            return []
+        wish, usage = event.data, written.usage
+        data = Consumption(
+            user_id=wish.user_id,
+            conversation_id=wish.conversation_id,
+            reply_id=wish.message_id,
+            model=written.model or self.writer.name,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            estimated=usage.estimated,
+            provider=written.provider,
+            cost_micros=written.cost_micros,
+            purpose=purpose,
+        )
+        recorded = UsageRecorded.caused_by(event, f"{NAME}:{purpose}", subject=wish.user_id, data=data, now=context.clock.now())
+        return [Outgoing(USAGE_RECORDED, recorded)]

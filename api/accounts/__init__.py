@@ -1,0 +1,1 @@
+"""Accounts, sessions, API keys, usage of an account."""

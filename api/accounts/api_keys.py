@@ -1,0 +1,97 @@
+"""Keys for programs: ``claw_<id>_<secret>``, shown once, kept as a hash."""
+
+import base64
+import hashlib
+import hmac
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from api.http.gate import PERSON
+from api.http.identity import key_hash, key_text
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, paged, refused_field, same_body
+from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
+from schemas.bodies.pages import Page
+from schemas.errors import Refused
+from schemas.records import Credential, CredentialChanged
+from streams.runtime.agent import Outgoing
+from streams.topics import CREDENTIALS_CHANGED
+
+KEYS_MAX = 100  # of one account
+SECRET_BYTES = 32
+
+
+@post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Make an API key")
+async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
+    """The only answer that has the key itself. A repeat with the same ``Idempotency-Key`` has it again."""
+    ports, caller, now = request.ports, request.user, request.ports.clock.now()
+    if data.expires_at is not None and data.expires_at <= now:
+        raise refused_field("expires_at", "has passed", "a time to come")
+    await same_body(request)
+    credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
+    secret = _secret(request, credential_id)
+    made = Credential(
+        id=credential_id,
+        tenant=caller.tenant,
+        account_id=caller.account_id,
+        kind="api_key",
+        secret_hash=key_hash(secret),
+        name=data.name,
+        scopes=tuple(dict.fromkeys(data.scopes)),
+        created_at=now,
+        expires_at=data.expires_at,
+    )
+    async with ports.records.lease(f"api-keys/{caller.account_id}"):
+        if await ports.views.account_credentials.count(_scope(request)) >= KEYS_MAX:
+            raise Refused("forbidden", f"an account has at most {KEYS_MAX} API keys; delete one")
+        await _write(request, made)
+    shown = msgspec.structs.asdict(ApiKey.of(made))
+    return answered(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
+
+
+@get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
+async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ApiKey]:
+    """Without their secrets, which nobody keeps."""
+    return paged(await request.ports.views.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
+
+
+@delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")
+async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
+    """Of no use to anybody within a second."""
+    ports, caller = request.ports, request.user
+    async with ports.records.lease(f"api-keys/{caller.account_id}"):
+        present = await ports.views.account_credentials.get(_scope(request), str(key_id))
+        if present is None:
+            raise Refused("not_found", f"there is no API key {key_id}")
+        await _write(request, msgspec.structs.replace(present, revoked=True, revision=present.revision + 1))
+    ports.identities.forget(str(key_id))
+
+
+def _secret(request: ApiRequest, credential_id: str) -> str:
+    """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat gives them again without anybody keeping them."""
+    if request.idempotency_key is None:
+        raw = request.ports.random_bytes(SECRET_BYTES)
+    else:
+        signing = request.ports.settings.auth.secret.reveal().encode()
+        raw = hmac.new(signing, b"api-key:" + credential_id.encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _scope(request: ApiRequest) -> str:
+    return f"{request.user.account_id}/api_key"
+
+
+async def _write(request: ApiRequest, credential: Credential) -> None:
+    event: Any = await request.event(CredentialChanged, credential.id, credential)
+    await request.ports.records.change(Outgoing(CREDENTIALS_CHANGED, event))
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[create, list_, revoke], tags=["auth"])

@@ -1,0 +1,115 @@
+"""What was spent: the caller's own, and for admins the tenant's."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from litestar import Router, get
+from litestar.params import QueryParameter
+
+from api.http.gate import ADMIN, ANYBODY
+from api.http.openapi import PROBLEMS
+from api.http.request import ApiRequest
+from api.http.responses import refused_field
+from api.limits.quotas import own_partition, quotas_of
+from domain.usage.counters import ScaleName, Spent, api_key_key, by_model, tenant_key, total, user_key
+from schemas.bodies.usage import OwnUsageView, SpentView, StorageView, TenantUsageView, UsageItem
+from schemas.errors import Refused
+from streams.tables.windows import BUCKETS_MAX
+
+LATELY: dict[ScaleName, timedelta] = {
+    "minute": timedelta(hours=1),
+    "hour": timedelta(days=1),
+    "day": timedelta(days=30),
+    "month": timedelta(days=90),
+}
+
+Scale = Annotated[ScaleName, QueryParameter(name="window", description="How finely time is cut, in UTC.")]
+From = Annotated[
+    datetime | None,
+    QueryParameter(name="from", description="The first moment; by default an hour, a day, 30 days or 90 days ago, by window."),
+]
+To = Annotated[datetime | None, QueryParameter(name="to", description="The first moment that is left out; by default now.")]
+Key = Annotated[UUID | None, QueryParameter(name="api_key", description="Only what this API key spent.")]
+Account = Annotated[UUID | None, QueryParameter(name="user", description="Only what this account spent.")]
+
+
+@get("/users/me/usage", opt=ANYBODY, responses=PROBLEMS, summary="What have I spent?")
+async def mine(request: ApiRequest, window: Scale = "day", start: From = None, end: To = None, api_key: Key = None) -> OwnUsageView:
+    """Answers, tokens and cost, by model, with what is left of the quotas. Kept for a day in minutes, 14 days in hours, else 90 days.
+
+    An answer is counted within a second of its end.
+    """
+    ports, caller = request.ports, request.user
+    if api_key is not None:
+        credential = await ports.views.credentials.get(str(api_key), str(api_key))
+        if credential is None or credential.account_id != caller.account_id:
+            raise Refused("not_found", f"there is no API key {api_key}")
+    key = user_key(caller.tenant, caller.account_id) if api_key is None else api_key_key(caller.tenant, str(api_key))
+    spent = await _spent(request, window, start, end, key, own_partition(ports.usage, caller.account_id))
+    return OwnUsageView(**spent, quotas=await quotas_of(ports, caller))
+
+
+@get("/usage", opt=ADMIN, responses=PROBLEMS, summary="What has the tenant spent?")
+async def tenants(
+    request: ApiRequest, window: Scale = "day", start: From = None, end: To = None, user: Account = None, api_key: Key = None
+) -> TenantUsageView:
+    """Everybody's, or one account's, or one API key's, and what the tenant stores."""
+    tenant = request.user.tenant
+    if user is not None and api_key is not None:
+        raise refused_field("query.api_key", "stands beside `user`", "one of both")
+    key = tenant_key(tenant)
+    if user is not None:
+        key = user_key(tenant, str(user))
+    elif api_key is not None:
+        key = api_key_key(tenant, str(api_key))
+    spent = await _spent(request, window, start, end, key, None)
+    kept = await request.ports.storage.of(tenant)
+    return TenantUsageView(**spent, storage=StorageView(documents=kept.documents, bytes=kept.bytes, chunks=kept.chunks))
+
+
+async def _spent(
+    request: ApiRequest, window: ScaleName, start: datetime | None, end: datetime | None, key: str, partitions: Sequence[int] | None
+) -> dict[str, Any]:
+    """The fields of a UsageView."""
+    end = _aware("query.to", end) if end is not None else request.ports.clock.now()
+    start = _aware("query.from", start) if start is not None else end - LATELY[window]
+    if start >= end:
+        raise refused_field("query.from", "is not before `to`")
+    try:
+        found = await request.ports.usage.range(key, start, end, scale=window, partitions=partitions)
+    except ValueError:
+        raise refused_field("query.from", f"is too far from `to` for the window {window}", f"{BUCKETS_MAX} windows") from None
+    models: dict[str, Spent] = {}
+    items = []
+    for at, sums in found:
+        spent = by_model(sums)
+        items.append(UsageItem(start=at, total=_view(total(spent)), models=_views(spent)))
+        models = {model: models.get(model, Spent()) + spent.get(model, Spent()) for model in sorted(models | spent)}
+    return {"window": window, "start": start, "end": end, "total": _view(total(models)), "models": _views(models), "items": tuple(items)}
+
+
+def _aware(field: str, at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise refused_field(field, "has no offset from UTC", "an RFC 3339 time such as 2026-01-31T00:00:00Z")
+    return at.astimezone(UTC)
+
+
+def _view(spent: Spent) -> SpentView:
+    return SpentView(
+        messages=spent.messages,
+        cached=spent.cached,
+        prompt_tokens=spent.prompt_tokens,
+        completion_tokens=spent.completion_tokens,
+        cost_micros=spent.cost_micros,
+    )
+
+
+def _views(models: Mapping[str, Spent]) -> dict[str, SpentView]:
+    return {model: _view(spent) for model, spent in models.items()}
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[mine, tenants], tags=["usage"])

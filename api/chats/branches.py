@@ -1,0 +1,139 @@
+"""Where in its conversation a question stands: which answer it continues, which question it replaces, and what was said above it.
+
+Everything is read by id: a message carries the ids of those above it, so a question costs the same in a conversation of any length.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.http.responses import refused_field
+from api.ports import Ports
+from domain.chats.history import Budget, Thread, thread
+from schemas.chats import Message
+from schemas.errors import Refused
+
+NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this very question when it was written before
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be asked. ``parent_id``: the answer to continue, "" to begin anew, None for the newest. Instead of that ``edits`` names a
+    question to be asked otherwise, beside it; ``repeats`` a reply whose question is to be answered once more.
+    """
+
+    content: str = ""
+    parent_id: str | None = None
+    edits: str = ""
+    repeats: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """``again`` is the question itself when a wish repeats one."""
+
+    thread: Thread
+    again: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """Reads the branches of one conversation. Every method raises Unavailable("redis_unavailable")."""
+
+    ports: Ports
+    scope: str  # tenant/conversation
+
+    async def spot(self, wish: Wish, own_id: str) -> Spot:
+        """Where the wish stands. ``own_id`` is the question's id, which a repeat may find. Refused for what is not in the conversation."""
+        if wish.repeats:
+            question = await self._question_of(wish.repeats)
+            return Spot(await self._above(question.ancestors), question)
+        if wish.edits:
+            edited = await self._message(wish.edits)
+            if edited.role != "user":
+                raise refused_field("message_id", "is an answer: edit its question, or regenerate it", "the id of a question")
+            return Spot(await self._above(edited.ancestors))
+        if wish.parent_id is None:
+            return Spot(await self._newest(own_id))
+        return Spot(await self._after(wish.parent_id) if wish.parent_id else Thread())
+
+    async def _newest(self, own_id: str) -> Thread:
+        """The branch of the newest answer."""
+        messages = await self._listed(own_id)
+        if messages and messages[0].role == "user":
+            # read beside the taking of the turn: an answer that ended in between is there now, for the turn was free
+            messages = await self._listed(own_id)
+        place = next((place for place, message in enumerate(messages) if message.role == "assistant"), None)
+        if place is None:
+            return Thread()
+        tip = messages[place]
+        # before messages knew their branch there was one, in the order of time
+        above = tip.ancestors or tuple(message.id for message in reversed(messages[place + 1 :]))
+        return await self._above((*above, tip.id), messages)
+
+    async def _after(self, parent_id: str) -> Thread:
+        found = await self.ports.views.messages.get(self.scope, parent_id)
+        if found is None or found.role != "assistant":
+            raise refused_field("parent_id", "names no answer of this conversation", "the id of an answer, or null to begin anew")
+        return await self._above((*(found.ancestors or (found.parent_id,)), found.id), (found,))
+
+    async def _above(self, ids: Sequence[str], known: Sequence[Message] = ()) -> Thread:
+        messages = {message.id: message for message in known}
+        missing = [each for each in ids if each not in messages]
+        if missing and self._budget.messages:
+            messages |= await self.ports.views.messages.get_many(self.scope, missing)
+        return thread(ids, messages, self._budget)
+
+    async def _question_of(self, reply_id: str) -> Message:
+        answer = await self.ports.views.messages.get(self.scope, reply_id)
+        if answer is None or answer.role != "assistant":
+            raise Refused("not_found", f"there is no finished reply {reply_id}")
+        return await self._message(answer.parent_id)
+
+    async def _message(self, message_id: str) -> Message:
+        found = await self.ports.views.messages.get(self.scope, message_id)
+        if found is None:
+            raise Refused("not_found", f"there is no message {message_id}")
+        return found
+
+    async def _listed(self, own_id: str) -> list[Message]:
+        """The newest messages, without this question itself and its answers."""
+        page = await self.ports.views.messages.list(self.scope, limit=self._budget.ancestors + NEWEST_BESIDES)
+        return [message for message in page.items if own_id not in {message.id, message.parent_id}]
+
+    @property
+    def _budget(self) -> Budget:
+        return Budget.of(self.ports.settings.limits)
+
+
+async def upwards(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
+    """At most ``limit`` messages from ``start_id`` up, the newest first, and the id to go on from ("" at the top).
+
+    Refused("not_found") when the first is not there. Each round trip reads as many as a message knows above it.
+    """
+    found: list[Message] = []
+    wanted: list[str] = [start_id]
+    while wanted and len(found) < limit:
+        some = wanted[: limit - len(found)]
+        messages = await ports.views.messages.get_many(scope, some)
+        present = [messages[each] for each in some if each in messages]
+        if not present:
+            break
+        found += present
+        last = present[-1]
+        wanted = list(reversed(last.ancestors)) or ([last.parent_id] if last.parent_id else [])
+    if not found:
+        raise Refused("not_found", f"there is no message {start_id}")
+    return found, wanted[0] if wanted else ""
+
+
+async def lineage(ports: Ports, scope: str, tip: Message, count_max: int) -> list[str]:
+    """The ids of ``tip`` and of all above it, oldest first, the newest ``count_max``; a round trip for as many as a message knows."""
+    ids, current = [tip.id], tip
+    while len(ids) < count_max:
+        above = current.ancestors or ((current.parent_id,) if current.parent_id else ())
+        ids += reversed(above)
+        found = await ports.views.messages.get(scope, above[0]) if above else None
+        if found is None:
+            break
+        current = found
+    return ids[:count_max][::-1]

@@ -1,0 +1,68 @@
+"""What readers think of answers: an event, and a record beside the message that it is about."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, Router, post
+from litestar.params import FromPath, JSONBody
+
+from api.http.access import conversation
+from api.http.gate import CHAT
+from api.http.identity import Caller
+from api.http.openapi import PROBLEMS
+from api.http.request import ApiRequest
+from api.http.responses import answered, once
+from api.ports import Ports
+from schemas.bodies.feedback import FeedbackCreate, FeedbackView
+from schemas.chats import Feedback, FeedbackGiven, Message
+from schemas.errors import Refused
+from streams.runtime.agent import Outgoing
+from streams.topics import FEEDBACK_GIVEN
+
+
+@post(
+    "/conversations/{conversation_id:str}/replies/{reply_id:str}/feedback",
+    opt=CHAT,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Rate an answer",
+)
+async def give(
+    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[FeedbackCreate]
+) -> Response[FeedbackView]:
+    """It stands beside the message when this answers, and replaces what was said of the same answer before."""
+
+    async def make() -> Response[Any]:
+        ports, caller = request.ports, request.user
+        found = await conversation(ports, caller, str(conversation_id))
+        message = await ports.views.messages.get(f"{caller.tenant}/{found.id}", str(reply_id))
+        if message is None or message.role != "assistant":
+            raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
+        said = Feedback(
+            user_id=caller.account_id,
+            conversation_id=found.id,
+            reply_id=message.id,
+            rating=data.rating,
+            comment=data.comment,
+            tags=data.tags,
+            model=message.model,
+        )
+        event = await request.event(FeedbackGiven, caller.account_id, said)
+        await ports.records.change(Outgoing(FEEDBACK_GIVEN, event))
+        ports.metrics.feedback.labels(message.model, data.rating).inc()
+        return answered(FeedbackView.of(said))
+
+    return await once(request, make)
+
+
+async def feedback_of(ports: Ports, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:
+    """What was said of those of the messages that are answers, by their id."""
+    replies = [message.id for message in messages if message.role == "assistant"]
+    return await ports.views.feedback.get_many(f"{caller.tenant}/{conversation_id}", replies) if replies else {}
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[give], tags=["chat"])

@@ -1,0 +1,176 @@
+"""Ask knowledge bases something without a conversation: an answer with citations, as JSON or as events."""
+
+import asyncio
+from contextlib import aclosing
+from http import HTTPStatus
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.openapi import ResponseSpec
+from litestar.params import FromPath, JSONBody
+
+from api.chats.ask import check_question
+from api.chats.estimates import Queue
+from api.chats.replies import Accepted, Reply, check_room, relayed
+from api.chats.standalone import LoneQuestion, ask_alone, find_reply, frames, raised, readable
+from api.http.access import knowledge_base
+from api.http.gate import CHAT
+from api.http.openapi import EVENTS, PROBLEMS
+from api.http.request import ApiRequest
+from api.http.responses import answered
+from api.http.sse import EventStream, encoded, wants_events
+from domain.chats.relay import Frame, event_id
+from domain.chats.relay import Location as Start
+from domain.chats.relay.frames import Stopped, Whole
+from schemas.bodies.queries import QueryCancelAccepted, QueryManyRequest, QueryRequest, QueryView
+from schemas.chats import Sampling
+from schemas.errors import Problem, Refused
+
+LATER = ResponseSpec(data_container=QueryView, description="It takes longer; `Location` leads to it.", generate_examples=False)
+EITHER = ResponseSpec(
+    data_container=QueryView, description="The answer; with `Accept: text/event-stream` its events instead.", generate_examples=False
+)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/query",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EITHER, 202: LATER},
+    status_code=HTTPStatus.OK,
+    summary="Ask a knowledge base",
+)
+async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[QueryRequest]) -> Response[QueryView]:
+    """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
+    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    return await _query(request, data, (base.id,))
+
+
+@post(
+    "/knowledge/query",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EITHER, 202: LATER},
+    status_code=HTTPStatus.OK,
+    summary="Ask several knowledge bases",
+)
+async def several(request: ApiRequest, data: JSONBody[QueryManyRequest]) -> Response[QueryView]:
+    """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
+    return await _query(request, data, tuple(map(str, data.knowledge_base_ids)) or None)
+
+
+@get("/knowledge/queries/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where the answer to a query stands")
+async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
+    """For a day."""
+    reply, message = await find_reply(request, str(reply_id))
+    stream_path = f"{_path(reply)}/stream"
+    return QueryView.of(message, stream_path) if message is not None else QueryView(reply_id=reply.id, state="open", stream=stream_path)
+
+
+@get(
+    "/knowledge/queries/{reply_id:str}/stream",
+    opt=CHAT,
+    responses={**PROBLEMS, 200: EVENTS},
+    summary="Read the answer to a query as events",
+)
+async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
+    """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
+    check_room(request.ports)
+    reply = await readable(request, str(reply_id))
+    return EventStream(relayed(request.ports, request.user, reply, request.headers.get("last-event-id")))
+
+
+@post(
+    "/knowledge/queries/{reply_id:str}/cancel",
+    opt=CHAT,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Stop the answer to a query",
+)
+async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAccepted:
+    """It ends as cancelled, unless it ends otherwise before. ``409`` when it has ended."""
+    reply, message = await find_reply(request, str(reply_id))
+    if message is not None:
+        raise Refused("reply_finished", reply_id=reply.id)
+    await request.ports.turns.request_cancel(request.user.tenant, reply.id)
+    return QueryCancelAccepted(reply_id=reply.id, stream=f"{_path(reply)}/stream")
+
+
+async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...] | None) -> Response[QueryView]:
+    ports = request.ports
+    check_question(ports, "question", data.question)
+    check_room(ports)
+    asked = LoneQuestion(
+        door="query",
+        content=data.question,
+        knowledge_base_ids=bases,
+        system_prompt=data.system_prompt,
+        sampling=Sampling(max_tokens=data.max_tokens or 0, temperature=data.temperature),
+    )
+    reply, queue = await ask_alone(request, asked)
+    if wants_events(request):
+        return _events(request, reply, queue)
+    end = await _end(request, reply)
+    path = _path(reply)
+    if end is None:
+        open_still = QueryView(reply_id=reply.id, state="open", stream=f"{path}/stream")
+        return answered(open_still, HTTPStatus.ACCEPTED, {"Location": path})
+    return answered(_view(reply, end, f"{path}/stream"))
+
+
+def _events(request: ApiRequest, reply: Reply, queue: Queue | None) -> EventStream:
+    position, wait_s = queue or (None, None)
+    accepted = Accepted(
+        message_id=reply.message_id,
+        reply_id=reply.id,
+        conversation_id=reply.conversation_id,
+        queue_position=position,
+        estimated_wait_s=wait_s,
+    )
+    start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
+    first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
+    return EventStream(relayed(request.ports, request.user, reply, first=first))
+
+
+async def _end(request: ApiRequest, reply: Reply) -> Frame | None:
+    """The reply's last frame; None when it has not come in time. Whoever hangs up meanwhile stops nothing."""
+    try:
+        async with (
+            asyncio.timeout(request.ports.settings.limits.query_wait_s),
+            aclosing(frames(request.ports, request.user, reply)) as told,
+        ):
+            async for frame in told:
+                if frame.terminal:
+                    return frame
+    except TimeoutError:
+        return None
+    return None  # the process is stopping: it goes on elsewhere
+
+
+def _view(reply: Reply, end: Frame, stream_path: str) -> QueryView:
+    """The answer as its last frame tells it; raises what a failed one failed with."""
+    if end.event == "failed":
+        raise raised(msgspec.json.decode(end.data, type=Problem))
+    if end.event == "cancelled":
+        stopped = msgspec.json.decode(end.data, type=Stopped)
+        return QueryView(reply_id=reply.id, state="cancelled", stream=stream_path, answer=stopped.text, finish_reason="cancelled")
+    whole = msgspec.json.decode(end.data, type=Whole)
+    return QueryView(
+        reply_id=reply.id,
+        state="complete",
+        stream=stream_path,
+        answer=whole.text,
+        citations=whole.citations,
+        usage=whole.usage,
+        model=whole.model,
+        finish_reason=whole.finish_reason,
+        cached=whole.cached,
+    )
+
+
+def _path(reply: Reply) -> str:
+    return f"/api/v1/knowledge/queries/{reply.id}"
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[one, several, read, stream, cancel], tags=["retrieval"])

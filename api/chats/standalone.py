@@ -1,0 +1,193 @@
+"""Questions without a conversation: asked through a door, answered once, kept for a day.
+
+No turn is taken and no message of the user's is written: the question alone goes onto the log, and the answer comes back through the same
+relay as every other. The conversation id is derived from who asked and the reply's id, so whoever names a reply of their own finds it,
+and nobody else does, without a record that says whose it is.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+from msgspec import Struct
+
+from api.chats.estimates import Queue
+from api.chats.replies import Reply
+from api.chats.running import STALE_S
+from api.http.access import check_knowledge_bases, searched
+from api.http.identity import Caller
+from api.http.request import ApiRequest
+from api.http.responses import same_body
+from api.limits.quotas import within_quota
+from api.ports import Ports
+from domain.chats.history import Budget, within
+from domain.chats.relay import Frame
+from domain.chats.reply_lock import Location
+from domain.read_models import BRIEF_MESSAGE_S
+from schemas import ids
+from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
+from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
+from streams.runtime.agent import Outgoing
+from streams.topics import CHATS_ASKED
+
+WAITING_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
+SERVER_ERROR = 500
+LASTING = frozenset({"model_answer_empty"})  # a failure of the provider's that the same request would meet again, at the same price
+
+
+class LoneQuestion(Struct, frozen=True, kw_only=True):
+    """What is asked. ``knowledge_base_ids``: None is all that the caller sees, none of them is none."""
+
+    door: Door
+    content: str
+    knowledge_base_ids: tuple[str, ...] | None = None
+    system_prompt: str = ""
+    history: tuple[Turn, ...] = ()
+    sampling: Sampling = Sampling()
+
+
+def conversation_of(caller: Caller, reply_id: str) -> str:
+    """The conversation that a reply of the caller's stands in, alone."""
+    return ids.derived("lone-conversation", caller.tenant, caller.account_id, reply_id)
+
+
+async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Queue | None]:
+    """Put the question on the log, once per ``Idempotency-Key`` and body; what waits before it, when that is known.
+
+    Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when too much
+    waits, or the log does not take it.
+    """
+    ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
+    conversation_id, message_id = conversation_of(caller, reply_id), ids.derived("lone-question", reply_id)
+    if request.idempotency_key is not None and (known := await _asked_before(request, reply_id)) is not None:
+        return Reply(reply_id, conversation_id, message_id, known), None
+    queue = await ports.estimates.of_new_question()
+    bases = await _held_against(request, asked.knowledge_base_ids)
+    await within_quota(ports, caller)
+    history = within(asked.history, Budget.of(ports.settings.limits))
+    told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
+    reserved = await ports.limiting.reserve(caller, reply_id, told, min(asked.sampling.max_tokens, ports.settings.model.max_tokens))
+    on_the_log = False
+    try:
+        begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
+        question = Question(
+            conversation_id=conversation_id,
+            message_id=message_id,
+            reply_id=reply_id,
+            user_id=caller.account_id,
+            content=asked.content,
+            knowledge_base_ids=bases,
+            system_prompt=asked.system_prompt,
+            history=history,
+            reply_partition=begin.partition,
+            asked_at=ports.clock.now(),
+            door=asked.door,
+            sampling=asked.sampling,
+            api_key_id=caller.key_id,
+            reserved=reserved,
+        )
+        await ports.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
+        on_the_log = True
+    finally:
+        if reserved and not on_the_log:
+            await ports.limiting.give_back(caller, reply_id)
+    location = Location(conversation_id, begin.partition, begin.offset, message_id)
+    await _remember(request, reply_id, location)  # only now: where it is known, it has been asked
+    return Reply(reply_id, conversation_id, message_id, location, began_s), queue
+
+
+async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message | None]:
+    """A reply of the caller's, and its message once it has ended; Refused("not_found") otherwise, and after a day."""
+    ports, caller = request.ports, request.user
+    conversation_id = conversation_of(caller, reply_id)
+    location, message = await asyncio.gather(
+        ports.turns.locate(caller.tenant, reply_id), ports.views.messages.get(f"{caller.tenant}/{conversation_id}", reply_id)
+    )
+    if location is not None and location.conversation_id != conversation_id:
+        location = None
+    if location is None and message is None:
+        raise Refused("not_found", f"there is no reply {reply_id}")
+    return Reply(reply_id, conversation_id, ids.derived("lone-question", reply_id), location), message
+
+
+async def readable(request: ApiRequest, reply_id: str) -> Reply:
+    """A reply to stream: with Redis down one that was asked for here will do."""
+    try:
+        reply, _ = await find_reply(request, reply_id)
+    except Unavailable:
+        caller, conversation_id = request.user, conversation_of(request.user, reply_id)
+        location = request.ports.running.locations.get((caller.tenant, reply_id), STALE_S)
+        if location is None or location.conversation_id != conversation_id:
+            raise
+        return Reply(reply_id, conversation_id, location.message_id, location)
+    return reply
+
+
+async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[Frame, None]:
+    """The reply's frames from the beginning, to its terminal one; Unavailable("overloaded") when that does not come.
+
+    Counted among the open streams: whoever waits for an answer costs what a stream costs, whatever is made of it.
+    """
+    place = None if reply.location is None else (reply.location.partition, reply.location.offset)
+    asked_s, deadline_s = reply.asked_s, ports.clock.monotonic_s() + ports.settings.model.total_timeout_s + WAITING_S
+
+    async def record() -> Message | None:
+        return await ports.views.messages.get(f"{caller.tenant}/{reply.conversation_id}", reply.id)
+
+    ports.running.streams += 1
+    ports.metrics.streams_open.set(ports.running.streams)
+    try:
+        async with aclosing(ports.relay.stream(reply.id, location=place, fallback=record)) as relayed:
+            async for frame in relayed:
+                if asked_s is not None and frame.event == "delta":
+                    ports.metrics.first_token_seconds.observe(ports.clock.monotonic_s() - asked_s)
+                    asked_s = None
+                if frame.terminal:
+                    ports.metrics.replies.labels(frame.event).inc()
+                elif ports.clock.monotonic_s() > deadline_s:
+                    raise Unavailable("overloaded", f"reply {reply.id} has not ended in time", retry_after_s=5.0)
+                yield frame
+    finally:
+        ports.running.streams -= 1
+        ports.metrics.streams_open.set(ports.running.streams)
+
+
+def raised(problem: Problem) -> ClawError:
+    """What an agent told of a failure, as the error that gives it to the caller."""
+    code = problem.code if problem.code in CATALOGUE else "answer_failed"
+    if code in LASTING:
+        return Refused(code, problem.detail)
+    if CATALOGUE[code].status >= SERVER_ERROR:  # passes by itself, or is the operator's
+        return Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or 1.0)
+    return Refused(code, problem.detail, errors=problem.errors)
+
+
+async def _asked_before(request: ApiRequest, reply_id: str) -> Location | None:
+    """Where the answer of the very same request is told; None when it did not reach the log, or nobody can tell: the ids, which are the
+    same again, keep a repeat harmless.
+    """
+    ports, tenant = request.ports, request.user.tenant
+    try:
+        await same_body(request)
+        return await ports.turns.locate(tenant, reply_id)
+    except Unavailable:
+        return ports.running.locations.get((tenant, reply_id), STALE_S)
+
+
+async def _held_against(request: ApiRequest, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    ports, caller = request.ports, request.user
+    if chosen is None:
+        return await searched(ports, caller, ())
+    if not chosen:
+        return ()
+    await check_knowledge_bases(ports, caller, chosen)
+    return await searched(ports, caller, chosen)
+
+
+async def _remember(request: ApiRequest, reply_id: str, location: Location) -> None:
+    """Let any replica find the answer for a day; with Redis down only this one can."""
+    ports, tenant = request.ports, request.user.tenant
+    ports.running.locations.put((tenant, reply_id), location)
+    with suppress(Unavailable):
+        await ports.turns.remember(tenant, reply_id, location, BRIEF_MESSAGE_S)

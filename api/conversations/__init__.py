@@ -1,0 +1,1 @@
+"""Conversations: their records, titles, export."""

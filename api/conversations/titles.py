@@ -1,0 +1,28 @@
+"""The title that a conversation gets from its first question, by rule: at once, and until somebody has a better one."""
+
+import msgspec
+import structlog
+
+from api.http.access import conversation
+from api.http.request import ApiRequest
+from domain.chats.titles import title_of, untitled
+from schemas.errors import Refused, Unavailable
+from schemas.records import ConversationChanged
+from streams.runtime.agent import Outgoing
+from streams.topics import CONVERSATIONS_CHANGED
+
+log = structlog.get_logger(__name__)
+
+
+async def name(request: ApiRequest, conversation_id: str, question: str) -> None:
+    """Give an untitled conversation its title. For beside a request: a failure is logged, and the next first question tries again."""
+    ports, title = request.ports, title_of(question)
+    try:
+        async with ports.records.lease(f"conversation/{conversation_id}"):
+            present = await conversation(ports, request.user, conversation_id)
+            if title and untitled(present):
+                named = msgspec.structs.replace(present, title=title, titled_by="rule", revision=present.revision + 1)
+                await ports.records.change(Outgoing(CONVERSATIONS_CHANGED, await request.event(ConversationChanged, named.id, named)))
+                ports.running.conversations.put((named.tenant, named.user_id, named.id), named)
+    except (Refused, Unavailable) as error:
+        log.info("conversation_not_named", conversation_id=conversation_id, cause=str(error))

@@ -1,0 +1,1 @@
+"""Documents: submission, upload, progress."""

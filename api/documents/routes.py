@@ -1,0 +1,288 @@
+"""Documents: submitted, replaced and deleted on the log; read where the agents say they stand.
+
+The version is the event's place on the log, so it is known when this answers, long before the document is searchable.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, post, put
+from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
+
+from api.http.access import knowledge_base, own_knowledge_base
+from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, once, refused_field
+from api.ports import Ports
+from domain.documents.visibility import NEVER
+from domain.read_models import progress_order
+from schemas import ids
+from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, DocumentSubmit, DocumentView
+from schemas.bodies.pages import Page
+from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
+from schemas.errors import FieldError, Refused, Unavailable
+from streams.runtime.agent import Outgoing, Place
+from streams.topics import DOCUMENTS_SUBMITTED, decoder
+
+DELETE_WAIT_S = 5.0  # for the document to be out of every reader's sight; then the client follows the task
+DELETE_POLL_S_MIN, DELETE_POLL_S_MAX = 0.005, 0.1
+
+PAGES_MAX = 20  # looked through by one request for documents in a state
+READ_S_MAX = 5.0  # for a submission to be read from the log again
+
+DocumentName = Annotated[str, PathParameter(min_length=1, max_length=200, description="Its owner's name for it.")]
+OnlyState = Annotated[State | None, QueryParameter(name="state", description="Only documents in this state.")]
+
+_decode = decoder(DOCUMENTS_SUBMITTED).decode
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/documents",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Submit a document",
+)
+async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[DocumentSubmit]) -> Response[DocumentAccepted]:
+    """On the log when this answers; follow it at ``Location``. An id that exists gets a new version."""
+
+    async def make() -> Response[Any]:
+        if data.document_id is not None:
+            document_id = checked_id("document_id", data.document_id)
+        else:
+            document_id = await request.new_id("document", request.user.tenant, request.user.account_id)
+        return await _submitted(request, str(knowledge_base_id), document_id, data)
+
+    return await once(request, make)
+
+
+@put(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Submit or replace a document",
+)
+async def replace(
+    request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, data: JSONBody[DocumentReplace]
+) -> Response[DocumentAccepted]:
+    """As submitting with this id. Readers see the old version until the new one is whole."""
+    return await _submitted(request, str(knowledge_base_id), checked_id("path.document_id", document_id), data)
+
+
+@get("/knowledge/{knowledge_base_id:str}/documents", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List documents")
+async def list_(
+    request: ApiRequest, knowledge_base_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", only: OnlyState = None
+) -> Page[DocumentView]:
+    """The last submitted first, with where each stands. A page may be shorter than asked for although another one follows."""
+    ports, tenant = request.ports, request.user.tenant
+    base = await knowledge_base(ports, request.user, str(knowledge_base_id))
+    shown: list[DocumentView] = []
+    for _ in range(PAGES_MAX):
+        page = await ports.views.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
+        shown += await _shown(request, [progress for progress in page.items if only in (None, progress.state)])
+        cursor = page.next_cursor
+        if shown or not cursor:
+            break
+    return Page(items=tuple(shown), next_cursor=cursor or None)
+
+
+@get(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}",
+    opt=KNOWLEDGE_READ,
+    responses=PROBLEMS,
+    summary="Where a document stands",
+)
+async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> DocumentView:
+    """Its newest version, and the one that readers see."""
+    ports, tenant = request.ports, request.user.tenant
+    base = await knowledge_base(ports, request.user, str(knowledge_base_id))
+    progress = await ports.views.documents.get(f"{tenant}/{base.id}", document_id)
+    shown = await _shown(request, [] if progress is None else [progress])
+    if not shown:
+        raise Refused("not_found", f"there is no document {document_id}")
+    return shown[0]
+
+
+@delete(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}",
+    opt=KNOWLEDGE_WRITE,
+    responses={**PROBLEMS, 204: GONE},
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Delete a document",
+)
+async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
+    """``204`` when no reader sees it any more; ``202`` with its task when that took longer than 5 s. With Redis down it is refused."""
+    ports, caller = request.ports, request.user
+    base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+    key = ids.document_key(caller.tenant, base.id, document_id)
+    await _latest(request, base.id, document_id)
+    data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
+    event = await request.event(DocumentWithdrawn, key, data)
+    place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    if await _out_of_sight(request, key, place.offset):
+        return answered(None, HTTPStatus.NO_CONTENT)
+    return _accepted(base.id, document_id, place, event.id)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}/reprocess",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Work a document again",
+)
+async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
+    """Its present content as a new version, worked from the start although nothing changed. Readers see the old one meanwhile."""
+
+    async def make() -> Response[Any]:
+        ports, caller = request.ports, request.user
+        base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+        version = await _latest(request, base.id, document_id)
+        document = await _as_submitted(ports, ids.document_key(caller.tenant, base.id, document_id), version)
+        return await accept(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
+
+    return await once(request, make)
+
+
+async def _shown(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
+    """Those that were not deleted meanwhile, with the version readers see and the time they may still take."""
+    ports, tenant = request.ports, request.user.tenant
+    keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
+    standings = await ports.visibility.of(keys)
+    return [
+        DocumentView.of(progress, standings[key].shown, await ports.estimates.of_open(progress.lane, progress.state))
+        for key, progress in zip(keys, found, strict=True)
+        if standings[key].deleted < progress.version
+    ]
+
+
+async def _latest(request: ApiRequest, base_id: str, document_id: str) -> int:
+    """The newest version that anybody knows of; Refused("not_found") when it was deleted or never there."""
+    ports, tenant = request.ports, request.user.tenant
+    key = ids.document_key(tenant, base_id, document_id)
+    known, standings = await asyncio.gather(ports.views.documents.get(f"{tenant}/{base_id}", document_id), ports.visibility.of((key,)))
+    latest = max(standings[key].latest, NEVER if known is None else known.version)
+    if latest <= standings[key].deleted:
+        raise Refused("not_found", f"there is no document {document_id}")
+    return latest
+
+
+async def _as_submitted(ports: Ports, key: str, version: int) -> Document:
+    """The document as it was given, from the log. Raises Unavailable when the log does not say."""
+    partition = ports.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
+    try:
+        async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
+            async for record in records:
+                event = _decode(record.value) if record.value is not None else None
+                if isinstance(event, DocumentSubmitted) and event.subject == key:
+                    return event.data
+    except TimeoutError as error:
+        raise Unavailable("kafka_unavailable", f"version {version} was not read in {READ_S_MAX:g} s") from error
+    raise Unavailable("kafka_unavailable", f"version {version} of {key} is not on the log: a newer one is on its way")
+
+
+async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:
+    _check_text(request, data.text)
+    document = Document(
+        knowledge_base_id=base_id,
+        document_id=document_id,
+        title=data.title or document_id,
+        media_type=data.media_type,
+        text=data.text,
+        metadata=data.metadata,
+    )
+    return await accept(request, base_id, document)
+
+
+async def accept(request: ApiRequest, base_id: str, document: Document) -> Response[DocumentAccepted]:
+    """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
+
+    Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
+    knowledge base, Unavailable("kafka_unavailable") when the log did not take it, Unavailable("overloaded") when too much is waiting.
+    """
+    ports, caller = request.ports, request.user
+    base = await own_knowledge_base(ports, caller, base_id)
+    wait_s = await ports.estimates.of_new(caller.tenant)
+    document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
+    event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
+    place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    await _show_queued(request, document, place.offset, ids.task_id(event.id))
+    return _accepted(base.id, document.document_id, place, event.id, wait_s)
+
+
+def _check_text(request: ApiRequest, text: str) -> None:
+    """The limits that are settings, not part of the body's type."""
+    bytes_max = request.ports.settings.limits.document_inline_bytes_max
+    size = len(text.encode())
+    if size > bytes_max:
+        error = FieldError("text", f"has {size} bytes of UTF-8", f"{bytes_max} bytes")
+        raise Refused("document_too_large", f"the text may have {bytes_max} bytes of UTF-8; split it", errors=(error,))
+    if not text.strip():
+        raise refused_field("text", "has nothing but white space", "some text", code="document_empty")
+
+
+def checked_id(field: str, document_id: str) -> str:
+    """One rule for ids in bodies and in paths; a pattern alone would let a line feed at the end pass."""
+    if not document_id.isprintable():
+        raise refused_field(field, "has characters that cannot be printed", "1 to 200 printable characters, no slash")
+    return document_id
+
+
+async def _show_queued(request: ApiRequest, document: Document, version: int, task_id: str) -> None:
+    """Let the ``Location`` be followed at once: what ``route`` will say of this version, with the order it will say it in."""
+    progress = Progress(
+        knowledge_base_id=document.knowledge_base_id,
+        document_id=document.document_id,
+        version=version,
+        state="queued",
+        title=document.title,
+        media_type=document.media_type,
+        bytes=document.bytes,
+        task_id=task_id,
+    )
+    scope = f"{request.user.tenant}/{document.knowledge_base_id}"
+    try:
+        await request.ports.views.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
+    except Unavailable:
+        return  # it is on the log; the agents will say so themselves
+
+
+def _accepted(base_id: str, document_id: str, place: Place, event_id: str, wait_s: float | None = None) -> Response[Any]:
+    body = DocumentAccepted(
+        document_id=document_id,
+        knowledge_base_id=base_id,
+        version=place.offset,
+        state="queued",
+        task_id=ids.task_id(event_id),
+        estimated_wait_s=wait_s,
+    )
+    location = f"/api/v1/knowledge/{base_id}/documents/{quote(document_id, safe='')}"
+    return answered(body, HTTPStatus.ACCEPTED, {"Location": location})
+
+
+async def _out_of_sight(request: ApiRequest, key: str, version: int) -> bool:
+    """Wait until the visibility record says deleted, at most 5 s."""
+    ports = request.ports
+    began_s, pause_s = ports.clock.monotonic_s(), DELETE_POLL_S_MIN
+    while ports.clock.monotonic_s() - began_s < DELETE_WAIT_S:
+        try:
+            if (await ports.visibility.of((key,)))[key].deleted >= version:
+                return True
+        except Unavailable:
+            return False  # it is on the log and will be done; nobody can say when
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, DELETE_POLL_S_MAX)
+    return False
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[submit, replace, list_, read, remove, reprocess], tags=["documents"])

@@ -1,0 +1,200 @@
+"""Documents that are files or web pages: the file is in the blob store, or the address is sound, before anything is on the log."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, get_args
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, post
+from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
+from litestar.params import FromPath, JSONBody
+
+from adapters.blobs import home_of
+from adapters.secrets.encryption import fingerprint, seal
+from adapters.web.public_addresses import checked_url, networks_of
+from api.documents.routes import accept, checked_id
+from api.http.access import own_knowledge_base
+from api.http.gate import KNOWLEDGE_WRITE
+from api.http.idempotency import check_key
+from api.http.multipart import FILE, Form, read_form
+from api.http.openapi import PROBLEMS
+from api.http.request import ApiRequest
+from api.http.responses import once
+from api.ports import Ports
+from schemas import ids
+from schemas.bodies.knowledge import DocumentAccepted
+from schemas.bodies.uploads import PageSubmit
+from schemas.documents import Blob, Document, FileType
+from schemas.errors import ClawError, Unavailable
+
+UPLOADS_MAX = 64  # at once per process: each holds up to 6 MiB when files go to S3
+UPLOADS_PER_ACCOUNT_MAX = 32
+AGAIN_S = 5.0
+FILE_TYPES = frozenset(get_args(FileType))
+UNCERTAIN = "kafka_unavailable"  # the event may be on the log all the same, and name the file
+
+
+@dataclass
+class UploadOperation(Operation):
+    """The form, which no signature shows: the handler reads it as it arrives."""
+
+    def __post_init__(self) -> None:
+        text = Schema(type=OpenAPIType.STRING)
+        form = Schema(
+            type=OpenAPIType.OBJECT,
+            required=[FILE],
+            properties={
+                FILE: Schema(
+                    type=OpenAPIType.STRING,
+                    format=OpenAPIFormat.BINARY,
+                    description="PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
+                ),
+                "document_id": Schema(
+                    type=OpenAPIType.STRING, min_length=1, max_length=200, description="Its owner's name; else a new id."
+                ),
+                "title": Schema(type=OpenAPIType.STRING, max_length=500),
+                "media_type": Schema(type=OpenAPIType.STRING, enum=sorted(FILE_TYPES - {""}), description="Only where content cannot say."),
+                "password": Schema(type=OpenAPIType.STRING, max_length=500, description="Opens an encrypted file; kept sealed."),
+                "metadata": Schema(
+                    type=OpenAPIType.OBJECT, additional_properties=text, max_properties=32, description="A JSON object of strings."
+                ),
+            },
+        )
+        self.request_body = RequestBody(content={"multipart/form-data": OpenAPIMediaType(schema=form)}, required=True)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/documents/upload",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Upload a document",
+    operation_class=UploadOperation,
+    request_max_body_size=None,  # the form has limits of its own, kept while it is read
+)
+async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[DocumentAccepted]:
+    """As submitting a text. The file may have CLAW_DOCUMENT_FILE_BYTES_MAX bytes; one that is refused leaves nothing behind."""
+    if request.idempotency_key is not None:
+        check_key(request.idempotency_key)
+    base = await own_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    await request.ports.estimates.of_new(request.user.tenant)  # who must wait too long hears it before sending the file
+    with _room(request.ports, request.user.account_id):
+        form, blob = await _received(request, home_of(request.user.tenant, base.id))
+    async with _named(request.ports, blob) as naming:
+
+        async def make() -> Response[Any]:
+            return await naming(accept(request, base.id, await _file(request, base.id, form, blob)))
+
+        return await once(request, make)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/documents/url",
+    opt=KNOWLEDGE_WRITE,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Submit a web page",
+)
+async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[PageSubmit]) -> Response[DocumentAccepted]:
+    """As submitting a text; the page is fetched afterwards, and its document's status says when that fails."""
+
+    async def make() -> Response[Any]:
+        checked_url(data.url, networks_of(request.ports.settings.documents.fetch_networks))
+        document_id = await _document_id(request, data.document_id)
+        document = Document(
+            knowledge_base_id=str(knowledge_base_id),
+            document_id=document_id,
+            title=data.title or document_id,
+            media_type="",
+            url=data.url,
+            metadata=data.metadata,
+        )
+        return await accept(request, str(knowledge_base_id), document)
+
+    return await once(request, make)
+
+
+async def _received(request: ApiRequest, home: str) -> tuple[Form, Blob]:
+    """The form, and its file in the store. From here on the request's body is what tells this form from any other."""
+    ports = request.ports
+    async with ports.blobs.writer(home) as written:
+        form = await read_form(request, written.write, ports.settings.documents.file_bytes_max)
+        if form.fields.document_id is not None:
+            checked_id("document_id", form.fields.document_id)
+        blob = await written.commit()
+    secret = ports.settings.sealing.reveal()
+    password = fingerprint(secret, form.fields.password)
+    fields = msgspec.structs.replace(form.fields, password=password)
+    request.stand_in(msgspec.json.encode((blob.sha256, msgspec.structs.replace(form, fields=fields)), order="sorted"))
+    return form, blob
+
+
+async def _file(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
+    fields = form.fields
+    document_id = await _document_id(request, fields.document_id)
+    key = ids.document_key(request.user.tenant, base_id, document_id)
+    secret = request.ports.settings.sealing.reveal()
+    sealed = seal(secret, fields.password, context=key, random_bytes=request.ports.random_bytes) if fields.password else ""
+    said: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
+    return Document(
+        knowledge_base_id=base_id,
+        document_id=document_id,
+        title=fields.title or document_id,
+        media_type=said,
+        blob=blob,
+        filename=form.filename,
+        charset=form.charset,
+        sealed_password=sealed,
+        metadata=fields.metadata,
+    )
+
+
+async def _document_id(request: ApiRequest, given: str | None) -> str:
+    if given is not None:
+        return checked_id("document_id", given)
+    return await request.new_id("document", request.user.tenant, request.user.account_id)
+
+
+@asynccontextmanager
+async def _named(ports: Ports, blob: Blob) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
+    """Removes the file when the block ends, unless an event that names it went, or may have gone, onto the log in ``naming``."""
+    named = False
+
+    async def naming(accepting: Awaitable[Response[Any]]) -> Response[Any]:
+        nonlocal named
+        named = True
+        try:
+            return await accepting
+        except ClawError as error:
+            named = error.code == UNCERTAIN
+            raise
+
+    try:
+        yield naming
+    finally:
+        if not named:
+            with suppress(Unavailable):
+                await ports.blobs.delete(blob.path)
+
+
+@contextmanager
+def _room(ports: Ports, account_id: str) -> Iterator[None]:
+    """A place among the uploads under way; Unavailable("overloaded") when they are all taken."""
+    taken = ports.running.uploads
+    if taken.total() >= UPLOADS_MAX or taken[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
+        raise Unavailable("overloaded", "too many uploads are under way", retry_after_s=AGAIN_S)
+    taken[account_id] += 1
+    try:
+        yield
+    finally:
+        taken[account_id] -= 1
+        if not taken[account_id]:
+            del taken[account_id]
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[upload, page], tags=["documents"])

@@ -1,0 +1,1 @@
+"""The plumbing below every route: request context, authentication, limits, problems, server-sent events, documentation."""

@@ -1,0 +1,106 @@
+"""Between routing and handler: who calls, how much they have called, whether they may call this.
+
+Limits are decided after the credential is read (user rules need it) and before it is refused (guessing credentials is limited, too).
+A route says in ``opt`` who may call it; one that says nothing is for people with an access token only.
+"""
+
+from typing import Any, cast
+
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
+
+from api.http.envelope import response_headers_of
+from api.http.identity import Caller
+from api.http.problems import deny
+from api.ports import Ports
+from schemas.errors import ClawError, Refused
+
+OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
+PUBLIC: dict[str, Any] = {"access": "public"}  # no credential; limited by address
+PERSON: dict[str, Any] = {"access": "person"}  # an access token: no program manages keys
+ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
+CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
+KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
+KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
+OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
+ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # an admin in person, or a key of theirs with the scope ops
+
+ADDRESS = "address"  # in the scope's state: where the request comes from, trusted proxies taken off
+
+
+class Gate:
+    """The innermost middleware; it leaves the Caller in ``scope["user"]``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request pass, or raise what refuses it."""
+        if scope["type"] == ScopeType.WEBSOCKET:
+            try:
+                await admit(scope)
+            except ClawError as error:  # the framework would only close; a handshake can be answered like any request
+                await deny(scope, send, error)
+                return
+        elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
+            await admit(scope)
+        await self.app(scope, receive, send)
+
+
+async def admit(scope: HTTPScope | WebSocketScope) -> None:
+    """Decide about one request, or about one WebSocket's handshake; raises what refuses it."""
+    opt = scope["route_handler"].opt
+    access = opt.get("access", "person")
+    if access == "open":
+        return
+    ports = cast("Ports", scope["litestar_app"].state.ports)
+    authorization, forwarded_for = _wanted(scope)
+    caller, refusal = None, None
+    if access != "public":
+        caller, refusal = await _identified(ports, authorization)
+    address = ports.limiting.address_of(scope.get("client"), forwarded_for)
+    scope["state"][ADDRESS] = address
+    await limit(ports, scope, address, caller)
+    if refusal is not None:
+        raise refusal
+    if caller is not None:
+        if access == "person" and caller.scopes is not None:
+            raise Refused("forbidden", "an API key may not do this; log in")
+        if "role" in opt and caller.role != opt["role"]:
+            raise Refused("forbidden", f"only accounts with the role {opt['role']} may do this")
+        if "scope" in opt:
+            caller.require(opt["scope"])
+        scope["user"] = caller
+
+
+async def limit(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
+    """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
+    verdict = ports.limiting.verdict(address, caller)
+    if verdict is not None and verdict.access == "deny":
+        ports.metrics.denials.labels(verdict.kind).inc()
+        raise Refused("access_denied")
+    if verdict is not None:
+        return
+    decision = await ports.limiting.decide(address, caller, scope["path"], str(scope.get("path_template", "")))
+    told = response_headers_of(scope)
+    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
+    if not decision.allowed:
+        raise ports.limiting.refusal(decision)
+
+
+async def _identified(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:
+    try:
+        return await ports.identities.caller(authorization), None
+    except Refused as refusal:
+        return None, refusal
+
+
+def _wanted(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str]]:
+    """The Authorization header and every X-Forwarded-For, in order."""
+    authorization, forwarded = "", []
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            authorization = value.decode("latin-1")
+        elif name == b"x-forwarded-for":
+            forwarded.append(value.decode("latin-1"))
+    return authorization, forwarded

@@ -1,0 +1,146 @@
+"""Who is calling: an access token or an API key in the Authorization header, and nowhere else (URLs end up in logs)."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from adapters.secrets.tokens import Tokens
+from api.http.recent import Recent
+from domain.read_models import Views
+from schemas.errors import Refused, Unavailable
+from schemas.records import Account, AccountRole, Credential, Scope, Tier
+from streams.runtime.agent import Clock
+
+KEY_PREFIX = "claw_"
+FRESH_S = 1.0  # a revoked key or a disabled account is out within this
+STALE_S = 900.0  # how long who was seen here goes on being known while Redis is down
+CALLERS_MAX = 20_000
+CREDENTIAL_CHARS_MAX = 4_096  # of the header: our tokens have some 300
+NOT_VALID = "the API key is not valid"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may; ``key_id`` is the
+    API key that was shown instead, or "".
+    """
+
+    account_id: str
+    tenant: str
+    role: AccountRole
+    tier: Tier
+    scopes: frozenset[Scope] | None = None
+    key_id: str = ""
+    expires_at: datetime | None = None  # of the credential; None when it ends only by being revoked
+
+    def require(self, scope: Scope) -> None:
+        """Refused("forbidden") unless the credential has ``scope``."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise Refused("forbidden", f"this API key lacks the scope {scope}")
+
+
+class Identities:
+    """Turns an Authorization header into a Caller; Refused("unauthenticated") when it does not name one."""
+
+    def __init__(self, tokens: Tokens, views: Views, clock: Clock) -> None:
+        self._tokens = tokens
+        self._views = views
+        self._clock = clock
+        self._keys: Recent[str, Credential] = Recent(CALLERS_MAX)
+        self._accounts: Recent[str, Account] = Recent(CALLERS_MAX)
+
+    async def caller(self, authorization: str) -> Caller:
+        """Who sent this header. With Redis down whoever was seen here lately, and every valid access token, still is known."""
+        scheme, _, credential = authorization.partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential:
+            raise Refused("unauthenticated", "send `Authorization: Bearer <access token or API key>`")
+        if len(credential) > CREDENTIAL_CHARS_MAX:
+            raise Refused("unauthenticated")
+        if credential.startswith(KEY_PREFIX):
+            return await self._by_key(credential)
+        return await self._by_token(credential)
+
+    def forget(self, credential_id: str) -> None:
+        """A key was revoked here: do not wait for its entry to grow old."""
+        self._keys.forget(credential_id)
+
+    async def _by_token(self, token: str) -> Caller:
+        claims = self._tokens.read(token, self._clock.now())
+        expires_at = datetime.fromtimestamp(claims.exp, UTC)
+        try:
+            account = await self._account(claims.sub)
+        except Unavailable:  # the signature still says who this is
+            return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
+        return _as_caller(account, expires_at)
+
+    async def _by_key(self, key: str) -> Caller:
+        credential_id, secret = split_key(key)
+        credential = await self._credential(credential_id)
+        if credential is None or not hmac.compare_digest(credential.secret_hash, key_hash(secret)):
+            raise Refused("unauthenticated", NOT_VALID)
+        if credential.kind != "api_key" or credential.revoked:
+            raise Refused("unauthenticated", NOT_VALID)
+        if credential.expires_at is not None and credential.expires_at <= self._clock.now():
+            raise Refused("unauthenticated", "the API key has expired")
+        return _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
+
+    async def _credential(self, credential_id: str) -> Credential | None:
+        known = self._keys.get(credential_id, FRESH_S)
+        if known is not None:
+            return known
+        try:
+            found = await self._views.credentials.get(credential_id, credential_id)
+        except Unavailable:
+            known = self._keys.get(credential_id, STALE_S)
+            if known is None:
+                raise
+            return known
+        if found is None:
+            self._keys.forget(credential_id)
+        else:
+            self._keys.put(credential_id, found)
+        return found
+
+    async def _account(self, account_id: str) -> Account:
+        """The account if it is there and not disabled; Unavailable when only Redis could tell."""
+        account = self._accounts.get(account_id, FRESH_S)
+        if account is None:
+            try:
+                account = await self._views.accounts.get(account_id, account_id)
+            except Unavailable:
+                account = self._accounts.get(account_id, STALE_S)
+                if account is None:
+                    raise
+            else:
+                if account is not None:
+                    self._accounts.put(account_id, account)
+        if account is None or account.disabled:
+            raise Refused("unauthenticated", "this account is not active")
+        return account
+
+
+def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[Scope] | None = None, key_id: str = "") -> Caller:
+    return Caller(account.id, account.tenant, account.role, account.tier, scopes, key_id, expires_at)
+
+
+def key_text(credential_id: str, secret: str) -> str:
+    """The key as its owner keeps it: ``claw_<id>_<secret>``."""
+    return f"{KEY_PREFIX}{UUID(credential_id).hex}_{secret}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """Credential id and secret of a key; Refused when it has another form."""
+    _, _, rest = key.partition("_")
+    hexadecimal, _, secret = rest.partition("_")
+    try:
+        return str(UUID(hexadecimal)), secret
+    except ValueError:
+        raise Refused("unauthenticated", NOT_VALID) from None
+
+
+def key_hash(secret: str) -> str:
+    """What is kept of a key's secret; a plain hash is enough for 256 random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,177 @@
+"""A form with one file, read as it arrives: the file goes on in pieces, the fields stay here, and nothing is ever held whole."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from litestar.exceptions import InternalServerException
+from msgspec import Struct
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
+
+from api.http.request import NAME_CHARS_MAX, ApiRequest, decoded
+from api.http.responses import refused_field
+from schemas.bodies.uploads import UploadFields
+from schemas.errors import Refused
+
+FILE = "file"
+PARTS_MAX = 16  # of a form: there are five fields and a file
+FIELD_BYTES_MAX = {"metadata": 65_536}  # 32 entries at their longest, escaped
+OTHER_FIELD_BYTES_MAX = 8_192
+FORM_BYTES_MAX = 262_144  # all of a form but its file
+IDLE_S_MAX = 30.0  # without a byte: the client has gone, or holds a place for nothing
+UPLOAD_S_MAX = 3_600.0  # 1 GiB at 2.4 Mbit/s
+FILENAME_CHARS_MAX = 200
+CHARSET = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """A form that was read to its end. ``media_type`` and ``charset`` are the file part's own; ``filename`` has no folders."""
+
+    fields: UploadFields
+    filename: str
+    media_type: str
+    charset: str
+
+
+async def read_form(request: ApiRequest, write: Callable[[bytes], Awaitable[None]], file_bytes_max: int) -> Form:
+    """Read the request's body, handing its file to ``write`` in pieces.
+
+    Raises Refused: "unsupported_media_type", "upload_incomplete", "document_too_large", "validation_failed"; and what ``write`` raises.
+    """
+    announced = request.content_length or 0
+    if announced > file_bytes_max + FORM_BYTES_MAX:
+        raise too_large(file_bytes_max)
+    reading = _Reading(file_bytes_max)
+    try:
+        with PushMultipartParser(_boundary(request), max_segment_count=PARTS_MAX) as parser:
+            async with aclosing(_pieces(request)) as pieces:
+                async for piece in pieces:
+                    for event in parser.parse(piece):
+                        if data := reading.take(event):
+                            await write(data)
+                    reading.check_rest(len(piece))
+    except MultipartError as error:
+        raise Refused("upload_incomplete", f"the form cannot be read: {str(error)[:200]}") from None
+    return reading.form()
+
+
+def too_large(file_bytes_max: int) -> Refused:
+    """The file is larger than the installation takes."""
+    return Refused(
+        "document_too_large", f"a file may have {file_bytes_max:,} bytes; split it, or have the operator raise CLAW_DOCUMENT_FILE_BYTES_MAX"
+    )
+
+
+class _Reading:
+    """What has come of a form so far."""
+
+    def __init__(self, file_bytes_max: int) -> None:
+        self._file_bytes_max = file_bytes_max
+        self._fields: dict[str, bytearray] = {}
+        self._file: MultipartSegment | None = None
+        self._open: bytearray | None = None  # the field being read; None while it is the file
+        self._name = ""
+        self._bytes = self._file_bytes = 0
+
+    def take(self, event: MultipartSegment | bytes | None) -> bytes:
+        """One event of the parser: a part begins, goes on, or ends. Bytes of the file are given back."""
+        if event is None:
+            return b""
+        if isinstance(event, MultipartSegment):
+            self._begin(event)
+            return b""
+        if self._open is None:
+            self._file_bytes += len(event)
+            if self._file_bytes > self._file_bytes_max:
+                raise too_large(self._file_bytes_max)
+            return event
+        self._open += event
+        limit = FIELD_BYTES_MAX.get(self._name, OTHER_FIELD_BYTES_MAX)
+        if len(self._open) > limit:
+            raise refused_field(self._name, "is too long", f"{limit:,} bytes")
+        return b""
+
+    def check_rest(self, more: int) -> None:
+        """What is not the file is small, whatever it is."""
+        self._bytes += more
+        if self._bytes - self._file_bytes > FORM_BYTES_MAX + 65_536:  # a boundary that may have begun is held back by the parser
+            raise Refused("upload_incomplete", f"the form has more than {FORM_BYTES_MAX:,} bytes beside its file")
+
+    def form(self) -> Form:
+        """All of it."""
+        if self._file is None:
+            raise refused_field(FILE, "is required", "one file")
+        if self._file_bytes == 0:
+            raise refused_field(FILE, "is empty", "some content", code="document_empty")
+        charset = self._file.charset or ""
+        return Form(
+            fields=_fields(self._fields),
+            filename=plain_name(self._file.filename or ""),
+            media_type=self._file.content_type or "",
+            charset=charset if CHARSET.fullmatch(charset) else "",
+        )
+
+    def _begin(self, part: MultipartSegment) -> None:
+        name = str(part.name)
+        if name in self._fields or (name == FILE and self._file is not None):
+            raise refused_field(name, "is there twice", "once")
+        if name == FILE:
+            self._file, self._open = part, None
+        elif name in UploadFields.__struct_fields__:
+            self._name, self._open = name, self._fields.setdefault(name, bytearray())
+        else:
+            raise refused_field(
+                name[:NAME_CHARS_MAX], "is not a field of this form", "one of " + ", ".join((FILE, *UploadFields.__struct_fields__))
+            )
+
+
+def plain_name(filename: str) -> str:
+    """The file's own name, without folders and what cannot be printed; of a long one the end."""
+    name = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2])).strip()
+    return "" if name in (".", "..") else name[-FILENAME_CHARS_MAX:]
+
+
+def _fields(raw: dict[str, bytearray]) -> UploadFields:
+    said: dict[str, Any] = {}
+    for name, value in raw.items():
+        try:
+            said[name] = value.decode()
+        except UnicodeDecodeError:
+            raise refused_field(name, "is not UTF-8", "text in UTF-8") from None
+    if said.get("document_id") == "":
+        del said["document_id"]  # an input that was left empty
+    if "metadata" in said:
+        try:
+            said["metadata"] = msgspec.json.decode(said["metadata"]) if said["metadata"] else {}
+        except (msgspec.DecodeError, RecursionError):
+            raise refused_field("metadata", "is not JSON", 'a JSON object such as {"department": "hr"}') from None
+    fields: UploadFields = decoded(msgspec.json.encode(said), UploadFields)
+    return fields
+
+
+def _boundary(request: ApiRequest) -> str:
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != "multipart/form-data":
+        raise Refused("unsupported_media_type", f"send multipart/form-data, not {kind[:NAME_CHARS_MAX] or 'nothing'}")
+    return str(options.get("boundary", ""))
+
+
+async def _pieces(request: ApiRequest) -> AsyncGenerator[bytes, None]:
+    """The body as it arrives; Refused when it stops arriving."""
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + UPLOAD_S_MAX
+    try:
+        async with aclosing(request.stream()) as stream:
+            while True:
+                async with asyncio.timeout_at(min(end_s, loop.time() + IDLE_S_MAX)):
+                    piece = await anext(stream, b"")
+                if not piece:
+                    return
+                yield piece
+    except TimeoutError:
+        raise Refused("upload_incomplete", f"nothing came for {IDLE_S_MAX:.0f} s, or not all of it within an hour") from None
+    except InternalServerException as error:  # the framework's word for a client that left
+        raise Refused("upload_incomplete", "the connection closed before the form had ended") from error

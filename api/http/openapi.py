@@ -1,0 +1,115 @@
+"""What OpenAPI says beyond the handlers' signatures: problems, parameters, security; and the documents served under /schema."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, Router, get
+from litestar.openapi import OpenAPIConfig, ResponseSpec
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.params import QueryParameter
+
+from api.http import asyncapi
+from api.http.gate import OPEN
+from schemas.errors import Problem, Refused
+from schemas.settings import Settings
+
+VERSION = "0.1.0"
+PROBLEM_JSON = "application/problem+json"
+OPENAPI_JSON = "application/vnd.oai.openapi+json"
+
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="Records on a page.")]
+Cursor = Annotated[str, QueryParameter(max_length=1_000, description="`next_cursor` of the page before.")]
+
+
+def problem(description: str) -> ResponseSpec:
+    """An error answer in the documentation."""
+    return ResponseSpec(data_container=Problem, description=description, generate_examples=False, media_type=PROBLEM_JSON)
+
+
+PROBLEMS: dict[int, ResponseSpec] = {
+    400: problem("The request cannot be read."),
+    401: problem("No valid credential."),
+    403: problem("The credential may not do this."),
+    404: problem("It is not there, or it is somebody else's."),
+    409: problem("It conflicts with what is going on."),
+    412: problem("The record changed since it was read."),
+    413: problem("The body is too large."),
+    422: problem("A field is not acceptable; `errors` names it and the limit."),
+    429: problem("A rate limit refused; `rule` names it, `Retry-After` says when to come back."),
+    503: problem("A part is down; repeat after `Retry-After` with the same `Idempotency-Key`."),
+}
+
+GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+EXPORTED = ResponseSpec(
+    data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
+)
+EVENTS = ResponseSpec(
+    data_container=str,
+    description=(
+        "An event stream: `accepted` (only of a question), `queued` (while it waits for its turn), `retrieved`, `delta`, `citation`, "
+        "`restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event "
+        "has an id for `Last-Event-ID`."
+    ),
+    generate_examples=False,
+    media_type="text/event-stream",
+)
+
+DESCRIPTION = """A knowledge-grounded chat backend whose system of record is a log.
+
+Errors are RFC 9457 problems with a stable `code`. Every POST takes an `Idempotency-Key`: the same key and body give the same answer for
+24 hours. Lists page by cursor. Answers stream as server-sent events with `Accept: text/event-stream`, and resume with `Last-Event-ID`.
+The topics behind it are described at `/schema/asyncapi.json`."""
+
+
+async def _known_document(request: Request[Any, Any, Any]) -> None:
+    """The framework answers other paths below /schema with a page; ours are problems everywhere."""
+    if "path" in request.path_params:
+        raise Refused("not_found")
+
+
+def openapi() -> OpenAPIConfig:
+    """OpenAPI 3.1 at /schema and /schema/openapi.json; no pages that load scripts from elsewhere."""
+    return OpenAPIConfig(
+        title="Claw",
+        version=VERSION,
+        description=DESCRIPTION,
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False, before_request=_known_document),
+        render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
+        security=[{"bearer": []}],
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", description="An access token from /api/v1/auth/login, or an API key `claw_<id>_<secret>`."
+                )
+            }
+        ),
+        tags=[
+            Tag(name="auth", description="Accounts, sessions, API keys."),
+            Tag(name="conversations", description="Conversations and their messages."),
+            Tag(name="chat", description="Questions and streamed answers."),
+            Tag(name="knowledge", description="Knowledge bases."),
+            Tag(name="documents", description="Documents in them."),
+            Tag(name="retrieval", description="What is in the index, and answers from it."),
+            Tag(name="openai", description="What OpenAI's clients call: point their base URL at `/v1`. Errors have OpenAI's form."),
+            Tag(name="indexes", description="How an index is made, and its rebuild."),
+            Tag(name="tasks", description="Work that was started, and what of it failed for good."),
+            Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
+            Tag(name="usage", description="What was spent, and what is left."),
+            Tag(name="health", description="Seen from outside."),
+        ],
+        use_handler_docstrings=True,
+    )
+
+
+def asyncapi_route(settings: Settings) -> Any:
+    """The topics, encoded once."""
+    encoded = msgspec.json.encode(asyncapi.document(settings.kafka, settings.lanes.inboxes))
+
+    @get("/schema/asyncapi.json", opt=OPEN, include_in_schema=False, sync_to_thread=False)
+    def topics() -> Response[bytes]:
+        """AsyncAPI 3.0."""
+        return Response(encoded, media_type="application/json")
+
+    return topics

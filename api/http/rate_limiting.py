@@ -1,0 +1,172 @@
+"""How the rate limits meet a request: who is shut out or exempt, which rules apply, how a refusal is told, what an answer reserves."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+import structlog
+
+from adapters.text.language import estimated_tokens
+from api.http.identity import Caller
+from api.http.metrics import Metrics
+from domain.configs.configs import Configs
+from domain.limits.access_lists import AccessLists
+from domain.limits.client_address import UNKNOWN, client_address, trusted_networks
+from domain.limits.decisions import Teller
+from domain.limits.limiter import Decision, Limiter
+from domain.limits.reservations import Reservations, Reserved, refusal_of
+from domain.limits.rules import Applying, applying, default_rules
+from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
+from schemas.errors import Refused, Unavailable
+from schemas.limits import AccessEntry, Rule
+from schemas.settings import Limits, Settings
+from streams.runtime.agent import Clock
+
+log = structlog.get_logger(__name__)
+ALLOWED = Decision(allowed=True)
+
+
+class RuleSet(msgspec.Struct, frozen=True):
+    """The value of the configuration key of the rules."""
+
+    rules: tuple[Rule, ...]
+
+
+class Limiting:
+    """The limits of this process. Rules and lists are those of the newest configuration, within a second of its change."""
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        settings: Settings,
+        metrics: Metrics,
+        *,
+        configs: Configs,
+        teller: Teller,
+        reservations: Reservations,
+        clock: Clock,
+    ) -> None:
+        limits: Limits = settings.limits
+        self._limiter, self._metrics, self._teller, self._clock = limiter, metrics, teller, clock
+        self._reservations, self._settings = reservations, settings
+        self._trusted = trusted_networks(limits.trusted_proxies)
+        self._defaults = default_rules(limits)
+        self.enabled = limits.enabled
+        self.rules: tuple[Rule, ...] = self._defaults
+        self.lists = AccessLists()
+        metrics.limits_local.set_function(lambda: float(self._limiter.is_local))
+        configs.watch(RATE_LIMIT_RULES, self._rules_changed)
+        configs.watch(RATE_LIMIT_ACCESS, self._access_changed)
+
+    def address_of(self, client: tuple[str, int] | None, forwarded_for: Sequence[str]) -> str:
+        """The client's address: the peer's, or behind trusted proxies the one they saw."""
+        return client_address(client[0] if client else UNKNOWN, forwarded_for, self._trusted)
+
+    def verdict(self, address: str, caller: Caller | None) -> AccessEntry | None:
+        """The entry of a list that decides about this caller, if any."""
+        return self.lists.verdict(address=address, user=subject_of(caller), key=key_of(caller), now=self._clock.now())
+
+    async def decide(self, address: str, caller: Caller | None, path: str, route: str) -> Decision:
+        """One decision over every rule that applies to the request; told to the operators."""
+        if not self.enabled:
+            return ALLOWED
+        rules = self.applying(address, caller, path)
+        decision = await self._limiter.decide(rules)
+        tier = caller.tier if caller else "none"
+        self._teller.decided(
+            refusing="" if decision.allowed else decision.rule,
+            shadowing=decision.shadowed,
+            rules=[rule.name for rule, _ in rules],
+            route=route,
+            tier=tier,
+            address=address,
+        )
+        for name in decision.shadowed:
+            self._metrics.shadow_refusals.labels(name).inc()
+        return decision
+
+    def applying(self, address: str, caller: Caller | None, path: str) -> Applying:
+        """The request rules that hold this caller on this path."""
+        user, tier = (subject_of(caller), caller.tier) if caller else ("", "free")
+        return applying(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
+
+    def token_rules(self, caller: Caller) -> Applying:
+        """The rules over model tokens that hold this caller."""
+        return applying(self.rules, user=subject_of(caller), tier=caller.tier, counts="model_tokens")
+
+    async def look(self, address: str, caller: Caller) -> Decision:
+        """Where the caller stands; nothing is taken."""
+        user, tier, key = subject_of(caller), caller.tier, key_of(caller)
+        rules = [
+            *applying([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
+            *((rule, user) for rule in self.rules if rule.scope == "route" and rule.counts == "requests"),
+            *self.token_rules(caller),
+        ]
+        return await self._limiter.decide(rules, 0)
+
+    async def reset(self, rules: Applying) -> int:
+        """Fill buckets; how many were not full. Raises Unavailable."""
+        return await self._limiter.reset(rules)
+
+    async def spend(self, rules: Sequence[tuple[Rule, str]]) -> None:
+        """Take from buckets of the handler's own; Refused("rate_limited") when one is empty."""
+        if self.enabled and not (decision := await self._limiter.decide(rules)).allowed:
+            raise self.refusal(decision)
+
+    def refusal(self, decision: Decision) -> Refused:
+        """The 429 that says which rule and how long."""
+        self._metrics.refusals.labels(decision.rule).inc()
+        detail = f"the limit {decision.rule} allows {decision.limit} at once; wait {decision.retry_after_s} s"
+        return Refused("rate_limited", detail, retry_after_s=decision.retry_after_s, rule=decision.rule)
+
+    async def reserve(self, caller: Caller, reply_id: str, texts: Sequence[str], answer_tokens: int = 0) -> bool:
+        """A place and the model tokens of an answer, as many as it may take; True when there is something to settle.
+
+        Raises Refused("rate_limited"). ``texts``: what of the caller's goes into the prompt. Exempt callers reserve nothing.
+        """
+        limits = self._settings.limits
+        if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
+            return False
+        rules = self.token_rules(caller) if self._settings.model.provider != "local" else ()
+        tokens = sum(map(estimated_tokens, texts)) + self._settings.retrieval.context_tokens
+        tokens += answer_tokens or self._settings.model.max_tokens
+        reserved: Reserved = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens)
+        refusal = refusal_of(reserved, limits.replies_open_max)
+        if refusal is not None:
+            self._metrics.refusals.labels(refusal.rule).inc()
+            raise refusal
+        return reserved.held
+
+    async def give_back(self, caller: Caller, reply_id: str) -> None:
+        """The question did not reach the log: nothing was spent. With Redis down the place is free by its age."""
+        with suppress(Unavailable):
+            await self._reservations.settle(subject_of(caller), reply_id, 0)
+
+    def _rules_changed(self, key: str, config: Config | None) -> None:
+        try:
+            told = self._defaults if config is None or config.value is None else msgspec.convert(config.value, RuleSet).rules
+        except msgspec.ValidationError as error:
+            log.warning("rate_rules_unusable", key=key, error=str(error))
+            return  # the old ones stay
+        self.rules = told if self.enabled else ()
+        log.info("rate_rules_in_force", rules=len(self.rules), revision=config.revision if config else 0)
+
+    def _access_changed(self, key: str, config: Config | None) -> None:
+        name = key.removeprefix(RATE_LIMIT_ACCESS)
+        if config is None or config.value is None:
+            self.lists.remove(name)
+            return
+        try:
+            self.lists.put(msgspec.convert(config.value, AccessEntry))
+        except (msgspec.ValidationError, ValueError) as error:
+            log.warning("access_entry_unusable", key=key, error=str(error))
+
+
+def subject_of(caller: Caller | None) -> str:
+    """Whose user buckets these are; "" without a caller."""
+    return f"{caller.tenant}/{caller.account_id}" if caller else ""
+
+
+def key_of(caller: Caller | None) -> str:
+    """The API key that the caller came with; "" with none."""
+    return (caller.key_id if caller else None) or ""

@@ -1,0 +1,161 @@
+"""The request as handlers see it: who calls, in which trace, with which ids, and a body that is read strictly.
+
+The framework would convert bodies leniently (``"5"`` passes for 5) and in two steps; this decodes straight into the struct that the
+handler declares as ``data``, and names every bad field at once.
+"""
+
+import hashlib
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.enums import HttpMethod
+from litestar.exceptions import InternalServerException
+
+from api.http.envelope import traceparent_of
+from api.http.idempotency import check_key
+from api.http.identity import Caller
+from api.http.problems import field_error
+from api.ports import Ports
+from schemas import ids
+from schemas.errors import FieldError, Refused
+from schemas.events import Event
+
+ERRORS_MAX = 20  # fields named in one answer
+NAME_CHARS_MAX = 100  # of an unknown field's name, which is echoed
+
+
+E = TypeVar("E", bound=Event)
+
+
+class ApiRequest(Request[Caller, Any, Any]):
+    """The application's request class. The size limit is counted while the body arrives (``request_max_body_size``)."""
+
+    @property
+    def ports(self) -> Ports:
+        """What the handler may reach."""
+        return cast("Ports", self.app.state.ports)
+
+    @property
+    def traceparent(self) -> str:
+        """The trace context that every event of this request carries."""
+        return traceparent_of(self.scope)
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The client's ``Idempotency-Key``; None when it sent none."""
+        return self.headers.get("idempotency-key")
+
+    async def new_id(self, name: str, tenant: str = "", user: str = "") -> str:
+        """A UUID for the thing ``name`` that this request makes.
+
+        With an ``Idempotency-Key`` a POST gives the same one again, so that a repeat doubles nothing; the body is part of it, because the
+        same key with another body is another request even while nobody can tell.
+        """
+        key = self.idempotency_key
+        if key is None or self.method != HttpMethod.POST:
+            return str(UUID(bytes=self.ports.random_bytes(16), version=4))
+        check_key(key)
+        digest = hashlib.sha256(await self.body()).hexdigest()
+        return ids.derived("request", tenant, user, self.scope["path"], key, digest, name)
+
+    async def event(self, kind: type[E], subject: str, data: Any, caller: Caller | None = None) -> E:
+        """An event of this request: its tenant, its trace, an id that a repeat gives again."""
+        caller = caller or self.user
+        return kind(
+            id=await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id),
+            source="/claw/api",
+            subject=subject,
+            time=self.ports.clock.now(),
+            tenant=caller.tenant,
+            traceparent=self.traceparent,
+            data=data,
+        )
+
+    def stand_in(self, body: bytes) -> None:
+        """For a body that was read as a stream: the bytes that ``body()`` gives from now on, which tell it from any other."""
+        self._body = body
+
+    async def body(self) -> bytes:
+        """The whole body; Refused when the client stops in the middle."""
+        try:
+            return await super().body()
+        except InternalServerException as error:
+            raise Refused("invalid_request", "the connection closed before the body had ended") from error
+
+    async def json(self) -> Any:
+        """The body as the handler's type; Refused names the fields and their limits."""
+        media_type = self.headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if media_type != "application/json" and not media_type.endswith("+json"):
+            raise Refused("unsupported_media_type", f"send application/json, not {media_type[:NAME_CHARS_MAX]}")
+        field = self.route_handler.parsed_data_field
+        return decoded(await self.body(), field.annotation if field else Any)
+
+
+def decoded(body: bytes, kind: Any) -> Any:
+    """``body`` as an instance of the struct ``kind``; Refused("invalid_request" or "validation_failed") otherwise."""
+    try:
+        return _decode(_decoder(kind), body)
+    except msgspec.ValidationError:
+        raise Refused("validation_failed", errors=_field_errors(_decode(_UNTYPED, body), kind)) from None
+
+
+@lru_cache(maxsize=256)  # one per route
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+_UNTYPED = msgspec.json.Decoder(Any)
+
+
+def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Raises Refused("invalid_request") for what is no JSON, msgspec.ValidationError for JSON of another type."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError as error:
+        raise Refused("invalid_request", str(error)) from None
+    except UnicodeDecodeError as error:
+        raise Refused("invalid_request", f"the body is not UTF-8 (byte {error.start} of a string)") from None
+    except RecursionError:
+        raise Refused("invalid_request", "the JSON is nested too deeply") from None
+
+
+def _field_errors(raw: Any, kind: Any) -> tuple[FieldError, ...]:
+    """Everything wrong with the fields, not only what the decoder met first."""
+    if not isinstance(raw, dict):
+        return (FieldError("", "the body is not an object", "a JSON object"),)
+    known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    errors = [
+        FieldError(str(name)[:NAME_CHARS_MAX], "is not a field of this request", "one of " + ", ".join(known))
+        for name in raw
+        if name not in known
+    ]
+    for name, field in known.items():
+        if name in raw:
+            errors += _value_errors(name, raw[name], field.type)
+        elif field.required:
+            errors.append(FieldError(name, "is required"))
+    return tuple(errors[:ERRORS_MAX])
+
+
+def _value_errors(name: str, value: Any, kind: Any) -> list[FieldError]:
+    if kind is msgspec.Raw:
+        return []  # read later, by whom it is for
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        wrong = field_error(name + path.rstrip("`"), message)
+        return [wrong if wrong.limit else FieldError(wrong.field, wrong.detail, _choices(kind))]
+    return []
+
+
+def _choices(kind: Any) -> str:
+    """What msgspec does not say of a choice: the values there are."""
+    if get_origin(kind) is Literal:
+        return "one of " + ", ".join(map(str, get_args(kind)))
+    return next(filter(None, (_choices(part) for part in get_args(kind) if part is not kind)), "")

@@ -1,0 +1,77 @@
+"""How handlers answer: JSON with an ETag or a Location, the same answer to the same request, pages."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Response
+from msgspec import Struct
+
+from api.http.idempotency import Replay
+from api.http.request import ApiRequest
+from schemas.bodies.pages import Page
+from schemas.errors import FieldError, Refused, Unavailable
+from streams.tables.record_table import Page as TablePage
+
+T = TypeVar("T")
+B = TypeVar("B", bound=Struct)
+
+JSON = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+def answered(body: Struct | None, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response[Any]:
+    """A JSON answer; None has no body."""
+    return Response(_encode(body) if body is not None else b"", status_code=status, media_type=JSON, headers=dict(headers or {}))
+
+
+async def once(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
+    """The answer that ``make`` gives, or the one it gave before to the same ``Idempotency-Key`` and body.
+
+    Raises Refused("idempotency_conflict") for another body, Unavailable("redis_unavailable") when nobody can tell.
+    """
+    key, store = request.idempotency_key, request.ports.idempotency
+    if key is None:
+        return await make()
+    caller = request.user
+    known = await store.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+    if isinstance(known, Replay):
+        return Response(known.body, status_code=known.status, media_type=JSON, headers=known.headers)
+    response = await make()
+    headers = {name: value for name, value in response.headers.items() if name in {"ETag", "Location"}}
+    with suppress(Unavailable):  # it is done; a repeat does it again with the same ids
+        await store.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
+    return response
+
+
+async def same_body(request: ApiRequest) -> None:
+    """Refused("idempotency_conflict") when the ``Idempotency-Key`` was used with another body; for answers that nobody may keep."""
+    if (key := request.idempotency_key) is not None:
+        caller = request.user
+        await request.ports.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+
+
+def etag(revision: int) -> str:
+    """The strong ETag of a record's revision."""
+    return f'"{revision}"'
+
+
+def require_match(request: ApiRequest, revision: int) -> None:
+    """Refused("lost_update") when ``If-Match`` names another revision; without the header the last writer wins."""
+    expected = request.headers.get("if-match")
+    if expected is None or expected.strip() == "*":
+        return
+    if etag(revision) not in {tag.strip() for tag in expected.split(",")}:
+        raise Refused("lost_update")
+
+
+def paged(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:
+    """A table's page as the API shows it."""
+    return Page(items=tuple(view(item) for item in page.items), next_cursor=page.next_cursor or None)
+
+
+def refused_field(field: str, detail: str, limit: str = "", code: str = "validation_failed") -> Refused:
+    """A refusal for one field that only the handler could judge."""
+    return Refused(code, errors=(FieldError(field, detail, limit),))

@@ -1,0 +1,84 @@
+"""Server-sent events straight on ASGI: what frames say is encoded already, so a stream costs one ``send`` per frame and little else.
+
+``send`` waits while the client does not read (64 KiB lie in its connection), and what is not asked for is not made: a reader that is slow
+costs its bytes on the wire and a cursor.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+
+from domain.chats.relay import Frame
+
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache, no-transform"),
+    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+]
+
+
+def wants_events(request: Request[Any, Any, Any]) -> bool:
+    """Whether the client asked for an event stream instead of a JSON answer."""
+    return "text/event-stream" in request.headers.get("accept", "")
+
+
+def encoded(event: str, event_id: str, data: bytes) -> Frame:
+    """One event; ``data`` is JSON and so has no line breaks."""
+    return Frame(event_id, event, data)
+
+
+class EventStream(Response[Any]):
+    """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over.
+
+    Frames that are bytes are sent as they are. ``headers`` go beside those of every stream.
+    """
+
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(None, media_type="text/event-stream")
+        self.frames, self.more = frames, headers or {}
+
+    def to_asgi_response(self, app: Litestar | None, request: Request[Any, Any, Any], **_: Any) -> ASGIResponse:
+        """The application that sends the stream."""
+        del app, request
+        more = [(name.lower().encode(), value.encode()) for name, value in self.more.items()]
+        return _Sending(self.frames, HEADERS + more)
+
+
+class _Sending(ASGIResponse):
+    """The stream as the framework runs it."""
+
+    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: list[tuple[bytes, bytes]]) -> None:
+        super().__init__()
+        self._frames, self._headers = frames, headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the frames end or the client goes."""
+        del scope
+        pump = asyncio.create_task(self._pump(send))
+        gone = asyncio.create_task(disconnected(receive))
+        try:
+            await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pump, gone):
+                task.cancel()
+            await asyncio.wait((pump, gone))
+            await self._frames.aclose()
+        if not pump.cancelled():
+            pump.result()  # its failure is the response's
+
+    async def _pump(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        async for frame in self._frames:
+            body = frame if isinstance(frame, bytes) else frame.sse()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone; the body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

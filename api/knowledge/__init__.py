@@ -1,0 +1,1 @@
+"""Knowledge bases, their search and their indexes."""

@@ -1,0 +1,145 @@
+"""The index of a knowledge base: what it is made of, and its rebuild beside the one in use. The workers do it; here it is asked for."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, JSONBody
+
+from api.http.gate import OPS
+from api.http.openapi import PROBLEMS
+from api.http.request import ApiRequest
+from api.http.responses import answered, once
+from api.knowledge import index_requests
+from domain.indexes.plans import Step, begun, let_go, returned
+from domain.indexes.reindex_reports import Report
+from schemas.bodies.indexes import BuildView, IndexView, MissingView, RebuildRequest, RebuildView
+from schemas.documents import Shelf
+from schemas.errors import Refused, Unavailable
+from schemas.indexes import IndexPlan
+from schemas.records import KnowledgeBase
+from schemas.requests import CountShelves
+
+
+@get("/knowledge/{knowledge_base_id:str}/index", opt=OPS, responses=PROBLEMS, summary="What the index is made of")
+async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexView:
+    """Its builds with their sizes, and how far a rebuild has come."""
+    base = await _operated(request, str(knowledge_base_id))
+    plan = request.ports.shelves.plan(base.tenant, base.id)
+    report = await request.ports.rebuilds.report(base.tenant, base.id) if plan.other is not None else None
+    return IndexView.of(plan, await _builds(request, plan), _rebuild(report))
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/index/rebuild",
+    opt=OPS,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Rebuild the index beside the one in use",
+)
+async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[RebuildRequest]) -> Response[IndexView]:
+    """Follow it at ``Location``. Searches go on in the old one until the new one holds every document. Asking again for the same retries
+    what failed; ``409 index_building`` when there is another one.
+    """
+
+    async def make() -> Response[Any]:
+        base = await _operated(request, str(knowledge_base_id))
+        step = begun(data.shelf(), request.ports.settings.retrieval, keep=data.keep, force=data.force)
+        return await _changed(request, base, step)
+
+    return await once(request, make)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/index/back",
+    opt=OPS,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Search the kept index again",
+)
+async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[IndexView]:
+    """The one that was searched is kept until it is dropped. ``404`` when none is kept."""
+
+    async def make() -> Response[Any]:
+        return await _changed(request, await _operated(request, str(knowledge_base_id)), returned)
+
+    return await once(request, make)
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/index/drop",
+    opt=OPS,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.ACCEPTED,
+    summary="Give up the build, or let the kept index go",
+)
+async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[IndexView]:
+    """Its points are removed as soon as nothing needs them. ``404`` when there is none."""
+
+    async def make() -> Response[Any]:
+        return await _changed(request, await _operated(request, str(knowledge_base_id)), let_go)
+
+    return await once(request, make)
+
+
+async def _operated(request: ApiRequest, base_id: str) -> KnowledgeBase:
+    """A knowledge base whose index the caller may change: its owner, or an admin of the tenant."""
+    caller = request.user
+    found = await request.ports.views.knowledge_bases.get(caller.tenant, base_id)
+    admin = caller.role == "admin"
+    if found is None or not (admin or found.user_id == caller.account_id or found.sharing == "tenant"):
+        raise Refused("not_found", f"there is no knowledge base {base_id}")
+    if not admin and found.user_id != caller.account_id:
+        raise Refused("forbidden", "only its owner or an admin may rebuild an index")
+    return found
+
+
+async def _changed(request: ApiRequest, base: KnowledgeBase, step: Step) -> Response[Any]:
+    plan = await request.ports.plans.change(base.tenant, base.id, step, by=request.user.account_id)
+    view = IndexView.of(plan, tuple(_build(request, shelf) for shelf in _shelves(plan)), None)
+    return answered(view, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/knowledge/{base.id}/index"})
+
+
+async def _builds(request: ApiRequest, plan: IndexPlan) -> tuple[BuildView, ...]:
+    shelves = _shelves(plan)
+    points: tuple[int | None, ...]
+    try:
+        points = await index_requests.points(request, CountShelves(knowledge_base_id=plan.knowledge_base_id, shelves=shelves))
+    except Unavailable:
+        points = (None,) * len(shelves)
+    return tuple(_build(request, shelf, count) for shelf, count in zip(shelves, points, strict=True))
+
+
+def _shelves(plan: IndexPlan) -> tuple[Shelf, ...]:
+    return (plan.active,) if plan.other is None else (plan.active, plan.other)
+
+
+def _build(request: ApiRequest, shelf: Shelf, points: int | None = None) -> BuildView:
+    settings = request.ports.settings.retrieval
+    return BuildView(
+        generation=shelf.generation,
+        chunk_tokens=shelf.chunk_tokens or settings.chunk_tokens,
+        chunk_tokens_max=shelf.chunk_tokens_max or settings.chunk_tokens_max,
+        embedding=shelf.embedding or settings.embedding,
+        points=points,
+    )
+
+
+def _rebuild(report: Report | None) -> RebuildView | None:
+    if report is None:
+        return None
+    return RebuildView(
+        phase=report.phase,
+        documents=report.documents,
+        queued=report.queued,
+        pending=report.pending,
+        missing=tuple(MissingView(document_id=each.document_id, version=each.version, code=each.code) for each in report.missing),
+        missing_total=report.missing_total,
+        updated_at=report.updated_at,
+    )
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[read, rebuild, back, drop], tags=["indexes"])

@@ -1,0 +1,127 @@
+"""Knowledge bases: sets of documents that belong to an account and may be shared with its tenant."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from api.http.access import knowledge_base, knowledge_changed, own_knowledge_base, sees
+from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, etag, once, require_match
+from schemas import ids
+from schemas.bodies.knowledge import KnowledgeCreate, KnowledgePatch, KnowledgeView
+from schemas.bodies.pages import Page
+from schemas.documents import DocumentWithdrawn, Withdrawal
+from schemas.errors import Refused, Unavailable
+from schemas.records import KnowledgeBase, KnowledgeBaseChanged
+from streams.runtime.agent import Outgoing
+from streams.topics import DOCUMENTS_SUBMITTED, KNOWLEDGE_CHANGED
+
+WITHDRAWN_AT_ONCE = 100  # documents of one round when a knowledge base is deleted
+ROUNDS_MAX = 10  # of one request; what is left is taken by its repeat
+AGAIN_S = 2.0
+
+
+@post("/knowledge", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Make a knowledge base")
+async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Response[KnowledgeView]:
+    """It takes documents when this answers."""
+
+    async def make() -> Response[Any]:
+        caller, now = request.user, request.ports.clock.now()
+        made = KnowledgeBase(
+            id=await request.new_id("knowledge-base", caller.tenant, caller.account_id),
+            tenant=caller.tenant,
+            user_id=caller.account_id,
+            name=data.name,
+            description=data.description,
+            sharing=data.sharing,
+            created_at=now,
+            updated_at=now,
+        )
+        await _write(request, made)
+        return _shown(made, HTTPStatus.CREATED)
+
+    return await once(request, make)
+
+
+@get("/knowledge", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List knowledge bases, the newest first")
+async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[KnowledgeView]:
+    """Your own and those shared with you. A page may be shorter than asked for although another one follows."""
+    page = await request.ports.views.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
+    return Page(
+        items=tuple(KnowledgeView.of(base) for base in page.items if sees(request.user, base)), next_cursor=page.next_cursor or None
+    )
+
+
+@get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Read a knowledge base")
+async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[KnowledgeView]:
+    """With its ETag."""
+    return _shown(await knowledge_base(request.ports, request.user, str(knowledge_base_id)))
+
+
+@patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Change a knowledge base")
+async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[KnowledgePatch]) -> Response[KnowledgeView]:
+    """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
+    ports = request.ports
+    said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
+        present = await own_knowledge_base(ports, request.user, str(knowledge_base_id))
+        require_match(request, present.revision)
+        changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
+        await _write(request, changed)
+    return _shown(changed)
+
+
+@delete("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Delete a knowledge base and its documents")
+async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None:
+    """No question finds anything in it when this answers; its documents' points leave the index afterwards."""
+    ports, caller = request.ports, request.user
+    if str(knowledge_base_id) == ids.default_knowledge_base(caller.tenant):
+        raise Refused("forbidden", "the default knowledge base stays; upstream systems write to it")
+    async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
+        present = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+        require_match(request, present.revision)
+        await _withdraw_all(request, present)
+        gone = msgspec.structs.replace(present, deleted=True, updated_at=ports.clock.now(), revision=present.revision + 1)
+        await _write(request, gone)
+
+
+async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
+    """Ask for every document to be taken back; first, so that a failure leaves a knowledge base whose deletion can be repeated."""
+    ports, caller = request.ports, request.user
+    cursor = ""
+    for _ in range(ROUNDS_MAX):
+        page = await ports.views.documents.list(f"{caller.tenant}/{base.id}", limit=WITHDRAWN_AT_ONCE, cursor=cursor)
+        outgoing = []
+        for progress in page.items:
+            data = Withdrawal(knowledge_base_id=base.id, document_id=progress.document_id, requested_by=caller.account_id)
+            subject = ids.document_key(caller.tenant, base.id, progress.document_id)
+            outgoing.append(Outgoing(DOCUMENTS_SUBMITTED, await request.event(DocumentWithdrawn, subject, data)))
+        await ports.publisher.publish_all(outgoing)
+        cursor = page.next_cursor
+        if not cursor:
+            return
+    raise Unavailable("overloaded", "more documents than one request takes back", retry_after_s=AGAIN_S)
+
+
+async def _write(request: ApiRequest, base: KnowledgeBase) -> None:
+    event = await request.event(KnowledgeBaseChanged, base.id, base)
+    await request.ports.records.change(Outgoing(KNOWLEDGE_CHANGED, event))
+    knowledge_changed(request.ports, request.user)
+
+
+def _shown(base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:
+    headers = {"ETag": etag(base.revision)}
+    if status == HTTPStatus.CREATED:
+        headers["Location"] = f"/api/v1/knowledge/{base.id}"
+    return answered(KnowledgeView.of(base), status, headers)
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[create, list_, read, change, remove], tags=["knowledge"])

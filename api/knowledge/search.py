@@ -1,0 +1,124 @@
+"""What is in the index: passages for a query, the chunks of a document. Only what readers may see."""
+
+import base64
+import binascii
+import re
+from http import HTTPStatus
+from uuid import UUID
+
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, JSONBody
+
+from api.documents.routes import DocumentName
+from api.http.access import check_knowledge_bases, knowledge_base, searched
+from api.http.gate import KNOWLEDGE_READ
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, refused_field, same_body
+from api.knowledge import index_requests
+from schemas import ids
+from schemas.bodies.search import ChunkPage, ChunkView, PassageView, SearchAnswer, SearchManyRequest, SearchRequest
+from schemas.chats import Turn
+from schemas.errors import Refused, Unavailable
+from schemas.requests import ListChunks, Search
+
+SWITCHES_MAX = 3  # versions that may come to be seen one after the other while the first page of chunks is read
+
+_CURSOR = re.compile(rb"(\d{1,19})\.(\d{1,9})")
+
+
+@post(
+    "/knowledge/{knowledge_base_id:str}/search",
+    opt=KNOWLEDGE_READ,
+    responses=PROBLEMS,
+    status_code=HTTPStatus.OK,
+    summary="Search a knowledge base",
+)
+async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[SearchRequest]) -> Response[SearchAnswer]:
+    """Passages with their scores, best first."""
+    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    return await _search(request, (base.id,), data)
+
+
+@post("/knowledge/search", opt=KNOWLEDGE_READ, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Search several knowledge bases")
+async def several(request: ApiRequest, data: JSONBody[SearchManyRequest]) -> Response[SearchAnswer]:
+    """Passages with their scores, best first."""
+    wanted = tuple(str(base_id) for base_id in data.knowledge_base_ids)
+    await check_knowledge_bases(request.ports, request.user, wanted)
+    return await _search(request, await searched(request.ports, request.user, wanted), data)
+
+
+@get(
+    "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}/chunks",
+    opt=KNOWLEDGE_READ,
+    responses=PROBLEMS,
+    summary="The chunks of a document",
+)
+async def chunks(
+    request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, limit: Limit = 20, cursor: Cursor = ""
+) -> ChunkPage:
+    """Of the version that readers see. ``412`` when another one came to be seen between two pages: start again."""
+    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    version, first = _place(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
+    for _ in range(SWITCHES_MAX):
+        if version is None:
+            return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=None, items=())
+        ask = ListChunks(knowledge_base_id=base.id, document_id=document_id, version=version, first=first, limit=limit)
+        listed = await index_requests.chunks(request, ask)
+        if listed.visible == version:
+            items = tuple(ChunkView.of(chunk) for chunk in listed.chunks)
+            after = _cursor(version, items[-1].ordinal + 1) if listed.more else None
+            return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=version, items=items, next_cursor=after)
+        if cursor:
+            raise Refused("lost_update", "readers see another version of the document by now, or none")
+        version = listed.visible
+    raise Unavailable("overloaded", "the document changes faster than it can be read")
+
+
+async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRequest) -> Response[SearchAnswer]:
+    await same_body(request)
+    if not data.query.strip():
+        raise refused_field("query", "has nothing but white space", "some text")
+    ask = Search(
+        query=data.query,
+        knowledge_base_ids=base_ids,
+        limit=data.limit,
+        bm25_min=data.bm25_min,
+        dense_min=data.dense_min,
+        history=tuple(Turn(turn.role, turn.content) for turn in data.history),
+    )
+    found = await index_requests.passages(request, ask)
+    passages = tuple(PassageView.of(each) for each in found.passages)
+    return answered(SearchAnswer(query=found.query or data.query, keywords=found.keywords, passages=passages))
+
+
+async def _visible_version(request: ApiRequest, base_id: str, document_id: str) -> int | None:
+    """None for a document on its way; Refused("not_found") for one that is not there."""
+    ports, tenant = request.ports, request.user.tenant
+    key = ids.document_key(tenant, base_id, document_id)
+    standing = (await ports.visibility.of((key,)))[key]
+    if standing.shown is None:
+        known = await ports.views.documents.get(f"{tenant}/{base_id}", document_id)
+        if known is None or known.version <= standing.deleted:
+            raise Refused("not_found", f"there is no document {document_id}")
+    return standing.shown
+
+
+def _cursor(version: int, ordinal: int) -> str:
+    return base64.urlsafe_b64encode(f"{version}.{ordinal}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[int, int]:
+    """Version and ordinal of a cursor that this module gave out."""
+    try:
+        found = _CURSOR.fullmatch(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError):
+        found = None
+    if found is None:
+        raise refused_field("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
+    return int(found[1]), int(found[2])
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[one, several, chunks], tags=["retrieval"])

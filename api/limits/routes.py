@@ -1,0 +1,238 @@
+"""Rate limits over HTTP: what one has left; for admins the rules, the lists, what was decided, and buckets made full again."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+import msgspec
+import structlog
+from litestar import Litestar, Response, Router, delete, get, post, put
+from litestar.params import JSONBody, QueryParameter
+
+from api.http.gate import ADDRESS, ADMIN, ANYBODY
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.rate_limiting import subject_of
+from api.http.request import ApiRequest
+from api.http.responses import answered, etag, refused_field
+from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical, problem_of
+from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
+from schemas.bodies.limits import (
+    AccessPut,
+    AccessRemove,
+    AccessView,
+    CountView,
+    MonitorView,
+    MyLimits,
+    ResetBody,
+    ResetView,
+    RulesPut,
+    RulesView,
+    StandingView,
+)
+from schemas.bodies.pages import Page
+from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
+from schemas.errors import Refused, Unavailable
+from schemas.limits import Access, AccessEntry, Dimension, SubjectKind
+
+TOP_DEFAULT = 20
+EXPIRY_DAYS_MAX = 3_660
+
+Top = Annotated[int, QueryParameter(ge=1, le=100, description="Names per dimension.")]
+WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="How far back.")]
+
+log = structlog.get_logger(__name__)
+
+
+@get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="What you have left")
+async def mine(request: ApiRequest) -> MyLimits:
+    """Every rule that may hold you; looking takes nothing from them, besides what every request takes."""
+    limiting, caller = request.ports.limiting, request.user
+    address = request.scope["state"][ADDRESS]
+    verdict = limiting.verdict(address, caller)
+    decision = await limiting.look(address, caller)
+    standings = tuple(
+        StandingView(rule=s.rule.name, limit=s.rule.burst, remaining=s.remaining, reset_s=s.reset_s, counts=s.rule.counts)
+        for s in decision.told
+    )
+    return MyLimits(tier=caller.tier, exempt=verdict is not None and verdict.access == "allow", standings=standings)
+
+
+@get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="The rules in force")
+async def rules(request: ApiRequest) -> Response[RulesView]:
+    """With their ETag; revision 0 are those of the settings."""
+    return _shown(request, request.ports.configs.get(RATE_LIMIT_RULES))
+
+
+@put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rules")
+async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[RulesView]:
+    """All or none: with anything wrong the old ones stay, and `errors` names it. In force in every process within a second. With
+    ``If-Match`` a change by somebody else in between is ``412``.
+    """
+    if not request.ports.limiting.enabled:
+        raise Refused("validation_failed", "rate limits are switched off by CLAW_LIMIT_ENABLED")
+    value: Any = None
+    if data.rules is not None:
+        wanted = tuple(body.rule() for body in data.rules)
+        if errors := problems_of(wanted, served_routes(request.app)):
+            raise Refused("validation_failed", errors=errors)
+        value = {"rules": msgspec.to_builtins(wanted)}
+    config = await request.ports.configuring.change(
+        RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_expected(request)
+    )
+    return _shown(request, config)
+
+
+@get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="What was decided")
+async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = TOP_DEFAULT) -> MonitorView:
+    """Allowed, refused, and let through although a shadow rule would have refused, by rule, route, tier and refused address."""
+    now = request.ports.clock.now()
+    since, sums = await request.ports.decisions.read(window, now)
+    counts: dict[Dimension, tuple[CountView, ...]] = {}
+    for dimension, values in sums.items():
+        views = [
+            CountView(value=value, allowed=got.get("allowed", 0), refused=got.get("refused", 0), shadow=got.get("shadow", 0))
+            for value, got in values.items()
+        ]
+        views.sort(key=lambda view: (-view.refused, -view.shadow, -view.allowed, view.value))
+        counts[dimension] = tuple(views[:top])
+    return MonitorView(window=window, since=since, until=now, counts=counts)
+
+
+@post("/rate-limits/reset", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Fill somebody's buckets")
+async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
+    """Of one rule or of all that hold this address, user or key."""
+    limiting = request.ports.limiting
+    known = {rule.name for rule in limiting.rules}
+    if data.rule and data.rule not in known:
+        raise refused_field("rule", f"there is no rule {data.rule}", "one of " + ", ".join(sorted(known)))
+    scopes = {"address": {"address"}, "user": {"user", "route"}, "key": {"key"}}[data.kind]
+    value = network_of(data.value) if data.kind == "address" else data.value
+    buckets = [(rule, value) for rule in limiting.rules if rule.scope in scopes and data.rule in {"", rule.name}]
+    done = await limiting.reset(buckets)
+    log.info("rate_limits_reset", kind=data.kind, value=data.value, rule=data.rule, by=subject_of(request.user), reason=data.reason)
+    return ResetView(reset=done)
+
+
+@get("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Who is exempt")
+async def allowlist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
+    """By name."""
+    return _listed(request, "allow", limit, cursor)
+
+
+@put("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Exempt somebody")
+async def allow(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
+    """A range of addresses, a user or a key that no rate rule holds."""
+    return await _put(request, "allow", data)
+
+
+@delete("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Exempt somebody no longer")
+async def disallow(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
+    """``404`` when there is no such entry."""
+    await _remove(request, "allow", data)
+
+
+@get("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Who is shut out")
+async def denylist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
+    """By name."""
+    return _listed(request, "deny", limit, cursor)
+
+
+@put("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Shut somebody out")
+async def deny(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
+    """Every request of theirs is ``403`` within a second; denials win over exemptions."""
+    return await _put(request, "deny", data)
+
+
+@delete("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Let somebody in again")
+async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
+    """``404`` when there is no such entry."""
+    await _remove(request, "deny", data)
+
+
+def served_routes(app: Litestar) -> tuple[str, ...]:
+    """Path templates below /api/v1, and OpenAI's."""
+    served = (ROOT, OPENAI_ROOT)
+    return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
+
+
+def _shown(request: ApiRequest, config: Config | None) -> Response[RulesView]:
+    in_force = request.ports.limiting.rules
+    if config is None:
+        return answered(RulesView(rules=in_force, revision=0), HTTPStatus.OK, {"ETag": etag(0)})
+    view = RulesView(
+        rules=in_force, revision=config.revision, changed_at=config.changed_at, changed_by=config.changed_by, reason=config.reason
+    )
+    return answered(view, HTTPStatus.OK, {"ETag": etag(config.revision)})
+
+
+def _expected(request: ApiRequest) -> int | None:
+    """The revision that ``If-Match`` names."""
+    header = request.headers.get("if-match")
+    if header in {None, "*"}:
+        return None
+    number = str(header).strip().removeprefix("W/").strip('"')
+    return int(number) if number.isdigit() else -1
+
+
+async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessView:
+    if (wrong := problem_of(data.kind, data.value)) is not None:
+        raise Refused("validation_failed", errors=(wrong,))
+    now = request.ports.clock.now()
+    if data.expires_at is not None and not _can_end(data.expires_at, now):
+        raise refused_field(
+            "expires_at", "is no time for this entry to end", f"with a time zone, in the future, at most {EXPIRY_DAYS_MAX} days ahead"
+        )
+    if len(request.ports.limiting.lists) >= ENTRIES_MAX:
+        raise Unavailable("overloaded", f"the lists have {ENTRIES_MAX} entries, as many as every process holds in memory")
+    if access == "deny" and _hits_oneself(request, data.kind, canonical(data.kind, data.value)):
+        raise refused_field("value", "would shut out yourself", "somebody else")
+    entry = AccessEntry(
+        access=access, kind=data.kind, value=canonical(data.kind, data.value), reason=data.reason, expires_at=data.expires_at
+    )
+    config = await request.ports.configuring.change(
+        RATE_LIMIT_ACCESS + entry.name, msgspec.to_builtins(entry), by=subject_of(request.user), reason=data.reason
+    )
+    return AccessView(entry=entry, changed_at=config.changed_at, changed_by=config.changed_by, revision=config.revision)
+
+
+def _can_end(at: datetime, now: datetime) -> bool:
+    return at.tzinfo is not None and now < at <= now + timedelta(days=EXPIRY_DAYS_MAX)
+
+
+async def _remove(request: ApiRequest, access: Access, data: AccessRemove) -> None:
+    if (wrong := problem_of(data.kind, data.value)) is not None:
+        raise Refused("validation_failed", errors=(wrong,))
+    name = f"{access}/{data.kind}/{canonical(data.kind, data.value)}"
+    config = request.ports.configs.get(RATE_LIMIT_ACCESS + name)
+    if config is None or config.value is None:
+        raise Refused("not_found", f"there is no entry {name}")
+    await request.ports.configuring.change(RATE_LIMIT_ACCESS + name, None, by=subject_of(request.user), reason=data.reason)
+
+
+def _listed(request: ApiRequest, access: Access, limit: int, cursor: str) -> Page[AccessView]:
+    now = request.ports.clock.now()
+    views = []
+    for config in request.ports.configs.under(f"{RATE_LIMIT_ACCESS}{access}/"):
+        if config.value is None or config.key <= cursor:
+            continue
+        entry = msgspec.convert(config.value, AccessEntry)
+        if entry.expires_at is None or entry.expires_at > now:
+            views.append(
+                (config.key, AccessView(entry=entry, changed_at=config.changed_at, changed_by=config.changed_by, revision=config.revision))
+            )
+    page = views[:limit]
+    return Page(items=tuple(view for _, view in page), next_cursor=page[-1][0] if len(views) > limit else None)
+
+
+def _hits_oneself(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
+    caller = request.user
+    if kind == "cidr":
+        lists = AccessLists([AccessEntry(access="deny", kind=kind, value=value)])
+        return lists.verdict(address=request.scope["state"][ADDRESS], user="", key="", now=request.ports.clock.now()) is not None
+    return value == (subject_of(caller) if kind == "user" else caller.key_id)
+
+
+def router() -> Router:
+    """The routes of this module."""
+    handlers = [mine, rules, put_rules, monitor, reset, allowlist, allow, disallow, denylist, deny, undeny]
+    return Router("", route_handlers=handlers, tags=["rate limits"])

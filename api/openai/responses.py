@@ -1,0 +1,176 @@
+"""A reply in the words of OpenAI's clients: pure, from the relay's frames to chunks, or to one completion.
+
+What was sent cannot be taken back there. When a worker died and another one answers anew (``restart``), the new answer is only followed
+while it repeats what was sent, and goes on where that ended; as soon as it differs the stream ends with an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import msgspec
+
+from api.http.openapi import VERSION
+from api.openai import errors
+from domain.chats.relay import Frame
+from domain.chats.relay.frames import Delta, Snapshot, Whole
+from schemas.bodies.openai import Annotation, ChatCompletion, Choice, CompletionMessage, CompletionUsage, UrlCitation
+from schemas.chats import Citation, Usage
+from schemas.errors import Problem, Unavailable
+
+FINGERPRINT = f"claw-{VERSION}"
+DONE = b"data: [DONE]\n\n"
+REASONS = frozenset({"stop", "length", "content_filter"})  # what clients know; another word of a provider's is a stop
+_encode = msgspec.json.Encoder().encode
+_delta = msgspec.json.Decoder(Delta).decode
+_citation = msgspec.json.Decoder(Citation).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every chunk says of its completion; ``created`` in seconds since 1970."""
+
+    id: str
+    created: int
+    model: str
+
+
+class Annotations:
+    """Citations with the places of their markers, in the order of the text."""
+
+    def __init__(self) -> None:
+        self._after = 0
+
+    def of(self, text: str, citation: Citation) -> Annotation:
+        """``text`` is all that is there by now; the marker is the first of its number after the one before."""
+        marker = f"[{citation.marker}]"
+        start = text.find(marker, self._after)
+        end = start + len(marker) if start >= 0 else len(text)
+        self._after = end
+        url = f"/api/v1/knowledge/{citation.knowledge_base_id}/documents/{quote(citation.document_id, safe='')}"
+        place = UrlCitation(start_index=start if start >= 0 else end, end_index=end, title=citation.title, url=url)
+        return Annotation(url_citation=place, citation=citation)
+
+
+def completion(head: Head, whole: Whole) -> ChatCompletion:
+    """The whole answer."""
+    annotations = Annotations()
+    message = CompletionMessage(content=whole.text, annotations=tuple(annotations.of(whole.text, each) for each in whole.citations))
+    return ChatCompletion(
+        id=head.id,
+        created=head.created,
+        model=head.model,
+        choices=(Choice(message=message, finish_reason=_reason(whole)),),
+        usage=_usage(whole.usage),
+        system_fingerprint=FINGERPRINT,
+    )
+
+
+class Chunks:
+    """One stream: frames in, bytes out. ``ended``: the last of them was given out."""
+
+    def __init__(self, head: Head, *, include_usage: bool) -> None:
+        fields = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
+        self._head = _encode(fields | {"system_fingerprint": FINGERPRINT})[:-1]
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        self._include_usage = include_usage
+        self._sent = ""
+        self._said = ""  # by the present attempt
+        self._annotated, self._cited = 0, 0  # citations that were sent, and that the present attempt has made
+        self._annotations = Annotations()
+        self.ended = False
+
+    def begin(self) -> bytes:
+        """The first chunk: whose message it is."""
+        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+
+    def tell(self, frame: Frame) -> bytes:
+        """What the frame adds; nothing for what only says what the answer is made from."""
+        told = b""
+        match frame.event:
+            case "heartbeat":
+                told = frame.sse()
+            case "delta":
+                self._said += _delta(frame.data).text
+                told = self._catch_up()
+            case "citation":
+                self._cited += 1
+                if self._cited > self._annotated:
+                    told = self._annotate((_citation(frame.data),))
+            case "restart":
+                self._said, self._cited = "", 0
+            case "snapshot":
+                snapshot = msgspec.json.decode(frame.data, type=Snapshot)
+                self._said = snapshot.text
+                told = self._catch_up() + self._rest(snapshot.citations)
+            case "completed":
+                told = self._complete(msgspec.json.decode(frame.data, type=Whole))
+            case "failed":
+                told = self.fail(msgspec.json.decode(frame.data, type=Problem))
+            case "cancelled":
+                told = self.break_off("the answer was cancelled")
+        return told
+
+    def fail(self, problem: Problem) -> bytes:
+        """The end in failure: clients raise when they read it."""
+        self.ended = True
+        return b"data: " + _encode(errors.body(problem)) + b"\n\n"
+
+    def break_off(self, why: str) -> bytes:
+        """The end before the end."""
+        return self.fail(Unavailable("answer_interrupted", why).problem())
+
+    def _complete(self, whole: Whole) -> bytes:
+        self._said = whole.text
+        told = self._catch_up()
+        if self._said != self._sent and not self.ended:
+            return told + self._differs()
+        if self.ended:
+            return told
+        told += self._rest(whole.citations) + self._chunk({}, _reason(whole))
+        self.ended = True
+        if self._include_usage:
+            told += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
+        return told + DONE
+
+    def _catch_up(self) -> bytes:
+        """Send what was said beyond what was sent."""
+        if len(self._said) <= len(self._sent):
+            return b"" if self._sent.startswith(self._said) else self._differs()
+        if not self._said.startswith(self._sent):
+            return self._differs()
+        more, self._sent = self._said[len(self._sent) :], self._said
+        return self._chunk({"content": more})
+
+    def _differs(self) -> bytes:
+        return self.break_off("it had to be made anew, and does not begin with what was sent")
+
+    def _rest(self, citations: Sequence[Citation]) -> bytes:
+        """Those of all the citations so far that were not sent."""
+        if self.ended:
+            return b""
+        self._cited = len(citations)
+        return self._annotate(citations[self._annotated :])
+
+    def _annotate(self, citations: Sequence[Citation]) -> bytes:
+        if not citations:
+            return b""
+        self._annotated += len(citations)
+        return self._chunk({"annotations": [self._annotations.of(self._sent, citation) for citation in citations]})
+
+    def _chunk(self, delta: dict[str, object], reason: str | None = None) -> bytes:
+        choice = _encode({"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason})
+        return b"data: " + self._head + b',"choices":[' + choice + b"]" + self._tail
+
+
+def _reason(whole: Whole) -> str:
+    return whole.finish_reason if whole.finish_reason in REASONS else "stop"
+
+
+def _usage(usage: Usage) -> CompletionUsage:
+    return CompletionUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+        estimated=usage.estimated,
+    )

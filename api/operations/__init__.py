@@ -1,0 +1,1 @@
+"""Health, cache and dead letters: what an operator looks at."""

@@ -1,0 +1,185 @@
+"""The cache of the caller's tenant, for admins: how much it helps, what is in it, and taking that back."""
+
+import time
+from http import HTTPStatus
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import structlog
+from litestar import Response, Router, delete, get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from api.http.gate import ADMIN
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, once, refused_field
+from api.operations import warmup
+from schemas.bodies.cache import (
+    CacheHealth,
+    EntryView,
+    Invalidated,
+    InvalidateRequest,
+    ScenarioStats,
+    ScenariosView,
+    ScenarioView,
+    StatsView,
+    WarmupRequest,
+    WarmupView,
+)
+from schemas.bodies.pages import Page
+from schemas.errors import Refused, Unavailable
+from streams.cache import SCENARIOS, TABLES, Scenario
+from streams.cache.scenarios import life_s
+from streams.cache.statistics import HOURS, Counts
+
+WARMABLE = frozenset({"retrieval", "document_content"})
+
+Prefix = Annotated[str, QueryParameter(max_length=300, description="Only keys that begin so; begins with a scenario, `retrieval/…`.")]
+
+log = structlog.get_logger(__name__)
+
+
+@get("/cache/stats", opt=ADMIN, responses=PROBLEMS, summary="How much the cache helps")
+async def stats(request: ApiRequest) -> StatsView:
+    """Per scenario, the last 24 hours of every process. A record table's hits are records that were there."""
+    cache, tenant = request.ports.cached.cache, request.user.tenant
+    counts, entries = await cache.tally.of(tenant), await cache.size(tenant)
+    names = (*SCENARIOS, *TABLES)
+    items = tuple(_stats(name, counts.get(name, Counts()), cast("dict[str, int]", entries).get(name)) for name in names)
+    return StatsView(hours=HOURS, items=items)
+
+
+@get("/cache/scenarios", opt=ADMIN, responses=PROBLEMS, summary="What is cached")
+async def scenarios(request: ApiRequest) -> ScenariosView:
+    """With the life of entries, or the table that needs none."""
+    settings = request.ports.settings.cache
+    kept = [
+        ScenarioView(name=name, summary=kind.summary, served_by="cache", life_s=life_s(settings, name), warmable=name in WARMABLE)
+        for name, kind in SCENARIOS.items()
+    ]
+    tables = [ScenarioView(name=name, summary=summary, served_by="table") for name, summary in TABLES.items()]
+    return ScenariosView(items=(*kept, *tables))
+
+
+@get("/cache/keys", opt=ADMIN, responses=PROBLEMS, summary="List entries")
+async def keys(request: ApiRequest, prefix: Prefix = "", limit: Limit = 20, cursor: Cursor = "") -> Page[EntryView]:
+    """By key. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
+    cache, tenant = request.ports.cached.cache, request.user.tenant
+    wanted = _split(prefix, "prefix") if prefix else None
+    after = _split(cursor, "cursor") if cursor else (next(iter(SCENARIOS)), "")
+    order: list[Scenario] = [wanted[0]] if wanted else list(SCENARIOS)
+    if after[0] not in order:
+        after = (order[0], "")
+    scenario, begin = after
+    page = await cache.keys(tenant, scenario, prefix=wanted[1] if wanted else "", cursor=begin, limit=limit)
+    items = tuple(
+        EntryView(key=f"{scenario}/{each.key}", scenario=scenario, expires_in_s=each.life_ms / 1000, size_bytes=each.size_bytes)
+        for each in page.items
+    )
+    following = order[order.index(scenario) + 1 :]
+    next_cursor = f"{scenario}/{page.next_cursor}" if page.next_cursor else f"{following[0]}/" if following else None
+    return Page(items=items, next_cursor=next_cursor)
+
+
+@get("/cache/health", opt=ADMIN, responses=PROBLEMS, summary="Does the cache answer?")
+async def health(request: ApiRequest) -> CacheHealth:
+    """``200`` also when it is down: everything goes on without it."""
+    began_s = time.perf_counter()
+    try:
+        entries = await request.ports.cached.cache.size(request.user.tenant)
+    except Unavailable:
+        return CacheHealth(status="down")
+    return CacheHealth(status="up", round_trip_ms=round((time.perf_counter() - began_s) * 1000, 3), entries=cast("dict[str, int]", entries))
+
+
+@delete("/cache/keys/{key:path}", opt=ADMIN, responses=PROBLEMS, summary="Take back an entry")
+async def remove(request: ApiRequest, key: FromPath[str]) -> None:
+    """As it is listed. ``404`` when there is none; a computation of it that is under way is not kept either."""
+    scenario, name = _split(key.lstrip("/"), "key")
+    there = await request.ports.cached.cache.invalidation.key(request.user.tenant, scenario, name)
+    _audit(request, "key", f"{scenario}/{name}")
+    if not there:
+        raise Refused("not_found", "there is no such entry")
+
+
+@post("/cache/invalidate", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Take back entries")
+async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> Response[Invalidated]:
+    """By tag, scenario or prefix. From the answer on nobody reads what was kept before."""
+
+    async def make() -> Response[Any]:
+        invalidation, tenant = request.ports.cached.cache.invalidation, request.user.tenant
+        given = {name: value for name in ("scenario", "tag", "prefix") if (value := getattr(data, name)) is not None}
+        if len(given) != 1:
+            raise refused_field("scenario", f"{len(given)} of scenario, tag and prefix were given", "exactly one of them")
+        ((how, what),) = given.items()
+        entries = None
+        if how == "tag":
+            await invalidation.tags(tenant, (what,))
+        elif how == "scenario":
+            await invalidation.scenario(tenant, _scenario(what, "scenario"))
+        else:
+            scenario, prefix = _split(what, "prefix")
+            entries = await invalidation.prefix(tenant, scenario, prefix)
+        _audit(request, how, what)
+        return answered(Invalidated(entries=entries))
+
+    return await once(request, make)
+
+
+@post("/cache/warmup", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Fill the cache")
+async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[WarmupView]:
+    """With a list, or with what was used in the last hour. Follow it at ``Location``."""
+
+    async def make() -> Response[Any]:
+        began = await warmup.begin(request, data)
+        _audit(request, "warmup", data.scenario)
+        return answered(began, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/cache/warmup/{began.id}"})
+
+    return await once(request, make)
+
+
+@get("/cache/warmup/{warmup_id:str}", opt=ADMIN, responses=PROBLEMS, summary="How far a warm-up has come")
+async def warmed(request: ApiRequest, warmup_id: FromPath[UUID]) -> WarmupView:
+    """For an hour."""
+    return await warmup.progress(request, str(warmup_id))
+
+
+def _stats(name: str, counts: Counts, entries: int | None) -> ScenarioStats:
+    rate = counts.hit_rate
+    return ScenarioStats(
+        name=name,
+        hit_rate=None if rate is None else round(rate, 4),
+        hit=counts.hit,
+        miss=counts.miss,
+        shared=counts.shared,
+        refresh=counts.refresh,
+        stored=counts.stored,
+        too_large=counts.too_large,
+        dropped=counts.dropped,
+        entries=entries,
+    )
+
+
+def _scenario(name: str, field: str) -> Scenario:
+    if name in TABLES:
+        raise refused_field(field, f"{name} is a record table, which its events keep true: there is nothing to take back")
+    if name not in SCENARIOS:
+        raise refused_field(field, f"{name[:40]!r} is no scenario", "one of " + ", ".join(SCENARIOS))
+    return name
+
+
+def _split(text: str, field: str) -> tuple[Scenario, str]:
+    """Scenario and key of what begins with both."""
+    name, slash, rest = text.partition("/")
+    if not slash:
+        raise refused_field(field, "does not begin with a scenario and a slash", "such as retrieval/")
+    return _scenario(name, field), rest
+
+
+def _audit(request: ApiRequest, how: str, what: str) -> None:
+    log.info("cache_changed", how=how, what=what, tenant=request.user.tenant, by=request.user.account_id)
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[stats, scenarios, keys, health, remove, invalidate, warm, warmed], tags=["cache"])

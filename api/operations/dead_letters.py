@@ -1,0 +1,114 @@
+"""Dead letters of the caller's tenant: read newest first, and sent again one by one. For admins."""
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, cast
+
+from litestar import Response, Router, get, post
+from litestar.params import FromPath, QueryParameter
+
+from api.http.gate import ADMIN
+from api.http.openapi import PROBLEMS, Cursor, Limit
+from api.http.request import ApiRequest
+from api.http.responses import answered, once
+from api.ports import Ports
+from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
+from schemas.bodies.pages import Page
+from schemas.errors import Refused
+from streams.dead_letters.reader import Letter, Letters, Wanted
+from streams.dead_letters.redrive import Redrive
+from streams.topics import TOPICS
+
+CONTENT_BYTES_MAX = 65_536  # of one letter shown
+CONTENT_ITEMS_MAX = 20  # letters of a page that shows contents: each may have to be held whole, 2 MiB
+KEY_CHARS_MAX = 1_000
+
+_PRIVATE = frozenset(topic.name for topic in TOPICS if topic.private)
+
+Code = Annotated[str, QueryParameter(max_length=100, description="Only letters with this error code.")]
+TopicName = Annotated[str, QueryParameter(max_length=249, description="Only letters from this topic.")]
+Content = Annotated[bool, QueryParameter(description=f"With the original records, of at most {CONTENT_ITEMS_MAX} letters.")]
+
+
+@get("/tasks/dead-letters", opt=ADMIN, responses=PROBLEMS, summary="List dead letters")
+async def list_(
+    request: ApiRequest,
+    limit: Limit = 20,
+    cursor: Cursor = "",
+    code: Code = "",
+    topic: TopicName = "",
+    content: Content = False,  # noqa: FBT002
+) -> Page[DeadLetterView]:
+    """The last buried first. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
+    wanted = Wanted(tenant=request.user.tenant, code=code or None, topic=topic or None)
+    letters = Letters(request.ports.settings.kafka)
+    page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
+    sent = await _redrive(request.ports).marks([letter.id for letter in page.items])
+    return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
+
+
+@post("/tasks/dead-letters/{letter_id:str}/redrive", opt=ADMIN, responses=PROBLEMS, status_code=200, summary="Send a dead letter again")
+async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[RedriveView]:
+    """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
+
+    async def make() -> Response[Any]:
+        letters = Letters(request.ports.settings.kafka)
+        letter = await letters.get(letter_id)
+        if letter is None or not Wanted(tenant=request.user.tenant).takes(letter):
+            raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
+        done = await _redrive(request.ports).send(letter_id, letter, later=await letters.later(letter))
+        place = done.place
+        outcome = cast("Any", done.outcome)  # it is there, so it cannot be gone
+        return answered(
+            RedriveView(
+                id=letter_id,
+                outcome=outcome,
+                detail=done.detail,
+                partition=place.partition if place else None,
+                offset=place.offset if place else None,
+            )
+        )
+
+    return await once(request, make)
+
+
+def _redrive(ports: Ports) -> Redrive:
+    return Redrive(ports.settings.kafka, ports.publisher, ports.visibility, ports.redis, ports.settings.redis.key_prefix, ports.clock)
+
+
+def _view(letter: Letter, sent: Mapping[str, datetime], *, content: bool) -> DeadLetterView:
+    shown = content and letter.topic not in _PRIVATE
+    return DeadLetterView(
+        id=letter.id,
+        topic=letter.topic,
+        partition=letter.original_partition,
+        offset=letter.original_offset,
+        key=(letter.key or b"").decode(errors="replace")[:KEY_CHARS_MAX],
+        agent=letter.agent,
+        code=letter.code,
+        detail=letter.detail,
+        attempts=letter.attempts,
+        bytes=letter.value_bytes,
+        at=letter.at,
+        redriven_at=sent.get(letter.id),
+        content=_content(letter) if shown else None,
+    )
+
+
+def _content(letter: Letter) -> DeadLetterContent:
+    value = letter.value or b""
+    some, truncated = value[:CONTENT_BYTES_MAX], len(value) > CONTENT_BYTES_MAX
+    headers = {name: raw.decode(errors="replace")[:KEY_CHARS_MAX] for name, raw in letter.headers.items()}
+    try:
+        text = some.decode()
+    except UnicodeDecodeError as error:
+        if not truncated or error.start < len(some) - 3:  # a character that the cut went through
+            return DeadLetterContent(base64=base64.b64encode(some).decode(), truncated=truncated, headers=headers)
+        text = some[: error.start].decode()
+    return DeadLetterContent(null=letter.value is None, text=text, truncated=truncated, headers=headers)
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[list_, redrive], tags=["tasks"])

@@ -1,0 +1,43 @@
+"""Seen from outside: is the process alive, can the system serve, and what do the numbers say. At the root, for machines."""
+
+from http import HTTPStatus
+from typing import Literal
+
+from litestar import Response, Router, get
+from msgspec import Struct
+
+from api.http.gate import OPEN
+from api.http.request import ApiRequest
+from api.http.responses import answered
+from api.operations.readiness import Readiness
+
+
+class Alive(Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+@get("/livez", opt=OPEN, security=[{}], summary="Is the process alive?")
+async def livez() -> Alive:
+    """Always, while it answers at all."""
+    return Alive()
+
+
+@get("/readyz", opt=OPEN, security=[{}], summary="Can the system serve?")
+async def readyz(request: ApiRequest) -> Response[Readiness]:
+    """200, or 503 with the names of what is down."""
+    readiness = await request.ports.health.readiness()
+    status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
+    return answered(readiness, status, {"Cache-Control": "no-store"})
+
+
+@get("/metrics", opt=OPEN, security=[{}], summary="Metrics for Prometheus", media_type="text/plain")
+async def metrics(request: ApiRequest) -> Response[bytes]:
+    """Text exposition format."""
+    return Response(request.ports.metrics.exposition(), media_type="text/plain; version=0.0.4")
+
+
+def router() -> Router:
+    """The routes of this module."""
+    return Router("", route_handlers=[livez, readyz, metrics], tags=["health"])

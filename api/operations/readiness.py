@@ -1,0 +1,108 @@
+"""Whether the system can serve: every part is asked, and what does not answer is named."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from adapters.redis.client import Client
+from api.http.recent import Recent
+from domain.chats.relay import Relay
+from schemas.errors import Unavailable
+from schemas.settings import LANES
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.worker_registry import WorkerState, workers
+from streams.topics import CHATS_ASKED
+
+INDEX_LANE = "knowledge"  # it alone talks to the index
+CHECK_S_MAX = 1.9  # all checks together; who asks waits at most 2 s
+FRESH_S = 0.5  # probes of several balancers cost one check
+KEPT = 1
+
+State = Literal["up", "down", "stuck", "unknown"]
+
+
+class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One part: ``lag`` is events not done yet."""
+
+    state: State
+    detail: str = ""
+    workers: int = 0
+    lag: int = 0
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """``degraded``: only Redis is down; running conversations are still answered."""
+
+    status: Literal["ready", "degraded", "down"]
+    down: Annotated[tuple[str, ...], Meta(description="Names of the parts that are not up.")]
+    parts: dict[str, Part]
+
+
+class Health:
+    """Asks every part; answers within 2 s whatever hangs."""
+
+    def __init__(self, redis: Client, prefix: str, publisher: KafkaPublisher, relay: Relay) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._publisher = publisher
+        self._relay = relay
+        self._checking = asyncio.Lock()
+        self._recent: Recent[str, Readiness] = Recent(KEPT)
+
+    async def readiness(self) -> Readiness:
+        """At most half a second old."""
+        async with self._checking:
+            known = self._recent.get("", FRESH_S)
+            if known is None:
+                known = await self._check()
+                self._recent.put("", known)
+            return known
+
+    async def _check(self) -> Readiness:
+        kafka, (redis, lanes) = await asyncio.gather(self._kafka(), self._redis_and_lanes())
+        parts = {"kafka": kafka, "redis": redis, "index": _index(lanes[INDEX_LANE]), **{f"lane.{name}": lanes[name] for name in LANES}}
+        down = tuple(name for name, part in parts.items() if part.state not in {"up", "unknown"})
+        status: Literal["ready", "degraded", "down"] = "ready" if not down else "degraded" if down == ("redis",) else "down"
+        return Readiness(status=status, down=down, parts=parts)
+
+    async def _kafka(self) -> Part:
+        try:
+            async with asyncio.timeout(CHECK_S_MAX):
+                await self._publisher.end_offset(CHATS_ASKED, 0)
+        except (Unavailable, TimeoutError):
+            return Part(state="down", detail="the log does not answer")
+        if not self._relay.ready:
+            return Part(state="down", detail="replies are not being followed yet")
+        return Part(state="up")
+
+    async def _redis_and_lanes(self) -> tuple[Part, dict[str, Part]]:
+        try:
+            async with asyncio.timeout(CHECK_S_MAX):
+                alive = await workers(self._redis, self._prefix)
+        except (Unavailable, TimeoutError):
+            nobody_knows = Part(state="unknown", detail="workers report through Redis")
+            return Part(state="down", detail="the tables do not answer"), dict.fromkeys(LANES, nobody_knows)
+        return Part(state="up"), {name: _lane([worker for worker in alive if worker.lane == name]) for name in LANES}
+
+
+def _lane(members: Sequence[WorkerState]) -> Part:
+    """A lane works when somebody does its work and nobody who has work stands still."""
+    if not members:
+        return Part(state="down", detail="no worker")
+    lag = sum(worker.lag for worker in members)
+    still = [worker for worker in members if worker.stuck or (worker.assigned and not worker.ready)]
+    if still:
+        longest_s = max(worker.standstill_s for worker in still)
+        return Part(state="stuck", detail=f"stands still for {longest_s:.0f} s", workers=len(members), lag=lag)
+    if not any(worker.ready for worker in members):
+        return Part(state="down", detail="no worker has work assigned yet", workers=len(members), lag=lag)
+    return Part(state="up", workers=len(members), lag=lag)
+
+
+def _index(lane: Part) -> Part:
+    """The index as the only lane that uses it finds it."""
+    if lane.state in {"up", "unknown"}:
+        return Part(state=lane.state)
+    return Part(state=lane.state, detail=f"see lane.{INDEX_LANE}")

@@ -1,0 +1,182 @@
+"""The trail an answer left on the topics: its question, what was found for it, and all that was said, read by their places.
+
+The message says where the first two lie; what was said lies in the partition where the asking replica listened, from the question on. Every
+look is bounded in records and time. What the log keeps no more, or does not give in time, is named, and the rest is there all the same.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from domain.chats.reply_lock import Location
+from schemas.chats import (
+    Answered,
+    ChatAsked,
+    ChatGrounded,
+    LogPlace,
+    Message,
+    Passage,
+    ReplyCancelled,
+    ReplyCompleted,
+    ReplyFailed,
+    ReplyStarted,
+)
+from schemas.errors import Unavailable
+from schemas.events import Event
+from schemas.settings import Kafka
+from streams.log.reader import LogReader, opened
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, Topic
+
+TRAILS_MAX = 4  # looked up at once by one process: each has a consumer of its own
+LOOK_S_MAX = 5.0  # for all of a trail, waiting for others included; then it is shown as far as it was read
+RECORDS_MAX = 50_000  # of the partition looked through for what was said: about a minute of a busy replica
+CLOCKS_S = 2.0  # clocks of API replicas and broker differ by less
+
+EXPIRED = "the log no longer keeps it"
+UNKNOWN = "the message does not say where it lies"
+FOREIGN = "another record lies where it should"
+LATE = "the log did not give it in time"
+LONG = f"not within {RECORDS_MAX} records"
+
+E = TypeVar("E", ChatAsked, ChatGrounded)
+
+
+@dataclass(slots=True)
+class Trail:
+    """What was found; ``missing`` says why of what was not: ``asked``, ``grounded``, ``answered``."""
+
+    asked: ChatAsked | None = None
+    grounded: ChatGrounded | None = None
+    answered: list[Answered] = field(default_factory=list)
+    answered_from: LogPlace | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def offered(self, message: Message) -> tuple[Passage, ...]:
+        """The passages that the answer was made from: of those that were found, those whose documents still stood when it began."""
+        if self.grounded is None:
+            return ()
+        passages = self.grounded.data.passages
+        started = [event.data for event in self.answered if isinstance(event, ReplyStarted) and event.data.attempt == message.attempt]
+        if started:
+            markers = {source.marker for source in started[-1].sources}
+            return tuple(passage for passage in passages if passage.marker in markers)
+        seen = {(key.split("/", 1)[-1], version) for key, version in message.versions.items()}
+        return tuple(each for each in passages if (f"{each.knowledge_base_id}/{each.document_id}", each.version) in seen)
+
+
+class Trails:
+    """Reads trails for one process."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._room = asyncio.Semaphore(TRAILS_MAX)
+
+    async def of(self, tenant: str, message: Message, location: Location | None) -> Trail:
+        """The trail of an answer of this tenant; ``location`` is where it was told, if somebody still knows. Raises Unavailable when the
+        log cannot be read at all.
+        """
+        trail = Trail()
+        try:
+            async with asyncio.timeout(LOOK_S_MAX), self._room, opened(self._kafka) as reader:
+                await _Look(reader, tenant, message, trail).all(location)
+        except TimeoutError:
+            if trail.asked is None and trail.grounded is None and not trail.answered:
+                raise Unavailable("overloaded", f"the log gave nothing within {LOOK_S_MAX:g} s") from None
+            for part, found in (("asked", trail.asked), ("grounded", trail.grounded), ("answered", None)):
+                if found is None:
+                    trail.missing.setdefault(part, LATE)
+        return trail
+
+
+class _Look:
+    """One trail being read."""
+
+    def __init__(self, reader: LogReader, tenant: str, message: Message, trail: Trail) -> None:
+        self._reader, self._tenant, self._message, self._trail = reader, tenant, message, trail
+
+    async def all(self, location: Location | None) -> None:
+        message, trail = self._message, self._trail
+        trail.grounded = await self._at("grounded", CHATS_GROUNDED, message.grounded, _GROUNDED, lambda event: event.data.question.reply_id)
+        asked = message.asked or (trail.grounded.data.asked if trail.grounded is not None else None)
+        trail.asked = await self._at("asked", CHATS_ASKED, asked, _ASKED, lambda event: event.data.reply_id)
+        begin = await self._begin(location)
+        if begin is not None:
+            trail.answered_from = begin
+            await self._said(begin)
+
+    async def _at(
+        self, part: str, topic: Topic, place: LogPlace | None, decoder: msgspec.json.Decoder[E], reply_of: Callable[[E], str]
+    ) -> E | None:
+        """The event at its place, if it is the one that it should be."""
+        if place is None:
+            self._trail.missing[part] = UNKNOWN
+            return None
+        record = await self._reader.record(self._reader.place(topic, place.partition), place.offset)
+        if record is None:
+            self._trail.missing[part] = EXPIRED
+            return None
+        try:
+            event = decoder.decode(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._trail.missing[part] = FOREIGN
+            return None
+        if not self._own(event) or reply_of(event) != self._message.id:
+            self._trail.missing[part] = FOREIGN
+            return None
+        return event
+
+    async def _begin(self, location: Location | None) -> LogPlace | None:
+        """Where to look for what was said: at its location, else in the asker's partition from the time of the question on."""
+        if location is not None:
+            return LogPlace(location.partition, location.offset)
+        question = self._trail.asked.data if self._trail.asked is not None else None
+        question = question or (self._trail.grounded.data.question if self._trail.grounded is not None else None)
+        if question is None:
+            self._trail.missing["answered"] = "nobody knows any more where it was told"
+            return None
+        place = self._reader.place(CHATS_ANSWERED, question.reply_partition)
+        since = question.asked_at - timedelta(seconds=CLOCKS_S)
+        offset = (await self._reader.since([place], int(since.timestamp() * 1000)))[place]
+        if offset is None:
+            self._trail.missing["answered"] = EXPIRED
+            return None
+        return LogPlace(question.reply_partition, offset)
+
+    async def _said(self, begin: LogPlace) -> None:
+        """Everything this reply said, up to the end of the attempt that the message is of."""
+        place = self._reader.place(CHATS_ANSWERED, begin.partition)
+        first, end = (await self._reader.bounds([place]))[place]
+        start = max(first, begin.offset)
+        until = min(end, start + RECORDS_MAX)
+        key = self._message.id.encode()
+        async for batch in self._reader.batches(place, start, until):
+            for record in batch:
+                if record.key == key and self._heard(record.value or b""):
+                    return
+        if first > begin.offset:
+            self._trail.missing["answered"] = EXPIRED
+        else:
+            self._trail.missing["answered"] = LONG if until < end else "its end is not on the log"
+
+    def _heard(self, value: bytes) -> bool:
+        """Take one event of the reply; True when it is the last one."""
+        try:
+            event = _ANSWERED.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        if not self._own(event):
+            return False
+        self._trail.answered.append(event)
+        return isinstance(event, ReplyCompleted | ReplyFailed | ReplyCancelled) and event.data.attempt >= self._message.attempt
+
+    def _own(self, event: Event) -> bool:
+        return event.tenant == self._tenant
+
+
+_ASKED: msgspec.json.Decoder[ChatAsked] = msgspec.json.Decoder(ChatAsked)
+_GROUNDED: msgspec.json.Decoder[ChatGrounded] = msgspec.json.Decoder(ChatGrounded)
+_ANSWERED: msgspec.json.Decoder[Answered] = msgspec.json.Decoder(Answered)

@@ -1,0 +1,131 @@
+"""What of a conversation travels with its next question: the newest turns of one branch within a budget, and a summary of those before.
+
+Pure functions. A branch is its messages from the oldest that is known to the newest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.text.language import estimated_tokens
+from schemas.chats import Message, Turn
+from schemas.settings import Limits
+
+ANCESTORS_MIN = 20  # ids that a message carries at least, so that a branch is read upwards in few round trips even without a history
+OUTGROWN = 0.75  # of a budget: from here on older turns are summarised, while the rest of it still holds the questions asked meanwhile
+KEPT = 0.25  # of a budget: the newest turns that a summary leaves as they were said
+PAIR = 2  # a question and its answer, which a summary never covers before the next question was asked
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Bounds of a history, all of which hold; ``summary`` is a summary's own bound in tokens, within ``tokens``. 0 messages: none."""
+
+    messages: int
+    bytes: int
+    tokens: int
+    summary: int
+
+    @classmethod
+    def of(cls, limits: Limits) -> "Budget":
+        """As the settings say."""
+        return cls(
+            limits.history_messages_max,
+            limits.history_bytes_max,
+            limits.history_tokens_max,
+            min(limits.summary_tokens_max, limits.history_tokens_max // 2),
+        )
+
+    @property
+    def ancestors(self) -> int:
+        """Ids that a message carries of those above it."""
+        return max(self.messages, ANCESTORS_MIN)
+
+    def share(self, part: float) -> "Budget":
+        """A part of it."""
+        return Budget(int(self.messages * part), int(self.bytes * part), int(self.tokens * part), self.summary)
+
+
+NOTHING = Budget(0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The branch that a question continues: ids of the newest messages above it, oldest first, and what travels of them."""
+
+    ancestors: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    summary: str = ""
+
+    @property
+    def parent_id(self) -> str:
+        """The message right above; "" begins the conversation."""
+        return self.ancestors[-1] if self.ancestors else ""
+
+    def said(self, message_id: str, turn: Turn, budget: Budget) -> "Thread":
+        """The same, one turn later; what it knows already changes nothing (two readers tell of one answer)."""
+        if message_id in self.ancestors:
+            return self
+        ancestors = (*self.ancestors, message_id)[-budget.ancestors :]
+        return Thread(ancestors, within((*self.turns, turn), budget, self.summary), self.summary)
+
+
+def thread(ids: Sequence[str], known: Mapping[str, Message], budget: Budget) -> Thread:
+    """What travels of the branch of these messages, oldest first, as far as they are known."""
+    summary, rest = told([known[each] for each in ids if each in known])
+    ancestors = tuple(ids)[-budget.ancestors :]
+    return Thread(ancestors, within([turn for _, turn in rest], budget, summary), summary if budget.messages else "")
+
+
+def told(branch: Sequence[Message]) -> tuple[str, list[tuple[str, Turn]]]:
+    """The newest summary in the branch and the turns after what it covers, each with its message's id."""
+    summary, covered = "", 0
+    places = {message.id: place for place, message in enumerate(branch)}
+    for message in reversed(branch):
+        if message.summary:
+            summary, covered = message.summary, places.get(message.summarised, -1) + 1
+            break
+    rest = [message for message in branch[covered:] if message.content and message.state != "failed"]
+    return summary, [(message.id, Turn(message.role, message.content)) for message in rest]
+
+
+def within(turns: Sequence[Turn], budget: Budget, summary: str = "") -> tuple[Turn, ...]:
+    """The newest turns that keep every bound, oldest first; the newest of all is cut rather than left out."""
+    kept: list[Turn] = []
+    bytes_left, tokens_left = budget.bytes, budget.tokens - estimated_tokens(summary)
+    for turn in reversed(turns[-budget.messages :] if budget.messages else ()):
+        size, tokens = len(turn.content.encode()), estimated_tokens(turn.content)
+        if size > bytes_left or tokens > tokens_left:
+            if not kept and (text := cut(turn.content, bytes_left, tokens_left)):
+                kept.append(Turn(turn.role, text))
+            break
+        kept.append(turn)
+        bytes_left, tokens_left = bytes_left - size, tokens_left - tokens
+    return tuple(reversed(kept))
+
+
+def cut(text: str, bytes_max: int, tokens_max: int) -> str:
+    """The beginning of ``text`` that keeps both bounds, an ellipsis for the rest included; "" when not even that fits."""
+    if len(text.encode()) <= bytes_max and estimated_tokens(text) <= tokens_max:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        part = text[:middle] + _ELLIPSIS
+        fits = len(part.encode()) <= bytes_max and estimated_tokens(part) <= tokens_max
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return text[:low].rstrip() + _ELLIPSIS if low else ""
+
+
+def outgrown(turns: Sequence[Turn], budget: Budget) -> bool:
+    """Whether the older of these turns should be summarised before they no longer travel."""
+    share = budget.share(OUTGROWN)
+    if budget.summary == 0 or len(turns) <= PAIR or budget.messages == 0:
+        return False
+    size, tokens = sum(len(turn.content.encode()) for turn in turns), sum(estimated_tokens(turn.content) for turn in turns)
+    return len(turns) > share.messages or size > share.bytes or tokens > share.tokens
+
+
+def summarised(turns: Sequence[Turn], budget: Budget) -> int:
+    """How many of the oldest turns a summary is to cover; a few stay as they were said, at least the last question and answer."""
+    return max(0, len(turns) - max(PAIR, len(within(turns, budget.share(KEPT)))))

@@ -1,0 +1,179 @@
+"""One reader's place in one reply."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from domain.chats.relay.frames import HEARTBEAT, EventId, Frame, Location, frames_of_message, snapshot_of
+from domain.chats.relay.window import Record, Window
+from domain.chats.reply_fold import ReplyFold
+from schemas.chats import Message
+from schemas.errors import Refused
+
+FRAMES_MAX = 512  # frames a cursor holds while a catch-up reader serves it; then that reader goes on without it
+BYTES_MAX = 131_072  # and their bytes: with 4,000 streams that all stall in mid-catch-up, 512 MiB
+AHEAD_S_MAX = 1.0  # a reader that comes from another replica may have seen more of the log than this one: how long to wait for it
+
+Fallback = Callable[[], Awaitable[Message | None]]
+
+
+class Source(Protocol):
+    """Where a cursor finds records."""
+
+    def window(self, partition: int) -> Window | None:
+        """The partition's recent past, when somebody follows it here."""
+
+    def catch_up(self, cursor: "Cursor") -> None:
+        """Read the log for this cursor until it is full, its reply ends, or a window covers it; then release it."""
+
+
+class Cursor:
+    """Reads one reply from ``location`` on and tells what comes after ``after``.
+
+    ``next`` is the first offset that is not folded yet. While ``_after`` is set nothing is told: either the record it names turns up and
+    is this reply's, and the frames behind it are told, or everything the log holds has been folded without it, and a snapshot is given.
+    """
+
+    def __init__(self, reply_id: str, location: Location, after: EventId | None, source: Source, fallback: Fallback | None) -> None:
+        self.key = reply_id.encode()
+        self.partition = location.partition
+        self.next = location.offset
+        self._told = self._origin = EventId(*location, 0)  # ``_told``: the last event folded, for which a snapshot stands
+        if after is not None and after.partition == location.partition and after <= self._origin:
+            after = None  # it has seen nothing of the log yet
+        self._after = after
+        self._source = source
+        self._fallback = fallback
+        self._fold = ReplyFold()
+        self._frames: deque[Frame] = deque()
+        self._bytes = 0
+        self._waiting: Window | None = None
+        self._catching_up = False
+        self._expired = False
+        self._over = False
+        self._patience_ends_s = 0.0
+        self._news: asyncio.Future[None] | None = None
+
+    async def read(self, heartbeat_s: float) -> Frame | None:
+        """The next frame, a heartbeat after ``heartbeat_s`` of silence, None after the end.
+
+        Raises Refused("reply_expired") when the log no longer keeps the reply and there is no record of it either.
+        """
+        while True:
+            if self._frames:
+                frame = self._frames.popleft()
+                self._bytes -= len(frame.data)
+                return frame
+            if self._over or self._fold.end is not None:
+                return None
+            if self._expired:
+                await self._fall_back()
+            elif not self._advance() and not await self._wait(heartbeat_s):
+                return HEARTBEAT
+
+    def close(self) -> None:
+        """The reader has gone. A catch-up reader that serves this cursor notices by ``wants``."""
+        self._over = True
+        if self._waiting is not None:
+            self._waiting.forget(self)
+            self._waiting = None
+        self._wake()
+
+    def _advance(self) -> bool:
+        """Fold the next record of the window, or arrange to be woken; False when there is nothing to do but wait."""
+        if self._catching_up or self._waiting is not None:
+            return self._patience_ends_s > 0 and self._settle()
+        window = self._source.window(self.partition)
+        if window is None or self.next < window.start:
+            self._catching_up = True
+            self._source.catch_up(self)
+            return False
+        record = window.find(self.key, self.next)
+        if record is not None:
+            self.absorb(record)
+            return True
+        self._waiting = window
+        window.wait(self)
+        return self._after is not None and self._settle()
+
+    def _settle(self) -> bool:
+        """All that is here has been folded without the record to go on from: wait a moment if it may still come, else give a snapshot."""
+        after, window = self._after, self._waiting
+        if after is None or window is None:
+            return False
+        now = asyncio.get_running_loop().time()
+        if after.partition == self.partition and after.offset >= window.end:
+            self._patience_ends_s = self._patience_ends_s or now + AHEAD_S_MAX
+            if now < self._patience_ends_s:
+                return False
+        self._tell((snapshot_of(self._fold, self._told),))
+        return True
+
+    async def _wait(self, timeout_s: float) -> bool:
+        """Until there is news; False for silence that deserves a heartbeat."""
+        loop = asyncio.get_running_loop()
+        patient = self._after is not None and self._waiting is not None and self._patience_ends_s > 0
+        deadline_s = loop.time() + timeout_s
+        self._news = loop.create_future()
+        try:
+            async with asyncio.timeout_at(min(deadline_s, self._patience_ends_s) if patient else deadline_s):
+                await self._news
+        except TimeoutError:
+            return patient and loop.time() < deadline_s
+        finally:
+            self._news = None
+        return True
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _fall_back(self) -> None:
+        message = await self._fallback() if self._fallback is not None else None
+        if message is None:
+            raise Refused("reply_expired")
+        self._tell(frames_of_message(message, self._origin))
+        self._over = True
+
+    def _tell(self, frames: tuple[Frame, ...]) -> None:
+        self._after = None
+        self._frames.extend(frames)
+        self._bytes += sum(len(frame.data) for frame in frames)
+        self._wake()
+
+    def resume_at(self, offset: int) -> None:
+        """See ``Waiter``."""
+        self._waiting = None
+        self.next = max(self.next, offset)
+        self._wake()
+
+    @property
+    def wants(self) -> bool:
+        """There is room, the end has not come, and the reader is still there."""
+        return not self._over and self._fold.end is None and len(self._frames) < FRAMES_MAX and self._bytes < BYTES_MAX
+
+    def absorb(self, record: Record) -> None:
+        """Fold a record of this reply and keep what it tells. Repeats of an offset are ignored."""
+        if record.offset < self.next:
+            return
+        self.next = record.offset + 1
+        event = record.event()
+        steps = self._fold.apply(event) if event is not None else ()
+        frames = record.frames(steps) if steps else ()
+        after = self._after
+        if after is None:
+            self._tell(frames)
+        elif (after.partition, after.offset) == (self.partition, record.offset):
+            self._tell(frames[after.ordinal :])
+        elif self._fold.end is not None:
+            place = EventId(self.partition, record.offset, len(frames) - 1)
+            self._tell((snapshot_of(self._fold, place), frames[-1]))
+        if frames:
+            self._told = EventId(self.partition, record.offset, len(frames))
+
+    def released(self, *, expired: bool = False) -> None:
+        """The catch-up reader has left this cursor; ``expired``: the log begins after the reply did."""
+        self._catching_up = False
+        self._expired = expired
+        self._wake()

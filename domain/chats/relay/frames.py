@@ -1,0 +1,177 @@
+"""What a reader gets: events with ids, made from the steps of the fold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from domain.chats.reply_fold import ReplyFold, Restarted, Step
+from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Message, Source, Started, Usage
+from schemas.errors import CATALOGUE, Problem
+
+TERMINAL = frozenset({"completed", "failed", "cancelled"})
+
+
+class Location(NamedTuple):
+    """Where a reply begins on ``claw.chats.answered.v1``: at or before its first record."""
+
+    partition: int
+    offset: int
+
+
+class EventId(NamedTuple):
+    """A reader's place: a record and the ordinal of an event in it, from 1; ordinal 0 is the place before that record."""
+
+    partition: int
+    offset: int
+    ordinal: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}.{self.offset}.{self.ordinal}"
+
+    @classmethod
+    def parse(cls, text: str | None) -> "EventId | None":
+        """None for anything that is no id of ours."""
+        parts = (text or "").split(".")
+        if len(parts) != len(cls._fields) or not all(part.isascii() and part.isdigit() and len(part) <= DIGITS_MAX for part in parts):
+            return None
+        return cls(*map(int, parts))
+
+
+DIGITS_MAX = 19  # an offset is a signed 64-bit number
+
+
+def event_id(location: Location) -> str:
+    """The id of what the API itself says before the log says anything (``accepted``): resuming from it repeats nothing."""
+    return str(EventId(location.partition, location.offset, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One event of a stream; ``data`` is JSON. The heartbeat has neither id nor data."""
+
+    id: str
+    event: str
+    data: bytes
+
+    @property
+    def terminal(self) -> bool:
+        """The last of its stream."""
+        return self.event in TERMINAL
+
+    def sse(self) -> bytes:
+        """The frame as ``text/event-stream``."""
+        if not self.id:
+            return b": heartbeat\n\n"
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id.encode(), self.event.encode(), self.data)
+
+
+HEARTBEAT = Frame("", "heartbeat", b"")
+
+
+class Retrieved(Struct, frozen=True):
+    """``retrieved``: what the answer will be made of."""
+
+    keywords: tuple[str, ...]
+    passages: tuple[Source, ...]
+    model: str
+
+
+class Snapshot(Struct, frozen=True):
+    """``snapshot``: everything said so far, in place of the events that said it; ``seq`` is the last delta's."""
+
+    text: str
+    seq: int
+    keywords: tuple[str, ...]
+    passages: tuple[Source, ...]
+    citations: tuple[Citation, ...]
+
+
+class Delta(Struct, frozen=True):
+    """``delta``: more text."""
+
+    seq: int
+    text: str
+
+
+class Restart(Struct, frozen=True):
+    """``restart``: drop the text so far."""
+
+    attempt: int
+
+
+class Whole(Struct, frozen=True):
+    """``completed``: the whole answer."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    usage: Usage
+    finish_reason: str
+    cached: bool
+    model: str
+
+
+class Stopped(Struct, frozen=True):
+    """``cancelled``: what had been said."""
+
+    text: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def frames_of(partition: int, offset: int, steps: Sequence[Step]) -> tuple[Frame, ...]:
+    """The frames of one record; ordinals count from 1."""
+    bodies = [body for step in steps for body in _bodies(step)]
+    return tuple(
+        Frame(str(EventId(partition, offset, ordinal)), name, _encode(body)) for ordinal, (name, body) in enumerate(bodies, start=1)
+    )
+
+
+def _bodies(step: Step) -> list[tuple[str, Struct]]:
+    match step:
+        case Extended():
+            return [("delta", Delta(step.seq, step.text)), *(("citation", citation) for citation in step.citations)]
+        case Started():
+            return [("retrieved", Retrieved(step.keywords, step.sources, step.model))]
+        case Restarted():
+            return [("restart", Restart(step.attempt))]
+        case Completed():
+            whole = Whole(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
+            return [("completed", whole)]
+        case Failed():
+            return [("failed", step.problem)]
+        case Cancelled():
+            return [("cancelled", Stopped(step.text))]
+
+
+def snapshot_of(fold: ReplyFold, place: EventId) -> Frame:
+    """All that ``fold`` holds; ``place`` is the last event it stands for."""
+    started = fold.started
+    keywords, passages = (started.keywords, started.sources) if started else ((), ())
+    return Frame(str(place), "snapshot", _encode(Snapshot(fold.text, fold.seq, keywords, passages, fold.citations)))
+
+
+def frames_of_message(message: Message, place: EventId) -> tuple[Frame, Frame]:
+    """A reply whose events the log no longer keeps, from its record: a snapshot and its end."""
+    name: str
+    body: Struct
+    match message.state:
+        case "complete":
+            whole = Whole(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
+            name, body = "completed", whole
+        case "cancelled":
+            name, body = "cancelled", Stopped(message.content)
+        case "failed":
+            name, body = "failed", message.problem or _failure()
+    snapshot = Snapshot(message.content, 0, (), (), message.citations)
+    return Frame(str(place), "snapshot", _encode(snapshot)), Frame(str(place), name, _encode(body))
+
+
+def _failure() -> Problem:
+    line = CATALOGUE["answer_failed"]
+    return Problem(
+        type="urn:claw:problem:answer_failed", title=line.title, status=int(line.status), detail=line.remedy, code="answer_failed"
+    )

@@ -1,0 +1,198 @@
+"""The relay of one API process: which partition it takes, what it follows, who reads."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+
+from adapters.kafka import connection, make_consumer, start
+from domain.chats.relay.catch_up import CatchUp
+from domain.chats.relay.cursor import Cursor, Fallback
+from domain.chats.relay.frames import HEARTBEAT, EventId, Frame, Location
+from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
+from domain.chats.relay.window import Window
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.topics import CHATS_ANSWERED
+
+WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
+FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there
+# A fetch of an idle partition stays at the broker this long, and on its connection everything else waits behind it: long where the
+# assignment never changes, short where the next partition must not wait, nothing where only what is known to be there is read.
+OWN_WAIT_MS, FOREIGN_WAIT_MS, CATCH_UP_WAIT_MS = 500, 100, 10
+REQUEST_TIMEOUT_MS = 10_000
+HEARTBEAT_S = 10.0
+FRAMES_AT_ONCE_MAX = 64  # frames handed out before other streams of this process get their turn
+
+log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """Streams replies from ``claw.chats.answered.v1``, of any partition, from any place, to any number of readers.
+
+    Questions asked here name ``partition``; it is followed for as long as the process lives. ``choose`` gets the number of partitions
+    and returns the one to take: replicas should spread, but an overlap is harmless.
+    """
+
+    def __init__(self, kafka: Kafka, *, choose: Callable[[int], int] = secrets.randbelow, window_bytes_max: int = WINDOW_BYTES_MAX) -> None:
+        self._topic = kafka.topic_prefix + CHATS_ANSWERED.name
+        self._connection = connection(kafka)
+        self._choose = choose
+        self._partition: int | None = None
+        self._own = Tail("own", self._topic, partial(self._consumer, OWN_WAIT_MS), window_bytes_max)
+        self._foreign = Tail("foreign", self._topic, partial(self._consumer, FOREIGN_WAIT_MS), FOREIGN_WINDOW_BYTES_MAX)
+        self._pool = CatchUp(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
+        self._beginning: asyncio.Task[None] | None = None
+        self._cursors: set[Cursor] = set()
+        self._readers_by_partition: Counter[int] = Counter()
+
+    async def start(self) -> None:
+        """Choose a partition and follow it. With the log out of reach this returns after 5 s and goes on trying in the background."""
+        self._own.start()
+        self._foreign.start()
+        self._beginning = asyncio.create_task(self._begin(), name="relay-begin")
+        await asyncio.wait([self._beginning], timeout=CONNECT_TIMEOUT_S)
+
+    async def stop(self) -> None:
+        """End every stream where it is (its reader can resume elsewhere), then the consumers."""
+        for cursor in self._cursors:
+            cursor.close()
+        if self._beginning is not None:
+            self._beginning.cancel()
+            await asyncio.wait([self._beginning])
+        await self._pool.stop()
+        await self._foreign.stop()
+        await self._own.stop()
+
+    @property
+    def ready(self) -> bool:
+        """This replica's partition is being followed."""
+        return self._partition is not None and self._own.connected
+
+    @property
+    def streams(self) -> int:
+        """Streams open here."""
+        return len(self._cursors)
+
+    @property
+    def partition(self) -> int:
+        """Where answers to questions asked here belong; Unavailable until the log was reached once."""
+        return self.location().partition
+
+    def position(self) -> int:
+        """The offset after the last record seen of this replica's partition; Unavailable until the log was reached once."""
+        return self.location().offset
+
+    def location(self) -> Location:
+        """Where a reply asked for now will begin: take it before the question is published, keep it with the reply."""
+        window = None if self._partition is None else self._own.windows.get(self._partition)
+        if window is None:
+            raise Unavailable("kafka_unavailable", "the log of replies has not been reached yet", retry_after_s=RECONNECT_S_MAX)
+        return Location(window.partition, window.end)
+
+    async def stream(
+        self,
+        reply_id: str,
+        *,
+        location: tuple[int, int] | None,
+        last_event_id: str | None = None,
+        fallback: Fallback | None = None,
+        heartbeat_s: float = HEARTBEAT_S,
+        first_heartbeat_s: float | None = None,
+    ) -> AsyncGenerator[Frame, None]:
+        """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
+
+        ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
+        that is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. What the log no longer
+        keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
+        before the first text or end every ``first_heartbeat_s``.
+        Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
+        """
+        place = Location(*location) if location is not None else Location(0, 0)
+        cursor = Cursor(reply_id, place, EventId.parse(last_event_id), self, fallback)
+        if location is None:
+            cursor.released(expired=True)
+        with self._reading(cursor):
+            handed_out, pause_s = 0, first_heartbeat_s or heartbeat_s
+            while (frame := await cursor.read(pause_s)) is not None:
+                yield frame
+                if frame is HEARTBEAT:
+                    continue
+                if frame.event != "retrieved":
+                    pause_s = heartbeat_s
+                if frame.terminal:
+                    return
+                handed_out += 1
+                if handed_out % FRAMES_AT_ONCE_MAX == 0:
+                    await asyncio.sleep(0)
+
+    def window(self, partition: int) -> Window | None:
+        """The partition's recent past, when it is followed here."""
+        return self._own.windows.get(partition) or self._foreign.windows.get(partition)
+
+    def catch_up(self, cursor: Cursor) -> None:
+        """Have the log read for ``cursor``."""
+        self._pool.add(cursor)
+
+    def follow(self, partition: int, offset: int) -> None:
+        """Follow another replica's partition while somebody here reads there."""
+        self._foreign.follow(partition, offset)
+
+    @contextlib.contextmanager
+    def _reading(self, cursor: Cursor) -> Iterator[None]:
+        self._cursors.add(cursor)
+        self._readers_by_partition[cursor.partition] += 1
+        try:
+            yield
+        finally:
+            cursor.close()
+            self._cursors.discard(cursor)
+            self._readers_by_partition[cursor.partition] -= 1
+            if self._readers_by_partition[cursor.partition] == 0:
+                del self._readers_by_partition[cursor.partition]
+                self._foreign.unfollow(cursor.partition)
+
+    def _consumer(self, fetch_wait_ms: int) -> AIOKafkaConsumer:
+        return make_consumer(
+            self._connection,
+            client_id="claw-relay",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            fetch_max_wait_ms=fetch_wait_ms,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+
+    async def _begin(self) -> None:
+        wait_s = RECONNECT_S_MIN
+        while True:
+            consumer = self._consumer(OWN_WAIT_MS)
+            try:
+                await start(consumer, CONNECT_TIMEOUT_S)
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    place = await self._choose_place(consumer)
+            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
+                log.warning("relay_topic_unreachable", topic=self._topic, error=repr(error))
+            else:
+                self._own.follow(*place)
+                self._partition = place.partition
+                log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
+                return
+            finally:
+                await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+
+    async def _choose_place(self, consumer: AIOKafkaConsumer) -> Location:
+        first = TopicPartition(self._topic, 0)
+        consumer.assign([first])
+        await consumer.end_offsets([first])  # brings the metadata of the topic
+        partition = self._choose(len(consumer.partitions_for_topic(self._topic)))
+        source = TopicPartition(self._topic, partition)
+        return Location(partition, (await consumer.end_offsets([source]))[source])

@@ -1,0 +1,43 @@
+"""How many documents of a tenant are on the express lane: one bounded Redis set per tenant.
+
+People's documents take it until 64 of their tenant's are under way; the next ones, and all of machines, go to bulk and are not counted.
+"""
+
+from adapters.redis.client import Client, Script
+
+EXPRESS_MAX = 64  # documents of one tenant
+FORGOTTEN_S = 3_600  # a document whose worker died without saying so stops counting after this
+
+# KEYS set; ARGV member, seconds until it is forgotten, largest size. Replies 1 when the member is in the set.
+_ENTER = Script("""
+local now = tonumber(redis.call('TIME')[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+if redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 1 end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return 1
+""")
+
+
+class Express:
+    """``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable")."""
+
+    def __init__(self, redis: Client, prefix: str) -> None:
+        self._redis = redis
+        self._prefix = prefix
+
+    async def enter(self, tenant: str, key: str, version: int) -> bool:
+        """Whether this version may take the express lane; a repeat is told the same while it is under way."""
+        return bool(await _ENTER(self._redis, (self._set(tenant),), (f"{version}/{key}", FORGOTTEN_S, EXPRESS_MAX)))
+
+    async def leave(self, tenant: str, key: str, version: int) -> None:
+        """This version has arrived, failed or been dropped; a repeat does nothing."""
+        await self._redis.execute_command("ZREM", self._set(tenant), f"{version}/{key}")
+
+    async def full(self, tenant: str) -> bool:
+        """Whether the tenant's next document will take bulk, as far as can be told before it is routed."""
+        return int(await self._redis.execute_command("ZCARD", self._set(tenant))) >= EXPRESS_MAX
+
+    def _set(self, tenant: str) -> str:
+        return f"{self._prefix}:express:{{{tenant}}}"

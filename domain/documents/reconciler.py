@@ -1,0 +1,235 @@
+"""Finds documents that stand still and sends them on, and says so.
+
+A document stands still when it has said nothing for ``stall_s`` although its lane has passed it: nothing that was written before that
+silence began still waits for an agent. What waits, waits rightly, however long. Sending on means queueing the same version once more,
+which is harmless should it have been on its way after all; after three times the document fails by name instead.
+
+One of N replicas works at a time, under a lease in Redis. Kafka is only asked when something has been silent for long.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+from aiokafka import TopicPartition
+from prometheus_client import REGISTRY, CollectorRegistry, Counter
+
+from adapters.redis.client import Client, Script
+from domain.documents.open_documents import LANES, OpenDocuments, Silent
+from domain.documents.visibility import Standing, Standings
+from schemas import ids
+from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
+from schemas.errors import ClawError, Refused, Unavailable
+from schemas.settings import Settings
+from streams.log.reader import LogReader, committed, opened
+from streams.runtime.agent import Clock, Outgoing, Publisher
+from streams.topics import (
+    DOCUMENTS_CHUNKED,
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_PROGRESSED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_SUBMITTED,
+    Topic,
+)
+
+NAME = "reconcile"
+EVERY_S = 10.0  # between two looks
+LEASE_S = 60.0  # of the replica that looks; longer than a look takes, short enough that another soon takes over
+TRIES_MAX = 3  # then it fails
+BATCH_MAX = 50  # documents of one partition and lane sent on per look; the others are looked at next time
+FETCH_BYTES = 65_536  # asked of a partition at once: one record is wanted, and comes whole whatever its size
+
+QUEUED: Mapping[Lane, Topic] = {"express": DOCUMENTS_QUEUED_EXPRESS, "bulk": DOCUMENTS_QUEUED_BULK}
+STAGES: tuple[tuple[str, Topic], ...] = (("documents", DOCUMENTS_CHUNKED), ("knowledge", DOCUMENTS_EMBEDDED))  # of both lanes
+GROUPS = ("tables", "documents", "knowledge")
+
+Requeue = Callable[[DocumentSubmitted, int, Lane, int], Awaitable[Sequence[Outgoing]]]
+"""``requeue(submission, version, lane, again)``: the events that put this version into its lane once more, the ``again``-th time (1, 2, 3);
+their ids follow from that, so a repeat has the same.
+"""
+
+_SUBMITTED: msgspec.json.Decoder[Submitted] = msgspec.json.Decoder(Submitted)
+_LEASE = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
+_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """``worker`` tells replicas apart. ``look()`` is one round; ``start()`` repeats it every 10 s until ``stop()``."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        documents: OpenDocuments,
+        standings: Standings,
+        redis: Client,
+        publisher: Publisher,
+        clock: Clock,
+        requeue: Requeue,
+        *,
+        worker: str,
+        registry: CollectorRegistry = REGISTRY,
+    ) -> None:
+        self._settings, self._documents, self._standings = settings, documents, standings
+        self._redis, self._publisher, self._clock, self._requeue = redis, publisher, clock, requeue
+        self._worker, self._lease = worker, f"{settings.redis.key_prefix}:reconciler"
+        self._stalled = Counter(
+            "claw_documents_stalled",
+            "Documents that stood still, by what was done about it: sent_on, failed.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look; returns at once."""
+        self._task = asyncio.create_task(self._run(), name="reconciler")
+        self._task.add_done_callback(_ended)
+
+    async def stop(self) -> None:
+        """Stop, and let another replica take over at once."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
+            try:
+                await _RELEASE(self._redis, (self._lease,), (self._worker,))
+            except Unavailable:
+                return  # it expires by itself
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                if await _LEASE(self._redis, (self._lease,), (self._worker, int(LEASE_S * 1000))):
+                    async with asyncio.timeout(LEASE_S):
+                        await self.look()
+            except (Unavailable, Refused, TimeoutError) as error:
+                log.warning("reconciler_put_off", error=f"{type(error).__name__}: {error}")
+
+    async def look(self) -> int:
+        """Look at everything that has been silent for too long; returns how many documents stood still. Raises Unavailable."""
+        silent_since_ms = self._now_ms() - int(self._settings.documents.stall_s * 1000)
+        shards = [
+            (partition, lane)
+            for partition in range(self._documents.partitions)
+            for lane in LANES
+            if await self._documents.silent(partition, lane, silent_since_ms, 1)
+        ]
+        if not shards:
+            return 0
+        done = await committed(self._settings.kafka, GROUPS)
+        found = 0
+        async with opened(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
+            for partition, lane in shards:
+                before_ms = await self._passed_ms(reader, done, partition, lane)
+                some = await self._documents.silent(partition, lane, min(before_ms, silent_since_ms), BATCH_MAX)
+                if some:
+                    found += await self._send_on(reader, partition, some)
+        return found
+
+    async def _passed_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, lane: Lane) -> int:
+        """Silence that began before this is no waiting: everything written until ``stall_s`` later has been worked.
+
+        The news of it must have been read as well; until then nothing can be said, and this is 0.
+        """
+        stall_ms = int(self._settings.documents.stall_s * 1000)
+        heard_ms = await self._oldest_ms(reader, done, "tables", DOCUMENTS_PROGRESSED, partition)
+        if heard_ms < self._now_ms() - stall_ms:
+            return 0
+        stages = (("documents", QUEUED[lane]), *STAGES)
+        waiting = [await self._oldest_ms(reader, done, group, topic, partition) for group, topic in stages]
+        return min(waiting) - stall_ms
+
+    async def _oldest_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], group: str, topic: Topic, partition: int) -> int:
+        """When the oldest record that ``group`` has not done was written; now, when it has done all."""
+        place = reader.place(topic, partition)
+        begin, end = (await reader.bounds([place]))[place]
+        begin = max(begin, done.get(place, 0))
+        record = await reader.first(place, begin, end) if begin < end else None
+        if record is None:
+            return self._now_ms()
+        log.debug("reconciler_waits", group=group, topic=topic.name, partition=partition, waiting=end - begin)
+        return int(record.timestamp)
+
+    async def _send_on(self, reader: LogReader, partition: int, some: Sequence[Silent]) -> int:
+        standings = await self._standings.of([each.key for each in some])
+        place, found = reader.place(DOCUMENTS_SUBMITTED, partition), 0
+        for each in some:
+            event = None
+            if _is_wanted(standings[each.key], each.version):
+                record = await reader.record(place, each.version)
+                event = _submission(record.value) if record is not None else None
+            if event is None:  # it arrived, something newer came, or the log has forgotten it for something newer
+                await self._documents.forget(each.key, each.version)
+                continue
+            found += 1
+            await self._moved(event, each) if each.tries < TRIES_MAX else await self._failed(event, each)
+        return found
+
+    async def _moved(self, event: DocumentSubmitted, document: Silent) -> None:
+        outgoing = await self._requeue(event, document.version, document.lane, document.tries + 1)
+        await self._publisher.publish_all(outgoing)
+        await self._documents.sent_on(document, self._clock.now())
+        self._said(event, document, "sent_on")
+
+    async def _failed(self, event: DocumentSubmitted, document: Silent) -> None:
+        """Readers keep the version before; the owner is told."""
+        detail = f"nothing was heard of it for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
+        progress = Progress(
+            knowledge_base_id=event.data.knowledge_base_id,
+            document_id=event.data.document_id,
+            version=document.version,
+            state="failed",
+            title=event.data.title,
+            media_type=event.data.media_type,
+            lane=document.lane,
+            bytes=event.data.bytes,
+            task_id=ids.task_id(event.id),
+            cause=ClawError(detail, code="document_stalled").problem(),
+        )
+        news = DocumentProgressed.caused_by(event, NAME, data=progress, now=self._clock.now(), ordinal=document.version)
+        await self._publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, news))
+        await self._documents.forget(document.key, document.version)
+        self._said(event, document, "failed")
+
+    def _said(self, event: DocumentSubmitted, document: Silent, outcome: str) -> None:
+        self._stalled.labels(outcome).inc()
+        log.warning(
+            "document_stalled",
+            outcome=outcome,
+            tenant=event.tenant,
+            document=document.key,
+            version=document.version,
+            lane=document.lane,
+            silent_s=round((self._now_ms() - document.since_ms) / 1000, 1),
+            tries=document.tries,
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+def _is_wanted(standing: Standing, version: int) -> bool:
+    return not standing.supersedes(version) and standing.visible < version
+
+
+def _submission(value: bytes | None) -> DocumentSubmitted | None:
+    try:
+        event = _SUBMITTED.decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event if isinstance(event, DocumentSubmitted) else None
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("reconciler_ended", exc_info=error)

@@ -1,0 +1,61 @@
+"""What each tenant keeps: documents, their bytes and chunks, summed from where each document stands.
+
+The sum changes in one script with the document's entry, and an entry is replaced only by later news of it, so any order of arrival and any
+repeat give the same. A document counts with what its newest version brought, until it is deleted or fails without anything to show.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from adapters.redis.client import Argument, Client, Script
+from domain.read_models import is_of_a_version, progress_order
+from schemas.documents import DocumentProgressed
+
+# KEYS entries, totals; ARGV member, order, documents, bytes, chunks. An entry is "order documents bytes chunks".
+_NEWS = Script("""
+local old = redis.call('HGET', KEYS[1], ARGV[1])
+local order, documents, bytes, chunks = string.match(old or '', '^(%S+) (%d+) (%d+) (%d+)$')
+if order and ARGV[2] <= order then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5])
+redis.call('HINCRBY', KEYS[2], 'documents', ARGV[3] - (documents or 0))
+redis.call('HINCRBY', KEYS[2], 'bytes', ARGV[4] - (bytes or 0))
+redis.call('HINCRBY', KEYS[2], 'chunks', ARGV[5] - (chunks or 0))
+return 1
+""")
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """The sums of one tenant."""
+
+    documents: int = 0
+    bytes: int = 0
+    chunks: int = 0
+
+
+class Storage:
+    """Every method raises Unavailable("redis_unavailable")."""
+
+    def __init__(self, redis: Client, prefix: str) -> None:
+        self._redis, self._prefix = redis, prefix
+
+    async def apply_many(self, events: Sequence[DocumentProgressed]) -> None:
+        """Take the news of several documents into account, in one round trip."""
+        calls = [self._call(event) for event in events if is_of_a_version(event)]
+        if calls:
+            await _NEWS.many(self._redis, calls)
+
+    async def of(self, tenant: str) -> Kept:
+        """What the tenant keeps now."""
+        documents, size, chunks = await self._redis.execute_command("HMGET", self._key(tenant, "totals"), "documents", "bytes", "chunks")
+        return Kept(documents=int(documents or 0), bytes=int(size or 0), chunks=int(chunks or 0))
+
+    def _call(self, event: DocumentProgressed) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+        progress = event.data
+        gone = progress.state == "deleted" or (progress.state == "failed" and progress.visible < 0)
+        kept = (0, 0, 0) if gone else (1, progress.bytes, progress.chunks)
+        member = f"{progress.knowledge_base_id}/{progress.document_id}"
+        return (self._key(event.tenant, "entries"), self._key(event.tenant, "totals")), (member, progress_order(progress), *kept)
+
+    def _key(self, tenant: str, part: str) -> str:
+        return f"{self._prefix}:storage:{{{tenant}}}:{part}"

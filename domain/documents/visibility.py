@@ -1,0 +1,342 @@
+"""Which version of a document readers may see: one Redis record per document, every field only grows, one script per change.
+
+A document is visible at version ``visible`` if that is above ``deleted``, else not at all. The knowledge lane also keeps a ``Mirror`` of
+these records from the progress topic, to go on answering while Redis is down.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from adapters.redis.client import Client, Script
+from schemas.errors import Unavailable
+from streams.cache.invalidation import Invalidation
+
+NEVER = -1  # versions are offsets and start at 0
+KEYS_PER_TRIP = 500  # records read in one pipeline
+HASH_BYTES = 16  # of a chunk, as remembered here
+
+log = structlog.get_logger(__name__)
+
+# KEYS record; ARGV version, path of its file or "". The file of the version before becomes litter until it is said to be gone.
+_SUBMITTED = Script("""
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter')
+if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
+  if old[6] and old[6] ~= '' and old[6] ~= ARGV[2] then
+    old[7] = (old[7] or '') .. old[6] .. '\\n'
+    redis.call('HSET', KEYS[1], 'litter', old[7])
+  end
+end
+return old
+""")
+
+# KEYS record; ARGV version. Nothing is left that only a visible document needs. Replies the litter.
+_WITHDRAWN = Script("""
+local version = tonumber(ARGV[1])
+local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter')
+local litter = old[4] or ''
+if (tonumber(old[2]) or -1) < version then redis.call('HSET', KEYS[1], 'deleted', ARGV[1]) end
+if (tonumber(old[1]) or -1) < version then
+  redis.call('HSET', KEYS[1], 'latest', ARGV[1])
+  if old[3] and old[3] ~= '' then litter = litter .. old[3] .. '\\n' end
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if field == 'hash' or field == 'chunks' or field == 'blob' or string.match(field, '^[hbf]:') then
+      redis.call('HDEL', KEYS[1], field)
+    end
+  end
+  if litter ~= '' then redis.call('HSET', KEYS[1], 'litter', litter) end
+end
+return litter
+""")
+
+# KEYS record; ARGV version, content hash, chunks, generation, hashes of the last chunks, 1 when there were versions before.
+# Replies latest, visible, deleted.
+_INDEXED = Script("""
+local version = tonumber(ARGV[1])
+local own = 'h:' .. ARGV[4] .. ':' .. ARGV[1]
+local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
+if (tonumber(old[2]) or -1) <= version then
+  redis.call('HSET', KEYS[1], 'visible', ARGV[1])
+  old[2] = ARGV[1]
+end
+if old[2] == ARGV[1] and (tonumber(old[3]) or -1) < version then
+  redis.call('HSET', KEYS[1], 'hash', ARGV[2], 'chunks', ARGV[3], 'b:' .. ARGV[4], ARGV[1])
+  if ARGV[6] == '1' then
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+      if field ~= own and string.find(field, 'h:' .. ARGV[4] .. ':', 1, true) == 1 then redis.call('HDEL', KEYS[1], field) end
+    end
+  end
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], own, (redis.call('HGET', KEYS[1], own) or '') .. ARGV[5]) end
+end
+return old
+""")
+
+# KEYS record; ARGV version, generation, hashes of chunks. A repeat adds them once more, which does no harm.
+_STORED = Script("""
+local own = 'h:' .. ARGV[2] .. ':' .. ARGV[1]
+if (tonumber(redis.call('HGET', KEYS[1], 'deleted')) or -1) < tonumber(ARGV[1]) then
+  redis.call('HSET', KEYS[1], own, (redis.call('HGET', KEYS[1], own) or '') .. ARGV[3])
+end
+""")
+
+# KEYS record; ARGV generation, version, code of a failure or "". What is held and what failed are kept apart, each at its highest version:
+# a bad new version says nothing about the one before.
+_BUILT = Script("""
+local field = (ARGV[3] == '' and 'b:' or 'f:') .. ARGV[1]
+local old = tonumber(string.match(redis.call('HGET', KEYS[1], field) or '', '^%-?%d+')) or -1
+if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], field, ARGV[2] .. ' ' .. ARGV[3]) end
+""")
+
+# KEYS record; ARGV generation.
+_FORGET = Script("""
+local hashes = 'h:' .. ARGV[1] .. ':'
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field == 'b:' .. ARGV[1] or field == 'f:' .. ARGV[1] or string.find(field, hashes, 1, true) == 1 then
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
+""")
+
+# KEYS record; ARGV litter that is gone.
+_TIDIED = Script("""
+if redis.call('HGET', KEYS[1], 'litter') == ARGV[1] then redis.call('HDEL', KEYS[1], 'litter') end
+""")
+
+
+class Standing(Struct, frozen=True):
+    """Highest version that was submitted, fully indexed, withdrawn; -1 for none."""
+
+    latest: int = NEVER
+    visible: int = NEVER
+    deleted: int = NEVER
+
+    @property
+    def shown(self) -> int | None:
+        """The version readers may see."""
+        return self.visible if self.visible > self.deleted else None
+
+    def shows(self, version: int) -> bool:
+        """Readers may see this very version."""
+        return version == self.visible and version > self.deleted
+
+    def supersedes(self, version: int) -> bool:
+        """Work on this version is in vain: there is a newer one, or it was withdrawn.
+
+        What readers see is worth work until something else takes its place: a newer version may fail, or say nothing new.
+        """
+        return version <= self.deleted or (version < self.latest and version != self.visible)
+
+
+class Before(Struct, frozen=True):
+    """How a document stood when a version of it was submitted. ``litter``: files of earlier versions that nobody needs any more."""
+
+    standing: Standing
+    content_hash: str = ""
+    chunks: int = 0
+    litter: tuple[str, ...] = ()
+
+
+class Stored(Struct, frozen=True, kw_only=True):
+    """What is remembered of a version that is whole. ``hashes`` are those of the chunks stored last; ``earlier`` says that there may be
+    something of earlier versions to forget.
+    """
+
+    content_hash: str = ""
+    chunks: int = 0
+    hashes: tuple[str, ...] = ()
+    generation: int = 0
+    earlier: bool = True
+
+
+class Built(Struct, frozen=True):
+    """The newest version that one shelf holds (-1 for none), and the newest that it could not hold, for which ``code`` says why."""
+
+    version: int = NEVER
+    failed: int = NEVER
+    code: str = ""
+
+
+class Standings(Protocol):
+    """Whoever knows where documents stand; raises Unavailable("redis_unavailable")."""
+
+    async def of(self, keys: Sequence[str]) -> dict[str, Standing]: ...
+
+
+class Visibility:
+    """The records in Redis. ``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable").
+
+    Whatever changes what readers see also takes back what is cached of the knowledge base, afterwards: who computes in between computes
+    from what is seen now, and who dies in between does it again.
+    """
+
+    def __init__(self, redis: Client, prefix: str) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._cached = Invalidation(redis, prefix)
+
+    async def submitted(self, key: str, version: int, blob: str = "") -> Before:
+        """There is a new version on its way, with its file if it has one. A repeat is told the same."""
+        return (await self.submitted_many([(key, version, blob)]))[0]
+
+    async def submitted_many(self, submissions: Sequence[tuple[str, int, str]]) -> list[Before]:
+        """The same for several (key, version, file) in one round trip."""
+        rows = await _SUBMITTED.many(self._redis, [((self._record(key),), (version, blob)) for key, version, blob in submissions])
+        return [Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])), _lines(row[6])) for row in rows]
+
+    async def before(self, key: str) -> Before:
+        """How the document stands now."""
+        row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
+        return Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])))
+
+    async def withdrawn(self, key: str, version: int) -> tuple[str, ...]:
+        """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
+        litter = _lines(await _WITHDRAWN(self._redis, (self._record(key),), (version,)))
+        await self._cached.knowledge((_knowledge_base(key),))
+        return litter
+
+    async def tidied(self, key: str, litter: Sequence[str]) -> None:
+        """These files are gone."""
+        await _TIDIED(self._redis, (self._record(key),), ("".join(f"{path}\n" for path in litter),))
+
+    async def stored(self, key: str, version: int, hashes: Sequence[str], *, generation: int = 0) -> None:
+        """Points of these chunks (32 hex digits each) are in the index and can lend their vectors to later versions."""
+        await _STORED(self._redis, (self._record(key),), (version, generation, _packed(hashes)))
+
+    async def indexed(self, key: str, version: int, stored: "Stored | None" = None) -> bool:
+        """Every chunk of the version is in the index. True if readers see it now; False if a newer version or a withdrawal came first."""
+        return (await self.indexed_many([(key, version, stored or Stored())]))[0]
+
+    async def indexed_many(self, versions: Sequence[tuple[str, int, "Stored"]]) -> list[bool]:
+        """The same for several in one round trip."""
+        calls = [
+            ((self._record(key),), (version, said.content_hash, said.chunks, said.generation, _packed(said.hashes), int(said.earlier)))
+            for key, version, said in versions
+        ]
+        rows = await _INDEXED.many(self._redis, calls)
+        await self._cached.knowledge(_knowledge_base(key) for key, _, _ in versions)
+        return [_standing(row).shows(version) for (_, version, _), row in zip(versions, rows, strict=True)]
+
+    async def before_work(self, key: str, generation: int, *, earlier: bool) -> tuple[Standing, frozenset[str]]:
+        """Where the document stands; with ``earlier`` also the hashes of chunks whose vectors the index has in this generation."""
+        if not earlier:
+            return (await self.of((key,)))[key], frozenset()
+        fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._record(key))
+        hashes = [value for name, value in fields.items() if name.startswith(f"h:{generation}:".encode())]
+        return _standing([fields.get(name) for name in (b"latest", b"visible", b"deleted")]), frozenset(
+            value[at : at + HASH_BYTES].hex() for value in hashes for at in range(0, len(value), HASH_BYTES)
+        )
+
+    async def built(self, key: str, generation: int, version: int, code: str = "") -> None:
+        """A shelf that readers do not see holds all of this version, or cannot: then ``code`` says why."""
+        await _BUILT(self._redis, (self._record(key),), (generation, version, code))
+
+    async def built_versions(self, keys: Sequence[str], generation: int) -> dict[str, Built]:
+        """What that shelf holds of each document."""
+        rows = await self._rows(keys, f"b:{generation}", f"f:{generation}")
+        return {key: _built(*row) for key, row in rows.items()}
+
+    async def pardon(self, keys: Sequence[str], generation: int) -> None:
+        """What this shelf could not hold is worth another try."""
+        batch = self._redis.pipeline()
+        for key in keys:
+            batch.execute_command("HDEL", self._record(key), f"f:{generation}")
+        await batch.execute()
+
+    async def forget(self, keys: Sequence[str], generation: int) -> None:
+        """A shelf is gone: nothing is remembered of what it held."""
+        await _FORGET.many(self._redis, [((self._record(key),), (generation,)) for key in keys])
+
+    async def superseded(self, key: str, version: int) -> bool:
+        """Work on this version is in vain."""
+        return (await self.of((key,)))[key].supersedes(version)
+
+    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+        """Where each document stands; an unknown one stands nowhere."""
+        return {key: _standing(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
+
+    async def _rows(self, keys: Sequence[str], *fields: str) -> dict[str, Sequence[bytes | None]]:
+        found: dict[str, Sequence[bytes | None]] = {}
+        for start in range(0, len(keys), KEYS_PER_TRIP):
+            some = keys[start : start + KEYS_PER_TRIP]
+            batch = self._redis.pipeline()
+            for key in some:
+                batch.execute_command("HMGET", self._record(key), *fields)
+            found.update(zip(some, await batch.execute(), strict=True))
+        return found
+
+    def _record(self, key: str) -> str:
+        return visibility_key(self._prefix, key)
+
+
+class Sight:
+    """What readers ask: Redis, and while it is down the mirror. ``fell_back`` is called once per answer the mirror gave."""
+
+    def __init__(self, visibility: Standings, mirror: Standings, fell_back: Callable[[], object] = lambda: None) -> None:
+        self._visibility = visibility
+        self._mirror = mirror
+        self._fell_back = fell_back
+        self._on_mirror = False
+
+    @property
+    def on_mirror(self) -> bool:
+        """The last answer came from the mirror."""
+        return self._on_mirror
+
+    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+        """Where each document stands; raises Unavailable when Redis is down and the mirror has not caught up since its start."""
+        try:
+            found = await self._visibility.of(keys)
+        except Unavailable:
+            found = await self._mirror.of(keys)
+            self._fell_back()
+            if not self._on_mirror:
+                log.warning("visibility_from_mirror")
+            self._on_mirror = True
+            return found
+        self._on_mirror = False
+        return found
+
+
+def visibility_key(prefix: str, key: str) -> str:
+    """The Redis key of a document's record."""
+    return f"{prefix}:visibility:{{{key}}}"
+
+
+def _knowledge_base(key: str) -> tuple[str, str]:
+    tenant, base, _ = key.split("/", 2)
+    return tenant, base
+
+
+def _standing(row: Sequence[bytes | None]) -> Standing:
+    return Standing(*(_version(value) for value in row))
+
+
+def _version(value: bytes | None) -> int:
+    if value is None:
+        return NEVER
+    try:
+        return int(value)
+    except ValueError:
+        log.warning("visibility_undecodable", value=value[:64])
+        return NEVER
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
+
+
+def _lines(value: bytes | None) -> tuple[str, ...]:
+    return tuple(_text(value).splitlines())
+
+
+def _packed(hashes: Sequence[str]) -> bytes:
+    return b"".join(map(bytes.fromhex, hashes))
+
+
+def _built(held: bytes | None, failed: bytes | None) -> Built:
+    version, _, _ = _text(held).partition(" ")
+    of, _, code = _text(failed).partition(" ")
+    return Built(_version(version.encode() or None), _version(of.encode() or None), code)

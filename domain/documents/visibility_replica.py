@@ -1,0 +1,94 @@
+"""The visibility records once more, folded in memory from the progress topic: what the knowledge lane asks while Redis is down.
+
+It knows of a version when its step has said so on the log, a moment after Redis; what it has not heard of is not shown.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from domain.documents.visibility import NEVER, Standing
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.log.replica import Follower
+from streams.topics import DOCUMENTS_PROGRESSED, Topic
+
+DOCUMENTS_MAX = 500_000  # about 150 MB at 300 bytes a document; past that unknown ones stay unknown, hence hidden, until Redis is back
+POLL_MS = 1_000  # how far behind it may be
+FETCH_BYTES_MIN = 65_536  # until then the broker waits for more: read many at once, it is a mirror for hard times
+
+log = structlog.get_logger(__name__)
+
+
+class _Step(Struct):
+    version: int
+    state: str
+    visible: int = NEVER
+
+
+class _Progressed(Struct):
+    """The few fields of DocumentProgressed that matter here; the rest is skipped undecoded."""
+
+    subject: str
+    data: _Step
+
+
+class Mirror:
+    """Implements ``visibility.Standings``. Start it with the process: it reads the whole (compacted) topic once, then follows."""
+
+    def __init__(self, kafka: Kafka, *, documents_max: int = DOCUMENTS_MAX, topic: Topic = DOCUMENTS_PROGRESSED) -> None:
+        self._documents_max = documents_max
+        self._decode = msgspec.json.Decoder(_Progressed).decode
+        self._standings: dict[str, Standing] = {}
+        self._full = False
+        self._follower = Follower(kafka, topic, lambda record: self.fold(record.value), fetch_bytes_min=FETCH_BYTES_MIN, wait_ms=POLL_MS)
+
+    def __len__(self) -> int:
+        return len(self._standings)
+
+    @property
+    def ready(self) -> bool:
+        """Everything that was on the log at the start has been read."""
+        return self._follower.ready
+
+    async def start(self) -> None:
+        """Begin to read; returns at once."""
+        await self._follower.start()
+
+    async def stop(self) -> None:
+        """Stop reading; what is known stays."""
+        await self._follower.stop()
+
+    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+        """Where each document stands as far as the log was read; raises Unavailable("redis_unavailable") until it was read once."""
+        if not self.ready:
+            raise Unavailable("redis_unavailable")
+        return {key: self._standings.get(key, Standing()) for key in keys}
+
+    def fold(self, value: bytes | None) -> None:
+        """Take one record of the progress topic into account, in any order, any number of times."""
+        if value is None:
+            return  # a tombstone: the document is long gone, and nothing older can follow
+        try:
+            event = self._decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("progress_undecodable", error=str(error))
+            return
+        version, state = event.data.version, event.data.state
+        if version == NEVER:
+            return  # refused at the inbox: no version of anything
+        known = self._standings.get(event.subject)
+        if known is None and len(self._standings) >= self._documents_max:
+            if not self._full:
+                log.warning("visibility_mirror_full", documents=self._documents_max)
+            self._full = True
+            return
+        known = known or Standing()
+        # "unchanged" is no change of what is shown: the points keep the version they were stored with
+        self._standings[event.subject] = Standing(
+            latest=max(known.latest, version),
+            visible=max(known.visible, event.data.visible, version if state == "indexed" else NEVER),
+            deleted=max(known.deleted, version) if state == "deleted" else known.deleted,
+        )

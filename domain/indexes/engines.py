@@ -1,0 +1,77 @@
+"""The indexes of this process, one per embedding: the settings' own is open all the time, another one from when a build first needs it."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from msgspec.structs import replace
+
+from adapters.concurrency import Gates
+from adapters.embedders.query import QueryEncoder
+from adapters.index.port import VectorIndex
+from domain.retrieval.search import Engine
+from schemas.errors import ConfigurationError, Refused
+from schemas.settings import Retrieval
+
+LOCAL = "local"  # needs nothing: it is there whatever the settings say
+
+log = structlog.get_logger(__name__)
+
+MakeIndex = Callable[[QueryEncoder], VectorIndex]
+
+
+class Engines:
+    """``make`` gives the index for an encoder, not yet open; an embedding provider is called through ``gates``."""
+
+    def __init__(self, settings: Retrieval, make: MakeIndex, gates: Gates | None = None) -> None:
+        self._settings, self._make, self._gates = settings, make, gates
+        self._engines: dict[str, Engine] = {}
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Opens the settings' own; raises what opening it raises."""
+        await self.of("")
+
+    async def close(self) -> None:
+        """Closes all of them."""
+        while self._engines:
+            _, engine = self._engines.popitem()
+            await engine.index.close()
+            await engine.encoder.close()
+
+    async def of(self, embedding: str) -> Engine:
+        """The engine of a ``Shelf.embedding``; raises ConfigurationError for one that is neither the settings' nor local, Unavailable."""
+        name = embedding or self._settings.embedding
+        if name not in (LOCAL, self._settings.embedding):
+            raise ConfigurationError(f"CLAW_RETRIEVAL_EMBEDDING is {self._settings.embedding}: an index of {name} cannot be searched")
+        found = self._engines.get(name)
+        if found is not None:
+            return found
+        async with self._opening:
+            if name not in self._engines:
+                self._engines[name] = await self._opened(name)
+            return self._engines[name]
+
+    async def index_of(self, model: str) -> VectorIndex:
+        """The index that holds vectors of this model; raises Refused("event_failed") when no engine makes such."""
+        for engine in self._engines.values():
+            if engine.encoder.embedding_name == model:
+                return engine.index
+        local = await self.of(LOCAL)
+        if local.encoder.embedding_name == model:
+            return local.index
+        own = (await self.of("")).encoder.embedding_name
+        raise Refused("event_failed", f"these vectors are of {model}, the index holds {own}: submit the document again")
+
+    async def _opened(self, name: str) -> Engine:
+        own = name == self._settings.embedding
+        encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._gates)
+        index = self._make(encoder)
+        await index.open()
+        try:
+            await encoder.open()
+        except BaseException:
+            await index.close()
+            raise
+        log.info("engine_opened", embedding=name, model=encoder.embedding_name)
+        return Engine(index, encoder)

@@ -1,0 +1,138 @@
+"""Changes of index plans: each a small step that is right for whoever still sees the one before, each written by one hand at a time."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from domain.indexes.catalogue import PLANS_MAX, Shelves
+from schemas import ids
+from schemas.documents import Shelf
+from schemas.errors import FieldError, Refused, Unavailable
+from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.settings import Retrieval
+from schemas.traces import new_traceparent
+from streams.runtime.agent import Clock, Outgoing, Publisher
+from streams.tables.record_writer import Records
+from streams.topics import INDEXES_CHANGED, Topic
+
+AGAIN_S = 5  # a shelf that is being dropped is gone about then
+
+Step = Callable[[IndexPlan], IndexPlan]
+
+
+class Log(Publisher, Protocol):
+    """A publisher that knows where topics end."""
+
+    async def end_offset(self, topic: Topic, partition: int) -> int: ...
+
+
+class Plans:
+    """The writer. Every method returns the plan as it is then, and raises Unavailable when the log or Redis is out of reach."""
+
+    def __init__(
+        self, shelves: Shelves, records: Records, log: Log, clock: Clock, random_bytes: Callable[[int], bytes], source: str
+    ) -> None:
+        self._shelves, self._records, self._log = shelves, records, log
+        self._clock, self._random_bytes, self._source = clock, random_bytes, source
+
+    async def change(self, tenant: str, knowledge_base: str, step: Step, *, by: str) -> IndexPlan:
+        """Take ``step`` from the newest plan there is; nothing is written when it changes nothing. Raises what ``step`` raises."""
+        key = plan_key(tenant, knowledge_base)
+        async with self._records.lease(f"index/{key}"):
+            partition = self._log.partition_for(INDEXES_CHANGED, key)
+            await self._shelves.catch_up(partition, await self._log.end_offset(INDEXES_CHANGED, partition))
+            before = self._shelves.plan(tenant, knowledge_base)
+            after = step(before)
+            if after == before:
+                return before
+            if not before.revision and len(self._shelves) >= PLANS_MAX:
+                raise Unavailable("overloaded", f"there are {PLANS_MAX} index plans, as many as every process holds in memory")
+            now = self._clock.now()
+            after = replace(after, revision=before.revision + 1, changed_at=now, changed_by=by)
+            event = IndexPlanChanged(
+                id=ids.derived("index-plan", key, after.revision),
+                source=f"/claw/{self._source}",
+                subject=key,
+                time=now,
+                tenant=tenant,
+                traceparent=new_traceparent(self._random_bytes),
+                data=after,
+            )
+            place = await self._log.publish(Outgoing(INDEXES_CHANGED, event))
+            self._shelves.written(place.offset, event)
+            return after
+
+
+def begun(wanted: Shelf, retrieval: Retrieval, *, keep: bool, force: bool) -> Step:
+    """Build a shelf like ``wanted`` beside the active one, or go on building it; its generation is given here.
+
+    Raises Refused("validation_failed") for sizes or an embedding that cannot work, Refused("index_building") when there is another one.
+    """
+    target, hard = wanted.chunk_tokens or retrieval.chunk_tokens, wanted.chunk_tokens_max or retrieval.chunk_tokens_max
+    if hard < target:
+        error = FieldError("chunk_tokens_max", f"is {hard}, below chunk_tokens, which is {target}", f"at least {target}")
+        raise Refused("validation_failed", "chunk_tokens_max is below chunk_tokens", errors=(error,))
+    if wanted.embedding not in {"", "local", retrieval.embedding}:
+        known = " or ".join(sorted({"local", retrieval.embedding}))
+        error = FieldError("embedding", f"{wanted.embedding} is not set up here", known)
+        raise Refused("validation_failed", f"CLAW_RETRIEVAL_EMBEDDING is {retrieval.embedding}", errors=(error,))
+
+    def step(plan: IndexPlan) -> IndexPlan:
+        if plan.other is None:
+            generation = max(plan.newest, plan.active.generation) + 1
+            other = replace(wanted, generation=generation)
+            return replace(plan, other=other, state="building", keep=keep, force=force, newest=generation)
+        if plan.state == "building" and replace(plan.other, generation=0) == replace(wanted, generation=0):
+            return replace(plan, keep=keep, force=force, asked=plan.asked + 1)
+        if plan.state == "dropping":
+            raise Refused("index_building", "the shelf before is being removed", retry_after_s=AGAIN_S)
+        which = "with other parameters is being built" if plan.state == "building" else "is still kept"
+        raise Refused("index_building", f"generation {plan.other.generation} {which}: drop it first")
+
+    return step
+
+
+def switched(building: Shelf) -> Step:
+    """Readers see what was built; the other one is kept until it is dropped."""
+
+    def step(plan: IndexPlan) -> IndexPlan:
+        if plan.state != "building" or plan.other != building:
+            return plan
+        return replace(plan, active=building, other=plan.active, state="kept")
+
+    return step
+
+
+def returned(plan: IndexPlan) -> IndexPlan:
+    """Readers see the kept one again; the one they saw is kept until somebody drops it."""
+    if plan.state != "kept" or plan.other is None:
+        raise Refused("not_found", "no other build of this index is kept")
+    return replace(plan, active=plan.other, other=plan.active, keep=True, force=False)
+
+
+def let_go(plan: IndexPlan) -> IndexPlan:
+    """Give up the build, or let the kept one be dropped once nothing needs it any more."""
+    if plan.other is None:
+        raise Refused("not_found", "there is no other build of this index")
+    return replace(plan, state="dropping") if plan.state == "building" else replace(plan, keep=False)
+
+
+def dropping(kept: Shelf) -> Step:
+    """Nobody fills the kept one any more; its points may go."""
+
+    def step(plan: IndexPlan) -> IndexPlan:
+        return replace(plan, state="dropping") if plan.state == "kept" and plan.other == kept and not plan.keep else plan
+
+    return step
+
+
+def dropped(gone: Shelf) -> Step:
+    """There is one shelf again."""
+
+    def step(plan: IndexPlan) -> IndexPlan:
+        if plan.state != "dropping" or plan.other != gone:
+            return plan
+        return replace(plan, other=None, state="steady", keep=False, force=False)
+
+    return step

@@ -1,0 +1,89 @@
+"""How far the rebuild of an index has come, for whoever watches it, and the lease of the worker that drives it. Both in Redis.
+
+Nothing hangs on either: what is to be done is in the index plan, and two workers at once would do the same things twice.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from adapters.redis.client import Client, Script
+from schemas.indexes import plan_key
+
+KEPT_S = 7 * 86_400  # of the last report
+LEASE_S = 10.0  # of a driver that dies
+RENEW_S = 3.0
+MISSING_SHOWN_MAX = 100  # documents named in a report
+
+Phase = Literal["building", "incomplete", "draining", "dropping", "done"]
+
+log = structlog.get_logger(__name__)
+
+_TAKE = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+""")
+_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+
+
+class Missing(Struct, frozen=True):
+    """A document that readers see and the shelf does not hold at this version; ``code`` says why."""
+
+    document_id: str
+    version: int
+    code: str
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """``documents`` readers see, ``queued`` for the shelf since the driver took up the plan, ``pending`` of them (or still on their way to
+    both shelves). ``old_points`` and ``new_points`` of both shelves were counted when the new one was whole: -1 is unknown.
+    """
+
+    revision: int  # of the plan
+    phase: Phase
+    generation: int  # of the shelf that must hold everything
+    documents: int = 0
+    queued: int = 0
+    pending: int = 0
+    missing: tuple[Missing, ...] = ()  # the first 100
+    missing_total: int = 0
+    old_points: int = -1
+    new_points: int = -1
+    updated_at: datetime
+
+
+class Rebuilds:
+    """Every method raises Unavailable("redis_unavailable")."""
+
+    def __init__(self, redis: Client, prefix: str) -> None:
+        self._redis, self._prefix = redis, prefix
+        self._decode = msgspec.json.Decoder(Report).decode
+
+    async def tell(self, tenant: str, knowledge_base: str, report: Report) -> None:
+        """Put the report where readers find it."""
+        await self._redis.execute_command("SET", self._name("rebuild", tenant, knowledge_base), msgspec.json.encode(report), "EX", KEPT_S)
+
+    async def report(self, tenant: str, knowledge_base: str) -> Report | None:
+        """The last report of the last week."""
+        raw = await self._redis.execute_command("GET", self._name("rebuild", tenant, knowledge_base))
+        try:
+            return None if raw is None else self._decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("rebuild_report_undecodable", error=str(error))
+            return None
+
+    async def take(self, tenant: str, knowledge_base: str, holder: str) -> bool:
+        """Take the lease, or renew it; False when somebody else has it."""
+        return bool(await _TAKE(self._redis, (self._name("rebuild-lease", tenant, knowledge_base),), (holder, int(LEASE_S * 1000))))
+
+    async def release(self, tenant: str, knowledge_base: str, holder: str) -> None:
+        """Give the lease up if it is still this holder's."""
+        await _RELEASE(self._redis, (self._name("rebuild-lease", tenant, knowledge_base),), (holder,))
+
+    def _name(self, kind: str, tenant: str, knowledge_base: str) -> str:
+        return f"{self._prefix}:{kind}:{{{plan_key(tenant, knowledge_base)}}}"

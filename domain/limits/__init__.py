@@ -1,0 +1,1 @@
+"""Rate limits, access lists, reservations and decision statistics."""

@@ -1,0 +1,325 @@
+"""Rate limits: token buckets, all rules that apply decided in one atomic round trip that takes from all of them or from none.
+
+A bucket is one number: the moment it will be full again. A token costs ``interval_us`` of that time, so every sum is exact in whole
+microseconds, and a full bucket is a key that has expired. All keys share the tag ``{limit}``, one shard: about 10,000 decisions a second
+per connected process is what the client library does; a Redis shard does several times that, and that is the ceiling of the installation.
+
+With Redis gone each process decides by itself, within 50 ms of the first call that is not answered and at once after it; a look once a
+second, beside the requests, finds out when it is back.
+"""
+
+import asyncio
+import base64
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from adapters.redis.client import Argument, Client, Script
+from domain.limits.rules import Applying
+from schemas.errors import Unavailable
+from schemas.limits import Rule
+from schemas.settings import Limits
+
+SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits tell 10^12 of them apart, and a key stays small
+LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
+ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
+LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
+PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, silence says little
+CHANCES_MAX = 20  # of those; then a second has passed and it does not matter why
+LOOK_S = 1.0  # between two looks whether Redis is back
+CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
+
+log = structlog.get_logger(__name__)
+
+# KEYS buckets; ARGV now in us ("" = the server's), then interval, capacity, cost and shadow (1 or 0) of each. Replies allowed, then what
+# each bucket lacks to be full, in us, and of one that has not enough -1 less that. A shadow bucket refuses nothing.
+_TAKE = Script("""
+local now, allowed, lacking, price = tonumber(ARGV[1]), 1, {}, {}
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+for i, key in ipairs(KEYS) do
+  local interval, capacity = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1])
+  local full_at = tonumber(redis.call('GET', key) or '') or now
+  lacking[i] = math.min(math.max(full_at - now, 0), interval * capacity)
+  price[i] = math.min(tonumber(ARGV[4 * i]), capacity) * interval
+  if lacking[i] + price[i] > capacity * interval then
+    lacking[i] = -1 - lacking[i]
+    if ARGV[4 * i + 1] == '0' then allowed = 0 end
+  end
+end
+if allowed == 1 then
+  for i, key in ipairs(KEYS) do
+    if price[i] > 0 and lacking[i] >= 0 then
+      lacking[i] = lacking[i] + price[i]
+      redis.call('SET', key, string.format('%.0f', now + lacking[i]), 'PX', math.ceil(lacking[i] / 1000))
+    end
+  end
+end
+return {allowed, unpack(lacking)}
+""")
+
+
+class Standing(Struct, frozen=True):
+    """A rule after the decision: tokens left, seconds until its bucket is full, seconds until the request would have passed. ``refuses``:
+    there is not enough left; of a shadow rule nothing follows from that.
+    """
+
+    rule: Rule
+    remaining: int
+    reset_s: int
+    retry_after_s: int
+    refuses: bool = False
+
+
+class Decision(Struct, frozen=True):
+    """May the request pass, and where every rule that applies stands."""
+
+    allowed: bool
+    standings: tuple[Standing, ...] = ()
+
+    @property
+    def told(self) -> list[Standing]:
+        """What the caller is told of: shadow rules are the operator's business."""
+        return [standing for standing in self.standings if not standing.rule.shadow]
+
+    @property
+    def shadowed(self) -> list[str]:
+        """The shadow rules that would have refused."""
+        return [standing.rule.name for standing in self.standings if standing.refuses and standing.rule.shadow]
+
+    @property
+    def decisive(self) -> Standing | None:
+        """The rule that refuses (the one to wait for longest), or the one with the least left."""
+        told = self.told
+        if not told:
+            return None
+        if self.allowed:
+            return min(told, key=lambda standing: standing.remaining)
+        return max(told, key=lambda standing: standing.retry_after_s)
+
+    @property
+    def rule(self) -> str:
+        """Name of the decisive rule."""
+        return self.decisive.rule.name if self.decisive else ""
+
+    @property
+    def limit(self) -> int:
+        """Its capacity."""
+        return self.decisive.rule.burst if self.decisive else 0
+
+    @property
+    def remaining(self) -> int:
+        """Its tokens left."""
+        return self.decisive.remaining if self.decisive else 0
+
+    @property
+    def reset_s(self) -> int:
+        """Seconds until it is full, rounded up."""
+        return self.decisive.reset_s if self.decisive else 0
+
+    @property
+    def retry_after_s(self) -> int:
+        """Seconds until a refused request would pass, rounded up; 0 for an allowed one."""
+        return 0 if self.allowed or self.decisive is None else self.decisive.retry_after_s
+
+    def headers(self) -> dict[str, str]:
+        """RateLimit-Policy and RateLimit (IETF draft, structured fields), X-RateLimit-*, and Retry-After of a refusal."""
+        told, decisive = self.told, self.decisive
+        if decisive is None:
+            return {}
+        headers = {
+            "RateLimit-Policy": ", ".join([s.rule.policy for s in told]),
+            "RateLimit": ", ".join([f'"{s.rule.name}";r={s.remaining};t={s.reset_s}' for s in told]),
+            "X-RateLimit-Limit": str(decisive.rule.burst),
+            "X-RateLimit-Remaining": str(decisive.remaining),
+            "X-RateLimit-Reset": str(decisive.reset_s),
+        }
+        return headers if self.allowed else headers | {"Retry-After": str(self.retry_after_s)}
+
+
+class Limiter:
+    """Decides in Redis; while it is down, in this process as each rule says. ``fell_back`` is called once per such decision."""
+
+    def __init__(
+        self,
+        redis: Client,
+        prefix: str,
+        limits: Limits,
+        *,
+        fell_back: Callable[[], object] = lambda: None,
+        monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        self._redis = redis
+        self._prefix = prefix
+        self._replicas = limits.replicas
+        self._fell_back = fell_back
+        self._monotonic_us = monotonic_us
+        self.answer_s = answer_s
+        self.heard_s = 0.0  # when Redis answered last, in the loop's time
+        self._local = LocalBuckets()
+        self._looking: asyncio.Task[None] | None = None  # there is one while Redis is gone
+
+    @property
+    def is_local(self) -> bool:
+        """Redis is gone: decisions are made here."""
+        return self._looking is not None
+
+    async def decide(self, rules: Applying, cost: int = 1, *, now_us: int | None = None) -> Decision:
+        """Take ``cost`` tokens (at most a bucket's capacity; 0 only looks) from every bucket or from none. ``now_us`` replaces the server's
+        clock.
+        """
+        if not rules:
+            return Decision(allowed=True)
+        if self._looking is not None:
+            return self._decide_here(rules, cost)
+        keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
+        arguments: list[Argument] = ["" if now_us is None else now_us]
+        for rule, _ in rules:
+            arguments += [rule.interval_us, rule.burst, cost, int(rule.shadow)]
+        try:
+            allowed, *lacking = await self._answered(keys, arguments)
+        except (Unavailable, TimeoutError) as error:
+            self._look_for_redis(error)
+            return self._decide_here(rules, cost)
+        return decision_of(bool(allowed), [rule for rule, _ in rules], lacking, cost)
+
+    async def reset(self, rules: Applying) -> int:
+        """Fill these buckets; how many were not full. Raises Unavailable."""
+        keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
+        return int(await self._redis.execute_command("UNLINK", *keys)) if keys else 0
+
+    async def stop(self) -> None:
+        """Stop looking for Redis."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait((self._looking,))
+
+    async def _answered(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
+        """The script's reply; TimeoutError after ``answer_s`` of silence, as long as this process had time to listen."""
+        async with asyncio.timeout(None) as limit:
+            patience = _Patience(limit, self)
+            try:
+                reply: Sequence[int] = await _TAKE(self._redis, keys, arguments)
+            finally:
+                patience.end()
+        self.heard_s = asyncio.get_running_loop().time()
+        return reply
+
+    def _look_for_redis(self, error: Exception) -> None:
+        if self._looking is None:
+            log.warning("limits_local", replicas=self._replicas, error=f"{type(error).__name__}: {error}")
+            self._looking = asyncio.create_task(self._look(), name="limits-look-for-redis")
+
+    async def _look(self) -> None:
+        """Ends when Redis answers."""
+        while True:
+            try:
+                await self._redis.execute_command("PING")
+            except Unavailable:
+                await asyncio.sleep(LOOK_S)
+                continue
+            self._looking = None
+            log.info("limits_shared_again")
+            return
+
+    def _decide_here(self, rules: Applying, cost: int) -> Decision:
+        self._fell_back()
+        closed = [rule for rule, _ in rules if rule.when_down == "closed" and not rule.shadow]
+        if closed and cost:
+            return Decision(allowed=False, standings=tuple(Standing(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
+        shares = [(rule.share(self._replicas), subject) for rule, subject in rules if rule.when_down != "open"]
+        return self._local.decide(shares, cost, self._monotonic_us())
+
+
+class _Patience:
+    """Ends ``limit`` after ``answer_s`` of silence; not while others are answered, this process had no time to read, or Redis none to
+    write: a second is the most. Going on alone by mistake costs exactness, waiting costs one request a moment.
+    """
+
+    __slots__ = ("_chances", "_due_s", "_limit", "_limiter", "_waking")
+
+    def __init__(self, limit: asyncio.Timeout, limiter: "Limiter") -> None:
+        self._limit, self._limiter, self._chances = limit, limiter, CHANCES_MAX
+        self._wait()
+
+    def end(self) -> None:
+        """The answer is here, or nobody waits for it."""
+        self._waking.cancel()
+
+    def _wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due_s = loop.time() + self._limiter.answer_s
+        self._waking = loop.call_at(self._due_s, self._late)
+
+    def _late(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        heard = now_s - self._limiter.heard_s < self._limiter.answer_s
+        if self._chances and (heard or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
+            self._chances -= 1
+            self._wait()
+        else:
+            self._limit.reschedule(now_s)
+
+
+class LocalBuckets:
+    """The same buckets in memory, for a bounded number of subjects."""
+
+    def __init__(self, subjects_max: int = LOCAL_SUBJECTS_MAX) -> None:
+        self._subjects_max = subjects_max
+        self._full_at_us: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at_us)
+
+    def decide(self, rules: Applying, cost: int, now_us: int) -> Decision:
+        """Take from every bucket or from none."""
+        lacking, prices, refusing = [], [], []
+        for rule, subject in rules:
+            full_at_us = self._full_at_us.get((rule.name, subject), now_us)
+            lacking.append(min(max(full_at_us - now_us, 0), rule.burst * rule.interval_us))
+            prices.append(min(cost, rule.burst) * rule.interval_us)
+            refusing.append(lacking[-1] + prices[-1] > rule.burst * rule.interval_us)
+        allowed = not any(refuses and not rule.shadow for refuses, (rule, _) in zip(refusing, rules, strict=True))
+        if allowed and cost:
+            for number, (rule, subject) in enumerate(rules):
+                if not refusing[number]:
+                    lacking[number] += prices[number]
+                    self._full_at_us[rule.name, subject] = now_us + lacking[number]
+                    self._full_at_us.move_to_end((rule.name, subject))
+            while len(self._full_at_us) > self._subjects_max:
+                self._full_at_us.popitem(last=False)
+        marked = [-1 - lack if refuses else lack for lack, refuses in zip(lacking, refusing, strict=True)]
+        return decision_of(allowed, [rule for rule, _ in rules], marked, cost)
+
+
+def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
+    """Where a bucket lies; subjects are short digests, so that a bucket costs the same whoever it belongs to."""
+    if len(subject) > SUBJECT_CHARS_MAX:
+        digest = hashlib.blake2b(subject.encode(), digest_size=SUBJECT_BYTES).digest()
+        subject = base64.urlsafe_b64encode(digest).decode()
+    return f"{prefix}:{{limit}}:{rule.name}:{subject}"
+
+
+def decision_of(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
+    """What a script said of ``rules``: per bucket what it lacks to be full, -1 less that where there is not enough."""
+    standings = []
+    for rule, marked in zip(rules, lacking, strict=True):
+        refuses = marked < 0
+        lack_us = -1 - marked if refuses else marked
+        size_us = rule.burst * rule.interval_us
+        wait_us = max(0, lack_us + min(cost, rule.burst) * rule.interval_us - size_us) if refuses else 0
+        standings.append(Standing(rule, (size_us - lack_us) // rule.interval_us, _seconds(lack_us), _seconds(wait_us), refuses))
+    return Decision(allowed, tuple(standings))
+
+
+def _seconds(us: int) -> int:
+    """Whole seconds, rounded up."""
+    return -(-us // 1_000_000)

@@ -1,0 +1,161 @@
+"""From hits to the passages that a model reads: the best that fit, no copies, neighbours as one text. Pure functions.
+
+A passage keeps its place in the ranking by its best chunk; its text is in document order, and where two chunks overlap it is said once, so
+every sentence of it is literal document text. ``Passage.parts`` remembers which chunk says what, for citations.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from adapters.index.port import Hit
+from adapters.parsing.core.cell_ranges import apart, together
+from adapters.text.language import estimated_tokens
+from adapters.text.near_duplicates import Sketch, alike, sketch
+from schemas.chats import Passage, PassagePart
+
+_ENDS = re.compile("[。！？.!?…:：；;][”’\"'」』）)\\]】》*_]*$")
+_ROW = re.compile(r"^\s*(?:[-*+•·|]\s|\d{1,3}(?:[.)]\s|、)|[（(]\d{1,3}[）)])|\t| \| ")
+FULL_TOKENS = 160  # half of a chunk's usual target: a smaller one ends where its section does
+
+
+@dataclass(slots=True)
+class Group:
+    """Chunks of one document version with consecutive ordinals, in that order; ``best`` is the highest hit among them."""
+
+    best: Hit
+    hits: list[Hit] = field(default_factory=list)
+
+    def touches(self, hit: Hit) -> bool:
+        """Whether ``hit`` stands right before or behind these in the same version, file, sheet or slide of the same document."""
+        beside = hit.ordinal in (self.hits[0].ordinal - 1, self.hits[-1].ordinal + 1)
+        return beside and _version(hit) == _version(self.best) and not apart(hit.place, self.best.place)
+
+    def add(self, hit: Hit) -> None:
+        """Takes a chunk that ``touches``."""
+        self.hits.insert(0 if hit.ordinal < self.hits[0].ordinal else len(self.hits), hit)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Groups, best first, and how many tokens of the budget they leave."""
+
+    groups: tuple[Group, ...]
+    tokens_left: int
+
+
+def chosen(hits: Sequence[Hit], *, passages_max: int, tokens_max: int) -> Chosen:
+    """The best hits in at most ``passages_max`` passages of together ``tokens_max`` tokens; the first always fits.
+
+    Copies of a better hit, in whatever document, are left out. Hits behind the last place only join a passage that they touch.
+    """
+    groups: list[Group] = []
+    sketches: list[Sketch] = []
+    left = tokens_max
+    for hit in hits:
+        touched = [group for group in groups if group.touches(hit)]
+        cost = estimated_tokens(hit.text)
+        if (not touched and len(groups) == passages_max) or (groups and cost > left):
+            continue
+        sketched = sketch(hit.text)
+        if any(alike(sketched, other) for other in sketches):
+            continue
+        sketches.append(sketched)
+        left -= cost
+        _join(groups, touched, hit)
+    return Chosen(tuple(groups), left)
+
+
+def wanted(groups: Sequence[Group], *, groups_max: int) -> list[tuple[Group, int]]:
+    """Neighbours (by ordinal) that complete what the best groups cut off: a list, a table, a sentence."""
+    missing: list[tuple[Group, int]] = []
+    for group in groups[:groups_max]:
+        first, last = group.hits[0], group.hits[-1]
+        if cut_behind(last.text):
+            missing.append((group, last.ordinal + 1))
+        if first.ordinal and cut_before(first.text):
+            missing.append((group, first.ordinal - 1))
+    return missing
+
+
+def cut_before(text: str) -> bool:
+    """Whether a chunk begins inside a list or a table."""
+    return _ROW.search(text.lstrip("\n").partition("\n")[0]) is not None
+
+
+def cut_behind(text: str) -> bool:
+    """Whether a chunk may go on behind its end: it ends with a row, or without the end of a sentence."""
+    if estimated_tokens(text) < FULL_TOKENS:
+        return False
+    last = text.rstrip().rpartition("\n")[2]
+    return _ROW.search(last) is not None or last.endswith((":", "：")) or _ENDS.search(last) is None
+
+
+def widened(group: Group, neighbour: Hit, tokens_left: int) -> int:
+    """Takes a neighbour of the same section when it fits; returns the tokens that are left."""
+    cost = estimated_tokens(neighbour.text)
+    if cost > tokens_left or not group.touches(neighbour) or neighbour.headings[:1] != group.best.headings[:1]:
+        return tokens_left
+    group.add(neighbour)
+    return tokens_left - cost
+
+
+def passages(groups: Sequence[Group]) -> tuple[Passage, ...]:
+    """The groups as a model gets them, numbered from 1."""
+    return tuple(_passage(marker, group) for marker, group in enumerate(groups, 1))
+
+
+def _passage(marker: int, group: Group) -> Passage:
+    best, several = group.best, len(group.hits) > 1
+    text, parts = _joined(group.hits)
+    return Passage(
+        marker=marker,
+        chunk_id=best.id,
+        knowledge_base_id=best.knowledge_base_id,
+        document_id=best.document_id,
+        version=best.version,
+        ordinal=best.ordinal,
+        title=best.title,
+        headings=_common([hit.headings for hit in group.hits]),
+        score=round(best.score, 4),
+        text=text,
+        place=together(hit.place for hit in group.hits) if several else best.place,
+        chunk_ids=tuple(hit.id for hit in group.hits) if several else (),
+        parts=parts if several else (),
+    )
+
+
+def _joined(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
+    """Their text, what overlaps once; what white space stood between two is not known, so a line break does."""
+    text, parts = "", []
+    for hit in hits:
+        said = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
+        text += "\n" if text and said == hit.text else ""
+        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place))
+        text += said
+    return text, tuple(parts)
+
+
+def _join(groups: list[Group], touched: list[Group], hit: Hit) -> None:
+    """Into the group that it touches, which becomes one with another when it stands between them."""
+    if not touched:
+        groups.append(Group(hit, [hit]))
+        return
+    into, *others = touched
+    into.add(hit)
+    for other in others:
+        into.hits = sorted((*into.hits, *other.hits), key=lambda each: each.ordinal)
+        groups.remove(other)
+
+
+def _version(hit: Hit) -> tuple[str, str, int]:
+    return hit.knowledge_base_id, hit.document_id, hit.version
+
+
+def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    shared = 0
+    for level in zip(*paths, strict=False):
+        if len(set(level)) > 1:
+            break
+        shared += 1
+    return paths[0][:shared]

@@ -1,0 +1,139 @@
+"""Search as every reader does it: in the build of each knowledge base that is active, and of visible versions only.
+
+A hit whose version is not the visible one is dropped. When that happened the index is asked once more, and deeper: a switch of versions is
+under way, and points that nobody may see yet, or any more, have taken the places of others.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
+
+from adapters.embedders.query import Encoded, QueryEncoder
+from adapters.index.fusion import DENSE_WEIGHT, fuse
+from adapters.index.port import Hit, Query, VectorIndex
+from adapters.text.sparse import Background
+from domain.documents.visibility import Standings
+from domain.retrieval.vector_cache import Vectors
+from schemas import ids
+from schemas.indexes import IndexPlan
+
+DEEPER = 4  # times the candidates when hits had to be dropped
+CANDIDATES_MAX = 500  # of one leg, however deep
+
+
+class Plans(Protocol):
+    """Which builds of a knowledge base's index there are."""
+
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An index, and what encodes questions as its points are encoded."""
+
+    index: VectorIndex
+    encoder: QueryEncoder
+
+
+EngineOf = Callable[[str], Awaitable[Engine]]  # by ``Shelf.embedding``; "" is the settings'. Raises Unavailable or ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """Visible hits, best first, by knowledge base id; the query's keywords."""
+
+    keywords: tuple[str, ...]
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """``candidates`` hits of each leg are fused. Everything raises Unavailable."""
+
+    engine_of: EngineOf
+    sight: Standings
+    plans: Plans
+    candidates: int
+    vectors: Vectors | None = None  # those of questions that were embedded before
+
+    async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()) -> Searched:
+        """The best ``limit`` passages for ``text``, coloured by what was said before."""
+        shelves: dict[str, list[str]] = {}
+        for knowledge_base in dict.fromkeys(knowledge_bases):
+            shelf = self.plans.plan(tenant, knowledge_base).active
+            shelves.setdefault(shelf.embedding, []).append(ids.shelf_name(knowledge_base, shelf.generation))
+        if not shelves:
+            shelves[""] = []  # nothing is found, but the words of the query are known
+        asked = _Asked(tenant, text, limit, background)
+        parts = await asyncio.gather(*(self._in_engine(asked, names, embedding) for embedding, names in shelves.items()))
+        encoded, hits = parts[0]
+        if len(parts) > 1:
+            hits = merged([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
+        return Searched(encoded.keywords, tuple(hits[:limit]))
+
+    async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
+        """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to ask ``sight``, afterwards."""
+        shelf = self.plans.plan(tenant, knowledge_base).active
+        engine = await self.engine_of(shelf.embedding)
+        name = ids.shelf_name(knowledge_base, shelf.generation)
+        return await engine.index.chunks(tenant, name, document, version, first=first, limit=limit)
+
+    async def _in_engine(self, asked: "_Asked", names: list[str], embedding: str) -> tuple[Encoded, list[Hit]]:
+        engine = await self.engine_of(embedding)
+        embed = None if self.vectors is None else partial(self.vectors.of, asked.tenant)
+        encoded = await engine.encoder.encode(asked.text, asked.background, embed)
+        return encoded, await self._visible(engine.index, _query(asked, names, encoded, self.candidates))
+
+    async def _visible(self, index: VectorIndex, query: Query) -> list[Hit]:
+        found = await self._found(index, query)
+        visible = await self._seen(query.tenant, found)
+        if len(visible) < len(found):
+            candidates = min(query.candidates * DEEPER, CANDIDATES_MAX)
+            visible = await self._seen(query.tenant, await self._found(index, replace(query, limit=2 * candidates, candidates=candidates)))
+        return visible[: query.limit]
+
+    async def _found(self, index: VectorIndex, query: Query) -> list[Hit]:
+        hits = await index.search(query)
+        return [replace(hit, knowledge_base_id=ids.knowledge_base_of(hit.knowledge_base_id)) for hit in hits]
+
+    async def _seen(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
+        if not hits:
+            return []
+        keys = [ids.document_key(tenant, hit.knowledge_base_id, hit.document_id) for hit in hits]
+        standing = await self.sight.of(list(dict.fromkeys(keys)))
+        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].shows(hit.version)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One search."""
+
+    tenant: str
+    text: str
+    limit: int
+    background: Background
+
+
+def _query(asked: _Asked, names: Sequence[str], encoded: Encoded, candidates: int) -> Query:
+    return Query(
+        tenant=asked.tenant,
+        knowledge_base_ids=tuple(names),
+        sparse=encoded.sparse,
+        dense=encoded.dense,
+        limit=asked.limit,
+        candidates=max(asked.limit, candidates),
+        dense_weight=encoded.dense_weight,
+    )
+
+
+def merged(parts: Sequence[Sequence[Hit]], *, dense_weight: float = DENSE_WEIGHT) -> list[Hit]:
+    """Hits of several engines as one ranking: lexical scores compare as they are, cosines of two models only as shares of the best."""
+    hits = {hit.id: hit for part in parts for hit in part}
+    dense: dict[str, float] = {}
+    for part in parts:
+        best = max((hit.dense for hit in part), default=0.0)
+        dense.update((hit.id, hit.dense / best) for hit in part if best > 0)
+    order = fuse({hit.id: hit.bm25 for hit in hits.values()}, dense, dense_weight=dense_weight)
+    return [replace(hits[key], score=score) for key, score in order]

@@ -1,0 +1,1 @@
+"""What people spend, in windows of time."""

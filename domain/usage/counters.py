@@ -1,0 +1,110 @@
+"""What people spend: counted from ``claw.usage.recorded.v1`` per user, API key and tenant, by model, in minutes, hours, days and months.
+
+All four scales and all owners of an event move in one script under one mark, so they never disagree. A bucket lives at most as long as
+its events are kept on the log: whatever is shown can be proven, and a rebuild gives the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from adapters.redis.client import Client
+from schemas.chats import UsageRecorded
+from streams.tables.counters import Change, Counter
+from streams.tables.windows import Months, Scale, tumbling
+
+ScaleName = Literal["minute", "hour", "day", "month"]
+
+MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
+LOG_KEPT_S = 90 * DAY_S  # retention of the topic
+MONTH_S_MAX = 31 * DAY_S
+NO_MODEL = "none"  # a recorded answer whose model has no name
+
+SCALES: tuple[Scale, ...] = (
+    Scale("minute", tumbling(MINUTE_S), DAY_S),
+    Scale("hour", tumbling(HOUR_S), 14 * DAY_S),
+    Scale("day", tumbling(DAY_S), LOG_KEPT_S - DAY_S),
+    Scale("month", Months(), LOG_KEPT_S - MONTH_S_MAX),
+)
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """``messages``: answers given, of which ``cached`` cost nothing. Tokens and ``cost_micros`` (millionths of the currency of the
+    settings) are those of answers and of what models wrote beside them: condensed questions, summaries, titles.
+    """
+
+    messages: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_micros: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Of both kinds."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(
+            messages=self.messages + other.messages,
+            cached=self.cached + other.cached,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cost_micros=self.cost_micros + other.cost_micros,
+        )
+
+
+def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
+    """The counter; ``partitions`` of ``claw.usage.recorded.v1``. Read it with the keys below and ``by_model``."""
+    return Counter(redis, prefix, "usage", partitions=partitions, scales=SCALES)
+
+
+def user_key(tenant: str, user_id: str) -> str:
+    """One person's, in all conversations and by all of their keys; only in the partition of the user id."""
+    return f"user/{tenant}/{user_id}"
+
+
+def api_key_key(tenant: str, api_key_id: str) -> str:
+    """What one API key spent; only in the partition of its user's id."""
+    return f"key/{tenant}/{api_key_id}"
+
+
+def tenant_key(tenant: str) -> str:
+    """Everybody's; in every partition."""
+    return f"tenant/{tenant}"
+
+
+def usage_changes(event: UsageRecorded) -> Sequence[Change]:
+    """What one event adds. A cached answer is an answer; the tokens it names were paid for when it was made."""
+    spent, paid = event.data, not event.data.cached
+    answer = spent.purpose == "answer"
+    counts = {
+        "messages": int(answer),
+        "cached": int(answer and spent.cached),
+        "prompt_tokens": spent.prompt_tokens if paid else 0,
+        "completion_tokens": spent.completion_tokens if paid else 0,
+        "cost_micros": spent.cost_micros if paid else 0,
+    }
+    fields = {f"{what}:{spent.model or NO_MODEL}": count for what, count in counts.items() if count}
+    keys = [user_key(event.tenant, spent.user_id), tenant_key(event.tenant)]
+    if spent.api_key_id:
+        keys.append(api_key_key(event.tenant, spent.api_key_id))
+    return [Change(key, fields, event.time) for key in keys] if fields else ()
+
+
+def by_model(sums: Mapping[str, int]) -> dict[str, Spent]:
+    """The fields of one bucket, told apart by model."""
+    found: dict[str, dict[str, int]] = {}
+    for field, value in sums.items():
+        what, _, model = field.partition(":")
+        found.setdefault(model, {})[what] = value
+    return {
+        model: Spent(**{what: value for what, value in counts.items() if what in Spent.__struct_fields__})
+        for model, counts in sorted(found.items())
+    }
+
+
+def total(models: Mapping[str, Spent]) -> Spent:
+    """All models together."""
+    return sum(models.values(), Spent())

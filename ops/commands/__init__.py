@@ -1,0 +1,1 @@
+"""What ``claw`` commands do, one module each."""

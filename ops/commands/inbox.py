@@ -1,0 +1,119 @@
+"""`claw inbox`: inboxes of upstream systems made, listed and described, and found by the workers that read them."""
+
+import re
+import sys
+
+import msgspec
+import structlog
+
+from ops.commands import topics as administration
+from schemas.errors import ConfigurationError
+from schemas.inbox import schema
+from schemas.settings import Kafka, Settings
+from streams.topics import DOCUMENTS_PROGRESSED, TENANT_NAME, inbox
+
+LANE = "tables"  # whose workers read inboxes
+PRINCIPAL = re.compile(r"[A-Za-z]{1,32}:[^\s'\"\\]{1,200}")
+_INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1")
+
+log = structlog.get_logger(__name__)
+
+
+async def create(settings: Settings, tenant: str, principal: str) -> int:
+    """Make the inbox of ``tenant``, or correct its configuration, and print what its producer and the broker need."""
+    if TENANT_NAME.fullmatch(tenant) is None:
+        raise ConfigurationError(f"{tenant!r} is no tenant: 1 to 64 of a-z, 0-9 and -")
+    if PRINCIPAL.fullmatch(principal) is None:
+        raise ConfigurationError(f"--principal: {principal!r} is no Kafka principal, such as User:crm")
+    kafka, topic = settings.kafka, inbox(tenant)
+    changed = await administration.apply(kafka, (topic,))
+    done = "is as it should be" if not changed else "was made" if changed[0].kind == "missing" else "was corrected"
+    print(f"{administration.physical(kafka, topic)} {done}: {topic.partitions(kafka)} partitions on {kafka.servers}\n")
+    print(acl_commands(kafka, tenant, principal))
+    print(client_settings(kafka, tenant, principal))
+    print(await _reading(kafka, tenant))
+    print(
+        f"What to write into it: docs/upstream.md. People who ask need a key or an account of the tenant: claw key create --tenant {tenant}"
+    )
+    return 0
+
+
+async def listed(settings: Settings) -> int:
+    """Print every inbox, and whether workers that run now read it."""
+    tenants = sorted({*await discovered(settings.kafka), *settings.lanes.inboxes})
+    existing, read = await administration.names(settings.kafka), await administration.subscribed(settings.kafka, LANE)
+    for tenant in tenants:
+        name = inbox(tenant).name
+        if name not in existing:
+            said = f"missing: run `claw inbox create {tenant}` or `claw topics apply`"
+        elif read is None:
+            said = f"not read: no worker of the lane {LANE} runs"
+        else:
+            said = "read" if name in read else f"not read: restart the workers of the lane {LANE}"
+        print(f"{tenant}\t{settings.kafka.topic_prefix}{name}\t{said}")
+    return 0
+
+
+def described() -> int:
+    """Print the JSON Schema of an inbox event."""
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
+    return 0
+
+
+async def discovered(kafka: Kafka) -> tuple[str, ...]:
+    """The tenants whose inbox exists; raises Unavailable when the broker cannot be reached."""
+    found = (_INBOX.fullmatch(name) for name in await administration.names(kafka))
+    return tuple(sorted(match[1] for match in found if match))
+
+
+async def with_discovered(settings: Settings) -> Settings:
+    """Settings whose inboxes are those named there and those that exist. An inbox made later is read from the next start on."""
+    named = settings.lanes.inboxes
+    found = tuple(tenant for tenant in await discovered(settings.kafka) if tenant not in named)
+    log.info("inboxes_read", named=named, discovered=found)
+    lanes = msgspec.structs.replace(settings.lanes, inbox_tenants=",".join((*named, *found)))
+    return msgspec.structs.replace(settings, lanes=lanes)
+
+
+def acl_commands(kafka: Kafka, tenant: str, principal: str) -> str:
+    """What an operator runs on a broker with an authorizer."""
+    tool = f"kafka-acls.sh --bootstrap-server {kafka.servers} --add --allow-principal '{principal}'"
+    progressed = administration.physical(kafka, DOCUMENTS_PROGRESSED)
+    return f"""# on a broker with an authorizer (the embedded one has none: everybody on this machine may write):
+{tool} --operation Write --operation Describe --topic {administration.physical(kafka, inbox(tenant))}
+# only for a producer with transactions, whose transactional.id begins so
+{tool} --operation Write --operation Describe --transactional-id '{_group(principal)}' --resource-pattern-type prefixed
+# to follow the outcome. This topic tells of every tenant's documents (ids, titles, causes), so leave these two out for a producer that
+# may not know them; it can ask GET /api/v1/knowledge/{{id}}/documents/{{document}} instead
+{tool} --operation Read --operation Describe --topic {progressed}
+{tool} --operation Read --group '{_group(principal)}' --resource-pattern-type prefixed
+"""
+
+
+def client_settings(kafka: Kafka, tenant: str, principal: str) -> str:
+    """For the producer, as kcat (-F FILE) and every librdkafka client take them."""
+    lines = [
+        f"# {tenant}.conf, for kcat -F and every librdkafka client",
+        f"bootstrap.servers={kafka.servers}",
+        f"security.protocol={kafka.security_protocol.lower()}",
+    ]
+    if kafka.security_protocol.startswith("SASL_"):
+        lines += [f"sasl.mechanisms={kafka.sasl_mechanism}", f"sasl.username={principal.partition(':')[2]}", "sasl.password=CHANGE_ME"]
+    if kafka.security_protocol.endswith("SSL"):
+        lines.append("ssl.ca.location=CA.pem" if kafka.ssl_ca_file else "# ssl.ca.location=CA.pem, unless the system knows the authority")
+    lines += ["enable.idempotence=true", "acks=all", "message.max.bytes=1048576", f"group.id={_group(principal)}progress"]
+    return "\n".join(lines) + "\n"
+
+
+def _group(principal: str) -> str:
+    """What the producer's consumer groups begin with."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", principal.partition(":")[2]) + "-"
+
+
+async def _reading(kafka: Kafka, tenant: str) -> str:
+    read = await administration.subscribed(kafka, LANE)
+    if read is None:
+        return f"Workers of the lane {LANE} read it from their start on."
+    if inbox(tenant).name in read:
+        return f"Workers of the lane {LANE} read it."
+    return f"The workers of the lane {LANE} that run now do not read it: restart them, one after the other; nothing written waits in vain."

@@ -1,0 +1,63 @@
+"""API keys made by the operator: for the tenants of upstream systems, and the one that `claw up` leaves in its home folder.
+
+Each tenant has one service account, which nobody can log in to, and a default knowledge base that the whole tenant sees.
+"""
+
+import base64
+import os
+import secrets
+from pathlib import Path
+from uuid import uuid4
+
+from api.http.identity import key_hash, key_text
+from ops.commands.operator_records import check_tenant, record_writer, service_account, tenant_lease
+from schemas.records import Credential, CredentialChanged, Scope
+from schemas.settings import Settings
+from streams.topics import CREDENTIALS_CHANGED
+
+LOCAL_TENANT = "default"
+SCOPES: tuple[Scope, ...] = ("chat", "knowledge:read", "knowledge:write")
+SECRET_BYTES = 32
+KEY_MODE = 0o600
+
+
+async def create(settings: Settings, tenant: str) -> int:
+    """Print a new key of ``tenant``; it is shown this once."""
+    print(await made(settings, tenant, "made by the operator"))
+    return 0
+
+
+async def ensure_local(settings: Settings) -> Path | None:
+    """The file with a key of the default tenant; made on the first start. None when that was done before."""
+    path = settings.node.home / "key"
+    if path.exists():
+        return None
+    key = await made(settings, LOCAL_TENANT, "made by claw up")
+    side = path.with_suffix(".new")
+    with os.fdopen(os.open(side, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, KEY_MODE), "w", encoding="utf-8") as file:
+        file.write(f"{key}\n")
+    side.replace(path)
+    return path
+
+
+async def made(settings: Settings, tenant: str, name: str) -> str:
+    """A new key; makes the tenant's service account and default knowledge base when they are not there."""
+    check_tenant(tenant)
+    secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode().rstrip("=")
+    async with record_writer(settings) as writer:
+        credential = Credential(
+            id=str(uuid4()),
+            tenant=tenant,
+            account_id=service_account(tenant),
+            kind="api_key",
+            secret_hash=key_hash(secret),
+            name=name,
+            scopes=SCOPES,
+            created_at=writer.now,
+        )
+        async with writer.records.lease(tenant_lease(tenant)):
+            await writer.records.change(
+                writer.outgoing(CREDENTIALS_CHANGED, CredentialChanged, tenant, credential.id, credential),
+                *await writer.missing_tenant(tenant),
+            )
+    return key_text(credential.id, secret)

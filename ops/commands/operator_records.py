@@ -1,0 +1,86 @@
+"""How the operator's commands change records: published and written through under a lease, as the API does it."""
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from uuid import uuid4
+
+from adapters.redis.client import connect
+from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
+from domain.read_models import Views
+from schemas import ids
+from schemas.errors import ConfigurationError
+from schemas.events import Event
+from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBaseChanged
+from schemas.settings import Settings
+from schemas.traces import new_traceparent
+from streams.clock import SystemClock
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.agent import Outgoing
+from streams.tables.record_writer import Records
+from streams.topics import ACCOUNTS_CHANGED, KNOWLEDGE_CHANGED, TENANT_NAME, Topic
+
+
+class RecordWriter:
+    """``records`` takes the leases and publishes; ``views`` reads."""
+
+    def __init__(self, views: Views, records: Records, now: datetime) -> None:
+        self.views, self.records, self.now = views, records, now
+
+    def outgoing(self, topic: Topic, kind: type[Event], tenant: str, subject: str, data: object) -> Outgoing:
+        """The event that says ``data`` of ``subject``."""
+        trace = new_traceparent(secrets.token_bytes)
+        event = kind(id=str(uuid4()), source="/claw/ops", subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
+        return Outgoing(topic, event)
+
+    async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
+        """The events that make a tenant's service account and default knowledge base; none when they are there. Hold ``tenant_lease``."""
+        account_id = service_account(tenant)
+        if await self.views.accounts.get(account_id, account_id) is not None:
+            return ()
+        now, base_id = self.now, ids.default_knowledge_base(tenant)
+        base = KnowledgeBase(
+            id=base_id,
+            tenant=tenant,
+            user_id=account_id,
+            name=DEFAULT_KNOWLEDGE_BASE_NAME,
+            sharing="tenant",
+            created_at=now,
+            updated_at=now,
+        )
+        account = Account(id=account_id, tenant=tenant, email=f"service@{tenant}", tier="enterprise", created_at=now)
+        return (
+            self.outgoing(KNOWLEDGE_CHANGED, KnowledgeBaseChanged, tenant, base_id, base),
+            self.outgoing(ACCOUNTS_CHANGED, AccountChanged, tenant, account_id, account),
+        )
+
+
+@asynccontextmanager
+async def record_writer(settings: Settings) -> AsyncIterator[RecordWriter]:
+    """A writer for the length of one command."""
+    clock, prefix = SystemClock(), settings.redis.key_prefix
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        publisher = KafkaPublisher(settings.kafka)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        views = Views(redis, prefix)
+        yield RecordWriter(views, Records(redis, prefix, publisher, views, clock), clock.now())
+
+
+def service_account(tenant: str) -> str:
+    """The id of the account that a tenant's own keys belong to; nobody can log in to it."""
+    return ids.derived("service-account", tenant)
+
+
+def tenant_lease(tenant: str) -> str:
+    """What to lease while a tenant is made."""
+    return f"tenant/{tenant}"
+
+
+def check_tenant(tenant: str) -> None:
+    """Raises ConfigurationError for what cannot be a tenant."""
+    if TENANT_NAME.fullmatch(tenant) is None:
+        raise ConfigurationError(f"--tenant: {tenant!r} is no tenant: 1 to 64 of a-z, 0-9 and -")

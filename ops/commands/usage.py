@@ -1,0 +1,50 @@
+"""``claw usage reconcile``: the usage counters held against their topic, to the last token, while the stack serves."""
+
+import sys
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+from adapters.redis.client import connect
+from ops.commands.rebuild_tables import usage_shadows
+from ops.commands.redrive import seconds_of
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.log.reader import opened
+from streams.tables.shadow_rebuild import Difference
+
+SHOWN_MAX = 50  # differences printed; all are counted
+
+
+async def reconcile(settings: Settings, *, since: str, repair: bool) -> int:
+    """Count again and compare; exit code 1 on a difference. ``repair`` then makes the counters anew and compares once more."""
+    now = SystemClock().now()
+    begin = now - timedelta(seconds=seconds_of(since)) if since else None
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        await redis.execute_command("PING")
+        reader = await stack.enter_async_context(opened(settings.kafka))
+        shadows = usage_shadows(settings, redis, reader)
+        compared = await shadows.differences(now, begin)
+        for difference in compared.differences[:SHOWN_MAX]:
+            print(_line(difference), file=sys.stderr)
+        if len(compared.differences) > SHOWN_MAX:
+            print(f"... and {len(compared.differences) - SHOWN_MAX} more", file=sys.stderr)
+        print(f"{compared.events} events, {compared.values} sums compared, {len(compared.differences)} differ")
+        if not compared.differences:
+            return 0
+        if repair:
+            await shadows.rebuilt()
+            left = len((await shadows.differences(now, begin)).differences)
+            print(f"rebuilt from the topic: {left} differ")
+            return int(left > 0)
+        print("`--repair` makes the counters anew from the topic", file=sys.stderr)
+        return 1
+
+
+def _line(difference: Difference) -> str:
+    start = datetime.fromtimestamp(difference.bucket, UTC)
+    names = sorted(difference.counted.keys() | difference.recounted.keys())
+    sums = [(name, difference.counted.get(name, 0), difference.recounted.get(name, 0)) for name in names]
+    told = ", ".join(f"{name} {counted} instead of {recounted}" for name, counted, recounted in sums if counted != recounted)
+    return f"{difference.key}\t{difference.scale} {start:%Y-%m-%dT%H:%MZ}\t{told or 'a sum of nothing'}"

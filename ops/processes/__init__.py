@@ -1,0 +1,1 @@
+"""The long-running processes: API, workers, and what they share."""

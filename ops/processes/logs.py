@@ -1,0 +1,110 @@
+"""Logging of every process: one line per event on standard error, JSON for machines, coloured text on a terminal.
+
+Own code logs through structlog with constant event names and key=value; what libraries log through the standard library takes the same way
+out. Secrets are removed from both, by type, by name of the key, and by shape inside text.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from schemas.settings import Node
+from schemas.settings.section import Secret
+
+HIDDEN = "***"
+DEPTH_MAX = 5  # nesting below which a value is replaced by its type's name: a log line is no place for trees
+SECRET_KEY = re.compile(r"(?:^|[_.-])(?:password|passwd|secret|token|authorization|api_?key|cookie|credentials?)$", re.IGNORECASE)
+SECRET_TEXT = re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}|(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+QUIET = ("aiokafka", "faust", "mode", "asyncio", "httpx", "httpcore", "openai", "urllib3")  # say at "info" what only their authors need
+
+
+def configure(node: Node, service: str, stream: TextIO | None = None) -> None:
+    """Set logging up for this process; call it once, first. ``service`` names the process in every line (``api``, ``chat`` ...)."""
+    out = stream or sys.stderr
+    as_json = node.log_format == "json" or (node.log_format == "auto" and not out.isatty())
+    level = logging.getLevelNamesMapping()[node.log_level.upper()]
+    chain = _chain(service)
+    renderer = _renderer(out, as_json=as_json)
+    structlog.configure(
+        processors=[*chain, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(out),
+        cache_logger_on_first_use=False,  # loggers made before this call, at import, must follow it
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, structlog.stdlib.PositionalArgumentsFormatter(), *chain],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+    )
+    _route_standard_library(out, formatter, level)
+
+
+def _chain(service: str) -> list[Processor]:
+    def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_service,
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        hide_secrets,
+    ]
+
+
+def _renderer(out: TextIO, *, as_json: bool) -> Processor:
+    if as_json:
+        return structlog.processors.JSONRenderer(serializer=_to_json)
+    return structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _to_json(event: EventDict, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
+
+
+def _route_standard_library(out: TextIO, formatter: logging.Formatter, level: int) -> None:
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+    if level > logging.DEBUG:
+        for name in QUIET:
+            logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.captureWarnings(capture=True)
+
+
+def hide_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace secrets in every value of a log line, nested ones included."""
+    return {key: HIDDEN if _is_secret(key, value) else _without_secrets(value, DEPTH_MAX) for key, value in event.items()}
+
+
+def _is_secret(key: object, value: object) -> bool:
+    return isinstance(value, Secret) or (isinstance(key, str) and SECRET_KEY.search(key) is not None and value not in (None, ""))
+
+
+def _without_secrets(value: Any, depth: int) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return SECRET_TEXT.sub(lambda match: (match[1] or f"{match[2]}:") + HIDDEN, value)
+    if isinstance(value, bytes) or depth == 0:
+        return f"<{type(value).__name__}>"
+    if isinstance(value, msgspec.Struct):
+        value = {field: getattr(value, field) for field in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): HIDDEN if _is_secret(key, item) else _without_secrets(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_without_secrets(item, depth - 1) for item in value]
+    return _without_secrets(repr(value), depth)

@@ -1,0 +1,45 @@
+"""uvicorn's WebSocket connection with an end to every wait, and without the client's credential in its log lines."""
+
+import asyncio
+import logging
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from schemas.settings.sockets import Sockets
+
+PING_S = 20.0  # of silence from us, at the level of the protocol; below the 60 s after which usual proxies give up
+PONG_S = 40.0  # then nobody is there; a client that reads slowly comes to the ping late
+CLOSE_S_MAX = 10.0  # for a client to read what was sent last and to close
+HARD_FACTOR = 4  # times the largest frame: below it a frame is answered with a problem, beyond it closes the connection (1009)
+
+_quiet = logging.getLogger("claw.websockets")
+_quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
+
+
+def options(settings: Sockets) -> dict[str, Any]:
+    """How uvicorn is told."""
+    return {
+        "ws": BoundedWebSocket,
+        "ws_max_size": settings.frame_bytes_max * HARD_FACTOR,
+        "ws_ping_interval": PING_S,
+        "ws_ping_timeout": PONG_S,
+        "ws_per_message_deflate": False,  # some 64 KiB more per connection, and the frames are short
+    }
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """One connection."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.logger = self.conn.logger = _quiet
+        self.conn.debug = False
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        self.transport.abort()  # who answers no ping reads no last word
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        self.loop.call_later(CLOSE_S_MAX, self.transport.abort)

@@ -1,0 +1,43 @@
+"""``claw worker --lane NAME``: one lane in this process."""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from adapters.redis.client import connect
+from ops.commands import inbox
+from ops.processes import logs, runtime, worker_groups
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.worker import LaneWorker
+
+NICENESS = {"documents": 10, "tables": 5}  # where people wait for a first word, machines' documents come after them
+
+
+def run(settings: Settings, name: str) -> int:
+    """Until SIGTERM or SIGINT; returns the exit code of streams.runtime.worker.LaneWorker."""
+    logs.configure(settings.node, name)
+    os.nice(NICENESS.get(name, 0))
+    runtime.prepare()
+    return uvloop.run(_run(settings, name))
+
+
+async def _run(settings: Settings, name: str) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if name == inbox.LANE:
+        settings = await inbox.with_discovered(settings)
+    async with AsyncExitStack() as stack:
+        redis = connect(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        publisher = KafkaPublisher(settings.kafka)
+        stack.push_async_callback(publisher.stop)
+        await publisher.start()
+        lane = worker_groups.lane(name, worker_groups.Parts(settings, redis, publisher))
+        runtime.settled()
+        return await LaneWorker(settings, lane, publisher, redis, SystemClock()).run(stop)

@@ -1,0 +1,110 @@
+"""Who computes, who waits: the lease on an entry, kept alive while its holder is at work, and the waiting of everybody else."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapters.redis.client import Client
+from schemas.errors import Unavailable
+from streams.cache.entries import Marks
+from streams.cache.names import Names
+from streams.cache.scripts import RELEASE, RENEW
+
+LEASE_S = 5.0  # a holder that died is replaced after this; renewed at a third of it
+HELD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
+POLL_S_MIN, POLL_S_MAX = 0.01, 0.2  # one watcher per process and entry looks at the lease of another process this often, growing
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """The right to store one entry; ``marks`` as they were when it was given."""
+
+    names: Names
+    key: str
+    token: str
+    marks: Marks
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    until_s: float = 0.0  # of the event loop's clock: not renewed any more from then on
+
+    @property
+    def name(self) -> str:
+        return self.names.lease(self.key)
+
+
+class Leases:
+    """The leases this process holds, and what it waits for."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+        self._held: dict[str, Lease] = {}  # by token
+        self._watches: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._renewer: asyncio.Task[None] | None = None
+
+    def hold(self, lease: Lease) -> None:
+        """Keep it alive until it is let go."""
+        self._held[lease.token] = lease
+        lease.until_s = asyncio.get_running_loop().time() + HELD_S_MAX
+        if self._renewer is None or self._renewer.done():
+            self._renewer = asyncio.create_task(self._renew(), name="cache-lease-renewer")
+
+    def let_go(self, lease: Lease) -> None:
+        """It was used or given back: whoever waits here looks again."""
+        self._held.pop(lease.token, None)
+        lease.ended.set()
+
+    async def release(self, lease: Lease, *, alone_s: float = 0.0) -> None:
+        """Nothing is stored under it. ``alone_s``: for so long nobody waits for another holder, everybody computes alone."""
+        if lease.ended.is_set():
+            return
+        try:
+            await RELEASE(self._redis, (lease.name,), (lease.token, int(alone_s * 1000)))
+        except Unavailable:
+            log.info("cache_lease_runs_out", lease=lease.name)
+        finally:
+            self.let_go(lease)
+
+    async def ended(self, name: str, holder: str, wait_s: float) -> None:
+        """Returns when the holder has let go of the lease, or lost it, or after ``wait_s``."""
+        place = (name, holder)
+        watch = self._watches.get(place)
+        if watch is None:
+            watch = self._watches[place] = asyncio.create_task(self._watch(name, holder), name="cache-lease-watch")
+            watch.add_done_callback(lambda _: self._watches.pop(place, None))
+        await asyncio.wait({watch}, timeout=max(0.0, wait_s))
+
+    async def stop(self) -> None:
+        """End what runs beside; leases that are still held run out."""
+        running = [task for task in (self._renewer, *self._watches.values()) if task is not None]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    async def _renew(self) -> None:
+        while self._held:
+            await asyncio.sleep(LEASE_S / 3)
+            now_s = asyncio.get_running_loop().time()
+            held = [lease for lease in self._held.values() if lease.until_s > now_s]
+            try:
+                await RENEW.many(self._redis, [((lease.name,), (lease.token, int(LEASE_S * 1000))) for lease in held])
+            except Unavailable:
+                continue  # what ran out meanwhile stores nothing
+
+    async def _watch(self, name: str, holder: str) -> None:
+        mine = self._held.get(holder)
+        if mine is not None:
+            await mine.ended.wait()
+            return
+        pause_s = POLL_S_MIN
+        while True:
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, POLL_S_MAX)
+            try:
+                lease: bytes | None = await self._redis.execute_command("GET", name)
+            except Unavailable:
+                return
+            if lease is None or not lease.startswith(holder.encode()):
+                return

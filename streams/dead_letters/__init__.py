@@ -1,0 +1,1 @@
+"""Records that could not be handled: written, read, sent again."""

@@ -1,0 +1,247 @@
+"""Reads the dead letters: newest first in pages, one by its id, or all that match in the order they were buried.
+
+A letter's id is its place, ``partition-offset``. Every call has a consumer of its own for as long as it lasts, and looks at a bounded
+number of records.
+"""
+
+import base64
+import binascii
+import heapq
+import re
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import msgspec
+from aiokafka import ConsumerRecord as Record
+from aiokafka import TopicPartition
+from msgspec import Struct
+
+from domain.documents.inbox import is_inbox, tenant_of
+from schemas.errors import FieldError, Refused, Unavailable
+from schemas.settings import Kafka
+from streams.log.reader import LogReader, opened
+from streams.topics import DEAD_LETTERS, TOPICS
+
+WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
+SCANNED_MAX = 2_000  # records looked at for one page; a page may end early, its cursor goes on
+ORIGINAL = "original-"
+
+_ID = re.compile(r"(\d{1,4})-(\d{1,18})")
+_TENANT_IN_KEY = frozenset(topic.name for topic in TOPICS if topic.key.startswith("tenant/"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be told for sure."""
+
+    partition: int
+    offset: int
+    at: datetime
+    tenant: str
+    topic: str
+    original_partition: int
+    original_offset: int
+    original_at_ms: int
+    agent: str
+    code: str
+    detail: str
+    attempts: int
+    key: bytes | None
+    value: bytes | None
+    value_bytes: int
+    headers: dict[str, bytes]
+
+    @property
+    def id(self) -> str:
+        """Its place among the dead letters."""
+        return f"{self.partition}-{self.offset}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which letters are meant; None is every. ``topic`` is a name with or without its ending ``.v1``."""
+
+    tenant: str | None = None
+    topic: str | None = None
+    code: str | None = None
+    agent: str | None = None
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether this is one."""
+        named = self.topic is None or self.topic in (letter.topic, letter.topic.removesuffix(".v1"))
+        return (
+            named
+            and (self.tenant is None or (letter.tenant != "" and self.tenant == letter.tenant))
+            and (self.code is None or self.code == letter.code)
+            and (self.agent is None or self.agent == letter.agent)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LetterPage:
+    """Newest first. ``next_cursor`` is "" at the end."""
+
+    items: Sequence[Letter]
+    next_cursor: str
+
+
+class Letters:
+    """The dead letters of an installation. Every method raises Unavailable("kafka_unavailable")."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+
+    async def page(self, wanted: Wanted, *, limit: int, cursor: str = "", content: bool = False) -> LetterPage:
+        """At most ``limit`` letters before ``cursor``, the last buried first; fewer when too many others had to be looked at.
+
+        ``content``: with their values, which may be 2 MiB each.
+
+        Raises Refused("validation_failed") for a cursor that is not one of ours.
+        """
+        before = _positions(cursor) if cursor else {}
+        async with opened(self._kafka) as log:
+            bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
+            stacks = [_Stack(log, place, begin, min(before.get(place.partition, end), end)) for place, (begin, end) in bounds.items()]
+            heads = [head for number, stack in enumerate(stacks) if (head := await stack.head(number))]
+            heapq.heapify(heads)
+            items: list[Letter] = []
+            scanned = 0
+            while heads and len(items) < limit and scanned < SCANNED_MAX:
+                number = heads[0][-1]
+                letter = self._letter(stacks[number].pop())
+                scanned += 1
+                if wanted.takes(letter):
+                    items.append(letter if content else replace(letter, value=None))
+                if head := await stacks[number].head(number):
+                    heapq.heapreplace(heads, head)
+                else:
+                    heapq.heappop(heads)
+        return LetterPage(items, _cursor({stack.place.partition: stack.before for stack in stacks}) if heads else "")
+
+    async def get(self, letter_id: str) -> Letter | None:
+        """The letter of this id; None when it is gone or never was. Raises Refused("not_found") for what is no id."""
+        match = _ID.fullmatch(letter_id)
+        if match is None:
+            raise Refused("not_found", f"{letter_id[:40]} is not the id of a dead letter: partition-offset, such as 2-17")
+        async with opened(self._kafka) as log:
+            place = log.place(DEAD_LETTERS, int(match[1]))
+            if place not in await log.partitions(DEAD_LETTERS):
+                return None
+            found = await log.record(place, int(match[2]))
+        return self._letter(found) if found is not None else None
+
+    async def later(self, letter: Letter) -> str:
+        """The id of the last letter behind this one with the same key and topic; "" when there is none.
+
+        Raises Unavailable("overloaded") when too many letters lie behind it to look at all of them.
+        """
+        if letter.key is None:
+            return ""
+        found = ""
+        async with opened(self._kafka) as log:
+            place = log.place(DEAD_LETTERS, letter.partition)
+            begin, end = (await log.bounds([place]))[place]
+            begin = max(begin, letter.offset + 1)
+            if end - begin > SCANNED_MAX:
+                detail = f"{end - begin} letters lie behind {letter.id}: send all of them with `claw redrive --topic {letter.topic}`"
+                raise Unavailable("overloaded", detail)
+            for at in range(begin, end, WINDOW):
+                for record in await log.span(place, at, min(at + WINDOW, end)):
+                    if record.key == letter.key and self._letter(record).topic == letter.topic:
+                        found = f"{record.partition}-{record.offset}"
+        return found
+
+    async def buried(self, wanted: Wanted, *, since_ms: int = 0) -> AsyncGenerator[Letter, None]:
+        """Every wanted letter that is there now, oldest first within each partition and so within each key."""
+        async with opened(self._kafka) as log:
+            bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
+            starts = await log.since(tuple(bounds), since_ms) if since_ms else {}
+            for place, (begin, end) in bounds.items():
+                at = starts.get(place, begin)
+                at = end if at is None else at
+                while at < end:
+                    for record in await log.span(place, at, min(at + WINDOW, end)):
+                        letter = self._letter(record)
+                        if wanted.takes(letter):
+                            yield letter
+                    at = min(at + WINDOW, end)
+
+    def _letter(self, record: Record) -> Letter:
+        headers = {name: value or b"" for name, value in record.headers}
+        said = {name: value.decode(errors="replace") for name, value in headers.items() if not name.startswith(ORIGINAL)}
+        topic = said.get("topic", "").removeprefix(self._kafka.topic_prefix)
+        return Letter(
+            partition=record.partition,
+            offset=record.offset,
+            at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+            tenant=_tenant(topic, record.key, record.value),
+            topic=topic,
+            original_partition=_number(said.get("partition")),
+            original_offset=_number(said.get("offset")),
+            original_at_ms=_number(said.get("timestamp-ms")),
+            agent=said.get("agent", ""),
+            code=said.get("code", ""),
+            detail=said.get("detail", ""),
+            attempts=_number(said.get("attempts")),
+            key=record.key,
+            value=record.value,
+            value_bytes=len(record.value or b""),
+            headers={name.removeprefix(ORIGINAL): value for name, value in headers.items() if name.startswith(ORIGINAL)},
+        )
+
+
+class _Stack:
+    """One partition, read backwards a window at a time; ``before`` is the offset behind what comes next."""
+
+    def __init__(self, log: LogReader, place: TopicPartition, begin: int, before: int) -> None:
+        self.place = place
+        self.before = before
+        self._log, self._begin, self._read_from = log, begin, before
+        self._records: list[Record] = []
+
+    async def head(self, number: int) -> tuple[int, int, int] | None:
+        """What orders the next record among other partitions', with ``number`` last; None at the beginning of the log."""
+        while not self._records and self._read_from > self._begin:
+            start_at = max(self._begin, self._read_from - WINDOW)
+            self._records = await self._log.span(self.place, start_at, self._read_from)
+            self._read_from = start_at
+        return (-self._records[-1].timestamp, -self._records[-1].offset, number) if self._records else None
+
+    def pop(self) -> Record:
+        record = self._records.pop()
+        self.before = record.offset
+        return record
+
+
+class _Owned(Struct):
+    tenant: str = ""
+
+
+def _tenant(topic: str, key: bytes | None, value: bytes | None) -> str:
+    """Whose it is: from the inbox's name or the key, else from the event, which only this product writes."""
+    if is_inbox(topic):
+        return tenant_of(topic)
+    if topic in _TENANT_IN_KEY:
+        return (key or b"").partition(b"/")[0].decode(errors="replace")
+    try:
+        return msgspec.json.decode(value or b"", type=_Owned).tenant
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def _cursor(before: dict[int, int]) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode([*before.items()])).decode().rstrip("=")
+
+
+def _positions(cursor: str) -> dict[int, int]:
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return dict(msgspec.json.decode(raw, type=list[tuple[int, int]]))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        error = FieldError("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
+        raise Refused("validation_failed", "The cursor cannot be read.", errors=(error,)) from None

@@ -1,0 +1,48 @@
+"""Dead letters: what could not be handled, as its original bytes, with place and cause in headers. Only after this may the offset move."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from schemas.errors import Problem
+from streams.runtime.agent import Delivery, Place, Publisher
+from streams.topics import DEAD_LETTERS
+
+DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
+ORIGINAL_HEADERS_BYTES_MAX = 65_536  # carried over; more than that is somebody's mistake and must not stop the burial
+
+
+class LanePublisher(Publisher, Protocol):
+    """What a lane publishes with: events, and bytes as they are."""
+
+    async def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> Place:
+        """Put bytes on the topic of this physical name; raises Unavailable."""
+        ...
+
+
+def letter_headers(delivery: Delivery, *, agent: str, problem: Problem, error: str, attempts: int, traceparent: str) -> dict[str, bytes]:
+    """Headers of a dead letter; those of the original follow with ``original-`` before their names."""
+    headers = {
+        "topic": delivery.place.topic,
+        "partition": str(delivery.place.partition),
+        "offset": str(delivery.place.offset),
+        "timestamp-ms": str(delivery.timestamp_ms),
+        "agent": agent,
+        "code": problem.code,
+        "detail": problem.detail[:DETAIL_CHARS_MAX],
+        "error": error,
+        "attempts": str(attempts),
+        "traceparent": traceparent,
+    }
+    encoded = {name: value.encode(errors="replace") for name, value in headers.items()}
+    room = ORIGINAL_HEADERS_BYTES_MAX
+    for name, value in delivery.headers.items():
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        encoded[f"original-{name}"] = value
+    return encoded
+
+
+async def bury(publisher: LanePublisher, prefix: str, delivery: Delivery, headers: Mapping[str, bytes]) -> Place:
+    """Write the dead letter under ``prefix`` (settings.kafka.topic_prefix); raises Unavailable when the log does not take it."""
+    return await publisher.publish_raw(prefix + DEAD_LETTERS.name, delivery.key, delivery.value, headers)

@@ -1,0 +1,1 @@
+"""Reading and writing the log: publisher, readers, replicas, tails, request-reply."""

@@ -1,0 +1,270 @@
+"""The one way onto the log: ``acks=all``, idempotent, bounded in time and in what waits.
+
+Every record has its own deadline, which aiokafka's producer does not give; once the log has stopped acknowledging, the producer is
+replaced, and while there is none publishing fails at once.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka_errors
+from aiokafka.partitioner import murmur2
+
+from adapters.kafka import end_offset
+from schemas.errors import Refused, Unavailable
+from schemas.events import encode
+from schemas.settings import Kafka
+from streams.log.producer import RECONNECT_S_MAX, ProducerLink
+from streams.runtime.agent import Outgoing, Place
+from streams.topics import DEAD_LETTERS, TOPICS, Topic
+
+CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
+RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a second at ten times the measured peak
+BYTES_PENDING_MAX = 64 * 1_048_576  # and their bytes: what an outage may cost in memory before callers are refused
+RECORD_OVERHEAD_BYTES = 256  # batch header, lengths, timestamps and the content-type header, rounded up
+KEYS_KEPT = 16_384  # partitions of keys that were asked for lately
+STALLED_S_MAX = 10.0  # one partition silent this long while others move: its batches are stuck in the producer, which is replaced
+LATE_S = 0.05  # the loop itself was held up: acknowledgements that lie in the socket get this long to be read before anyone is failed
+HARMLESS = (  # the record never reached the producer's batches: nobody else is hurt
+    kafka_errors.MessageSizeTooLargeError,
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.UnknownTopicOrPartitionError,
+)
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A record that the log has not acknowledged; ``done`` is what its caller awaits, ``since`` in the loop's time."""
+
+    done: asyncio.Future[Place]
+    size: int
+    since: float
+
+
+class KafkaPublisher:
+    """Implements ``streams.runtime.agent.Publisher``. One per process and event loop.
+
+    Every method that reaches the log raises Unavailable("kafka_unavailable") within ``kafka.publish_timeout_s``, at once while the log is
+    known to be down; Unavailable("overloaded") when too much is unacknowledged; Refused for a record over its topic's limit.
+    """
+
+    def __init__(self, kafka: Kafka, *, topics: Sequence[Topic] = TOPICS) -> None:
+        self._kafka = kafka
+        self._link = ProducerLink(kafka, [self.physical(topic) for topic in topics], self._fail_pending)
+        self._pending: dict[int, _Pending] = {}  # in order of sending
+        self._pending_bytes = 0
+        self._serial = 0
+        self._acknowledged_s = 0.0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def ready(self) -> bool:
+        """False while the log is known to be out of reach."""
+        return self._link.ready
+
+    def physical(self, topic: Topic) -> str:
+        """The topic's name on this broker."""
+        return self._kafka.topic_prefix + topic.name
+
+    async def start(self) -> None:
+        """Connect. With the broker down this returns after ``publish_timeout_s`` and goes on trying in the background."""
+        await self._link.start(self._kafka.publish_timeout_s)
+
+    async def stop(self) -> None:
+        """Wait at most ``publish_timeout_s`` for what is unacknowledged, then close; what is left fails with Unavailable."""
+        self._link.stop_connecting()
+        if self._pending:
+            await asyncio.wait([pending.done for pending in self._pending.values()], timeout=self._kafka.publish_timeout_s)
+        await self._link.stop()
+
+    async def publish(self, outgoing: Outgoing) -> Place:
+        """Put one event on the log; returns its place."""
+        return await (await self.enqueue(outgoing))
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]:
+        """Put events on the log in this order (per partition); on failure any of them may have been written."""
+        places = [await self.enqueue(each) for each in outgoing]
+        return [await place for place in places]
+
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
+        """Send now; the returned awaitable is done when the log has the event, and may be left unawaited."""
+        event = outgoing.event
+        key = (outgoing.key or event.subject).encode()
+        return await self._send(
+            self.physical(outgoing.topic),
+            key,
+            encode(event),
+            [CONTENT_TYPE],
+            partition=outgoing.partition,
+            bytes_max=outgoing.topic.message_bytes_max,
+        )
+
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        """Send a tombstone for ``key``; the returned awaitable is done when the log has it."""
+        return await self._send(self.physical(topic), key.encode(), None, [], partition=partition, bytes_max=topic.message_bytes_max)
+
+    async def publish_raw(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Mapping[str, bytes],
+        *,
+        partition: int | None = None,
+        message_bytes_max: int = DEAD_LETTERS.message_bytes_max,
+    ) -> Place:
+        """Put bytes as they are on the topic of this physical name; without a key they go to partition 0 unless told otherwise."""
+        if key is None and value is None:
+            value = b""  # a record of nothing cannot be written
+        return await (await self._send(topic, key, value, list(headers.items()), partition=partition, bytes_max=message_bytes_max))
+
+    def partition_for(self, topic: Topic, key: str) -> int:
+        """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker was reached once."""
+        count = self._link.partitions(self.physical(topic))
+        if count is None:
+            raise Unavailable("kafka_unavailable", f"the partitions of {self.physical(topic)} are not known yet")
+        return _partition(key.encode(), count)
+
+    async def end_offset(self, topic: Topic, partition: int) -> int:
+        """The offset that the next record of this partition will get."""
+        producer = self._link.producer()
+        try:
+            async with asyncio.timeout(self._kafka.publish_timeout_s):
+                return await end_offset(producer, self.physical(topic), partition)
+        except (TimeoutError, kafka_errors.KafkaError) as error:
+            raise Unavailable("kafka_unavailable", f"no end offset of {topic.name}: {error!r}") from error
+
+    async def _send(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: list[tuple[str, bytes]],
+        *,
+        partition: int | None,
+        bytes_max: int,
+    ) -> asyncio.Future[Place]:
+        producer = self._link.producer()
+        size = len(key or b"") + len(value or b"") + sum(len(name) + len(content) for name, content in headers) + RECORD_OVERHEAD_BYTES
+        if size > bytes_max:
+            raise Refused("document_too_large", f"the event takes {size} bytes on the log; the limit is {bytes_max}")
+        if len(self._pending) >= RECORDS_PENDING_MAX or self._pending_bytes + size > BYTES_PENDING_MAX:
+            raise Unavailable("overloaded", "too many events wait for the log")
+        number, pending = self._register(size)
+        try:
+            async with asyncio.timeout_at(pending.since + self._kafka.publish_timeout_s):
+                count = self._link.partitions(topic) or await self._link.learn_partitions(producer, topic)
+                if partition is None:
+                    partition = 0 if key is None else _partition(key, count)
+                elif partition >= count:
+                    raise kafka_errors.UnknownTopicOrPartitionError(f"{topic}[{partition}]")
+                sent = await producer.send(topic, value, key, partition, headers=headers)
+        except (TimeoutError, kafka_errors.KafkaError) as error:
+            failure = self._failed(number, producer, error)
+            raise failure from error
+        except asyncio.CancelledError:
+            self._forget(number)
+            raise
+        sent.add_done_callback(lambda future: self._acknowledged(number, producer, future))
+        return pending.done
+
+    def _register(self, size: int) -> tuple[int, _Pending]:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Place] = loop.create_future()
+        done.add_done_callback(_retrieve)
+        self._serial += 1
+        pending = self._pending[self._serial] = _Pending(done, size, loop.time())
+        self._pending_bytes += size
+        if self._deadline is None:
+            self._deadline = loop.call_later(self._kafka.publish_timeout_s, self._expire)
+        return self._serial, pending
+
+    def _forget(self, number: int) -> _Pending | None:
+        pending = self._pending.pop(number, None)
+        if pending is not None:
+            self._pending_bytes -= pending.size
+        return pending
+
+    def _acknowledged(self, number: int, producer: AIOKafkaProducer, sent: asyncio.Future[Any]) -> None:
+        pending = self._forget(number)
+        if pending is None:
+            return  # its producer was replaced and its caller told
+        error = sent.exception()
+        if error is None:
+            self._acknowledged_s = asyncio.get_running_loop().time()
+            if not pending.done.done():
+                metadata = sent.result()
+                pending.done.set_result(Place(metadata.topic, metadata.partition, metadata.offset))
+            return
+        if not pending.done.done():
+            pending.done.set_exception(_translated(error))
+        # the producer has counted this batch's sequence numbers: the broker would refuse everything after the gap
+        self._link.replace(producer, repr(error))
+
+    def _failed(self, number: int, producer: AIOKafkaProducer, error: Exception) -> Refused | Unavailable:
+        """A record that never came into a batch: forget it, and the producer as well when it cannot go on."""
+        self._forget(number)
+        if isinstance(error, TimeoutError):
+            self._replace_if_silent(producer)
+        elif not isinstance(error, HARMLESS):
+            self._link.replace(producer, repr(error))
+        return _translated(error)
+
+    def _expire(self) -> None:
+        """Tell the callers whose time is up; their records stay counted while they lie in the producer."""
+        loop = asyncio.get_running_loop()
+        timeout_s, now = self._kafka.publish_timeout_s, loop.time()
+        if self._deadline is not None and now - self._deadline.when() > LATE_S:
+            self._deadline = loop.call_later(LATE_S, self._expire)
+            return
+        self._deadline = None
+        next_s, silent = 0.0, False
+        for pending in self._pending.values():
+            if not pending.done.done():
+                if pending.since + timeout_s > now:
+                    next_s = pending.since + timeout_s
+                    break
+                silent = True
+                pending.done.set_exception(_translated(TimeoutError(f"no acknowledgement in {timeout_s} s")))
+        if silent:
+            self._replace_if_silent(self._link.producer())
+        if self._pending:
+            self._deadline = loop.call_at(next_s or now + timeout_s, self._expire)
+
+    def _replace_if_silent(self, producer: AIOKafkaProducer) -> None:
+        now = asyncio.get_running_loop().time()
+        oldest = next(iter(self._pending.values()), None)
+        if now - self._acknowledged_s >= self._kafka.publish_timeout_s or (oldest is not None and now - oldest.since >= STALLED_S_MAX):
+            self._link.replace(producer, "no acknowledgement in time")
+
+    def _fail_pending(self, cause: str) -> None:
+        """The producer is gone and with it everything that was on its way."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        pending, self._pending, self._pending_bytes = self._pending, {}, 0
+        for each in pending.values():
+            if not each.done.done():
+                each.done.set_exception(Unavailable("kafka_unavailable", cause, retry_after_s=RECONNECT_S_MAX))
+
+
+@lru_cache(maxsize=KEYS_KEPT)
+def _partition(key: bytes, count: int) -> int:
+    """The hash is computed in Python, and the events of one document or conversation come close together."""
+    return int(murmur2(key) & 0x7FFFFFFF) % count
+
+
+def _translated(error: BaseException) -> Refused | Unavailable:
+    if isinstance(error, kafka_errors.MessageSizeTooLargeError):
+        return Refused("document_too_large", "the event is larger than its topic takes")
+    return Unavailable("kafka_unavailable", f"the log did not take the event: {error}", retry_after_s=RECONNECT_S_MAX)
+
+
+def _retrieve(done: asyncio.Future[Place]) -> None:
+    """An awaitable that nobody awaited is no unhandled error."""
+    if not done.cancelled():
+        done.exception()

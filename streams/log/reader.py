@@ -1,0 +1,156 @@
+"""Looks at the log as it lies there, outside of any group: a record at its place, a span of a partition, how far a group has come.
+
+For whoever has to judge what others are doing: redriving and the reconciler. A reader is opened for one judgement and closed again.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import ConsumerRecord as Record
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
+
+from adapters.kafka import connection, make_consumer, start
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.log.partitions import partitions_of
+from streams.topics import DEAD_LETTERS, Topic
+
+CONNECT_S = 5.0
+REQUEST_MS = 5_000  # one administrative call
+COORDINATOR_TRIES, COORDINATOR_PAUSE_S = 20, 0.25
+POLL_MS = 500
+BATCH_MAX = 500  # records of one batch
+WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
+SILENCE_S_MAX = 5.0  # the log holds more and none of it comes
+LANE_GROUP = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
+
+T = TypeVar("T")
+
+
+class LogReader:
+    """See ``opened``. Methods raise aiokafka's KafkaError, which ``opened`` translates, and Unavailable("kafka_unavailable")."""
+
+    def __init__(self, kafka: Kafka, consumer: AIOKafkaConsumer) -> None:
+        self._kafka, self._consumer = kafka, consumer
+
+    async def partitions(self, topic: Topic) -> list[TopicPartition]:
+        """All of a topic; none when it does not exist."""
+        name = self._kafka.topic_prefix + topic.name
+        return [TopicPartition(name, partition) for partition in range((await partitions_of(self._kafka, (name,))).get(name, 0))]
+
+    def place(self, topic: Topic | str, partition: int) -> TopicPartition:
+        """A partition by the topic's name without prefix."""
+        return TopicPartition(self._kafka.topic_prefix + (topic if isinstance(topic, str) else topic.name), partition)
+
+    async def bounds(self, places: Collection[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+        """First offset that is kept, and where reading ends: at the oldest open transaction, or at the offset the next record will get."""
+        begins, ends = await self._consumer.beginning_offsets(list(places)), await self._consumer.end_offsets(list(places))
+        return {place: (begins[place], ends[place]) for place in places}
+
+    async def since(self, places: Collection[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int | None]:
+        """The first offset written at that time or later; None when there is none."""
+        found = await self._consumer.offsets_for_times(dict.fromkeys(places, timestamp_ms))
+        return {place: found[place].offset if found.get(place) else None for place in places}
+
+    async def record(self, place: TopicPartition, offset: int) -> Record | None:
+        """The record at this very offset; None when it is not kept any more, or not there yet."""
+        begin, end = (await self.bounds([place]))[place]
+        if not begin <= offset < end:
+            return None
+        found = await self.first(place, offset, offset + 1)
+        return found if found is not None and found.offset == offset else None
+
+    async def first(self, place: TopicPartition, begin: int, end: int) -> Record | None:
+        """The first record from ``begin`` on that lies before ``end``; compaction may have left none."""
+        found = await self.span(place, begin, end, at_most=1)
+        return found[0] if found else None
+
+    async def batches(self, place: TopicPartition, begin: int, end: int) -> AsyncGenerator[list[Record], None]:
+        """Records from ``begin`` up to, not including, ``end`` (which must have been written), as they come, at most 500 at once."""
+        if begin >= end:
+            return  # aiokafka cannot stop a consumer whose assignment changed twice without a pause
+        self._consumer.assign([place])
+        self._consumer.seek(place, begin)
+        silent_s = 0.0
+        while (at := await self._consumer.position(place)) < end:
+            some = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=BATCH_MAX)).get(place, [])
+            if found := [record for record in some if record.offset < end]:
+                yield found
+            if some and some[-1].offset >= end - 1:
+                return
+            silent_s = 0.0 if some or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
+            if silent_s >= SILENCE_S_MAX:
+                raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
+
+    async def span(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[Record]:
+        """Records from ``begin`` up to, not including, ``end`` (which must have been written), at most so many; 0: all."""
+        self._consumer.assign([place])
+        self._consumer.seek(place, begin)
+        found: list[Record] = []
+        silent_s = 0.0
+        while (at := await self._consumer.position(place)) < end:
+            wanted = (at_most or end - begin) - len(found)
+            some = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=wanted)).get(place, [])
+            found += [record for record in some if record.offset < end]
+            if (at_most and len(found) >= at_most) or (some and some[-1].offset >= end - 1):
+                break
+            silent_s = 0.0 if some or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
+            if silent_s >= SILENCE_S_MAX:
+                raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
+        return found
+
+
+@asynccontextmanager
+async def opened(kafka: Kafka, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_max) -> AsyncIterator[LogReader]:
+    """A reader; ``fetch_bytes`` are asked of a partition at once (a larger record comes all the same).
+
+    Raises Unavailable("kafka_unavailable"), also for what goes wrong inside the block.
+    """
+    consumer = make_consumer(
+        connection(kafka),
+        group_id=None,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=fetch_bytes,
+        fetch_max_wait_ms=WAIT_MS,
+    )
+    try:
+        await start(consumer, CONNECT_S)
+        yield LogReader(kafka, consumer)
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Unavailable("kafka_unavailable", f"the log cannot be read: {error!r}") from error
+    finally:
+        await consumer.stop()
+
+
+async def committed(kafka: Kafka, lanes: Iterable[str]) -> Mapping[TopicPartition, int]:
+    """The offsets that the groups of these lanes have committed; what they have never read is missing. Raises Unavailable."""
+    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=REQUEST_MS)
+    offsets: dict[TopicPartition, int] = {}
+    try:
+        await admin.start()
+        for lane in lanes:
+            group = f"{kafka.topic_prefix}{LANE_GROUP}{lane}"
+            found = await coordinated(partial(admin.list_consumer_group_offsets, group))
+            offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise Unavailable("kafka_unavailable", f"the broker does not say how far the lanes are: {error!r}") from error
+    finally:
+        await admin.close()
+    return offsets
+
+
+async def coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+    """What a question about a consumer group is answered, once the group has a coordinator: the client asks for one only once, and a
+    broker that has just started is still choosing. Raises KafkaError.
+    """
+    for _ in range(COORDINATOR_TRIES - 1):
+        try:
+            return await ask()
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(COORDINATOR_PAUSE_S)
+    return await ask()

@@ -1,0 +1,145 @@
+"""The end of a topic, followed: every record that comes after the start is handed on, in this process, once.
+
+For what is of interest only while somebody waits for it. After any failure it goes on where it was; where the log has that place no longer,
+it begins at the end anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka_errors
+
+from adapters.kafka import connection, make_consumer, start
+from schemas.errors import Unavailable
+from schemas.settings import Kafka
+from streams.log.partitions import partitions_of
+from streams.topics import Topic
+
+POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
+BATCH_MAX = 500  # records handed on before other tasks get their turn
+FETCH_WAIT_MS = 500  # an idle fetch stays at the broker this long
+CONNECT_S_MAX = 5.0
+RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
+
+log = structlog.get_logger(__name__)
+
+Take = Callable[[int, int, bytes, bytes | None], None]  # partition, offset, key, value; must not block or raise
+
+
+class TopicTail:
+    """``choose`` gets the number of partitions and returns those to follow. ``jumped`` is called whenever reading begins at the end anew,
+    at the start too: ``rewind`` offsets before it in each partition, and ``reached`` is set once the end of that time was read.
+    """
+
+    def __init__(
+        self,
+        kafka: Kafka,
+        topic: Topic,
+        take: Take,
+        *,
+        choose: Callable[[int], Collection[int]],
+        jumped: Callable[[], None] = lambda: None,
+        rewind: int = 0,
+    ) -> None:
+        self.reached = asyncio.Event()
+        self._topic = kafka.topic_prefix + topic.name
+        self._kafka = kafka
+        self._take, self._choose, self._jumped, self._rewind = take, choose, jumped, rewind
+        self._positions: dict[TopicPartition, int] = {}
+        self._goals: dict[TopicPartition, int] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._consumer: AIOKafkaConsumer | None = None
+
+    @property
+    def partitions(self) -> list[int]:
+        """What is followed; empty until the log was reached once."""
+        return [place.partition for place in self._positions]
+
+    @property
+    def connected(self) -> bool:
+        """A consumer is at work."""
+        return self._consumer is not None
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._task = asyncio.create_task(self._run(), name=f"tail-{self._topic}")
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def _run(self) -> None:
+        wait_s = RECONNECT_S_MIN
+        while True:
+            consumer = self._made()
+            try:
+                await start(consumer, CONNECT_S_MAX)
+                async with asyncio.timeout(CONNECT_S_MAX):
+                    await self._take_places(consumer)
+                self._consumer = consumer
+                wait_s = RECONNECT_S_MIN
+                await self._read(consumer)
+            except (TimeoutError, OSError, kafka_errors.KafkaError, Unavailable) as error:
+                log.warning("tail_interrupted", topic=self._topic, error=repr(error))
+            finally:
+                self._consumer = None
+                await consumer.stop()
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+
+    def _made(self) -> AIOKafkaConsumer:
+        return make_consumer(
+            connection(self._kafka),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def _take_places(self, consumer: AIOKafkaConsumer) -> None:
+        if not self._positions:
+            count = (await partitions_of(self._kafka, {self._topic})).get(self._topic, 0)
+            if not count:
+                raise Unavailable("kafka_unavailable", f"there is no topic {self._topic}: run `claw topics apply`")
+            await self._jump(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
+        consumer.assign(list(self._positions))
+        for place, offset in self._positions.items():
+            consumer.seek(place, offset)
+
+    async def _jump(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
+        ends = await consumer.end_offsets(list(places))
+        begins = await consumer.beginning_offsets(list(places)) if self._rewind else {}
+        self._goals.update(ends)
+        self._positions.update({place: max(begins.get(place, 0), end - self._rewind) for place, end in ends.items()})
+        self.reached.clear()
+        self._jumped()
+        self._look()
+
+    def _look(self) -> None:
+        if all(self._positions[place] >= goal for place, goal in self._goals.items()):
+            self.reached.set()
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
+            except kafka_errors.OffsetOutOfRangeError as error:
+                lost = list(error.args[0])
+                log.warning("tail_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
+                await self._jump(consumer, lost)
+                for place in lost:
+                    consumer.seek(place, self._positions[place])
+                continue
+            for place, records in batches.items():
+                for record in records:
+                    self._take(place.partition, record.offset, record.key or b"", record.value)
+            for place in self._positions:  # behind a last record that never arrives, too
+                self._positions[place] = await consumer.position(place)
+            if not self.reached.is_set():
+                self._look()

@@ -1,0 +1,1 @@
+"""Running agents: Faust app, wrapper, keyed runner, leases, poison detection, watchdog."""

@@ -1,0 +1,153 @@
+"""What an agent is: the contract between a step and the wrapper that runs it.
+
+A step is ``event + ports -> outgoing events``. The wrapper (``streams/runtime/wrapper.py``) decodes, sets the context, times, retries,
+dead-letters, publishes what the step returns and lets the offset move only when all of that is on the log.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from schemas.errors import Problem
+from schemas.events import Event
+from streams.topics import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A record's place on the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event on its way: ``key`` defaults to the event's subject, ``partition`` to the key's (murmur2)."""
+
+    topic: Topic
+    event: Event
+    key: str = ""
+    partition: int | None = None
+
+
+class Publisher(Protocol):
+    """Puts events on the log with ``acks=all``; raises Unavailable("kafka_unavailable") when the log does not take them in time."""
+
+    async def publish(self, outgoing: Outgoing) -> Place: ...
+
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]: ...
+
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
+        """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
+        ...
+
+    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+        """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
+        ...
+
+    def partition_for(self, topic: Topic, key: str) -> int:
+        """The partition of a key, for records that must lie where another key's do."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument. ``now`` is aware UTC; ``monotonic_s`` only for durations."""
+
+    def now(self) -> datetime: ...
+
+    def monotonic_s(self) -> float: ...
+
+
+def _nothing() -> None:
+    """Nobody watches."""
+
+
+def nobody() -> int:
+    """Nothing waits."""
+    return 0
+
+
+@dataclass(slots=True)
+class Context:
+    """What a step may know besides its event."""
+
+    place: Place
+    attempt: int  # fencing token of a leased agent (grows with every takeover), else 0
+    replayed: bool  # this event was started before, here or elsewhere, and may have had effects
+    publisher: Publisher
+    clock: Clock
+    still_owner: Callable[[], Awaitable[bool]]  # a leased agent asks before an effect that only the newest attempt may have
+    headers: Mapping[str, bytes] = field(default_factory=dict)
+    alive: Callable[[], None] = _nothing  # a step that rightly waits for long (a free child process) says so now and then
+    since_s: float = 0.0  # when it began, or last said so: how long it is repeated counts from there
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A record as it came, for agents that decode by themselves (``Agent.raw``): the inbox."""
+
+    place: Place
+    key: bytes | None
+    value: bytes | None
+    timestamp_ms: int
+    headers: Mapping[str, bytes]
+
+
+Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
+StepMany = Callable[[Sequence[tuple[Any, Context]]], Awaitable[Sequence[Sequence[Outgoing]]]]
+Burial = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """One agent: which topics, which step, how much at once.
+
+    ``in_flight_max`` bounds steps running at once in one partition; ``leased`` runs each key under a Redis lease. ``failed`` says what
+    else the world must hear when an event is dead-lettered (it runs before the offset moves). ``in_order`` runs the whole partition one
+    by one (counters). ``assigned`` is told of each partition this process gets, before any of its events. ``awaited``: somebody waits for
+    the outcome, so its events are read before others, and an outage of Redis or the index that outlasts the retries is told; other agents
+    wait it out.
+
+    ``waits``: how many of its running steps only wait for something that all share, a permit of the model; they count as waiting. ``late``
+    is told several times a second by how many seconds the event loop is late, and how many cores this process keeps busy.
+
+    ``step_many`` does what ``step`` does for up to ``together_max`` events that came at once, of different keys, and gives the outgoing
+    events of each. Should it raise, nothing is said to have happened: each of them is done by ``step``.
+    """
+
+    name: str
+    reads: tuple[Topic, ...]
+    step: Step
+    failed: Burial | None = None
+    in_flight_max: int = 64
+    leased: bool = False
+    raw: bool = False
+    in_order: bool = False
+    assigned: Callable[[Topic, int], Awaitable[None]] | None = None
+    awaited: bool = False
+    waits: Callable[[], int] = nobody
+    late: Callable[[float, float], None] | None = None
+    step_many: StepMany | None = None
+    together_max: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
+
+    ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.
+    A poll that brought nothing but ``unhurried`` topics' records, for which nobody waits, is followed by a pause of ``unhurried_pace_s``.
+    ``poll_max``: events taken at once; fewer where somebody waits for one of them while machines send many.
+    """
+
+    name: str
+    agents: tuple[Agent, ...]
+    open: Callable[[], Awaitable[None]]
+    close: Callable[[], Awaitable[None]]
+    pace_s: float = 0.0
+    poll_max: int = 500
+    unhurried: tuple[Topic, ...] = ()
+    unhurried_pace_s: float = 0.0

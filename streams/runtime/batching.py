@@ -1,0 +1,74 @@
+"""Events that came at once, worked at once: what a task, a round trip and an acknowledgement cost is shared by all of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from streams.runtime.runner import Outcome, Turn
+
+R = TypeVar("R")
+
+RUNS_MAX = 2  # one waits for the log or Redis while the next one computes; more would only make them smaller
+
+Many = Callable[[list[tuple[R, Turn]]], Awaitable[list[Outcome]]]
+
+
+class Together(Generic[R]):
+    """The runners' ``Work`` for all partitions of an agent: gathers what they start in one turn of the loop, and while earlier runs go on.
+
+    ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
+    """
+
+    def __init__(self, many: Many[R], most: int) -> None:
+        self._many, self._most = many, most
+        self._waiting: deque[tuple[R, Turn, asyncio.Future[Outcome]]] = deque()
+        self._runs: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+
+    def __call__(self, record: R, turn: Turn) -> asyncio.Future[Outcome]:
+        """Done when its run is; cancelling it gives up this event, and the run when nobody waits for any of it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome] = loop.create_future()
+        self._waiting.append((record, turn, future))
+        if not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._go)
+        return future
+
+    def _go(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._runs) < RUNS_MAX:
+            batch: list[tuple[R, Turn, asyncio.Future[Outcome]]] = []
+            while self._waiting and len(batch) < self._most:
+                entry = self._waiting.popleft()
+                if not entry[2].done():  # else it was cancelled while it waited
+                    batch.append(entry)
+            if batch:
+                run = asyncio.create_task(self._run(batch))
+                self._runs.add(run)
+                run.add_done_callback(self._ended)
+                for _, _, future in batch:
+                    future.add_done_callback(lambda _, run=run, batch=batch: self._abandon(run, batch))  # type: ignore[misc]
+
+    async def _run(self, batch: list[tuple[R, Turn, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._many([(record, turn) for record, turn, _ in batch])
+        except BaseException as error:  # whatever it is belongs to the runners, which say what to do about it
+            for _, _, future in batch:
+                if not future.done():
+                    future.cancel() if isinstance(error, asyncio.CancelledError) else future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, _, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+    def _ended(self, run: asyncio.Task[None]) -> None:
+        self._runs.discard(run)
+        self._go()
+
+    def _abandon(self, run: asyncio.Task[None], batch: list[tuple[R, Turn, asyncio.Future[Outcome]]]) -> None:
+        if not run.done() and all(future.cancelled() for _, _, future in batch):
+            run.cancel()

@@ -1,0 +1,181 @@
+"""The intake of one agent: a runner per assigned partition, fed by the lane's Faust app, told of rebalances."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from schemas.errors import ClawError
+from schemas.settings import Settings
+from streams.runtime.agent import Agent, Delivery, Place
+from streams.runtime.batching import Together
+from streams.runtime.poison import Deaths, Partition
+from streams.runtime.runner import Carried, KeyedRunner, Load, Outcome, Turn, Work
+from streams.runtime.wrapper import Wrapper
+
+ORPHANS_MAX = 2_048  # work of partitions that went elsewhere, still running under its leases; the oldest gives way
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """A delivery and the Faust message it came as."""
+
+    message: Any
+    delivery: Delivery
+
+    @property
+    def offset(self) -> int:
+        return self.delivery.place.offset
+
+    @property
+    def key(self) -> bytes | None:
+        return self.delivery.key
+
+
+class Intake:
+    """``consumer`` is the lane's safe Faust consumer, asked for only once there is one."""
+
+    def __init__(self, agent: Agent, wrapper: Wrapper, deaths: Deaths, settings: Settings, consumer: Callable[[], Any]) -> None:
+        self.agent = agent
+        self.deaths = deaths
+        self.names = {settings.kafka.topic_prefix + topic.name: topic for topic in agent.reads}
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._wrapper, self._settings, self._consumer = wrapper, settings, consumer
+        self._runners: dict[Partition, KeyedRunner[Arrival]] = {}
+        self._carried: dict[Partition, Carried] = {}
+        self._begun: dict[Partition, list[int]] = {}
+        self._fresh: set[Partition] = set()  # assigned, nothing delivered yet
+        self._orphans: dict[asyncio.Future[Outcome], asyncio.TimerHandle] = {}
+        self._closed = False
+        self._work: Work[Arrival] = self._alone if agent.step_many is None else Together(self._together, agent.together_max)
+
+    def offer(self, message: Any) -> None:
+        """Take a message from the stream; never blocks. One of a partition that is not ours any more is read again elsewhere."""
+        partition = (message.tp.topic, message.tp.partition)
+        runner = self._runners.get(partition)
+        if runner is None:
+            return
+        if partition in self._fresh:
+            self._fresh.discard(partition)
+            self.deaths.reading_from(partition, message.offset)
+        place = Place(message.topic, message.partition, message.offset)
+        headers = dict(message.headers or ())
+        arrival = Arrival(message, Delivery(place, message.key, message.value, int(message.timestamp * 1000), headers))
+        if not runner.offer(arrival) and runner.open:
+            self._consumer().unacked.discard(message)  # read twice; the first copy is acknowledged in its time
+
+    def head(self, partition: Partition) -> Turn | None:
+        """The oldest unacknowledged event's place in the partition."""
+        runner = self._runners.get(partition)
+        return None if runner is None else runner.head
+
+    def loads(self) -> dict[Partition, Load]:
+        """What is in hand of each partition that is ours."""
+        return {partition: runner.load for partition, runner in self._runners.items()}
+
+    def releasing(self, partitions: Iterable[Partition]) -> None:
+        """Acknowledge nothing of these any more; what runs goes on."""
+        for partition in partitions:
+            runner = self._runners.pop(partition, None)
+            if runner is not None:
+                self._begun[partition] = runner.begun
+                self._carried[partition] = runner.release()
+
+    async def released(self) -> None:
+        """What could be committed is committed: tell the next owners what had begun."""
+        begun, self._begun = self._begun, {}
+        await self.deaths.sign_off(begun)
+
+    async def assigned(
+        self, partitions: set[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
+    ) -> None:
+        """These are ours now, before anything of them is delivered."""
+        ours = {partition for partition in partitions if partition[0] in self.names}
+        for partition, carried in self._carried.items():
+            if partition not in ours:
+                self._orphan(carried)
+        await self.deaths.sign(ours, end_offsets)
+        self._runners = {partition: self._runner(partition) for partition in ours}
+        self._carried.clear()
+        self._fresh = set(ours)
+        if self._closed:
+            self.close()
+        if self.agent.assigned is not None:
+            for topic, partition_number in sorted(ours):
+                await self._tell(topic, partition_number)
+
+    def close(self) -> None:
+        """Start nothing any more."""
+        self._closed = True
+        for runner in self._runners.values():
+            runner.close()
+
+    @property
+    def running(self) -> set[asyncio.Future[Outcome]]:
+        """All work that has not ended, wherever its partition is."""
+        tasks = {task for runner in self._runners.values() for task in runner.tasks}
+        tasks.update(task for carried in self._carried.values() for task, _ in carried.work.values() if not task.done())
+        return tasks | set(self._orphans)
+
+    def leave(self) -> None:
+        """The end, after the last acknowledgement: every partition is given away, nothing is carried on."""
+        self.releasing(list(self._runners))
+        for carried in self._carried.values():
+            carried.cancel()
+        self._carried.clear()
+
+    def _runner(self, partition: Partition) -> KeyedRunner[Arrival]:
+        lanes, consumer = self._settings.lanes, self._consumer()
+        return KeyedRunner(
+            self._work,
+            lambda arrival: arrival.message.ack(consumer),
+            in_flight_max=1 if self.agent.in_order else self.agent.in_flight_max,
+            key_queue_max=lanes.key_queue_max,
+            window=lanes.window,
+            in_order=self.agent.in_order,
+            hold=lambda held: consumer.hold(partition, self.agent.name, held),
+            broken=self._break,
+            carried=self._carried.get(partition),
+        )
+
+    async def _alone(self, arrival: Arrival, turn: Turn) -> Outcome:
+        return await self._wrapper(arrival.delivery, turn)
+
+    async def _together(self, arrivals: list[tuple[Arrival, Turn]]) -> list[Outcome]:
+        return await self._wrapper.many([(arrival.delivery, turn) for arrival, turn in arrivals])
+
+    def _break(self, error: BaseException) -> None:
+        if not self.broken.done():
+            self.broken.set_exception(error)
+
+    def _orphan(self, carried: Carried) -> None:
+        """Leased work ends in peace, within the time after which anything counts as stuck; other work is the new owner's."""
+        if not self.agent.leased:
+            carried.cancel()
+            return
+        loop = asyncio.get_running_loop()
+        for task, turn in carried.work.values():
+            if turn.begun_s is None:
+                task.cancel()  # it waits for a permit or a lease: the new owner does that as well
+            elif not task.done():
+                self._orphans[task] = loop.call_later(self._settings.lanes.stuck_s, task.cancel)
+                task.add_done_callback(self._forget_orphan)
+        while len(self._orphans) > ORPHANS_MAX:
+            next(iter(self._orphans)).cancel()
+            self._forget_orphan(next(iter(self._orphans)))
+
+    def _forget_orphan(self, task: asyncio.Future[Outcome]) -> None:
+        timer = self._orphans.pop(task, None)
+        if timer is not None:
+            timer.cancel()
+
+    async def _tell(self, topic: str, partition: int) -> None:
+        assert self.agent.assigned is not None
+        try:
+            await self.agent.assigned(self.names[topic], partition)
+        except ClawError as error:  # a hint for the agent; it notices by itself at its next event
+            log.warning("assignment_not_told", agent=self.agent.name, topic=topic, partition=partition, error=repr(error))

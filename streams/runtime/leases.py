@@ -1,0 +1,165 @@
+"""Leases: one worker at a time works on a key, whatever the consumer group thinks, and each takeover has a higher *attempt*.
+
+The attempt is a fencing token, not a count: ``max(stored + 1, consumer generation)``. The work of an event moves to somebody else only
+with a newer generation, so it grows even when Redis is down (then it is the generation alone) or has lost its data. It is kept per event:
+what it orders is the effects of that event. A holder that cannot reach Redis goes on; one that learns of a newer one is told by ``lost``.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from adapters.redis.client import Client, Script
+from schemas.errors import Unavailable
+from streams.runtime.agent import Clock, Place
+from streams.runtime.metrics import LaneMetrics
+
+ATTEMPT_TTL_S = 86_400  # far longer than an event is delivered again
+POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # a waiting worker looks again after this, growing
+RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
+
+# KEYS: lease, attempt. ARGV: holder, lease ms, generation, attempt ttl s, take it by force. Returns the attempt, or 0 when it is held.
+ACQUIRE = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] and ARGV[5] == '0' then return 0 end
+local attempt = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, tonumber(ARGV[3]))
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], attempt, 'EX', ARGV[4])
+return attempt
+""")
+
+# KEYS: lease, attempt. ARGV: holder, lease ms, my attempt, attempt ttl s. A lease that ran out (Redis was away) and that nobody took is
+# taken back. Returns 1 when it is still mine.
+RENEW = Script("""
+local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 1
+end
+if holder or tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+return 1
+""")
+
+# KEYS: lease. ARGV: holder.
+RELEASE = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+""")
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A key in our hands. ``lost`` is set once somebody else has it: stop."""
+
+    keys: tuple[str, str]
+    holder: str
+    attempt: int
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    released: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # a renewal that overtakes the release would take the lease back
+
+
+class Leases:
+    """The leases of one worker. ``worker`` names it; ``lease_s`` is the life of a lease, renewed at a third of it.
+
+    ``wait_s_max``: a holder that renews longer than this hangs; its lease is taken by force, and fencing makes that safe.
+    """
+
+    def __init__(
+        self, redis: Client, *, prefix: str, worker: str, lease_s: float, wait_s_max: float, clock: Clock, metrics: LaneMetrics
+    ) -> None:
+        self._redis, self._prefix, self._worker = redis, prefix, worker
+        self._lease_s, self._wait_s_max = lease_s, wait_s_max
+        self._clock, self._metrics = clock, metrics
+        self._held: dict[Lease, str] = {}  # to the agent's name
+        self._serial = 0
+        self._renewer: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def held(self, agent: str, key: bytes | None, place: Place, generation: int) -> AsyncIterator[Lease]:
+        """The lease on ``key`` (an event without a key is its own); waits for the holder to end, to expire, or to be hanging."""
+        lease = await self._acquire(agent, key, place, generation)
+        self._held[lease] = agent
+        if self._renewer is None or self._renewer.done():
+            self._renewer = asyncio.create_task(self._renew_all(), name="lease-renewer")
+        try:
+            yield lease
+        finally:
+            del self._held[lease]
+            if not lease.lost.is_set():
+                await asyncio.shield(asyncio.ensure_future(self._release(lease)))
+
+    async def still_owner(self, lease: Lease) -> bool:
+        """Whether nobody newer has the key; with Redis down: as far as we know."""
+        await self._renew(lease)
+        return not lease.lost.is_set()
+
+    async def stop(self) -> None:
+        """End the renewals; leases that are still held run out."""
+        if self._renewer is not None:
+            self._renewer.cancel()
+            await asyncio.wait([self._renewer])
+
+    async def _acquire(self, agent: str, key: bytes | None, place: Place, generation: int) -> Lease:
+        event = f"{place.topic}/{place.partition}/{place.offset}"
+        tag = f"{{{agent}/{event if key is None else key.decode(errors='backslashreplace')}}}"
+        keys = (f"{self._prefix}:lease:{tag}", f"{self._prefix}:attempt:{tag}:{event}")
+        self._serial += 1
+        lease = Lease(keys, f"{self._worker}/{self._serial}", generation)
+        until_s, poll_s = self._clock.monotonic_s() + self._wait_s_max, POLL_S_MIN
+        while True:
+            force = int(self._clock.monotonic_s() >= until_s)
+            try:
+                attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, generation, ATTEMPT_TTL_S, force))
+            except Unavailable:
+                self._without_redis()
+                return lease
+            if attempt:
+                lease.attempt = int(attempt)
+                return lease
+            await asyncio.sleep(poll_s * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the waiters of a takeover
+            poll_s = min(poll_s * 1.5, POLL_S_MAX)
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._lease_s * 1000)
+
+    async def _renew_all(self) -> None:
+        while self._held:
+            await asyncio.sleep(self._lease_s / 3)
+            leases = list(self._held)
+            for start in range(0, len(leases), RENEWALS_AT_ONCE):
+                await asyncio.gather(*(self._renew(lease) for lease in leases[start : start + RENEWALS_AT_ONCE]))
+
+    async def _renew(self, lease: Lease) -> None:
+        async with lease.turn:
+            if lease.released or lease.lost.is_set():
+                return
+            try:
+                mine = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
+            except Unavailable:
+                self._without_redis()
+                return
+            if not mine:
+                lease.lost.set()
+                self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
+                log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
+
+    async def _release(self, lease: Lease) -> None:
+        async with lease.turn:
+            lease.released = True
+            try:
+                await RELEASE(self._redis, lease.keys[:1], (lease.holder,))
+            except Unavailable:
+                self._without_redis()
+
+    def _without_redis(self) -> None:
+        self._metrics.fallbacks.labels("lease").inc()

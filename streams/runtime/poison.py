@@ -1,0 +1,213 @@
+"""Poison: an event that ends its process is found by what its partition's former owner left behind.
+
+In normal operation this costs no round trip per event. A worker signs a partition's record in Redis when it is assigned and signs off
+when it gives it away, noting which events had begun. Finding somebody else's signature means that a process died: whatever lay on the
+log by then (up to ``end``) is *suspect*, and its starts are counted before they are made, in batches, until it ends. The death that made
+it suspect is the one nobody counted, so the count says how many processes may have died on it.
+
+Several events are in flight when a process dies. One that is about to get its last chance is therefore given it alone, one at a time in
+a process: only the guilty one reaches ``deaths_max``. A worker that leaves in good order takes its counts back. Without Redis nothing is
+counted and everything may have been begun before.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from adapters.redis.client import Client, Script
+from schemas.errors import Unavailable
+from streams.runtime.agent import Place
+from streams.runtime.metrics import LaneMetrics
+
+EVERYTHING = 2**63 - 1
+BATCH_MAX = 500  # starts or ends in one script
+
+# KEYS: record. ARGV: me. Returns the former signature ("" = signed off, false = no record) and the whole record.
+SIGN = """
+local owner = redis.call('HGET', KEYS[1], 'owner')
+redis.call('HSET', KEYS[1], 'owner', ARGV[1])
+return {owner, redis.call('HGETALL', KEYS[1])}
+"""
+
+# KEYS: record. ARGV: me, number of ended, the ended, number of uncounted, the uncounted (their start is taken back), the begun.
+SIGN_OFF = """
+if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'owner', '')
+local at = 2
+for _ = 1, ARGV[at] do at = at + 1; redis.call('HDEL', KEYS[1], ARGV[at]) end
+at = at + 1
+for _ = 1, ARGV[at] do at = at + 1; redis.call('HINCRBY', KEYS[1], ARGV[at], -1) end
+for i = at + 1, #ARGV do redis.call('HSETNX', KEYS[1], ARGV[i], 0) end
+return 1
+"""
+
+# KEYS: record. ARGV: number of ended, the ended, the starting. Returns the starts of each that is starting, this one included.
+COUNT = Script("""
+local at = 1
+for _ = 1, ARGV[at] do at = at + 1; redis.call('HDEL', KEYS[1], ARGV[at]) end
+local starts = {}
+for i = at + 1, #ARGV do starts[#starts + 1] = redis.call('HINCRBY', KEYS[1], ARGV[i], 1) end
+return starts
+""")
+
+Partition = tuple[str, int]  # physical topic, partition
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is known of a partition's earlier owners. ``begun``: offsets begun earlier, to their counted starts."""
+
+    end: int = 0  # what lies below may have begun before
+    suspect_end: int = 0  # and a process has died since
+    begun: dict[int, int] = field(default_factory=dict)
+    counted: dict[int, int] = field(default_factory=dict)  # starts of ours that have not ended, to their counts
+    ended: list[int] = field(default_factory=list)  # fields that may go, with the next round trip
+    starting: list[tuple[int, asyncio.Future[int]]] = field(default_factory=list)
+
+
+class Deaths:
+    """Of one agent in one worker; ``name`` is the group's and agent's, ``worker`` this process's; its agents share ``last_chance``."""
+
+    def __init__(
+        self, redis: Client, *, prefix: str, name: str, worker: str, deaths_max: int, last_chance: asyncio.Lock, metrics: LaneMetrics
+    ) -> None:
+        self._redis, self._prefix, self._name, self._worker = redis, prefix, name, worker
+        self._metrics = metrics
+        self._past: dict[Partition, _Past] = {}
+        self._counting: dict[Partition, asyncio.Task[None]] = {}
+        self.deaths_max = max(2, deaths_max)  # the death that nobody counted is not proof enough
+        self._last_chance = last_chance
+
+    async def sign(
+        self, partitions: Iterable[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
+    ) -> None:
+        """On assignment, before anything is delivered. ``end_offsets`` is asked for partitions whose former owner did not sign off."""
+        wanted = list(partitions)
+        self._past = {partition: _Past(end=EVERYTHING) for partition in wanted}
+        if not wanted:
+            return
+        try:
+            records = await self._on_all(SIGN, dict.fromkeys(wanted, (self._worker,)))
+        except Unavailable:
+            self._metrics.fallbacks.labels("deaths").inc()
+            return
+        unclean = set()
+        for partition, (owner, flat) in records.items():
+            past = self._past[partition]
+            fields = dict(zip(flat[::2], flat[1::2], strict=True))
+            past.begun = {int(offset): int(starts) for offset, starts in fields.items() if offset != b"owner"}
+            if owner in (b"", self._worker.encode()):
+                past.end = 0
+                continue
+            unclean.add(partition)
+            if owner is not None:  # else nobody ever signed, or Redis has lost it
+                past.suspect_end = EVERYTHING
+                log.warning("partition_owner_died", agent=self._name, topic=partition[0], partition=partition[1])
+        if unclean:
+            for partition, end in (await end_offsets(unclean)).items():
+                past = self._past[partition]
+                past.end, past.suspect_end = end, min(end, past.suspect_end)
+
+    async def sign_off(self, begun: Mapping[Partition, Iterable[int]]) -> None:
+        """Before a partition is given away in good order; ``begun`` are its unacknowledged events whose work has started."""
+        arguments: dict[Partition, tuple[str | int, ...]] = {}
+        for partition, offsets in begun.items():
+            past = self._past.pop(partition, None)
+            if past is not None:
+                arguments[partition] = (self._worker, len(past.ended), *past.ended, len(past.counted), *past.counted, *offsets)
+        if not arguments:
+            return
+        try:
+            await self._on_all(SIGN_OFF, arguments)
+        except Unavailable:
+            self._metrics.fallbacks.labels("deaths").inc()
+
+    def begun_before(self, place: Place) -> bool:
+        """Whether an earlier owner may have begun this event."""
+        past = self._past.get((place.topic, place.partition))
+        return past is None or place.offset < past.end or place.offset in past.begun
+
+    def calm(self, place: Place) -> bool:
+        """No process died over this event, as far as anybody knows: nothing of it needs to be counted."""
+        past = self._past.get((place.topic, place.partition))
+        return past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset))
+
+    @asynccontextmanager
+    async def watched(self, place: Place) -> AsyncIterator[int]:
+        """Around the work on an event: yields how often it may have begun, this time included; 0, at once, when no process died.
+
+        An event that is about to get its last chance waits until it is alone with it, and only then is this start counted.
+        """
+        past = self._past.get((place.topic, place.partition))
+        if past is None or self.calm(place):
+            yield 0
+            return
+        async with AsyncExitStack() as stack:
+            if past.begun.get(place.offset, 0) + 1 >= self.deaths_max - 1:
+                await stack.enter_async_context(self._last_chance)
+            yield await self._started(place, past)
+
+    async def _started(self, place: Place, past: _Past) -> int:
+        if place.offset in past.counted:
+            return past.counted[place.offset]  # left to somebody else and taken up again: no process died in between
+        result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        past.starting.append((place.offset, result))
+        past.counted[place.offset] = 0
+        partition = (place.topic, place.partition)
+        task = self._counting.get(partition)
+        if task is None or task.done():
+            self._counting[partition] = asyncio.create_task(self._count(partition, past))
+        past.counted[place.offset] = await result
+        return past.counted[place.offset]
+
+    def ended(self, place: Place) -> None:
+        """The event was handled or dead-lettered."""
+        past = self._past.get((place.topic, place.partition))
+        if past is not None and (place.offset in past.counted or place.offset in past.begun):
+            past.counted.pop(place.offset, None)
+            past.begun.pop(place.offset, None)
+            past.ended.append(place.offset)
+
+    def reading_from(self, partition: Partition, offset: int) -> None:
+        """The first offset delivered: what is noted below it was committed meanwhile."""
+        past = self._past.get(partition)
+        if past is not None:
+            below = [noted for noted in past.begun if noted < offset]
+            past.ended.extend(below)
+            for noted in below:
+                del past.begun[noted]
+
+    async def flush(self) -> None:
+        """Forget in Redis what has ended; call it now and then."""
+        for partition, past in list(self._past.items()):
+            if past.ended and (partition not in self._counting or self._counting[partition].done()):
+                await self._count(partition, past)
+
+    async def _count(self, partition: Partition, past: _Past) -> None:
+        while past.starting or past.ended:
+            starting, past.starting = past.starting[:BATCH_MAX], past.starting[BATCH_MAX:]
+            ended, past.ended = past.ended[:BATCH_MAX], past.ended[BATCH_MAX:]
+            try:
+                counts = await COUNT(self._redis, [self._key(partition)], (len(ended), *ended, *(offset for offset, _ in starting)))
+            except Unavailable:
+                self._metrics.fallbacks.labels("deaths").inc()
+                counts = [0] * len(starting)
+            for (_, result), count in zip(starting, counts, strict=True):
+                if not result.done():
+                    result.set_result(int(count))
+
+    async def _on_all(self, script: str, arguments: Mapping[Partition, tuple[str | int, ...]]) -> dict[Partition, Any]:
+        """One round trip for all partitions."""
+        batch = self._redis.pipeline()
+        for partition, values in arguments.items():
+            batch.eval(script, 1, self._key(partition), *values)
+        return dict(zip(arguments, await batch.execute(), strict=True))
+
+    def _key(self, partition: Partition) -> str:
+        return f"{self._prefix}:deaths:{{{self._name}/{partition[0]}/{partition[1]}}}"

@@ -1,0 +1,64 @@
+"""Whether a worker moves. Faust's consumer can stop for good without an error; a worker that stands still before work is ended and
+restarted, which is always safe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.runtime.poison import Partition
+
+READY_SHARE = 0.5  # of the time after which a worker is stuck: then it is no longer ready
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition stands: the lowest offset that is not done, when its work began, and the end of the log."""
+
+    standing: int
+    begun_s: float | None
+    end: int
+
+    @property
+    def lag(self) -> int:
+        return max(0, self.end - self.standing)
+
+
+class Watchdog:
+    """``stuck_s``: longer than any event may take. All times are monotonic seconds."""
+
+    def __init__(self, stuck_s: float, now_s: float) -> None:
+        self._stuck_s = stuck_s
+        self._moved: dict[Partition, tuple[Position, float]] = {}
+        self._now_s = now_s
+        self.lag = 0
+        self.standstill_s = 0.0
+
+    def observe(self, positions: Mapping[Partition, Position], now_s: float) -> None:
+        """Look at all assigned partitions. One without lag, or whose head is another or has begun since, has moved."""
+        seen: dict[Partition, tuple[Position, float]] = {}
+        for partition, position in positions.items():
+            before = self._moved.get(partition)
+            stands = before is not None and position.lag > 0 and _head(before[0]) == _head(position)
+            seen[partition] = (position, before[1] if before is not None and stands else now_s)
+        self._moved, self._now_s = seen, now_s
+        self.lag = sum(position.lag for position in positions.values())
+        self.standstill_s = max((now_s - since_s for _, since_s in seen.values()), default=0.0)
+
+    def blind(self) -> None:
+        """The broker cannot be asked: nobody can tell whether there is work, so nothing stands still."""
+        self._moved.clear()
+        self.standstill_s = 0.0
+
+    @property
+    def stuck(self) -> bool:
+        """Time to end it."""
+        return self.standstill_s >= self._stuck_s
+
+    @property
+    def sluggish(self) -> bool:
+        """Time to say so."""
+        return self.standstill_s >= self._stuck_s * READY_SHARE
+
+
+def _head(position: Position) -> tuple[int, float | None]:
+    return position.standing, position.begun_s

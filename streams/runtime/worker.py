@@ -1,0 +1,310 @@
+"""A lane's worker process: one Faust app, one consumer group, and whatever watches over them.
+
+``run()`` returns the exit code: 0 after a stop that was asked for, 1 after a crash, 70 when it stood still before work. Every end is safe:
+what is not acknowledged is read again. The supervisor restarts what did not end with 0.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from aiokafka.errors import KafkaError
+from faust.types import TP
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+
+from adapters.kafka import connection
+from adapters.redis.client import Client
+from schemas.errors import ConfigurationError, Unavailable
+from schemas.settings import Settings
+from streams.dead_letters.writer import LanePublisher
+from streams.log.partitions import partitions_of
+from streams.runtime.agent import Clock, Lane
+from streams.runtime.faust_app import LaneApp, lane_app, read
+from streams.runtime.intake import Intake
+from streams.runtime.leases import Leases
+from streams.runtime.loop_lag import LoopLag
+from streams.runtime.metrics import LaneMetrics
+from streams.runtime.poison import Deaths, Partition
+from streams.runtime.status_server import Answer, StatusServer
+from streams.runtime.throughput import Paces
+from streams.runtime.transport import Consumer
+from streams.runtime.watchdog import Position, Watchdog
+from streams.runtime.worker_registry import BEAT_S, WorkerState, report, retire
+from streams.runtime.wrapper import Parts, Wrapper
+
+EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
+START_S_MAX = 60.0  # to connect, join and get partitions; a broker that is not there by then is the supervisor's to wait for
+CANCEL_S_MAX = 1.0  # for cancelled work to let go of its leases
+COMMIT_S_MAX = 1.0  # for the last commit
+STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; beyond it the process just ends
+END_OFFSETS_S_MAX = 5.0  # the broker is asked where its logs end, at each beat and after somebody's death
+
+log = structlog.get_logger(__name__)
+
+
+class LaneWorker:
+    """Runs ``lane`` until told to stop. ``publisher`` is started, ``redis`` open; both stay the caller's to close."""
+
+    def __init__(self, settings: Settings, lane: Lane, publisher: LanePublisher, redis: Client, clock: Clock) -> None:
+        self.id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.group = f"{settings.kafka.topic_prefix}claw.{lane.name}"
+        self.metrics_port = 0
+        self._settings, self._lane, self._redis, self._clock = settings, lane, redis, clock
+        self._publisher = publisher
+        self._metrics = LaneMetrics(CollectorRegistry())
+        self._loop_lag = LoopLag(self._metrics.registry, told=[agent.late for agent in lane.agents if agent.late is not None])
+        self._started_at: datetime = clock.now()
+        self._generation = 0
+        self._assigned: set[Partition] | None = None
+        self._partitions = 0
+        self._intakes: list[Intake] = []
+        self._app: LaneApp | None = None
+        self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
+        self._paces = Paces(lane.agents, settings.kafka.topic_prefix)
+        self._leases = Leases(
+            redis,
+            prefix=settings.redis.key_prefix,
+            worker=self.id,
+            lease_s=settings.lanes.lease_s,
+            wait_s_max=settings.lanes.stuck_s,
+            clock=clock,
+            metrics=self._metrics,
+        )
+        self._status = StatusServer({"/livez": _alive, "/readyz": self._readiness, "/metrics": self._exposition})
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
+        self._partitions = await self._verified_partitions()
+        await self._listen()
+        await self._lane.open()
+        await self._loop_lag.start()
+        try:
+            self._build()
+            return await self._live(stop)
+        finally:
+            await self._loop_lag.stop()
+            await self._leases.stop()
+            await self._lane.close()
+            await self._status.stop()
+
+    async def _verified_partitions(self) -> int:
+        names = {self._settings.kafka.topic_prefix + topic.name for agent in self._lane.agents for topic in agent.reads}
+        counts = await partitions_of(self._settings.kafka, names)
+        if missing := sorted(names - counts.keys()):
+            raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
+        return sum(counts.values())
+
+    async def _listen(self) -> None:
+        node = self._settings.node
+        try:
+            self.metrics_port = await self._status.start(node.metrics_host, node.metrics_port)
+        except OSError as error:
+            where = f"{node.metrics_host}:{node.metrics_port}"
+            raise ConfigurationError(f"CLAW_METRICS_HOST, CLAW_METRICS_PORT: {where} cannot be listened on: {error}") from error
+
+    def _build(self) -> None:
+        settings, prefix = self._settings, self._settings.redis.key_prefix
+        self._app = app = lane_app(
+            self.group,
+            settings,
+            connection=connection(settings.kafka),
+            listener=self,
+            pace_s=self._lane.pace_s,
+            unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._lane.unhurried),
+            unhurried_pace_s=self._lane.unhurried_pace_s,
+            poll_max=self._lane.poll_max,
+            urgent=frozenset(
+                settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
+            ),
+        )
+        parts = Parts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
+        last_chance = asyncio.Lock()
+        for agent in self._lane.agents:
+            deaths = Deaths(
+                self._redis,
+                prefix=prefix,
+                name=f"{self.group}/{agent.name}",
+                worker=self.id,
+                deaths_max=settings.lanes.deaths_max,
+                last_chance=last_chance,
+                metrics=self._metrics,
+            )
+            intake = Intake(agent, Wrapper(agent, parts, deaths), deaths, settings, lambda: self._consumer)
+            self._intakes.append(intake)
+            read(app, agent.name, tuple(intake.names), intake.offer)
+
+    @property
+    def _consumer(self) -> Consumer:
+        assert self._app is not None
+        consumer: Consumer = self._app.consumer
+        return consumer
+
+    # what the transport tells
+
+    def releasing(self, partitions: set[TP]) -> None:
+        """Part of transport.Listener."""
+        for intake in self._intakes:
+            intake.releasing((tp.topic, tp.partition) for tp in partitions)
+
+    async def released(self, partitions: set[TP]) -> None:  # noqa: ARG002
+        """Part of transport.Listener."""
+        await asyncio.gather(*(intake.released() for intake in self._intakes))
+
+    async def assigned(self, partitions: set[TP], generation: int) -> None:
+        """Part of transport.Listener."""
+        self._generation = generation
+        self._assigned = {(tp.topic, tp.partition) for tp in partitions}
+        await asyncio.gather(*(intake.assigned(self._assigned, self._end_offsets) for intake in self._intakes))
+        self._metrics.lag.clear()
+        self._metrics.rebalances.inc()
+        self._metrics.assigned.set(len(partitions))
+        log.info("partitions_assigned", lane=self._lane.name, partitions=len(partitions), generation=generation)
+
+    async def _end_offsets(self, partitions: set[Partition]) -> Mapping[Partition, int]:
+        """Where the logs end; empty when the broker does not say."""
+        try:
+            async with asyncio.timeout(END_OFFSETS_S_MAX):
+                ends = await self._consumer.highwaters(*(TP(*partition) for partition in partitions))
+        except (TimeoutError, KafkaError) as error:
+            log.warning("end_offsets_unknown", lane=self._lane.name, error=repr(error))
+            return {}
+        return {(tp.topic, tp.partition): end for tp, end in ends.items()}
+
+    # its life
+
+    async def _live(self, stop: asyncio.Event) -> int:
+        assert self._app is not None
+        app = self._app
+        app.loop = asyncio.get_running_loop()
+        app.finalize()
+        asked = asyncio.ensure_future(stop.wait())
+        started = asyncio.ensure_future(app.start())
+        crashed = asyncio.ensure_future(app._crashed.wait())  # noqa: SLF001 - mode has no public way to wait for it
+        stuck = asyncio.ensure_future(self._watch())
+        ends = (asked, crashed, stuck, *(intake.broken for intake in self._intakes))
+        try:
+            await asyncio.wait((started, *ends), timeout=START_S_MAX, return_when=asyncio.FIRST_COMPLETED)
+            if started.done() and started.exception() is None:
+                log.info("lane_started", lane=self._lane.name, group=self.group, worker=self.id, metrics_port=self.metrics_port)
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return self._verdict(asked, stuck, started)
+        finally:
+            for future in (asked, crashed, stuck):
+                future.cancel()
+            await self._end(app, started)
+
+    def _verdict(self, asked: asyncio.Future[Any], stuck: asyncio.Future[None], started: asyncio.Future[None]) -> int:
+        assert self._app is not None
+        if asked.done():
+            return EXIT_STOPPED
+        if stuck.done() and stuck.exception() is None:
+            log.error("lane_stuck", lane=self._lane.name, standstill_s=self._watchdog.standstill_s, lag=self._watchdog.lag)
+            return EXIT_STUCK
+        broken = next((intake.broken.exception() for intake in self._intakes if intake.broken.done()), None)
+        failed = started.exception() if started.done() else TimeoutError(f"not started after {START_S_MAX} s")
+        cause = broken or (stuck.exception() if stuck.done() else None) or self._app.crash_reason or failed
+        log.error("lane_crashed", lane=self._lane.name, error=repr(cause), exc_info=cause)
+        return EXIT_CRASHED
+
+    async def _end(self, app: LaneApp, started: asyncio.Future[None]) -> None:
+        """Take nothing more, give what runs its grace, cancel the rest, commit, leave the group."""
+        for intake in self._intakes:
+            intake.close()
+        running = {task for intake in self._intakes for task in intake.running}
+        if running:
+            await asyncio.wait(running, timeout=self._settings.node.shutdown_grace_s)
+            cancelled = [task for task in running if task.cancel()]
+            await asyncio.wait(running, timeout=CANCEL_S_MAX)
+            log.info("lane_cancelled_work", lane=self._lane.name, running=len(running), cancelled=len(cancelled))
+        started.cancel()
+        with suppress(Unavailable):  # its report runs out by itself
+            await retire(self._redis, self._settings.redis.key_prefix, self._lane.name, self.id)
+        leaving = asyncio.ensure_future(self._leave(app))
+        await asyncio.wait((leaving,), timeout=STOP_S_MAX)  # not a timeout(): Faust's services may take a cancellation for something else
+        if not leaving.done():
+            leaving.cancel()
+            log.warning("lane_left_late", lane=self._lane.name)
+
+    async def _leave(self, app: LaneApp) -> None:
+        if self._assigned:
+            await self._give_up()
+        await app.stop()
+
+    async def _give_up(self) -> None:
+        for intake in self._intakes:
+            intake.leave()
+        await self._consumer.give_up(COMMIT_S_MAX)
+        await self.released(set())
+
+    async def _watch(self) -> None:
+        """Returns when the worker is stuck; reports how it is until then."""
+        while not self._watchdog.stuck:
+            await asyncio.sleep(BEAT_S)
+            await self._observe()
+            for intake in self._intakes:
+                await intake.deaths.flush()
+            try:
+                await report(self._redis, self._settings.redis.key_prefix, self.state())
+            except Unavailable:
+                self._metrics.fallbacks.labels("report").inc()
+
+    async def _observe(self) -> None:
+        assigned = set(self._assigned or ())
+        ends = await self._end_offsets(assigned) if assigned else {}
+        if assigned and not ends:
+            self._watchdog.blind()
+            return
+        positions = {}
+        for partition, end in ends.items():
+            heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
+            standing = self._consumer.standing(TP(*partition))
+            begun = min((head.begun_s for head in heads if head.begun_s is not None), default=None)
+            positions[partition] = Position(end if standing is None else standing, begun, end)
+            self._metrics.lag.labels(*partition).set(positions[partition].lag)
+        self._watchdog.observe(positions, self._clock.monotonic_s())
+        loads = {intake.agent.name: intake.loads() for intake in self._intakes}
+        self._paces.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
+        self._metrics.oldest_s.set(self._oldest_s())
+
+    def _oldest_s(self) -> float:
+        now_s = asyncio.get_running_loop().time()
+        heads = (intake.head(partition) for intake in self._intakes for partition in self._assigned or ())
+        return max((now_s - head.offered_s for head in heads if head is not None), default=0.0)
+
+    def state(self) -> WorkerState:
+        """How this worker is."""
+        return WorkerState(
+            lane=self._lane.name,
+            id=self.id,
+            partitions=self._partitions,
+            assigned=len(self._assigned or ()),
+            lag=self._watchdog.lag,
+            oldest_unacked_age_s=self._oldest_s(),
+            standstill_s=self._watchdog.standstill_s,
+            ready=self._assigned is not None and not self._watchdog.sluggish,
+            stuck=self._watchdog.stuck,
+            started_at=self._started_at,
+            metrics_port=self.metrics_port,
+            lags=self._paces.lags,
+            rates=self._paces.rates,
+            waiting=self._paces.waiting,
+            speeds=self._paces.speeds,
+        )
+
+    def _readiness(self) -> Answer:
+        state = self.state()
+        return HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE, "application/json", msgspec.json.encode(state)
+
+    def _exposition(self) -> Answer:
+        return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY) + generate_latest(self._metrics.registry)
+
+
+def _alive() -> Answer:
+    return HTTPStatus.OK, "text/plain", b"alive\n"

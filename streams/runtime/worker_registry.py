@@ -1,0 +1,71 @@
+"""Workers say in Redis how they are, so that the API's ``/readyz`` can judge the lanes without knowing where they run."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct, field
+
+from adapters.redis.client import Client
+
+STATE_TTL_S = 10  # a worker that has said nothing for so long is gone
+BEAT_S = 2.0  # between two reports
+WORKERS_MAX = 1_000  # names kept; the longest silent go first
+
+
+class WorkerState(Struct, frozen=True, kw_only=True):
+    """How a worker is. ``partitions`` of its lane altogether, ``assigned`` of them here; ages in seconds.
+
+    ``lags`` by topic (without prefix) of what is read here; ``rates`` by agent, events per second of work. ``waiting`` by agent, events
+    that cannot begin before another ends; ``speeds`` by agent, events per second that those in work now come to.
+    """
+
+    lane: str
+    id: str
+    partitions: int
+    assigned: int
+    lag: int  # events on the log that are not done
+    oldest_unacked_age_s: float
+    standstill_s: float  # how long the partition that moves least has stood still with work before it
+    ready: bool  # has an assignment, and nothing stands still for long
+    stuck: bool  # about to be ended by its watchdog
+    started_at: datetime
+    metrics_port: int
+    lags: dict[str, int] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    waiting: dict[str, int] = field(default_factory=dict)
+    speeds: dict[str, float] = field(default_factory=dict)
+
+
+async def report(redis: Client, prefix: str, state: WorkerState) -> None:
+    """Say how this worker is; raises Unavailable."""
+    name = f"{state.lane}:{state.id}"
+    seconds, _ = await redis.time()
+    batch = redis.pipeline()
+    batch.set(f"{prefix}:workers:{name}", msgspec.json.encode(state), ex=STATE_TTL_S)
+    batch.zadd(_registry(prefix), {name: seconds})
+    batch.zremrangebyscore(_registry(prefix), 0, seconds - STATE_TTL_S)
+    batch.zremrangebyrank(_registry(prefix), 0, -WORKERS_MAX - 1)
+    await batch.execute()
+
+
+async def retire(redis: Client, prefix: str, lane: str, worker: str) -> None:
+    """Take this worker off the list; raises Unavailable."""
+    batch = redis.pipeline()
+    batch.delete(f"{prefix}:workers:{lane}:{worker}")
+    batch.zrem(_registry(prefix), f"{lane}:{worker}")
+    await batch.execute()
+
+
+async def workers(redis: Client, prefix: str) -> list[WorkerState]:
+    """Every worker that lives, by lane and id; raises Unavailable."""
+    names: list[bytes] = sorted(await redis.zrange(_registry(prefix), 0, WORKERS_MAX - 1))  # type: ignore[arg-type]  # bytes, not decoded
+    if not names:
+        return []
+    batch = redis.pipeline()
+    for name in names:
+        batch.get(f"{prefix}:workers:{name.decode()}")
+    return [msgspec.json.decode(state, type=WorkerState) for state in await batch.execute() if state is not None]
+
+
+def _registry(prefix: str) -> str:
+    return f"{prefix}:workers"

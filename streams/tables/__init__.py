@@ -1,0 +1,1 @@
+"""State in Redis that the log can restore: record tables, counters, windows."""

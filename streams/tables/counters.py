@@ -1,0 +1,313 @@
+"""Counters: sums over windows of time, exact whatever is delivered twice and whatever Redis forgets.
+
+A counter has one shard per partition of its topic. A shard's values, its *mark* (the last offset that is in them) and the event ids it has
+lately seen change in one script, so Redis can lose its last writes only together with the mark that says so; then the feed reads the
+missing stretch from the log again. Readers sum the shards. The words are Faust's: tumbling, hopping, expires, current.
+
+What a shard holds is of a *generation*. A rebuild fills the next one beside it (``shadow_rebuild.py``) and then moves the pointer; whoever
+still had the old one in mind is told by the very call that noticed, so no reader and no writer ever sees two generations at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from adapters.redis.client import Argument, Client, Script
+from schemas.errors import Unavailable
+from streams.log.range_reader import Gaps, Record
+from streams.tables.windows import BUCKETS_MAX, Buckets, Scale, Window, hopping, tumbling
+
+__all__ = ["BUCKETS_MAX", "Applied", "Change", "Counter", "CounterFeed", "Gap", "Scale", "Window", "hopping", "tumbling"]
+
+SEEN_MAX = 10_000  # event ids a shard remembers, about 1 MB: repeats lie close together, a replayed step apart
+SEEN_S = 7 * 86_400
+CHANGES_MAX = 64  # changes of one event: one script must not hold Redis up
+RETRY_S_MIN, RETRY_S_MAX = 0.5, 10.0  # between attempts to catch up while Redis or the log is down
+GAP_TRIES = 3  # the mark may move while a gap is read (a stale owner of the partition); it only moves forward
+SWITCH_TRIES = 5  # the generation may move while a shard is read; rebuilds are rare, so one more look is nearly always enough
+PINNED = -1  # no check of the generation
+
+log = structlog.get_logger(__name__)
+
+# KEYS generation, mark, seen, values...; ARGV generation the caller means (-1: whichever), offset, after, event id, seen size, seen
+# seconds, then per value: expiry (unix s, 0 = never), number of fields, field, delta, ... Replies {1, mark} counted, {0, mark} nothing to
+# do, {-1, mark} a gap, {-2, generation} another generation.
+_APPLY = Script("""
+local generation = tonumber(redis.call('GET', KEYS[1]) or '0')
+if ARGV[1] ~= '-1' and tonumber(ARGV[1]) ~= generation then return {-2, generation} end
+local offset, mark = tonumber(ARGV[2]), tonumber(redis.call('GET', KEYS[2]) or '-1')
+if offset <= mark then return {0, mark} end
+if tonumber(ARGV[3]) > mark then return {-1, mark} end
+redis.call('SET', KEYS[2], ARGV[2])
+if ARGV[4] ~= '' then
+  if redis.call('ZADD', KEYS[3], 'NX', offset, ARGV[4]) == 0 then return {0, offset} end
+  redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1 - ARGV[5])
+  redis.call('EXPIRE', KEYS[3], ARGV[6])
+end
+local at = 7
+for i = 4, #KEYS do
+  local expiry, fields = ARGV[at], tonumber(ARGV[at + 1])
+  at = at + 2
+  for _ = 1, fields do
+    local sum = redis.pcall('HINCRBY', KEYS[i], ARGV[at], ARGV[at + 1])
+    if type(sum) == 'table' then  -- not a sum of ours: start again, for half a script cannot be taken back
+      if redis.call('TYPE', KEYS[i]).ok ~= 'hash' then redis.call('DEL', KEYS[i]) end
+      redis.call('HSET', KEYS[i], ARGV[at], ARGV[at + 1])
+    end
+    at = at + 2
+  end
+  if expiry ~= '0' then redis.call('EXPIREAT', KEYS[i], expiry) end
+end
+return {1, offset}
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Add ``fields`` to what is counted under ``key`` at the time ``at``."""
+
+    key: str
+    fields: Mapping[str, int]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The event is accounted for; ``counted`` False: it was already, or its id was."""
+
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The shard ends at ``mark``: what lies between on the log must be applied first."""
+
+    mark: int
+
+
+class Counter:
+    """Counts by key and window. Every method raises Unavailable("redis_unavailable").
+
+    ``window`` None counts for ever. ``retention_s``: how long a bucket is kept after its end (``expires``). ``scales`` keep several cuts
+    of time at once, under one mark; methods then take the ``scale``'s name. ``partitions``: of the topic that feeds it.
+    """
+
+    def __init__(
+        self,
+        redis: Client,
+        prefix: str,
+        name: str,
+        *,
+        partitions: int,
+        window: Buckets | None = None,
+        retention_s: int | None = None,
+        scales: Sequence[Scale] = (),
+        generation: int | None = None,
+    ) -> None:
+        self.name = name
+        self.window = window
+        self.scales = {scale.name: scale for scale in scales or (Scale("", window, retention_s),)}
+        self.partitions = partitions
+        self._redis = redis
+        self._prefix = prefix
+        self._pinned = generation is not None
+        self._generations = dict.fromkeys(range(partitions), generation or 0)
+
+    def of_generation(self, generation: int) -> "Counter":
+        """The same counter, but this generation of it whatever readers see: for whoever builds it."""
+        scales, partitions = tuple(self.scales.values()), self.partitions
+        return Counter(self._redis, self._prefix, self.name, partitions=partitions, scales=scales, generation=generation)
+
+    async def apply(
+        self, partition: int, offset: int, event_id: str, changes: Sequence[Change], *, after: int | None = None
+    ) -> Applied | Gap:
+        """Account for the event at ``offset``, once. ``after``: the caller has read the log and vouches that there is nothing between this
+        offset and ``offset``; without it that is the offset before.
+        """
+        for _ in range(SWITCH_TRIES):
+            code, said = await _APPLY(self._redis, *self._call(partition, offset, event_id, changes, after))
+            if code != -2:  # noqa: PLR2004
+                return Gap(int(said)) if code < 0 else Applied(counted=code == 1)
+            self._generations[partition] = int(said)
+        raise Unavailable("redis_unavailable", f"the generation of {self.name} keeps changing")
+
+    async def apply_many(self, partition: int, events: Sequence[tuple[int, str, Sequence[Change]]], *, after: int) -> None:
+        """Account for several (offset, event id, changes) in one round trip, in order; of a generation only its builder writes.
+        ``after`` as in ``apply``, of the first.
+        """
+        befores = [after, *(offset for offset, _, _ in events)]
+        await _APPLY.many(self._redis, [self._call(partition, *event, before) for event, before in zip(events, befores, strict=False)])
+
+    async def mark(self, partition: int) -> int:
+        """The last offset of the partition that is accounted for, -1 for none."""
+        (mark,) = await self._read([(partition, "GET", "mark")])
+        return int(mark or -1)
+
+    async def current(self, key: str, now: datetime, *, scale: str = "", partitions: Sequence[int] | None = None) -> dict[str, int]:
+        """The sums of the window that is open at ``now``. ``partitions``: where the key is counted, when the caller knows."""
+        total: dict[str, int] = {}
+        for sums in (await self._sums(key, self.scales[scale].buckets(now), scale, partitions)).values():
+            for name, value in sums.items():
+                total[name] = total.get(name, 0) + value
+        return total
+
+    async def range(
+        self, key: str, start: datetime, end: datetime, *, scale: str = "", partitions: Sequence[int] | None = None
+    ) -> list[tuple[datetime, dict[str, int]]]:
+        """The sums of each bucket that begins in [start, end), oldest first, empty ones left out; at most 1,000 buckets."""
+        starts = self.scales[scale].within(start, end)
+        found = await self._sums(key, starts, scale, partitions)
+        return [(datetime.fromtimestamp(at, UTC), sums) for at, sums in found.items() if sums]
+
+    async def shard(self, partition: int, parts: Sequence[str]) -> tuple[int, list[dict[str, int]]]:
+        """The sums under these names of values (``value_part``), and the mark at which they are just so: one transaction."""
+        wanted = [(partition, "GET", "mark"), *((partition, "HGETALL", part) for part in parts)]
+        mark, *sums = await self._read(wanted, together=True)
+        return int(mark or -1), [_integers(fields) for fields in sums]
+
+    async def generation(self, partition: int) -> int:
+        """The generation that readers see."""
+        return int(await self._redis.execute_command("GET", self._generation_key(partition)) or 0)
+
+    def value_part(self, key: str, bucket: int, scale: str = "") -> str:
+        """What the sums of one key and bucket are called inside a shard."""
+        return f"value:{scale}:{bucket}:{key}" if scale else f"value:{bucket}:{key}"
+
+    def value_of(self, part: str) -> tuple[str, int, str]:
+        """Scale, bucket and key behind such a name."""
+        _, _, rest = part.partition(":")
+        scale = ""
+        if "" not in self.scales:
+            scale, _, rest = rest.partition(":")
+        bucket, _, key = rest.partition(":")
+        return scale, int(bucket), key
+
+    def shard_key(self, partition: int, part: str) -> str:
+        """The Redis key of a part of the shard, in the generation that was seen last."""
+        generation = self._generations[partition]
+        part = f"g{generation}:{part}" if generation else part
+        return f"{self._prefix}:counter:{{{self.name}:{partition}}}:{part}"
+
+    async def _sums(self, key: str, starts: Sequence[int], scale: str, partitions: Sequence[int] | None) -> dict[int, dict[str, int]]:
+        sums: dict[int, dict[str, int]] = {start: {} for start in starts}
+        places = [(start, partition) for start in starts for partition in (partitions or range(self.partitions))]
+        replies = await self._read([(partition, "HGETALL", self.value_part(key, start, scale)) for start, partition in places])
+        for (start, _), fields in zip(places, replies, strict=True):
+            for name, value in _integers(fields).items():
+                sums[start][name] = sums[start].get(name, 0) + value
+        return sums
+
+    async def _read(self, wanted: Sequence[tuple[int, str, str]], *, together: bool = False) -> list[Any]:
+        """The replies to (partition, command, part of the shard), all of one generation per partition, in one round trip; ``together``: of
+        one moment.
+
+        The generation is read last: what was read before it was there when the old one had not been left yet.
+        """
+        partitions = sorted({partition for partition, _, _ in wanted})
+        for _ in range(SWITCH_TRIES if wanted else 0):
+            batch = self._redis.pipeline(transaction=together)
+            for partition, command, part in wanted:
+                batch.execute_command(command, self.shard_key(partition, part))
+            for partition in partitions:
+                batch.execute_command("GET", self._generation_key(partition))
+            replies = await batch.execute()
+            now = dict(zip(partitions, (int(reply or 0) for reply in replies[len(wanted) :]), strict=True))
+            if self._pinned or all(self._generations[partition] == generation for partition, generation in now.items()):
+                return list(replies[: len(wanted)])
+            self._generations.update(now)
+        if not wanted:
+            return []
+        raise Unavailable("redis_unavailable", f"the generation of {self.name} keeps changing")
+
+    def _call(
+        self, partition: int, offset: int, event_id: str, changes: Sequence[Change], after: int | None
+    ) -> tuple[Sequence[str], Sequence[Argument]]:
+        if len(changes) * len(self.scales) > CHANGES_MAX:
+            raise ValueError(f"{len(changes)} changes of one event in {len(self.scales)} scales; {CHANGES_MAX} values are the most")
+        keys = [self._generation_key(partition), self.shard_key(partition, "mark"), self.shard_key(partition, "seen")]
+        generation = PINNED if self._pinned else self._generations[partition]
+        arguments: list[Argument] = [generation, offset, offset - 1 if after is None else after, event_id, SEEN_MAX, SEEN_S]
+        for change in changes:
+            fields = [part for name, delta in change.fields.items() for part in (name, delta)]
+            for scale in self.scales.values():
+                start = scale.bucket(change.at)
+                keys.append(self.shard_key(partition, self.value_part(change.key, start, scale.name)))
+                arguments += [scale.expiry(start), len(change.fields), *fields]
+        return keys, arguments
+
+    def _generation_key(self, partition: int) -> str:
+        return f"{self._prefix}:counter:{{{self.name}:{partition}}}:generation"
+
+
+def _integers(fields: Mapping[bytes, bytes]) -> dict[str, int]:
+    return {name.decode(): int(value) for name, value in fields.items()}
+
+
+class CounterFeed:
+    """Keeps a counter true to its topic: in order per partition, gaps read from the log first.
+
+    ``changes_of`` gives a record's event id and changes, or None for one that does not count (or cannot be decoded). Started with its
+    process it also accounts for what Redis has lost although no new event comes; that several processes do so is harmless.
+    """
+
+    def __init__(self, counter: Counter, gaps: Gaps, changes_of: Callable[[Record], tuple[str, Sequence[Change]] | None]) -> None:
+        self._counter = counter
+        self._gaps = gaps
+        self._changes_of = changes_of
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Catch up with every partition beside other work; returns at once."""
+        self._task = asyncio.create_task(self._catch_up_all(), name=f"counter-{self._counter.name}")
+
+    async def stop(self) -> None:
+        """Leave off; nothing is lost."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+            self._task = None
+
+    async def feed(self, partition: int, offset: int, event_id: str, changes: Sequence[Change]) -> bool:
+        """Account for one event; True if it was counted now. Raises Unavailable when Redis or the log is out of reach."""
+        outcome = await self._counter.apply(partition, offset, event_id, changes)
+        for _ in range(GAP_TRIES):
+            if isinstance(outcome, Applied):
+                return outcome.counted
+            after = await self._catch_up(partition, outcome.mark, offset)
+            outcome = await self._counter.apply(partition, offset, event_id, changes, after=after)
+        if isinstance(outcome, Applied):
+            return outcome.counted
+        raise Unavailable("redis_unavailable", f"the mark of {self._counter.name} keeps falling back")
+
+    async def assigned(self, partition: int) -> None:
+        """The partition is ours now: account for everything up to the end of the log that the shard lacks."""
+        await self._catch_up(partition, await self._counter.mark(partition), None)
+
+    async def _catch_up_all(self) -> None:
+        for partition in range(self._counter.partitions):
+            pause_s = RETRY_S_MIN
+            while True:
+                try:
+                    await self.assigned(partition)
+                except Unavailable:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, RETRY_S_MAX)
+                else:
+                    break
+
+    async def _catch_up(self, partition: int, mark: int, stop: int | None) -> int:
+        """Apply the records between; the last offset that is accounted for then."""
+        if stop is not None:
+            log.info("counter_gap", counter=self._counter.name, partition=partition, mark=mark, offset=stop)
+        async with aclosing(self._gaps.records(partition, mark + 1, stop)) as stretch:
+            async for record in stretch:
+                event_id, changes = self._changes_of(record) or ("", ())
+                if isinstance(await self._counter.apply(partition, record.offset, event_id, changes, after=mark), Gap):
+                    break  # Redis fell back while we were reading: the caller starts over from the new mark
+                mark = record.offset
+        return mark

@@ -1,0 +1,326 @@
+"""Record tables: what is now true of each entity, kept in Redis, rebuilt from the log.
+
+Every write carries an *order string*; a record is replaced only by a greater one. So any order of arrival and any number of repeats give
+the same record, and who writes first does not matter: the writer itself (to read its own writes) or the projection.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+
+from adapters.redis.client import Argument, Client, Script
+from schemas.errors import FieldError, Refused
+
+T = TypeVar("T")
+
+TOMBSTONE_MS = 30 * 86_400_000  # a deletion outlives every record of it on the log (delete.retention.ms), so no late write brings it back
+ORDER_DIGITS = 19  # of the largest offset Kafka has
+PAGE_MAX = 1_000  # records of one page
+PAGE_ROUNDS_MAX = 8  # looks past records that are gone from under their index entry
+CLOSE_BATCH = 500  # records removed per command: one command must not hold Redis up
+GROUP_MAX = 100  # members of a group that are told, the first ones
+GROUP_CHARS = 16  # of the hash that stands for a group's name: two of one conversation's do not meet
+CLOSED = -1  # what the script replies for a scope that takes nothing more
+
+_MEMBER = re.compile(rb"[0-9a-f]{16}.{1,1000}", re.DOTALL)
+
+log = structlog.get_logger(__name__)
+
+# KEYS record, index, closed, groups; ARGV order, rank, id, JSON ("" = tombstone), life in ms (0 = for ever), life of a tombstone in ms,
+# group, "1" = the rank never falls. A record is "order rank JSON"; the index is a sorted set of rank and id in one member, all of one
+# score, so that a page can start exactly behind any entry, even one that is gone; the groups are another, of group, rank and id.
+# Replies 1 = set, 0 = the record is newer, -1 = the scope is closed.
+_PUT = Script("""
+local seen = redis.call('MGET', KEYS[3], KEYS[1])  -- nothing of a key that is no string
+if seen[1] then return -1 end
+local old, new = seen[2], ARGV[2]
+if old then
+  local order, rank = string.match(old, '^([%d.]+) (%x*) ')
+  if order and #order == #ARGV[1] and ARGV[1] <= order then return 0 end
+  if rank and ARGV[8] == '1' and rank > new then new = rank end
+  if rank and rank ~= '' and (rank ~= new or ARGV[4] == '') then
+    redis.call('ZREM', KEYS[2], rank .. ARGV[3])
+    if ARGV[7] ~= '' then redis.call('ZREM', KEYS[4], ARGV[7] .. rank .. ARGV[3]) end
+  end
+end
+if ARGV[4] == '' then
+  redis.call('SET', KEYS[1], ARGV[1] .. '  ', 'PX', ARGV[6])
+  return 1
+end
+local record = ARGV[1] .. ' ' .. new .. ' ' .. ARGV[4]
+redis.call('ZADD', KEYS[2], 0, new .. ARGV[3])
+if ARGV[7] ~= '' then redis.call('ZADD', KEYS[4], 0, ARGV[7] .. new .. ARGV[3]) end
+if ARGV[5] == '0' then
+  redis.call('SET', KEYS[1], record)
+else
+  redis.call('SET', KEYS[1], record, 'PX', ARGV[5])
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
+end
+return 1
+""")
+
+# KEYS record, index; ARGV rank, id, life of a placeholder in ms: what comes before its record leaves one behind, of no order and no JSON.
+_LIFT = Script("""
+local old = redis.pcall('GET', KEYS[1])
+if old == false then return redis.call('SET', KEYS[1], '0 ' .. ARGV[1] .. ' ', 'PX', ARGV[3]) end
+if type(old) ~= 'string' then return 0 end
+local order, rank, start = string.match(old, '^([%d.]+) (%x+) ()')
+if not order or rank >= ARGV[1] then return 0 end
+local json = string.sub(old, start)
+if json == '' then return redis.call('SET', KEYS[1], order .. ' ' .. ARGV[1] .. ' ', 'PX', ARGV[3]) end
+redis.call('ZREM', KEYS[2], rank .. ARGV[2])
+redis.call('ZADD', KEYS[2], 0, ARGV[1] .. ARGV[2])
+return redis.call('SET', KEYS[1], order .. ' ' .. ARGV[1] .. ' ' .. json)
+""")
+
+# KEYS index, record; ARGV member: the entry of a record that has expired goes, unless the record came back meanwhile.
+_TIDY = Script("""
+if redis.call('EXISTS', KEYS[2]) == 0 then return redis.call('ZREM', KEYS[1], ARGV[1]) end
+return 0
+""")
+
+
+def order_of(*parts: int) -> str:
+    """An order string: the parts from most to least significant, each >= 0. Compare only strings of the same number of parts."""
+    if not parts or min(parts) < 0:
+        raise ValueError(f"an order needs parts that are not negative: {parts}")
+    return ".".join(f"{part:0{ORDER_DIGITS}d}" for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some records in order; ``next_cursor`` is "" at the end."""
+
+    items: Sequence[T]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Put(Generic[T]):
+    """One call of ``RecordTable.put``."""
+
+    scope: str
+    id: str
+    value: T | None
+    order: str
+    rank: float = 0.0
+    group: str = ""
+
+
+class RecordTable(Generic[T]):
+    """Records of one kind, addressed by (scope, id), listed by scope.
+
+    ``scope`` is what is listed together and lies on one Redis node, such as ``tenant/user``. Every method raises
+    Unavailable("redis_unavailable"). An entry that cannot be decoded reads as missing and is logged. ``lifted``: ranks never fall, ``lift``
+    raises them without a write of the record, and this makes of a record what readers see of it at its rank.
+    """
+
+    def __init__(
+        self,
+        redis: Client,
+        prefix: str,
+        name: str,
+        type: type[T],  # noqa: A002
+        retention_s: float | None = None,
+        lifted: Callable[[T, float], T] | None = None,
+    ) -> None:
+        self.name = name
+        self._redis = redis
+        self._prefix = prefix
+        self._decode = msgspec.json.Decoder(type).decode
+        self._encode = msgspec.json.Encoder().encode
+        self._life_ms = int(retention_s * 1000) if retention_s is not None else 0
+        self._lifted = lifted
+
+    async def put(self, scope: str, id: str, value: T | None, *, order: str, rank: float = 0.0) -> bool:  # noqa: A002
+        """Set the record if ``order`` is greater than its present one; True if it was set. None leaves a tombstone.
+
+        ``rank`` is the place in listings; equal ranks are listed by id.
+        """
+        return bool(await _PUT(self._redis, *self._call(Put(scope, id, value, order, rank))) == 1)
+
+    async def put_many(self, puts: Sequence["Put[T]"]) -> list["Put[T]"]:
+        """Several in one round trip, in order; those that came too late, because their scope is closed."""
+        replies = await _PUT.many(self._redis, [self._call(each) for each in puts])
+        return [put for put, reply in zip(puts, replies, strict=True) if reply == CLOSED]
+
+    async def lift(self, lifts: Sequence[tuple[str, str, float]]) -> None:
+        """Raise the ranks of records (scope, id, rank), also if a record comes only after this; a deleted one stays deleted."""
+        calls = [((self._record(scope, each), self._index(scope)), (_sortable(rank), each, TOMBSTONE_MS)) for scope, each, rank in lifts]
+        await _LIFT.many(self._redis, calls)
+
+    def _call(self, put: "Put[T]") -> tuple[tuple[str, ...], tuple[Argument, ...]]:
+        json = b"" if put.value is None else self._encode(put.value)
+        keys = (self._record(put.scope, put.id), self._index(put.scope), self._closed(put.scope), self._groups(put.scope))
+        group, never_falls = _group(put.group) if put.group else "", "1" if self._lifted else ""
+        return keys, (put.order, _sortable(put.rank), put.id, json, self._life_ms, TOMBSTONE_MS, group, never_falls)
+
+    async def get(self, scope: str, id: str) -> T | None:  # noqa: A002
+        """The record, or None."""
+        return self._read(scope, id, await self._redis.execute_command("GET", self._record(scope, id)))
+
+    async def get_many(self, scope: str, ids: Sequence[str]) -> dict[str, T]:
+        """Those of ``ids`` that exist."""
+        found: dict[str, T] = {}
+        for start in range(0, len(ids), PAGE_MAX):
+            some = ids[start : start + PAGE_MAX]
+            raw = await self._redis.execute_command("MGET", *(self._record(scope, each) for each in some))
+            values = ((each, self._read(scope, each, entry)) for each, entry in zip(some, raw, strict=True))
+            found.update({each: value for each, value in values if value is not None})
+        return found
+
+    async def list(self, scope: str, *, limit: int, cursor: str = "", newest_first: bool = True) -> Page[T]:
+        """At most ``limit`` records (1 to 1,000) after ``cursor``; a record that keeps its rank is seen exactly once whatever is
+        inserted meanwhile. Raises Refused("validation_failed") for a cursor that is not one of ours.
+        """
+        limit = max(1, min(limit, PAGE_MAX))
+        after = _member_of(cursor) if cursor else b""
+        page: Page[T] = Page([], "")
+        for _ in range(PAGE_ROUNDS_MAX):
+            wanted = limit - len(page.items)
+            members = await self._members(scope, after, wanted + 1, newest_first=newest_first)
+            some, more = members[:wanted], len(members) > wanted
+            after = some[-1] if some else after
+            page = Page([*page.items, *await self._present(scope, some)], _cursor(after) if more else "")
+            if not more or len(page.items) == limit:
+                break
+        return page
+
+    async def count(self, scope: str) -> int:
+        """How many records the scope has; with a retention this may count some that have just expired."""
+        return int(await self._redis.execute_command("ZCARD", self._index(scope)))
+
+    async def grouped(self, scope: str, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """The ids that were put into each group, by rank; the first 100."""
+        if not groups:
+            return {}
+        batch = self._redis.pipeline()
+        for group in groups:
+            start = _group(group).encode()
+            batch.execute_command("ZRANGE", self._groups(scope), b"[" + start, b"(" + start + b"g", "BYLEX", "LIMIT", 0, GROUP_MAX)
+        replies = await batch.execute()
+        return {group: tuple(_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)}
+
+    async def is_closed(self, scope: str) -> bool:
+        """The scope takes no more records."""
+        return bool(await self._redis.execute_command("EXISTS", self._closed(scope)))
+
+    async def close(self, scope: str) -> None:
+        """Remove every record of the scope for good: until tombstones expire no write is accepted, whatever its order.
+
+        Their ids stay in ``left`` for whoever has to remove what else there is of them. Repeating it goes on where it was broken off.
+        """
+        await self._redis.execute_command("SET", self._closed(scope), b"1", "PX", TOMBSTONE_MS)
+        await self._redis.execute_command("UNLINK", self._groups(scope))
+        while members := await self._redis.execute_command("ZRANGE", self._index(scope), 0, CLOSE_BATCH - 1):
+            batch = self._redis.pipeline()
+            batch.execute_command("SADD", self._left(scope), *(_id(member) for member in members))
+            batch.execute_command("PEXPIRE", self._left(scope), TOMBSTONE_MS)
+            batch.execute_command("UNLINK", *(self._record(scope, _id(member)) for member in members))
+            batch.execute_command("ZREM", self._index(scope), *members)
+            await batch.execute()
+
+    async def left(self, scope: str) -> Sequence[str]:
+        """Ids of a closed scope that were not ``forgotten`` yet, at most 500."""
+        ids = await self._redis.execute_command("SRANDMEMBER", self._left(scope), CLOSE_BATCH)
+        return [each.decode() for each in ids]
+
+    async def forgotten(self, scope: str, ids: Sequence[str]) -> None:
+        """Nothing is left of these."""
+        await self._redis.execute_command("SREM", self._left(scope), *ids)
+
+    async def _members(self, scope: str, after: bytes, count: int, *, newest_first: bool) -> Sequence[bytes]:
+        bounds: tuple[Argument, ...]
+        if newest_first:
+            bounds = (b"(" + after if after else b"+", b"-", "BYLEX", "REV")
+        else:
+            bounds = (b"(" + after if after else b"-", b"+", "BYLEX")
+        found: Sequence[bytes] = await self._redis.execute_command("ZRANGE", self._index(scope), *bounds, "LIMIT", 0, count)
+        return found
+
+    async def _present(self, scope: str, members: Sequence[bytes]) -> Sequence[T]:
+        if not members:
+            return []
+        raw = await self._redis.execute_command("MGET", *(self._record(scope, _id(member)) for member in members))
+        items = []
+        for member, entry in zip(members, raw, strict=True):
+            if entry is None:
+                await _TIDY(self._redis, (self._index(scope), self._record(scope, _id(member))), (member,))
+                continue
+            value = self._read(scope, _id(member), entry)
+            if value is not None:
+                items.append(value)
+        return items
+
+    def _read(self, scope: str, id: str, entry: bytes | None) -> T | None:  # noqa: A002
+        if entry is None:
+            return None
+        parts = entry.split(b" ", 2)
+        if len(parts) == 3 and not parts[2]:  # noqa: PLR2004
+            return None
+        try:
+            value = self._decode(parts[2])
+            return self._lifted(value, _rank(parts[1])) if self._lifted else value
+        except (IndexError, ValueError, struct.error, msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("record_undecodable", table=self.name, scope=scope, id=id, error=str(error))
+            return None
+
+    def _record(self, scope: str, id: str) -> str:  # noqa: A002
+        return f"{self._prefix}:record:{{{self.name}:{scope}}}:{id}"
+
+    def _index(self, scope: str) -> str:
+        return f"{self._prefix}:index:{{{self.name}:{scope}}}"
+
+    def _closed(self, scope: str) -> str:
+        return f"{self._prefix}:closed:{{{self.name}:{scope}}}"
+
+    def _groups(self, scope: str) -> str:
+        return f"{self._prefix}:groups:{{{self.name}:{scope}}}"
+
+    def _left(self, scope: str) -> str:
+        return f"{self._prefix}:left:{{{self.name}:{scope}}}"
+
+
+def _sortable(rank: float) -> str:
+    """16 hex digits that compare as text like the number: its bits, turned so that negative ones come first."""
+    (bits,) = struct.unpack(">Q", struct.pack(">d", rank + 0.0))
+    return f"{bits ^ 0xFFFF_FFFF_FFFF_FFFF if bits >> 63 else bits | 1 << 63:016x}"
+
+
+def _rank(digits: bytes) -> float:
+    """The number behind ``_sortable``; raises ValueError for other text."""
+    bits = int(digits, 16)
+    (rank,) = struct.unpack(">d", struct.pack(">Q", bits ^ 1 << 63 if bits >> 63 else bits ^ 0xFFFF_FFFF_FFFF_FFFF))
+    return float(rank)
+
+
+def _group(name: str) -> str:
+    """Of one length, so that no group is the beginning of another."""
+    return hashlib.sha256(name.encode()).hexdigest()[:GROUP_CHARS]
+
+
+def _id(member: bytes) -> str:
+    return member[16:].decode(errors="replace")
+
+
+def _cursor(member: bytes) -> str:
+    return base64.urlsafe_b64encode(member).decode().rstrip("=")
+
+
+def _member_of(cursor: str) -> bytes:
+    try:
+        member = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        member = b""
+    if not _MEMBER.fullmatch(member):
+        error = FieldError("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
+        raise Refused("validation_failed", "The cursor cannot be read.", errors=(error,))
+    return member

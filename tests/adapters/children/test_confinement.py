@@ -1,0 +1,215 @@
+"""Containment: whatever a document makes its parser do is a named failure of that document alone."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from adapters.children import child, folders, worker
+from adapters.children.worker import TextWorker
+from adapters.parsing.core.source import Source
+from schemas.documents import Shelf
+from schemas.errors import Refused
+from schemas.settings import Retrieval
+from schemas.settings.documents import Documents
+
+MISBEHAVING = "tests.support.misbehaving_child"
+SETTINGS = Documents(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256)
+SHELF = Shelf()
+
+
+async def told(made: TextWorker, order: str, operand: str = "", lane="express") -> str:
+    """What came of it."""
+    outcome = await made.parse(Source(text=order, filename=operand), title="", lane=lane, shelf=SHELF)
+    return outcome.chunks[0].text
+
+
+async def refused(made: TextWorker, order: str, operand: str = "") -> Refused:
+    """The failure; the next document is served."""
+    with pytest.raises(Refused) as failure:
+        await told(made, order, operand)
+    assert await told(made, "answer", "next") == "next"
+    return failure.value
+
+
+@pytest.fixture
+async def made(monkeypatch):
+    """A worker whose heavy children do what their documents say; without small ones, unless they are started."""
+    monkeypatch.setattr(worker, "HEAVY", MISBEHAVING)
+    made = TextWorker(Retrieval(), SETTINGS)
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def listening():
+    """A port of this machine that would answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield str(server.getsockname()[1])
+
+
+async def test_memory_is_bounded(made):
+    """By the interpreter's own refusal, by the watching parent, or by the library that gives up."""
+    for order in ("hog", "hog_outside_the_interpreter"):
+        failure = await refused(made, order, "2000")
+        assert failure.code in {"document_too_complex", "document_crashed_parser"}
+        assert order != "hog" or (failure.code == "document_too_complex" and "CLAW_DOCUMENT_PARSE_MEMORY_MIB" in failure.detail)
+    assert await told(made, "hog", "50") == "50"
+
+
+async def test_the_parent_watches_memory(made, monkeypatch):
+    """Where the kernel's limit does not bite, its children's included."""
+    made._limits = child.Limits(wall_s=6, ocr_wall_s=6, memory_kib=100 * 1024)
+    with pytest.raises(Refused, match="100 MiB") as failure:
+        await told(made, "hog_outside_the_interpreter", "180")
+    assert failure.value.code == "document_too_complex"
+
+
+async def test_cpu_time_is_bounded(made):
+    """The kernel ends it."""
+    failure = await refused(made, "burn")
+    assert (failure.code, "CLAW_DOCUMENT_PARSE_CPU_S" in failure.detail) == ("document_too_complex", True)
+
+
+async def test_cpu_time_is_counted_per_document(made):
+    """A child that has worked for long has the same time for the next."""
+    pid = (await told(made, "answer"), next(iter(made._heavy["express"]._children)).process.pid)[1]
+    for _ in range(4):
+        await told(made, "spin", "0.5")
+    assert [each.process.pid for each in made._heavy["express"]._children] == [pid]
+
+
+async def test_wall_time_is_bounded(made):
+    """Doing nothing for long is refused as well."""
+    made._limits = child.Limits(wall_s=0.5, ocr_wall_s=0.5, memory_kib=10**6)
+    with pytest.raises(Refused, match="CLAW_DOCUMENT_PARSE_WALL_S") as failure:
+        await told(made, "sleep", "30")
+    assert failure.value.code == "document_too_complex"
+
+
+@pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
+async def test_recognition_has_more_time(made):
+    """The child says that Tesseract runs."""
+    made._limits = child.Limits(wall_s=0.7, ocr_wall_s=20, memory_kib=10**6)
+    assert await told(made, "answer", "warm") == "warm"
+    assert await told(made, "recognise", "1.5") == "recognised"
+
+
+async def test_a_crash_is_named(made):
+    """How it died stands in the detail."""
+    assert "SIGSEGV" in (await refused(made, "segfault")).detail
+    failure = await refused(made, "raise", "surprise")
+    assert (failure.code, "KeyError" in failure.detail) == ("document_crashed_parser", True)
+
+
+async def test_output_is_bounded(made):
+    """What comes out is never held in full by the parent."""
+    failure = await refused(made, "flood")
+    assert (failure.code, "CLAW_DOCUMENT_TEXT_CHARS_MAX" in failure.detail) == ("document_too_complex", True)
+
+
+async def test_there_is_no_network(made, listening):
+    """Neither for Python nor for a library."""
+    for order, operand in (("connect", listening), ("resolve", "localhost")):
+        failure = await refused(made, order, operand)
+        assert (failure.code, "network" in failure.detail) == ("document_unreadable", True)
+    if not await told(made, "kernel"):
+        pytest.skip("this kernel offers neither network namespaces nor Landlock")
+    assert await told(made, "connect_natively", listening) != "0"
+
+
+async def test_nothing_outside_changes(made, tmp_path):
+    """Only the child's own folder can be written to, and it is emptied after each document."""
+    kept, escaped = tmp_path / "kept", tmp_path / "escaped"
+    kept.write_text("kept")
+    for order, operand in (("write", escaped), ("write", kept), ("remove", kept)):
+        assert (await refused(made, order, str(operand))).code == "document_unreadable"
+    assert await told(made, "write_inside", "page.png") == "4"
+    assert await told(made, "left_behind") == "[]"
+    if "landlock" in await told(made, "kernel"):
+        assert int(await told(made, "write_natively", str(escaped))) < 0
+    assert kept.read_text() == "kept"
+    assert not escaped.exists()
+
+
+async def test_nothing_outside_is_read(made, tmp_path):
+    """Another document, a password file: the only file there is is the document's own."""
+    secret, mine = tmp_path / "secret", tmp_path / "mine"
+    secret.write_text("secret")
+    mine.write_text("mine")
+    for path in (str(secret), "/etc/passwd"):
+        failure = await refused(made, "read", path)
+        assert (failure.code, "read" in failure.detail) == ("document_unreadable", True)
+        if "landlock" in await told(made, "kernel"):
+            assert int(await told(made, "read_natively", path)) < 0
+    outcome = await made.parse(Source(path=str(mine)), title="", lane="express", shelf=SHELF)
+    assert outcome.chunks[0].text == "mine"
+    with pytest.raises(Refused) as gone:
+        await made.parse(Source(path=str(tmp_path / "gone")), title="", lane="express", shelf=SHELF)
+    assert gone.value.code == "file_missing"
+
+
+async def test_no_programs_start(made, tmp_path):
+    """But Tesseract."""
+    assert (await refused(made, "start", "/bin/true")).code == "document_unreadable"
+    if "landlock" in await told(made, "kernel"):
+        await told(made, "start_natively", f"/usr/bin/touch {tmp_path}/touched")
+    assert not (tmp_path / "touched").exists()
+
+
+async def test_the_light_lane_does_not_wait(made):
+    """Notes pass while both lanes of files are busy, and a person's file passes while bulk is."""
+    await made.start()
+    bulk = asyncio.create_task(told(made, "sleep", "4", "bulk"))
+    await asyncio.sleep(0.1)
+    assert await told(made, "answer", "mine") == "mine"
+    express = asyncio.create_task(told(made, "sleep", "4"))
+    began = time.monotonic()
+    for n in range(10):
+        outcome = await made.parse(Source(media_type="text/plain", text=f"note {n}"), title="", lane="bulk", shelf=SHELF)
+        assert outcome.chunks[0].text == f"note {n}"
+    assert time.monotonic() - began < 2
+    assert not bulk.done()
+    assert not express.done()
+    await asyncio.gather(bulk, express)
+
+
+async def test_heavy_children_come_and_go(made, monkeypatch):
+    """None until one is needed, one for many callers, none after a while, and one again."""
+    pool = made._heavy["express"]
+    object.__setattr__(pool._policy, "idle_s", 0.3)
+    assert not pool._children
+    assert await asyncio.gather(*(told(made, "answer", str(n)) for n in range(5))) == list("01234")
+    (first,) = pool._children
+    deadline = time.monotonic() + 10
+    while pool._children:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert not first._folder.path.exists()
+    assert await told(made, "answer", "again") == "again"
+
+
+async def test_no_folder_stays(made):
+    """Neither after a stop nor after a kill."""
+    await made.start()
+    await told(made, "answer")
+    paths = [each._folder.path for pool in (made._light, *made._heavy.values()) for each in pool._children]
+    assert all(map(Path.exists, paths))
+    await made.stop()
+    assert not any(map(Path.exists, paths))
+
+
+def test_folders_of_the_dead_are_swept(tmp_path, monkeypatch):
+    """One that is in use stays."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    used = folders.WorkFolder()
+    abandoned = tmp_path / f"{folders.PREFIX}abandoned"
+    abandoned.mkdir()
+    folders.sweep()
+    assert (used.path.exists(), abandoned.exists()) == (True, False)
+    used.remove()
+    assert not used.path.exists()

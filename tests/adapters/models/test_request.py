@@ -1,0 +1,79 @@
+"""What a question becomes on its way to a model: sampling within bounds, the hash of the prompt, the price of the answer."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.models import choose, request
+from adapters.models.fingerprint import prompt_hash
+from adapters.models.prices import Prices
+from adapters.models.prompts import Message
+from adapters.models.request import request_of
+from schemas.chats import Question, Sampling, Usage
+from schemas.settings import Model, Retrieval, Settings
+from tests.support.model_samples import PASSAGES
+
+SETTINGS = Model(max_tokens=100, temperature=0.4)
+
+
+def question(sampling: Sampling) -> Question:
+    values: dict[str, Any] = {
+        "conversation_id": "c",
+        "message_id": "m",
+        "reply_id": "r",
+        "user_id": "u",
+        "content": "在哪里？",
+        "knowledge_base_ids": (),
+        "reply_partition": 0,
+        "asked_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    return Question(**values, sampling=sampling)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "expected"),
+    [
+        (Sampling(), (100, 0.4, ())),
+        (Sampling(max_tokens=7, temperature=0.0, stop=("a", "")), (7, 0.0, ("a",))),
+        (Sampling(max_tokens=9_999, temperature=3.0, stop=("x" * 999, *"bcdef")), (100, 2.0, ("x" * request.STOP_CHARS_MAX, *"bcd"))),
+        (Sampling(max_tokens=-1, temperature=-1.0), (100, 0.0, ())),
+    ],
+)
+def test_sampling_is_the_askers_within_the_operators(sampling: Sampling, expected: tuple[int, float, tuple[str, ...]]) -> None:
+    request = request_of(question(sampling), PASSAGES, SETTINGS)
+    assert (request.max_tokens, request.temperature, request.stop) == expected
+    assert request.passages == PASSAGES
+
+
+def test_the_hash_is_that_of_canonical_json() -> None:
+    """Anybody can compute it again from the messages."""
+    sent = [Message("system", "规则"), Message("user", 'a "b"\n')]
+    canonical = json.dumps([{"content": m.content, "role": m.role} for m in sent], ensure_ascii=False, separators=(",", ":"))
+    assert prompt_hash(sent) == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_the_hash_of_a_request_depends_on_the_budget() -> None:
+    request = request_of(question(Sampling()), PASSAGES, SETTINGS)
+    wide, narrow = Settings(), Settings(retrieval=Retrieval(context_tokens=100))
+    assert choose.prompt_hash(request, wide) == choose.prompt_hash(request, Settings())
+    assert narrow.prompt_tokens_max == 5_700
+    assert len(choose.prompt_hash(request, narrow)) == 64
+
+
+@pytest.mark.parametrize(
+    ("prices", "usage", "micros"),
+    [
+        (Prices(0.15, 0.6), Usage(prompt_tokens=1_000, completion_tokens=100), 210),
+        (Prices(0.15, 0.6), Usage(prompt_tokens=1, completion_tokens=1), 1),
+        (Prices(0.1, 0.2), Usage(prompt_tokens=5, completion_tokens=5), 2),
+        (Prices(2.675, 0.0), Usage(prompt_tokens=200, completion_tokens=9), 535),
+        (Prices(), Usage(prompt_tokens=10**8, completion_tokens=10**8), 0),
+        (Prices(1e6, 1e6), Usage(prompt_tokens=10**8, completion_tokens=10**8), 2 * 10**14),
+    ],
+)
+def test_prices_are_exact(prices: Prices, usage: Usage, micros: int) -> None:
+    """A half is rounded up, and no binary fraction shows."""
+    assert prices.cost_micros(usage) == micros

@@ -1,0 +1,123 @@
+"""Short texts from a provider that really listens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapters.concurrency.cluster import ClusterGate
+from adapters.concurrency.port import Priority
+from adapters.models.choose import writer
+from adapters.models.port import Writer
+from adapters.models.writer import ModelWriter
+from schemas.errors import Refused, Unavailable
+from schemas.settings import Settings
+from schemas.settings.fallback_models import SecondModel
+from schemas.settings.section import Secret
+from tests.adapters.models.conftest import Running, eventually
+from tests.support.model_samples import model_settings
+
+
+@asynccontextmanager
+async def opened(stub: Running, name: str, gate: ClusterGate | None = None, **changes: object) -> AsyncIterator[ModelWriter]:
+    settings = model_settings(stub.root, name, **changes)
+    made = ModelWriter(settings, jitter=lambda: 0.0) if gate is None else ModelWriter(settings, gate=gate, jitter=lambda: 0.0)
+    await made.open()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def wrote(made: Writer, timeout_s: float = 5.0) -> str:
+    return (await made.write("Condense.", "它高多少？", max_tokens=20, timeout_s=timeout_s)).text
+
+
+async def test_writes_what_the_model_says_and_what_it_cost(stub: Running) -> None:
+    async with opened(stub, "stub?text=黄鹤楼高多少", price_prompt=1.0, price_completion=3.0) as made:
+        written = await made.write("Condense.", "它高多少？", max_tokens=20, timeout_s=5.0)
+    assert written.text == "黄鹤楼高多少"
+    assert (written.model, written.provider, written.usage.estimated) == (made.name, "openai", False)
+    assert written.cost_micros == written.usage.prompt_tokens + 3 * written.usage.completion_tokens
+    sent = stub.provider.stats.last_request
+    assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+    assert (sent["max_tokens"], sent["temperature"], sent.get("stream")) == (20, 0.0, None)
+
+
+@pytest.mark.parametrize("thinks", ["reasoning_content", "reasoning", "tags"])
+@pytest.mark.parametrize("fault", ["", "no_usage"])
+async def test_thinking_is_not_what_it_writes(stub: Running, thinks: str, fault: str) -> None:
+    """What it cost is told also when nothing is left to write with."""
+    async with opened(stub, f"stub?text=黄鹤楼高多少&thinking=5&thinks={thinks}&fault={fault}") as made:
+        assert await wrote(made) == "黄鹤楼高多少"
+    async with opened(stub, f"stub?text=黄鹤楼高多少&thinking=90&thinks={thinks}&fault={fault}") as made:
+        written = await made.write("Condense.", "它高多少？", max_tokens=20, timeout_s=5.0)
+    assert written.text == ""
+    assert written.usage.completion_tokens >= 20
+    assert written.usage.estimated == bool(fault)
+    assert stub.provider.stats.requests == 2
+
+
+@pytest.mark.parametrize("fault", ["500", "429", "cut_before", "broken_frame", "error_object"])
+async def test_what_passes_is_repeated_once(stub: Running, fault: str) -> None:
+    async with opened(stub, f"stub?text=好&fault={fault}&times=1") as made:
+        assert await wrote(made) == "好"
+    async with opened(stub, f"stub?text=坏&fault={fault}") as made:
+        with pytest.raises(Unavailable):
+            await wrote(made)
+    assert stub.provider.stats.requests == 4
+
+
+async def test_what_never_passes_is_refused(stub: Running) -> None:
+    async with opened(stub, "stub?fault=401") as made:
+        with pytest.raises(Refused):
+            await wrote(made)
+    assert stub.provider.stats.requests == 1
+
+
+async def test_it_ends_in_time_and_closes_its_call(stub: Running) -> None:
+    async with opened(stub, "stub?fault=hang_before") as made:
+        with pytest.raises(Unavailable):
+            await wrote(made, timeout_s=0.3)
+        await eventually(lambda: stub.provider.stats.open == 0)
+        task = asyncio.create_task(wrote(made, timeout_s=30))
+        await eventually(lambda: stub.provider.stats.open == 1)
+        task.cancel()
+        await asyncio.wait((task,))
+        await eventually(lambda: stub.provider.stats.open == 0)
+
+
+@pytest.mark.parametrize("fault", ["no_usage", "wrong_usage"])
+async def test_usage_that_cannot_be_is_estimated(stub: Running, fault: str) -> None:
+    async with opened(stub, f"stub?text=好&fault={fault}") as made:
+        written = await made.write("Condense.", "它高多少？", max_tokens=20, timeout_s=5.0)
+    assert written.usage.estimated
+    assert written.usage.completion_tokens == 1
+
+
+async def test_it_waits_behind_answers_within_its_time(stub: Running) -> None:
+    gate = ClusterGate(None, prefix="p", name="g", label="g", limit=1, workers=1)
+    async with opened(stub, "stub?text=好", gate) as made:
+        async with gate.permit(Priority.PEOPLE, 1):
+            with pytest.raises(Unavailable):
+                await wrote(made, timeout_s=0.2)
+            assert stub.provider.stats.requests == 0
+        assert await wrote(made) == "好"
+
+
+async def test_a_provider_that_keeps_failing_is_left_alone(stub: Running) -> None:
+    async with opened(stub, "stub?fault=500", breaker_failures=2) as made:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await wrote(made)
+    assert stub.provider.stats.requests == 2
+
+
+def test_who_writes() -> None:
+    """The first language model; rules where there is none."""
+    assert writer(Settings()) is None
+    second = SecondModel(provider="zhipu", api_key=Secret("k"))
+    made = writer(Settings(model_second=second))
+    assert made is not None
+    assert (made.name, made.provider) == ("glm-4-flash", "zhipu")

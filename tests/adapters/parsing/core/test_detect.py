@@ -1,0 +1,118 @@
+"""What a file is: by its content, whatever its name and its sender say."""
+
+import random
+
+import pytest
+
+from adapters.parsing import parse
+from adapters.parsing.core.detect import CSV, DOCX, EML, HTML, MARKDOWN, PDF, PLAIN, PPTX, XLS, XLSX, ZIP, detect
+from adapters.parsing.core.source import Bounds, Entry, Source
+from schemas.errors import Refused
+from schemas.settings.documents import Documents
+from tests.support.zip_crypto import zipped
+
+BOUNDS = Bounds.of(Documents())
+OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+
+
+def entry(data, filename="", media_type=""):
+    return Entry(data=data, bounds=BOUNDS, filename=filename, media_type=media_type)
+
+
+def package(folder, **more):
+    return zipped({"[Content_Types].xml": "<Types/>", f"{folder}/main.xml": "<x/>"} | more)
+
+
+def stream(name):
+    return OLE2 + name.encode("utf-16-le").ljust(128, b"\0")
+
+
+FOUND = {
+    "pdf": (b"%PDF-1.7\n", "x.txt", PLAIN, PDF),
+    "pdf behind a mark": (b"\xef\xbb\xbf\r\n%PDF-1.4", "", "", PDF),
+    "pdf behind junk": (b"HTTP/1.1 200 OK\r\n\r\n%PDF-1.4\n1 0 obj endobj", "", "", PDF),
+    "text about pdf": (b"The header is %PDF-1.4 and so on.", "", "", PLAIN),
+    "docx": (package("word"), "x.zip", "", DOCX),
+    "pptx": (package("ppt"), "", ZIP, PPTX),
+    "xlsx": (package("xl"), "x.xls", XLS, XLSX),
+    "docx with a workbook": (package("word", **{"word/embeddings/a.xlsx": package("xl")}), "", "", DOCX),
+    "docx cut off": (package("word")[:60], "x.docx", "", DOCX),
+    "zip of a docx": (zipped({"a.docx": package("word")}), "x.zip", "", ZIP),
+    "unpacked docx": (zipped({"a/[Content_Types].xml": "", "a/word/document.xml": ""}), "", "", ZIP),
+    "zip called docx": (zipped({"a.txt": "words"}), "x.docx", "", ZIP),
+    "xls": (stream("Workbook"), "x.doc", "", XLS),
+    "old xls": (stream("Book"), "", "", XLS),
+    "encrypted workbook": (stream("EncryptedPackage"), "x.xlsx", "", XLSX),
+    "encrypted, nameless": (stream("EncryptedPackage"), "", "", DOCX),
+    "page": (b"<!DOCTYPE html><p>x", "x.txt", PLAIN, HTML),
+    "page in utf-16": ("<html><p>x".encode("utf-16"), "", "", HTML),
+    "xhtml": (b'<?xml version="1.0"?>\n<!-- c -->\n<html xmlns="x">', "", "", HTML),
+    "page called xls": (b"<html><table>", "x.xls", "", HTML),
+    "piece of a page": (b"<div class=a>words</div>", "", "", HTML),
+    "markdown with tags": (b"<h1 align=center>x</h1>\n\n# y", "README.md", "", MARKDOWN),
+    "markdown about pages": (b"<html> is a tag", "x.md", "", MARKDOWN),
+    "table called xls": ("a\tb\n1\t2".encode("gbk"), "x.xls", "", CSV),
+    "tsv": (b"a\tb", "x.TSV", "", CSV),
+    "mail": (b"Received: by x\r\nFrom: a\r\nSubject: b\r\n\r\nwords", "", "", EML),
+    "mail called txt": (b"Message-ID: <a>\r\nMIME-Version: 1.0\r\nFrom: a\r\n\r\nwords", "x.txt", "", EML),
+    "a letter": (b"From: me\nTo: you\nSubject: us\n\nwords", "", "", PLAIN),
+    "declared": (b"a,b", "", CSV, CSV),
+    "name before declaration": (b"a,b", "x.txt", CSV, PLAIN),
+    "nothing said": ("正文".encode("gb18030"), "", "", PLAIN),
+    "damaged": ("正常开头\n".encode() + b"\x00\xff\xfe\xc3\x28\xed\xa0\x80" * 50, "x.txt", "", PLAIN),
+    "code": (b"import sys\n", "x.py", "", PLAIN),
+    "text that begins like a program": (b"MZ is a magic number", "", "", PLAIN),
+}
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_types(case):
+    data, filename, media_type, found = FOUND[case]
+    assert detect(entry(data, filename, media_type)) == found
+
+
+REFUSED = {
+    "empty": (b"", "x.pdf", "document_empty", ""),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(64), "picture_named.pdf", "document_type_unsupported", "PNG"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(64), "x.txt", "document_type_unsupported", "JPEG"),
+    "gif": (b"GIF89a" + bytes(64), "", "document_type_unsupported", "GIF"),
+    "doc": (stream("WordDocument"), "x.doc", "document_type_unsupported", ".docx"),
+    "ppt": (stream("PowerPoint Document"), "x.ppt", "document_type_unsupported", ".pptx"),
+    "msg": (stream("__properties_version1.0"), "x.msg", "document_type_unsupported", ".eml"),
+    "rtf": (b"{\\rtf1 words}", "x.doc", "document_type_unsupported", "RTF"),
+    "odt": (zipped({"mimetype": "application/vnd.oasis.opendocument.text"}), "x.odt", "document_type_unsupported", "OpenDocument"),
+    "rar": (b"Rar!\x1a\x07\x01\x00", "x.zip", "document_type_unsupported", "RAR"),
+    "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\0", "", "document_type_unsupported", "tar"),
+    "program": (b"MZ\x90\0\3\0\0\0", "", "document_type_unsupported", "program"),
+    "noise": (bytes(range(256)) * 8, "", "document_type_unsupported", "binary"),
+    "noise called txt": (random.Random(1).randbytes(4_000), "x.txt", "document_type_unsupported", "binary"),
+    "text called pdf": (b"just words", "x.pdf", "document_unreadable", "PDF"),
+    "text called docx": (b"just words", "x.docx", "document_unreadable", "Word"),
+    "empty archive called docx": (b"PK\x05\x06" + bytes(18), "zip_named.docx", "document_unreadable", "Word"),
+    "empty archive": (b"PK\x05\x06" + bytes(18), "x.zip", "document_empty", ""),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_say_what_it_looks_like(case):
+    data, filename, code, word = REFUSED[case]
+    with pytest.raises(Refused) as refused:
+        detect(entry(data, filename))
+    assert refused.value.code == code
+    assert word in refused.value.detail
+
+
+def test_texts_are_what_their_owner_says():
+    """A text that travels inside an event is not asked, unless nothing is said."""
+    page = "<!DOCTYPE html><p>words</p>"
+    assert parse(Source(text=page, media_type=PLAIN), BOUNDS).text == page
+    assert parse(Source(text=page, media_type=HTML), BOUNDS).text == "words"
+    assert parse(Source(text=page), BOUNDS).media_type == HTML
+
+
+def test_files_are_read_from_their_path(tmp_path):
+    """Name and charset come with the source: the path is the store's own."""
+    path = tmp_path / "0a1b2c"
+    path.write_bytes("姓名;备注\n张三;好".encode("gbk"))
+    parsed = parse(Source(path=str(path), filename="表.csv", charset="utf-8"), BOUNDS)
+    assert (parsed.media_type, parsed.text) == (CSV, "姓名\t备注\n张三\t好")

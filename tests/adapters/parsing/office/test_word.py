@@ -1,0 +1,258 @@
+"""Word, PowerPoint and Excel files: all of their text, in order and in its place."""
+
+import json
+import zipfile
+from datetime import date, datetime
+from io import BytesIO
+
+import docx
+import pytest
+
+from adapters.parsing.chunks.chunking import chunk
+from adapters.parsing.office.slides import parse_pptx
+from adapters.parsing.office.word import parse_docx
+from adapters.parsing.office.word_styles import counted
+from adapters.parsing.office.workbook import parse_workbook
+from tests.support.office_files import NUMBERING, REL, STYLES, W, cell, code, old_workbook, p, parsed, presentation, shown, word, workbook
+
+FORMATS = {".docx": parse_docx, ".pptx": parse_pptx, ".xlsx": parse_workbook}
+
+
+@pytest.fixture(scope="module")
+def slides() -> bytes:
+    return presentation()
+
+
+def test_headings_by_style_in_any_language_derived_or_outlined():
+    """A style's name, what it is based on, or the outline level of the paragraph itself; rings of styles end."""
+    style = '<w:pStyle w:val="{}"/>'.format
+    body = (
+        p("一", style("1")) + p("二", style("b2")) + p("三", style("own")) + p("四", '<w:outlineLvl w:val="3"/>') + p("text", style("ring"))
+    )
+    found = parsed(parse_docx, word(body, styles=STYLES))
+    assert shown(found) == [("h1", "一"), ("h2", "二"), ("h3", "三"), ("h4", "四"), ("paragraph", "text")]
+    assert found.blocks[-1].headings == ("一", "二", "三", "四")
+    assert found.title == "一"
+
+
+def test_lists_carry_the_numbers_that_word_shows():
+    """Levels count on their own and begin anew; bullets are not text."""
+    clause, deeper = '<w:pStyle w:val="clause"/>', '<w:numPr><w:ilvl w:val="1"/><w:numId w:val="1"/></w:numPr>'
+    bullet = '<w:numPr><w:ilvl w:val="0"/><w:numId w:val="2"/></w:numPr>'
+    body = p("甲", clause) + p("x", deeper) + p("y", deeper) + p("乙", clause) + p("z", deeper) + p("dot", bullet)
+    found = parsed(parse_docx, word(body, styles=STYLES, numbering=NUMBERING))
+    assert [text for _, text in shown(found)] == ["第一条 甲", "1.1) x", "1.2) y", "第二条 乙", "2.1) z", "dot"]
+    assert {kind for kind, _ in shown(found)} == {"list"}
+    assert [counted(28, style) for style in ("upperRoman", "lowerLetter", "chineseCounting")] == ["XXVIII", "bb", "二十八"]
+    assert [counted(n, "chineseCounting") for n in (10, 101, 110, 1001, 10_000)] == ["十", "一百零一", "一百一十", "一千零一", "10000"]
+
+
+def test_tables_row_by_row_with_merged_and_nested_cells():
+    """A merged cell is said once and keeps its columns; a table inside a cell is text of that cell; a frame is no table."""
+    wide, tall = '<w:gridSpan w:val="2"/>', '<w:vMerge w:val="restart"/>'
+    nested = f"<w:tbl><w:tr>{cell(p('in'))}{cell(p('side'))}</w:tr></w:tbl>"
+    table = (
+        f"<w:tbl><w:tr>{cell(p('A'), wide)}{cell(p('B'))}</w:tr>"
+        f"<w:tr>{cell(p('one') + p('two'), tall)}{cell(nested)}{cell(p('3'))}</w:tr>"
+        f"<w:tr>{cell('<w:p/>', '<w:vMerge/>')}{cell(p('x'))}{cell(p('y'))}</w:tr>"
+        f"<w:tr><w:trPr><w:del/></w:trPr>{cell(p('gone'))}</w:tr></w:tbl>"
+    )
+    frame = f"<w:tbl><w:tr>{cell(p('framed') + table)}</w:tr></w:tbl>"
+    found = parsed(parse_docx, word(frame))
+    assert shown(found) == [("paragraph", "framed"), ("table", "A\t\tB\none two\tin side\t3\n\tx\ty")]
+
+
+def test_text_wherever_word_keeps_it():
+    """Links, controls, insertions, text boxes once, formulas, notes beside their text; neither comments nor deletions nor field codes."""
+    box = "<w:txbxContent>" + p("boxed") + "</w:txbxContent>"
+    body = f"""<w:p><w:r><w:t>Read </w:t></w:r><w:hyperlink r:id="x"><w:r><w:t>this link</w:t></w:r></w:hyperlink>
+      <w:ins><w:r><w:t> inserted</w:t></w:r></w:ins><w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>
+      <w:r><w:instrText>HYPERLINK</w:instrText><w:footnoteReference w:id="2"/><w:commentReference w:id="1"/></w:r>
+      <w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:tab/><w:t>end</w:t><mc:AlternateContent>
+      <mc:Choice Requires="wps"><w:drawing><wps:txbx>{box}</wps:txbx></w:drawing></mc:Choice>
+      <mc:Fallback><w:pict><v:textbox>{box}</v:textbox></w:pict></mc:Fallback></mc:AlternateContent></w:r></w:p>
+      <w:sdt><w:sdtContent>{p("controlled")}</w:sdtContent></w:sdt><w:ins>{p("moved in")}</w:ins>"""
+    footnotes = f"""<w:footnotes {W}><w:footnote w:type="separator" w:id="0">{p("----")}</w:footnote>
+      <w:footnote w:id="2">{p("see below")}</w:footnote><w:footnote w:id="3">{p("nobody asks")}</w:footnote></w:footnotes>"""
+    header = f"<w:hdr {W}>{p('Company 机密')}</w:hdr>"
+    comments = f'<w:comments {W}><w:comment w:id="1">{p("remark")}</w:comment></w:comments>'
+    found = parsed(
+        parse_docx,
+        word(body, footnotes=footnotes, comments=comments, header1=header, header2=header, footer=header.replace("Company 机密", "- 7 -")),
+    )
+    texts = [text for _, text in shown(found)]
+    assert texts == ["Read this link inserted\tend", "boxed", "see below", "controlled", "moved in", "nobody asks", "Company 机密"]
+
+
+@pytest.mark.parametrize(("pages", "places"), [(3, ["p. 1-2", "p. 3", "p. 3"]), (9, [None] * 3)])
+def test_pages_only_when_word_noted_every_break(pages, places):
+    """As many breaks as the file's own count says, else none is believed."""
+    turn = "<w:r><w:lastRenderedPageBreak/></w:r>"
+    body = f"<w:p><w:r><w:t>one</w:t></w:r>{turn}<w:r><w:t> two</w:t></w:r></w:p><w:p>{turn}<w:r><w:t>three</w:t></w:r></w:p>" + p("more")
+    app = (
+        f'<Properties xmlns="http://schemas.openxmlformats.org/officeDocument/2006/extended-properties"><Pages>{pages}</Pages></Properties>'
+    )
+    found = parsed(parse_docx, word(body, app=app))
+    assert [block.place and str(block.place) for block in found.blocks] == places
+
+
+def test_a_file_that_python_docx_wrote():
+    """Title from the properties; headings, lists and a table in order."""
+    made, data = docx.Document(), BytesIO()
+    made.core_properties.title = "年度 报告"
+    made.add_heading("Overview", 1)
+    made.add_paragraph("First words.")
+    made.add_paragraph("point", style="List Bullet")
+    table = made.add_table(2, 2)
+    for index, text in enumerate(("姓名", "年龄", "张三", "30")):
+        table.cell(*divmod(index, 2)).text = text
+    made.save(data)
+    found = parsed(parse_docx, data.getvalue())
+    assert found.title == "年度 报告"
+    assert shown(found) == [("h1", "Overview"), ("paragraph", "First words."), ("list", "point"), ("table", "姓名\t年龄\n张三\t30")]
+
+
+def test_the_strict_flavour_is_the_same():
+    """What Word saves as Strict Open XML has other names for everything."""
+    strict = word(p("strict"), styles=STYLES)
+    made = BytesIO()
+    with zipfile.ZipFile(BytesIO(strict)) as source, zipfile.ZipFile(made, "w") as target:
+        for name in source.namelist():
+            content = source.read(name).replace(
+                b"http://schemas.openxmlformats.org/wordprocessingml/2006/main", b"http://purl.oclc.org/ooxml/wordprocessingml/main"
+            )
+            target.writestr(name, content.replace(REL.encode(), b"http://purl.oclc.org/ooxml/officeDocument/relationships"))
+    assert parsed(parse_docx, made.getvalue()).text == "strict"
+
+
+def test_slides_in_reading_order(slides):
+    """Title first, then from top to bottom left to right, then notes; a block knows its slide, and none stands under another."""
+    found = parsed(parse_pptx, slides)
+    assert [(block.place.slide, *line) for block, line in zip(found.blocks, shown(found), strict=True)] == [
+        (1, "h1", "Bullets"),
+        (1, "list", "first"),
+        (1, "list", "deeper"),
+        (1, "paragraph", "Say this aloud."),
+        (2, "h1", "Boxes"),
+        (2, "paragraph", "left"),
+        (2, "paragraph", "right"),
+        (2, "paragraph", "bottom"),
+        (2, "paragraph", "grouped"),
+        (3, "h1", "Data"),
+        (3, "table", "A B\t\tC\n1\t2\t3"),
+        (3, "table", "Sales\nEast\t1.5\nWest\t2"),
+        (4, "paragraph", "bare"),
+    ]
+    assert found.blocks[-1].headings == ()
+    chunks = chunk(found, title="", target_tokens=320, max_tokens=480, chunks_max=99)
+    assert [str(one.place) for one in chunks] == [f"slide {n}" for n in (1, 2, 3, 4)]
+
+
+def test_more_slides_than_pages_may_be(slides):
+    """Refused by the name of the limit."""
+    assert code(parse_pptx, slides, pages_max=3) == "document_too_complex"
+
+
+def test_a_broken_slide_leaves_the_others(slides):
+    """And a note says which one."""
+    made = BytesIO()
+    with zipfile.ZipFile(BytesIO(slides)) as source, zipfile.ZipFile(made, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, b"<p:sld" if name == "ppt/slides/slide2.xml" else source.read(name))
+    found = parsed(parse_pptx, made.getvalue())
+    assert {block.place.slide for block in found.blocks} == {1, 3, 4}
+    assert [(note.code, note.detail) for note in found.notes] == [("page_unreadable", "slides 2")]
+
+
+def test_sheets_as_tables_with_their_cells():
+    """Values as they are shown, captions apart from the header, a run of rows per table, empty sheets left out."""
+
+    def fill(made):
+        sheet = made.active
+        sheet.title = "销售"
+        sheet["B2"] = "年度销售"
+        for row in (
+            ["地区", "日期", "金额", "份额"],
+            ["华东", date(2024, 3, 1), 1200.0, 0.125],
+            [
+                "华南",
+                datetime(2024, 3, 2, 8, 30),  # noqa: DTZ001  sheets know no zones
+                0.1 + 0.2,
+                1,
+            ],
+        ):
+            sheet.append([None, *row])
+        sheet["E4"].number_format = sheet["E5"].number_format = "0.0%"
+        sheet["A20"], sheet["C20"] = True, "=1/0"
+        sheet["XFD1048576"] = "far"
+        made.create_sheet("empty")
+        made.create_sheet("二")["A1"] = 12345678901234
+
+    found = parsed(parse_workbook, workbook(fill))
+    assert [(str(block.place), *line) for block, line in zip(found.blocks, shown(found), strict=True)] == [
+        ("销售", "h1", "销售"),
+        ("销售!B2", "paragraph", "年度销售"),
+        ("销售!B3:E5", "table", "地区\t日期\t金额\t份额\n华东\t2024-03-01\t1200\t12.5%\n华南\t2024-03-02 08:30:00\t0.3\t100%"),
+        ("销售!A20", "table", "TRUE"),
+        ("销售!XFD1048576", "table", "far"),
+        ("二", "h1", "二"),
+        ("二!A1", "table", "12345678901234"),
+    ]
+    assert found.blocks[-1].headings == ("二",)
+
+
+def test_a_long_sheet_is_cut_into_rows_that_know_their_cells():
+    """Through the chunker: the header as heading, the cells of just these rows."""
+
+    def fill(made):
+        made.active.title = "S"
+        for row in [("code", "name"), *((n, f"product number {n}") for n in range(2, 301))]:
+            made.active.append(row)
+
+    chunks = chunk(parsed(parse_workbook, workbook(fill)), title="", target_tokens=100, max_tokens=150, chunks_max=999)
+    assert len(chunks) > 10
+    for one in chunks[1:]:
+        assert one.place is not None
+        first, last = one.place.cells.removeprefix("A").split(":B")
+        assert one.text.startswith(f"{first}\t")
+        assert one.text.endswith(f" {last}")
+        assert one.headings == ("S", "code name")
+
+
+def test_workbooks_end_at_their_limits():
+    """Cells, characters, and one text said often, all without laying the sheet out."""
+
+    def fill(made):
+        for row in range(1, 101):
+            made.active.append([f"text {row}"] + ["the same long text " * 50] * 3)
+
+    assert code(parse_workbook, workbook(fill), cells_max=399) == "document_too_complex"
+    assert code(parse_workbook, workbook(fill), chars_max=100_000) == "document_too_complex"
+    assert len(parsed(parse_workbook, workbook(fill), cells_max=400).text) > 280_000
+
+
+def test_an_old_workbook():
+    """XLS: the same tables and places."""
+    found = parsed(parse_workbook, old_workbook())
+    assert shown(found) == [("h1", "库存"), ("table", "品名\t数量\n螺丝\t12")]
+    assert str(found.blocks[1].place) == "库存!B5:C6"
+
+
+def test_sample_documents(data):
+    """Every Office file of the samples: its phrases but for white space, or its refusal, with and without its password."""
+    for line in (data / "documents" / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        path = data / "documents" / row["file"]
+        parse = FORMATS.get(path.suffix)
+        if parse is None:
+            continue
+        content = path.read_bytes()
+        if row["expect"] == "text":
+            text = "".join(parsed(parse, content).text.split())
+            assert all("".join(phrase.split()) in text for phrase in row["phrases"]), row["file"]
+        elif row["expect"] == "reject_or_partial":
+            assert code(parse, content) in ("document_unreadable", "document_too_complex"), row["file"]
+        else:
+            assert code(parse, content) == row["expect"]
+            text = "".join(parsed(parse, content, password=row["password"]).text.split())
+            assert all("".join(phrase.split()) in text for phrase in row["phrases"]), row["file"]

@@ -1,0 +1,41 @@
+"""Sealed passwords: opened by the same secret for the same document only."""
+
+import pytest
+
+from adapters.secrets.encryption import fingerprint, seal, unseal
+from schemas.errors import Refused
+
+SECRET = "test-" * 8
+
+
+@pytest.mark.parametrize("password", ["hunter2", "密码 with spaces", "x" * 1_000])
+def test_sealed_and_opened(password: str):
+    sealed = seal(SECRET, password, context="t/kb/doc")
+    assert password not in sealed
+    assert sealed.isascii()
+    assert unseal(SECRET, sealed, context="t/kb/doc") == password
+    assert seal(SECRET, password, context="t/kb/doc") != sealed
+
+
+@pytest.mark.parametrize(
+    ("secret", "context", "change"),
+    [
+        ("another" * 8, "t/kb/doc", str),
+        (SECRET, "t/kb/other", str),
+        (SECRET, "t/kb/doc", lambda sealed: sealed[:-8] + "AAAAAAA="),
+        (SECRET, "t/kb/doc", lambda sealed: sealed.removeprefix("v1.")),
+        (SECRET, "t/kb/doc", lambda sealed: "v1.####"),
+        (SECRET, "t/kb/doc", lambda sealed: "v1."),
+        (SECRET, "t/kb/doc", lambda sealed: "密"),
+    ],
+)
+def test_nothing_else_opens_it(secret, context, change):
+    sealed = seal(SECRET, "hunter2", context="t/kb/doc")
+    with pytest.raises(Refused) as refused:
+        unseal(secret, change(sealed), context=context)
+    assert refused.value.code == "password_required"
+
+
+def test_fingerprints_need_the_secret():
+    assert fingerprint(SECRET, "a") == fingerprint(SECRET, "a") != fingerprint(SECRET, "b")
+    assert fingerprint(SECRET, "a") != fingerprint("another", "a")

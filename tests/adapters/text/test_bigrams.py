@@ -1,0 +1,70 @@
+"""Pairs of neighbours as terms of BM25."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.text.bigrams import document_pairs, question_pairs
+from adapters.text.language import fold
+from adapters.text.sparse import PAIR_WEIGHT, Bm25Encoder
+
+
+def shared(one: str, other: str) -> int:
+    return len(np.intersect1d(question_pairs(fold(one)), document_pairs(fold(other))[0]))
+
+
+@pytest.mark.parametrize(
+    ("question", "passage", "pairs"),
+    [
+        ("黄鹤楼", "武汉的黄鹤楼很高", 2),
+        ("黃鶴樓", "武汉的黄鹤楼很高", 2),
+        ("鹤黄", "黄鹤", 0),
+        ("黄 鹤", "黄鹤", 0),
+        ("What is a primary key?", "Primary keys are unique.", 1),
+        ("source primary", "A primary source", 0),
+        ("the of and", "the of and", 0),
+        ("Kafka 分区的日志", "分区日志 kafka", 2),
+        ("", "", 0),
+        ("鹤", "鹤", 0),
+    ],
+)
+def test_order_and_adjacency_count(question: str, passage: str, pairs: int):
+    """Scripts and inflection do not, and function words stand between nothing."""
+    assert shared(question, passage) == pairs
+
+
+@given(st.text())
+def test_any_text(text: str):
+    """Ids ascend without repeats, weights are finite and bounded by saturation; a question has the pairs of the same passage."""
+    ids, weights = document_pairs(fold(text))
+    assert (np.diff(ids.astype(np.int64)) > 0).all()
+    assert len(ids) == len(weights)
+    assert ((weights > 0) & (weights < 1.6)).all()
+    assert (question_pairs(fold(text)) == ids).all()
+
+
+def test_repeating_a_pair_says_little_more():
+    once, many = (document_pairs("黄鹤" + "，黄鹤" * more)[1].max() for more in (0, 20))
+    assert once < many < 1.6
+
+
+def test_a_phrase_outweighs_its_scattered_words():
+    encoder = Bm25Encoder()
+
+    def score(passage: str) -> float:
+        question, document = encoder.encode_query("primary source"), encoder.encode_document(passage)
+        _, at, there = np.intersect1d(question.indices, document.indices, return_indices=True)
+        return float(question.values[at] @ document.values[there])
+
+    assert score("A primary source is old.") > score("A source is old, if primary.")
+
+
+def test_the_background_weighs_less_and_never_more_than_once():
+    """A word of the question keeps its weight; one that only the background has gets the background's greatest."""
+    encoder = Bm25Encoder()
+    plain = encoder.encode_query("ferry harbour")
+    coloured = encoder.encode_query("ferry harbour", (("harbour lighthouse", 0.4), ("lighthouse keeper", 0.2)))
+    weights = dict(zip(coloured.indices.tolist(), coloured.values.tolist(), strict=True))
+    assert all(weights[ident] == pytest.approx(value) for ident, value in zip(plain.indices.tolist(), plain.values.tolist(), strict=True))
+    assert sorted(round(value, 3) for value in weights.values()) == [0.2, 0.4, PAIR_WEIGHT, 1.0, 1.0]

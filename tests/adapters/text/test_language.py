@@ -1,0 +1,60 @@
+"""Language detection, sentences, folding, terms, token estimates."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.text.language import estimated_tokens, fold, language_of, sentences, terms
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("黄鹤楼在哪里？", "zh"),
+        ("PostgreSQL 的索引怎么建？", "zh"),
+        ("GPU是什么", "zh"),
+        ("What is Kafka?", "en"),
+        ("What does 人工智能 mean in English?", "en"),
+        ("", "zh"),
+        ("42?", "zh"),
+    ],
+)
+def test_language(text: str, expected: str) -> None:
+    assert language_of(text) == expected
+
+
+def test_sentences_in_both_languages() -> None:
+    """Closing quotes stay with their sentence; abbreviations, initials, decimals and version numbers end nothing."""
+    assert sentences("他说：“走吧。”然后离开了。真的吗？是！") == ["他说：“走吧。”", "然后离开了。", "真的吗？", "是！"]
+    assert sentences("Dr. J. K. Smith paid $3.50, e.g. for tea. He left! Then? v2.0 came.") == [
+        "Dr. J. K. Smith paid $3.50, e.g. for tea.",
+        "He left!",
+        "Then?",
+        "v2.0 came.",
+    ]
+    assert sentences("# Title\n\n- one\n- two") == ["# Title", "- one", "- two"]
+    assert sentences(" \n ") == []
+
+
+@given(st.text(alphabet='ab A.。！?!\n”" 中文.1…'))
+def test_sentences_are_literal_and_lose_only_white_space(text: str) -> None:
+    found = sentences(text)
+    assert all(sentence in text and "\n" not in sentence and sentence == sentence.strip() for sentence in found)
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
+def test_folding_meets_across_scripts_widths_and_case() -> None:
+    assert fold("資料庫 ＡＢＣ") == fold("资料库 abc")
+
+
+def test_terms_leave_out_what_every_question_says() -> None:
+    assert terms(fold("黄鹤楼是什么时候建的？")) == {"黄鹤", "鹤楼", "建"}
+    assert terms(fold("What is the capital of Cities?")) == {"capital", "cit"}
+    assert terms(fold("什么")) == {"什么"}
+    assert terms(fold("？")) == frozenset()
+
+
+def test_token_estimate_is_on_the_high_side_for_chinese() -> None:
+    assert estimated_tokens("中文分词") == 4
+    assert estimated_tokens("twelve chars") == 3
+    assert estimated_tokens("") == 0

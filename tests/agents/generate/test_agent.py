@@ -1,0 +1,470 @@
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
+from adapters.models.prices import Prices
+from agents.generate import Generate
+from domain.chats.history import Budget
+from schemas.chats import (
+    ChatGrounded,
+    Grounding,
+    LogPlace,
+    Message,
+    MessageChanged,
+    Passage,
+    Question,
+    ReplyCancelled,
+    ReplyCompleted,
+    ReplyExtended,
+    ReplyFailed,
+    ReplyStarted,
+    Sampling,
+    Turn,
+    Usage,
+    UsageRecorded,
+)
+from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
+from schemas.settings import Model
+from schemas.summaries import Digest
+from streams.runtime.adaptive_concurrency import Throttle
+from streams.runtime.agent import Outgoing
+from streams.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
+from tests.support.ports import NOW, RememberingPublisher, context, header
+
+PASSAGE = Passage(
+    marker=1, chunk_id="c1", knowledge_base_id="kb", document_id="doc", version=5, ordinal=0, title="T", score=1.0, text="灯塔高41.8米。"
+)
+
+
+@dataclass
+class Script:
+    """A model that says what it is told; a callable in the script is awaited, an exception raised."""
+
+    script: list[object]
+    name: str = "scripted"
+    asked: int = 0
+    request: Any = None
+
+    async def answer(self, request):
+        self.asked += 1
+        self.request = request
+        for step in self.script:
+            if isinstance(step, Exception):
+                raise step
+            if callable(step):
+                await step()
+            elif isinstance(step, str):
+                yield Piece(step)
+            else:
+                yield step
+
+
+@dataclass
+class Redis:
+    """Turns, views, visibility and cancels in one, with a switch for an outage."""
+
+    visible: int = 5
+    down: bool = False
+    cancel: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: dict[str, Message] = field(default_factory=dict)
+    closed: list[str] = field(default_factory=list)
+    deleted: bool = False
+
+    def __post_init__(self) -> None:
+        self.messages = self
+
+    def _check(self) -> None:
+        if self.down:
+            raise Unavailable("redis_unavailable")
+
+    async def close(self, tenant, conversation, reply_id):
+        self._check()
+        self.closed.append(reply_id)
+
+    @contextmanager
+    def listening(self, tenant, reply_id) -> Iterator[asyncio.Event]:
+        yield self.cancel
+
+    async def look(self, event):
+        pass
+
+    async def get(self, scope, ident):
+        self._check()
+        return self.stored.get(ident)
+
+    async def is_closed(self, scope):
+        self._check()
+        return self.deleted
+
+    async def apply(self, event, place):
+        self._check()
+        assert self.closed == []  # the message is readable before the conversation is free
+        self.stored[event.data.id] = event.data
+
+    async def keep_briefly(self, tenant, message, place):
+        self._check()
+        self.stored[message.id] = message
+
+    async def of(self, keys):
+        self._check()
+        return {key: _Standing(self.visible) for key in keys}
+
+
+@dataclass
+class _Standing:
+    version: int
+
+    def shows(self, version: int) -> bool:
+        return version == self.version
+
+
+def _event(**more: object) -> ChatGrounded:
+    question = Question(
+        conversation_id="conv",
+        message_id="m1",
+        reply_id="r1",
+        user_id="u",
+        content="灯塔多高？",
+        knowledge_base_ids=("kb",),
+        reply_partition=3,
+        asked_at=NOW,
+    )
+    data: dict[str, Any] = {"question": question, "query": "灯塔多高？", "keywords": ("灯塔",), "passages": (PASSAGE,), **more}
+    return ChatGrounded(**header("g1", "conv"), data=Grounding(**data))
+
+
+def _generate(model: Any, redis: Any) -> Generate:
+    return Generate(model=model, settings=Model(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
+
+
+async def _run(model: Script, redis: Redis, publisher: RememberingPublisher, event=None, **more):
+    returned = await _generate(model, redis).step(event or _event(), context(publisher, attempt=7, **more))
+    return [*publisher.sent, *returned]
+
+
+async def test_the_message_is_stored_before_the_reply_is_called_complete():
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script(["高41.8米", "[1]。", Finish(usage=Usage(prompt_tokens=10, completion_tokens=4))]), redis, publisher)
+    kinds = [type(each.event) for each in sent]
+    assert kinds[0] is ReplyStarted
+    assert kinds.index(MessageChanged) < kinds.index(ReplyCompleted) < kinds.index(UsageRecorded)
+    extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
+    assert [e.seq for e in extended] == list(range(1, len(extended) + 1))
+    assert "".join(e.text for e in extended) == "高41.8米[1]。"
+    message = redis.stored["r1"]
+    assert message.content == "高41.8米[1]。"
+    assert message.versions == {"acme/kb/doc": 5}
+    assert message.citations[0].quote in PASSAGE.text
+    assert redis.closed == ["r1"]
+    assert {each.partition for each in sent if each.topic is CHATS_ANSWERED} == {3}
+    assert {each.partition for each in sent if each.topic is MESSAGES_CHANGED} == {len("conv") % 4}
+
+
+SPEAKER = Speaker(model="glm", provider="zhipu", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=SPEAKER), "complete"), (Refused("answer_interrupted"), "failed")],
+)
+async def test_the_record_says_who_answered_from_which_prompt_and_what_it_cost(end, state):
+    """Also of an answer that broke off: its tokens are estimated, and paid."""
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script([Piece("高41.8米。", SPEAKER), end]), redis, publisher)
+    message = redis.stored["r1"]
+    assert (message.state, message.model, message.provider, message.prompt_hash) == (state, "glm", "zhipu", "ab" * 32)
+    assert message.usage.estimated == (state == "failed")
+    assert message.cost_micros == round(message.usage.prompt_tokens * 1.5 + message.usage.completion_tokens * 3 + 1e-9) > 0
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.provider, charged.model, charged.cost_micros) == ("zhipu", "glm", message.cost_micros)
+
+
+async def test_an_answer_that_was_all_thinking_is_a_failed_reply_that_cost_what_it_cost():
+    redis, spent = Redis(), Usage(prompt_tokens=10, completion_tokens=1024)
+    sent = await _run(Script([EmptyAnswer("thought only", usage=spent, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert "max_tokens" in failed.problem.remedy
+    message = redis.stored["r1"]
+    assert (message.state, message.content, message.citations, message.usage) == ("failed", "", (), spent)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.model, charged.cost_micros) == (1024, "glm", round(10 * 1.5 + 1024 * 3))
+    assert not [each for each in sent if isinstance(each.event, ReplyExtended | ReplyCompleted)]
+
+
+@pytest.mark.parametrize("said", [[], ["[9]"], [" \n", "[9][8]"]])
+async def test_an_answer_of_which_nothing_can_be_shown_has_failed(said):
+    """Also one of nothing but markers of no passage."""
+    redis, usage = Redis(), Usage(prompt_tokens=10, completion_tokens=2)
+    sent = await _run(Script([*said, Finish(usage=usage, speaker=SPEAKER)]), redis, RememberingPublisher())
+    (failed,) = [each.event.data for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.problem.code == "model_answer_empty"
+    assert (redis.stored["r1"].state, redis.stored["r1"].usage) == ("failed", usage)
+    assert [each.event.data.completion_tokens for each in sent if isinstance(each.event, UsageRecorded)] == [2]
+
+
+async def test_the_askers_sampling_reaches_the_model():
+    asked = []
+
+    class Listening(Script):
+        async def answer(self, request):
+            asked.append((request.max_tokens, request.temperature, request.stop))
+            yield Finish()
+
+    event = _event()
+    sampling = Sampling(max_tokens=5, temperature=0.0, stop=("。",))
+    question = msgspec.structs.replace(event.data.question, sampling=sampling)
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    await _run(Listening([]), Redis(), RememberingPublisher(), event)
+    assert asked == [(5, 0.0, ("。",))]
+
+
+async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_id():
+    """Readers tell attempts apart; analysts count by id."""
+    first, second = RememberingPublisher(), RememberingPublisher()
+    script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
+    one = [*first.sent, *await _generate(Script(script), Redis()).step(_event(), context(first, attempt=1))]
+    two = [*second.sent, *await _generate(Script(script), Redis()).step(_event(), context(second, attempt=2))]
+    one, two = [*first.sent, *one], [*second.sent, *two]
+
+    def idents(sent: Sequence[Outgoing], kind: type) -> set[str]:
+        return {each.event.id for each in sent if isinstance(each.event, kind)}
+
+    assert idents(one, ReplyCompleted).isdisjoint(idents(two, ReplyCompleted))
+    assert idents(one, UsageRecorded) == idents(two, UsageRecorded)
+    assert idents(one, MessageChanged) == idents(two, MessageChanged)
+
+
+async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike():
+    """In the deltas, in their citations, at the end and in the record; who makes the answer anew begins anew."""
+    second = msgspec.structs.replace(PASSAGE, marker=2, chunk_id="c2", text="灯塔是红色的。")
+
+    async def broken() -> None:
+        raise Unavailable("kafka_unavailable")
+
+    with pytest.raises(Superseded):
+        await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    redis = Redis()
+    script = Script(["红色[", "2]，高41.8米[1]，红色[2]。", Finish()])
+    sent = await _run(script, redis, RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
+    (completed,) = [each.event.data for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert "".join(each.text for each in extended) == completed.text == redis.stored["r1"].content == "红色[1]，高41.8米[2]，红色[1]。"
+    cited = tuple(citation for each in extended for citation in each.citations)
+    assert cited == completed.citations == redis.stored["r1"].citations
+    assert [(each.marker, each.passage, each.chunk_id) for each in cited] == [(1, 2, "c2"), (2, 1, "c1"), (1, 2, "c2")]
+
+
+async def test_a_question_that_comes_twice_is_answered_once():
+    redis, publisher = Redis(), RememberingPublisher()
+    await _run(Script(["一次", Finish()]), redis, publisher)
+    again, model = RememberingPublisher(), Script(["两次", Finish()])
+    redis.closed.clear()
+    sent = await _run(model, redis, again)
+    assert model.asked == 0
+    (completed,) = [each.event for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert completed.data.text == "一次"
+    assert redis.closed == ["r1"]  # who asked again took the turn again: the next question must not find it taken
+
+
+async def test_an_answer_that_was_stored_is_not_failed_by_the_deaths_after_it():
+    """Workers died after it was said, three times: the event is buried, the answer stays what it is."""
+    redis = Redis()
+    await _run(Script(["一次", Finish()]), redis, RememberingPublisher())
+    redis.closed.clear()
+    problem = Problem(code="event_poisonous", title="x", status=500)
+    sent = await _generate(Script([]), redis).failed(_event(), problem, context(attempt=9))
+    assert [type(each.event) for each in sent if isinstance(each.event, ReplyCompleted | ReplyFailed)] == [ReplyCompleted]
+    assert redis.stored["r1"].state == "complete"
+
+
+async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
+    redis, publisher = Redis(), RememberingPublisher()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(30)
+
+    sent = await _run(Script(["说了一半", cancel, "不会说", Finish()]), redis, publisher)
+    assert isinstance(sent[-1].event, UsageRecorded | ReplyCancelled)
+    (cancelled,) = [each.event for each in sent if isinstance(each.event, ReplyCancelled)]
+    assert cancelled.data.text == "说了一半"
+    assert redis.stored["r1"].state == "cancelled"
+    assert not [each for each in sent if isinstance(each.event, ReplyCompleted)]
+
+
+async def test_who_waits_for_a_turn_may_still_cancel():
+    """A loop that is late begins nothing more; a person who gives up meanwhile hears so at once, and the model is not asked."""
+    model, redis, speaking, may_end = Script(["x", Finish()]), Redis(), asyncio.Event(), asyncio.Event()
+    generate, publisher = _generate(model, redis), RememberingPublisher()
+    generate.throttle = Throttle(1, late_s=0.1)
+    agent = generate.agent()
+
+    async def hold() -> None:
+        async with generate.throttle.turn(unless=asyncio.Event()):
+            speaking.set()
+            await may_end.wait()
+
+    holding = asyncio.create_task(hold())
+    await speaking.wait()
+    asked = asyncio.create_task(generate.step(_event(), context(publisher)))
+    await asyncio.sleep(0.01)
+    assert agent.waits() == 1
+    redis.cancel.set()
+    sent = await asyncio.wait_for(asked, 1)
+    assert model.asked == 0
+    assert isinstance(sent[-1].event, ReplyCancelled)
+    assert agent.waits() == 0
+    may_end.set()
+    await holding
+
+
+async def test_a_cancel_before_the_start_never_asks_the_model():
+    model, redis = Script(["x", Finish()]), Redis()
+    redis.cancel.set()
+    sent = await _run(model, redis, RememberingPublisher())
+    assert model.asked == 0
+    assert isinstance(sent[-1].event, ReplyCancelled)
+
+
+async def test_an_answer_whose_conversation_was_deleted_leaves_no_text():
+    """Who deletes cancels; the reply ends, and nothing of it is stored or told."""
+    redis, publisher = Redis(deleted=True), RememberingPublisher()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(30)
+
+    sent = await _run(Script(["说了一半", cancel, Finish()]), redis, publisher)
+    (cancelled,) = [each.event for each in sent if isinstance(each.event, ReplyCancelled)]
+    assert cancelled.data.text == ""
+    assert redis.stored == {}
+    assert not [each for each in sent if each.topic is MESSAGES_CHANGED]
+    assert [each for each in sent if isinstance(each.event, UsageRecorded)]
+
+
+def _asked(event: ChatGrounded, **more: object) -> ChatGrounded:
+    question = msgspec.structs.replace(event.data.question, **more)
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+
+
+async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_answer_for_a_title():
+    """By id: no text travels. A repeat asks with the same id; nothing is asked for a door's answer or a failed one."""
+    long = (Turn("user", "长" * 30), Turn("assistant", "长" * 30))
+
+    async def asked(event: ChatGrounded, *, titles: bool = True, script: Sequence[object] = ("好", Finish())) -> list[Any]:
+        generate = _generate(Script(list(script)), Redis())
+        generate.budget, generate.titles = Budget(20, 10_000, 70, 20), titles
+        return [each.event for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
+
+    (title,) = await asked(_event())
+    assert title.data == Digest(conversation_id="conv", message_id="r1", user_id="u", title=True)
+    assert await asked(_event(), titles=False) == []
+    outgrown = _asked(_event(), history=long, ancestors=("q0", "r0"))
+    (summary,) = await asked(outgrown)
+    assert summary.data == Digest(conversation_id="conv", message_id="r1", user_id="u", summary=True)
+    assert summary.subject == "conv"
+    assert [event.id for event in await asked(outgrown)] == [summary.id]
+    assert await asked(_asked(outgrown, door="openai")) == []
+    assert await asked(outgrown, script=[Refused("answer_interrupted", "gone")]) == []
+    assert await asked(_asked(_event(), ancestors=("q0", "r0"))) == []
+
+
+async def test_the_answer_knows_its_branch_and_the_model_the_summary():
+    redis, model = Redis(), Script(["好", Finish()])
+    await _run(model, redis, RememberingPublisher(), _asked(_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
+    assert redis.stored["r1"].ancestors == ("q0", "r0", "m1")
+    assert (model.request.summary, model.request.tone) == ("此前", "support")
+
+
+async def test_a_model_that_breaks_off_ends_the_reply_in_failure_with_the_text_so_far():
+    redis, publisher = Redis(), RememberingPublisher()
+    sent = await _run(Script(["半句", Refused("answer_interrupted", "gone")]), redis, publisher)
+    (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.data.problem.code == "answer_interrupted"
+    assert redis.stored["r1"].content == "半句"
+    assert "".join(each.event.data.text for each in sent if isinstance(each.event, ReplyExtended)) == "半句"
+
+
+async def test_a_model_that_said_nothing_is_the_wrappers_to_retry():
+    with pytest.raises(Unavailable):
+        await _run(Script([Unavailable("model_unavailable")]), Redis(), RememberingPublisher())
+
+
+async def test_a_question_whose_documents_changed_meanwhile_is_searched_again():
+    """The new version may answer it; nothing was said yet, so the reader sees only a little more waiting."""
+    redis, model = Redis(visible=6), Script(["x", Finish()])
+    (again,) = await _run(model, redis, RememberingPublisher())
+    assert again.topic is CHATS_ASKED
+    assert again.event.data.round == 1
+    assert model.asked == 0
+    assert redis.stored == {}
+
+
+async def test_after_a_few_rounds_a_passage_of_a_changed_document_is_left_out():
+    redis, publisher = Redis(visible=6), RememberingPublisher()
+    event = _event()
+    event = msgspec.structs.replace(
+        event, data=msgspec.structs.replace(event.data, question=msgspec.structs.replace(event.data.question, round=2))
+    )
+    sent = await _run(Script(["高41.8米[1]。", Finish()]), redis, publisher, event)
+    assert sent[0].event.data.sources == ()
+    assert redis.stored["r1"].citations == ()
+    assert "[1]" not in redis.stored["r1"].content
+
+
+async def test_what_breaks_in_the_middle_is_said_again_under_another_attempt():
+    """The same attempt must not say two things."""
+
+    class Breaking(RememberingPublisher):
+        async def enqueue(self, outgoing):
+            if sum(isinstance(each.event, ReplyExtended) for each in self.sent) == 1:
+                raise Unavailable("kafka_unavailable")
+            return await super().enqueue(outgoing)
+
+    with pytest.raises(Superseded):
+        await _run(Script(["第一句。", "第二句。", Finish()]), Redis(), Breaking())
+
+
+async def test_with_redis_down_a_question_is_still_answered():
+    sent = await _run(Script(["好", Finish()]), Redis(down=True), RememberingPublisher())
+    assert [each.event.data.text for each in sent if isinstance(each.event, ReplyCompleted)] == ["好"]
+
+
+async def test_a_worker_that_lost_its_lease_stores_nothing():
+    redis, publisher = Redis(), RememberingPublisher()
+    late = context(publisher, attempt=3)
+
+    async def no() -> bool:
+        return False
+
+    late.still_owner = no
+    with pytest.raises(Superseded):
+        await _generate(Script(["迟了", Finish()]), redis).step(_event(), late)
+    assert redis.stored == {}
+    assert not [e for e in publisher.events() if isinstance(e, ReplyCompleted | MessageChanged)]
+
+
+async def test_a_failed_search_ends_the_reply():
+    problem = Problem(code="index_unavailable", title=CATALOGUE["index_unavailable"].title)
+    sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), _event(passages=(), problem=problem))
+    (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
+    assert failed.data.problem.code == "index_unavailable"
+
+
+async def test_the_message_says_where_its_question_and_passages_lie_and_the_charge_which_key_asked():
+    event = _event(asked=LogPlace(2, 11))
+    question = msgspec.structs.replace(event.data.question, api_key_id="k1")
+    event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+    publisher, redis = RememberingPublisher(), Redis()
+    outgoing = await _generate(Script(["41.8"]), redis).step(event, context(publisher, offset=40, attempt=1))
+    message = redis.stored["r1"]
+    assert (message.asked, message.grounded) == (LogPlace(2, 11), LogPlace(0, 40))
+    (charge,) = [each.event for each in outgoing if isinstance(each.event, UsageRecorded)]
+    assert charge.data.api_key_id == "k1"

@@ -1,0 +1,179 @@
+"""Route, on the real visibility records: versions, lanes, shelves, and what is not worked at all."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from adapters.redis.client import Client
+from agents.dispatch import Route, submission
+from domain.documents.content_hash import content_hash_of
+from domain.documents.express import EXPRESS_MAX, Express
+from domain.documents.visibility import NEVER, Before, Standing, Stored, Visibility
+from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Shelf, Withdrawal
+from schemas.errors import Refused
+from schemas.indexes import IndexPlan
+from schemas.settings import Retrieval
+from streams.runtime.agent import Outgoing
+from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
+from tests.support.ports import NOW, context, header
+
+pytestmark = pytest.mark.stack
+KEY = "acme/kb/doc"
+RETRIEVAL = Retrieval()
+
+
+@dataclass
+class Plans:
+    plans: dict[str, IndexPlan] = field(default_factory=dict)
+
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan:
+        return self.plans.get(knowledge_base, IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base))
+
+
+def file_of(event: DocumentSubmitted, _version: int) -> str:
+    return event.data.blob.path if event.data.blob else ""
+
+
+@pytest.fixture
+def plans() -> Plans:
+    return Plans()
+
+
+@pytest.fixture
+def route(redis: Client, prefix: str, plans: Plans) -> Route:
+    return Route(Visibility(redis, prefix), Express(redis, prefix), plans, RETRIEVAL, file_of)
+
+
+def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
+    return DocumentSubmitted(**header("s", KEY), data=Document(knowledge_base_id="kb", document_id="doc", title="t", text=text, **fields))
+
+
+def withdrawn() -> DocumentWithdrawn:
+    return DocumentWithdrawn(**header("w", KEY), data=Withdrawal(knowledge_base_id="kb", document_id="doc"))
+
+
+async def shown(route: Route, event: DocumentSubmitted, version: int, chunks: int = 3) -> None:
+    """Let it be indexed as the index agent does."""
+    stored = Stored(content_hash=content_hash_of(event.data, Shelf(), RETRIEVAL), chunks=chunks)
+    assert await route.visibility.indexed(event.subject, version, stored)
+
+
+def states(outgoing: Any) -> list[str]:
+    return [each.event.data.state for each in outgoing if each.topic is DOCUMENTS_PROGRESSED]
+
+
+async def test_the_offset_is_the_version_and_people_go_first(route: Route):
+    progressed, queued = await route.step(submitted(), context(offset=41))
+    assert (await route.visibility.of([KEY]))[KEY].latest == 41
+    assert (progressed.topic, progressed.event.data.state) == (DOCUMENTS_PROGRESSED, "queued")
+    assert (queued.topic, queued.event.data.version) == (DOCUMENTS_QUEUED_EXPRESS, 41)
+    assert queued.event.data.task_id == progressed.event.data.task_id
+    assert not queued.event.data.earlier
+
+
+async def test_machines_and_crowds_go_to_bulk(route: Route):
+    _, by_machine = await route.step(submitted(origin="inbox"), context())
+    assert by_machine.topic is DOCUMENTS_QUEUED_BULK
+    lanes = []
+    for number in range(EXPRESS_MAX + 1):
+        event = replace(submitted(), subject=f"acme/kb/{number}")
+        lanes.append((await route.step(event, context(offset=number)))[1].topic)
+    assert lanes == [DOCUMENTS_QUEUED_EXPRESS] * EXPRESS_MAX + [DOCUMENTS_QUEUED_BULK]
+    await route.express.leave("acme", "acme/kb/3", 3)
+    assert (await route.step(replace(submitted(), subject="acme/kb/x"), context(offset=90)))[1].topic is DOCUMENTS_QUEUED_EXPRESS
+
+
+async def test_a_withdrawal_hides_at_once_and_asks_for_the_removal(route: Route):
+    blob = Blob(path="acme/kb/1/a", bytes=3, sha256="00")
+    await route.step(submitted("", blob=blob), context(offset=49))
+    progressed, removal = await route.step(withdrawn(), context(offset=50))
+    assert not (await route.visibility.of([KEY]))[KEY].shows(49)
+    assert progressed.event.data.state == "deleted"
+    assert (removal.topic, removal.event.data.version, removal.event.data.blobs) == (DOCUMENTS_EMBEDDED, 50, ("acme/kb/1/a",))
+    again = await route.step(withdrawn(), context(offset=50))
+    assert again[1].event == removal.event  # until somebody says that the file is gone
+    await route.visibility.tidied(KEY, ("acme/kb/1/a",))
+    assert (await route.step(withdrawn(), context(offset=50)))[1].event.data.blobs == ()
+
+
+async def test_what_says_nothing_new_is_not_worked(route: Route):
+    first = submitted()
+    await route.step(first, context(offset=1))
+    await shown(route, first, 1)
+    (progress,) = await route.step(first, context(offset=5))
+    assert (progress.event.data.state, progress.event.data.chunks, progress.event.data.version) == ("unchanged", 3, 5)
+    assert (await route.visibility.of([KEY]))[KEY].shown == 1
+    assert progress.event.data.visible == 1  # the log keeps the last word per document: it must not forget what readers see
+    assert (await route.step(submitted("别的"), context(offset=6)))[0].event.data.visible == 1
+    for changed in (submitted("别的"), submitted(force=True), submitted(metadata={"a": "b"}), submitted(media_type="text/markdown")):
+        assert states(await route.step(changed, context(offset=6))) == ["queued"]
+
+
+async def test_unchanged_is_against_what_readers_see(route: Route):
+    """Neither what is only on its way nor what was deleted counts; the same content after another version is its own return."""
+    first = submitted()
+    await route.step(first, context(offset=1))
+    assert states(await route.step(first, context(offset=2))) == ["queued"]  # not visible yet
+    await shown(route, first, 2)
+    await route.step(submitted("二"), context(offset=3))
+    assert states(await route.step(first, context(offset=4))) == ["unchanged"]  # 3 is superseded by it
+    assert await route.visibility.superseded(KEY, 3)
+    await route.step(withdrawn(), context(offset=7))
+    assert states(await route.step(first, context(offset=8))) == ["queued"]
+
+
+async def test_a_repeat_after_the_version_was_indexed_does_not_call_it_unchanged(route: Route):
+    first = submitted()
+    await route.step(first, context(offset=1))
+    await shown(route, first, 1)
+    assert states(await route.step(first, context(offset=1))) == ["queued"]
+
+
+async def test_every_shelf_is_filled_the_one_that_is_seen_last(route: Route, plans: Plans):
+    plans.plans["kb"] = IndexPlan(
+        tenant="acme", knowledge_base_id="kb", other=Shelf(generation=1, chunk_tokens=64), state="building", revision=1
+    )
+    progressed, other, active = await route.step(submitted(), context(offset=3))
+    assert progressed.topic is DOCUMENTS_PROGRESSED
+    assert (other.event.data.shelf.generation, other.event.data.quiet) == (1, True)
+    assert (active.event.data.shelf.generation, active.event.data.quiet) == (0, False)
+    assert other.topic is active.topic
+    assert len({progressed.event.id, other.event.id, active.event.id}) == 3
+
+
+async def test_a_replaced_file_becomes_litter_until_it_is_gone(route: Route):
+    for version, path in ((1, "acme/kb/1/a"), (2, "acme/kb/1/b"), (3, "acme/kb/1/c")):
+        event = submitted("", blob=Blob(path=path, bytes=1, sha256=path))
+        outgoing = await route.step(event, context(offset=version))
+    removal = next(each for each in outgoing if each.topic is DOCUMENTS_EMBEDDED)
+    assert (removal.event.data.blobs, removal.event.data.version) == (("acme/kb/1/a", "acme/kb/1/b"), NEVER)
+    await route.visibility.tidied(KEY, removal.event.data.blobs)
+    assert not [each for each in await route.step(submitted("x"), context(offset=3)) if each.topic is DOCUMENTS_EMBEDDED]
+
+
+async def test_many_at_once_are_what_they_are_one_by_one(route: Route, redis: Client):
+    seen = submitted()
+    await shown(route, replace(seen, subject="acme/kb/seen"), 0)
+    events: list[Any] = [replace(submitted(str(n)), id=f"s{n}", subject=f"acme/kb/{n}") for n in range(5)]
+    events += [replace(withdrawn(), subject="acme/kb/w"), replace(seen, subject="acme/kb/seen")]
+    numbered = list(enumerate(events))
+    for n, event in numbered:  # the first delivery of each, after which a repeat is told the same
+        await route.step(event, context(offset=10 + n))
+    together = await route.step_many([(event, context(offset=10 + n)) for n, event in numbered])
+    alone = [await route.step(event, context(offset=10 + n)) for n, event in enumerate(events)]
+    assert [list(each) for each in together] == [list(each) for each in alone]
+
+
+async def test_a_submission_that_is_sent_on_again_is_told_apart(route: Route):
+    event, plan = submitted(), IndexPlan(tenant="acme", knowledge_base_id="kb", other=Shelf(generation=2))
+    rounds = [submission(event, 3, "bulk", plan, NOW, content_hash="", before=Before(Standing()), again=again) for again in range(3)]
+    ids = [each.event.id for outgoing in rounds for each in outgoing]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_refused_submission_says_so(route: Route):
+    (news,) = await route.failed(submitted(), Refused("document_too_large").problem(), context(offset=4))
+    assert isinstance(news, Outgoing)
+    assert (news.event.data.state, news.event.data.cause.title_zh) == ("failed", "文档过大")

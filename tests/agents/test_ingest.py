@@ -1,0 +1,341 @@
+"""What upstream systems may write, in which form, and what they are told about the rest."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from adapters.redis.client import connect
+from agents.ingest import Admit
+from domain.documents.inbox import ACCEPTED, Sizes
+from domain.documents.visibility import NEVER
+from domain.documents.visibility_replica import Mirror
+from domain.read_models import Views
+from schemas import ids
+from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
+from schemas.errors import ClawError, Refused
+from schemas.events import encode
+from schemas.inbox import schema
+from schemas.settings import Kafka
+from streams.runtime.agent import Delivery, Place
+from streams.topics import DOCUMENTS_PROGRESSED, inbox
+from tests.support.ports import RememberingPublisher, context
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+KNOWN = "6f1b8a52-6a5a-5d0e-9a2c-0d6ad1f1a111"
+BINARY = {"ce_specversion": b"1.0", "ce_id": b"7", "ce_source": b"/wiki", "ce_type": b"saved"}
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def _has(tenant: str, knowledge_base: str) -> bool:
+    return (tenant, knowledge_base) == ("acme", KNOWN)
+
+
+@dataclass
+class Folder:
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    async def create(self, path: str, data: bytes) -> bool:
+        fresh = path not in self.files
+        self.files.setdefault(path, data)
+        return fresh
+
+
+@pytest.fixture
+def folder() -> Folder:
+    return Folder()
+
+
+@pytest.fixture
+def admit(folder: Folder) -> Admit:
+    return Admit(has_knowledge_base=_has, blobs=folder, sizes=Sizes(1000, 2000), random_bytes=bytes)
+
+
+def _delivery(value, key=b"handbook", topic="x.claw.inbox.acme.v1", headers=None, offset=42) -> Delivery:
+    return Delivery(place=Place(topic, 1, offset), key=key, value=value, timestamp_ms=0, headers=headers or {})
+
+
+def _event(attributes: dict[str, object] | None = None, **data: object) -> bytes:
+    data = data if {"content_base64", "url"} & data.keys() else {"text": "正文", **data}
+    return json.dumps({"specversion": "1.0", "id": "1", "source": "/wiki", "type": "saved", "data": data, **(attributes or {})}).encode()
+
+
+async def _document(admit: Admit, delivery: Delivery):
+    (out,) = await admit.step(delivery, context())
+    assert isinstance(out.event, DocumentSubmitted)
+    return out.event.data
+
+
+async def test_the_tenant_is_in_the_topics_name_never_in_the_event(admit):
+    """A field that anyone can write does not choose the tenant."""
+    value = json.loads(_event())
+    value["tenant"] = "victim"
+    (out,) = await admit.step(_delivery(json.dumps(value).encode()), context())
+    event = out.event
+    assert isinstance(event, DocumentSubmitted)
+    assert event.tenant == "acme"
+    assert event.subject == ids.document_key("acme", ids.default_knowledge_base("acme"), "handbook")
+    assert event.data.origin == "inbox"
+    assert event.causationid == "1"
+
+
+async def test_a_repeat_gives_the_same_event_and_the_same_file(admit, folder):
+    """Ids and places come from the record's place, so a redelivery is recognisable and nothing piles up."""
+    delivery = _delivery(_event(content_base64=base64.b64encode(b"%PDF-1.7").decode()))
+    first, second = await admit.step(delivery, context()), await admit.step(delivery, context())
+    assert first[0].event == second[0].event
+    assert list(folder.files.values()) == [b"%PDF-1.7"]
+    elsewhere = await admit.step(_delivery(delivery.value, offset=43), context())
+    assert elsewhere[0].event.id != first[0].event.id
+    assert len(folder.files) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "document", "base"),
+    [
+        (b"handbook", {}, "handbook", ""),
+        (b"handbook", {"ce_subject": "手册".encode()}, "手册", ""),
+        (None, {"ce_subject": b"handbook", "ce_knowledgebaseid": KNOWN.encode()}, "handbook", KNOWN),
+    ],
+)
+async def test_null_deletes(admit, key, headers, document, base):
+    (out,) = await admit.step(_delivery(None, key, headers=headers), context())
+    assert isinstance(out.event, DocumentWithdrawn)
+    assert out.event.data.document_id == document
+    assert out.event.data.knowledge_base_id == base or ids.default_knowledge_base("acme")
+
+
+@pytest.mark.parametrize("content_type", [b"application/cloudevents+json; charset=UTF-8", None])
+async def test_structured_mode(admit, content_type):
+    headers = {"content-type": content_type} if content_type else {}
+    value = _event({"subject": "by-subject", "traceparent": TRACE}, media_type="text/markdown", metadata={"a": "b"})
+    (out,) = await admit.step(_delivery(value, headers=headers), context())
+    assert out.event.traceparent == TRACE
+    assert (out.event.data.document_id, out.event.data.text, out.event.data.media_type) == ("by-subject", "正文", "text/markdown")
+    assert out.event.data.title == "by-subject"
+
+
+async def test_a_file_in_structured_mode_as_a_converter_would_write_it(admit, folder):
+    """``data_base64`` and ``datacontenttype`` are binary mode in JSON."""
+    event = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "datacontenttype": "application/pdf", "filename": "a.pdf"}
+    document = await _document(admit, _delivery(json.dumps(event | {"data_base64": base64.b64encode(b"%PDF").decode()}).encode()))
+    assert (document.media_type, document.filename, document.blob.bytes) == ("application/pdf", "a.pdf", 4)
+    assert list(folder.files) == [document.blob.path]
+
+
+async def test_binary_mode_with_a_file(admit, folder):
+    """The value is the document itself; extensions say what a file cannot."""
+    headers = BINARY | {
+        "content-type": b"text/markdown; charset=gbk",
+        "ce_subject": b"wiki-1",
+        "ce_title": "标题".encode(),
+        "ce_knowledgebaseid": KNOWN.encode(),
+        "ce_filename": b"a.md",
+        "traceparent": TRACE.encode(),
+    }
+    content = "# 发货".encode("gbk")
+    (out,) = await admit.step(_delivery(content, headers=headers), context())
+    document = out.event.data
+    assert (document.document_id, document.title, document.knowledge_base_id, document.filename) == ("wiki-1", "标题", KNOWN, "a.md")
+    assert (document.charset, document.text, document.media_type) == ("gbk", "", "text/markdown")
+    assert document.blob.sha256 == hashlib.sha256(content).hexdigest()
+    assert folder.files == {document.blob.path: content}
+    assert out.event.traceparent == TRACE
+
+
+async def test_binary_mode_with_json(admit):
+    """The same ``data`` as in structured mode, the attributes in the headers."""
+    value = json.dumps({"text": "正文", "metadata": {"a": "b"}}).encode()
+    headers = BINARY | {"Content-Type": b"application/json", "ce_title": b"T"}
+    document = await _document(admit, _delivery(value, headers=headers))
+    assert (document.document_id, document.text, document.title, document.metadata) == ("handbook", "正文", "T", {"a": "b"})
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "text"),
+    [
+        ("正文".encode(), b"text/plain", "正文"),
+        ("正文".encode("utf-8-sig"), b"text/plain; charset=UTF-8", "正文"),
+        ("ab".encode("utf-16-le"), b"text/plain", ""),
+        ("正文".encode("gb18030"), b"text/plain", ""),
+        ("日本".encode("iso2022_jp"), b"text/plain", ""),
+        (b"plain", b"text/html; charset=gbk", ""),
+        (b"plain", b"application/octet-stream", ""),
+        (b"x" * 1001, b"text/plain", ""),
+        (b"\n" * 900, b"text/plain", ""),  # twice as long in JSON
+    ],
+)
+async def test_valid_small_text_travels_inline_the_rest_as_a_file(admit, folder, content, content_type, text):
+    document = await _document(admit, _delivery(content, headers=BINARY | {"content-type": content_type}))
+    assert document.text == text
+    assert list(folder.files.values()) == ([] if text else [content])
+    assert (document.blob is None) == bool(text)
+
+
+async def test_text_in_json_that_escapes_would_blow_up_lies_in_a_file(admit, folder):
+    document = await _document(admit, _delivery(_event(text='"' * 900)))
+    assert (document.text, document.charset, folder.files[document.blob.path]) == ("", "utf-8", b'"' * 900)
+
+
+async def test_a_page_to_fetch(admit):
+    document = await _document(admit, _delivery(_event(url="https://example.com/a?b=c")))
+    assert (document.url, document.text, document.blob, document.media_type) == ("https://example.com/a?b=c", "", None, "")
+
+
+PDF = {"content-type": b"application/pdf"}
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "headers", "code", "named"),
+    [
+        (b"not json", b"k", {}, "event_malformed", "CloudEvent"),
+        (b"\xff\xfe", b"k", {}, "event_malformed", ""),
+        (b"", b"k", {}, "event_malformed", "CloudEvent"),
+        (b"[" * 100_000, b"k", {}, "event_malformed", "docs/upstream.md"),
+        (_event(document_id="a\u2028b"), b"k", {}, "event_malformed", "data.document_id"),
+        (_event(tenant="x"), b"k", {}, "event_malformed", "tenant"),
+        (_event(text=""), b"k", {}, "event_malformed", "data.text"),
+        (_event(text="x" * 1001), b"k", {}, "document_too_large", "1000 bytes"),
+        (_event(text="x", url="https://a.example"), b"k", {}, "event_malformed", "text and url exclude each other"),
+        (_event({"data": {"title": "x"}}), b"k", {}, "event_malformed", "exactly one of text, content_base64, url"),
+        (_event({"data_base64": "eA=="}), b"k", {}, "event_malformed", "data_base64"),
+        (_event({"data": "text"}), b"k", {}, "event_malformed", "data: Expected `object`"),
+        (_event(media_type="image/png"), b"k", {}, "document_type_unsupported", "application/pdf"),
+        (_event(media_type="application/pdf"), b"k", {}, "document_type_unsupported", "data.content_base64"),
+        (_event(content_base64="?"), b"k", {}, "event_malformed", "data.content_base64"),
+        (_event(content_base64=base64.b64encode(bytes(2001)).decode()), b"k", {}, "document_too_large", "2000 bytes"),
+        (_event(url="ftp://a.example"), b"k", {}, "event_malformed", "data.url"),
+        (_event(url="https://me:secret@a.example"), b"k", {}, "url_refused", "clear"),
+        (_event(url="https://"), b"k", {}, "url_refused", "host"),
+        (_event(text="x", password="hunter2"), b"k", {}, "event_malformed", "data.password: a topic keeps what it is told in clear"),
+        (_event({"password": None}), b"k", {}, "event_malformed", "HTTP upload"),
+        (_event(document_id="a/b"), b"k", {}, "event_malformed", "document_id"),
+        (_event(metadata={"k": "x" * 1001}), b"k", {}, "event_malformed", "data.metadata"),
+        (_event(metadata={"k" * 101: "x"}), b"k", {}, "event_malformed", "data.metadata"),
+        (_event({"subject": "a/b"}), b"k", {}, "event_malformed", "subject"),
+        (_event(), None, {}, "event_malformed", "key"),
+        (_event(), b"a/b", {}, "event_malformed", "key"),
+        (_event(), b"\xff", {}, "event_malformed", "key"),
+        (_event(), "a\u2028b".encode(), {}, "event_malformed", "printable"),
+        (_event(knowledge_base_id=ids.default_knowledge_base("other")), b"k", {}, "not_found", "knowledge_base_id"),
+        (_event().replace(b'"1.0"', b'"0.3"'), b"k", {}, "event_malformed", "specversion"),
+        (_event(), b"k", {"content-type": b"application/cloudevents-batch+json"}, "event_malformed", "batches"),
+        (b"x", b"k", BINARY, "document_type_unsupported", "content-type: is required"),
+        (b"x", b"k", BINARY | {"content-type": b"image/png"}, "document_type_unsupported", "image/png is not read"),
+        (b"", b"k", BINARY | PDF, "document_empty", "null value deletes"),
+        (b"x" * 2001, b"k", BINARY | PDF, "document_too_large", "2000 bytes"),
+        (b"x", b"k", {**BINARY, **PDF, "ce_specversion": b"0.3"}, "event_malformed", "ce_specversion"),
+        (b"x", b"k", {"ce_id": b"1", **PDF}, "event_malformed", "specversion"),
+        (b"x", b"k", {**BINARY, **PDF, "ce_password": b"x"}, "event_malformed", "ce_password"),
+        (b"x", b"k", {**BINARY, **PDF, "ce_title": b"\xff"}, "event_malformed", "ce_title"),
+        (b"x", b"k", {**BINARY, **PDF, "ce_knowledgebaseid": b"a/b"}, "event_malformed", "ce_knowledgebaseid"),
+        (None, b"k", {"ce_knowledgebaseid": b"other"}, "not_found", "knowledge_base_id"),
+        (None, b"", {}, "event_malformed", "key"),
+    ],
+)
+async def test_what_is_malformed_is_refused_by_name(admit, folder, value, key, headers, code, named):
+    with pytest.raises(Refused) as refused:
+        await admit.step(_delivery(value, key, headers=headers), context())
+    assert refused.value.code == code
+    assert named in refused.value.detail
+    assert not folder.files
+
+
+async def test_a_known_knowledge_base_is_taken(admit):
+    (out,) = await admit.step(_delivery(_event(knowledge_base_id=KNOWN)), context())
+    assert out.event.data.knowledge_base_id == KNOWN
+
+
+async def test_a_topic_that_is_no_inbox_is_refused(admit):
+    with pytest.raises(Refused):
+        await admit.step(_delivery(_event(), topic="claw.chats.asked.v1"), context())
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "headers", "document", "cause"),
+    [
+        (b"not json", b"handbook", {}, "handbook", ""),
+        (_event(document_id="a-1", text=""), b"handbook", {}, "a-1", "1"),
+        (_event({"subject": "by-subject"}, text=""), b"handbook", {}, "by-subject", "1"),
+        (b"x", b"handbook", BINARY, "handbook", "7"),
+        (b"x", None, BINARY | {"ce_subject": b"s"}, "s", "7"),
+        (None, b"handbook", {"ce_knowledgebaseid": KNOWN.encode()}, "handbook", ""),
+    ],
+)
+async def test_the_sender_is_told_what_was_refused(admit, value, key, headers, document, cause):
+    """Failed, without a version: whoever reads the progress by document id learns the cause, and no version is shadowed."""
+    publisher, delivery = RememberingPublisher(), _delivery(value, key, headers=headers)
+    problem = ClawError("why", code="event_malformed").problem()
+    (out,) = await admit.failed(delivery, problem, context(publisher))
+    (again,) = await admit.failed(delivery, problem, context(publisher))
+    assert again.event == out.event
+    assert isinstance(out.event, DocumentProgressed)
+    assert (out.event.data.document_id, out.event.data.version, out.event.data.state) == (document, NEVER, "failed")
+    assert (out.event.data.cause, out.event.causationid, out.event.tenant) == (problem, cause, "acme")
+    assert out.key == out.event.subject + "/refused"  # or compaction would forget where the document really stands
+    assert out.partition == publisher.partition_for(DOCUMENTS_PROGRESSED, out.event.subject)
+
+
+@pytest.mark.parametrize(("value", "key"), [(b"not json", None), (b"{}", b"a/b"), (None, b"\xff"), (_event(document_id=7), None)])
+async def test_nobody_is_told_what_names_no_document(admit, value, key):
+    assert await admit.failed(_delivery(value, key), ClawError(code="event_malformed").problem(), context()) == []
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("inbox*.json")), ids=lambda path: path.stem)
+async def test_recorded_samples_are_admitted_for_ever(admit, path):
+    """Structured ones as they are; of binary ones the recording has headers, key, and value."""
+    recorded = json.loads(path.read_bytes())
+    if "headers" in recorded:
+        headers = {name: text.encode() for name, text in recorded["headers"].items()}
+        value = None if recorded["value_base64"] is None else base64.b64decode(recorded["value_base64"])
+        delivery = _delivery(value, recorded["key"].encode(), headers=headers)
+    else:
+        delivery = _delivery(path.read_bytes(), b"key")
+    (out,) = await admit.step(delivery, context())
+    assert out.event.data.document_id == "article-17"
+
+
+def test_the_schema_says_what_the_decoder_takes():
+    """Every field with its limits, the accepted types, that one of three is needed, that a password never is."""
+    written = schema()
+    inbound = written["$defs"]["Inbound"]["properties"]
+    assert set(written["$defs"]["InboxEvent"]["required"]) == {"specversion", "id", "source", "type"}
+    assert set(ACCEPTED) <= set(inbound["media_type"]["enum"])
+    assert inbound["password"]["not"] == {}
+    assert len(written["$defs"]["InboxEvent"]["properties"]["data"]["oneOf"]) == 3
+    committed = ROOT / "docs" / "inbox.schema.json"
+    assert msgspec.json.decode(committed.read_bytes()) == msgspec.json.decode(msgspec.json.encode(written)), "run `claw inbox schema`"
+
+
+async def test_topics_of_inboxes_are_read(admit):
+    agent = admit.agent((inbox("acme"),))
+    assert agent.raw
+    assert agent.reads == (inbox("acme"),)
+
+
+@pytest.mark.stack
+async def test_what_was_refused_changes_no_record(admit, redis_settings):
+    """Neither a document that has versions nor one that never had one: readers of the tables see versions only."""
+    redis = connect(redis_settings)
+    views, mirror, place = Views(redis, redis_settings.key_prefix), Mirror(Kafka()), Place("t", 0, 9)
+    problem = ClawError(code="event_malformed").problem()
+    (out,) = await admit.failed(_delivery(b"not json"), problem, context())
+    progress = out.event.data
+    scope = f"acme/{progress.knowledge_base_id}"
+    try:
+        await views.apply(out.event, place)
+        assert await views.documents.get(scope, progress.document_id) is None
+        indexed = msgspec.structs.replace(out.event, data=msgspec.structs.replace(progress, version=0, state="indexed"))
+        await views.apply(indexed, place)
+        await views.apply(out.event, place)
+        assert await views.documents.get(scope, progress.document_id) == indexed.data
+        mirror.fold(encode(out.event))
+        assert len(mirror) == 0
+    finally:
+        await redis.delete(*[key async for key in redis.scan_iter(f"{redis_settings.key_prefix}:*")])
+        await redis.aclose()

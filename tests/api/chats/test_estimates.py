@@ -1,0 +1,116 @@
+"""The estimated wait: from what workers report, told with every answer about a document, and a refusal when it is too long."""
+
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from api.chats.estimates import WAIT_S_MAX, Estimates, Report
+from domain.documents.express import EXPRESS_MAX, Express
+from schemas.settings import Settings
+from schemas.settings.documents import Documents
+from streams.clock import SystemClock
+from streams.runtime.worker_registry import WorkerState, report
+from streams.topics import (
+    DOCUMENTS_CHUNKED,
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_SUBMITTED,
+    Topic,
+)
+from tests.api.conftest import with_limits
+from tests.api.documents.test_routes import key_of
+from tests.api.http.test_bad_input import is_problem
+from tests.support.api_process import House, opened
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+TOPICS = (DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED)
+RATES = {"route": 1000.0, "parse_express": 10.0, "parse_bulk": 5.0, "embed": 20.0, "index": 50.0}
+
+
+def worker(ident: str, rates: dict[str, float], **lags: int) -> WorkerState:
+    """A worker that reads all topics; ``lags`` by the last word of a topic's name."""
+    return WorkerState(
+        lane="documents",
+        id=ident,
+        partitions=4,
+        assigned=4,
+        lag=0,
+        oldest_unacked_age_s=0,
+        standstill_s=0,
+        ready=True,
+        stuck=False,
+        started_at=datetime(2026, 1, 1, tzinfo=UTC),
+        metrics_port=0,
+        lags={topic.name: lags.get(_word(topic), 0) for topic in TOPICS},
+        rates=rates,
+    )
+
+
+def _word(topic: Topic) -> str:
+    return topic.name.split(".")[-2]
+
+
+async def said(house: House, *states: WorkerState) -> Estimates:
+    """What is estimated when these workers report."""
+    prefix = house.settings.redis.key_prefix
+    for state in states:
+        await report(house.ports.redis, prefix, state)
+    return Estimates(house.ports.redis, prefix, SystemClock(), house.settings.documents.wait_s_max)
+
+
+async def test_nobody_reports_means_unknown(api_settings: Settings):
+    async with opened(with_limits(api_settings)) as house:
+        assert await (await said(house)).of_new("t") is None
+
+
+async def test_idle_is_no_wait(api_settings: Settings):
+    """Also before anything was ever measured."""
+    async with opened(with_limits(api_settings)) as house:
+        assert await (await said(house, worker("a", {}))).of_new("t") == 0
+        assert await (await said(house, worker("a", {}, express=1))).of_new("t") is None
+
+
+async def test_lag_by_rate_of_every_hop(api_settings: Settings):
+    """Of all workers together; what has come further waits less, what has ended not at all; machines and the busy take bulk."""
+    async with opened(with_limits(api_settings)) as house:
+        lags = {"express": 30, "bulk": 1000, "chunked": 20, "embedded": 50}
+        estimates = await said(house, worker("a", RATES, submitted=100, **lags), worker("b", RATES, **lags))
+        assert await estimates.of_new("t") == 5.1  # 100/2000 + 60/20 + 40/40 + 100/100 and up
+        assert await estimates.of_open("express", "queued") == 5
+        assert await estimates.of_open("bulk", "queued") == 202
+        assert await estimates.of_open("bulk", "embedding") == 2
+        assert await estimates.of_open("bulk", "indexed") is None
+        express = Express(house.ports.redis, house.settings.redis.key_prefix)
+        for number in range(EXPRESS_MAX):
+            await express.enter("busy", f"busy/kb/{number}", number)
+        assert await estimates.of_new("busy") == 202.1
+
+
+def _rounded() -> Report:
+    return Report.of([worker("a", {"parse_bulk": 0.0}, bulk=1)])
+
+
+async def test_no_estimate_says_more_than_a_week():
+    assert _rounded().wait_s(((DOCUMENTS_QUEUED_BULK, "parse_bulk"),)) == WAIT_S_MAX
+
+
+async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
+    """With a time to come back; deleting goes on, and what waits is told how long."""
+    settings = msgspec.structs.replace(with_limits(api_settings, enabled=False), documents=Documents(wait_s_max=100))
+    async with opened(settings) as house:
+        ada = await house.person()
+        path = f"/knowledge/{ada.base}/documents/a"
+        await said(house, worker("a", RATES, express=500))
+        accepted = (await ada.call("PUT", path, json={"text": "x"})).json()
+        assert accepted["estimated_wait_s"] == 50
+        shown = (await ada.call("GET", path)).json()
+        assert (shown["estimated_wait_s"], shown["percent"], shown["lane"]) == (50, 0, "express")
+        await said(house, worker("a", RATES, express=1150))
+        house.ports.estimates._reports.forget("")
+        refused = await ada.call("PUT", path, json={"text": "y"})
+        is_problem(refused, 503, "overloaded")
+        assert refused.headers["retry-after"] == "15"
+        await house.ports.visibility.withdrawn(key_of(house, ada, "a"), 1_000)
+        is_problem(await ada.call("DELETE", path), 404, "not_found")

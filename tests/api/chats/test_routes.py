@@ -1,0 +1,255 @@
+"""Ask, stream, resume, cancel: on the real log, with the agent's part spoken by the test."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import pytest
+
+from api.chats.replies import Reply, relayed
+from api.http.identity import Caller
+from schemas.chats import Turn
+from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
+from tests.support.api_process import House, Person, Sent, collected, events
+from tests.support.reply_speaker import Speaker, first_event
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+EVENTS = {"accept": "text/event-stream"}
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def asked(person: Person, conversation: str, content: str = "How many days?", **headers: str) -> dict[str, Any]:
+    answer = await person.call("POST", f"/conversations/{conversation}/messages", json={"content": content}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def read_stream(house: House, person: Person, path: str, **headers: str) -> list[Sent]:
+    async with house.client.stream("GET", path, headers=person.headers | headers) as answer:
+        assert answer.status_code == 200, await answer.aread()
+        return await collected(answer)
+
+
+async def test_question_is_on_the_log_with_all_that_answering_needs(house: House, ada: Person):
+    """ChatAsked carries the trace, the visible knowledge bases, the system prompt and the partition where this process listens."""
+    conversation = await ada.conversation(system_prompt="Be short.")
+    accepted = await asked(ada, conversation, traceparent=TRACE)
+    event = await first_event(house.settings, CHATS_ASKED, conversation)
+    question = event.data
+    assert event.traceparent == TRACE
+    assert event.tenant != ada.user["id"]
+    assert (question.message_id, question.reply_id) == (accepted["message"]["id"], accepted["reply_id"])
+    assert question.knowledge_base_ids == (ada.base,)
+    assert question.system_prompt == "Be short."
+    assert question.reply_partition == house.ports.relay.partition
+    message = await first_event(house.settings, MESSAGES_CHANGED, accepted["message"]["id"])
+    assert message.data.content == "How many days?"
+    assert message.traceparent == TRACE
+
+
+async def test_streamed_at_once(house: House, ada: Person):
+    """Events in order, each with an id, headers that keep proxies from holding them back, one end."""
+    conversation = await ada.conversation()
+    path = f"/api/v1/conversations/{conversation}/messages"
+    async with house.client.stream("POST", path, json={"content": "Days?"}, headers=ada.headers | EVENTS) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-cache, no-transform"
+        assert answer.headers["x-accel-buffering"] == "no"
+        assert answer.headers["x-request-id"]
+        sent = []
+        async for each in events(answer):
+            sent.append(each)
+            if each.event == "accepted":
+                speaker = Speaker(house, ada, conversation, each.data["reply_id"])
+                await speaker.started()
+                await speaker.extended(1, "25 days [1]", cited=True)
+                await speaker.completed("25 days [1]")
+    assert [each.event for each in sent] == ["accepted", "retrieved", "delta", "citation", "completed"]
+    assert all(each.id for each in sent)
+    assert sent[0].data["conversation_id"] == conversation
+    assert sent[1].data["keywords"] == ["leave"]
+    assert sent[1].data["passages"][0]["document_id"] == "rules"
+    assert sent[2].data == {"seq": 1, "text": "25 days [1]"}
+    assert sent[3].data["quote"] == "25 days"
+    assert sent[4].data["text"] == "25 days [1]"
+    assert "claw_reply_first_token_seconds_count 0.0" not in (await house.client.get("/metrics")).text
+
+
+async def test_resumes_exactly_after_the_last_event(house: House, ada: Person):
+    """From every event on, also when the answer has ended; without the header from the beginning."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    speaker = Speaker(house, ada, conversation, accepted["reply_id"])
+    await speaker.started()
+    await speaker.extended(1, "25 ")
+    await speaker.extended(2, "days", cited=True)
+    await speaker.completed("25 days")
+    whole = await read_stream(house, ada, accepted["stream"])
+    assert [each.event for each in whole] == ["retrieved", "delta", "delta", "citation", "completed"]
+    for index, each in enumerate(whole):
+        rest = await read_stream(house, ada, accepted["stream"], **{"last-event-id": each.id})
+        assert rest == whole[index + 1 :]
+
+
+async def test_reader_that_leaves_stops_nothing(house: House, ada: Person):
+    """A disconnect frees the stream; the answer goes on and can be read."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    async with house.client.stream("GET", accepted["stream"], headers=ada.headers) as answer:
+        assert answer.status_code == 200
+        assert house.ports.running.streams == 1
+    async with asyncio.timeout(5):
+        while house.ports.running.streams:
+            await asyncio.sleep(0.01)
+    await Speaker(house, ada, conversation, accepted["reply_id"]).answer("25")
+    state = (await ada.call("GET", f"/conversations/{conversation}/replies/{accepted['reply_id']}")).json()
+    assert state["state"] == "complete"
+    assert state["message"]["content"] == "25"
+
+
+async def test_failed_and_cancelled_end_streams(house: House, ada: Person):
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    await Speaker(house, ada, conversation, accepted["reply_id"]).failed()
+    (end,) = await read_stream(house, ada, accepted["stream"])
+    assert (end.event, end.data["code"]) == ("failed", "model_unavailable")
+    accepted = await asked(ada, conversation)
+    await Speaker(house, ada, conversation, accepted["reply_id"]).cancelled("25")
+    (end,) = await read_stream(house, ada, accepted["stream"])
+    assert (end.event, end.data) == ("cancelled", {"text": "25"})
+
+
+async def test_one_open_reply(house: House, ada: Person):
+    """Another question is 409 with the reply to wait for, until that has ended."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And?"})
+    assert refused.status_code == 409
+    assert refused.json()["code"] == "conversation_busy"
+    assert refused.json()["reply_id"] == accepted["reply_id"]
+    await Speaker(house, ada, conversation, accepted["reply_id"]).answer("25")
+    await asked(ada, conversation, "And?")
+
+
+async def test_a_turn_that_nobody_could_give_back_holds_nobody_up(house: House, ada: Person):
+    """Redis was away in the very moment, or its worker died: the message of that reply is there, so the reply is over."""
+    conversation = await ada.conversation()
+    first = await asked(ada, conversation)
+    speaker = Speaker(house, ada, conversation, first["reply_id"])
+    await speaker.answer("25")
+    assert await house.ports.turns.open(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]  # taken once more
+    second = await asked(ada, conversation, "And?")
+    refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And then?"})
+    assert (refused.status_code, refused.json()["reply_id"]) == (409, second["reply_id"])
+
+
+async def test_history_travels_with_the_next_question(house: House, ada: Person):
+    conversation = await ada.conversation()
+    first = await asked(ada, conversation, "Days?")
+    await Speaker(house, ada, conversation, first["reply_id"]).answer("25")
+    event = await first_event(house.settings, CHATS_ASKED, conversation)
+    assert event.data.history == ()
+    second = await asked(ada, conversation, "For everybody?")
+    message = await first_event(house.settings, MESSAGES_CHANGED, second["message"]["id"])
+    assert message is not None
+    known = house.ports.running.histories.get((event.tenant, conversation), 60)
+    assert known is not None
+    assert known.turns == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
+    assert known.ancestors == (first["message"]["id"], first["reply_id"], second["message"]["id"])
+    listed = (await ada.call("GET", f"/conversations/{conversation}/messages")).json()
+    assert [(item["role"], item["content"]) for item in listed["items"]] == [
+        ("user", "For everybody?"),
+        ("assistant", "25"),
+        ("user", "Days?"),
+    ]
+
+
+async def test_same_key_asks_once(house: House, ada: Person):
+    """Same key and body: the same ids and one open reply, as JSON or as a stream; another body is 409."""
+    conversation = await ada.conversation()
+    key = {"idempotency-key": uuid.uuid4().hex}
+    first, second = await asked(ada, conversation, **key), await asked(ada, conversation, **key)
+    assert first == second
+    other = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "else"}, headers=key)
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_conflict")
+    await Speaker(house, ada, conversation, first["reply_id"]).answer("25")
+    path = f"/api/v1/conversations/{conversation}/messages"
+    async with house.client.stream("POST", path, json={"content": "How many days?"}, headers=ada.headers | EVENTS | key) as answer:
+        sent = await collected(answer)
+    assert [each.event for each in sent] == ["accepted", "retrieved", "delta", "completed"]
+    assert sent[0].data["reply_id"] == first["reply_id"]
+
+
+async def test_question_that_was_answered_is_not_asked_again(house: House, ada: Person, monkeypatch):
+    """The client got a 503 although the log had taken the question: its repeat finds the answer."""
+    conversation = await ada.conversation()
+    key = {"idempotency-key": "lost"}
+
+    async def forgotten(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(house.ports.idempotency, "finish", forgotten)
+    first = await asked(ada, conversation, **key)
+    await Speaker(house, ada, conversation, first["reply_id"]).answer("25")
+    assert await asked(ada, conversation, **key) == first
+    assert (await ada.call("GET", f"/conversations/{conversation}/replies/{first['reply_id']}")).json()["state"] == "complete"
+    assert len((await ada.call("GET", f"/conversations/{conversation}/messages")).json()["items"]) == 2
+
+
+async def test_cancel(house: House, ada: Person):
+    """A flag that the agent sees; 409 once the reply has ended."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    path = f"/conversations/{conversation}/replies/{accepted['reply_id']}"
+    assert (await ada.call("GET", path)).json()["state"] == "open"
+    answer = await ada.call("POST", f"{path}/cancel")
+    assert answer.status_code == 202
+    speaker = Speaker(house, ada, conversation, accepted["reply_id"])
+    assert await house.ports.turns.cancelled(speaker.tenant, accepted["reply_id"])
+    await speaker.stored("2")
+    refused = await ada.call("POST", f"{path}/cancel")
+    assert (refused.status_code, refused.json()["code"]) == (409, "reply_finished")
+
+
+async def test_tenants_are_walls(house: House, ada: Person, bob: Person):
+    """Another tenant's conversation, reply and stream are not there."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    reply = f"/conversations/{conversation}/replies/{accepted['reply_id']}"
+    for method, path, body in (
+        ("GET", f"/conversations/{conversation}", None),
+        ("GET", f"/conversations/{conversation}/messages", None),
+        ("POST", f"/conversations/{conversation}/messages", {"content": "x"}),
+        ("GET", reply, None),
+        ("GET", f"{reply}/stream", None),
+        ("POST", f"{reply}/cancel", None),
+        ("DELETE", f"/conversations/{conversation}", None),
+    ):
+        answer = await bob.call(method, path, json=body)
+        assert answer.status_code == 404, (path, answer.text)
+        assert answer.json()["code"] == "not_found"
+    mine = await bob.conversation()  # a reply is only found in its own conversation
+    assert (await bob.call("GET", f"/conversations/{mine}/replies/{accepted['reply_id']}/stream")).status_code == 404
+
+
+@pytest.mark.parametrize(("content", "status"), [("", 422), (" \n", 422), ("x" * 8_001, 422), ("x" * 8_000, 202)])
+async def test_length_of_a_question(ada: Person, content: str, status: int):
+    conversation = await ada.conversation()
+    answer = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": content})
+    assert answer.status_code == status
+    if status == 422:
+        assert answer.json()["errors"][0]["field"] == "content"
+        assert answer.json()["errors"][0]["limit"]
+
+
+async def test_reply_that_nobody_keeps(house: House, ada: Person):
+    """The log and the records have lost it: the stream says so and ends."""
+    conversation = await ada.conversation()
+    accepted = await asked(ada, conversation)
+    tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
+    reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
+    caller = Caller(ada.user["id"], tenant, "user", "free")
+    sent = b"".join([frame.sse() async for frame in relayed(house.ports, caller, reply, "1.2.3")])
+    assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
+    assert b"reply_expired" in sent

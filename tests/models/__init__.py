@@ -1,1 +1,0 @@
-"""Answering models against a provider that really listens."""

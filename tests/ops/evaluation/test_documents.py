@@ -1,0 +1,114 @@
+"""``claw eval documents``: what counts as right, and the real thing on small folders and on the sample data."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.children.worker import Outcome
+from ops.evaluation.cases import Case, cases_of
+from ops.evaluation.documents import evaluate, judged
+from schemas.documents import Chunk, Note
+from schemas.errors import ConfigurationError, Problem
+from schemas.settings import Settings
+
+ROOT = Path(__file__).parents[3]
+SAMPLES_S_MAX = 600
+
+
+def case(expect, *phrases) -> Case:
+    return Case(path=Path("file"), category="c", expect=expect, phrases=phrases)
+
+
+def outcome(*texts: str, notes=()) -> Outcome:
+    return Outcome("Title", "text/plain", 0, [Chunk(ordinal=n, text=text) for n, text in enumerate(texts)], [], notes)
+
+
+def failed(code: str) -> Problem:
+    return Problem(code=code, detail="why")
+
+
+PARTIAL = (Note("page_unreadable", "page 2"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "got", "tesseract", "right"),
+    [
+        (case("text", "two words"), outcome("here tw", "o\nwords"), True, True),
+        (case("text", "title"), outcome("nothing"), True, False),
+        (case("text", "words"), failed("document_unreadable"), True, False),
+        (case("ocr_text", "words"), failed("ocr_required"), False, True),
+        (case("ocr_text", "words"), failed("ocr_required"), True, False),
+        (case("ocr_text", "words"), outcome("words"), True, True),
+        (case("password_required"), failed("password_required"), True, True),
+        (case("password_required"), failed("document_unreadable"), True, False),
+        (case("password_required"), outcome("secret"), True, False),
+        (case("password", "secret"), outcome("secret"), True, True),
+        (case("password", "secret"), failed("password_wrong"), True, False),
+        (case("reject_or_partial"), failed("document_too_complex"), True, True),
+        (case("reject_or_partial"), outcome("half", notes=PARTIAL), True, True),
+        (case("reject_or_partial"), outcome("half"), True, False),
+        (case("reject_or_partial", "all"), outcome("all"), True, True),
+        (case("hostile"), outcome("anything"), True, True),
+        (case("hostile"), failed("document_crashed_parser"), True, True),
+        (case("hostile"), failed("internal_error"), True, False),
+    ],
+)
+def test_what_is_right(given, got, tesseract, right):
+    """White space does not count, names do."""
+    assert (judged(given, got, tesseract=tesseract) == "") == right
+
+
+def test_an_encrypted_file_is_two_cases(tmp_path):
+    """Without its password and with it."""
+    (tmp_path / "a.pdf").write_bytes(b"x")
+    row = {"file": "a.pdf", "category": "encrypted", "expect": "password_required", "phrases": ["p"], "password": "w", "kind": "pdf"}
+    (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
+    assert [(each.expect, each.password) for each in cases_of(tmp_path)] == [("password_required", ""), ("password", "w")]
+    (tmp_path / "manifest.jsonl").write_text('{"file": 1}')
+    with pytest.raises(ConfigurationError, match="line 1"):
+        cases_of(tmp_path)
+
+
+def claw(*arguments: str) -> tuple[int, str]:
+    made = subprocess.run([sys.executable, "-m", "ops.cli", *arguments], cwd=ROOT, capture_output=True, check=False, timeout=100, text=True)
+    return made.returncode, made.stdout
+
+
+def test_a_folder_on_the_command_line(tmp_path):
+    """A table, a summary, and an exit code that says whether all is right."""
+    (tmp_path / "note.md").write_text("# Guide\n\nThe pool holds one hundred connections.")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    code, shown = claw("eval", "documents", str(tmp_path))
+    assert code == 0
+    assert "hostile: 2 of 2 right" in shown
+    assert "document_type_unsupported" in shown
+    rows = [
+        {"file": "note.md", "category": "text", "expect": "text", "phrases": ["one hundred"]},
+        {"file": "picture.png", "category": "text", "expect": "text", "phrases": ["no"]},
+    ]
+    (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, shown = claw("eval", "documents", "--json", str(tmp_path))
+    report = json.loads(shown)
+    assert code == 1
+    assert (report["files"], report["right"]) == ({"text": 2}, {"text": 1})
+    assert [verdict["got"] for verdict in report["verdicts"]] == ["text", "document_type_unsupported"]
+    assert claw("eval", "documents", str(tmp_path / "nowhere"))[0] == 2
+
+
+@pytest.mark.timeout(SAMPLES_S_MAX)
+async def test_the_sample_documents(data):
+    """Every file of the sample data comes out as its manifest says."""
+    report = await evaluate(Settings(), cases_of(data / "documents"))
+    assert {verdict.file: verdict.wrong for verdict in report.verdicts if verdict.wrong} == {}
+
+
+@pytest.mark.timeout(SAMPLES_S_MAX)
+async def test_hostile_files(data, tmp_path):
+    """Bombs, loops and traps end with a name, in time, in memory, and the worker serves on."""
+    made = [sys.executable, str(data / "synth_hostile.py"), str(tmp_path), "--seed", "11"]
+    subprocess.run(made, check=True, capture_output=True, timeout=SAMPLES_S_MAX)  # noqa: ASYNC221
+    report = await evaluate(Settings(), cases_of(tmp_path))
+    assert {verdict.file: verdict.wrong for verdict in report.verdicts if verdict.wrong} == {}

@@ -1,0 +1,60 @@
+"""A clock that is moved by hand, and caches as processes have them."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adapters.redis.client import Client, connect
+from schemas.settings import Redis
+from schemas.settings.cache import Cache as CacheSettings
+from streams.cache import Cache
+
+BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@dataclass
+class HandClock:
+    passed_s: float = 0.0
+
+    def now(self) -> datetime:
+        return BEGAN + timedelta(seconds=self.passed_s)
+
+    def monotonic_s(self) -> float:
+        return self.passed_s
+
+
+@dataclass
+class Process:
+    """A process with a cache: its own client, its own counts."""
+
+    cache: Cache
+    redis: Client
+    counts: list[tuple[str, str]] = field(default_factory=list)
+
+    def counted(self, outcome: str) -> int:
+        return sum(each == outcome for _, each in self.counts)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def process(redis: Client, redis_settings: Redis, clock: HandClock) -> AsyncIterator[Callable[..., Process]]:
+    """``process(setting=…)`` is another process of the installation."""
+    running: list[Process] = []
+
+    def start(**settings: object) -> Process:
+        client = connect(redis_settings)
+        counts: list[tuple[str, str]] = []
+        cache = Cache(client, redis_settings.key_prefix, CacheSettings(**settings), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
+        running.append(Process(cache, client, counts))
+        return running[-1]
+
+    yield start
+    for each in running:
+        await each.cache.stop()
+        await each.redis.aclose()

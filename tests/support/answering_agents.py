@@ -1,0 +1,84 @@
+"""The agents that answer, at work behind an API process: their real steps, fed from the log, many at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from adapters.kafka import connection
+from adapters.models.condensing import Condenser
+from adapters.models.port import AnswerModel
+from agents.generate import Generate
+from agents.retrieve import Retrieve
+from domain.chats.reply_lock import CancelWatch
+from schemas.errors import ClawError, Superseded
+from schemas.settings import Model, Retrieval
+from streams.runtime.agent import Agent, Context, Place
+from streams.topics import decoder
+from tests.support.api_process import House
+from tests.support.index_library import Library
+
+
+@asynccontextmanager
+async def answering(house: House, library: Library, model: AnswerModel) -> AsyncIterator[None]:
+    """Answers everything asked from now on with ``model``, from ``library``."""
+    ports, prefix = house.ports, house.settings.redis.key_prefix
+    watch = CancelWatch(ports.redis, prefix)
+    generate = Generate(model, Model(delta_window_ms=0), ports.views, ports.turns, watch, ports.visibility)
+    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, Retrieval(), 8)
+    await watch.start()
+    await model.open()
+    workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]
+    try:
+        yield
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.wait(workers)
+        await model.close()
+        await watch.stop()
+
+
+async def _begun(house: House, agent: Agent) -> asyncio.Task[None]:
+    (topic,) = agent.reads
+    consumer = AIOKafkaConsumer(house.settings.kafka.topic_prefix + topic.name, **connection(house.settings.kafka))
+    await consumer.start()
+    await consumer.seek_to_end()
+    for partition in consumer.assignment():
+        await consumer.position(partition)
+    return asyncio.create_task(_work(house, agent, consumer, decoder(topic).decode), name=agent.name)
+
+
+async def _work(house: House, agent: Agent, consumer: AIOKafkaConsumer, decode: Any) -> None:
+    steps: set[asyncio.Task[None]] = set()
+    try:
+        async for record in consumer:
+            place = Place(record.topic, record.partition, record.offset)
+            step = asyncio.create_task(_step(house, agent, decode(record.value), place))
+            steps.add(step)
+            step.add_done_callback(steps.discard)
+    finally:
+        for step in steps:
+            step.cancel()
+        await asyncio.gather(*steps, return_exceptions=True)
+        await consumer.stop()
+
+
+async def _step(house: House, agent: Agent, event: Any, place: Place) -> None:
+    """One event; what fails goes where the wrapper's last try would send it."""
+    ports = house.ports
+
+    async def owner() -> bool:
+        return True
+
+    context = Context(place=place, attempt=1, replayed=False, publisher=ports.publisher, clock=ports.clock, still_owner=owner)
+    try:
+        outgoing = await agent.step(event, context)
+    except Superseded:
+        return
+    except ClawError as error:
+        assert agent.failed is not None
+        outgoing = await agent.failed(event, error.problem(), context)
+    await ports.publisher.publish_all(outgoing)

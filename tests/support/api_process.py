@@ -1,0 +1,122 @@
+"""A whole API process in the test's own event loop, on a real socket, and clients of it."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+import uvicorn
+from litestar import Litestar
+
+from api.app import create_app
+from api.ports import Ports
+from ops.processes import websockets
+from schemas.settings import Settings
+
+PASSWORD = "correct horse battery"
+STREAM_S_MAX = 10.0
+
+
+@dataclass(frozen=True)
+class House:
+    """A running application; ``client`` carries no credential."""
+
+    app: Litestar
+    client: httpx.AsyncClient
+    settings: Settings
+    server: uvicorn.Server
+
+    @property
+    def ports(self) -> Ports:
+        return cast("Ports", self.app.state.ports)
+
+    async def person(self) -> "Person":
+        """Somebody new with a tenant of their own."""
+        body = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "name": "Ada"}
+        answer = await self.client.post("/api/v1/auth/register", json=body)
+        assert answer.status_code == 201, answer.text
+        return Person(self, answer.json()["access_token"], answer.json()["user"], body["email"])
+
+
+@dataclass(frozen=True)
+class Person:
+    house: House
+    token: str
+    user: dict[str, Any]
+    email: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+    @property
+    def base(self) -> str:
+        return str(self.user["default_knowledge_base_id"])
+
+    async def call(self, method: str, path: str, headers: dict[str, str] | None = None, **rest: Any) -> httpx.Response:
+        return await self.house.client.request(method, f"/api/v1{path}", headers=self.headers | (headers or {}), **rest)
+
+    async def conversation(self, **body: Any) -> str:
+        answer = await self.call("POST", "/conversations", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[House]:
+    """Serve until the block ends."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="on",
+        log_config=None,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        **websockets.options(settings.socket),
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+        assert not serving.done(), serving.result()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield House(app, client, settings, server)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@dataclass(frozen=True)
+class Sent:
+    id: str
+    event: str
+    data: dict[str, Any]
+
+
+async def events(answer: httpx.Response) -> AsyncIterator[Sent]:
+    """The events of a stream, comments left out."""
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line.startswith(":"):
+            continue
+        if not line:
+            if "data" in fields:
+                yield Sent(fields["id"], fields["event"], json.loads(fields["data"]))
+            fields = {}
+            continue
+        name, _, value = line.partition(": ")
+        fields[name] = value
+
+
+async def collected(answer: httpx.Response) -> list[Sent]:
+    """All events up to the end of the stream."""
+    async with asyncio.timeout(STREAM_S_MAX):
+        return [sent async for sent in events(answer)]

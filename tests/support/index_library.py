@@ -1,0 +1,88 @@
+"""A real index with documents in it, and the visibility records that say what readers see of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.embedders.query import QueryEncoder
+from adapters.index.embedded import EmbeddedIndex
+from adapters.index.port import Point
+from domain.documents.visibility import Visibility
+from domain.retrieval.search import Engine, Searching
+from schemas import ids
+from schemas.documents import Locator, Shelf
+from schemas.indexes import IndexPlan
+from schemas.settings import Retrieval
+
+
+class Plans:
+    """Plans that a test sets; others are the one shelf of the settings."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], IndexPlan] = {}
+
+    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan:
+        return self.known.get((tenant, knowledge_base)) or IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base)
+
+
+@dataclass
+class Library:
+    """``store`` puts points of a version into the index, ``show`` makes readers see it."""
+
+    engines: dict[str, Engine]
+    visibility: Visibility
+    plans: Plans
+    candidates: int = 30
+
+    @property
+    def searching(self) -> Searching:
+        async def engine_of(embedding: str) -> Engine:
+            return self.engines[embedding]
+
+        return Searching(engine_of, self.visibility, self.plans, self.candidates)
+
+    async def store(
+        self, tenant: str, base: str, document: str, version: int, *texts: str, shelf: Shelf | None = None, place: Locator | None = None
+    ) -> None:
+        shelf = shelf or Shelf()
+        engine, key = self.engines[shelf.embedding], ids.document_key(tenant, base, document)
+        points = []
+        for ordinal, text in enumerate(texts):
+            encoded = await engine.encoder.encode(text)
+            points.append(
+                Point(
+                    id=ids.chunk_id(key, version, ordinal, shelf.generation),
+                    tenant=tenant,
+                    knowledge_base_id=ids.shelf_name(base, shelf.generation),
+                    document_id=document,
+                    version=version,
+                    ordinal=ordinal,
+                    title=document,
+                    headings=("Part",),
+                    text=text,
+                    dense=encoded.dense,
+                    sparse=encoded.sparse,
+                    place=place,
+                )
+            )
+        await engine.index.upsert(points)
+
+    async def show(self, tenant: str, base: str, document: str, version: int) -> None:
+        await self.visibility.indexed(ids.document_key(tenant, base, document), version)
+
+    async def add(self, tenant: str, base: str, document: str, version: int, *texts: str) -> None:
+        await self.store(tenant, base, document, version, *texts)
+        await self.show(tenant, base, document, version)
+
+
+async def opened_engine(folder: Path) -> Engine:
+    """Both its parts are the caller's to close."""
+    encoder = QueryEncoder(Retrieval())
+    await encoder.open()
+    index = EmbeddedIndex(folder, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    await index.open()
+    return Engine(index, encoder)
+
+
+async def closed_engine(engine: Engine) -> None:
+    await engine.index.close()
+    await engine.encoder.close()

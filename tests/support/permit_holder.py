@@ -1,0 +1,33 @@
+"""A process that holds permits: ``python -m tests.support.permit_holder REDIS_URL PREFIX LIMIT HELD LEASE_S``; says ``held``, and ``lost``
+once per permit that it lost."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+import structlog
+
+from adapters.concurrency.cluster import ClusterGate
+from adapters.concurrency.port import Priority
+from adapters.redis.client import connect
+from schemas.settings import Redis
+
+
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def main(url: str, prefix: str, limit: int, held: int, lease_s: float) -> None:
+    gate = ClusterGate(connect(Redis(url=url)), prefix=prefix, name="g", label="g", limit=limit, workers=1, lease_s=lease_s)
+    async with AsyncExitStack() as permits:
+        for _ in range(held):
+            permit = await permits.enter_async_context(gate.permit(Priority.PEOPLE, 5))
+            permit.closes(lambda: say("lost"))
+        say("held")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])))
