@@ -63,13 +63,13 @@ class Batcher(Generic[Item, Result]):
             while self._waiting:
                 if self._window_s and len(self._waiting) < self._items_max:
                     await asyncio.sleep(self._window_s)
-                batch = self._take()
+                batch = self._next_batch()
                 if batch:
                     await self._run(batch)
         finally:
             self._running -= 1  # in the same step that saw nothing waiting: a call after it starts another drain
 
-    def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         weight = 0
         while self._waiting and len(batch) < self._items_max:

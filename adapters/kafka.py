@@ -10,15 +10,15 @@ from aiokafka import errors as kafka_errors
 from aiokafka.protocol.offset import OffsetRequest
 
 from schemas.errors import ConfigurationError
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 
 LATEST = -1  # ListOffsets: the offset the next record will get
 READ_UNCOMMITTED = 0
 CONSUMER_REPLICA = -1
-CUT_OFF_S = 1.0  # a start that is no longer wanted gets this long; a broker that answers at all needs milliseconds
+CANCEL_GRACE_S = 1.0  # a start that is no longer wanted gets this long; a broker that answers at all needs milliseconds
 
 
-def connection(kafka: Kafka) -> dict[str, Any]:
+def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments of any aiokafka client: where the broker is and how to prove who we are.
 
     Raises ConfigurationError naming the variable when a PEM file cannot be used.
@@ -50,7 +50,7 @@ def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -
     return AIOKafkaConsumer(*topics, **connection, isolation_level="read_committed", **options)
 
 
-def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
+def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=kafka.ssl_ca_file or None)
     except (OSError, ssl.SSLError) as error:
@@ -67,14 +67,14 @@ def _ssl_context(kafka: Kafka) -> ssl.SSLContext:
     return context
 
 
-class Client(Protocol):
+class KafkaClient(Protocol):
     """An aiokafka producer or consumer."""
 
     async def start(self) -> None:
         """Connect; raises KafkaError."""
 
 
-async def start(client: Client, timeout_s: float) -> None:
+async def start_client(client: KafkaClient, timeout_s: float) -> None:
     """Start a client; raises TimeoutError or aiokafka's KafkaError, and the client is the caller's to stop in any case.
 
     When cancelled it gives ``client.start()`` a moment to end: cut off, that leaves the connection it has just made open.
@@ -83,7 +83,7 @@ async def start(client: Client, timeout_s: float) -> None:
     try:
         await asyncio.wait([starting], timeout=timeout_s)
     except asyncio.CancelledError:
-        await asyncio.wait([starting], timeout=min(timeout_s, CUT_OFF_S))
+        await asyncio.wait([starting], timeout=min(timeout_s, CANCEL_GRACE_S))
         if starting.done() and not starting.cancelled():
             starting.exception()  # nobody is left to hear it
         raise
@@ -112,7 +112,7 @@ async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> 
     return int(offset)
 
 
-async def abandon(producer: AIOKafkaProducer, timeout_s: float) -> None:
+async def close_without_flush(producer: AIOKafkaProducer, timeout_s: float) -> None:
     """Close without flushing. ``stop()`` waits for every batch, and an idempotent producer never gives a batch up: with the broker
     down it would wait for ever.
     """

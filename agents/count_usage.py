@@ -11,7 +11,7 @@ import msgspec
 from domain.limits.reservations import Reservations
 from domain.usage.counters import usage_changes
 from schemas.chats import UsageRecorded
-from streams.log.range_reader import Record
+from streams.log.range_reader import LogRecord
 from streams.runtime.agent import Agent, Context, Outgoing
 from streams.tables.counters import Change, CounterFeed
 from streams.topics import USAGE_RECORDED
@@ -35,7 +35,7 @@ def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
     return Agent(name="meter", reads=(USAGE_RECORDED,), step=step, in_order=True)
 
 
-def changes_of(record: Record) -> tuple[str, Sequence[Change]] | None:
+def changes_of(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
     """What a record read from the log again counts; None for one that the wrapper has put to the dead letters."""
     try:
         event = _DECODER.decode(record.value or b"")

@@ -12,9 +12,9 @@ from typing import Protocol
 
 import msgspec
 
-from domain.documents.content_hash import content_hash_of, unchanged
+from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
-from domain.documents.visibility import NEVER, Before, Visibility
+from domain.documents.visibility import NO_VERSION, PriorState, Visibility
 from schemas import ids
 from schemas.documents import (
     DocumentProgressed,
@@ -30,7 +30,7 @@ from schemas.documents import (
 )
 from schemas.errors import Problem
 from schemas.indexes import IndexPlan
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_SUBMITTED
 
@@ -38,33 +38,33 @@ NAME = "route"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
 
 
-class Plans(Protocol):
+class DispatchCatalogue(Protocol):
     """Which builds of a knowledge base's index there are."""
 
     def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Dispatch:
     """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none."""
 
     visibility: Visibility
     express: Express
-    plans: Plans
-    retrieval: Retrieval
+    plans: DispatchCatalogue
+    retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
 
     def agent(self) -> Agent:
         """One or two Redis round trips for all that came at once, then the work is on its lane."""
         return Agent(
-            name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.failed, step_many=self.step_many, together_max=256
+            name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.report_failure, step_many=self.step_many, together_max=256
         )
 
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
         """Take back, say that nothing changed, or queue."""
         if isinstance(event, DocumentWithdrawn):
-            litter = await self.visibility.withdrawn(event.subject, context.place.offset)
-            return withdrawal(event, context.place.offset, litter, context)
+            litter = await self.visibility.record_withdrawal(event.subject, context.place.offset)
+            return withdrawal_events(event, context.place.offset, litter, context)
         (outgoing,) = await self.step_many([(event, context)])
         return outgoing
 
@@ -72,33 +72,35 @@ class Route:
         """Submissions share a round trip."""
         submissions = [(event, context) for event, context in events if isinstance(event, DocumentSubmitted)]
         versions = [(event.subject, at.place.offset, self.file_of(event, at.place.offset)) for event, at in submissions]
-        befores = iter(await self.visibility.submitted_many(versions))
+        befores = iter(await self.visibility.record_submissions(versions))
         return [
-            await (self.submitted(event, next(befores), context) if isinstance(event, DocumentSubmitted) else self.step(event, context))
+            await (
+                self.queue_submission(event, next(befores), context) if isinstance(event, DocumentSubmitted) else self.step(event, context)
+            )
             for event, context in events
         ]
 
-    async def submitted(self, event: DocumentSubmitted, before: Before, context: Context) -> list[Outgoing]:
+    async def queue_submission(self, event: DocumentSubmitted, before: PriorState, context: Context) -> list[Outgoing]:
         """What becomes of a submission."""
         document, version = event.data, context.place.offset
         plan = self.plans.plan(event.tenant, document.knowledge_base_id)
         content_hash = content_hash_of(document, plan.active, self.retrieval)
-        tidying = removal(event, NEVER, before.litter, context, TIDYING) if before.litter else []
-        if unchanged(document, content_hash, before, version):
-            return [*tidying, unchanged_progress(event, version, before, context)]
+        tidying = removal_events(event, NO_VERSION, before.litter, context, TIDYING) if before.litter else []
+        if is_unchanged(document, content_hash, before, version):
+            return [*tidying, no_change_event(event, version, before, context)]
         lane: Lane = "bulk"
         if document.origin == "api" and await self.express.enter(event.tenant, event.subject, version):
             lane = "express"
-        return [*tidying, *submission(event, version, lane, plan, context.clock.now(), content_hash=content_hash, before=before)]
+        return [*tidying, *work_events(event, version, lane, plan, context.clock.now(), content_hash=content_hash, before=before)]
 
-    async def again(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
+    async def requeue(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
         """The work of a version once more, the ``again``-th time, for whoever found it standing still."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
         content_hash = content_hash_of(event.data, plan.active, self.retrieval)
-        before = await self.visibility.before(event.subject)
-        return submission(event, version, lane, plan, now, content_hash=content_hash, before=before, again=again)
+        before = await self.visibility.prior_state(event.subject)
+        return work_events(event, version, lane, plan, now, content_hash=content_hash, before=before, again=again)
 
-    async def failed(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The document is told why it went no further."""
         progress = Progress(
             knowledge_base_id=event.data.knowledge_base_id,
@@ -109,23 +111,23 @@ class Route:
             cause=problem,
         )
         return [
-            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now(), ordinal=9))
+            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now(), ordinal=9))
         ]
 
 
-def unchanged_progress(event: DocumentSubmitted, version: int, before: Before, context: Context) -> Outgoing:
+def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
     """The news that there is none."""
-    work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data, visible=shown_by(before))
+    work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data, visible=visible_version(before))
     progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=before.chunks, done=before.chunks)
-    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now()))
+    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now()))
 
 
-def shown_by(before: Before) -> int:
+def visible_version(before: PriorState) -> int:
     """The version that readers see, -1 for none."""
-    return NEVER if before.standing.shown is None else before.standing.shown
+    return NO_VERSION if before.standing.visible_version is None else before.standing.visible_version
 
 
-def submission(
+def work_events(
     event: DocumentSubmitted,
     version: int,
     lane: Lane,
@@ -133,7 +135,7 @@ def submission(
     now: datetime,
     *,
     content_hash: str,
-    before: Before,
+    before: PriorState,
     again: int = 0,
 ) -> list[Outgoing]:
     """The work for every shelf, and the news that it is queued. ``again`` counts how often it has been sent on before.
@@ -147,22 +149,22 @@ def submission(
         task_id=ids.task_id(event.id),
         document=event.data,
         content_hash=content_hash,
-        earlier=before.standing.latest != NEVER,
-        visible=shown_by(before),
+        earlier=before.standing.latest != NO_VERSION,
+        visible=visible_version(before),
     )
     outgoing = [
         Outgoing(
-            DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=Progress.of_work(work, "queued"), now=now, ordinal=again)
+            DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=Progress.of_work(work, "queued"), now=now, ordinal=again)
         )
     ]
-    for ordinal, shelf in enumerate(reversed(plan.shelves)):
+    for ordinal, shelf in enumerate(reversed(plan.collections)):
         work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf != plan.active)
-        queued = DocumentQueued.caused_by(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
+        queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
         outgoing.insert(1, Outgoing(topic, queued))
     return outgoing
 
 
-def withdrawal(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], context: Context) -> list[Outgoing]:
+def withdrawal_events(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], context: Context) -> list[Outgoing]:
     """The news that it is gone, and the request to remove what it left."""
     data = event.data
     progress = Progress(
@@ -172,12 +174,12 @@ def withdrawal(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], 
         state="deleted",
         task_id=ids.task_id(event.id),
     )
-    news = DocumentProgressed.caused_by(event, NAME, data=progress, now=context.clock.now())
-    return [Outgoing(DOCUMENTS_PROGRESSED, news), *removal(event, version, litter, context, REMOVAL)]
+    news = DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now())
+    return [Outgoing(DOCUMENTS_PROGRESSED, news), *removal_events(event, version, litter, context, REMOVAL)]
 
 
-def removal(event: Submitted, version: int, litter: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
+def removal_events(event: Submitted, version: int, litter: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
     """The request to remove points up to a version, and files."""
     data = event.data
     gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=litter)
-    return [Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.caused_by(event, name, data=gone, now=context.clock.now()))]
+    return [Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now()))]

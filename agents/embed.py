@@ -22,7 +22,7 @@ EVENT_BYTES_MAX = 700_000  # of vectors in one event: 64 chunks of 1,024 dimensi
 
 
 @dataclass(frozen=True, slots=True)
-class Embed:
+class EmbedChunks:
     """The agent's ports. ``worker`` gathers chunks of many steps into few calls."""
 
     worker: TextWorker
@@ -32,43 +32,43 @@ class Embed:
 
     def agent(self) -> Agent:
         """Many steps in flight make few calls to the model."""
-        return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max)
+        return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=self.step, failed=self.report_failure, in_flight_max=self.in_flight_max)
 
     async def step(self, event: Chunked, context: Context) -> Sequence[Outgoing]:
         """Vectors of what is new."""
         batch = event.data
         lent = batch.earlier and not batch.again
-        standing, known = await self.visibility.before_work(event.subject, batch.shelf.generation, earlier=lent)
+        standing, known = await self.visibility.read_for_indexing(event.subject, batch.shelf.generation, earlier=lent)
         if standing.supersedes(batch.version):
-            await self.leave(event)
+            await self.leave_express(event)
             return []
         vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known or frozenset())
         model, now = self.worker.embedding_name(batch.shelf), context.clock.now()
         return [
             Outgoing(
                 DOCUMENTS_EMBEDDED,
-                DocumentEmbedded.caused_by(event, NAME, data=EmbeddedBatch(batch=part, model=model, vectors=rows), now=now, ordinal=n),
+                DocumentEmbedded.from_cause(event, NAME, data=EmbeddedBatch(batch=part, model=model, vectors=rows), now=now, ordinal=n),
             )
-            for n, (part, rows) in enumerate(parts(batch, vectors))
+            for n, (part, rows) in enumerate(split_batch(batch, vectors))
         ]
 
-    async def failed(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Its owner reads the cause in the document's status."""
         batch = event.data
-        await self.leave(event)
+        await self.leave_express(event)
         if batch.quiet:
-            await self.visibility.built(event.subject, batch.shelf.generation, batch.version, problem.code)
+            await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version, problem.code)
             return []
         data = Progress.of_batch(batch, "failed", cause=problem)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
+        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
 
-    async def leave(self, event: Chunked) -> None:
+    async def leave_express(self, event: Chunked) -> None:
         """The way is free for another one."""
         if event.data.lane == "express":
             await self.express.leave(event.tenant, event.subject, event.data.version)
 
 
-def parts(batch: ChunkBatch, vectors: Sequence[Vectors]) -> Iterator[tuple[ChunkBatch, tuple[Vectors, ...]]]:
+def split_batch(batch: ChunkBatch, vectors: Sequence[Vectors]) -> Iterator[tuple[ChunkBatch, tuple[Vectors, ...]]]:
     """The batch as it is, or in as many parts as keep every event below what a topic takes."""
     size = max((len(row.dense) + len(row.indices) + len(row.values) for row in vectors), default=1) or 1
     each = max(1, EVENT_BYTES_MAX // size)

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from adapters.index.port import Point, VectorIndex
-from adapters.text.sparse import Sparse, unpack
+from adapters.text.sparse import SparseVector, unpack
 from domain.documents.express import Express
-from domain.documents.visibility import Stored, Visibility
+from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.engines import Engines
 from schemas import ids
 from schemas.documents import (
@@ -39,27 +39,27 @@ NAME = "index"
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
 
 
-class Plans(Protocol):
+class IndexingCatalogue(Protocol):
     """Which builds of a knowledge base's index there are."""
 
     def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
 
 
-class Files(Protocol):
+class DocumentFiles(Protocol):
     """Where files of documents lie."""
 
     async def delete(self, path: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class IndexChunks:
     """The agent's ports."""
 
     engines: Engines
-    plans: Plans
+    plans: IndexingCatalogue
     visibility: Visibility
     express: Express
-    files: Files
+    files: DocumentFiles
     in_flight_max: int
 
     def agent(self) -> Agent:
@@ -68,7 +68,7 @@ class Index:
             name=NAME,
             reads=(DOCUMENTS_EMBEDDED,),
             step=self.step,
-            failed=self.failed,
+            failed=self.report_failure,
             in_flight_max=self.in_flight_max,
             step_many=self.step_many,
             together_max=TOGETHER_MAX,
@@ -81,27 +81,27 @@ class Index:
         batch = event.data.batch
         index = await self.engines.index_of(event.data.model)
         whole = batch.total == len(batch.chunks)
-        if not whole and await self.visibility.superseded(event.subject, batch.version):
+        if not whole and await self.visibility.is_superseded(event.subject, batch.version):
             return await self.discard(event, index)  # of a document in one batch the visibility record says so soon enough
-        if self.given_up(event):
+        if self.is_abandoned(event):
             return await self.discard(event, index)
-        missing = lacking(event.data)
-        lent = await index.vectors_of(event.tenant, _shelf(batch), batch.document_id, missing) if missing else {}
+        missing = missing_vectors(event.data)
+        lent = await index.vectors_of(event.tenant, _collection_name(batch), batch.document_id, missing) if missing else {}
         if not missing <= lent.keys():
             again = replace(batch, again=True)
-            return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.caused_by(event, NAME, data=again, now=context.clock.now()))]
+            return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=again, now=context.clock.now()))]
         await index.upsert(points(event.tenant, event.subject, event.data, lent))
         if not whole and not await self.all_stored(event, index):
-            await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
-            return self.told(event, "embedding", context, done=batch.first + len(batch.chunks))
+            await self.visibility.record_chunks(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
+            return self.progress_events(event, "embedding", context, done=batch.first + len(batch.chunks))
         if batch.quiet:
-            seen = not await self.visibility.superseded(event.subject, batch.version)
+            seen = not await self.visibility.is_superseded(event.subject, batch.version)
             if seen:
-                await self.visibility.stored(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
-                await self.visibility.built(event.subject, batch.shelf.generation, batch.version)
+                await self.visibility.record_chunks(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
+                await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version)
         else:
-            seen = await self.visibility.indexed(event.subject, batch.version, remembered(batch))
-        return await self.finished(event, index, context, seen=seen)
+            seen = await self.visibility.mark_indexed(event.subject, batch.version, version_record(batch))
+        return await self.finish(event, index, context, seen=seen)
 
     async def step_many(self, events: Sequence[tuple[Embedded, Context]]) -> Sequence[Sequence[Outgoing]]:
         """Documents that came whole, with their vectors, share one upsert and one look at the visibility records."""
@@ -116,22 +116,22 @@ class Index:
         for model, index in indexes.items():
             mine = [event for event in plain.values() if event.data.model == model]
             await index.upsert([point for event in mine for point in points(event.tenant, event.subject, event.data, {})])
-        versions = [(event.subject, event.data.batch.version, remembered(event.data.batch)) for event in plain.values()]
-        for (number, event), seen in zip(plain.items(), await self.visibility.indexed_many(versions), strict=True):
-            outgoing[number] = await self.finished(event, indexes[event.data.model], events[number][1], seen=seen)
+        versions = [(event.subject, event.data.batch.version, version_record(event.data.batch)) for event in plain.values()]
+        for (number, event), seen in zip(plain.items(), await self.visibility.mark_indexed_many(versions), strict=True):
+            outgoing[number] = await self.finish(event, indexes[event.data.model], events[number][1], seen=seen)
         return [outgoing[number] for number in range(len(events))]
 
     def is_plain(self, event: DocumentEmbedded) -> bool:
         """Nothing about it needs a closer look."""
         batch = event.data.batch
-        return batch.total == len(batch.chunks) and not batch.quiet and not lacking(event.data) and not self.given_up(event)
+        return batch.total == len(batch.chunks) and not batch.quiet and not missing_vectors(event.data) and not self.is_abandoned(event)
 
-    def given_up(self, event: DocumentEmbedded) -> bool:
+    def is_abandoned(self, event: DocumentEmbedded) -> bool:
         """The shelf it was made for is no longer wanted."""
         batch = event.data.batch
-        return batch.shelf not in self.plans.plan(event.tenant, batch.knowledge_base_id).shelves
+        return batch.shelf not in self.plans.plan(event.tenant, batch.knowledge_base_id).collections
 
-    async def finished(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, seen: bool) -> Sequence[Outgoing]:
+    async def finish(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, seen: bool) -> Sequence[Outgoing]:
         """All of it is stored: tidy up behind it, and say so."""
         batch = event.data.batch
         if not seen:
@@ -140,18 +140,18 @@ class Index:
         # a document that was never here before has left nothing to remove; a quiet version takes nobody's place yet
         if batch.earlier and not batch.quiet:
             removed = await self.clear(event.tenant, batch.knowledge_base_id, batch.document_id, batch.version - 1)
-        await self.leave(event)
-        return self.told(event, "indexed", context, removed=removed, done=batch.total)
+        await self.leave_express(event)
+        return self.progress_events(event, "indexed", context, removed=removed, done=batch.total)
 
-    async def failed(self, event: Embedded, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: Embedded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """A removal that failed leaves points that the visibility record hides for ever; a version that failed is said so."""
         if isinstance(event, DocumentRemovalRequested):
             return []
         batch = event.data.batch
-        await self.leave(event)
+        await self.leave_express(event)
         if batch.quiet:
-            await self.visibility.built(event.subject, batch.shelf.generation, batch.version, problem.code)
-        return self.told(event, "failed", context, cause=problem)
+            await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version, problem.code)
+        return self.progress_events(event, "failed", context, cause=problem)
 
     async def remove(self, event: DocumentRemovalRequested, context: Context) -> Sequence[Outgoing]:
         """Points of every shelf, and files; then the deletion is told once more, with what it removed."""
@@ -162,28 +162,28 @@ class Index:
         for path in gone.blobs:
             await self.files.delete(path)
         if gone.blobs:
-            await self.visibility.tidied(event.subject, gone.blobs)
+            await self.visibility.clear_orphaned_blobs(event.subject, gone.blobs)
         if not removed:
             return []
         data = Progress(
             knowledge_base_id=gone.knowledge_base_id, document_id=gone.document_id, version=gone.version, state="deleted", removed=removed
         )
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
+        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
 
     async def clear(self, tenant: str, knowledge_base: str, document: str, version: int) -> int:
         """Points up to this version leave every shelf; returns how many they were."""
         removed = 0
-        for shelf in self.plans.plan(tenant, knowledge_base).shelves:
-            index = (await self.engines.of(shelf.embedding)).index
-            name = ids.shelf_name(knowledge_base, shelf.generation)
+        for shelf in self.plans.plan(tenant, knowledge_base).collections:
+            index = (await self.engines.get(shelf.embedding)).index
+            name = ids.collection_name(knowledge_base, shelf.generation)
             removed += await index.remove(tenant, name, document, below_or_equal=version)
         return removed
 
     async def discard(self, event: DocumentEmbedded, index: VectorIndex) -> Sequence[Outgoing]:
         """Leave nothing of a version that nobody may see."""
         batch = event.data.batch
-        await index.remove_version(event.tenant, _shelf(batch), batch.document_id, batch.version)
-        await self.leave(event)
+        await index.remove_version(event.tenant, _collection_name(batch), batch.document_id, batch.version)
+        await self.leave_express(event)
         return []
 
     async def all_stored(self, event: DocumentEmbedded, index: VectorIndex) -> bool:
@@ -191,7 +191,7 @@ class Index:
         batch = event.data.batch
         if not (batch.last or batch.again):
             return False
-        stored = await index.count(event.tenant, _shelf(batch), batch.document_id, version=batch.version)
+        stored = await index.count(event.tenant, _collection_name(batch), batch.document_id, version=batch.version)
         if stored == batch.total:
             return True
         if batch.earlier:
@@ -199,13 +199,13 @@ class Index:
         found = f"{stored} of {batch.total} chunks of version {batch.version} are stored"
         raise Refused("event_failed", f"{found}: submit the document again")
 
-    async def leave(self, event: DocumentEmbedded) -> None:
+    async def leave_express(self, event: DocumentEmbedded) -> None:
         """The way is free for another one."""
         batch = event.data.batch
         if batch.lane == "express":
             await self.express.leave(event.tenant, event.subject, batch.version)
 
-    def told(
+    def progress_events(
         self, event: DocumentEmbedded, state: State, context: Context, *, removed: int = 0, done: int = 0, cause: Problem | None = None
     ) -> list[Outgoing]:
         """The news, unless it is about a shelf that nobody sees."""
@@ -213,15 +213,15 @@ class Index:
         if batch.quiet:
             return []
         data = Progress.of_batch(batch, state, removed=removed, done=done, cause=cause)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now()))]
+        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
 
 
-def lacking(embedded: EmbeddedBatch) -> frozenset[str]:
+def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:
     """Hashes of the chunks that came without vectors."""
     return frozenset(chunk.hash for chunk, vectors in zip(embedded.batch.chunks, embedded.vectors, strict=True) if not vectors.indices)
 
 
-def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tuple[NDArray[np.float32], Sparse]]) -> list[Point]:
+def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tuple[NDArray[np.float32], SparseVector]]) -> list[Point]:
     """Points with ids that a repeat gives again; ``lent`` has the vectors of chunks that came without."""
     batch = embedded.batch
     made = []
@@ -234,7 +234,7 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tu
             Point(
                 id=ids.chunk_id(key, batch.version, chunk.ordinal, batch.shelf.generation),
                 tenant=tenant,
-                knowledge_base_id=_shelf(batch),
+                knowledge_base_id=_collection_name(batch),
                 document_id=batch.document_id,
                 version=batch.version,
                 ordinal=chunk.ordinal,
@@ -251,17 +251,17 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tu
     return made
 
 
-def _shelf(batch: ChunkBatch) -> str:
-    return ids.shelf_name(batch.knowledge_base_id, batch.shelf.generation)
+def _collection_name(batch: ChunkBatch) -> str:
+    return ids.collection_name(batch.knowledge_base_id, batch.shelf.generation)
 
 
 def _hashes(batch: ChunkBatch) -> tuple[str, ...]:
     return tuple(chunk.hash for chunk in batch.chunks if chunk.hash)
 
 
-def remembered(batch: ChunkBatch) -> Stored:
+def version_record(batch: ChunkBatch) -> IndexedContent:
     """What the visibility record keeps of a version that is whole."""
-    return Stored(
+    return IndexedContent(
         content_hash=batch.content_hash,
         chunks=batch.total,
         hashes=_hashes(batch),

@@ -12,9 +12,9 @@ from typing import Protocol
 
 import msgspec
 
-from adapters.blobs import home_of
+from adapters.blobs import blob_folder
 from domain.documents import inbox
-from domain.documents.visibility import NEVER
+from domain.documents.visibility import NO_VERSION
 from schemas import ids
 from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
 from schemas.errors import Problem, Refused
@@ -23,8 +23,10 @@ from streams.runtime.agent import Agent, Context, Delivery, Outgoing
 from streams.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, Topic
 
 NAME = "admit"
-UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is
-BARE = frozenset(map(chr, range(32))) - set("\t\n\r\f")  # control characters: text that has them is something else, or in another encoding
+UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is
+CONTROL_CHARACTERS = frozenset(map(chr, range(32))) - set(
+    "\t\n\r\f"
+)  # control characters: text that has them is something else, or in another encoding
 
 _encode = msgspec.json.Encoder().encode
 
@@ -38,27 +40,29 @@ class Blobs(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admit:
+class Ingest:
     """The agent's ports. ``has_knowledge_base(tenant, id)`` guards against documents nobody could ever find."""
 
     has_knowledge_base: Callable[[str, str], Awaitable[bool]]
     blobs: Blobs
-    sizes: inbox.Sizes
+    sizes: inbox.SizeLimits
     random_bytes: Callable[[int], bytes]
 
     def agent(self, inboxes: tuple[Topic, ...]) -> Agent:
         """Reads the inboxes of these topics."""
-        return Agent(name=NAME, reads=inboxes, step=self.step, failed=self.failed, raw=True, step_many=self.step_many, together_max=256)
+        return Agent(
+            name=NAME, reads=inboxes, step=self.step, failed=self.report_failure, raw=True, step_many=self.step_many, together_max=256
+        )
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
         """The submission or withdrawal that the record is; its id comes from the record's place, so a repeat has the same."""
         tenant = inbox.tenant_of(delivery.place.topic)
         if delivery.value is None:
             return [Outgoing(DOCUMENTS_SUBMITTED, await self._withdrawal(tenant, delivery, context))]
-        given = inbox.read(delivery.key, delivery.value, delivery.headers, self.sizes)
+        given = inbox.parse_document(delivery.key, delivery.value, delivery.headers, self.sizes)
         base = await self._knowledge_base(tenant, given.knowledge_base_id)
         event = DocumentSubmitted(
-            id=_cause(delivery),
+            id=_cause_id(delivery),
             source=f"/claw/{NAME}",
             subject=ids.document_key(tenant, base, given.document_id),
             time=context.clock.now(),
@@ -73,19 +77,19 @@ class Admit:
         """A machine sends many at once: what they become shares its way onto the log."""
         return [await self.step(delivery, context) for delivery, context in deliveries]
 
-    async def failed(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Tell the sender, when the record says of which document it is.
 
         What was refused has no version, and must not take the place of a version that has one when the log is compacted: hence a key
         of its own, in the partition of the document.
         """
         tenant = inbox.tenant_of(delivery.place.topic)
-        name = inbox.named(tenant, delivery.key, delivery.value, delivery.headers)
+        name = inbox.identify_document(tenant, delivery.key, delivery.value, delivery.headers)
         if name is None:
             return []
         subject = ids.document_key(tenant, name.knowledge_base_id, name.document_id)
         event = DocumentProgressed(
-            id=ids.event_id(_cause(delivery), f"{NAME}:refused", 0),
+            id=ids.event_id(_cause_id(delivery), f"{NAME}:refused", 0),
             source=f"/claw/{NAME}",
             subject=subject,
             time=context.clock.now(),
@@ -95,7 +99,7 @@ class Admit:
             data=Progress(
                 knowledge_base_id=name.knowledge_base_id,
                 document_id=name.document_id,
-                version=NEVER,
+                version=NO_VERSION,
                 state="failed",
                 lane="bulk",
                 cause=problem,
@@ -105,10 +109,10 @@ class Admit:
         return [Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=partition)]
 
     async def _withdrawal(self, tenant: str, delivery: Delivery, context: Context) -> DocumentWithdrawn:
-        name = inbox.withdrawn(delivery.key, delivery.headers)
+        name = inbox.parse_withdrawal(delivery.key, delivery.headers)
         base = await self._knowledge_base(tenant, name.knowledge_base_id)
         return DocumentWithdrawn(
-            id=_cause(delivery),
+            id=_cause_id(delivery),
             source=f"/claw/{NAME}",
             subject=ids.document_key(tenant, base, name.document_id),
             time=context.clock.now(),
@@ -118,16 +122,16 @@ class Admit:
             data=Withdrawal(knowledge_base_id=base, document_id=name.document_id, origin="inbox"),
         )
 
-    async def _document(self, tenant: str, base: str, given: inbox.Given, delivery: Delivery) -> Document:
+    async def _document(self, tenant: str, base: str, given: inbox.InboxDocument, delivery: Delivery) -> Document:
         """Text that is valid and small travels inside the event, everything else lies in the file store."""
-        text = given.text or readable(given.content, given.media_type, given.charset)
+        text = given.text or plain_text(given.content, given.media_type, given.charset)
         blob, charset = None, given.charset
         if text and len(_encode(text)) > self.sizes.text_bytes_max:
             content, text, charset = given.content or text.encode(), "", charset or "utf-8"
         else:
             content = b"" if text else given.content
         if content:
-            blob = await self._stored(home_of(tenant, base), content, delivery)
+            blob = await self._store_file(blob_folder(tenant, base), content, delivery)
         return Document(
             knowledge_base_id=base,
             document_id=given.document_id,
@@ -142,10 +146,10 @@ class Admit:
             metadata=given.metadata,
         )
 
-    async def _stored(self, home: str, content: bytes, delivery: Delivery) -> Blob:
+    async def _store_file(self, home: str, content: bytes, delivery: Delivery) -> Blob:
         """The file's place follows from the record's place, so a repeat finds it there; and from its content, should a topic begin anew."""
         sha256 = hashlib.sha256(content).hexdigest()
-        name = ids.derived("inbox file", _cause(delivery), sha256).replace("-", "")
+        name = ids.derive("inbox file", _cause_id(delivery), sha256).replace("-", "")
         path = f"{home}/{name[:2]}/{name}"
         await self.blobs.create(path, content)
         return Blob(path=path, bytes=len(content), sha256=sha256)
@@ -159,17 +163,17 @@ class Admit:
         return said if valid_traceparent(said) else new_traceparent(self.random_bytes)
 
 
-def readable(content: bytes, media_type: FileType, charset: str) -> str:
+def plain_text(content: bytes, media_type: FileType, charset: str) -> str:
     """The text of a file that is plain UTF-8 and says so or nothing; "" for everything else, which the parser finds out."""
-    if not media_type.startswith("text/") or charset.lower() not in UTF8:
+    if not media_type.startswith("text/") or charset.lower() not in UTF8_CHARSETS:
         return ""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return ""
-    return "" if BARE.intersection(text) else text
+    return "" if CONTROL_CHARACTERS.intersection(text) else text
 
 
-def _cause(delivery: Delivery) -> str:
+def _cause_id(delivery: Delivery) -> str:
     place = delivery.place
-    return ids.derived("inbox", place.topic, place.partition, place.offset)
+    return ids.derive("inbox", place.topic, place.partition, place.offset)

@@ -14,9 +14,9 @@ from typing import Protocol
 import msgspec
 from msgspec.structs import replace
 
-from adapters.children.worker import Outcome, TextWorker
-from adapters.parsing.core.source import Source
-from domain.documents.content_hash import content_hash_of, unchanged
+from adapters.children.worker import ParsedDocument, TextWorker
+from adapters.parsing.core.source import DocumentSource
+from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
 from domain.documents.visibility import Visibility
 from schemas.documents import (
@@ -33,7 +33,7 @@ from schemas.documents import (
     State,
 )
 from schemas.errors import Problem
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 from streams.runtime.agent import Agent, Context, Outgoing
 from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
 
@@ -42,13 +42,13 @@ BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vec
 BATCH_CHUNKS_MAX = 64
 ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits for a child for long, which is no standstill (the children bound it)
 # A parse that takes longer says that it has begun; for shorter ones the news would cost more than the work. Machines watch at leisure.
-TOLD_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
+REPORT_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
 
 
-class Sources(Protocol):
+class DocumentSources(Protocol):
     """Where the content of documents is got from."""
 
-    def of(self, document: Document, *, key: str, version: int, tenant: str) -> AbstractAsyncContextManager[Source]: ...
+    def open_document(self, document: Document, *, key: str, version: int, tenant: str) -> AbstractAsyncContextManager[DocumentSource]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +56,52 @@ class Parse:
     """The agents' ports."""
 
     worker: TextWorker
-    sources: Sources
+    sources: DocumentSources
     visibility: Visibility
     express: Express
-    retrieval: Retrieval
+    retrieval: RetrievalSettings
 
     def agent(self, name: str, reads: Topic, in_flight_max: int) -> Agent:
         """One agent per lane (``parse_express``, ``parse_bulk``): bulk gets the smaller share of what runs at once."""
-        return Agent(name=name, reads=(reads,), step=self.step, failed=self.failed, in_flight_max=in_flight_max)
+        return Agent(name=name, reads=(reads,), step=self.step, failed=self.report_failure, in_flight_max=in_flight_max)
 
     async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
         """Its chunks, with or without their vectors."""
         work = event.data
-        standing, known = await self.visibility.before_work(event.subject, work.shelf.generation, earlier=work.earlier)
+        standing, known = await self.visibility.read_for_indexing(event.subject, work.shelf.generation, earlier=work.earlier)
         if standing.supersedes(work.version):
-            await self.leave(event)
+            await self.leave_express(event)
             return []
         document = work.document
         async with (
-            self.telling(event, context),
-            self.sources.of(document, key=event.subject, version=work.version, tenant=event.tenant) as source,
+            self.report_when_slow(event, context),
+            self.sources.open_document(document, key=event.subject, version=work.version, tenant=event.tenant) as source,
         ):
             if document.url:
                 fetched = content_hash_of(document, work.shelf, self.retrieval, source.digest)
                 event = replace(event, data=replace(work, content_hash=fetched))
-                before = await self.visibility.before(event.subject)
-                if not work.quiet and unchanged(document, fetched, before, work.version):
-                    await self.leave(event)
-                    return self.told(event, "unchanged", 3, context, chunks=before.chunks)
-            outcome = await self.worker.parse(source, title=given_title(document), lane=work.lane, shelf=work.shelf, known=known)
+                before = await self.visibility.prior_state(event.subject)
+                if not work.quiet and is_unchanged(document, fetched, before, work.version):
+                    await self.leave_express(event)
+                    return self.progress_events(event, "unchanged", 3, context, chunks=before.chunks)
+            outcome = await self.worker.parse(source, title=explicit_title(document), lane=work.lane, shelf=work.shelf, known=known)
         if outcome.vectors:
-            return embedded(event, outcome, self.worker.embedding_name(work.shelf), context)
-        return [*chunked(event, outcome, context), *self.told(event, "embedding", 1, context, chunks=len(outcome.chunks))]
+            return embedding_events(event, outcome, self.worker.embedding_name(work.shelf), context)
+        return [*chunk_events(event, outcome, context), *self.progress_events(event, "embedding", 1, context, chunks=len(outcome.chunks))]
 
-    async def failed(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Its owner reads the cause in the document's status; a shelf nobody sees remembers it for whoever builds it."""
-        await self.leave(event)
+        await self.leave_express(event)
         if event.data.quiet:
-            await self.visibility.built(event.subject, event.data.shelf.generation, event.data.version, problem.code)
-        return self.told(event, "failed", 2, context, cause=problem)
+            await self.visibility.record_build(event.subject, event.data.shelf.generation, event.data.version, problem.code)
+        return self.progress_events(event, "failed", 2, context, cause=problem)
 
-    async def leave(self, event: Queued) -> None:
+    async def leave_express(self, event: Queued) -> None:
         """The way is free for another one."""
         if event.data.lane == "express":
             await self.express.leave(event.tenant, event.subject, event.data.version)
 
-    def told(
+    def progress_events(
         self, event: Queued, state: State, ordinal: int, context: Context, *, cause: Problem | None = None, chunks: int = 0
     ) -> list[Outgoing]:
         """The news, unless it is about a shelf that nobody sees."""
@@ -109,17 +109,17 @@ class Parse:
             return []
         data = replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
         return [
-            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.caused_by(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
+            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
         ]
 
     @asynccontextmanager
-    async def telling(self, event: Queued, context: Context) -> AsyncIterator[None]:
+    async def report_when_slow(self, event: Queued, context: Context) -> AsyncIterator[None]:
         """Says ``parsing`` when what is inside takes a while, before anything that comes after it; and to the watchdog that it goes on."""
         telling: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
 
         async def tell() -> None:
-            await context.publisher.publish_all(self.told(event, "parsing", 0, context))
+            await context.publisher.publish_all(self.progress_events(event, "parsing", 0, context))
 
         async def live() -> None:
             while True:
@@ -127,7 +127,7 @@ class Parse:
                 context.alive()
 
         late = loop.call_later(
-            TOLD_AFTER_S[event.data.lane],
+            REPORT_AFTER_S[event.data.lane],
             lambda: telling.extend((asyncio.create_task(tell(), name="parsing-told"), asyncio.create_task(live(), name="parsing-lives"))),
         )
         try:
@@ -141,12 +141,12 @@ class Parse:
             telling[0].result()
 
 
-def given_title(document: Document) -> str:
+def explicit_title(document: Document) -> str:
     """The owner's title; "" when there is none but the id, and the document may name itself."""
     return document.title if document.title != document.document_id else ""
 
 
-def batches(event: Queued, outcome: Outcome) -> Iterator[ChunkBatch]:
+def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
     """The chunks in batches of bounded size, in order; the last says so."""
     work = event.data
     document = work.document
@@ -156,7 +156,7 @@ def batches(event: Queued, outcome: Outcome) -> Iterator[ChunkBatch]:
             document_id=document.document_id,
             version=work.version,
             lane=work.lane,
-            title=given_title(document) or outcome.title or document.filename or document.document_id,
+            title=explicit_title(document) or outcome.title or document.filename or document.document_id,
             media_type=outcome.media_type,
             bytes=document.bytes,
             task_id=work.task_id,
@@ -173,22 +173,22 @@ def batches(event: Queued, outcome: Outcome) -> Iterator[ChunkBatch]:
         )
 
 
-def chunked(event: Queued, outcome: Outcome, context: Context) -> list[Outgoing]:
+def chunk_events(event: Queued, outcome: ParsedDocument, context: Context) -> list[Outgoing]:
     """Chunks on their way to their vectors."""
     now = context.clock.now()
     return [
-        Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.caused_by(event, NAME, data=data, now=now, ordinal=ordinal))
+        Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=data, now=now, ordinal=ordinal))
         for ordinal, data in enumerate(batches(event, outcome))
     ]
 
 
-def embedded(event: Queued, outcome: Outcome, model: str, context: Context) -> list[Outgoing]:
+def embedding_events(event: Queued, outcome: ParsedDocument, model: str, context: Context) -> list[Outgoing]:
     """Chunks that have their vectors already."""
     now, outgoing = context.clock.now(), []
     for ordinal, batch in enumerate(batches(event, outcome)):
         vectors = tuple(outcome.vectors[batch.first : batch.first + len(batch.chunks)])
         data = EmbeddedBatch(batch=batch, model=model, vectors=vectors)
-        outgoing.append(Outgoing(DOCUMENTS_EMBEDDED, DocumentEmbedded.caused_by(event, NAME, data=data, now=now, ordinal=ordinal)))
+        outgoing.append(Outgoing(DOCUMENTS_EMBEDDED, DocumentEmbedded.from_cause(event, NAME, data=data, now=now, ordinal=ordinal)))
     return outgoing
 
 

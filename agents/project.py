@@ -8,10 +8,10 @@ on their way when it was deleted.
 import asyncio
 from collections.abc import Sequence
 
-from domain.chats.erasure import erase, forget
+from domain.chats.erasure import erase, publish_tombstones
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.storage import Storage
-from domain.read_models import Views
+from domain.read_models import ReadModels
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.records import ConversationChanged
@@ -27,7 +27,7 @@ from streams.topics import (
 )
 
 
-def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
+def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
 
     async def step(event: Event, context: Context) -> Sequence[Outgoing]:
@@ -38,7 +38,7 @@ def agent(views: Views, documents: OpenDocuments, storage: Storage) -> Agent:
         late = await views.apply_many([(event, context.place) for event, context in events])
         publisher = events[0][1].publisher
         for message in late:
-            await forget(publisher, message.data.conversation_id, [message.data.id])
+            await publish_tombstones(publisher, message.data.conversation_id, [message.data.id])
         for event, _ in events:
             if isinstance(event, ConversationChanged) and event.data.deleted:
                 await erase(publisher, views.messages, event.tenant, event.data.id)

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.index.port import Hit
-from adapters.models.follow_ups import background, condensed
-from adapters.text.language import estimated_tokens
-from domain.retrieval.search import Searching
+from adapters.models.follow_ups import condense_by_rules, search_background
+from adapters.text.language import estimate_tokens
+from domain.retrieval.search import SearchService
 from schemas import ids
 from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import Shelf
@@ -43,16 +43,18 @@ EMBEDS_AT_ONCE_MAX = 2  # a provider takes four calls at once: questions need so
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class QueryService:
     """The agent's ports."""
 
-    searching: Searching
+    searching: SearchService
     in_flight_max: int
     embeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EMBEDS_AT_ONCE_MAX))
 
     def agent(self) -> Agent:
         """Somebody waits for every one of these; order means nothing."""
-        return Agent(name=NAME, reads=(REQUESTS_ASKED,), step=self.step, failed=self.failed, in_flight_max=self.in_flight_max, awaited=True)
+        return Agent(
+            name=NAME, reads=(REQUESTS_ASKED,), step=self.step, failed=self.report_failure, in_flight_max=self.in_flight_max, awaited=True
+        )
 
     async def step(self, event: RequestAsked, context: Context) -> Sequence[Outgoing]:
         """Repeated while the index or Redis is out of reach, until the deadline."""
@@ -60,23 +62,23 @@ class Lookup:
         if context.clock.now() >= asked.deadline:
             return []
         if isinstance(asked.ask, Embed):
-            return await self.embedded(event, asked.ask, context)
+            return await self.embed(event, asked.ask, context)
         result = await self.result(event.tenant, asked.ask)
-        return [answered(event, Answer(request_id=asked.request_id, result=result), context)]
+        return [answer_event(event, Answer(request_id=asked.request_id, result=result), context)]
 
-    async def failed(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """Whoever asked is told why there is no answer."""
-        return [answered(event, Answer(request_id=event.data.request_id, problem=problem), context)]
+        return [answer_event(event, Answer(request_id=event.data.request_id, problem=problem), context)]
 
-    async def embedded(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
+    async def embed(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
         """A few at once; whoever has waited too long for a place is not answered, nor charged."""
         async with self.embeds:
             if context.clock.now() >= event.data.deadline:
                 return []
             vectors = await self.vectors(ask)
         return [
-            answered(event, Answer(request_id=event.data.request_id, result=vectors), context),
-            charged(event, ask, vectors, context),
+            answer_event(event, Answer(request_id=event.data.request_id, result=vectors), context),
+            usage_event(event, ask, vectors, context),
         ]
 
     async def result(self, tenant: str, ask: Search | ListChunks | CountShelves | ClearShelf) -> Result:
@@ -89,15 +91,15 @@ class Lookup:
             case CountShelves():
                 return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, ask.shelves))
             case ClearShelf():
-                return await self.cleared(tenant, ask)
+                return await self.clear(tenant, ask)
 
     async def passages(self, tenant: str, ask: Search) -> Passages:
         """The best of what passes the thresholds."""
-        query = condensed(ask.query, ask.history)
-        searched = await self.searching.search(tenant, ask.knowledge_base_ids, query, ask.limit, background=background(ask.history))
+        query = condense_by_rules(ask.query, ask.history)
+        searched = await self.searching.search(tenant, ask.knowledge_base_ids, query, ask.limit, background=search_background(ask.history))
         hits = [hit for hit in searched.hits if hit.bm25 >= ask.bm25_min and hit.dense >= ask.dense_min]
         asked_for = query if query != ask.query else ""
-        return Passages(keywords=searched.keywords, passages=tuple(found(hit) for hit in fitting(hits)), query=asked_for)
+        return Passages(keywords=searched.keywords, passages=tuple(passage_of(hit) for hit in truncate_hits(hits)), query=asked_for)
 
     async def chunks(self, tenant: str, ask: ListChunks) -> Chunks:
         """Looked at before the visibility record is: while its points are being removed a version is not visible any more."""
@@ -105,37 +107,37 @@ class Lookup:
         hits = await self.searching.chunks(
             tenant, ask.knowledge_base_id, ask.document_id, ask.version, first=ask.first, limit=ask.limit + 1
         )
-        standing = (await self.searching.sight.of((key,)))[key]
-        if not standing.shows(ask.version):
-            return Chunks(visible=standing.shown)
-        page = fitting(hits[: ask.limit])
-        return Chunks(visible=ask.version, chunks=tuple(chunk(hit) for hit in page), more=len(hits) > len(page))
+        standing = (await self.searching.sight.version_states((key,)))[key]
+        if not standing.is_visible(ask.version):
+            return Chunks(visible=standing.visible_version)
+        page = truncate_hits(hits[: ask.limit])
+        return Chunks(visible=ask.version, chunks=tuple(chunk_of(hit) for hit in page), more=len(hits) > len(page))
 
     async def counts(self, tenant: str, knowledge_base: str, shelves: Sequence[Shelf]) -> tuple[int, ...]:
         """Points of each."""
         counted = []
         for shelf in shelves:
             index = (await self.searching.engine_of(shelf.embedding)).index
-            counted.append(await index.count_shelf(tenant, ids.shelf_name(knowledge_base, shelf.generation)))
+            counted.append(await index.count_collection(tenant, ids.collection_name(knowledge_base, shelf.generation)))
         return tuple(counted)
 
-    async def cleared(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
+    async def clear(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
         """A repeat removes what was stored meanwhile. Never one that is still filled or read."""
-        if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).shelves:
+        if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).collections:
             raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
         index = (await self.searching.engine_of(ask.shelf.embedding)).index
-        removed = await index.remove_shelf(tenant, ids.shelf_name(ask.knowledge_base_id, ask.shelf.generation))
+        removed = await index.remove_collection(tenant, ids.collection_name(ask.knowledge_base_id, ask.shelf.generation))
         return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
 
     async def vectors(self, ask: Embed) -> Vectors:
         """By the embedding that new indexes are made with."""
         encoder = (await self.searching.engine_of("")).encoder
         rows = await encoder.embed(ask.texts)
-        tokens = sum(map(estimated_tokens, ask.texts))
+        tokens = sum(map(estimate_tokens, ask.texts))
         return Vectors(model=encoder.embedding_name, dimensions=rows.shape[1], values=rows.astype("<f4").tobytes(), tokens=tokens)
 
 
-def charged(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
+def usage_event(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
     """What the vectors cost; a repeat of the event has the same id."""
     data = Consumption(
         user_id=ask.user_id,
@@ -148,16 +150,16 @@ def charged(event: RequestAsked, ask: Embed, result: Vectors, context: Context) 
         purpose="embedding",
         api_key_id=ask.api_key_id,
     )
-    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=ask.user_id, data=data, now=context.clock.now()))
+    return Outgoing(USAGE_RECORDED, UsageRecorded.from_cause(event, NAME, subject=ask.user_id, data=data, now=context.clock.now()))
 
 
-def answered(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:
+def answer_event(event: RequestAsked, answer: Answer, context: Context) -> Outgoing:
     """The event that only the asking process reads."""
-    made = RequestAnswered.caused_by(event, NAME, data=answer, now=context.clock.now())
+    made = RequestAnswered.from_cause(event, NAME, data=answer, now=context.clock.now())
     return Outgoing(REQUESTS_ANSWERED, made, partition=event.data.reply_partition)
 
 
-def fitting(hits: Sequence[Hit]) -> Sequence[Hit]:
+def truncate_hits(hits: Sequence[Hit]) -> Sequence[Hit]:
     """As many from the start as one answer holds; at least one."""
     size = 0
     for count, hit in enumerate(hits):
@@ -167,7 +169,7 @@ def fitting(hits: Sequence[Hit]) -> Sequence[Hit]:
     return hits
 
 
-def found(hit: Hit) -> Found:
+def passage_of(hit: Hit) -> Found:
     """A hit as it travels."""
     return Found(
         chunk_id=hit.id,
@@ -185,7 +187,7 @@ def found(hit: Hit) -> Found:
     )
 
 
-def chunk(hit: Hit) -> ChunkText:
+def chunk_of(hit: Hit) -> ChunkText:
     """A chunk as it travels."""
     return ChunkText(
         chunk_id=hit.id,
@@ -194,5 +196,5 @@ def chunk(hit: Hit) -> ChunkText:
         headings=hit.headings,
         place=hit.place,
         text=hit.text,
-        tokens=estimated_tokens(hit.text),
+        tokens=estimate_tokens(hit.text),
     )

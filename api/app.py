@@ -10,12 +10,12 @@ from contextlib import asynccontextmanager
 
 from litestar import Litestar, Router
 
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from api import openai, socket
 from api.accounts import api_keys, sessions, usage
 from api.chats import explain, feedback, query
 from api.chats import routes as chat
-from api.composition import opened
+from api.composition import open_ports
 from api.conversations import export
 from api.conversations import routes as conversations
 from api.documents import progress, uploads
@@ -23,26 +23,26 @@ from api.documents import routes as documents
 from api.http.envelope import Envelope
 from api.http.gate import Gate
 from api.http.metrics import Metrics
-from api.http.openapi import asyncapi_route, openapi
+from api.http.openapi import asyncapi_route, openapi_config
 from api.http.request import ApiRequest
 from api.knowledge import indexes, search
 from api.knowledge import routes as knowledge
 from api.limits import routes as rate_limits
-from api.openai.errors import answer
+from api.openai.errors import error_response
 from api.operations import cache, dead_letters, health
-from domain.limits.client_address import trusted_networks
+from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
 
 
 def create_app(settings: Settings) -> Litestar:
     """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
-    tokens = Tokens(settings.auth)
-    trusted_networks(settings.limits.trusted_proxies)
+    tokens = AccessTokens(settings.auth)
+    parse_networks(settings.limits.trusted_proxies)
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with opened(settings, tokens, metrics) as ports:
+        async with open_ports(settings, tokens, metrics) as ports:
             app.state.ports = ports
             yield
 
@@ -57,10 +57,10 @@ def create_app(settings: Settings) -> Litestar:
         ],
         lifespan=[lifespan],
         middleware=[Gate],
-        exception_handlers={Exception: answer},
+        exception_handlers={Exception: error_response},
         request_class=ApiRequest,
         request_max_body_size=settings.limits.body_bytes_max,
-        openapi_config=openapi(),
+        openapi_config=openapi_config(),
         logging_config=None,
         debug=False,
     )

@@ -8,44 +8,44 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from adapters.blobs import BlobStore
 from adapters.redis.client import connect
 from adapters.secrets.passwords import Passwords
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from api.chats.estimates import Estimates
-from api.chats.running import Running
-from api.documents.watch import Spectators
+from api.chats.running import LocalState
+from api.documents.watch import ProgressFeed
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.metrics import Metrics
-from api.http.rate_limiting import Limiting
-from api.knowledge.search_cache import Cached
+from api.http.rate_limiting import RateLimiting
+from api.knowledge.search_cache import SearchCache
 from api.operations.readiness import Health
 from api.ports import Ports
-from domain.chats.audit_trail import Trails
+from domain.chats.audit_trail import AuditTrails
 from domain.chats.relay import Relay
-from domain.chats.reply_lock import Turns
+from domain.chats.reply_lock import ReplyLocks
 from domain.configs.configs import Configs, ConfigWriter
 from domain.documents.storage import Storage
 from domain.documents.visibility import Visibility
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Plans
-from domain.indexes.reindex_reports import Rebuilds
-from domain.limits.decisions import DecisionTables, Teller
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import PlanWriter
+from domain.indexes.reindex_reports import ReindexReports
+from domain.limits.decisions import DecisionCounters, DecisionReporter
 from domain.limits.limiter import Limiter
-from domain.limits.reservations import reservations
-from domain.read_models import Views
+from domain.limits.reservations import build_reservations
+from domain.read_models import ReadModels
 from domain.usage.counters import usage_counter
 from schemas.settings import Settings
-from streams.cache import Cache
+from streams.cache import RedisCache
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import GapReader
-from streams.log.request_reply import Inquiries
+from streams.log.range_reader import RangeReader
+from streams.log.request_reply import RequestReply
 from streams.runtime.loop_lag import LoopLag
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED, USAGE_RECORDED
 
 
 @asynccontextmanager
-async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncIterator[Ports]:
+async def open_ports(settings: Settings, tokens: AccessTokens, metrics: Metrics) -> AsyncIterator[Ports]:
     """The ports of one process. Starts with Kafka or Redis down, too: requests then say so, and recover without a restart."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
@@ -57,35 +57,39 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        relay, inquiries, shelves = Relay(settings.kafka), Inquiries(settings.kafka, publisher, clock), Shelves(settings.kafka)
+        relay, inquiries, shelves = (
+            Relay(settings.kafka),
+            RequestReply(settings.kafka, publisher, clock),
+            CollectionCatalogue(settings.kafka),
+        )
         stack.push_async_callback(relay.stop)
         stack.push_async_callback(inquiries.stop)
         stack.push_async_callback(shelves.stop)
-        configs, teller = Configs(settings.kafka), Teller(publisher, clock)
+        configs, teller = Configs(settings.kafka), DecisionReporter(publisher, clock)
         limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
         stack.push_async_callback(limiter.stop)
-        limiting = Limiting(
-            limiter, settings, metrics, configs=configs, teller=teller, reservations=reservations(redis, settings), clock=clock
+        limiting = RateLimiting(
+            limiter, settings, metrics, configs=configs, teller=teller, reservations=build_reservations(redis, settings), clock=clock
         )
         stack.push_async_callback(configs.stop)
         stack.push_async_callback(teller.stop)
         await asyncio.gather(relay.start(), inquiries.start(), shelves.start(), configs.start(), teller.start())
-        spectators = Spectators(settings.kafka)
+        spectators = ProgressFeed(settings.kafka)
         stack.push_async_callback(spectators.stop)
         passwords = Passwords(settings.auth.hash_concurrency)
         stack.callback(passwords.close)
         blobs = BlobStore(settings)
         stack.push_async_callback(blobs.close)
         await blobs.open()
-        running = Running()
+        running = LocalState()
         stack.push_async_callback(running.stop)
-        views, visibility = Views(redis, prefix), Visibility(redis, prefix)
-        cache = Cache(redis, prefix, settings.cache, clock, metrics.cache_looked)
+        views, visibility = ReadModels(redis, prefix), Visibility(redis, prefix)
+        cache = RedisCache(redis, prefix, settings.cache, clock, metrics.count_cache_lookup)
         stack.push_async_callback(cache.stop)
         await cache.start()
         estimates = Estimates(redis, prefix, clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
         stack.push_async_callback(estimates.stop)
-        records = Records(redis, prefix, publisher, views, clock)
+        records = RecordWriter(redis, prefix, publisher, views, clock)
         yield Ports(
             settings=settings,
             clock=clock,
@@ -98,26 +102,26 @@ async def opened(settings: Settings, tokens: Tokens, metrics: Metrics) -> AsyncI
             estimates=estimates,
             views=views,
             visibility=visibility,
-            submissions=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
-            turns=Turns(redis, prefix),
+            submissions=RangeReader(settings.kafka, DOCUMENTS_SUBMITTED),
+            turns=ReplyLocks(redis, prefix),
             usage=usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka)),
             storage=Storage(redis, prefix),
-            trails=Trails(settings.kafka),
+            trails=AuditTrails(settings.kafka),
             records=records,
             shelves=shelves,
-            plans=Plans(shelves, records, publisher, clock, secrets.token_bytes, "api"),
-            rebuilds=Rebuilds(redis, prefix),
+            plans=PlanWriter(shelves, records, publisher, clock, secrets.token_bytes, "api"),
+            rebuilds=ReindexReports(redis, prefix),
             idempotency=Idempotency(redis, prefix),
             limiting=limiting,
             configs=configs,
             configuring=ConfigWriter(configs, records, publisher, clock, secrets.token_bytes, "api"),
-            decisions=DecisionTables(redis, prefix, LIMITS_DECIDED.partitions(settings.kafka)),
+            decisions=DecisionCounters(redis, prefix, LIMITS_DECIDED.partitions(settings.kafka)),
             identities=Identities(tokens, views, clock),
             passwords=passwords,
             blobs=blobs,
             tokens=tokens,
             running=running,
-            cached=Cached.of(cache, visibility, shelves),
+            cached=SearchCache.of(cache, visibility, shelves),
             metrics=metrics,
             health=Health(redis, prefix, publisher, relay),
         )

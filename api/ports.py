@@ -4,36 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.blobs import BlobStore
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from adapters.secrets.passwords import Passwords
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from api.chats.estimates import Estimates
-from api.chats.running import Running
-from api.documents.watch import Spectators
+from api.chats.running import LocalState
+from api.documents.watch import ProgressFeed
 from api.http.idempotency import Idempotency
 from api.http.identity import Identities
 from api.http.metrics import Metrics
-from api.http.rate_limiting import Limiting
-from api.knowledge.search_cache import Cached
+from api.http.rate_limiting import RateLimiting
+from api.knowledge.search_cache import SearchCache
 from api.operations.readiness import Health
-from domain.chats.audit_trail import Trails
+from domain.chats.audit_trail import AuditTrails
 from domain.chats.relay import Relay
-from domain.chats.reply_lock import Turns
+from domain.chats.reply_lock import ReplyLocks
 from domain.configs.configs import Configs, ConfigWriter
 from domain.documents.storage import Storage
 from domain.documents.visibility import Visibility
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Plans
-from domain.indexes.reindex_reports import Rebuilds
-from domain.limits.decisions import DecisionTables
-from domain.read_models import Views
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import PlanWriter
+from domain.indexes.reindex_reports import ReindexReports
+from domain.limits.decisions import DecisionCounters
+from domain.read_models import ReadModels
 from schemas.settings import Settings
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import Gaps
-from streams.log.request_reply import Inquiries
+from streams.log.range_reader import RangeSource
+from streams.log.request_reply import RequestReply
 from streams.runtime.agent import Clock
 from streams.tables.counters import Counter
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,33 +43,33 @@ class Ports:
     settings: Settings
     clock: Clock
     random_bytes: Callable[[int], bytes]
-    redis: Client
+    redis: RedisClient
     publisher: KafkaPublisher
     relay: Relay
-    inquiries: Inquiries
-    spectators: Spectators
+    inquiries: RequestReply
+    spectators: ProgressFeed
     estimates: Estimates
-    views: Views
+    views: ReadModels
     visibility: Visibility
-    submissions: Gaps
-    turns: Turns
+    submissions: RangeSource
+    turns: ReplyLocks
     usage: Counter
     storage: Storage
-    trails: Trails
-    records: Records
-    shelves: Shelves
-    plans: Plans
-    rebuilds: Rebuilds
+    trails: AuditTrails
+    records: RecordWriter
+    shelves: CollectionCatalogue
+    plans: PlanWriter
+    rebuilds: ReindexReports
     idempotency: Idempotency
-    limiting: Limiting
+    limiting: RateLimiting
     configs: Configs
     configuring: ConfigWriter
-    decisions: DecisionTables
+    decisions: DecisionCounters
     identities: Identities
     passwords: Passwords
     blobs: BlobStore
-    tokens: Tokens
-    running: Running
-    cached: Cached
+    tokens: AccessTokens
+    running: LocalState
+    cached: SearchCache
     metrics: Metrics
     health: Health

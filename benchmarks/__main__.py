@@ -5,7 +5,7 @@ import sys
 import uvloop
 
 from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, tables, trace, updates
-from benchmarks.figures import keep, show
+from benchmarks.figures import save_figures, show
 
 ALL = {
     "start": start.run,
@@ -36,7 +36,7 @@ def main() -> int:
         for figure in figures:
             show(figure)
         if figures:
-            keep(name, figures)
+            save_figures(name, figures)
     return 0
 
 

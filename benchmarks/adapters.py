@@ -16,8 +16,8 @@ import zhipuai
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
 from benchmarks.figures import Figure, median
-from ops.client import announced
-from schemas.settings import Model
+from ops.client import launch
+from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 
 MODEL = "stub?first_ms=5&tokens=32&token_ms=1"  # tokens apart, so that each comes as a packet of its own
@@ -32,9 +32,9 @@ Ask = Callable[[], Awaitable[str]]
 
 async def run() -> list[Figure]:
     """One figure per client."""
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     async with provider as stub:
-        model = OpenAIModel(Model(provider="openai", base_url=stub.said, api_key=Secret(KEY), name=MODEL))
+        model = OpenAIModel(ModelSettings(provider="openai", base_url=stub.said, api_key=Secret(KEY), name=MODEL))
         await model.open()
         with zhipuai.ZhipuAI(api_key=KEY, base_url=stub.said, disable_token_cache=True, max_retries=0) as zhipu:
             async with openai.AsyncOpenAI(base_url=stub.said, api_key=KEY, max_retries=0) as official:

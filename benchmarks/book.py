@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pypdfium2
 
-from adapters.children.worker import Effort, TextWorker
-from adapters.parsing.core.source import Source
+from adapters.children.worker import ParseUsage, TextWorker
+from adapters.parsing.core.source import DocumentSource
 from benchmarks.figures import Figure
 from schemas.documents import Shelf
 from schemas.settings import Settings
@@ -20,7 +20,7 @@ LINE = "On page {page} line {line} the keeper of the harbour wrote down the wind
 
 async def run() -> list[Figure]:
     """The second parse counts: a warm child is what a running stack has."""
-    efforts: list[Effort] = []
+    efforts: list[ParseUsage] = []
     settings = Settings()
     worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)
     await worker.start()
@@ -28,10 +28,13 @@ async def run() -> list[Figure]:
         with tempfile.TemporaryDirectory(prefix="claw-bench-") as folder:
             path = Path(folder) / "book.pdf"
             await asyncio.to_thread(path.write_bytes, book(PAGES))
-            bare_s = await asyncio.to_thread(bare, path)
+            bare_s = await asyncio.to_thread(time_pdfium, path)
             for _ in range(2):
                 outcome = await worker.parse(
-                    Source(media_type="application/pdf", path=str(path), filename="book.pdf"), title="", lane="express", shelf=Shelf()
+                    DocumentSource(media_type="application/pdf", path=str(path), filename="book.pdf"),
+                    title="",
+                    lane="express",
+                    shelf=Shelf(),
                 )
     finally:
         await worker.stop()
@@ -43,7 +46,7 @@ async def run() -> list[Figure]:
     ]
 
 
-def bare(path: Path) -> float:
+def time_pdfium(path: Path) -> float:
     """Seconds for the text of every page, in the order of the content stream."""
     began = time.perf_counter()
     document = pypdfium2.PdfDocument(path)

@@ -14,8 +14,8 @@ import aiohttp
 
 from benchmarks.chat import chats_through, load, settings_for
 from benchmarks.figures import Figure, percentile
-from benchmarks.importer import named
-from ops.client import Client, announced, stack
+from benchmarks.importer import document_name
+from ops.client import StackClient, launch, stack
 from ops.stack.state import read_state
 
 DOCUMENTS = 8_000
@@ -28,21 +28,21 @@ WAIT_S_MAX = 120.0
 
 async def run() -> list[Figure]:
     """Chats alone, an import alone, then both. The import comes from a process of its own: the chats' client must not wait for it."""
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with provider as stub, stack(Path(home), settings_for(stub.said)) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            person = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
-            machine = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            person = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+            machine = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             await load(person)
-            chat = chats_through(person, [await person.conversation()])
+            chat = chats_through(person, [await person.create_conversation()])
             state = read_state(Path(home))
             assert state is not None
-            await _imported(machine, state.kafka, 1, WARM_UP_DOCUMENTS)
+            await _import_documents(machine, state.kafka, 1, WARM_UP_DOCUMENTS)
             for n in range(WARM_UP_CHATS):
                 await chat(0, n)
             idle_s = [await chat(0, n) for n in range(CHATS)]
-            alone_s = await _imported(machine, state.kafka, 2, DOCUMENTS)
-            importing = asyncio.create_task(_imported(machine, state.kafka, 3, DOCUMENTS))
+            alone_s = await _import_documents(machine, state.kafka, 2, DOCUMENTS)
+            importing = asyncio.create_task(_import_documents(machine, state.kafka, 3, DOCUMENTS))
             busy_s: list[float] = []
             while not importing.done():
                 busy_s.append(await chat(0, len(busy_s)))
@@ -63,7 +63,7 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _imported(client: Client, kafka: str, seed: int, count: int) -> float:
+async def _import_documents(client: StackClient, kafka: str, seed: int, count: int) -> float:
     """Seconds from the first document sent until the last one of every partition's order is searchable."""
     command = (sys.executable, "-m", "benchmarks.importer", kafka, str(seed), str(count))
     importer = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -72,5 +72,5 @@ async def _imported(client: Client, kafka: str, seed: int, count: int) -> float:
     began = time.perf_counter()
     assert await importer.wait() == 0
     for number in range(count - TAIL, count):
-        await client.indexed(named(seed, number), poll_s=POLL_S, timeout_s=WAIT_S_MAX)
+        await client.wait_indexed(document_name(seed, number), poll_s=POLL_S, timeout_s=WAIT_S_MAX)
     return time.perf_counter() - began

@@ -14,17 +14,17 @@ from pathlib import Path
 import aiohttp
 from msgspec import Struct
 
-from adapters.redis.client import Client as Redis
+from adapters.redis.client import RedisClient as Redis
 from adapters.redis.client import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
-from ops.client import Client, announced, stack
+from ops.client import StackClient, launch, stack
 from ops.commands.keys import LOCAL_TENANT
 from ops.stack.state import read_state
-from schemas.settings import Redis as RedisSettings
-from schemas.settings.cache import Cache as CacheSettings
-from streams.cache import Cache
+from schemas.settings import RedisSettings
+from schemas.settings.cache import CacheSettings
+from streams.cache import RedisCache
 from streams.clock import SystemClock
 
 ROUNDS, LOOKS = 15, 2_000  # rounds in turns, looks per round
@@ -53,7 +53,7 @@ async def run() -> list[Figure]:
 
 
 async def _hits(redis: Redis) -> list[Figure]:
-    cache = Cache(redis, "bench", CacheSettings(), SystemClock())
+    cache = RedisCache(redis, "bench", CacheSettings(), SystemClock())
     kept = cache.of("retrieval", Value)
     tags = ("kb/one",)
     await kept.set("t", "plain", VALUE)
@@ -102,7 +102,7 @@ async def _round(look: Callable[[], Awaitable[object]], together: int) -> float:
 
 async def _waiters(here: Redis, there: Redis) -> list[Figure]:
     """Half of them in another process, as far as the cache can tell."""
-    caches = [Cache(redis, "bench", CacheSettings(), SystemClock()) for redis in (here, there)]
+    caches = [RedisCache(redis, "bench", CacheSettings(), SystemClock()) for redis in (here, there)]
     computed = 0
 
     async def compute() -> Value:
@@ -113,7 +113,7 @@ async def _waiters(here: Redis, there: Redis) -> list[Figure]:
 
     began = time.perf_counter()
     kept = [cache.of("document_content", Value) for cache in caches]
-    await asyncio.gather(*(kept[n % 2].computed("t", "cold", compute) for n in range(WAITERS)))
+    await asyncio.gather(*(kept[n % 2].get_or_compute("t", "cold", compute) for n in range(WAITERS)))
     took_ms = (time.perf_counter() - began) * 1000
     for cache in caches:
         await cache.stop()
@@ -125,21 +125,21 @@ async def _waiters(here: Redis, there: Redis) -> list[Figure]:
 
 async def _zipf() -> list[Figure]:
     """Searches, questions, pages of documents and lists, each drawn by zipf."""
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
             stack(Path(home), settings_for(stub.said) | {"CLAW_CACHE_ANSWERS": "provider"}) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await Client.with_token(session, (Path(home) / "key").read_text().strip())
+            client = await StackClient.with_token(session, (Path(home) / "key").read_text().strip())
             await load(client)
-            took = await _replayed(client)
+            took = await _replay_load(client)
             await asyncio.sleep(2.5)  # counts of every process are added up each second
             return await _rates(Path(home), took)
 
 
-async def _replayed(client: Client) -> dict[str, list[float]]:
+async def _replay_load(client: StackClient) -> dict[str, list[float]]:
     """Seconds of every request by kind."""
     weights = list(accumulate(1 / rank**EXPONENT for rank in range(1, ITEMS + 1)))
     chance, numbers = random.Random(7), iter(range(REQUESTS))
@@ -157,11 +157,11 @@ async def _replayed(client: Client) -> dict[str, list[float]]:
     return took
 
 
-async def _request(client: Client, kind: str, item: int) -> None:
+async def _request(client: StackClient, kind: str, item: int) -> None:
     session, headers, base = client.session, client.headers, client.knowledge_base
     question = f"Which harbour does the lighthouse of station {item % PASSAGES} guard, by sheet {item}?"
     if kind == "ask":
-        async with client.ask(await client.conversation(), question) as answer:
+        async with client.ask(await client.create_conversation(), question) as answer:
             body = await answer.read()
             if b"event: completed" not in body:
                 raise SystemExit(f"an answer did not complete: {body[-300:]!r}")
@@ -182,7 +182,7 @@ async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
     state = read_state(home)
     assert state is not None
     redis = connect(RedisSettings(url=state.redis_url))
-    counts = await Cache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).tally.of(LOCAL_TENANT)
+    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).tally.counts_of(LOCAL_TENANT)
     await redis.aclose()
     figures = []
     kept = [counts[name] for name in ("retrieval", "ai_response", "document_content")]

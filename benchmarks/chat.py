@@ -18,7 +18,7 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_by_name, cpu_s
-from ops.client import Client, announced, stack
+from ops.client import StackClient, launch, stack
 
 MODEL = "stub?first_ms=50&tokens=32&token_ms=5"
 PASSAGES = 60
@@ -45,7 +45,7 @@ class Round:
 async def run() -> list[Figure]:
     """Rounds in pairs, direct then through the stack; medians over the pairs."""
     figures: list[Figure] = []
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
@@ -53,9 +53,9 @@ async def run() -> list[Figure]:
             _session(None) as direct,
             _session(up.said) as through,
         ):
-            client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
+            client = await StackClient.register(through, "bench@example.org", "a long benchmark passphrase")
             await load(client)
-            conversations = [await client.conversation() for _ in range(max(CHATS))]
+            conversations = [await client.create_conversation() for _ in range(max(CHATS))]
             chats = (chats_direct(direct, stub.said), chats_through(client, conversations))
 
             def spent() -> dict[str, float]:
@@ -65,7 +65,7 @@ async def run() -> list[Figure]:
                 for chat in chats:
                     await _round(chat, streams, WARM_UP[streams])
                 pairs = [
-                    (await _round(chats[0], streams, count), await _accounted(_round(chats[1], streams, count), count, spent))
+                    (await _round(chats[0], streams, count), await _measure_cpu(_round(chats[1], streams, count), count, spent))
                     for _ in range(ROUNDS)
                 ]
                 figures += _figures(streams, pairs)
@@ -77,7 +77,7 @@ def _levels() -> list[tuple[int, int]]:
     return [(streams, count) for streams, count in CHATS.items() if not wanted or str(streams) in wanted.split(",")]
 
 
-async def _accounted(running: Awaitable[Round], count: int, spent: Callable[[], dict[str, float]]) -> Round:
+async def _measure_cpu(running: Awaitable[Round], count: int, spent: Callable[[], dict[str, float]]) -> Round:
     """The round with what each process spent on one of its chats."""
     before = spent()
     measured = await running
@@ -130,18 +130,18 @@ def _cpu_figures(streams: int, rounds: list[Round]) -> list[Figure]:
     return [figure("chat_stack", of_stack), *(figure(f"chat_{name}", lambda each, name=name: each.cpu_ms[name]) for name in names)]  # type: ignore[misc]
 
 
-async def load(client: Client) -> None:
+async def load(client: StackClient) -> None:
     for n in range(PASSAGES):
         text = f"The lighthouse of station {n} guards harbour number {n * 7}. Its lamp was lit in {1800 + n}. Its keeper is Keeper{n}. "
         await client.submit(f"station-{n}", text * 4, title=f"Station {n}")
     for n in range(PASSAGES):
-        await client.indexed(f"station-{n}")
+        await client.wait_indexed(f"station-{n}")
 
 
 Chat = Callable[[int, int], Awaitable[float]]  # (stream, number of the chat) -> seconds to first text
 
 
-def chats_through(client: Client, conversations: list[str]) -> Chat:
+def chats_through(client: StackClient, conversations: list[str]) -> Chat:
     async def chat(stream: int, n: int) -> float:
         began = time.perf_counter()
         async with client.ask(conversations[stream], QUESTION.format(n=n % PASSAGES)) as answer:

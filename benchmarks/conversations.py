@@ -13,7 +13,7 @@ import aiohttp
 
 from benchmarks.chat import Chat, chats_through, load, settings_for
 from benchmarks.figures import Figure, median, percentile
-from ops.client import Client, announced, stack
+from ops.client import StackClient, launch, stack
 
 MODEL = "stub?first_ms=50&tokens=8&token_ms=1"
 LONG, SHORT = 500, 5  # the measured question is message number so many
@@ -24,16 +24,16 @@ PREPARED_AT_ONCE = 8
 
 async def run() -> list[Figure]:
     """Pairs of one question in the long and one in a short conversation, either first in turns; medians over the pairs."""
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
             stack(Path(home), settings_for(stub.said) | {"CLAW_MODEL_NAME": MODEL}) as up,
             aiohttp.ClientSession(base_url=up.said) as session,
         ):
-            client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
+            client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
             await load(client)
-            long, *short = [await client.conversation() for _ in range(1 + WARM_UP + PAIRS)]
+            long, *short = [await client.create_conversation() for _ in range(1 + WARM_UP + PAIRS)]
             lots = [short[n::PREPARED_AT_ONCE] for n in range(PREPARED_AT_ONCE)]
             await asyncio.gather(_talk(client, [long], LONG), *(_talk(client, lot, SHORT) for lot in lots))
             chat = chats_through(client, [long, *short])
@@ -41,7 +41,7 @@ async def run() -> list[Figure]:
     return _figures(pairs)
 
 
-async def _talk(client: Client, conversations: list[str], messages: int) -> None:
+async def _talk(client: StackClient, conversations: list[str], messages: int) -> None:
     """Until the next question is message number ``messages``."""
     for conversation in conversations:
         chat = chats_through(client, [conversation])

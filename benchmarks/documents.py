@@ -15,7 +15,7 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.figures import Figure, percentile
-from ops.client import Client, stack
+from ops.client import StackClient, stack
 from ops.stack.state import read_state
 
 DOCUMENTS = 2_000
@@ -34,18 +34,18 @@ async def run() -> list[Figure]:
     rng = random.Random(7)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            client = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None
             producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
             await producer.start()
             try:
-                await bulk(producer, client, made(rng, WARM_UP))
-                bare_s = await _bare(producer, made(rng, DOCUMENTS))
-                bulk_s = await bulk(producer, client, made(rng, DOCUMENTS))
+                await bulk(producer, client, make_documents(rng, WARM_UP))
+                bare_s = await _time_bare_produce(producer, make_documents(rng, DOCUMENTS))
+                bulk_s = await bulk(producer, client, make_documents(rng, DOCUMENTS))
             finally:
                 await producer.stop()
-            alone_ms = [await _alone(client, text) for _, text in made(rng, ALONE)]
+            alone_ms = [await _alone(client, text) for _, text in make_documents(rng, ALONE)]
     return [
         Figure("documents_per_second", round(DOCUMENTS / bulk_s), "documents/s", round(bare_s / bulk_s, 3), "bare produce", ">= 250"),
         Figure("searchable_alone_p50", round(percentile(alone_ms, 0.5), 1), "ms", bar="<= 60 ms"),
@@ -53,7 +53,7 @@ async def run() -> list[Figure]:
     ]
 
 
-def made(rng: random.Random, count: int, bytes_max: int = BYTES) -> list[tuple[str, str]]:
+def make_documents(rng: random.Random, count: int, bytes_max: int = BYTES) -> list[tuple[str, str]]:
     """Documents of random words, as (id, text)."""
     documents = []
     for _ in range(count):
@@ -64,32 +64,32 @@ def made(rng: random.Random, count: int, bytes_max: int = BYTES) -> list[tuple[s
     return documents
 
 
-def event(document: str, text: str) -> bytes:
+def inbox_event(document: str, text: str) -> bytes:
     """A document as an upstream system publishes it."""
     said = {"specversion": "1.0", "id": document, "source": "/bench", "type": "bench.document", "data": {"title": document, "text": text}}
     return json.dumps(said).encode()
 
 
-async def _bare(producer: AIOKafkaProducer, documents: list[tuple[str, str]]) -> float:
+async def _time_bare_produce(producer: AIOKafkaProducer, documents: list[tuple[str, str]]) -> float:
     began = time.perf_counter()
-    sent = [await producer.send("claw.dead-letters.v1", event(*each), each[0].encode()) for each in documents]
+    sent = [await producer.send("claw.dead-letters.v1", inbox_event(*each), each[0].encode()) for each in documents]
     await asyncio.gather(*sent)
     return time.perf_counter() - began
 
 
-async def bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple[str, str]]) -> float:
+async def bulk(producer: AIOKafkaProducer, client: StackClient, documents: list[tuple[str, str]]) -> float:
     """Seconds until every document is searchable."""
     began = time.perf_counter()
-    sent = [await producer.send("claw.inbox.default.v1", event(*each), each[0].encode()) for each in documents]
+    sent = [await producer.send("claw.inbox.default.v1", inbox_event(*each), each[0].encode()) for each in documents]
     await asyncio.gather(*sent)
-    await client.indexed(documents[-1][0], poll_s=POLL_S)
+    await client.wait_indexed(documents[-1][0], poll_s=POLL_S)
     left = {document for document, _ in documents}
     while left:
-        left -= await listed(client, "indexed")
+        left -= await list_in_state(client, "indexed")
     return time.perf_counter() - began
 
 
-async def listed(client: Client, state: str) -> set[str]:
+async def list_in_state(client: StackClient, state: str) -> set[str]:
     """All documents in this state now, a hundred a page: asking for one after the other would measure the asking."""
     found: set[str] = set()
     cursor: str | None = ""
@@ -101,9 +101,9 @@ async def listed(client: Client, state: str) -> set[str]:
     return found
 
 
-async def _alone(client: Client, text: str) -> float:
+async def _alone(client: StackClient, text: str) -> float:
     document = str(uuid4())
     began = time.perf_counter()
     await client.submit(document, text)
-    await client.indexed(document, poll_s=0.003)
+    await client.wait_indexed(document, poll_s=0.003)
     return (time.perf_counter() - began) * 1000

@@ -39,7 +39,7 @@ def show(figure: Figure) -> None:
     print(json.dumps(asdict(figure)), flush=True)
 
 
-def keep(benchmark: str, figures: Sequence[Figure]) -> None:
+def save_figures(benchmark: str, figures: Sequence[Figure]) -> None:
     """Replace the benchmark's section in docs/benchmarks.md; the text people wrote around the sections stays."""
     begin, end = f"<!-- {benchmark}: begin -->", f"<!-- {benchmark}: end -->"
     rows = "\n".join(

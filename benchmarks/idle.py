@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.processes import cpu_s, family, resident_kib
+from benchmarks.processes import cpu_s, process_tree, resident_kib
 from ops.client import stack
 
 SETTLE_S = 15.0
@@ -18,7 +18,7 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {}) as up:
             await asyncio.sleep(SETTLE_S)
-            members = family(up.process.pid)
+            members = process_tree(up.process.pid)
             before, began = {pid: cpu_s(pid) for pid in members}, time.perf_counter()
             await asyncio.sleep(MEASURE_S)
             spent = sum(cpu_s(pid) - before_s for pid, before_s in before.items())

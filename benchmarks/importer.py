@@ -6,24 +6,25 @@ import sys
 
 from aiokafka import AIOKafkaProducer
 
-from benchmarks.documents import event, made
+from benchmarks.documents import inbox_event, make_documents
 
 
-def named(seed: int, number: int) -> str:
+def document_name(seed: int, number: int) -> str:
     """Id of a document."""
     return f"{seed}-{number}"
 
 
 async def run(kafka: str, seed: int, count: int) -> None:
     """Returns when all of them are on the log."""
-    texts = [text for _, text in made(random.Random(seed), count)]
+    texts = [text for _, text in make_documents(random.Random(seed), count)]
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
     await producer.start()
     print("sending", flush=True)
     try:
-        names = [named(seed, number) for number in range(count)]
+        names = [document_name(seed, number) for number in range(count)]
         sent = [
-            await producer.send("claw.inbox.default.v1", event(name, text), name.encode()) for name, text in zip(names, texts, strict=True)
+            await producer.send("claw.inbox.default.v1", inbox_event(name, text), name.encode())
+            for name, text in zip(names, texts, strict=True)
         ]
         await asyncio.gather(*sent)
     finally:

@@ -16,15 +16,13 @@ from limits.aio.strategies import MovingWindowRateLimiter as AsyncMovingWindow
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from adapters.redis.client import Client as RedisClient
-from adapters.redis.client import Script, connect
+from adapters.redis.client import RedisClient, Script, connect
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis, rate
 from domain.limits.limiter import Limiter, bucket_key
-from ops.client import Client, stack
+from ops.client import StackClient, stack
 from schemas.limits import Rule
-from schemas.settings import Limits
-from schemas.settings import Redis as RedisSettings
+from schemas.settings import LimitSettings, RedisSettings
 
 DECISIONS, ROUNDS = 12_000, 5
 SLOWER_DECISIONS = 1_500  # of the libraries: they take one round trip a rule, or a thread
@@ -46,11 +44,11 @@ async def run() -> list[Figure]:
         redis = connect(RedisSettings(url=url))
         figures = [*await _decisions(redis, url), await _weight(redis)]
         await redis.aclose()
-    return [*figures, await _added()]
+    return [*figures, await _request_overhead()]
 
 
 async def _decisions(redis: RedisClient, url: str) -> list[Figure]:
-    limiter = Limiter(redis, "claw", Limits())
+    limiter = Limiter(redis, "claw", LimitSettings())
     theirs = AsyncMovingWindow(AsyncStorage(f"async+{url}", implementation="redispy"))
     plain = MovingWindowRateLimiter(RedisStorage(url))  # what slowapi calls
     items = [RateLimitItemPerMinute(PLENTY) for _ in RULES]
@@ -96,14 +94,14 @@ async def _decisions(redis: RedisClient, url: str) -> list[Figure]:
 
 
 async def _weight(redis: RedisClient) -> Figure:
-    limiter, subject = Limiter(redis, "claw", Limits()), f"{uuid.uuid4()}/{uuid.uuid4()}"
+    limiter, subject = Limiter(redis, "claw", LimitSettings()), f"{uuid.uuid4()}/{uuid.uuid4()}"
     rule = Rule(name="user_enterprise", rate=1, burst=100, scope="user")
     await limiter.decide([(rule, subject)])
     size = await redis.execute_command("MEMORY", "USAGE", bucket_key("claw", rule, subject))
     return Figure("bucket_memory", int(size), "bytes", bar="<= 200")
 
 
-async def _added() -> Figure:
+async def _request_overhead() -> Figure:
     """p99 of a request with limits less p99 of one without, on two stacks asked in turn."""
     unlimited = {"CLAW_LIMIT_ENABLED": "false"}
     limited = {
@@ -118,7 +116,7 @@ async def _added() -> Figure:
 
 async def _p99(url: str) -> float:
     async with aiohttp.ClientSession(base_url=url, connector=aiohttp.TCPConnector(limit=0)) as session:
-        client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
+        client = await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
         times: list[float] = []
 
         async def call(_: int) -> None:

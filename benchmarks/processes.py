@@ -7,7 +7,7 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
-def family(root: int) -> list[int]:
+def process_tree(root: int) -> list[int]:
     """The process and everything below it."""
     parents = {int(entry.name): _parent(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()}
     members = [root]
@@ -25,12 +25,12 @@ def cpu_s(pid: int) -> float:
 def cpu_by_name(root: int) -> dict[str, float]:
     """Seconds of CPU so far of the stack below ``root``, by what each process is; children of a lane count to ``children``."""
     spent: dict[str, float] = {}
-    for pid in family(root):
-        spent[name(pid)] = spent.get(name(pid), 0.0) + cpu_s(pid)
+    for pid in process_tree(root):
+        spent[process_name(pid)] = spent.get(process_name(pid), 0.0) + cpu_s(pid)
     return spent
 
 
-def name(pid: int) -> str:
+def process_name(pid: int) -> str:
     """The lane's name for a worker; ``api``, ``up``, ``kafka``, ``redis``; ``children`` for what lanes have started."""
     words = _command(pid)
     if any(word.endswith("kafka.Kafka") for word in words):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ops.stack import redis
-from ops.stack.child import Child
+from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
 
 CALLERS = 64
@@ -22,9 +22,9 @@ async def own_redis() -> AsyncIterator[str]:
     """The URL of a Redis that nobody else uses."""
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as folder:
         node = redis.RedisNode(Path(folder) / "redis", Path(folder) / "redis.log", claim("redis", 0, set()))
-        child = Child(redis.prepare(node, os.environ))
+        child = ComponentProcess(redis.prepare(node, os.environ))
         try:
-            await child.ready()
+            await child.wait_ready()
             yield node.url
         finally:
             await child.stop()

@@ -19,7 +19,7 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_s, resident_kib
-from ops.client import Client, announced, stack
+from ops.client import StackClient, launch, stack
 from ops.stack.state import read_state
 
 STREAMS = 2_000
@@ -36,10 +36,10 @@ POLL_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class StreamBench:
     """A running stack, a user of it, and the stub behind it."""
 
-    client: Client
+    client: StackClient
     home: Path
     stub: str
 
@@ -59,7 +59,7 @@ class Stream:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def ended(self) -> bool:
+    def is_complete(self) -> bool:
         """It was told its end."""
         return b"event: completed" in self.text
 
@@ -71,7 +71,7 @@ class Stream:
 
 async def run() -> list[Figure]:
     """One stack for open streams and cancels, one for each way of sending deltas."""
-    async with announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ) as stub:
+    async with launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ) as stub:
         async with _bench(stub.said, SLOW, WINDOWS_MS["gathered"]) as bench:
             figures = [*await _open_streams(bench), *await _cancels(bench)]
         spent = {}
@@ -85,7 +85,7 @@ async def run() -> list[Figure]:
 
 
 @asynccontextmanager
-async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[Bench]:
+async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamBench]:
     settings = {
         "CLAW_MODEL_PROVIDER": "openai",
         "CLAW_MODEL_BASE_URL": stub,
@@ -100,21 +100,21 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[Bench]:
         async with stack(Path(home), settings) as up:
             timeout = aiohttp.ClientTimeout(total=None)
             async with aiohttp.ClientSession(up.said, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-                client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
-                yield Bench(client, Path(home), stub)
+                client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+                yield StreamBench(client, Path(home), stub)
 
 
-async def _conversations(bench: Bench, count: int) -> list[str]:
+async def _conversations(bench: StreamBench, count: int) -> list[str]:
     room = asyncio.Semaphore(OPENING_MAX)
 
     async def one() -> str:
         async with room:
-            return await bench.client.conversation()
+            return await bench.client.create_conversation()
 
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
-async def _read(bench: Bench, conversation: str, stream: Stream, room: asyncio.Semaphore) -> None:
+async def _read(bench: StreamBench, conversation: str, stream: Stream, room: asyncio.Semaphore) -> None:
     """Ask and read to the end; ``room`` is held until the first text."""
     async with room:
         asked = bench.client.ask(conversation, "Which harbour?")
@@ -135,23 +135,23 @@ def _take(stream: Stream, part: bytes) -> None:
     stream.text += part
 
 
-async def _open_streams(bench: Bench) -> list[Figure]:
+async def _open_streams(bench: StreamBench) -> list[Figure]:
     conversations = await _conversations(bench, STREAMS + WARM_UP)
-    await _many(bench, conversations[STREAMS:], None)
+    await _run_streams(bench, conversations[STREAMS:], None)
     api = bench.pid("api")
     before_kib = resident_kib(api)
     used_kib: list[float] = []
-    streams = await _many(bench, conversations[:STREAMS], lambda: used_kib.append(resident_kib(api) - before_kib))
+    streams = await _run_streams(bench, conversations[:STREAMS], lambda: used_kib.append(resident_kib(api) - before_kib))
     silences = [stream.silence_s for stream in streams]
     return [
         Figure("open_stream_memory", round(used_kib[0] / STREAMS, 1), "KiB", bar="<= 32 KiB"),
-        Figure("open_streams_dropped", sum(not stream.ended for stream in streams), f"of {STREAMS}", bar="0"),
+        Figure("open_streams_dropped", sum(not stream.is_complete for stream in streams), f"of {STREAMS}", bar="0"),
         Figure("heartbeat_late_max", round(max(silences) - HEARTBEAT_S, 2), "s"),
         Figure("heartbeat_late_p99", round(percentile(silences, 0.99) - HEARTBEAT_S, 2), "s"),
     ]
 
 
-async def _many(bench: Bench, conversations: list[str], all_open: Any) -> list[Stream]:
+async def _run_streams(bench: StreamBench, conversations: list[str], all_open: Any) -> list[Stream]:
     """Every stream, read to its end; ``all_open`` is called once all of them are."""
     room, streams = asyncio.Semaphore(OPENING_MAX), [Stream() for _ in conversations]
     async with asyncio.TaskGroup() as group:
@@ -164,7 +164,7 @@ async def _many(bench: Bench, conversations: list[str], all_open: Any) -> list[S
     return streams
 
 
-async def _cancels(bench: Bench) -> list[Figure]:
+async def _cancels(bench: StreamBench) -> list[Figure]:
     """From the request to ``cancelled`` on the stream, and to the provider's connection being closed; one reply at a time."""
     told_s, closed_s = [], []
     session = bench.client.session
@@ -175,7 +175,7 @@ async def _cancels(bench: Bench) -> list[Figure]:
                 text += await anext(parts)
             reply = text.split(b'"reply_id":"', 1)[1].split(b'"', 1)[0].decode()
             began_s = time.monotonic()
-            closing = asyncio.create_task(_closed(bench, began_s))
+            closing = asyncio.create_task(_wait_closed(bench, began_s))
             path = f"/api/v1/conversations/{conversation}/replies/{reply}/cancel"
             async with session.post(path, headers=bench.client.headers) as accepted:
                 accepted.raise_for_status()
@@ -191,7 +191,7 @@ async def _cancels(bench: Bench) -> list[Figure]:
     ]
 
 
-async def _closed(bench: Bench, began_s: float) -> float:
+async def _wait_closed(bench: StreamBench, began_s: float) -> float:
     """Seconds until the stub has no request open any more, seen every 5 ms."""
     async with aiohttp.ClientSession() as session:
         while True:
@@ -201,13 +201,13 @@ async def _closed(bench: Bench, began_s: float) -> float:
             await asyncio.sleep(POLL_S)
 
 
-async def _per_token_ms(bench: Bench) -> dict[str, float]:
+async def _per_token_ms(bench: StreamBench) -> dict[str, float]:
     """CPU milliseconds per token, by component, with some answers streaming at once; the first round is not counted."""
     conversations = await _conversations(bench, GATHERED_STREAMS)
-    await _many(bench, conversations, None)
+    await _run_streams(bench, conversations, None)
     before = {component: cpu_s(bench.pid(component)) for component in PROCESSES}
     for _ in range(GATHERED_ROUNDS):
-        streams = await _many(bench, conversations, None)
-        assert all(stream.ended for stream in streams)
+        streams = await _run_streams(bench, conversations, None)
+        assert all(stream.is_complete for stream in streams)
     tokens = TOKENS * GATHERED_STREAMS * GATHERED_ROUNDS
     return {component: (cpu_s(bench.pid(component)) - spent_s) * 1000 / tokens for component, spent_s in before.items()}

@@ -67,7 +67,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: int = 0
     share: float = 0.3
 
-    def drawn(self, number: int) -> str:
+    def draw_fault(self, number: int) -> str:
         """The fault of the ``number``th request under ``random``; none for those that are spared."""
         dice = random.Random(f"{self.seed}/{number}")
         return dice.choice(CHAOS) if dice.random() < self.share else ""
@@ -84,7 +84,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [f"{THOUGHT}{i} [1] " for i in range(self.thinking)]
 
 
-class Answer:
+class StubAnswer:
     """One answer as the wire has it."""
 
     def __init__(self, body: dict[str, Any], behaviour: Behaviour, *, bigmodel: bool) -> None:
@@ -174,7 +174,7 @@ class Answer:
                     yield spoilt
                 return
             frame = self._before + msgspec.json.encode(piece) + self._after
-            for part in _dressed(frame, fault):
+            for part in _apply_frame_fault(frame, fault):
                 yield part
                 if fault == "split_utf8":
                     await asyncio.sleep(0.002)
@@ -210,7 +210,7 @@ class Answer:
         return self._head | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
 
-def _dressed(frame: bytes, fault: str) -> tuple[bytes, ...]:
+def _apply_frame_fault(frame: bytes, fault: str) -> tuple[bytes, ...]:
     if fault == "crlf":
         return (frame.replace(b"\n", b"\r\n"),)
     if fault == "comments":

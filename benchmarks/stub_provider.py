@@ -36,13 +36,13 @@ import uvloop
 from aiohttp import web
 from msgspec import Struct, field
 
-from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Answer, Behaviour, refusal, silence
+from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Behaviour, StubAnswer, refusal, silence
 
 BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
 
 DEFAULT = Behaviour()
-_WISH = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.]{1,200})\]\]")
+_BEHAVIOUR_HINT = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.]{1,200})\]\]")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -70,8 +70,8 @@ class StubProvider:
     def application(self) -> web.Application:
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         for root in ("/v1", "/api/paas/v4"):
-            app.router.add_post(f"{root}/chat/completions", self._counted(self._answer))
-            app.router.add_post(f"{root}/embeddings", self._counted(self._embed))
+            app.router.add_post(f"{root}/chat/completions", self._count_calls(self._answer))
+            app.router.add_post(f"{root}/embeddings", self._count_calls(self._embed))
             app.router.add_get(f"{root}/models", self._models)
         app.router.add_get("/stats", self._show)
         return app
@@ -84,7 +84,7 @@ class StubProvider:
             {"object": "list", "data": [{"id": "stub", "object": "model", "created": CREATED, "owned_by": "stub"}]}
         )
 
-    def _counted(self, handle: Handler) -> Handler:
+    def _count_calls(self, handle: Handler) -> Handler:
         async def counted(request: web.Request) -> web.StreamResponse:
             self.stats.open += 1
             self.stats.open_max = max(self.stats.open_max, self.stats.open)
@@ -102,12 +102,12 @@ class StubProvider:
         if refused := self._refusal(request):
             return refused
         body = msgspec.json.decode(await request.read())
-        if instead := await self._instead(request, self._behaviour(request, body["model"])):
+        if instead := await self._fault_response(request, self._behaviour(request, body["model"])):
             return instead
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
         vectors = [_vector(str(text), int(body.get("dimensions") or DIMENSIONS)) for text in texts]
         as_text = body.get("encoding_format") == "base64"  # what the official client asks for
-        data = [{"object": "embedding", "index": i, "embedding": _packed(v) if as_text else v} for i, v in enumerate(vectors)]
+        data = [{"object": "embedding", "index": i, "embedding": _pack(v) if as_text else v} for i, v in enumerate(vectors)]
         tokens = sum(len(str(text)) for text in texts)
         usage = {"prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens}
         return _json({"object": "list", "model": body["model"], "data": data, "usage": usage})
@@ -118,9 +118,9 @@ class StubProvider:
         body = msgspec.json.decode(await request.read())
         self.stats.last_request = body
         behaviour = self._behaviour(request, body["model"], str(body["messages"][-1]["content"]))
-        if instead := await self._instead(request, behaviour):
+        if instead := await self._fault_response(request, behaviour):
             return instead
-        answer = Answer(body, behaviour, bigmodel=_bigmodel(request))
+        answer = StubAnswer(body, behaviour, bigmodel=_bigmodel(request))
         if not body.get("stream"):
             return web.Response(body=answer.body(), content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"})
@@ -132,7 +132,7 @@ class StubProvider:
         return response
 
     def _behaviour(self, request: web.Request, model: str, said: str = "") -> Behaviour:
-        wished = wish["wish"] if (wish := _WISH.search(said)) else ""
+        wished = wish["wish"] if (wish := _BEHAVIOUR_HINT.search(said)) else ""
         asked = (
             dict(request.query)
             | dict(parse_qsl(request.headers.get("X-Stub", "")))
@@ -144,10 +144,10 @@ class StubProvider:
             if self._faults[model] > behaviour.times:
                 return msgspec.structs.replace(behaviour, fault="")
         if behaviour.fault == "random":
-            return msgspec.structs.replace(behaviour, fault=behaviour.drawn(self._faults[model]))
+            return msgspec.structs.replace(behaviour, fault=behaviour.draw_fault(self._faults[model]))
         return behaviour
 
-    async def _instead(self, request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
+    async def _fault_response(self, request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
         """What comes instead of an answer, after the time to the first token."""
         fault = behaviour.fault
         if behaviour.first_ms:
@@ -155,7 +155,7 @@ class StubProvider:
         if fault == "hang_before":
             await silence()
         if fault in STATUS_FAULTS:
-            return _failed(request, behaviour)
+            return _failure(request, behaviour)
         if fault == "html":
             return web.Response(text="<html>welcome</html>", content_type="text/html")
         return _cut(request, web.Response(), reset=fault == "reset_before") if fault in ("cut_before", "reset_before") else None
@@ -166,7 +166,7 @@ class StubProvider:
         self.stats.by_path[request.path] = self.stats.by_path.get(request.path, 0) + 1
         self.stats.last_authorization_sha256 = hashlib.sha256(authorization.encode()).hexdigest()
         if self._key and authorization != f"Bearer {self._key}":
-            return _failed(request, Behaviour(fault="401"), f"Incorrect API key provided: {authorization}.")
+            return _failure(request, Behaviour(fault="401"), f"Incorrect API key provided: {authorization}.")
         return None
 
 
@@ -178,7 +178,7 @@ def _bigmodel(request: web.Request) -> bool:
     return request.path.startswith("/api/paas")
 
 
-def _failed(request: web.Request, behaviour: Behaviour, message: str = "") -> web.Response:
+def _failure(request: web.Request, behaviour: Behaviour, message: str = "") -> web.Response:
     headers = {"Retry-After": behaviour.retry_after} if behaviour.retry_after else None
     return _json(refusal(behaviour, message, bigmodel=_bigmodel(request)), int(behaviour.fault), headers)
 
@@ -199,7 +199,7 @@ def _vector(text: str, dimensions: int) -> list[float]:
     return [byte / 127.5 - 1 for byte in noise]
 
 
-def _packed(vector: list[float]) -> str:
+def _pack(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 

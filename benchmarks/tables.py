@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from adapters.redis.client import Client, Script, connect
+from adapters.redis.client import RedisClient, Script, connect
 from benchmarks.figures import Figure, median
 from benchmarks.rates import own_redis, rate
 from domain.usage.counters import usage_changes, usage_counter
 from schemas.chats import Consumption, UsageRecorded
 from schemas.records import KnowledgeBase
-from schemas.settings import Redis as RedisSettings
+from schemas.settings import RedisSettings
 from streams.tables.record_table import Put, RecordTable, order_of
 
 UPDATES, ROUNDS = 8_000, 5
@@ -30,7 +30,7 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _round(redis: Client, number: int) -> tuple[float, float, float, float]:
+async def _round(redis: RedisClient, number: int) -> tuple[float, float, float, float]:
     table = RecordTable(redis, "claw", f"records{number}", KnowledgeBase)
     counter = usage_counter(redis, f"claw{number}", 4)
     base = KnowledgeBase(id="kb", tenant="t", user_id="u", name="n" * 40, created_at=NOW, updated_at=NOW)
@@ -39,12 +39,12 @@ async def _round(redis: Client, number: int) -> tuple[float, float, float, float
         return await table.put_many([Put(f"t{n % SCOPES}", f"kb{n}", base, order_of(n), float(n))])
 
     async def count(n: int) -> object:
-        return await counter.apply(n % 4, n // 4, f"event-{n}", usage_changes(_spent(n)))
+        return await counter.apply(n % 4, n // 4, f"event-{n}", usage_changes(_usage_event(n)))
 
     async def empty_record(n: int) -> object:
         return await NOTHING(redis, [f"claw:{{records:t{n % SCOPES}}}:{part}" for part in "abcd"], ["x" * 40] * 8)
 
-    changes = usage_changes(_spent(0))
+    changes = usage_changes(_usage_event(0))
     keys, arguments = 2 + len(changes), 5 + sum(2 + 2 * len(change.fields) for change in changes)
 
     async def empty_count(n: int) -> object:
@@ -53,7 +53,7 @@ async def _round(redis: Client, number: int) -> tuple[float, float, float, float
     return await rate(record, UPDATES), await rate(empty_record, UPDATES), await rate(count, UPDATES), await rate(empty_count, UPDATES)
 
 
-def _spent(n: int) -> UsageRecorded:
+def _usage_event(n: int) -> UsageRecorded:
     data = Consumption(
         user_id=f"u{n % SCOPES}",
         conversation_id="c",

@@ -19,7 +19,7 @@ import aiohttp
 
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, percentile
-from ops.client import Client, announced, events, stack
+from ops.client import StackClient, events, launch, stack
 
 SPEED = 20.0
 TRACE = Path("load") / "azure2023_conv.csv"
@@ -30,7 +30,7 @@ WORDS = "please tell me what the record of this station says about its lamp and 
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class TraceArrival:
     """One request of the trace; ``at_s`` as it is replayed."""
 
     at_s: float
@@ -38,7 +38,7 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class Report:
+class TraceReport:
     """What happened to the requests. Times in seconds from a request's arrival, waiting after a refusal included."""
 
     first_s: list[float] = field(default_factory=list)
@@ -58,14 +58,14 @@ async def run() -> list[Figure]:
         print(f"skipped: no trace; CLAW_DATA names the folder that has {TRACE}", file=sys.stderr)
         return []
     arrivals = list(_arrivals(source, int(environ.get("CLAW_DATA_REQUESTS", "0"))))
-    provider = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
+    provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
             stack(Path(home), settings_for(stub.said)) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await Client.register(session, "trace@example.org", "a long benchmark passphrase")
+            client = await StackClient.register(session, "trace@example.org", "a long benchmark passphrase")
             await load(client)
             began = time.perf_counter()
             report = await _replay(client, arrivals)
@@ -73,7 +73,7 @@ async def run() -> list[Figure]:
     return _figures(arrivals, report, took_s)
 
 
-def _arrivals(source: Path, limit: int) -> Iterator[Arrival]:
+def _arrivals(source: Path, limit: int) -> Iterator[TraceArrival]:
     with source.open(encoding="utf-8", newline="") as lines:
         for number, row in enumerate(csv.DictReader(lines)):
             if limit and number >= limit:
@@ -81,11 +81,11 @@ def _arrivals(source: Path, limit: int) -> Iterator[Arrival]:
             wanted = f"Which harbour does the lighthouse of station {number % PASSAGES} guard? [[tokens={row['output_tokens']}]] "
             chars = min(int(row["prompt_tokens"]) * CHARS_PER_TOKEN, QUESTION_CHARS_MAX)
             filling = (WORDS * (chars // len(WORDS) + 1))[: max(0, chars - len(wanted))]
-            yield Arrival(float(row["arrival_s"]) / SPEED, wanted + filling)
+            yield TraceArrival(float(row["arrival_s"]) / SPEED, wanted + filling)
 
 
-async def _replay(client: Client, arrivals: list[Arrival]) -> Report:
-    report, free = Report(), [await client.conversation() for _ in range(64)]
+async def _replay(client: StackClient, arrivals: list[TraceArrival]) -> TraceReport:
+    report, free = TraceReport(), [await client.create_conversation() for _ in range(64)]
     began = time.perf_counter()
     async with asyncio.timeout(arrivals[-1].at_s + DRAINED_S_MAX), asyncio.TaskGroup() as group:
         for number, arrival in enumerate(arrivals):
@@ -94,18 +94,18 @@ async def _replay(client: Client, arrivals: list[Arrival]) -> Report:
     return report
 
 
-async def _request(client: Client, report: Report, free: list[str], key: str, arrival: Arrival) -> None:
+async def _request(client: StackClient, report: TraceReport, free: list[str], key: str, arrival: TraceArrival) -> None:
     began = time.perf_counter()
     report.open += 1
     report.open_max = max(report.open_max, report.open)
     if free:
         conversation = free.pop()
     else:
-        async with _taken(client, report, "/api/v1/conversations", {}, client.headers) as made:
+        async with _post_until_accepted(client, report, "/api/v1/conversations", {}, client.headers) as made:
             conversation = str((await made.json())["id"])
     headers = {**client.headers, "Accept": "text/event-stream", "Idempotency-Key": key}
     path = f"/api/v1/conversations/{conversation}/messages"
-    async with _taken(client, report, path, {"content": arrival.question}, headers) as answer:
+    async with _post_until_accepted(client, report, path, {"content": arrival.question}, headers) as answer:
         last, stream = await _answer(answer, report, began)
     while last:  # the stream broke off before its end: it goes on where it was
         report.resumed += 1
@@ -116,8 +116,8 @@ async def _request(client: Client, report: Report, free: list[str], key: str, ar
 
 
 @asynccontextmanager
-async def _taken(
-    client: Client, report: Report, path: str, body: dict[str, str], headers: Mapping[str, str]
+async def _post_until_accepted(
+    client: StackClient, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer to a POST that is taken; who is told to come back later does."""
     while True:
@@ -132,7 +132,7 @@ async def _taken(
         await asyncio.sleep(wait_s)
 
 
-async def _answer(answer: aiohttp.ClientResponse, report: Report, began: float, *, first: bool = True) -> tuple[str, str]:
+async def _answer(answer: aiohttp.ClientResponse, report: TraceReport, began: float, *, first: bool = True) -> tuple[str, str]:
     """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to go on from."""
     last = stream = ""
     async for sent in events(answer.content):
@@ -152,7 +152,7 @@ async def _answer(answer: aiohttp.ClientResponse, report: Report, began: float, 
     return last, stream
 
 
-def _figures(arrivals: list[Arrival], report: Report, took_s: float) -> list[Figure]:
+def _figures(arrivals: list[TraceArrival], report: TraceReport, took_s: float) -> list[Figure]:
     lost = len(arrivals) - len(report.whole_s) - report.failed
     offered, done = len(arrivals) / max(arrivals[-1].at_s, 1e-9), len(report.whole_s) / took_s
     figures = [

@@ -13,9 +13,9 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from adapters.kafka import make_consumer
-from benchmarks.documents import event, listed, made
+from benchmarks.documents import inbox_event, list_in_state, make_documents
 from benchmarks.figures import Figure, median
-from ops.client import Client, stack
+from ops.client import StackClient, stack
 from ops.stack.state import StackState, read_state
 from schemas.documents import DocumentProgressed
 from streams.topics import DOCUMENTS_PROGRESSED
@@ -35,16 +35,16 @@ async def run() -> list[Figure]:
     rng = random.Random(11)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            client = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None
-            await _sent(state, client, made(rng, WARM_UP), "indexed")
-            documents = made(rng, DOCUMENTS)
-            first_s = await _sent(state, client, documents, "indexed")
-            embedded = await _embedded(session, Path(home))
-            again_s = median([await _sent(state, client, documents, "unchanged") for _ in range(REPEATS)])
-            embedded_again = await _embedded(session, Path(home)) - embedded
-            edit = await _edited(session, Path(home), client, rng)
+            await _send_all(state, client, make_documents(rng, WARM_UP), "indexed")
+            documents = make_documents(rng, DOCUMENTS)
+            first_s = await _send_all(state, client, documents, "indexed")
+            embedded = await _count_embedded(session, Path(home))
+            again_s = median([await _send_all(state, client, documents, "unchanged") for _ in range(REPEATS)])
+            embedded_again = await _count_embedded(session, Path(home)) - embedded
+            edit = await _edit_document(session, Path(home), client, rng)
     return [
         Figure("unchanged_per_second", round(DOCUMENTS / again_s), "documents/s", round(first_s / again_s, 1), "the first time", ">= 10x"),
         Figure("unchanged_embedded", embedded_again, "chunks", bar="0"),
@@ -53,7 +53,7 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _sent(state: StackState, client: Client, documents: list[tuple[str, str]], wanted: str) -> float:
+async def _send_all(state: StackState, client: StackClient, documents: list[tuple[str, str]], wanted: str) -> float:
     """Seconds until ``documents.progressed``, where an upstream system reads it, has said of every document that it is ``wanted``."""
     left = {document for document, _ in documents}
     producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
@@ -62,7 +62,7 @@ async def _sent(state: StackState, client: Client, documents: list[tuple[str, st
     try:
         await asyncio.gather(consumer.seek_to_end(), producer.partitions_for("claw.inbox.default.v1"))
         began = time.perf_counter()
-        sent = [await producer.send("claw.inbox.default.v1", event(*each), each[0].encode()) for each in documents]
+        sent = [await producer.send("claw.inbox.default.v1", inbox_event(*each), each[0].encode()) for each in documents]
         async with asyncio.timeout(WAIT_S_MAX):
             while left:
                 for records in (await consumer.getmany(timeout_ms=1_000)).values():
@@ -73,12 +73,12 @@ async def _sent(state: StackState, client: Client, documents: list[tuple[str, st
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())
     async with asyncio.timeout(WAIT_S_MAX):  # and the tables say the same, a moment later
-        while not {document for document, _ in documents} <= await listed(client, wanted):  # noqa: ASYNC110 - another process's
+        while not {document for document, _ in documents} <= await list_in_state(client, wanted):  # noqa: ASYNC110 - another process's
             await asyncio.sleep(POLL_S)
     return took_s
 
 
-async def _embedded(session: aiohttp.ClientSession, home: Path) -> int:
+async def _count_embedded(session: aiohttp.ClientSession, home: Path) -> int:
     """Chunks whose vectors the documents lane has computed since its start."""
     lines = (home / "logs" / "documents.log").read_text(encoding="utf-8").splitlines()
     (port,) = {json.loads(line)["metrics_port"] for line in lines if '"lane_started"' in line}
@@ -87,13 +87,13 @@ async def _embedded(session: aiohttp.ClientSession, home: Path) -> int:
     return int(float(found[1])) if found else 0
 
 
-async def _edited(session: aiohttp.ClientSession, home: Path, client: Client, rng: random.Random) -> tuple[int, int]:
+async def _edit_document(session: aiohttp.ClientSession, home: Path, client: StackClient, rng: random.Random) -> tuple[int, int]:
     """Chunks of a long document, and how many of them were embedded again when one paragraph in the middle changed."""
-    paragraphs = [f"# Part {n}\n\n{text}" for n, (_, text) in enumerate(made(rng, PARAGRAPHS, bytes_max=1_100))]
+    paragraphs = [f"# Part {n}\n\n{text}" for n, (_, text) in enumerate(make_documents(rng, PARAGRAPHS, bytes_max=1_100))]
     first = await client.submit("book", "\n\n".join(paragraphs), media_type="text/markdown")
-    await client.indexed("book", version=first["version"])
-    before = await _embedded(session, home)
+    await client.wait_indexed("book", version=first["version"])
+    before = await _count_embedded(session, home)
     paragraphs[PARAGRAPHS // 2] += " The edition of this year has one sentence more."
     second = await client.submit("book", "\n\n".join(paragraphs), media_type="text/markdown")
-    state = await client.indexed("book", version=second["version"])
-    return state["chunks"], await _embedded(session, home) - before
+    state = await client.wait_indexed("book", version=second["version"])
+    return state["chunks"], await _count_embedded(session, home) - before

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from schemas.errors import ClawError, ConfigurationError
-from schemas.settings import LANES, Settings
+from schemas.settings import WORKER_GROUPS, Settings
 
 FAILED, MISCONFIGURED = 1, 2
 
@@ -33,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add(commands, "api", _api, "Serve the HTTP API.")
     worker = _add(commands, "worker", _worker, "Run one lane: the agents that wait for the same thing.")
-    worker.add_argument("--lane", choices=LANES, required=True, help="which agents to run")
+    worker.add_argument("--lane", choices=WORKER_GROUPS, required=True, help="which agents to run")
     _add(commands, "demo", _demo, "Start a stack of its own, load documents, ask three questions, stop.")
     key = commands.add_parser("key", help="API keys.", description="API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
@@ -272,23 +272,23 @@ def _inbox_list(settings: Settings, _chosen: argparse.Namespace) -> Any:
     from ops.commands import inbox
 
     _quiet_driver()
-    return inbox.listed(settings)
+    return inbox.list_inboxes(settings)
 
 
 def _inbox_schema(_settings: Settings, _chosen: argparse.Namespace) -> int:
     from ops.commands import inbox
 
-    return inbox.described()
+    return inbox.print_schema()
 
 
 def _redrive(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import redrive
-    from streams.dead_letters.reader import Wanted
+    from streams.dead_letters.reader import DeadLetterFilter
 
     _quiet_driver()
     return redrive.run(
         settings,
-        Wanted(topic=chosen.topic, code=chosen.code, agent=chosen.agent),
+        DeadLetterFilter(topic=chosen.topic, code=chosen.code, agent=chosen.agent),
         letter_id=chosen.id,
         since_s=redrive.seconds_of(chosen.since) if chosen.since else 0,
         limit=max(1, chosen.limit),

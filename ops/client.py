@@ -22,7 +22,7 @@ STOP_S_MAX = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Announced:
+class ReadyProcess:
     """A process that said it is ready: ``said`` is the rest of that line."""
 
     process: asyncio.subprocess.Process
@@ -30,7 +30,7 @@ class Announced:
 
 
 @asynccontextmanager
-async def announced(command: list[str], word: str, environment: Mapping[str, str], *, show: bool = False) -> AsyncIterator[Announced]:
+async def launch(command: list[str], word: str, environment: Mapping[str, str], *, show: bool = False) -> AsyncIterator[ReadyProcess]:
     """Run a command until the block ends; enters when it prints a line that begins with ``word``. SystemExit when it ends before."""
     quiet = None if show else asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
@@ -39,9 +39,9 @@ async def announced(command: list[str], word: str, environment: Mapping[str, str
     reading: asyncio.Task[str] | None = None
     try:
         async with asyncio.timeout(START_S_MAX):
-            said = await _read(process, word, show=show)
-        reading = asyncio.create_task(_read(process, "", show=show))
-        yield Announced(process, said)
+            said = await _read_until(process, word, show=show)
+        reading = asyncio.create_task(_read_until(process, "", show=show))
+        yield ReadyProcess(process, said)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -51,7 +51,7 @@ async def announced(command: list[str], word: str, environment: Mapping[str, str
             await reading
 
 
-async def _read(process: asyncio.subprocess.Process, word: str, *, show: bool) -> str:
+async def _read_until(process: asyncio.subprocess.Process, word: str, *, show: bool) -> str:
     """Up to the line that begins with ``word``, or all of it."""
     assert process.stdout is not None
     async for raw in process.stdout:
@@ -66,16 +66,16 @@ async def _read(process: asyncio.subprocess.Process, word: str, *, show: bool) -
 
 
 @asynccontextmanager
-async def stack(home: Path, settings: Mapping[str, str], *, show: bool = False) -> AsyncIterator[Announced]:
+async def stack(home: Path, settings: Mapping[str, str], *, show: bool = False) -> AsyncIterator[ReadyProcess]:
     """``claw up`` in ``home`` on free ports; ``settings`` are CLAW_* variables. ``said`` is the URL."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
     environment |= {"CLAW_HOME": str(home), "CLAW_PORT": "0", "CLAW_KAFKA_PORT": "0", "CLAW_REDIS_PORT": "0"} | dict(settings)
-    async with announced([sys.executable, "-m", "ops.cli", "up"], "ready ", environment, show=show) as up:
+    async with launch([sys.executable, "-m", "ops.cli", "up"], "ready ", environment, show=show) as up:
         yield up
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class StackClient:
     """A user of a running stack and the knowledge base that everyone begins with."""
 
     session: aiohttp.ClientSession
@@ -83,7 +83,7 @@ class Client:
     knowledge_base: str
 
     @classmethod
-    async def register(cls, session: aiohttp.ClientSession, email: str, password: str) -> "Client":
+    async def register(cls, session: aiohttp.ClientSession, email: str, password: str) -> "StackClient":
         """A new user with a tenant of their own."""
         body = {"email": email, "password": password}
         await _json(session.post("/api/v1/auth/register", json=body))
@@ -91,7 +91,7 @@ class Client:
         return await cls.with_token(session, token)
 
     @classmethod
-    async def with_token(cls, session: aiohttp.ClientSession, token: str) -> "Client":
+    async def with_token(cls, session: aiohttp.ClientSession, token: str) -> "StackClient":
         """Whoever an access token or an API key belongs to."""
         headers = {"Authorization": f"Bearer {token}"}
         page = await _json(session.get("/api/v1/knowledge?limit=100", headers=headers))  # the newest first
@@ -112,7 +112,9 @@ class Client:
         async with self.session.get(f"{self.documents}/{document}", headers=self.headers) as answer:
             return dict(await answer.json()) if answer.ok else {}
 
-    async def indexed(self, document: str, *, version: int | None = None, poll_s: float = 0.02, timeout_s: float = 60.0) -> dict[str, Any]:
+    async def wait_indexed(
+        self, document: str, *, version: int | None = None, poll_s: float = 0.02, timeout_s: float = 60.0
+    ) -> dict[str, Any]:
         """Wait until a document (that version of it, when given) is searchable; SystemExit when it fails."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -123,7 +125,7 @@ class Client:
                     return state
                 await asyncio.sleep(poll_s)
 
-    async def conversation(self) -> str:
+    async def create_conversation(self) -> str:
         """A new conversation over everything the user can see."""
         return str((await _json(self.session.post("/api/v1/conversations", json={}, headers=self.headers)))["id"])
 
@@ -140,7 +142,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class ServerEvent:
     """One server-sent event."""
 
     id: str
@@ -148,7 +150,7 @@ class Sent:
     data: dict[str, Any]
 
 
-async def events(stream: aiohttp.StreamReader) -> AsyncIterator[Sent]:
+async def events(stream: aiohttp.StreamReader) -> AsyncIterator[ServerEvent]:
     """Every event of a stream; comments are passed over."""
     ident, name, data = "", "message", b""
     async for raw in stream:
@@ -160,7 +162,7 @@ async def events(stream: aiohttp.StreamReader) -> AsyncIterator[Sent]:
         elif line.startswith(b"data:"):
             data += line[5:].strip()
         elif not line and data:
-            yield Sent(ident, name, msgspec.json.decode(data))
+            yield ServerEvent(ident, name, msgspec.json.decode(data))
             name, data = "message", b""
 
 

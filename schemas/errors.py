@@ -188,7 +188,7 @@ class ConfigurationError(ClawError):
 
 
 class Refused(ClawError):
-    """The caller must change something; repeating it as it is never helps."""
+    """The caller must change something; repeating it is never helps."""
 
     def __init__(
         self,

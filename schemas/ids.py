@@ -7,7 +7,7 @@ INSTALLATION = "-"  # the tenant of events that concern all of them; no account 
 CLAW = UUID("5f1b1c1e-6f0a-5d3b-9a57-0c1a5a4c0de0")  # namespace of every derived id; never changes
 
 
-def derived(*parts: str | int) -> str:
+def derive(*parts: str | int) -> str:
     """uuid5 of the parts, unambiguous whatever they contain (each is length-prefixed)."""
     name = "".join([f"{len(text)}:{text}" for text in map(str, parts)])
     digest = bytearray(hashlib.sha1(CLAW.bytes + name.encode(), usedforsecurity=False).digest()[:16])  # uuid5, at a third of its cost
@@ -19,12 +19,12 @@ def derived(*parts: str | int) -> str:
 
 def event_id(cause: str, agent: str, ordinal: int) -> str:
     """Id of the ``ordinal``-th event that ``agent`` makes of the event ``cause``."""
-    return derived("event", cause, agent, ordinal)
+    return derive("event", cause, agent, ordinal)
 
 
 def default_knowledge_base(tenant: str) -> str:
     """Every tenant's first knowledge base has a derivable id: upstream systems need not know one."""
-    return derived("knowledge-base", tenant, "default")
+    return derive("knowledge-base", tenant, "default")
 
 
 def document_key(tenant: str, knowledge_base: str, document: str) -> str:
@@ -34,15 +34,15 @@ def document_key(tenant: str, knowledge_base: str, document: str) -> str:
 
 def task_id(submission: str) -> str:
     """Id of the task that the submission event started."""
-    return derived("task", submission)
+    return derive("task", submission)
 
 
 def chunk_id(key: str, version: int, ordinal: int, generation: int = 0) -> str:
     """Id of a chunk and of its point in the index."""
-    return derived("chunk", key, version, ordinal, generation) if generation else derived("chunk", key, version, ordinal)
+    return derive("chunk", key, version, ordinal, generation) if generation else derive("chunk", key, version, ordinal)
 
 
-def shelf_name(knowledge_base: str, generation: int) -> str:
+def collection_name(knowledge_base: str, generation: int) -> str:
     """What the index calls a knowledge base: each build of it has its own name, the first one the knowledge base's."""
     return f"{knowledge_base}~{generation}" if generation else knowledge_base
 

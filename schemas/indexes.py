@@ -34,7 +34,7 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
     asked: int = 0
 
     @property
-    def shelves(self) -> tuple[Shelf, ...]:
+    def collections(self) -> tuple[Shelf, ...]:
         """All that are filled, the active one last."""
         return (self.active,) if self.other is None or self.state == "dropping" else (self.other, self.active)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas import chats, configs, documents, indexes, limits, records, requests, summaries
 from schemas.events import Event
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -35,7 +35,7 @@ class Topic:
     count: Count = "keyed"
     private: bool = False  # not for analysts
 
-    def partitions(self, kafka: Kafka) -> int:
+    def partitions(self, kafka: KafkaSettings) -> int:
         """Partitions at creation; of a keyed topic they never change."""
         return kafka.reply_partitions if self.count == "replies" else kafka.partitions
 
@@ -236,7 +236,7 @@ TOPICS: tuple[Topic, ...] = (
 )
 
 
-def inbox(tenant: str) -> Topic:
+def inbox_topic(tenant: str) -> Topic:
     """The topic an upstream system of ``tenant`` writes: its name, not its content, says whose documents they are."""
     return Topic(
         f"claw.inbox.{tenant}.v1",
@@ -250,7 +250,7 @@ def inbox(tenant: str) -> Topic:
 
 def all_topics(inbox_tenants: tuple[str, ...]) -> tuple[Topic, ...]:
     """The fixed topics and one inbox per tenant."""
-    return TOPICS + tuple(inbox(tenant) for tenant in inbox_tenants)
+    return TOPICS + tuple(inbox_topic(tenant) for tenant in inbox_tenants)
 
 
 def decoder(topic: Topic) -> msgspec.json.Decoder[Event]:

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from adapters.redis.client import Client, connect
+from adapters.redis.client import RedisClient, connect
 from ops.commands import topics as administration
 from ops.stack import jars, kafka
 from ops.stack import redis as redis_server
-from ops.stack.child import Child, Component
+from ops.stack.child import Component, ComponentProcess
 from ops.stack.ports import claim
-from schemas.settings import Auth, Kafka, Node, Redis, Settings
+from schemas.settings import AuthSettings, KafkaSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
 from streams.topics import Topic
 from tests.support.own_redis import OwnRedis
@@ -96,9 +96,9 @@ def _redis(folder: Path, running: ExitStack) -> tuple[str, str]:
 
 
 def _start(component: Component, running: ExitStack) -> None:
-    child = Child(component)
+    child = ComponentProcess(component)
     running.callback(lambda: _wait(child.stop()))
-    _wait(child.ready())
+    _wait(child.wait_ready())
 
 
 def _wait(awaitable: Coroutine[Any, Any, T]) -> T:
@@ -111,25 +111,27 @@ def _wait(awaitable: Coroutine[Any, Any, T]) -> T:
 
 
 @pytest.fixture
-def kafka_settings(servers: Servers) -> Kafka:
+def kafka_settings(servers: Servers) -> KafkaSettings:
     """Kafka under a topic prefix nobody else uses."""
-    return Kafka(bootstrap=servers.bootstrap, partitions=PARTITIONS, reply_partitions=PARTITIONS, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
+    return KafkaSettings(
+        bootstrap=servers.bootstrap, partitions=PARTITIONS, reply_partitions=PARTITIONS, topic_prefix=f"t{uuid.uuid4().hex[:10]}."
+    )
 
 
 @pytest.fixture
-def redis_settings(servers: Servers) -> Redis:
+def redis_settings(servers: Servers) -> RedisSettings:
     """Redis under a key prefix nobody else uses."""
-    return Redis(url=servers.redis_url, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+    return RedisSettings(url=servers.redis_url, key_prefix=f"t{uuid.uuid4().hex[:10]}")
 
 
 @pytest.fixture
-def prefix(redis_settings: Redis) -> str:
+def prefix(redis_settings: RedisSettings) -> str:
     """What this test's keys begin with."""
     return redis_settings.key_prefix
 
 
 @pytest.fixture
-async def redis(redis_settings: Redis, prefix: str) -> AsyncIterator[Client]:
+async def redis(redis_settings: RedisSettings, prefix: str) -> AsyncIterator[RedisClient]:
     """A client of the session's Redis; the test's keys go with it."""
     client = connect(redis_settings)
     yield client
@@ -149,13 +151,15 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[OwnRedis]:
 
 
 @pytest.fixture
-def settings(kafka_settings: Kafka, redis_settings: Redis, tmp_path: Path) -> Settings:
+def settings(kafka_settings: KafkaSettings, redis_settings: RedisSettings, tmp_path: Path) -> Settings:
     """A whole installation of its own: prefixes, home folder, signing secret."""
-    return Settings(node=Node(home=tmp_path, port=0), kafka=kafka_settings, redis=redis_settings, auth=Auth(secret=Secret("test-" * 8)))
+    return Settings(
+        node=NodeSettings(home=tmp_path, port=0), kafka=kafka_settings, redis=redis_settings, auth=AuthSettings(secret=Secret("test-" * 8))
+    )
 
 
 @pytest.fixture
-async def topics(kafka_settings: Kafka) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+async def topics(kafka_settings: KafkaSettings) -> AsyncIterator[Callable[..., Awaitable[None]]]:
     """``await topics(TOPIC, ...)`` creates topics under the test's prefix; they are deleted when it ends."""
     created: list[Topic] = []
 

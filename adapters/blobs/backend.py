@@ -21,14 +21,14 @@ class Upload(Protocol):
     def discard(self) -> None: ...
 
 
-class Drive(Protocol):
+class BlobBackend(Protocol):
     """A store of files by relative path."""
 
     def open(self) -> None:
         """Make ready. Raises ConfigurationError when that can never work; does not connect to anything."""
         ...
 
-    def begin(self, path: str) -> Upload: ...
+    def begin_upload(self, path: str) -> Upload: ...
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a small file whole, unless there is one: then False."""
@@ -38,11 +38,11 @@ class Drive(Protocol):
         """At most so many bytes of it."""
         ...
 
-    def local(self, path: str) -> Path | None:
+    def local_path(self, path: str) -> Path | None:
         """The file itself, where it can be opened by its name; None when it has to be copied here first."""
         ...
 
-    def copy(self, path: str, into: Path, bytes_max: int) -> str:
+    def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
         """Copy at most so many bytes here; the SHA-256 of what was copied in hex."""
         ...
 

@@ -26,7 +26,7 @@ S3_OPTIONS: dict[str, Any] = {
 }
 
 
-class Bucket:
+class BucketBackend:
     """A Drive."""
 
     def __init__(self, url: str) -> None:
@@ -49,7 +49,7 @@ class Bucket:
         self._root = root.rstrip("/")
         self._errors = _vendor_errors(protocol)
 
-    def begin(self, path: str) -> "BucketUpload":
+    def begin_upload(self, path: str) -> "BucketUpload":
         place = f"{self._root}/{path}"
         return BucketUpload(self._files, place, self._call(self._files.open, place, "wb"), self._errors)
 
@@ -70,10 +70,10 @@ class Bucket:
     def read(self, path: str, bytes_max: int) -> bytes:
         return bytes(self._call(self._files.cat_file, f"{self._root}/{path}", start=0, end=bytes_max))
 
-    def local(self, path: str) -> None:
+    def local_path(self, path: str) -> None:
         """Never."""
 
-    def copy(self, path: str, into: Path, bytes_max: int) -> str:
+    def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
         digest, left = hashlib.sha256(), bytes_max
         with self._call(self._files.open, f"{self._root}/{path}", "rb") as source, into.open("wb") as target:
             while left > 0 and (piece := self._call(source.read, min(PIECE_BYTES * 16, left))):
@@ -90,7 +90,7 @@ class Bucket:
         self._call(self._files.pipe_file, f"{self._root}/{PROBE}", b"?")
 
     def _call(self, work: Any, *arguments: Any, **named: Any) -> Any:
-        return called(self._errors, work, *arguments, **named)
+        return call_vendor(self._errors, work, *arguments, **named)
 
 
 class BucketUpload:
@@ -100,24 +100,24 @@ class BucketUpload:
         self._files, self._place, self._file, self._errors = files, place, file, errors
 
     def write(self, data: bytes) -> None:
-        called(self._errors, self._file.write, data)
+        call_vendor(self._errors, self._file.write, data)
 
     def commit(self) -> None:
-        called(self._errors, self._file.close)
+        call_vendor(self._errors, self._file.close)
 
     def discard(self) -> None:
         from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped] # noqa: PLC0415 - see Bucket.open
 
         try:
-            called(self._errors, self._file.discard)
+            call_vendor(self._errors, self._file.discard)
         finally:
             if isinstance(self._file, AbstractBufferedFile):
                 self._file.closed = True  # or it would be completed when it is collected
         with suppress(FileNotFoundError):  # most drivers show nothing before it is whole
-            called(self._errors, self._files.rm_file, self._place)
+            call_vendor(self._errors, self._files.rm_file, self._place)
 
 
-def called(errors: tuple[type[Exception], ...], work: Any, *arguments: Any, **named: Any) -> Any:
+def call_vendor(errors: tuple[type[Exception], ...], work: Any, *arguments: Any, **named: Any) -> Any:
     """What ``work`` gives, with the vendor's exceptions as OSError."""
     try:
         return work(*arguments, **named)

@@ -15,7 +15,7 @@ INCOMING = ".incoming"  # no place of a file begins with a dot
 STALE_S = 86_400  # what a killed process left there; longer than any upload may take
 
 
-class Folder:
+class FolderBackend:
     """A Drive."""
 
     def __init__(self, root: Path) -> None:
@@ -30,7 +30,7 @@ class Folder:
         except OSError as error:
             raise ConfigurationError(f"CLAW_DOCUMENT_BLOB_URL: the folder {self._root} cannot be used: {error.strerror}") from error
 
-    def begin(self, path: str) -> "FolderUpload":
+    def begin_upload(self, path: str) -> "FolderUpload":
         return FolderUpload(self._incoming / token_hex(16), self._root / path)
 
     def create(self, path: str, data: bytes) -> bool:
@@ -45,17 +45,17 @@ class Folder:
         with (self._root / path).open("rb") as file:
             return file.read(bytes_max)
 
-    def local(self, path: str) -> Path:
+    def local_path(self, path: str) -> Path:
         return self._root / path
 
-    def copy(self, path: str, into: Path, bytes_max: int) -> str:
+    def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
         raise NotImplementedError  # never asked for: ``local`` names the file itself
 
     def delete(self, path: str) -> None:
         (self._root / path).unlink(missing_ok=True)
 
     def check(self) -> None:
-        upload = self.begin("")
+        upload = self.begin_upload("")
         try:
             upload.write(b"?")
         finally:
@@ -75,29 +75,29 @@ class FolderUpload:
             view = view[os.write(self._file, view) :]
 
     def commit(self) -> None:
-        created = self._prepare()
+        created = self._sync_content()
         self._incoming.replace(self._place)
-        self._settle(created)
+        self._sync_folders(created)
         self._close()
 
     def commit_new(self) -> bool:
         """Commit unless there is one; then False."""
-        created = self._prepare()
+        created = self._sync_content()
         try:
             os.link(self._incoming, self._place)
         except FileExistsError:
             return False
-        self._settle(created)
+        self._sync_folders(created)
         return True
 
-    def _prepare(self) -> list[Path]:
+    def _sync_content(self) -> list[Path]:
         """The content is on the disk and the folder there; which folders were made."""
         os.fsync(self._file)
         missing = [folder for folder in self._place.parents if not folder.exists()]
         self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return missing
 
-    def _settle(self, created: list[Path]) -> None:
+    def _sync_folders(self, created: list[Path]) -> None:
         """A name is on the disk only when its folder is."""
         for folder in (self._place.parent, *(folder.parent for folder in created)):
             number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -12,12 +12,12 @@ from schemas.errors import Refused
 NAME_BYTES = 16  # random: nobody guesses or repeats one
 PARTS_MIN, PARTS_MAX = 2, 6
 
-_HARMLESS = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 
 
-def home_of(tenant: str, knowledge_base_id: str) -> str:
+def blob_folder(tenant: str, knowledge_base_id: str) -> str:
     """Where the files of a knowledge base lie."""
-    return f"{_part(tenant)}/{_part(knowledge_base_id)}"
+    return f"{_safe_name(tenant)}/{_safe_name(knowledge_base_id)}"
 
 
 def new_path(home: str, random_bytes: Callable[[int], bytes]) -> str:
@@ -35,14 +35,14 @@ def page_path(home: str, document_id: str, version: int) -> str:
 PAGE_SUFFIX = ".page"
 
 
-def checked(path: str) -> str:
+def check_path(path: str) -> str:
     """``path`` if it stays inside the store; Refused("file_missing") otherwise: there can be no file."""
     parts = path.split("/")
-    if not PARTS_MIN <= len(parts) <= PARTS_MAX or not all(_HARMLESS.fullmatch(part) for part in parts):
+    if not PARTS_MIN <= len(parts) <= PARTS_MAX or not all(_SAFE_NAME.fullmatch(part) for part in parts):
         raise Refused("file_missing", "this is no place in the file store")
     return path
 
 
-def _part(name: str) -> str:
+def _safe_name(name: str) -> str:
     """``name`` where it is harmless, else what it hashes to: upstream systems choose their own."""
-    return name if _HARMLESS.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:32]
+    return name if _SAFE_NAME.fullmatch(name) else hashlib.sha256(name.encode()).hexdigest()[:32]

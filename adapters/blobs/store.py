@@ -15,10 +15,10 @@ from typing import TypeVar
 
 import structlog
 
-from adapters.blobs.backend import PIECE_BYTES, Drive, Upload
-from adapters.blobs.bucket import Bucket
-from adapters.blobs.folder import Folder, sweep
-from adapters.blobs.paths import checked, new_path
+from adapters.blobs.backend import PIECE_BYTES, BlobBackend, Upload
+from adapters.blobs.bucket import BucketBackend
+from adapters.blobs.folder import FolderBackend, sweep
+from adapters.blobs.paths import check_path, new_path
 from schemas.documents import Blob
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import Settings
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 THREADS = 8  # calls at once; the others wait, one of each file that is written or read
 CALL_S_MAX = 60.0  # of one call, waiting for a thread included
-AGAIN_S = 2.0
+RETRY_AFTER_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class BlobStore:
     """
 
     def __init__(self, settings: Settings, *, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        self._drive = _drive(settings)
+        self._drive = _create_backend(settings)
         self._scratch = (settings.node.home / "scratch").absolute()  # copies of files that lie elsewhere, while they are read
         self._bytes_max = settings.documents.file_bytes_max
         self._random_bytes = random_bytes
@@ -50,7 +50,7 @@ class BlobStore:
 
     def _prepare(self) -> None:
         self._drive.open()
-        if isinstance(self._drive, Folder):  # whose files need no copies
+        if isinstance(self._drive, FolderBackend):  # whose files need no copies
             return
         try:
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,8 +68,8 @@ class BlobStore:
 
         Unless it is committed, nothing is left of it when the block ends.
         """
-        path = checked(new_path(home, self._random_bytes))
-        written = BlobWriter(self, path, await self.run(self._drive.begin, path), bytes_max or self._bytes_max)
+        path = check_path(new_path(home, self._random_bytes))
+        written = BlobWriter(self, path, await self.run(self._drive.begin_upload, path), bytes_max or self._bytes_max)
         try:
             yield written
         finally:
@@ -83,32 +83,32 @@ class BlobStore:
 
     async def create(self, path: str, data: bytes) -> bool:
         """A small file at a place that was agreed on; False when there is one."""
-        return await self.run(self._drive.create, checked(path), data)
+        return await self.run(self._drive.create, check_path(path), data)
 
     async def read(self, path: str, bytes_max: int) -> bytes:
         """At most so many bytes of the file at ``path``."""
-        return await self.run(self._drive.read, checked(path), bytes_max, missing=True)
+        return await self.run(self._drive.read, check_path(path), bytes_max, missing=True)
 
     @asynccontextmanager
     async def local_path(self, blob: Blob) -> AsyncIterator[Path]:
         """The file under a name that a child process can open; it must not be changed."""
-        place = self._drive.local(checked(blob.path))
+        place = self._drive.local_path(check_path(blob.path))
         if place is not None:
             if (await self.run(place.stat, missing=True)).st_size != blob.bytes:
-                raise _another()
+                raise _blob_mismatch()
             yield place
             return
         copy = self._scratch / self._random_bytes(16).hex()
         try:
-            if await self.run(self._drive.copy, blob.path, copy, blob.bytes + 1, missing=True) != blob.sha256:
-                raise _another()
+            if await self.run(self._drive.copy_to, blob.path, copy, blob.bytes + 1, missing=True) != blob.sha256:
+                raise _blob_mismatch()
             yield copy
         finally:
             await self.run(lambda: copy.unlink(missing_ok=True))
 
     async def delete(self, path: str) -> None:
         """The file is gone, or never was there."""
-        await self.run(self._drive.delete, checked(path))
+        await self.run(self._drive.delete, check_path(path))
 
     async def check(self) -> None:
         """Unavailable unless files can be written."""
@@ -123,7 +123,7 @@ class BlobStore:
             if missing and isinstance(error, FileNotFoundError):
                 raise Refused("file_missing") from None
             log.warning("blobs_unavailable", cause=f"{type(error).__name__}: {error}")
-            raise Unavailable("blobs_unavailable", retry_after_s=AGAIN_S) from error
+            raise Unavailable("blobs_unavailable", retry_after_s=RETRY_AFTER_S) from error
 
 
 class BlobWriter:
@@ -146,11 +146,11 @@ class BlobWriter:
         self._waiting.append(bytes(data))
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= PIECE_BYTES:
-            await self._store.run(self._write, self._taken())
+            await self._store.run(self._write, self._take_buffer())
 
     async def commit(self) -> Blob:
         """Put the whole file into its place."""
-        await self._store.run(self._commit, self._taken())
+        await self._store.run(self._commit, self._take_buffer())
         return Blob(path=self._path, bytes=self.bytes, sha256=self._digest.hexdigest())
 
     async def discard(self) -> None:
@@ -159,7 +159,7 @@ class BlobWriter:
             with suppress(Unavailable):
                 await asyncio.shield(asyncio.ensure_future(self._store.run(self._discard)))
 
-    def _taken(self) -> bytes:
+    def _take_buffer(self) -> bytes:
         data = b"".join(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -187,16 +187,16 @@ class BlobWriter:
                 self._upload.discard()
 
 
-def _drive(settings: Settings) -> Drive:
+def _create_backend(settings: Settings) -> BlobBackend:
     url = settings.documents.blob_url
     if not url:
-        return Folder(settings.node.home / "blobs")
+        return FolderBackend(settings.node.home / "blobs")
     if "://" not in url:
-        return Folder(Path(url))
+        return FolderBackend(Path(url))
     if url.startswith("file://"):
-        return Folder(Path(url.removeprefix("file://")))
-    return Bucket(url)
+        return FolderBackend(Path(url.removeprefix("file://")))
+    return BucketBackend(url)
 
 
-def _another() -> Refused:
+def _blob_mismatch() -> Refused:
     return Refused("file_missing", "the file in the store is not the one that was given")

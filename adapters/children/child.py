@@ -19,17 +19,17 @@ from adapters.children.protocol import (
     FRAME_BYTES_MAX,
     HEADER,
     REPLY_BYTES_MAX,
-    Answer,
-    Crashed,
-    Orders,
+    ChildMessage,
+    ChildOptions,
+    ChunkFrame,
+    CrashReport,
+    OcrStarted,
     ParseTask,
-    Part,
     Ready,
-    Recognising,
-    Reply,
     Task,
-    frame,
-    reply_decoder,
+    TaskAnswer,
+    encode_frame,
+    message_decoder,
 )
 from schemas.documents import Chunk
 from schemas.errors import Refused, Unavailable
@@ -37,7 +37,7 @@ from schemas.errors import Refused, Unavailable
 START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
 STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
 DRAIN_BYTES = 65_536
-DOCUMENT = "document"  # what its copy is called, whatever its sender called it
+COPY_NAME = "document"  # what its copy is called, whatever its sender called it
 WATCH_S = 0.05  # between looks at a working child's memory
 OUT_OF_MEMORY = (
     signal.SIGABRT,
@@ -47,8 +47,8 @@ OUT_OF_MEMORY = (
     signal.SIGILL,
 )  # how native code ends when an allocation fails
 NEAR_SHARE = 0.5  # of the memory limit when it was last seen: then such an end is put down to it
-INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
+SINGLE_THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Cause = Literal["crash", "memory", "cpu", "wall", "output"]
 
@@ -61,14 +61,14 @@ class ChildDied(Exception):
         self.cause, self.reason = cause, reason
         self.seconds, self.peak_kib = 0.0, 0
 
-    def after(self, seconds: float, peak_kib: int) -> "ChildDied":
+    def with_usage(self, seconds: float, peak_kib: int) -> "ChildDied":
         """With what it took until then."""
         self.seconds, self.peak_kib = seconds, peak_kib
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class TaskLimits:
     """Of one task."""
 
     wall_s: float
@@ -77,7 +77,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class ChildSpec:
     """How a child is started: ``python -m module``, with these orders. ``measured``: the true peak of each task is wanted."""
 
     module: str
@@ -91,19 +91,19 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class TaskResult:
     """An answer, the chunks that came with it, and what it took."""
 
-    answer: Answer
+    answer: TaskAnswer
     chunks: list[Chunk]
     seconds: float
     peak_kib: int
 
 
-class Child:
+class ChildProcess:
     """One process, its pipes and its folder. Made by ``spawn``."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, recipe: Recipe) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, recipe: ChildSpec) -> None:
         self.process, self._folder, self._recipe = process, folder, recipe
         self.tasks = 0
         self.replacing = False  # its successor is on its way
@@ -113,10 +113,10 @@ class Child:
         self._peak_kib = 0
 
     @classmethod
-    async def spawn(cls, recipe: Recipe) -> "Child":
+    async def spawn(cls, recipe: ChildSpec) -> "ChildProcess":
         """Returns when it is ready. Raises ChildDied when it does not start."""
         folder = WorkFolder()
-        orders = Orders(
+        orders = ChildOptions(
             parent=os.getpid(),
             folder=str(folder.path),
             niceness=recipe.niceness,
@@ -152,21 +152,21 @@ class Child:
         return child
 
     @property
-    def ended(self) -> bool:
+    def is_ended(self) -> bool:
         """It is gone, whoever did that."""
         return self.process.returncode is not None
 
     @property
-    def held_kib(self) -> int:
+    def resident_kib(self) -> int:
         """Its resident memory now, without what it started."""
-        return memory.held_kib(self.process.pid, descent=1)
+        return memory.resident_kib(self.process.pid, descent=1)
 
-    async def perform(self, task: Task, limits: Limits) -> Done:
+    async def perform(self, task: Task, limits: TaskLimits) -> TaskResult:
         """The answer to one task. Raises ChildDied, after which the process must be ended.
 
         Refused("file_missing") and Unavailable("overloaded"): the document's file cannot be had; the child never heard of the task.
         """
-        message = frame(await self._at_hand(task))
+        message = encode_frame(await self._copy_source(task))
         loop = asyncio.get_running_loop()
         self.tasks += 1
         self._recognising, self._peak_kib = False, 0
@@ -178,22 +178,22 @@ class Child:
             await self._watch(exchange, began, limits)
             answer, chunks = await exchange
         except (asyncio.IncompleteReadError, ConnectionError, msgspec.DecodeError) as error:
-            raise (await self._obituary(limits)).after(loop.time() - began, self._peak_kib) from error
+            raise (await self._explain_exit(limits)).with_usage(loop.time() - began, self._peak_kib) from error
         except ChildDied as died:
-            raise died.after(loop.time() - began, max(self._peak_kib, memory.peak_kib(self.process.pid))) from None
+            raise died.with_usage(loop.time() - began, max(self._peak_kib, memory.peak_kib(self.process.pid))) from None
         finally:
             if not exchange.done():
                 exchange.cancel()
                 await asyncio.wait((exchange,))
         seconds = loop.time() - began
         peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._recipe.measured else self._peak_kib
-        return Done(answer, chunks, seconds, peak_kib)
+        return TaskResult(answer, chunks, seconds, peak_kib)
 
-    async def _at_hand(self, task: Task) -> Task:
+    async def _copy_source(self, task: Task) -> Task:
         """The document's file as a copy where the child can read it; the child removes it with whatever else is left there."""
         if not isinstance(task, ParseTask) or not task.source.path:
             return task
-        copy = self._folder.path / DOCUMENT
+        copy = self._folder.path / COPY_NAME
         try:
             await asyncio.to_thread(shutil.copyfile, task.source.path, copy)
         except FileNotFoundError as error:
@@ -202,7 +202,7 @@ class Child:
             raise Unavailable("overloaded", f"the file cannot be copied for its parser: {error}") from error
         return replace(task, source=replace(task.source, path=str(copy)))
 
-    async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: Limits) -> None:
+    async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: TaskLimits) -> None:
         """Returns when the exchange is over. Raises ChildDied at a limit."""
         loop = asyncio.get_running_loop()
         while not exchange.done():
@@ -212,7 +212,7 @@ class Child:
                 raise ChildDied("wall", f"it took longer than {wall_s:g} s")
             await asyncio.wait((exchange,), timeout=min(WATCH_S, left_s))
             if not exchange.done():
-                self._peak_kib = max(self._peak_kib, memory.held_kib(self.process.pid))
+                self._peak_kib = max(self._peak_kib, memory.resident_kib(self.process.pid))
                 if self._peak_kib > limits.memory_kib:
                     raise ChildDied("memory", f"it took more than {limits.memory_kib // 1024:,} MiB of memory")
 
@@ -240,7 +240,7 @@ class Child:
         while await self.process.stdout.read(DRAIN_BYTES):
             pass
 
-    async def _exchange(self, message: bytes) -> tuple[Answer, list[Chunk]]:
+    async def _exchange(self, message: bytes) -> tuple[TaskAnswer, list[Chunk]]:
         assert self.process.stdin is not None
         if self.process.stdin.is_closing():
             raise ConnectionResetError
@@ -251,11 +251,11 @@ class Child:
         while True:
             reply = await self._read()
             match reply:
-                case Part():
+                case ChunkFrame():
                     chunks += reply.chunks
-                case Recognising():
+                case OcrStarted():
                     self._recognising = True
-                case Crashed():
+                case CrashReport():
                     raise ChildDied("crash", reply.detail)
                 case Ready():
                     raise ChildDied("crash", "it spoke out of turn")
@@ -265,15 +265,15 @@ class Child:
             if left < 0:
                 raise ChildDied("output", f"more than {REPLY_BYTES_MAX:,} bytes came out of it")
 
-    async def _read(self) -> Reply:
+    async def _read(self) -> ChildMessage:
         assert self.process.stdout is not None
         (self._frame_bytes,) = HEADER.unpack(await self.process.stdout.readexactly(HEADER.size))
         if self._frame_bytes > FRAME_BYTES_MAX:
             raise ChildDied("output", f"a frame of {self._frame_bytes:,} bytes came out of it")
-        reply: Reply = reply_decoder.decode(await self.process.stdout.readexactly(self._frame_bytes))
+        reply: ChildMessage = message_decoder.decode(await self.process.stdout.readexactly(self._frame_bytes))
         return reply
 
-    async def _obituary(self, limits: Limits) -> ChildDied:
+    async def _explain_exit(self, limits: TaskLimits) -> ChildDied:
         """Why it ended by itself."""
         try:
             code = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
@@ -296,5 +296,5 @@ class Child:
 
 def _environment(folder: Path) -> dict[str, str]:
     """What reads strangers' documents needs none of our secrets, and one thread."""
-    given = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return given | ONE_THREAD | {"TMPDIR": str(folder), "HOME": str(folder)}
+    given = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
+    return given | SINGLE_THREAD_VARIABLES | {"TMPDIR": str(folder), "HOME": str(folder)}

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from adapters.children import landlock
-from adapters.children.protocol import Orders
+from adapters.children.protocol import ChildOptions
 from schemas.errors import Refused
 
 PR_SET_PDEATHSIG = 1
@@ -31,10 +31,10 @@ FILES_MAX = 256  # open at once
 ADDRESS_SPACE_MIB_MIN = 8 * 1024  # address space is cheap; memory has limits of its own
 TESSERACT = "tesseract"
 
-GIVEN_FOLDERS = ("LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX")
-LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")  # the loader lies there, which counts as a program
-SYSTEM = (
-    *LIBRARIES,
+FOLDER_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX")
+LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")  # the loader lies there, which counts as a program
+SYSTEM_PATHS = (
+    *LIBRARY_FOLDERS,
     "/usr",
     "/proc",
     "/sys",
@@ -46,20 +46,20 @@ SYSTEM = (
     "/etc/fonts",
 )
 
-_CHANGES = frozenset(
+_CHANGE_EVENTS = frozenset(
     "os.remove os.rename os.rmdir os.mkdir os.link os.symlink os.truncate os.chmod os.chown os.utime os.setxattr os.removexattr "
     "shutil.rmtree shutil.move".split()
 )
-_PROGRAMS = frozenset("os.exec os.posix_spawn os.spawn os.system os.fork os.forkpty os.startfile os.startfile/2 pty.spawn".split())
-_HARMLESS = frozenset({"socket.gethostname"})
-_TWO_PATHS = frozenset({"os.rename", "os.link", "os.symlink", "shutil.move"})
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_PROGRAM_EVENTS = frozenset("os.exec os.posix_spawn os.spawn os.system os.fork os.forkpty os.startfile os.startfile/2 pty.spawn".split())
+_HARMLESS_EVENTS = frozenset({"socket.gethostname"})
+_TWO_PATH_EVENTS = frozenset({"os.rename", "os.link", "os.symlink", "shutil.move"})
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-KERNEL: list[str] = []  # which of its protections the kernel gave to this process: network, landlock
+KERNEL_PROTECTIONS: list[str] = []  # which of its protections the kernel gave to this process: network, landlock
 
 
-class Forbidden(Refused, PermissionError):
+class SandboxViolation(Refused, PermissionError):
     """A document makes its parser reach outside. A library that was prepared for a denied permission goes on without."""
 
     def __init__(self, what: str) -> None:
@@ -67,7 +67,7 @@ class Forbidden(Refused, PermissionError):
         self.errno = errno.EPERM
 
 
-def isolate(orders: Orders) -> None:
+def isolate(orders: ChildOptions) -> None:
     """The kernel's part. To be called before a thread is started. Sends this process to the grave with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; the parent decides
     sys.dont_write_bytecode = True
@@ -78,34 +78,34 @@ def isolate(orders: Orders) -> None:
         if orders.batch:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
         if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:  # a container may forbid it: then the rest has to do
-            KERNEL.append("network")
+            KERNEL_PROTECTIONS.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if landlock.restrict(libc, allowed(orders.folder)):
-            KERNEL.append("landlock")
+        if landlock.restrict(libc, parser_paths(orders.folder)):
+            KERNEL_PROTECTIONS.append("landlock")
     if os.getppid() != orders.parent:
         sys.exit(1)
-    lower(resource.RLIMIT_CORE, 0)
-    lower(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
-    lower(resource.RLIMIT_NOFILE, FILES_MAX)
-    lower(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * orders.memory_mib) * MIB)
+    lower_limit(resource.RLIMIT_CORE, 0)
+    lower_limit(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
+    lower_limit(resource.RLIMIT_NOFILE, FILES_MAX)
+    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * orders.memory_mib) * MIB)
 
 
-def allowed(folder: str) -> landlock.Allowed:
+def parser_paths(folder: str) -> landlock.AllowedPaths:
     """What a parser needs of this machine."""
     packages = [module for name, module in tuple(sys.modules.items()) if "." not in name]
     imported = [os.path.realpath(path) for package in packages for path in getattr(package, "__path__", ())]
-    given = [path for name in GIVEN_FOLDERS for path in os.environ.get(name, "").split(os.pathsep) if path]
-    tesseract = _found()
-    return landlock.Allowed(
-        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM, *map(str, mimetypes.knownfiles)),
+    given = [path for name in FOLDER_VARIABLES for path in os.environ.get(name, "").split(os.pathsep) if path]
+    tesseract = _find_tesseract()
+    return landlock.AllowedPaths(
+        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM_PATHS, *map(str, mimetypes.knownfiles)),
         listed=tuple(path for path in sys.path if path),
         written=(folder, os.devnull),
-        executed=(tesseract, *LIBRARIES) if tesseract else (),
+        executed=(tesseract, *LIBRARY_FOLDERS) if tesseract else (),
     )
 
 
-def lower(which: int, value: int) -> None:
+def lower_limit(which: int, value: int) -> None:
     """A limit for ever; never above what this process has already."""
     _, hard = resource.getrlimit(which)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -124,14 +124,14 @@ def allow_memory(mib: int) -> None:
     """An allocation that would take this process beyond ``mib`` fails. What is reserved but not touched (stacks, arenas) does not count."""
     if sys.platform != "linux":
         return  # its limits do not bound this
-    pages = os.pread(_statm(), 100, 0).split()
+    pages = os.pread(_open_statm(), 100, 0).split()
     resident, data = int(pages[1]), int(pages[5])
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (mib * MIB + (data - resident) * resource.getpagesize(), hard))
 
 
 @cache
-def _statm() -> int:
+def _open_statm() -> int:
     """Opened once: each document asks."""
     return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -141,56 +141,56 @@ class Guard:
 
     def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
         self._folder, self._recognising = folder, recognising
-        self._tesseract = _found()
-        self._readable = tuple({os.path.realpath(path) for path in allowed(folder).read})
-        sys.addaudithook(self._judge)
+        self._tesseract = _find_tesseract()
+        self._readable = tuple({os.path.realpath(path) for path in parser_paths(folder).read})
+        sys.addaudithook(self._check_event)
 
-    def _judge(self, event: str, arguments: tuple[object, ...]) -> None:
+    def _check_event(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == "open":
             path, _, flags = arguments
-            writes = isinstance(flags, int) and flags & _WRITING
-            if not self._inside(path) and (writes or not self._may_read(path)):
-                raise Forbidden(f"{'write to' if writes else 'read'} {_shown(path)}")
-        elif event in _CHANGES:
-            paths = arguments[:2] if event in _TWO_PATHS else arguments[:1]
-            if not all(map(self._inside, paths)):
-                raise Forbidden(f"change {_shown(arguments[0])}")
+            writes = isinstance(flags, int) and flags & _WRITE_FLAGS
+            if not self._is_inside(path) and (writes or not self._may_read(path)):
+                raise SandboxViolation(f"{'write to' if writes else 'read'} {_path_repr(path)}")
+        elif event in _CHANGE_EVENTS:
+            paths = arguments[:2] if event in _TWO_PATH_EVENTS else arguments[:1]
+            if not all(map(self._is_inside, paths)):
+                raise SandboxViolation(f"change {_path_repr(arguments[0])}")
         elif event == "subprocess.Popen":
-            self._judge_program(arguments[0])
-        elif event.startswith("socket.") and event not in _HARMLESS:
-            raise Forbidden("use the network")
-        elif event in _PROGRAMS:
-            raise Forbidden("start a program")
+            self._check_program(arguments[0])
+        elif event.startswith("socket.") and event not in _HARMLESS_EVENTS:
+            raise SandboxViolation("use the network")
+        elif event in _PROGRAM_EVENTS:
+            raise SandboxViolation("start a program")
 
-    def _judge_program(self, program: object) -> None:
-        if not self._tesseract or os.path.realpath(shutil.which(_text(program)) or "") != self._tesseract:
-            raise Forbidden(f"start {_shown(program)}")
+    def _check_program(self, program: object) -> None:
+        if not self._tesseract or os.path.realpath(shutil.which(_path_text(program)) or "") != self._tesseract:
+            raise SandboxViolation(f"start {_path_repr(program)}")
         self._recognising()
 
-    def _inside(self, path: object) -> bool:
+    def _is_inside(self, path: object) -> bool:
         if isinstance(path, int):
             return True  # open already, and judged then
-        real = os.path.realpath(_text(path))
-        return real == os.devnull or _beneath(real, self._folder)
+        real = os.path.realpath(_path_text(path))
+        return real == os.devnull or _is_beneath(real, self._folder)
 
     def _may_read(self, path: object) -> bool:
-        real = os.path.realpath(_text(path))
-        return any(_beneath(real, root) for root in self._readable)
+        real = os.path.realpath(_path_text(path))
+        return any(_is_beneath(real, root) for root in self._readable)
 
 
-def _beneath(path: str, root: str) -> bool:
+def _is_beneath(path: str, root: str) -> bool:
     return path == root or path.startswith(root + os.sep)
 
 
-def _text(path: object) -> str:
+def _path_text(path: object) -> str:
     return os.fsdecode(path) if isinstance(path, str | bytes | os.PathLike) else ""
 
 
-def _shown(path: object) -> str:
-    return repr(_text(path)[-100:])
+def _path_repr(path: object) -> str:
+    return repr(_path_text(path)[-100:])
 
 
-def _found() -> str:
+def _find_tesseract() -> str:
     """Where Tesseract is; empty when it is not installed."""
     found = shutil.which(TESSERACT)
     return os.path.realpath(found) if found else ""

@@ -4,31 +4,31 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec.structs import replace
 
-from adapters.children.process import parts
-from adapters.children.protocol import Chunked, Declined, ParseTask, Read, Reply, TextsRead
+from adapters.children.process import chunk_frames
+from adapters.children.protocol import ChildMessage, DocumentChunks, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
 from adapters.children.text_encoder import TextEncoder
 from adapters.parsing import chunk, parse
-from adapters.parsing.chunks.chunking import indexed_text
+from adapters.parsing.chunks.chunking import searchable_text
 from schemas.documents import Chunk, Vectors
 from schemas.errors import Refused
 
 NO_VECTORS = Vectors(dense="", indices="", values="")
 
 
-def read(task: ParseTask, encoder: TextEncoder | None) -> Iterator[Reply]:
+def read_document(task: ParseTask, encoder: TextEncoder | None) -> Iterator[ChildMessage]:
     """The answer to a task. Raises Refused."""
     parsed = parse(task.source, task.bounds)
     title = task.title or parsed.title
     chunks = chunk(parsed, title=title, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max)
     encodes = encoder is not None and task.known is not None and len(chunks) <= task.encoded_max
     vectors = encode_new(title, chunks, task.known or frozenset(), encoder) if encodes and encoder is not None else []
-    yield from parts(chunks)
-    yield Chunked(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=vectors)
+    yield from chunk_frames(chunks)
+    yield ParseSummary(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=vectors)
 
 
-def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable[[], None]) -> TextsRead:
+def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable[[], None]) -> ParseBatchResult:
     """The answers to several tasks; chunks of all of them are encoded at once. ``allow`` gives the next one its own time."""
-    answers: list[Read | Declined] = []
+    answers: list[DocumentChunks | TaskRefusal] = []
     wanted: list[tuple[int, str]] = []  # of which answer, and what is to be encoded
     for number, task in enumerate(tasks):
         allow()
@@ -37,25 +37,25 @@ def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable
             title = task.title or parsed.title
             chunks = chunk(parsed, title=title, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max)
         except Refused as refusal:
-            answers.append(Declined(refusal.code, refusal.detail))
+            answers.append(TaskRefusal(refusal.code, refusal.detail))
             continue
         if task.known is not None and len(chunks) <= task.encoded_max:
-            wanted += [(number, indexed_text(title, each)) for each in chunks if each.hash not in task.known]
-        chunked = Chunked(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=[])
-        answers.append(Read(chunks, chunked))
+            wanted += [(number, searchable_text(title, each)) for each in chunks if each.hash not in task.known]
+        chunked = ParseSummary(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=[])
+        answers.append(DocumentChunks(chunks, chunked))
     made = iter(encoder.encode([text for _, text in wanted], dense=True)) if wanted else iter(())
-    encoded = [_encoded(answer, task, made) for answer, task in zip(answers, tasks, strict=True)]
-    return TextsRead(encoded)
+    encoded = [_with_vectors(answer, task, made) for answer, task in zip(answers, tasks, strict=True)]
+    return ParseBatchResult(encoded)
 
 
-def _encoded(answer: Read | Declined, task: ParseTask, made: Iterator[Vectors]) -> Read | Declined:
-    if isinstance(answer, Declined) or task.known is None or len(answer.chunks) > task.encoded_max:
+def _with_vectors(answer: DocumentChunks | TaskRefusal, task: ParseTask, made: Iterator[Vectors]) -> DocumentChunks | TaskRefusal:
+    if isinstance(answer, TaskRefusal) or task.known is None or len(answer.chunks) > task.encoded_max:
         return answer
     vectors = [NO_VECTORS if each.hash in task.known else next(made) for each in answer.chunks]
-    return Read(answer.chunks, replace(answer.chunked, vectors=vectors))
+    return DocumentChunks(answer.chunks, replace(answer.chunked, vectors=vectors))
 
 
 def encode_new(title: str, chunks: Sequence[Chunk], known: frozenset[str], encoder: TextEncoder) -> list[Vectors]:
     """Vectors of what is not known, empty ones for the rest."""
-    made = iter(encoder.encode([indexed_text(title, each) for each in chunks if each.hash not in known], dense=True))
+    made = iter(encoder.encode([searchable_text(title, each) for each in chunks if each.hash not in known], dense=True))
     return [NO_VECTORS if each.hash in known else next(made) for each in chunks]

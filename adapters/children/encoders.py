@@ -6,18 +6,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from adapters.batching import Batcher
-from adapters.children.child import ChildDied, Limits
+from adapters.children.child import ChildDied, TaskLimits
 from adapters.children.pool import ChildPool
-from adapters.children.protocol import Encoded, EncodeTask
-from adapters.concurrency import Gates
-from adapters.embedders.choose import embedder_named
+from adapters.children.protocol import EncodeResult, EncodeTask
+from adapters.concurrency import ConcurrencyLimits
+from adapters.embedders.choose import create_embedder_by_name
 from adapters.embedders.local import LOCAL_NAME
 from adapters.embedders.port import Embedder
-from adapters.parsing.chunks.chunking import indexed_text
-from adapters.text.sparse import dense_text
+from adapters.parsing.chunks.chunking import searchable_text
+from adapters.text.sparse import encode_dense
 from schemas.documents import Chunk, Shelf, Vectors
 from schemas.errors import Refused
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 TEXTS_PER_CALL = 32  # about 20 ms in a child
 WAITING_MAX = 1_024  # calls
@@ -28,7 +28,7 @@ NO_VECTORS = Vectors(dense="", indices="", values="")
 class Encoders:
     """One embedder and one queue per embedding that shelves ask for. Concurrent calls share batches."""
 
-    def __init__(self, settings: Retrieval, pool: ChildPool, limits: Limits, gates: Gates | None = None) -> None:
+    def __init__(self, settings: RetrievalSettings, pool: ChildPool, limits: TaskLimits, gates: ConcurrencyLimits | None = None) -> None:
         self._settings, self._pool, self._limits, self._gates = settings, pool, limits, gates
         self._embedders: dict[str, Embedder] = {}  # by the name that a shelf uses
         self._opened: dict[str, asyncio.Task[None]] = {}
@@ -58,9 +58,9 @@ class Encoders:
         """One per chunk, empty for hashes in ``known``."""
         key = self._key(shelf)
         self._embedder(key)
-        texts = [indexed_text(title, chunk).encode("utf-8", "ignore").decode() for chunk in chunks if chunk.hash not in known]
+        texts = [searchable_text(title, chunk).encode("utf-8", "ignore").decode() for chunk in chunks if chunk.hash not in known]
         if key not in self._batches:
-            self._batches[key] = self._queue(key)
+            self._batches[key] = self._make_queue(key)
         queue = self._batches[key]
         parts = [texts[first : first + TEXTS_PER_CALL] for first in range(0, len(texts), TEXTS_PER_CALL)]
         made = iter([vectors for part in await asyncio.gather(*map(queue, parts)) for vectors in part])
@@ -71,7 +71,7 @@ class Encoders:
 
     def _embedder(self, key: str) -> Embedder:
         if key not in self._embedders:
-            self._embedders[key] = embedder_named(self._settings, key, self._gates)
+            self._embedders[key] = create_embedder_by_name(self._settings, key, self._gates)
         return self._embedders[key]
 
     async def _open(self, key: str) -> None:
@@ -83,7 +83,7 @@ class Encoders:
             self._opened[key] = asyncio.create_task(embedder.open())
         await asyncio.shield(self._opened[key])
 
-    def _queue(self, key: str) -> Batcher[list[str], list[Vectors]]:
+    def _make_queue(self, key: str) -> Batcher[list[str], list[Vectors]]:
         async def encode(parts: list[list[str]]) -> list[list[Vectors]]:
             rows = iter(await self._encode_texts(key, [text for part in parts for text in part]))
             return [[next(rows) for _ in part] for part in parts]
@@ -111,9 +111,9 @@ class Encoders:
             done = await self._pool.call(EncodeTask(texts, dense), self._limits, rank=RANK)
         except ChildDied as died:
             raise Refused("document_crashed_parser", died.reason) from died
-        assert isinstance(done.answer, Encoded)
+        assert isinstance(done.answer, EncodeResult)
         return done.answer.vectors
 
 
 def _with_dense(vectors: Vectors, dense: np.ndarray) -> Vectors:
-    return Vectors(dense=dense_text(dense), indices=vectors.indices, values=vectors.values)
+    return Vectors(dense=encode_dense(dense), indices=vectors.indices, values=vectors.values)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator
 
 from adapters.children import process
-from adapters.children.protocol import Orders, ParseTask, Reply, Task
+from adapters.children.protocol import ChildMessage, ChildOptions, ParseTask, Task
 
 FORMATS = (
     *("containers.archive", "containers.mail", "markup.delimited", "markup.html"),
@@ -12,24 +12,24 @@ FORMATS = (
 )
 
 
-class Heavy:
+class FileChild:
     """Parses; vectors are the light children's."""
 
-    def __init__(self, _orders: Orders) -> None:
-        from adapters.children.document_reader import read  # noqa: PLC0415 - starts threads: after the confinement
+    def __init__(self, _orders: ChildOptions) -> None:
+        from adapters.children.document_reader import read_document  # noqa: PLC0415 - starts threads: after the confinement
 
-        self._read = read
+        self._read = read_document
 
-    def perform(self, task: Task) -> Iterator[Reply]:
-        """Part of process.Work."""
+    def perform(self, task: Task) -> Iterator[ChildMessage]:
+        """Part of process.TaskHandler."""
         assert isinstance(task, ParseTask)
         yield from self._read(task, None)
 
     def load_more(self) -> None:
-        """Part of process.Work: every format, so that the next file does not wait for its own."""
+        """Part of process.TaskHandler: every format, so that the next file does not wait for its own."""
         for name in FORMATS:
             importlib.import_module(f"adapters.parsing.{name}")
 
 
 if __name__ == "__main__":
-    process.run(Heavy)
+    process.run(FileChild)

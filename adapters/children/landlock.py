@@ -30,7 +30,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class AllowedPaths:
     """Paths; what lies beneath a folder is meant, too. ``listed`` folders say what is in them and no more."""
 
     read: tuple[str, ...]
@@ -39,7 +39,7 @@ class Allowed:
     executed: tuple[str, ...]
 
 
-def restrict(libc: ctypes.CDLL, allowed: Allowed) -> bool:
+def restrict(libc: ctypes.CDLL, allowed: AllowedPaths) -> bool:
     """From now on this thread and what it starts use no TCP and no files but these.
 
     Needs PR_SET_NO_NEW_PRIVS. False: this kernel has no Landlock, or it is off.

@@ -12,7 +12,7 @@ RESET_PEAK = "5"  # see proc_pid_clear_refs(5)
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 
 
-def held_kib(pid: int, descent: int = DESCENT_MAX) -> int:
+def resident_kib(pid: int, descent: int = DESCENT_MAX) -> int:
     """Resident memory of ``pid`` and what it started, in KiB. Microseconds: the kernel keeps these counts."""
     held = 0
     with suppress(OSError, ValueError, IndexError):  # it may end at any moment
@@ -21,7 +21,7 @@ def held_kib(pid: int, descent: int = DESCENT_MAX) -> int:
         with suppress(OSError, ValueError):
             for thread in Path(f"/proc/{pid}/task").iterdir():
                 for child in (thread / "children").read_text().split():
-                    held += held_kib(int(child), descent - 1)
+                    held += resident_kib(int(child), descent - 1)
     return held
 
 

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.children.child import Child, ChildDied, Done, Limits, Recipe
+from adapters.children.child import ChildDied, ChildProcess, ChildSpec, TaskLimits, TaskResult
 from adapters.children.protocol import Task
 from schemas.errors import Refused, Unavailable
 
@@ -34,14 +34,14 @@ class Policy:
 class ChildPool:
     """Gives tasks to children; lower ranks go first, then who came first. For one event loop."""
 
-    def __init__(self, recipe: Recipe, policy: Policy) -> None:
+    def __init__(self, recipe: ChildSpec, policy: Policy) -> None:
         self._recipe, self._policy = recipe, policy
-        self._idle: list[Child] = []
-        self._children: set[Child] = set()
+        self._idle: list[ChildProcess] = []
+        self._children: set[ChildProcess] = set()
         self._coming = 0  # children that are being started beyond those there are
-        self._waiters: list[tuple[int, int, asyncio.Future[Child]]] = []
+        self._waiters: list[tuple[int, int, asyncio.Future[ChildProcess]]] = []
         self._order = itertools.count()
-        self._runs: set[asyncio.Task[Done]] = set()
+        self._runs: set[asyncio.Task[TaskResult]] = set()
         self._successions: set[asyncio.Task[None]] = set()
         self._stopped = False
 
@@ -66,7 +66,7 @@ class ChildPool:
         await asyncio.gather(*(self._end(child, at_once=child not in idle) for child in tuple(self._children)))
         await asyncio.gather(*self._runs, return_exceptions=True)
 
-    async def call(self, task: Task, limits: Limits, *, rank: int = 0) -> Done:
+    async def call(self, task: Task, limits: TaskLimits, *, rank: int = 0) -> TaskResult:
         """The answer of the first free child.
 
         Raises ChildDied, Refused("file_missing"), and Unavailable("overloaded") when none is free for long.
@@ -78,7 +78,7 @@ class ChildPool:
         # a caller that is cancelled does not stop the child, which could not take another task before it has answered this one
         return await asyncio.shield(run)
 
-    async def _run(self, child: Child, task: Task, limits: Limits) -> Done:
+    async def _run(self, child: ChildProcess, task: Task, limits: TaskLimits) -> TaskResult:
         fit = False
         try:
             done = await child.perform(task, limits)
@@ -94,25 +94,25 @@ class ChildPool:
             if fit:
                 self._release(child)
             elif not self._stopped:
-                self._begin_succession(child, dead=True)
+                self._start_replacement(child, dead=True)
         return done
 
-    async def _acquire(self, rank: int) -> Child:
+    async def _acquire(self, rank: int) -> ChildProcess:
         if self._stopped:
             raise Unavailable("overloaded", "stopping")
         while self._idle:
             child = self._idle.pop()
             if child.retirement is not None:
                 child.retirement.cancel()
-            if not child.ended:
+            if not child.is_ended:
                 return child
-            self._begin_succession(child, dead=True)  # killed from outside while it had nothing to do
+            self._start_replacement(child, dead=True)  # killed from outside while it had nothing to do
         if len(self._waiters) >= self._policy.waiting_max:
             raise Unavailable("overloaded", f"{self._policy.waiting_max} tasks wait for a child process")
         if len(self._children) + self._coming < self._policy.size:
             self._coming += 1
-            self._keep(self._grow())
-        waiter: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+            self._run_in_background(self._add_child())
+        waiter: asyncio.Future[ChildProcess] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (rank, next(self._order), waiter))
         taken = False
         try:
@@ -126,16 +126,16 @@ class ChildPool:
             if not taken and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._release(waiter.result())  # it was given in the very step that ended the wait
 
-    def _release(self, child: Child) -> None:
+    def _release(self, child: ChildProcess) -> None:
         """Gives the child to who waits longest in the best rank; one that has done its share is replaced, without a gap."""
         if self._stopped:
             return
         if child.replaced:
-            self._begin_end(child)
+            self._start_end(child)
             return
-        if not child.replacing and (child.tasks >= self._policy.tasks_max or child.held_kib > self._policy.held_kib_max):
+        if not child.replacing and (child.tasks >= self._policy.tasks_max or child.resident_kib > self._policy.held_kib_max):
             child.replacing = True  # it serves on until its successor is ready
-            self._begin_succession(child, dead=False)
+            self._start_replacement(child, dead=False)
         while self._waiters:
             _, _, waiter = heapq.heappop(self._waiters)
             if not waiter.done():
@@ -145,51 +145,51 @@ class ChildPool:
         if not self._policy.eager:
             child.retirement = asyncio.get_running_loop().call_later(self._policy.idle_s, self._retire, child)
 
-    def _retire(self, child: Child) -> None:
+    def _retire(self, child: ChildProcess) -> None:
         """Nobody needed it for long: its memory is worth more than the second it takes to start another."""
         if child in self._idle and not child.replacing:
             self._idle.remove(child)
-            self._begin_end(child)
+            self._start_end(child)
 
-    def _begin_succession(self, child: Child, *, dead: bool) -> None:
-        self._keep(self._succeed(child, dead=dead))
+    def _start_replacement(self, child: ChildProcess, *, dead: bool) -> None:
+        self._run_in_background(self._replace(child, dead=dead))
 
-    def _begin_end(self, child: Child) -> None:
-        self._keep(self._end(child, at_once=False))
+    def _start_end(self, child: ChildProcess) -> None:
+        self._run_in_background(self._end(child, at_once=False))
 
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._successions.add(task)
         task.add_done_callback(self._successions.discard)
 
-    def _forget_run(self, run: asyncio.Task[Done]) -> None:
+    def _forget_run(self, run: asyncio.Task[TaskResult]) -> None:
         self._runs.discard(run)
         if not run.cancelled():
             run.exception()  # its caller may have been cancelled: nobody else looks
 
-    async def _grow(self) -> None:
+    async def _add_child(self) -> None:
         """One more child, which ``_coming`` counts already."""
         try:
-            self._release(await self._started())
+            self._release(await self._spawn_until_ready())
         finally:
             self._coming -= 1
 
-    async def _succeed(self, child: Child, *, dead: bool) -> None:
+    async def _replace(self, child: ChildProcess, *, dead: bool) -> None:
         """Puts a new child in the place of ``child``."""
         self._coming += 1
         try:
             if dead:
                 await self._end(child, at_once=True)
-            successor = await self._started()
+            successor = await self._spawn_until_ready()
         finally:
             self._coming -= 1
         child.replaced = True
         if child in self._idle:
             self._idle.remove(child)
-            self._begin_end(child)
+            self._start_end(child)
         self._release(successor)
 
-    async def _started(self) -> Child:
+    async def _spawn_until_ready(self) -> ChildProcess:
         """A new child, however often that has to be tried."""
         for delay_s in itertools.chain(RESTART_DELAY_S, itertools.repeat(RESTART_DELAY_S[-1])):
             await asyncio.sleep(delay_s)
@@ -199,11 +199,11 @@ class ChildPool:
                 continue
         raise AssertionError  # the delays never end
 
-    async def _spawn(self) -> Child:
-        child = await Child.spawn(self._recipe)
+    async def _spawn(self) -> ChildProcess:
+        child = await ChildProcess.spawn(self._recipe)
         self._children.add(child)
         return child
 
-    async def _end(self, child: Child, *, at_once: bool) -> None:
+    async def _end(self, child: ChildProcess, *, at_once: bool) -> None:
         await child.end(at_once=at_once)
         self._children.discard(child)

@@ -15,33 +15,33 @@ import msgspec
 
 from adapters.children import confinement
 from adapters.children.protocol import (
-    CHUNKS_PER_PART,
+    CHUNKS_PER_FRAME,
     FRAME_BYTES_MAX,
     HEADER,
-    Crashed,
-    Declined,
-    Orders,
+    ChildMessage,
+    ChildOptions,
+    ChunkFrame,
+    CrashReport,
+    OcrStarted,
+    ParseBatch,
     ParseTask,
-    ParseTexts,
-    Part,
     Ready,
-    Recognising,
-    Reply,
     Task,
-    frame,
+    TaskRefusal,
+    encode_frame,
     task_decoder,
 )
 from schemas.documents import Chunk
 from schemas.errors import Refused
 
 IDLE_S = 1.5  # without a task: then what few tasks need is loaded, too
-LAST_WORDS_CHARS_MAX = 300
+CRASH_DETAIL_CHARS_MAX = 300
 
 
-class Work(Protocol):
+class TaskHandler(Protocol):
     """What a kind of child can do."""
 
-    def perform(self, task: Task) -> Iterator[Reply]:
+    def perform(self, task: Task) -> Iterator[ChildMessage]:
         """The answer, parts first. Raises Refused."""
         ...
 
@@ -50,34 +50,34 @@ class Work(Protocol):
         ...
 
 
-def run(load: Callable[[Orders], Work]) -> None:
+def run(load: Callable[[ChildOptions], TaskHandler]) -> None:
     """The life of a child; ``load`` is called once it is confined, and is where vendors' modules may be imported."""
-    orders = msgspec.json.decode(sys.argv[1], type=Orders)
+    orders = msgspec.json.decode(sys.argv[1], type=ChildOptions)
     confinement.isolate(orders)
-    speaker = _Speaker(os.dup(1))
+    speaker = _ReplyWriter(os.dup(1))
     os.dup2(2, 1)  # a library that prints must not break the frames
-    sys.excepthook = speaker.last_words
+    sys.excepthook = speaker.report_crash
     work = load(orders)
-    confinement.Guard(orders.folder, lambda: _recognise(speaker, orders))
-    speaker.say(Ready())
+    confinement.Guard(orders.folder, lambda: _begin_ocr(speaker, orders))
+    speaker.write(Ready())
     with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
         _serve(tasks, speaker, work, orders)
 
 
-def parts(chunks: list[Chunk]) -> Iterator[Part]:
+def chunk_frames(chunks: list[Chunk]) -> Iterator[ChunkFrame]:
     """Chunks as frames of bounded size."""
-    for first in range(0, len(chunks), CHUNKS_PER_PART):
-        yield Part(chunks[first : first + CHUNKS_PER_PART])
+    for first in range(0, len(chunks), CHUNKS_PER_FRAME):
+        yield ChunkFrame(chunks[first : first + CHUNKS_PER_FRAME])
 
 
-class _Speaker:
+class _ReplyWriter:
     """The child's side of the pipe; Tesseract may be started from any thread."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
 
-    def say(self, reply: Reply) -> None:
-        data = frame(reply)
+    def write(self, reply: ChildMessage) -> None:
+        data = encode_frame(reply)
         if len(data) > FRAME_BYTES_MAX:
             raise Refused("document_too_complex", f"one piece of what came out of it has {len(data):,} bytes")
         with self._lock:
@@ -85,49 +85,49 @@ class _Speaker:
             while rest:
                 rest = rest[os.write(self._pipe, rest) :]
 
-    def last_words(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
+    def report_crash(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
         """What ended this process, to its parent and to the log."""
-        self.say(Crashed(f"{kind.__name__}: {error}"[:LAST_WORDS_CHARS_MAX]))
+        self.write(CrashReport(f"{kind.__name__}: {error}"[:CRASH_DETAIL_CHARS_MAX]))
         sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
 
 
-def _serve(tasks: BinaryIO, speaker: _Speaker, work: Work, orders: Orders) -> None:
+def _serve(tasks: BinaryIO, speaker: _ReplyWriter, work: TaskHandler, orders: ChildOptions) -> None:
     loading = False
     while True:
         if not loading and not select.select([tasks], [], [], IDLE_S)[0]:
             # beside the work: a task that comes meanwhile must not wait for what it does not need
             threading.Thread(target=work.load_more, daemon=True).start()
             loading = True
-        header = _read(tasks, HEADER.size)
+        header = _read_exactly(tasks, HEADER.size)
         if not header:
             return
-        _perform(task_decoder.decode(_read(tasks, HEADER.unpack(header)[0])), speaker, work, orders)
+        _perform(task_decoder.decode(_read_exactly(tasks, HEADER.unpack(header)[0])), speaker, work, orders)
 
 
-def _perform(task: Task, speaker: _Speaker, work: Work, orders: Orders) -> None:
-    if isinstance(task, ParseTask | ParseTexts):
+def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, orders: ChildOptions) -> None:
+    if isinstance(task, ParseTask | ParseBatch):
         confinement.allow_cpu(orders.cpu_s)
         confinement.allow_memory(orders.memory_mib)
-    answer: Reply
+    answer: ChildMessage
     try:
         for answer in work.perform(task):
-            if isinstance(answer, Part):
-                speaker.say(answer)
+            if isinstance(answer, ChunkFrame):
+                speaker.write(answer)
     except Refused as refusal:
-        answer = Declined(refusal.code, refusal.detail)
+        answer = TaskRefusal(refusal.code, refusal.detail)
     except MemoryError:
-        answer = Declined("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
+        answer = TaskRefusal("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
     if isinstance(task, ParseTask):
-        _empty(orders.folder)  # before the answer: after it, the next document may lie there
-    speaker.say(answer)
+        _empty_folder(orders.folder)  # before the answer: after it, the next document may lie there
+    speaker.write(answer)
 
 
-def _recognise(speaker: _Speaker, orders: Orders) -> None:
+def _begin_ocr(speaker: _ReplyWriter, orders: ChildOptions) -> None:
     confinement.allow_cpu(orders.ocr_cpu_s)
-    speaker.say(Recognising())
+    speaker.write(OcrStarted())
 
 
-def _empty(folder: str) -> None:
+def _empty_folder(folder: str) -> None:
     """What one document left must not be there for the next."""
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -137,7 +137,7 @@ def _empty(folder: str) -> None:
                 os.unlink(entry.path)  # noqa: PTH108
 
 
-def _read(source: BinaryIO, count: int) -> bytes:
+def _read_exactly(source: BinaryIO, count: int) -> bytes:
     """Exactly ``count`` bytes, or nothing when the input ended."""
     read = bytearray()
     while len(read) < count:

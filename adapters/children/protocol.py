@@ -5,16 +5,16 @@ import struct
 import msgspec
 from msgspec import Struct
 
-from adapters.parsing.core.source import Bounds, Source
+from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, Note, Vectors
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # of one frame: the largest text an event carries is 1 MB
 REPLY_BYTES_MAX = 96 * 1024 * 1024  # of all frames that answer one task: the chunks of the longest text that is accepted
-CHUNKS_PER_PART = 64  # decoded in a millisecond: the event loop that reads them serves others in between
+CHUNKS_PER_FRAME = 64  # decoded in a millisecond: the event loop that reads them serves others in between
 HEADER = struct.Struct("<I")
 
 
-class Orders(Struct, frozen=True, kw_only=True):
+class ChildOptions(Struct, frozen=True, kw_only=True):
     """What a child is told when it starts. ``folder`` is the only place it may write to; limits as in the settings of documents."""
 
     parent: int
@@ -30,7 +30,7 @@ class Orders(Struct, frozen=True, kw_only=True):
 class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
     """Parse and chunk one document; encode its chunks in the same go unless ``known`` is None or there are more than ``encoded_max``."""
 
-    source: Source
+    source: DocumentSource
     bounds: Bounds
     title: str
     target_tokens: int
@@ -40,7 +40,7 @@ class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
     encoded_max: int = 0
 
 
-class ParseTexts(Struct, tag=True, frozen=True):
+class ParseBatch(Struct, tag=True, frozen=True):
     """Several short texts at once: what a hand-over and a call of the model cost is shared by all of them."""
 
     tasks: list[ParseTask]
@@ -57,17 +57,17 @@ class Ready(Struct, tag=True, frozen=True):
     """Said once, when the child has loaded what it needs."""
 
 
-class Recognising(Struct, tag=True, frozen=True):
+class OcrStarted(Struct, tag=True, frozen=True):
     """Tesseract was started for the task: it gets more time."""
 
 
-class Part(Struct, tag=True, frozen=True):
+class ChunkFrame(Struct, tag=True, frozen=True):
     """Some chunks of a ParseTask's answer, in order, ahead of ``Chunked``."""
 
     chunks: list[Chunk]
 
 
-class Chunked(Struct, tag=True, frozen=True, kw_only=True):
+class ParseSummary(Struct, tag=True, frozen=True, kw_only=True):
     """The end of the answer to a ParseTask. ``title`` is what the chunks were hashed with; ``vectors`` empty when none were asked for."""
 
     title: str
@@ -77,47 +77,47 @@ class Chunked(Struct, tag=True, frozen=True, kw_only=True):
     vectors: list[Vectors]
 
 
-class Encoded(Struct, tag=True, frozen=True):
+class EncodeResult(Struct, tag=True, frozen=True):
     """Answer to an EncodeTask, one per text; ``dense`` is empty when it was not asked for."""
 
     vectors: list[Vectors]
 
 
-class Declined(Struct, tag=True, frozen=True):
+class TaskRefusal(Struct, tag=True, frozen=True):
     """The task was Refused."""
 
     code: str
     detail: str
 
 
-class Read(Struct, tag=True, frozen=True):
+class DocumentChunks(Struct, tag=True, frozen=True):
     """One text of a ParseTexts: all of its chunks, and what ``Chunked`` says of them."""
 
     chunks: list[Chunk]
-    chunked: Chunked
+    chunked: ParseSummary
 
 
-class TextsRead(Struct, tag=True, frozen=True):
+class ParseBatchResult(Struct, tag=True, frozen=True):
     """Answer to ParseTexts, one per text."""
 
-    answers: list[Read | Declined]
+    answers: list[DocumentChunks | TaskRefusal]
 
 
-class Crashed(Struct, tag=True, frozen=True):
+class CrashReport(Struct, tag=True, frozen=True):
     """The child's last words: an error that nobody expected."""
 
     detail: str
 
 
-Task = ParseTask | ParseTexts | EncodeTask
-Answer = Chunked | TextsRead | Encoded | Declined
-Reply = Ready | Recognising | Part | Answer | Crashed
+Task = ParseTask | ParseBatch | EncodeTask
+TaskAnswer = ParseSummary | ParseBatchResult | EncodeResult | TaskRefusal
+ChildMessage = Ready | OcrStarted | ChunkFrame | TaskAnswer | CrashReport
 
 task_decoder = msgspec.msgpack.Decoder(Task)
-reply_decoder = msgspec.msgpack.Decoder(Reply)
+message_decoder = msgspec.msgpack.Decoder(ChildMessage)
 
 
-def frame(message: Task | Reply) -> bytes:
+def encode_frame(message: Task | ChildMessage) -> bytes:
     """``message`` with its length in front."""
     body = msgspec.msgpack.encode(message)
     return HEADER.pack(len(body)) + body

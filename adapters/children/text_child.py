@@ -3,35 +3,35 @@
 from collections.abc import Iterator
 
 from adapters.children import confinement, process
-from adapters.children.protocol import Encoded, EncodeTask, Orders, ParseTask, ParseTexts, Reply, Task
+from adapters.children.protocol import ChildMessage, ChildOptions, EncodeResult, EncodeTask, ParseBatch, ParseTask, Task
 
 
-class Light:
+class TextChild:
     """Parses and encodes."""
 
-    def __init__(self, orders: Orders) -> None:
-        from adapters.children.document_reader import read, read_texts  # noqa: PLC0415
+    def __init__(self, orders: ChildOptions) -> None:
+        from adapters.children.document_reader import read_document, read_texts  # noqa: PLC0415
         from adapters.children.text_encoder import TextEncoder  # noqa: PLC0415 - starts threads: after the confinement
 
-        self._read, self._read_texts, self._encoder = read, read_texts, TextEncoder()
+        self._read, self._read_texts, self._encoder = read_document, read_texts, TextEncoder()
         self._cpu_s = orders.cpu_s
         self._encoder.encode(["warm up 预热"], dense=orders.dense)
 
-    def perform(self, task: Task) -> Iterator[Reply]:
-        """Part of process.Work."""
+    def perform(self, task: Task) -> Iterator[ChildMessage]:
+        """Part of process.TaskHandler."""
         if isinstance(task, EncodeTask):
-            yield Encoded(self._encoder.encode(task.texts, dense=task.dense))
-        elif isinstance(task, ParseTexts):
+            yield EncodeResult(self._encoder.encode(task.texts, dense=task.dense))
+        elif isinstance(task, ParseBatch):
             yield self._read_texts(task.tasks, self._encoder, lambda: confinement.allow_cpu(self._cpu_s))
         else:
             yield from self._parse(task)
 
-    def _parse(self, task: ParseTask) -> Iterator[Reply]:
+    def _parse(self, task: ParseTask) -> Iterator[ChildMessage]:
         yield from self._read(task, self._encoder)
 
     def load_more(self) -> None:
-        """Part of process.Work: there is nothing more."""
+        """Part of process.TaskHandler: there is nothing more."""
 
 
 if __name__ == "__main__":
-    process.run(Light)
+    process.run(TextChild)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapters.embedders.local import LocalModel
+from adapters.embedders.local import StaticEmbeddings
 from adapters.text.sparse import Bm25Encoder, pack
 from schemas.documents import Vectors
 
@@ -14,11 +14,11 @@ class TextEncoder:
 
     def __init__(self) -> None:
         self._bm25 = Bm25Encoder()
-        self._model: LocalModel | None = None
+        self._model: StaticEmbeddings | None = None
 
     def encode(self, texts: Sequence[str], *, dense: bool) -> list[Vectors]:
         """One per text; ``dense`` is empty when it was not asked for."""
         if dense and self._model is None:
-            self._model = LocalModel()
+            self._model = StaticEmbeddings()
         rows = self._model.embed(texts) if dense and self._model else np.empty((len(texts), 0), np.float32)
         return [pack(self._bm25.encode_document(text), row) for text, row in zip(texts, rows, strict=True)]

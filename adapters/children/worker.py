@@ -10,16 +10,16 @@ from prometheus_client import Counter
 
 from adapters.batching import Batcher
 from adapters.children import folders
-from adapters.children.child import Cause, ChildDied, Done, Limits, Recipe
+from adapters.children.child import Cause, ChildDied, ChildSpec, TaskLimits, TaskResult
 from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
-from adapters.children.protocol import Chunked, Declined, ParseTask, ParseTexts, Read, TextsRead
-from adapters.concurrency import Gates
-from adapters.parsing.core.source import Bounds, Source
+from adapters.children.protocol import DocumentChunks, ParseBatch, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
+from adapters.concurrency import ConcurrencyLimits
+from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Retrieval
-from schemas.settings.documents import Documents
+from schemas.settings import RetrievalSettings
+from schemas.settings.documents import DocumentSettings
 
 log = structlog.get_logger(__name__)
 
@@ -27,25 +27,25 @@ LIGHT, HEAVY = "adapters.children.text_child", "adapters.children.file_child"
 LANES: tuple[Lane, ...] = ("express", "bulk")
 NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # people are waiting for the other processes
 WAITING_MAX = 1_024  # calls; agents are bounded far below
-LIGHT_WAIT_S = 60.0  # for a free child, of tasks that take milliseconds
-HEAVY_WAIT_S = 3_600.0  # behind files that each may take as long as the settings allow: waiting is not a failure
+TEXT_WAIT_S = 60.0  # for a free child, of tasks that take milliseconds
+FILE_WAIT_S = 3_600.0  # behind files that each may take as long as the settings allow: waiting is not a failure
 TASKS_PER_CHILD = {"light": 5_000, "heavy": 200}
-HELD_SHARE_MAX = 0.5  # of the memory a parse may take: a child that holds more at rest is replaced
+RESIDENT_SHARE_MAX = 0.5  # of the memory a parse may take: a child that holds more at rest is replaced
 IDLE_S = 300.0  # then a heavy child ends
 ENCODED_AT_ONCE_MAX = 64  # chunks that are encoded where they were made: what fits one event with its vectors
 TEXTS_AT_ONCE_MAX = 24  # short texts in one hand-over: about 30 ms
 CHARS_AT_ONCE_MAX = 100_000  # and their length together
-INLINE_LIGHT = ("text/plain", "text/markdown", "text/csv")
-INLINE_LIGHT_CHARS_MAX = 200_000  # a longer text goes the way of files: nobody's note waits behind a book
+INLINE_TEXT_TYPES = ("text/plain", "text/markdown", "text/csv")
+INLINE_TEXT_CHARS_MAX = 200_000  # a longer text goes the way of files: nobody's note waits behind a book
 RANK: dict[Lane, int] = {"express": 1, "bulk": 2}  # 0: vectors
 
-EMBEDDED = Counter("claw_chunks_embedded", "Chunks whose vectors were computed.")
-REUSED = Counter("claw_chunks_reused", "Chunks that have the vectors of an earlier version.")
-DEATHS = Counter("claw_child_deaths", "Children that a document ended.", ("cause",))
+CHUNKS_EMBEDDED = Counter("claw_chunks_embedded", "Chunks whose vectors were computed.")
+CHUNKS_REUSED = Counter("claw_chunks_reused", "Chunks that have the vectors of an earlier version.")
+CHILD_DEATHS = Counter("claw_child_deaths", "Children that a document ended.", ("cause",))
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ParsedDocument:
     """A parsed document. ``title`` is the owner's, else its own; ``vectors`` are parallel to ``chunks``, or empty: not encoded yet."""
 
     title: str
@@ -57,7 +57,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class ParseUsage:
     """What one parse took: seconds without waiting, KiB of resident memory at most (0 when it was too short to look)."""
 
     seconds: float
@@ -74,26 +74,26 @@ class TextWorker:
 
     def __init__(
         self,
-        retrieval: Retrieval,
-        documents: Documents,
+        retrieval: RetrievalSettings,
+        documents: DocumentSettings,
         *,
-        gates: Gates | None = None,
-        observe: Callable[[Effort], None] = lambda _: None,
+        gates: ConcurrencyLimits | None = None,
+        observe: Callable[[ParseUsage], None] = lambda _: None,
     ) -> None:
         self._retrieval, self._documents, self._observe = retrieval, documents, observe
         self._bounds = Bounds.of(documents)
-        self._limits = Limits(
+        self._limits = TaskLimits(
             wall_s=documents.parse_wall_s,
             ocr_wall_s=max(documents.ocr_wall_s, documents.parse_wall_s),
             memory_kib=documents.parse_memory_mib * 1024,
         )
-        light = self._recipe(LIGHT, "express", dense=retrieval.embedding == "local")
+        light = self._child_spec(LIGHT, "express", dense=retrieval.embedding == "local")
         self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
         self._heavy = {
-            lane: ChildPool(self._recipe(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
+            lane: ChildPool(self._child_spec(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
         }
         self._encoders = Encoders(retrieval, self._light, self._limits, gates)
-        self._texts = {lane: self._gathered(lane, retrieval.parse_processes) for lane in LANES}
+        self._texts = {lane: self._make_batcher(lane, retrieval.parse_processes) for lane in LANES}
 
     def embedding_name(self, shelf: Shelf) -> str:
         """The name stored with the vectors of this shelf. Raises ConfigurationError for a provider that is not configured."""
@@ -115,7 +115,9 @@ class TextWorker:
         await asyncio.gather(*(texts.close() for texts in self._texts.values()))
         await self._encoders.close()
 
-    async def parse(self, source: Source, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None) -> Outcome:
+    async def parse(
+        self, source: DocumentSource, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None
+    ) -> ParsedDocument:
         """Chunks of a document; also their vectors when ``known`` says which hashes need none, the embedding is local and there are few.
 
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
@@ -123,22 +125,22 @@ class TextWorker:
         """
         local = self._encoders.is_local(shelf)
         task = ParseTask(
-            source=replace(source, text=sendable(source.text)),
+            source=replace(source, text=without_surrogates(source.text)),
             bounds=self._bounds,
-            title=sendable(title),
+            title=without_surrogates(title),
             target_tokens=shelf.chunk_tokens or self._retrieval.chunk_tokens,
             max_tokens=shelf.chunk_tokens_max or self._retrieval.chunk_tokens_max,
             chunks_max=self._retrieval.chunks_per_document_max,
             known=known if local else None,
             encoded_max=ENCODED_AT_ONCE_MAX,
         )
-        answer, chunks = await (self._read_light(task, lane) if is_light(source) else self._read_heavy(task, lane))
+        answer, chunks = await (self._read_text(task, lane) if is_inline_text(source) else self._read_file(task, lane))
         vectors = answer.vectors
         if vectors:
-            self._count(vectors)
+            self._count_vectors(vectors)
         elif known is not None and local and len(chunks) <= ENCODED_AT_ONCE_MAX:
             vectors = await self.encode_chunks(answer.title, chunks, shelf, known)
-        return Outcome(answer.title, answer.media_type, answer.chars, chunks, vectors, answer.notes)
+        return ParsedDocument(answer.title, answer.media_type, answer.chars, chunks, vectors, answer.notes)
 
     async def encode_chunks(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str] = frozenset()) -> list[Vectors]:
         """Vectors of chunks, with title and headings to say what they are about; empty ones for hashes in ``known``.
@@ -146,31 +148,31 @@ class TextWorker:
         Raises Unavailable, Refused("document_crashed_parser") when a text ends its child, or what the embedding provider says.
         """
         vectors = await self._encoders.encode(title, chunks, shelf, known)
-        self._count(vectors)
+        self._count_vectors(vectors)
         return vectors
 
-    async def _read_light(self, task: ParseTask, lane: Lane) -> tuple[Chunked, list[Chunk]]:
+    async def _read_text(self, task: ParseTask, lane: Lane) -> tuple[ParseSummary, list[Chunk]]:
         """Together with whatever else has come while the children were busy."""
         answer = await self._texts[lane](task)
-        if isinstance(answer, Declined):
+        if isinstance(answer, TaskRefusal):
             raise Refused(answer.code, answer.detail)
         return answer.chunked, answer.chunks
 
-    async def _read_heavy(self, task: ParseTask, lane: Lane) -> tuple[Chunked, list[Chunk]]:
-        done = await self._done(task, self._heavy[lane], RANK[lane])
-        if isinstance(done.answer, Declined):
+    async def _read_file(self, task: ParseTask, lane: Lane) -> tuple[ParseSummary, list[Chunk]]:
+        done = await self._run_task(task, self._heavy[lane], RANK[lane])
+        if isinstance(done.answer, TaskRefusal):
             raise Refused(done.answer.code, done.answer.detail)
-        assert isinstance(done.answer, Chunked)
+        assert isinstance(done.answer, ParseSummary)
         return done.answer, done.chunks
 
-    def _gathered(self, lane: Lane, parallel: int) -> Batcher[ParseTask, Read | Declined]:
+    def _make_batcher(self, lane: Lane, parallel: int) -> Batcher[ParseTask, DocumentChunks | TaskRefusal]:
         """A text that ends its child fails alone: those that came with it are tried one by one."""
 
-        async def read(tasks: list[ParseTask]) -> list[Read | Declined]:
-            done = await self._done(ParseTexts(tasks), self._light, RANK[lane])
-            if isinstance(done.answer, Declined):
+        async def read(tasks: list[ParseTask]) -> list[DocumentChunks | TaskRefusal]:
+            done = await self._run_task(ParseBatch(tasks), self._light, RANK[lane])
+            if isinstance(done.answer, TaskRefusal):
                 raise Refused(done.answer.code, done.answer.detail)
-            assert isinstance(done.answer, TextsRead)
+            assert isinstance(done.answer, ParseBatchResult)
             return done.answer.answers
 
         return Batcher(
@@ -183,16 +185,16 @@ class TextWorker:
             parallel=parallel,
         )
 
-    async def _done(self, task: ParseTask | ParseTexts, pool: ChildPool, rank: int) -> Done:
+    async def _run_task(self, task: ParseTask | ParseBatch, pool: ChildPool, rank: int) -> TaskResult:
         try:
             done = await pool.call(task, self._limits, rank=rank)
         except ChildDied as died:
-            self._observe(Effort(died.seconds, died.peak_kib))
-            DEATHS.labels(died.cause).inc()
-            source = task.source if isinstance(task, ParseTask) else Source()
+            self._observe(ParseUsage(died.seconds, died.peak_kib))
+            CHILD_DEATHS.labels(died.cause).inc()
+            source = task.source if isinstance(task, ParseTask) else DocumentSource()
             log.warning("parser_died", cause=died.cause, reason=died.reason, media_type=source.media_type, path=source.path)
             raise self._refusal(died) from died
-        self._observe(Effort(done.seconds, done.peak_kib))
+        self._observe(ParseUsage(done.seconds, done.peak_kib))
         return done
 
     def _refusal(self, died: ChildDied) -> Refused:
@@ -208,14 +210,14 @@ class TextWorker:
         return Refused("document_crashed_parser", died.reason)
 
     @staticmethod
-    def _count(vectors: Sequence[Vectors]) -> None:
+    def _count_vectors(vectors: Sequence[Vectors]) -> None:
         computed = sum(bool(each.indices or each.dense) for each in vectors)
-        EMBEDDED.inc(computed)
-        REUSED.inc(len(vectors) - computed)
+        CHUNKS_EMBEDDED.inc(computed)
+        CHUNKS_REUSED.inc(len(vectors) - computed)
 
-    def _recipe(self, module: str, lane: Lane, *, dense: bool = False, measured: bool = False) -> Recipe:
+    def _child_spec(self, module: str, lane: Lane, *, dense: bool = False, measured: bool = False) -> ChildSpec:
         settings = self._documents
-        return Recipe(
+        return ChildSpec(
             module=module,
             niceness=NICENESS[lane],
             batch=lane == "bulk",
@@ -230,19 +232,19 @@ class TextWorker:
         return Policy(
             size=size,
             waiting_max=WAITING_MAX,
-            wait_s_max=LIGHT_WAIT_S if kind == "light" else HEAVY_WAIT_S,
+            wait_s_max=TEXT_WAIT_S if kind == "light" else FILE_WAIT_S,
             tasks_max=TASKS_PER_CHILD[kind],
-            held_kib_max=int(self._documents.parse_memory_mib * 1024 * HELD_SHARE_MAX),
+            held_kib_max=int(self._documents.parse_memory_mib * 1024 * RESIDENT_SHARE_MAX),
             eager=kind == "light",
             idle_s=IDLE_S,
         )
 
 
-def is_light(source: Source) -> bool:
+def is_inline_text(source: DocumentSource) -> bool:
     """Whether it is text that parses in milliseconds."""
-    return not source.path and source.media_type in INLINE_LIGHT and len(source.text) <= INLINE_LIGHT_CHARS_MAX
+    return not source.path and source.media_type in INLINE_TEXT_TYPES and len(source.text) <= INLINE_TEXT_CHARS_MAX
 
 
-def sendable(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Without lone surrogates, which no encoding takes and which are not text."""
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")

@@ -3,32 +3,32 @@
 import hashlib
 from urllib.parse import urlsplit
 
-from adapters.concurrency.cluster import ClusterGate
-from adapters.concurrency.port import OPEN, Gate
+from adapters.concurrency.cluster import ClusterLimit
+from adapters.concurrency.port import UNLIMITED, ConcurrencyLimit
 from adapters.models.presets import PRESETS
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.settings import Settings
 
 
-class Gates:
+class ConcurrencyLimits:
     """The gates of one process, one per server and model. Without ``redis`` each is this process's share alone."""
 
-    def __init__(self, settings: Settings, redis: Client | None = None) -> None:
+    def __init__(self, settings: Settings, redis: RedisClient | None = None) -> None:
         self._settings, self._redis = settings, redis
-        self._gates: dict[str, ClusterGate] = {}
+        self._gates: dict[str, ClusterLimit] = {}
 
     @property
     def people_waiting(self) -> int:
         """Answers of this process that have no permit yet."""
         return sum(gate.people_waiting for gate in self._gates.values())
 
-    def of(self, base_url: str, model: str, permits: int) -> Gate:
+    def for_model(self, base_url: str, model: str, permits: int) -> ConcurrencyLimit:
         """The gate of this model at this server; without a bound none at all."""
         if permits == 0:
-            return OPEN
+            return UNLIMITED
         name = hashlib.sha256(f"{base_url.rstrip('/')} {model}".encode()).hexdigest()[:16]
         if name not in self._gates:
-            self._gates[name] = ClusterGate(
+            self._gates[name] = ClusterLimit(
                 self._redis,
                 prefix=self._settings.redis.key_prefix,
                 name=name,
@@ -38,13 +38,13 @@ class Gates:
             )
         return self._gates[name]
 
-    def of_embedding(self, base_url: str, model: str) -> Gate:
+    def for_embedding(self, base_url: str, model: str) -> ConcurrencyLimit:
         """Its own gate where it has permits; else that of the first answering model at the same server: there chat goes before it."""
         own, first = self._settings.retrieval.embedding_permits, self._settings.model
         if own or first.provider == "local":
-            return self.of(base_url, model, own)
+            return self.for_model(base_url, model, own)
         preset = PRESETS[first.provider]
         shared = first.base_url or preset.base_url
         if shared.rstrip("/") != base_url.rstrip("/"):
-            return OPEN
-        return self.of(shared, first.name or preset.model, first.permits)
+            return UNLIMITED
+        return self.for_model(shared, first.name or preset.model, first.permits)

@@ -20,15 +20,15 @@ import structlog
 
 from adapters.concurrency import metrics
 from adapters.concurrency.port import Permit, Priority
-from adapters.concurrency.scripts import Ask, Permits
-from adapters.redis.client import Client
+from adapters.concurrency.scripts import PermitRequest, Permits
+from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
 
 LEASE_S = 10.0  # of a permit; renewed at a third of it
 MARK_S = 1.0  # how long a waiter that no longer asks keeps its turn
 POLL_S_MIN, POLL_S_MAX = 0.02, 0.1  # between two looks of those who wait, growing; well below the life of a mark
-ASKING_AT_ONCE = 16  # of a process's waiters stand in Redis' queue
-RENEWED_AT_ONCE = 500  # holders in one script: below a millisecond
+QUEUED_WAITERS_MAX = 16  # of a process's waiters stand in Redis' queue
+RENEWALS_PER_CALL = 500  # holders in one script: below a millisecond
 RETRY_AFTER_S = 2.0  # calls end all the time; who waited in vain may come back soon
 RESERVED_SHARE = 8  # documents leave an eighth of the permits to people, at least one
 
@@ -41,7 +41,7 @@ def reserve(limit: int, priority: Priority) -> int:
 
 
 @dataclass(slots=True, eq=False)
-class _Held:
+class _HeldPermit:
     permit: Permit
     priority: Priority
     serial: int
@@ -56,7 +56,7 @@ class _Waiter:
     turn: asyncio.Future[Permit] = field(compare=False)
 
 
-class ClusterGate:
+class ClusterLimit:
     """A Gate of ``limit`` permits for all processes; ``redis`` None: this process's share of it, always.
 
     ``workers`` share the permits while Redis is down. Needs no opening: its tasks live while permits are held or waited for.
@@ -64,7 +64,7 @@ class ClusterGate:
 
     def __init__(
         self,
-        redis: Client | None,
+        redis: RedisClient | None,
         *,
         prefix: str,
         name: str,
@@ -81,7 +81,7 @@ class ClusterGate:
             keys = f"{prefix}:gate:{{{name}}}"
             self._permits = Permits(redis, keys, limit=limit, lease_us=int(lease_s * 1e6), mark_us=int(MARK_S * 1e6))
         self._process, self._serials = secrets.token_hex(8), count(1)
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, _HeldPermit] = {}
         self._waiting: list[_Waiter] = []  # a heap
         self._freed = asyncio.Event()
         self._renewer: asyncio.Task[None] | None = None
@@ -106,15 +106,15 @@ class ClusterGate:
         try:
             yield permit
         finally:
-            self._leave(holder)
+            self._release_holder(holder)
 
     async def _acquire(self, holder: str, serial: int, priority: Priority, wait_s: float) -> Permit:
         if not self._waiting or self._waiting[0].priority > priority:
             waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
             try:
-                await self._ask([waiter])
+                await self._request_permits([waiter])
             except asyncio.CancelledError:
-                self._leave(holder)
+                self._release_holder(holder)
                 raise
             if waiter.turn.done():
                 return waiter.turn.result()
@@ -124,63 +124,63 @@ class ClusterGate:
         waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, waiter)
         if self._asker is None or self._asker.done():
-            self._asker = asyncio.create_task(self._ask_for_waiters(), name="gate-asker")
+            self._asker = asyncio.create_task(self._poll_for_waiters(), name="gate-asker")
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter.turn
         except TimeoutError as error:
-            self._leave(holder)
+            self._release_holder(holder)
             metrics.REFUSED.labels(self._label, priority.name.lower()).inc()
             detail = f"The model takes {self._limit} calls at once, and no place was free for {wait_s:g} s."
             raise Unavailable("model_unavailable", detail, retry_after_s=RETRY_AFTER_S) from error
         except asyncio.CancelledError:
-            self._leave(holder)
+            self._release_holder(holder)
             raise
         finally:
-            self._forget(waiter)
+            self._drop_waiter(waiter)
 
-    def _forget(self, waiter: _Waiter) -> None:
+    def _drop_waiter(self, waiter: _Waiter) -> None:
         if waiter in self._waiting:
             self._waiting.remove(waiter)
             heapq.heapify(self._waiting)
 
-    async def _ask_for_waiters(self) -> None:
+    async def _poll_for_waiters(self) -> None:
         """Until nobody waits: ask for the first few, at once when a permit comes back here, else at growing distances."""
         pause_s = POLL_S_MIN
         while self._waiting:
             self._freed.clear()
-            first = heapq.nsmallest(ASKING_AT_ONCE, self._waiting)
-            await self._ask(first)
+            first = heapq.nsmallest(QUEUED_WAITERS_MAX, self._waiting)
+            await self._request_permits(first)
             for waiter in first:
                 if waiter.turn.done():
-                    self._forget(waiter)
+                    self._drop_waiter(waiter)
                     pause_s = POLL_S_MIN
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._freed.wait()
             pause_s = min(pause_s * 1.5, POLL_S_MAX)
 
-    async def _ask(self, waiters: list[_Waiter]) -> None:
+    async def _request_permits(self, waiters: list[_Waiter]) -> None:
         """Resolve the turn of everyone who has a permit now."""
         sent_s = self._clock_s()
         granted: list[bool] | None = None
         if self._permits is not None:
             with suppress(Unavailable):
-                asks = [Ask(w.holder, w.priority, reserve(self._limit, w.priority)) for w in waiters]
+                asks = [PermitRequest(w.holder, w.priority, reserve(self._limit, w.priority)) for w in waiters]
                 granted = await self._permits.acquire(asks)
         for place, waiter in enumerate(waiters):
             if waiter.turn.done():  # it left meanwhile
                 if granted is not None and granted[place]:
-                    self._leave(waiter.holder)
+                    self._release_holder(waiter.holder)
             elif granted[place] if granted is not None else self._share_has_room(waiter.priority):
-                self._take(waiter, sent_s, shared=granted is not None)
+                self._grant(waiter, sent_s, shared=granted is not None)
 
     def _share_has_room(self, priority: Priority) -> bool:
         return len(self._held) + reserve(self.share, priority) < self.share
 
-    def _take(self, waiter: _Waiter, sent_s: float, *, shared: bool) -> None:
+    def _grant(self, waiter: _Waiter, sent_s: float, *, shared: bool) -> None:
         permit = Permit()
-        self._held[waiter.holder] = _Held(permit, waiter.priority, waiter.serial, sent_s)
+        self._held[waiter.holder] = _HeldPermit(permit, waiter.priority, waiter.serial, sent_s)
         metrics.HELD.labels(self._label).set(len(self._held))
         if not shared:
             metrics.FALLBACKS.labels(self._label).inc()
@@ -188,18 +188,18 @@ class ClusterGate:
             self._renewer = asyncio.create_task(self._renew_while_held(), name="gate-renewer")
         waiter.turn.set_result(permit)
 
-    def _leave(self, holder: str) -> None:
+    def _release_holder(self, holder: str) -> None:
         """Give back what this holder has or waits for, whatever Redis knows of it."""
         self._held.pop(holder, None)
         metrics.HELD.labels(self._label).set(len(self._held))
         if not self._held and self._renewer is not None:
             self._renewer.cancel()
             self._renewer = None
-        release = asyncio.create_task(self._release(holder), name="gate-release")
+        release = asyncio.create_task(self._release_in_redis(holder), name="gate-release")
         self._releases.add(release)
         release.add_done_callback(self._releases.discard)
 
-    async def _release(self, holder: str) -> None:
+    async def _release_in_redis(self, holder: str) -> None:
         if self._permits is not None:
             with suppress(Unavailable):  # then its lease ends it
                 await self._permits.release(holder)
@@ -210,13 +210,13 @@ class ClusterGate:
         while True:
             await asyncio.sleep(every_s)
             await self._renew_all()
-            self._close_what_runs_out(before_s=self._clock_s() + every_s)
+            self._revoke_expiring(before_s=self._clock_s() + every_s)
 
     async def _renew_all(self) -> None:
         assert self._permits is not None, "without Redis there are no leases to renew"
         holders = list(self._held)
-        for start in range(0, len(holders), RENEWED_AT_ONCE):
-            some, sent_s = holders[start : start + RENEWED_AT_ONCE], self._clock_s()
+        for start in range(0, len(holders), RENEWALS_PER_CALL):
+            some, sent_s = holders[start : start + RENEWALS_PER_CALL], self._clock_s()
             try:
                 kept = await self._permits.renew(some)
             except Unavailable:
@@ -225,24 +225,24 @@ class ClusterGate:
                 held = self._held.get(holder)
                 if held is None:
                     if has:  # it was given back meanwhile; the renewal may have come after
-                        await self._release(holder)
+                        await self._release_in_redis(holder)
                 elif has:
                     held.renewed_s = sent_s
                 else:
-                    self._lose(holder)
+                    self._revoke(holder)
 
-    def _close_what_runs_out(self, *, before_s: float) -> None:
+    def _revoke_expiring(self, *, before_s: float) -> None:
         """While Redis cannot be asked: the first come, people before documents, keep the local share."""
         running_out = [holder for holder, held in self._held.items() if held.renewed_s + self._lease_s <= before_s]
         if not running_out:
             return
         kept = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
         for holder in set(running_out).difference(kept):
-            self._lose(holder)
+            self._revoke(holder)
 
-    def _lose(self, holder: str) -> None:
+    def _revoke(self, holder: str) -> None:
         held = self._held.pop(holder)
         metrics.HELD.labels(self._label).set(len(self._held))
         metrics.LOST.labels(self._label).inc()
         log.warning("model_permit_lost", gate=self._label, priority=held.priority.name.lower())
-        held.permit.lose()
+        held.permit.revoke()

@@ -25,13 +25,13 @@ class Permit:
         self.lost = False
         self._close: Callable[[], None] | None = None
 
-    def closes(self, close: Callable[[], None]) -> None:
+    def on_lost(self, close: Callable[[], None]) -> None:
         """``close`` ends the call; it is called at most once, when the permit is lost or if it was already."""
         self._close = close
         if self.lost:
             close()
 
-    def lose(self) -> None:
+    def revoke(self) -> None:
         """The gate's: the place is gone."""
         if not self.lost:
             self.lost = True
@@ -39,18 +39,18 @@ class Permit:
                 self._close()
 
     @asynccontextmanager
-    async def bounding(self) -> AsyncIterator[None]:
+    async def guard(self) -> AsyncIterator[None]:
         """What is awaited inside ends with TimeoutError when the permit is lost. Not around a ``yield`` of a generator."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as deadline:
-            self.closes(lambda: deadline.reschedule(loop.time()))
+            self.on_lost(lambda: deadline.reschedule(loop.time()))
             try:
                 yield
             finally:
                 self._close = None
 
 
-class Gate(Protocol):
+class ConcurrencyLimit(Protocol):
     """Bounds the calls in flight to one model."""
 
     def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
@@ -58,11 +58,11 @@ class Gate(Protocol):
         ...
 
 
-class _Always:
+class _PermanentPermitContext:
     """A permit that everybody has; nothing is made per call."""
 
     def __init__(self) -> None:
-        self._permit = _Unlosable()
+        self._permit = _PermanentPermit()
 
     async def __aenter__(self) -> Permit:
         return self._permit
@@ -71,26 +71,26 @@ class _Always:
         """Nothing was taken."""
 
 
-class _Unlosable(Permit):
+class _PermanentPermit(Permit):
     __slots__ = ()
 
-    def closes(self, close: Callable[[], None]) -> None:
+    def on_lost(self, close: Callable[[], None]) -> None:
         """Never."""
 
     @asynccontextmanager
-    async def bounding(self) -> AsyncIterator[None]:
+    async def guard(self) -> AsyncIterator[None]:
         yield
 
 
-class OpenGate:
+class UnlimitedConcurrency:
     """No bound; costs nothing."""
 
     def __init__(self) -> None:
-        self._always = _Always()
+        self._always = _PermanentPermitContext()
 
     def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
         del priority, wait_s
         return self._always
 
 
-OPEN: Gate = OpenGate()
+UNLIMITED: ConcurrencyLimit = UnlimitedConcurrency()

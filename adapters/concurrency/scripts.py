@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from adapters.redis.client import Argument, Client, Script
+from adapters.redis.client import Argument, RedisClient, Script
 
 # KEYS permits, queue, marks. ARGV now ("" = the server's), limit, lease, mark, then of the one who asks: holder, priority, reserve.
 # Replies 1 when the permit is taken (or was), else 0: the holder is in the queue.
@@ -83,7 +83,7 @@ return redis.call('ZREM', KEYS[1], ARGV[1])
 """)
 
 
-class Ask(Struct, frozen=True):
+class PermitRequest(Struct, frozen=True):
     """Who wants a permit. ``reserve``: how many it leaves to others."""
 
     holder: str
@@ -94,17 +94,17 @@ class Ask(Struct, frozen=True):
 class Permits:
     """The permits of one gate in Redis. ``now_us``: microseconds for tests, "" for Redis' own clock. All raise Unavailable."""
 
-    def __init__(self, redis: Client, keys: str, *, limit: int, lease_us: int, mark_us: int) -> None:
+    def __init__(self, redis: RedisClient, keys: str, *, limit: int, lease_us: int, mark_us: int) -> None:
         self._redis = redis
         self._keys = tuple(f"{keys}:{part}" for part in ("permits", "queue", "marks"))
         self._limit, self._lease_us, self._mark_us = limit, lease_us, mark_us
 
-    async def acquire(self, asks: Sequence[Ask], now_us: int | str = "") -> list[bool]:
+    async def acquire(self, asks: Sequence[PermitRequest], now_us: int | str = "") -> list[bool]:
         """Who has a permit now; the others are in the queue. One round trip."""
         calls: list[tuple[Sequence[str], Sequence[Argument]]] = [
             (self._keys, (now_us, self._limit, self._lease_us, self._mark_us, ask.holder, ask.priority, ask.reserve)) for ask in asks
         ]
-        return [reply == 1 for reply in await _ACQUIRE.many(self._redis, calls)]
+        return [reply == 1 for reply in await _ACQUIRE.run_many(self._redis, calls)]
 
     async def renew(self, holders: Sequence[str], now_us: int | str = "") -> list[bool]:
         """Who still has its permit."""

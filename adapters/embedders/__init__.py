@@ -1,7 +1,7 @@
 """Dense vectors of texts: static embeddings in this process, or a provider's."""
 
-from adapters.embedders.choose import embedder_of
+from adapters.embedders.choose import create_embedder
 from adapters.embedders.port import Embedder
-from adapters.embedders.query import Encoded, QueryEncoder
+from adapters.embedders.query import EncodedQuery, QueryEncoder
 
-__all__ = ["Embedder", "Encoded", "QueryEncoder", "embedder_of"]
+__all__ = ["Embedder", "EncodedQuery", "QueryEncoder", "create_embedder"]

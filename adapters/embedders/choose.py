@@ -2,16 +2,18 @@
 
 from msgspec.structs import replace
 
-from adapters.concurrency import Gates, Priority
+from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders.local import LocalEmbedder
 from adapters.embedders.port import Embedder
 from schemas.errors import ConfigurationError
-from schemas.settings import Retrieval, Settings
+from schemas.settings import RetrievalSettings, Settings
 
 PROVIDERS = ("openai", "zhipu")
 
 
-def embedder_of(settings: Retrieval, gates: Gates | None = None, priority: Priority = Priority.DOCUMENTS) -> Embedder:
+def create_embedder(
+    settings: RetrievalSettings, gates: ConcurrencyLimits | None = None, priority: Priority = Priority.DOCUMENTS
+) -> Embedder:
     """Not yet open. Raises ConfigurationError for a provider without a key (a ``base_url`` of one's own may need none).
 
     A provider's calls pass one of the process's ``gates`` at this ``priority``; without gates there is this process's share alone.
@@ -22,22 +24,22 @@ def embedder_of(settings: Retrieval, gates: Gates | None = None, priority: Prior
         raise ConfigurationError(f"CLAW_RETRIEVAL_EMBEDDING_API_KEY is needed for CLAW_RETRIEVAL_EMBEDDING={settings.embedding}")
     from adapters.embedders.providers import OpenAIEmbedder, ZhipuEmbedder  # noqa: PLC0415 - the default needs no HTTP client
 
-    gates = gates or Gates(Settings(retrieval=settings))
+    gates = gates or ConcurrencyLimits(Settings(retrieval=settings))
     return ZhipuEmbedder(settings, gates, priority) if settings.embedding == "zhipu" else OpenAIEmbedder(settings, gates, priority)
 
 
-def embedder_named(settings: Retrieval, name: str, gates: Gates | None = None) -> Embedder:
+def create_embedder_by_name(settings: RetrievalSettings, name: str, gates: ConcurrencyLimits | None = None) -> Embedder:
     """Of a shelf that may ask for another than the settings: ``local`` is always there, a provider when the settings are for it.
 
     Key, address and model of the settings are one provider's: with CLAW_RETRIEVAL_EMBEDDING=local they are whoever's is asked for.
     Raises ConfigurationError for anything else.
     """
     if name in ("", settings.embedding):
-        return embedder_of(settings, gates)
+        return create_embedder(settings, gates)
     if name == "local":
         return LocalEmbedder()
     if name not in PROVIDERS or settings.embedding != "local":
         raise ConfigurationError(
             f"an index asks for the embedding {name!r}: CLAW_RETRIEVAL_EMBEDDING={settings.embedding} offers only that one and local"
         )
-    return embedder_of(replace(settings, embedding=name), gates)
+    return create_embedder(replace(settings, embedding=name), gates)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.text.sparse import matchable
+from adapters.text.sparse import normalise
 from schemas.errors import ConfigurationError, Unavailable
 
 LOCAL_NAME = "wordllama-l2-256.1"
 LOCAL_DIMENSIONS = 256
 
 
-class LocalModel:
+class StaticEmbeddings:
     """Static embeddings out of the ``wordllama`` wheel: the mean of the vectors of a text's tokens. No network, 17 MB, 0.1 s to load.
 
     The package itself is not imported: it configures the root logger and pads a whole batch to its longest text (four times slower).
@@ -38,7 +38,7 @@ class LocalModel:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors; zeros for a text without tokens."""
         vectors = np.zeros((len(texts), LOCAL_DIMENSIONS), np.float32)
-        encoded = self._tokenizer.encode_batch([matchable(text[:TEXT_CHARS_MAX]) for text in texts], add_special_tokens=False)
+        encoded = self._tokenizer.encode_batch([normalise(text[:TEXT_CHARS_MAX]) for text in texts], add_special_tokens=False)
         for vector, encoding in zip(vectors, encoded, strict=True):
             ids = np.asarray(encoding.ids, dtype=np.int64)
             if len(ids):
@@ -56,11 +56,11 @@ class LocalEmbedder:
     dimensions = LOCAL_DIMENSIONS
 
     def __init__(self) -> None:
-        self._model: LocalModel | None = None
+        self._model: StaticEmbeddings | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
 
     async def open(self) -> None:
-        self._model = await asyncio.get_running_loop().run_in_executor(self._thread, LocalModel)
+        self._model = await asyncio.get_running_loop().run_in_executor(self._thread, StaticEmbeddings)
 
     async def close(self) -> None:
         self._model = None

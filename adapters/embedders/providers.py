@@ -14,16 +14,16 @@ import structlog
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from adapters.concurrency import Gates, Permit, Priority
+from adapters.concurrency import ConcurrencyLimits, Permit, Priority
 from adapters.embedders.port import TEXT_CHARS_MAX
 from adapters.models import retries, wire
-from adapters.models.breaker import Breaker
+from adapters.models.breaker import CircuitBreaker
 from adapters.models.presets import PRESETS as CHAT_PRESETS
-from adapters.models.retries import Patience
-from adapters.models.stop_sequences import prefix
-from adapters.models.wire import Displaced, Passing
+from adapters.models.retries import RetryPolicy
+from adapters.models.stop_sequences import truncate_to_tokens
+from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 TEXTS_PER_CALL = 64  # what both providers accept
 CALLS_MAX = 4  # to a provider at once, per process
@@ -33,22 +33,22 @@ FAILURES_MAX, PAUSE_S = 5, 10.0  # of the breaker: after so many failures in a r
 _log = structlog.get_logger(__name__)
 
 
-class _Effort(Struct, frozen=True):
+class _CallBudget(Struct, frozen=True):
     """How long is waited for what: a permit, one call, and all attempts together."""
 
     permit_s: float
     call_s: float
-    patience: Patience
+    patience: RetryPolicy
 
 
 # A question goes on without its vector rather than wait. A document waits behind people for as long as its worker may stand still.
-_EFFORTS = {
-    Priority.PEOPLE: _Effort(permit_s=1.0, call_s=3.0, patience=Patience(attempts=2, window_s=2.0)),
-    Priority.DOCUMENTS: _Effort(permit_s=120.0, call_s=20.0, patience=Patience(attempts=6, window_s=60.0)),
+_CALL_BUDGETS = {
+    Priority.PEOPLE: _CallBudget(permit_s=1.0, call_s=3.0, patience=RetryPolicy(attempts=2, window_s=2.0)),
+    Priority.DOCUMENTS: _CallBudget(permit_s=120.0, call_s=20.0, patience=RetryPolicy(attempts=6, window_s=60.0)),
 }
 
 
-class _Preset(Struct, frozen=True):
+class _EmbeddingPreset(Struct, frozen=True):
     """``text_tokens_max``: of one text, estimated; a longer one is refused by the provider, so its beginning has to do."""
 
     base_url: str
@@ -58,16 +58,20 @@ class _Preset(Struct, frozen=True):
 
 
 PRESETS = {
-    "openai": _Preset(CHAT_PRESETS["openai"].base_url, "text-embedding-3-small", 1536, 8_000),
-    "zhipu": _Preset(CHAT_PRESETS["zhipu"].base_url, "embedding-3", 1024, 3_000),
+    "openai": _EmbeddingPreset(CHAT_PRESETS["openai"].base_url, "text-embedding-3-small", 1536, 8_000),
+    "zhipu": _EmbeddingPreset(CHAT_PRESETS["zhipu"].base_url, "embedding-3", 1024, 3_000),
 }
 
 
-class _Provider:
+class _ProviderEmbedder:
     """What both providers have in common: preset, name, batches, bounded and repeated calls, checked replies."""
 
     def __init__(
-        self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS, jitter: Callable[[], float] = random.random
+        self,
+        settings: RetrievalSettings,
+        gates: ConcurrencyLimits,
+        priority: Priority = Priority.DOCUMENTS,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         preset = PRESETS[settings.embedding]
         self._base_url = settings.embedding_base_url or preset.base_url
@@ -78,18 +82,18 @@ class _Provider:
         self.dimensions = settings.embedding_dimensions or preset.dimensions
         self.name = f"{settings.embedding}-{self._model}-{self.dimensions}"
         self._calls = asyncio.Semaphore(CALLS_MAX)
-        self._gate, self._priority, self._effort = gates.of_embedding(self._base_url, self._model), priority, _EFFORTS[priority]
-        self._breaker = Breaker(self.name, failures_max=FAILURES_MAX, pause_s=PAUSE_S)
+        self._gate, self._priority, self._effort = gates.for_embedding(self._base_url, self._model), priority, _CALL_BUDGETS[priority]
+        self._breaker = CircuitBreaker(self.name, failures_max=FAILURES_MAX, pause_s=PAUSE_S)
         self._jitter = jitter
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         batches = [texts[first : first + TEXTS_PER_CALL] for first in range(0, len(texts), TEXTS_PER_CALL)]
-        arrays = await asyncio.gather(*(self._embed_batch([self._fitting(text) for text in batch]) for batch in batches))
+        arrays = await asyncio.gather(*(self._embed_batch([self._truncate(text) for text in batch]) for batch in batches))
         return np.concatenate(arrays) if arrays else np.empty((0, self.dimensions), np.float32)
 
     async def _embed_batch(self, texts: list[str]) -> NDArray[np.float32]:
         async with self._calls:
-            rows = await self._repeated(texts)
+            rows = await self._call_with_retries(texts)
         rows.sort(key=lambda row: row[0])
         if [index for index, _ in rows] != list(range(len(texts))):
             raise Unavailable("model_unavailable", f"the provider returned {len(rows)} vectors for {len(texts)} texts")
@@ -103,11 +107,11 @@ class _Provider:
             raise Unavailable("model_unavailable", f"{self.name} returned values that are not finite")
         return vectors
 
-    def _fitting(self, text: str) -> str:
+    def _truncate(self, text: str) -> str:
         """At most what the provider takes, at least something."""
-        return prefix(text[:TEXT_CHARS_MAX], self._text_tokens_max) or " "
+        return truncate_to_tokens(text[:TEXT_CHARS_MAX], self._text_tokens_max) or " "
 
-    async def _repeated(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+    async def _call_with_retries(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         """Calls that fail in passing are made again, no earlier than the provider asks for."""
         now, patience = asyncio.get_running_loop().time, self._effort.patience
         began = now()
@@ -115,43 +119,43 @@ class _Provider:
             try:
                 with self._breaker.call():
                     async with self._gate.permit(self._priority, self._effort.permit_s) as permit:
-                        return await self._within(permit, texts)
-            except Passing as error:
+                        return await self._call_under_permit(permit, texts)
+            except TransientFailure as error:
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
                 if attempt == patience.attempts or now() - began + pause_s >= patience.window_s:
-                    raise retries.given_up(error) from error
+                    raise retries.as_unavailable(error) from error
                 _log.info("embedding_call_retried", model=self.name, attempt=attempt, pause_s=round(pause_s, 3), detail=error.detail)
                 await asyncio.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _within(self, permit: Permit, texts: list[str]) -> list[tuple[int, list[float]]]:
+    async def _call_under_permit(self, permit: Permit, texts: list[str]) -> list[tuple[int, list[float]]]:
         """One call under its permit."""
         try:
-            async with permit.bounding():
-                return await self._ask(texts)
+            async with permit.guard():
+                return await self._request_embeddings(texts)
         except TimeoutError as error:
             if permit.lost:
-                raise Displaced("The call's permit could not be renewed: the call was closed.") from error
-            raise Passing("embeddings: the provider did not answer in time") from error
+                raise PermitLost("The call's permit could not be renewed: the call was closed.") from error
+            raise TransientFailure("embeddings: the provider did not answer in time") from error
 
-    async def _ask(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+    async def _request_embeddings(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         """Index and vector of every text, in any order; raises Passing or Refused."""
         raise NotImplementedError
 
 
-class ZhipuEmbedder(_Provider):
+class ZhipuEmbedder(_ProviderEmbedder):
     """BigModel's embeddings through the official ``zhipuai`` SDK, which is synchronous: on threads, at most CALLS_MAX.
 
     The SDK cannot close a call under way: one that nobody waits for any more ends within its timeout, and keeps its thread until then.
     """
 
-    def __init__(self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS) -> None:
+    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
         super().__init__(settings, gates, priority)
         self._client: Any = None
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="embed")
 
     async def open(self) -> None:
-        self._client = await asyncio.get_running_loop().run_in_executor(self._threads, self._connect)
+        self._client = await asyncio.get_running_loop().run_in_executor(self._threads, self._create_client)
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -159,17 +163,17 @@ class ZhipuEmbedder(_Provider):
             await asyncio.get_running_loop().run_in_executor(self._threads, client.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _ask(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+    async def _request_embeddings(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         if self._client is None:
             raise Unavailable("model_unavailable", "the embedder is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, texts)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._call_sdk, texts)
 
-    def _connect(self) -> Any:
+    def _create_client(self) -> Any:
         from zhipuai import ZhipuAI  # noqa: PLC0415 - half a second of import that only this provider needs
 
         return ZhipuAI(api_key=self._key or "none", base_url=self._base_url, timeout=self._effort.call_s, max_retries=0)
 
-    def _call(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+    def _call_sdk(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         import zhipuai.core._errors as sdk  # noqa: PLC0415
 
         try:
@@ -178,26 +182,26 @@ class ZhipuEmbedder(_Provider):
             headers = error.response.headers
             raise _failure(error.status_code, error.response.content, headers.get("Retry-After"), headers.get("Date"), self._key) from error
         except sdk.ZhipuAIError as error:  # connection, timeout, a reply that is not one
-            raise Passing(f"embeddings: {type(error).__name__}") from error
+            raise TransientFailure(f"embeddings: {type(error).__name__}") from error
         return [(row.index, row.embedding) for row in reply.data]
 
 
-class _Row(msgspec.Struct):
+class _EmbeddingRow(msgspec.Struct):
     index: int
     embedding: list[float]
 
 
-class _Reply(msgspec.Struct):
-    data: list[_Row]
+class _EmbeddingReply(msgspec.Struct):
+    data: list[_EmbeddingRow]
 
 
-class OpenAIEmbedder(_Provider):
+class OpenAIEmbedder(_ProviderEmbedder):
     """``POST /embeddings`` of any server that speaks OpenAI's wire format."""
 
-    def __init__(self, settings: Retrieval, gates: Gates, priority: Priority = Priority.DOCUMENTS) -> None:
+    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
         super().__init__(settings, gates, priority)
         self._session: aiohttp.ClientSession | None = None
-        self._decoder = msgspec.json.Decoder(_Reply)
+        self._decoder = msgspec.json.Decoder(_EmbeddingReply)
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
@@ -211,7 +215,7 @@ class OpenAIEmbedder(_Provider):
         if session is not None:
             await session.close()
 
-    async def _ask(self, texts: list[str]) -> list[tuple[int, list[float]]]:
+    async def _request_embeddings(self, texts: list[str]) -> list[tuple[int, list[float]]]:
         if self._session is None:
             raise Unavailable("model_unavailable", "the embedder is not open")
         body: dict[str, object] = {"model": self._model, "input": texts, "encoding_format": "float"}
@@ -223,14 +227,14 @@ class OpenAIEmbedder(_Provider):
             ) as response:
                 content = await _read_bounded(response)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
-            raise Passing(f"embeddings: {type(error).__name__}") from error
+            raise TransientFailure(f"embeddings: {type(error).__name__}") from error
         if response.status != HTTPStatus.OK:
             headers = response.headers
             raise _failure(response.status, content, headers.get("Retry-After"), headers.get("Date"), self._key)
         try:
             return [(row.index, row.embedding) for row in self._decoder.decode(content).data]
         except msgspec.DecodeError as error:
-            raise Passing("embeddings: the reply cannot be read") from error
+            raise TransientFailure("embeddings: the reply cannot be read") from error
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -238,12 +242,12 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     async for part in response.content.iter_chunked(65_536):
         content += part
         if len(content) > REPLY_BYTES_MAX:
-            raise Passing(f"embeddings: the reply is larger than {REPLY_BYTES_MAX:,} bytes")
+            raise TransientFailure(f"embeddings: the reply is larger than {REPLY_BYTES_MAX:,} bytes")
     return bytes(content)
 
 
-def _failure(status: int, body: bytes, retry_after: str | None, date: str | None, key: str) -> Refused | Passing:
+def _failure(status: int, body: bytes, retry_after: str | None, date: str | None, key: str) -> Refused | TransientFailure:
     """A provider's error by what the caller does next; its own words go to the log."""
-    error = wire.error_in(body)
-    _log.warning("embedding_call_failed", status=status, code=error.code, said=wire.loggable(error, key))
+    error = wire.parse_error(body)
+    _log.warning("embedding_call_failed", status=status, code=error.code, said=wire.log_text(error, key))
     return wire.failure(status, error, wire.retry_after_s(retry_after, date))

@@ -11,17 +11,17 @@ import structlog
 from numpy.typing import NDArray
 
 from adapters.batching import Batcher
-from adapters.concurrency import Gates, Priority
-from adapters.embedders.choose import embedder_of
-from adapters.embedders.local import LocalModel
+from adapters.concurrency import ConcurrencyLimits, Priority
+from adapters.embedders.choose import create_embedder
+from adapters.embedders.local import StaticEmbeddings
 from adapters.embedders.port import Embedder
 from adapters.index.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
 from adapters.text.language import language_of
-from adapters.text.sparse import Background, Bm25Encoder, Sparse
+from adapters.text.sparse import Background, Bm25Encoder, SparseVector
 from schemas.errors import ClawError, Unavailable
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
-Embed = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question, of a provider
+EmbedQuestion = Callable[[Embedder, str], Awaitable[NDArray[np.float32]]]  # the vector of one question, of a provider
 
 log = structlog.get_logger(__name__)
 
@@ -32,13 +32,13 @@ WAITING_MAX = 1_024  # questions; agents are bounded far below, so reaching it m
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedQuery:
     """A question's vectors and keywords. ``dense`` is all zero, and that leg of the search left out, when the provider did not answer.
 
     ``dense_weight`` is what the dense leg counts beside the other for this question.
     """
 
-    sparse: Sparse
+    sparse: SparseVector
     dense: NDArray[np.float32]
     keywords: tuple[str, ...]
     dense_weight: float = DENSE_WEIGHT
@@ -47,21 +47,21 @@ class Encoded:
 class QueryEncoder:
     """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: Retrieval, gates: Gates | None = None) -> None:
+    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits | None = None) -> None:
         self._local = settings.embedding == "local"
-        self._embedder: Embedder = embedder_of(settings, gates, Priority.PEOPLE)
+        self._embedder: Embedder = create_embedder(settings, gates, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._models: _Models | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")
-        self._questions: Batcher[tuple[str, Background], Encoded] = Batcher(
-            self._encoded, items_max=QUESTIONS_PER_BATCH, waiting_max=WAITING_MAX, code="model_unavailable"
+        self._questions: Batcher[tuple[str, Background], EncodedQuery] = Batcher(
+            self._encode_batch, items_max=QUESTIONS_PER_BATCH, waiting_max=WAITING_MAX, code="model_unavailable"
         )
 
     async def open(self) -> None:
         """Loads the models and uses them once, so that the first question does not wait for dictionaries."""
         if not self._local:
             await self._embedder.open()
-        self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_warm, local=self._local))
+        self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_load_models, local=self._local))
 
     async def close(self) -> None:
         await self._questions.close()
@@ -80,20 +80,20 @@ class QueryEncoder:
         rows = [await loop.run_in_executor(self._thread, embed, (text,)) for text in texts]
         return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
 
-    async def encode(self, question: str, background: Background = (), embed: Embed | None = None) -> Encoded:
+    async def encode(self, question: str, background: Background = (), embed: EmbedQuestion | None = None) -> EncodedQuery:
         """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
         question = question[:QUESTION_CHARS_MAX]
         if self._local:
             return await self._questions((question, background))
-        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embedded(question, embed))
-        return Encoded(encoded.sparse, dense, encoded.keywords)
+        encoded, dense = await asyncio.gather(self._questions((question, background)), self._embed_question(question, embed))
+        return EncodedQuery(encoded.sparse, dense, encoded.keywords)
 
-    async def _encoded(self, questions: list[tuple[str, Background]]) -> list[Encoded]:
+    async def _encode_batch(self, questions: list[tuple[str, Background]]) -> list[EncodedQuery]:
         if self._models is None:
             raise Unavailable("model_unavailable", "the encoder is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.encoded, questions, self.dimensions)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._models.encode, questions, self.dimensions)
 
-    async def _embedded(self, question: str, embed: Embed | None) -> NDArray[np.float32]:
+    async def _embed_question(self, question: str, embed: EmbedQuestion | None) -> NDArray[np.float32]:
         try:
             if embed is not None:
                 return await embed(self._embedder, question)
@@ -109,13 +109,13 @@ class _Models:
     """What one thread holds; ``dense`` only when vectors are made here."""
 
     bm25: Bm25Encoder
-    dense: LocalModel | None
+    dense: StaticEmbeddings | None
 
-    def encoded(self, questions: Sequence[tuple[str, Background]], dimensions: int) -> list[Encoded]:
+    def encode(self, questions: Sequence[tuple[str, Background]], dimensions: int) -> list[EncodedQuery]:
         texts = [question for question, _ in questions]
         vectors = self.dense.embed(texts) if self.dense else np.zeros((len(texts), dimensions), np.float32)
         return [
-            Encoded(
+            EncodedQuery(
                 self.bm25.encode_query(question, background),
                 vector,
                 self.bm25.keywords(question, KEYWORDS_MAX),
@@ -125,7 +125,7 @@ class _Models:
         ]
 
 
-def _warm(*, local: bool) -> _Models:
-    models = _Models(Bm25Encoder(), LocalModel() if local else None)
-    models.encoded((("预热 warm up", ()),), 1)
+def _load_models(*, local: bool) -> _Models:
+    models = _Models(Bm25Encoder(), StaticEmbeddings() if local else None)
+    models.encode((("预热 warm up", ()),), 1)
     return models

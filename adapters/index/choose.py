@@ -4,7 +4,7 @@ from adapters.index.port import VectorIndex
 from schemas.settings import Settings
 
 
-def vector_index(settings: Settings, *, model: str, dimensions: int) -> VectorIndex:
+def create_vector_index(settings: Settings, *, model: str, dimensions: int) -> VectorIndex:
     """The engine in this process or the server, not yet open. ``model`` and ``dimensions`` are the embedder's."""
     if settings.index.url:
         from adapters.index.server import ServerIndex  # noqa: PLC0415 - a second of import that only a server needs

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from adapters.batching import Batcher
 from adapters.index import engine
-from adapters.index.port import Hit, Point, Query, check, index_name, merge
-from adapters.text.sparse import Sparse
+from adapters.index.port import Hit, Point, Query, check_points, index_name, merge_legs
+from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 
 Result = TypeVar("Result")
@@ -62,11 +62,11 @@ class EmbeddedIndex:
         )
 
     async def open(self) -> None:
-        self._lock = await _hold(self._folder)
+        self._lock = await _acquire_lock(self._folder)
         try:
-            self._shard = await self._on(self._writer, partial(engine.load, self._folder, self._dimensions))
+            self._shard = await self._run_on(self._writer, partial(engine.load, self._folder, self._dimensions))
         except Unavailable as error:
-            self._release()
+            self._release_lock()
             raise ConfigurationError(f"the index in {self._folder} cannot be opened ({error.detail}): move it away and rebuild") from error
 
     async def close(self) -> None:
@@ -78,95 +78,95 @@ class EmbeddedIndex:
         shard, self._shard = self._shard, None
         try:
             if shard is not None:
-                await self._on(self._writer, shard.flush)
-                await self._on(self._writer, shard.close)
+                await self._run_on(self._writer, shard.flush)
+                await self._run_on(self._writer, shard.close)
         finally:
             self._writer.shutdown(wait=False)
             self._reader.shutdown(wait=False)
-            self._release()
+            self._release_lock()
 
     async def upsert(self, points: Sequence[Point]) -> None:
-        check(points, self._dimensions)
-        self._opened()
+        check_points(points, self._dimensions)
+        self._require_shard()
         if points:
             await self._upserts(points)
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._count(engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version)))
+        return await self._count(engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version)))
 
-    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._count(engine.of_shelf(tenant, knowledge_base_id))
+    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._count(engine.collection_filter(tenant, knowledge_base_id))
 
     async def _count(self, wanted: Any) -> int:
-        return await self._on(self._reader, partial(engine.count, self._opened(), wanted))
+        return await self._run_on(self._reader, partial(engine.count, self._require_shard(), wanted))
 
     async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
-        return await self._remove(engine.of_document(tenant, knowledge_base_id, document_id, engine.up_to(below_or_equal)))
+        return await self._remove(engine.document_filter(tenant, knowledge_base_id, document_id, engine.version_at_most(below_or_equal)))
 
     async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._remove(engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version)))
+        return await self._remove(engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version)))
 
-    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
-        unwanted, removed = engine.of_shelf(tenant, knowledge_base_id), 0
+    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
+        unwanted, removed = engine.collection_filter(tenant, knowledge_base_id), 0
         remaining = await self._count(unwanted)
-        while removed < remaining and (some := await self._on(self._writer, partial(self._delete_some, unwanted))):
+        while removed < remaining and (some := await self._run_on(self._writer, partial(self._delete_some, unwanted))):
             removed += some
         self._flush_later()
         return removed
 
     async def _remove(self, unwanted: Any) -> int:
-        self._opened()
-        removed = await self._on(self._writer, partial(self._delete, unwanted))
+        self._require_shard()
+        removed = await self._run_on(self._writer, partial(self._delete, unwanted))
         if removed:
             self._flush_later()
         return removed
 
     async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
-        wanted = engine.of_document(tenant, knowledge_base_id, document_id, engine.exactly("version", version))
-        return await self._on(self._reader, partial(engine.chunks, self._opened(), wanted, first, limit))
+        wanted = engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version))
+        return await self._run_on(self._reader, partial(engine.chunks, self._require_shard(), wanted, first, limit))
 
     async def vectors_of(
         self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
-        found: dict[str, tuple[NDArray[np.float32], Sparse]] = {}
-        for some in engine.hashes_of(hashes):
-            wanted, after = engine.of_document(tenant, knowledge_base_id, document_id, some), None
+    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
+        found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
+        for some in engine.hash_conditions(hashes):
+            wanted, after = engine.document_filter(tenant, knowledge_base_id, document_id, some), None
             while True:
-                portion, after = await self._on(self._reader, partial(engine.vectors_of, self._opened(), wanted, after))
+                portion, after = await self._run_on(self._reader, partial(engine.vectors_of, self._require_shard(), wanted, after))
                 found |= portion
                 if after is None:
                     break
         return found
 
     async def search(self, query: Query) -> list[Hit]:
-        self._opened()
+        self._require_shard()
         if not query.knowledge_base_ids:
             return []
         return await self._searches(query)
 
-    def _opened(self) -> Any:
+    def _require_shard(self) -> Any:
         if self._shard is None:
             raise Unavailable("index_unavailable", "the index is not open")
         return self._shard
 
-    async def _on(self, executor: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(executor, _engine, call)
+    async def _run_on(self, executor: ThreadPoolExecutor, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(executor, _call_engine, call)
 
     async def _upsert_batch(self, documents: list[Sequence[Point]]) -> list[None]:
         points = [point for document in documents for point in document]
         for first in range(0, len(points), POINTS_PER_CALL):
-            await self._on(self._writer, partial(self._store, points[first : first + POINTS_PER_CALL]))
+            await self._run_on(self._writer, partial(self._upsert_points, points[first : first + POINTS_PER_CALL]))
         self._flush_later()
         return [None] * len(documents)
 
-    def _store(self, points: list[Point]) -> None:
-        self._opened().update(edge.UpdateOperation.upsert_points([engine.engine_point(point) for point in points]))
+    def _upsert_points(self, points: list[Point]) -> None:
+        self._require_shard().update(edge.UpdateOperation.upsert_points([engine.engine_point(point) for point in points]))
         self._unflushed += len(points)
         if self._unflushed >= FLUSH_POINTS:
             self._flush()
 
     def _delete(self, unwanted: Any) -> int:
-        shard = self._opened()
+        shard = self._require_shard()
         removed = engine.count(shard, unwanted)
         if removed:
             shard.update(edge.UpdateOperation.delete_points_by_filter(unwanted))
@@ -174,7 +174,7 @@ class EmbeddedIndex:
         return removed
 
     def _delete_some(self, unwanted: Any) -> int:
-        removed = engine.delete_some(self._opened(), unwanted)
+        removed = engine.delete_some(self._require_shard(), unwanted)
         self._unflushed += removed
         return removed
 
@@ -189,32 +189,32 @@ class EmbeddedIndex:
 
     def _flush_due(self) -> None:
         self._flush_timer = None
-        asyncio.get_running_loop().run_in_executor(self._writer, _engine, self._flush)
+        asyncio.get_running_loop().run_in_executor(self._writer, _call_engine, self._flush)
 
     async def _search_batch(self, queries: list[Query]) -> list[list[Hit]]:
-        return await self._on(self._reader, partial(self._find, queries))
+        return await self._run_on(self._reader, partial(self._query_batch, queries))
 
-    def _find(self, queries: list[Query]) -> list[list[Hit]]:
+    def _query_batch(self, queries: list[Query]) -> list[list[Hit]]:
         requests: list[Any] = []
         legs: list[tuple[int, int]] = []  # places of a query's lexical and dense request; -1 for none
         for query in queries:
-            lexical, dense = engine.requests(query)
+            lexical, dense = engine.build_requests(query)
             places = []
             for request in (lexical, dense):
                 places.append(-1 if request is None else len(requests))
                 requests += [] if request is None else [request]
             legs.append((places[0], places[1]))
-        answers = self._opened().query_batch(edge.QueryBatchRequest(requests)) if requests else []
+        answers = self._require_shard().query_batch(edge.QueryBatchRequest(requests)) if requests else []
         found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers] + [[]]  # [-1] is the leg left out
-        return [merge(found[lexical], found[dense], query) for query, (lexical, dense) in zip(queries, legs, strict=True)]
+        return [merge_legs(found[lexical], found[dense], query) for query, (lexical, dense) in zip(queries, legs, strict=True)]
 
-    def _release(self) -> None:
+    def _release_lock(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
 
-async def _hold(folder: Path) -> int:
+async def _acquire_lock(folder: Path) -> int:
     """File descriptor of the lock on ``folder``; raises ConfigurationError when another process keeps it."""
     lock = await asyncio.to_thread(_open_lock, folder)
     for _ in range(int(LOCK_WAIT_S / 0.1)):
@@ -235,7 +235,7 @@ def _open_lock(folder: Path) -> int:
     return os.open(folder / "held", os.O_CREAT | os.O_RDWR, 0o600)
 
 
-def _engine(call: Callable[[], Result]) -> Result:
+def _call_engine(call: Callable[[], Result]) -> Result:
     """Calls the engine; whatever it raises becomes Unavailable."""
     try:
         return call()

@@ -8,8 +8,8 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, in_order, payload_of, portions
-from adapters.text.sparse import Sparse
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, payload_of, portions, sort_hits
+from adapters.text.sparse import SparseVector
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
 VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
@@ -45,22 +45,22 @@ def _remove_tree(folder: Path) -> None:
         folder.rmdir()
 
 
-def exactly(field: str, value: str | int) -> Any:
+def field_equals(field: str, value: str | int) -> Any:
     """The condition that a field has this value."""
     return edge.FieldCondition(field, match=edge.MatchValue(value))
 
 
-def of_shelf(tenant: str, knowledge_base_id: str, *more: Any) -> Any:
+def collection_filter(tenant: str, knowledge_base_id: str, *more: Any) -> Any:
     """The filter of a shelf's points for which everything else holds, too."""
-    return edge.Filter(must=[exactly("tenant", tenant), exactly("kb", knowledge_base_id), *more])
+    return edge.Filter(must=[field_equals("tenant", tenant), field_equals("kb", knowledge_base_id), *more])
 
 
-def of_document(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
+def document_filter(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
     """The same of a document."""
-    return of_shelf(tenant, knowledge_base_id, exactly("doc", document_id), *more)
+    return collection_filter(tenant, knowledge_base_id, field_equals("doc", document_id), *more)
 
 
-def up_to(version: int) -> Any:
+def version_at_most(version: int) -> Any:
     """The condition that a version is not above this one."""
     return edge.FieldCondition("version", range=edge.RangeFloat(lte=float(version)))
 
@@ -76,19 +76,19 @@ def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
     records, _ = shard.scroll(
         edge.ScrollRequest(limit=limit, filter=edge.Filter(must=[wanted, span]), with_payload=True, with_vector=False)
     )
-    return in_order([(str(record.id), record.payload) for record in records])
+    return sort_hits([(str(record.id), record.payload) for record in records])
 
 
-def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDArray[np.float32], Sparse]], Any]:
+def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDArray[np.float32], SparseVector]], Any]:
     """Vectors by hash of one portion of the points, and where the next portion begins: None after the last."""
     asked = edge.ScrollRequest(offset=after, limit=RECORDS_PER_CALL, filter=wanted, with_payload=["hash"], with_vector=True)
     records, following = shard.scroll(asked)
     return {record.payload["hash"]: _vectors(record.vector) for record in records}, following
 
 
-def _vectors(stored: Any) -> tuple[NDArray[np.float32], Sparse]:
+def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
     terms = stored["bm25"]
-    return np.asarray(stored["dense"], np.float32), Sparse(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+    return np.asarray(stored["dense"], np.float32), SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
 
 
 def delete_some(shard: Any, unwanted: Any) -> int:
@@ -99,7 +99,7 @@ def delete_some(shard: Any, unwanted: Any) -> int:
     return len(records)
 
 
-def hashes_of(hashes: Collection[str]) -> list[Any]:
+def hash_conditions(hashes: Collection[str]) -> list[Any]:
     """Conditions that together let the points with these hashes through, one portion each."""
     return [edge.FieldCondition("hash", match=edge.MatchAny(some)) for some in portions(hashes, RECORDS_PER_CALL)]
 
@@ -110,15 +110,15 @@ def engine_point(point: Point) -> Any:
     return edge.Point(point.id, vector, payload_of(point))
 
 
-def requests(query: Query) -> tuple[Any, Any]:
+def build_requests(query: Query) -> tuple[Any, Any]:
     """The lexical and the dense request; None for a leg without a vector."""
     wanted = edge.Filter(
-        must=[exactly("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
+        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
     )
     lexical = dense = None
     if len(query.sparse.indices):
         terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
-        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[exactly("tenant", query.tenant)])))
+        tenants_own = edge.SearchParams(idf=edge.IdfParams(corpus=edge.Filter(must=[field_equals("tenant", query.tenant)])))
         lexical = edge.QueryRequest(
             limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
         )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.index.fusion import DENSE_WEIGHT, fuse
 from adapters.text.sparse import NAME as SPARSE_NAME
-from adapters.text.sparse import Sparse
+from adapters.text.sparse import SparseVector
 from schemas.documents import Locator
 
 
@@ -37,7 +37,7 @@ class Point:
     headings: tuple[str, ...]
     text: str
     dense: NDArray[np.float32]
-    sparse: Sparse
+    sparse: SparseVector
     place: Locator | None = None
     hash: str = ""
     overlap: int = 0
@@ -49,7 +49,7 @@ class Query:
 
     tenant: str
     knowledge_base_ids: tuple[str, ...]
-    sparse: Sparse
+    sparse: SparseVector
     dense: NDArray[np.float32]
     limit: int
     candidates: int
@@ -113,15 +113,15 @@ class VectorIndex(Protocol):
 
     async def vectors_of(
         self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
+    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
         """Dense and sparse vector by hash, of this document's points of any version; a hash that no point has is left out."""
         ...
 
-    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
         """Removes every point of a shelf, in portions; returns how many they were. Points stored meanwhile may stay."""
         ...
 
-    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
+    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
         """Points stored of a shelf, all documents and versions."""
         ...
 
@@ -131,7 +131,7 @@ def index_name(model: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", f"{SPARSE_NAME}-{model}".lower())
 
 
-def check(points: Sequence[Point], dimensions: int) -> None:
+def check_points(points: Sequence[Point], dimensions: int) -> None:
     """Raises ValueError on vectors that an engine would store and stumble over later."""
     for point in points:
         if point.dense.shape != (dimensions,):
@@ -165,7 +165,7 @@ def payload_of(point: Point) -> dict[str, object]:
 INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its IDF costs 65 ms instead of 2 at 100,000 points
 
 
-def merge(
+def merge_legs(
     lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], query: Query
 ) -> list[Hit]:
     """Fuses two legs of (id, score, payload) as ``query`` asks."""
@@ -197,7 +197,7 @@ def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: fl
     )
 
 
-def in_order(points: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Hit]:
+def sort_hits(points: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Hit]:
     """Points (id, payload) of one version by their ordinals."""
     return sorted((hit_of(key, payload) for key, payload in points), key=lambda hit: hit.ordinal)
 

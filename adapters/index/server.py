@@ -13,10 +13,10 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check, in_order, index_name, merge, payload_of, portions
-from adapters.text.sparse import Sparse
+from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check_points, index_name, merge_legs, payload_of, portions, sort_hits
+from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Index
+from schemas.settings import IndexSettings
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never h
 class ServerIndex:
     """``VectorIndex`` in the collection ``prefix + index name`` of the server at ``settings.url``."""
 
-    def __init__(self, settings: Index, *, model: str, dimensions: int, prefix: str = "") -> None:
+    def __init__(self, settings: IndexSettings, *, model: str, dimensions: int, prefix: str = "") -> None:
         self._settings = settings
         self._collection = prefix + index_name(model)
         self._dimensions = dimensions
@@ -44,16 +44,16 @@ class ServerIndex:
             check_compatibility=False,  # it would ask on the event loop; the version is asked below
             **transport,
         )
-        version = (await self._ask(lambda client: client.info())).version
+        version = (await self._call(lambda client: client.info())).version
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < VERSION_MIN:
             raise ConfigurationError(
                 f"CLAW_QDRANT_URL: the server is Qdrant {version}, but only {VERSION_MIN[0]}.{VERSION_MIN[1]} or newer ranks per tenant"
             )
-        if not await self._ask(lambda client: client.collection_exists(self._collection)):
-            await self._create()
+        if not await self._call(lambda client: client.collection_exists(self._collection)):
+            await self._create_collection()
         for field in INDEXED_FIELDS:  # repeating it is harmless, and mends a creation that was cut off
             schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant")
-            await self._ask(
+            await self._call(
                 lambda client, field=field, schema=schema: client.create_payload_index(  # type: ignore[misc]
                     self._collection, field, field_schema=schema, wait=True
                 )
@@ -65,54 +65,54 @@ class ServerIndex:
             await client.close()
 
     async def upsert(self, points: Sequence[Point]) -> None:
-        check(points, self._dimensions)
+        check_points(points, self._dimensions)
         for first in range(0, len(points), POINTS_PER_CALL):
             batch = [_server_point(point) for point in points[first : first + POINTS_PER_CALL]]
-            await self._ask(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
+            await self._call(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
 
     async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._count(_document(tenant, knowledge_base_id, document_id, _value("version", version)))
+        return await self._count(_document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version)))
 
-    async def count_shelf(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._count(_shelf(tenant, knowledge_base_id))
+    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._count(_collection_filter(tenant, knowledge_base_id))
 
     async def _count(self, wanted: models.Filter) -> int:
-        return (await self._ask(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
+        return (await self._call(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
 
     async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
         upto = models.FieldCondition(key="version", range=models.Range(lte=below_or_equal))
-        return await self._remove(_document(tenant, knowledge_base_id, document_id, upto))
+        return await self._remove(_document_filter(tenant, knowledge_base_id, document_id, upto))
 
     async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._remove(_document(tenant, knowledge_base_id, document_id, _value("version", version)))
+        return await self._remove(_document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version)))
 
-    async def remove_shelf(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._remove(_shelf(tenant, knowledge_base_id))
+    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
+        return await self._remove(_collection_filter(tenant, knowledge_base_id))
 
     async def _remove(self, unwanted: models.Filter) -> int:
         count = await self._count(unwanted)
         if count:
             selector = models.FilterSelector(filter=unwanted)
-            await self._ask(lambda client: client.delete(self._collection, points_selector=selector, wait=True))
+            await self._call(lambda client: client.delete(self._collection, points_selector=selector, wait=True))
         return count
 
     async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
         span = models.FieldCondition(key="ordinal", range=models.Range(gte=first, lt=first + limit))
-        wanted = _document(tenant, knowledge_base_id, document_id, _value("version", version), span)
-        records, _ = await self._ask(lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=True))
-        return in_order([(str(record.id), record.payload or {}) for record in records])
+        wanted = _document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version), span)
+        records, _ = await self._call(lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=True))
+        return sort_hits([(str(record.id), record.payload or {}) for record in records])
 
     async def vectors_of(
         self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], Sparse]]:
-        found: dict[str, tuple[NDArray[np.float32], Sparse]] = {}
+    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
+        found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
         for some in portions(hashes, POINTS_PER_CALL):
-            wanted = _document(
+            wanted = _document_filter(
                 tenant, knowledge_base_id, document_id, models.FieldCondition(key="hash", match=models.MatchAny(any=list[Any](some)))
             )
             after: Any = None
             while True:
-                records, after = await self._ask(
+                records, after = await self._call(
                     lambda client, wanted=wanted, after=after: client.scroll(  # type: ignore[misc]
                         self._collection,
                         scroll_filter=wanted,
@@ -128,17 +128,17 @@ class ServerIndex:
         return found
 
     async def search(self, query: Query) -> list[Hit]:
-        lexical, dense = _requests(query)
+        lexical, dense = _build_requests(query)
         requests = [request for request in (lexical, dense) if request is not None]
         if not query.knowledge_base_ids or not requests:
             return []
-        answers = await self._ask(lambda client: client.query_batch_points(self._collection, requests=requests))
+        answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=requests))
         found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
-        return merge(found.pop(0) if lexical else [], found.pop(0) if dense else [], query)
+        return merge_legs(found.pop(0) if lexical else [], found.pop(0) if dense else [], query)
 
-    async def _create(self) -> None:
+    async def _create_collection(self) -> None:
         try:
-            await self._ask(
+            await self._call(
                 lambda client: client.create_collection(
                     self._collection,
                     vectors_config={"dense": models.VectorParams(size=self._dimensions, distance=models.Distance.COSINE)},
@@ -148,10 +148,10 @@ class ServerIndex:
                 )
             )
         except ConfigurationError:  # 409: another worker was faster
-            if not await self._ask(lambda client: client.collection_exists(self._collection)):
+            if not await self._call(lambda client: client.collection_exists(self._collection)):
                 raise
 
-    async def _ask(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
+    async def _call(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
         """One call; a refusal is the operator's (ConfigurationError), everything else passes by itself (Unavailable)."""
         if self._client is None:
             raise Unavailable("index_unavailable", "the index is not open")
@@ -166,21 +166,21 @@ class ServerIndex:
             raise Unavailable("index_unavailable", f"Qdrant: {error}") from error
 
 
-def _value(field: str, value: str | int) -> models.FieldCondition:
+def _field_equals(field: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
 
 
-def _shelf(tenant: str, knowledge_base_id: str, *more: models.FieldCondition) -> models.Filter:
-    return models.Filter(must=[_value("tenant", tenant), _value("kb", knowledge_base_id), *more])
+def _collection_filter(tenant: str, knowledge_base_id: str, *more: models.FieldCondition) -> models.Filter:
+    return models.Filter(must=[_field_equals("tenant", tenant), _field_equals("kb", knowledge_base_id), *more])
 
 
-def _document(tenant: str, knowledge_base_id: str, document_id: str, *more: models.FieldCondition) -> models.Filter:
-    return _shelf(tenant, knowledge_base_id, _value("doc", document_id), *more)
+def _document_filter(tenant: str, knowledge_base_id: str, document_id: str, *more: models.FieldCondition) -> models.Filter:
+    return _collection_filter(tenant, knowledge_base_id, _field_equals("doc", document_id), *more)
 
 
-def _vectors(stored: Any) -> tuple[NDArray[np.float32], Sparse]:
+def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
     terms = stored["bm25"]
-    return np.asarray(stored["dense"], np.float32), Sparse(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+    return np.asarray(stored["dense"], np.float32), SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
 
 
 def _server_point(point: Point) -> models.PointStruct:
@@ -188,9 +188,9 @@ def _server_point(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.id, vector={"dense": point.dense.tolist(), "bm25": terms}, payload=payload_of(point))
 
 
-def _requests(query: Query) -> tuple[models.QueryRequest | None, models.QueryRequest | None]:
+def _build_requests(query: Query) -> tuple[models.QueryRequest | None, models.QueryRequest | None]:
     """The lexical and the dense request; None for a leg without a vector."""
-    tenant = _value("tenant", query.tenant)
+    tenant = _field_equals("tenant", query.tenant)
     bases = models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.knowledge_base_ids)))
     wanted = models.Filter(must=[tenant, bases])
     lexical = dense = None

@@ -46,7 +46,7 @@ def _character_weights() -> dict[str, float]:
     return {character: _COMMON_WEIGHT_MIN + step * rank for rank, character in enumerate(_COMMON)}
 
 
-def weight(term: str) -> float:
+def term_weight(term: str) -> float:
     """How much a term says: 1 for words, numbers and rare characters, down to 0.15 for the commonest Chinese characters."""
     if term.isascii():
         return 1.0
@@ -56,14 +56,14 @@ def weight(term: str) -> float:
 
 def coverage(question: str, texts: Iterable[str]) -> float:
     """The greatest share, 0 to 1, of the question's weighted content terms that one of ``texts`` holds."""
-    wanted = {term: weight(term) for term in terms(fold(question))}
+    wanted = {term: term_weight(term) for term in terms(fold(question))}
     whole = sum(wanted.values())
     if not whole:
         return 0.0
-    return max((_held(wanted, _haystack(text)) for text in texts), default=0.0) / whole
+    return max((_matching_weight(wanted, _haystack(text)) for text in texts), default=0.0) / whole
 
 
-def found(question: str, passages: Sequence[Passage]) -> bool:
+def is_answerable(question: str, passages: Sequence[Passage]) -> bool:
     """Whether ``passages`` can ground an answer to ``question`` (condensed with its history when it is a follow-up)."""
     texts: dict[tuple[str, str], list[str]] = {}
     for passage in passages:
@@ -77,5 +77,5 @@ def _haystack(text: str) -> Haystack:
     return Haystack(fold(text))
 
 
-def _held(wanted: dict[str, float], haystack: Haystack) -> float:
-    return sum(value for term, value in wanted.items() if haystack.holds(term))
+def _matching_weight(wanted: dict[str, float], haystack: Haystack) -> float:
+    return sum(value for term, value in wanted.items() if haystack.contains(term))

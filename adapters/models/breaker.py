@@ -8,13 +8,13 @@ import structlog
 
 from adapters.models import metrics
 from adapters.models.port import EmptyAnswer
-from adapters.models.wire import Displaced, Passing
+from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 
 log = structlog.get_logger(__name__)
 
 
-class Breaker:
+class CircuitBreaker:
     """Of one model, in one process. Closed: calls pass. After ``failures_max`` failures in a row it is open for ``pause_s``: none pass.
 
     Then it is half open: one call passes as a probe; its first sign of life closes the breaker, its failure opens it again.
@@ -32,28 +32,28 @@ class Breaker:
         return self._until_s is not None
 
     @contextmanager
-    def call(self) -> Iterator["Watched"]:
+    def call(self) -> Iterator["BreakerCall"]:
         """Around one call. Raises Unavailable("model_unavailable") when it must not be made; counts how it ends.
 
         A refusal is an answer; a call that lost its permit, or that its caller gave up, says nothing about the provider.
         """
         probe = self._admit()
         try:
-            yield Watched(self, probe=probe)
-        except Displaced:
+            yield BreakerCall(self, probe=probe)
+        except PermitLost:
             self._count("displaced")
             raise
-        except Passing:
+        except TransientFailure:
             self._count("passing")
-            self._failed(probe=probe)
+            self._record_failure(probe=probe)
             raise
         except Refused as error:
             self._count("empty" if isinstance(error, EmptyAnswer) else "refused")
-            self._succeeded()
+            self._record_success()
             raise
         else:
             self._count("done")
-            self._succeeded()
+            self._record_success()
         finally:
             if probe:
                 self._probing = False
@@ -77,11 +77,11 @@ class Breaker:
         self._probing = True
         return True
 
-    def _succeeded(self) -> None:
+    def _record_success(self) -> None:
         self._failures = 0
         self.close()
 
-    def _failed(self, *, probe: bool) -> None:
+    def _record_failure(self, *, probe: bool) -> None:
         self._failures += 1
         if probe or (self._until_s is None and self._failures >= self._failures_max):
             self._until_s = self._clock_s() + self._pause_s
@@ -92,15 +92,15 @@ class Breaker:
         metrics.CALLS.labels(self._model, outcome).inc()
 
 
-class Watched:
+class BreakerCall:
     """A call that is being made."""
 
     __slots__ = ("_breaker", "_probe")
 
-    def __init__(self, breaker: Breaker, *, probe: bool) -> None:
+    def __init__(self, breaker: CircuitBreaker, *, probe: bool) -> None:
         self._breaker, self._probe = breaker, probe
 
-    def lives(self) -> None:
+    def mark_alive(self) -> None:
         """The provider began to answer: others need not wait for the end of the probe."""
         if self._probe:
             self._breaker.close()

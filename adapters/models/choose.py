@@ -4,53 +4,53 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from adapters.concurrency import Gate, Gates
+from adapters.concurrency import ConcurrencyLimit, ConcurrencyLimits
 from adapters.models import retries
 from adapters.models.failover import Failover
-from adapters.models.fingerprint import prompt_hash_of
+from adapters.models.fingerprint import hash_prompt
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerModel, AnswerRequest
 from adapters.models.presets import PRESETS
 from adapters.models.writer import ModelWriter
-from schemas.settings import Model, Settings
-from schemas.settings.fallback_models import FallbackModel
+from schemas.settings import ModelSettings, Settings
+from schemas.settings.fallback_models import FallbackModelSettings
 
 
-def answer_model(settings: Settings, gates: Gates | None = None) -> AnswerModel:
+def create_answer_model(settings: Settings, gates: ConcurrencyLimits | None = None) -> AnswerModel:
     """The models of the settings as one, not opened yet; raises ConfigurationError when one cannot be used as configured.
 
     ``gates`` of the process, with its Redis; without, this process has its own share of the permits.
     """
-    gates = gates or Gates(settings)
+    gates = gates or ConcurrencyLimits(settings)
     candidates = list(_candidates(settings))
-    models = [_model(settings, one, variables, gates, last=one is candidates[-1][0]) for one, variables in candidates]
+    models = [_create_model(settings, one, variables, gates, last=one is candidates[-1][0]) for one, variables in candidates]
     return models[0] if len(models) == 1 else Failover(models, total_s=settings.model.total_timeout_s)
 
 
-def writer(settings: Settings, gates: Gates | None = None) -> ModelWriter | None:
+def create_writer(settings: Settings, gates: ConcurrencyLimits | None = None) -> ModelWriter | None:
     """Who writes condensed questions, summaries and titles: the first language model, not opened yet; None where rules have to do."""
-    gates = gates or Gates(settings)
+    gates = gates or ConcurrencyLimits(settings)
     for model, variables in _candidates(settings):
         if model.provider != "local":
-            return ModelWriter(model, gate=_gate(model, gates), variables=variables)
+            return ModelWriter(model, gate=_concurrency_limit(model, gates), variables=variables)
     return None
 
 
-def prompt_hash(request: AnswerRequest, settings: Settings) -> str:
+def request_prompt_hash(request: AnswerRequest, settings: Settings) -> str:
     """``Finish.prompt_hash`` of this request in an installation with these settings."""
-    return prompt_hash_of(request, tokens_max=settings.prompt_tokens_max)
+    return hash_prompt(request, tokens_max=settings.prompt_tokens_max)
 
 
-def _candidates(settings: Settings) -> Iterator[tuple[Model, str]]:
+def _candidates(settings: Settings) -> Iterator[tuple[ModelSettings, str]]:
     """Each model with the prefix of its variables. What they do not have of their own is the first one's."""
-    yield settings.model, Model.prefix
+    yield settings.model, ModelSettings.prefix
     for fallback in (settings.model_second, settings.model_third):
         if fallback.provider:
-            yield _completed(settings.model, fallback), fallback.prefix
+            yield _fallback_settings(settings.model, fallback), fallback.prefix
 
 
-def _completed(first: Model, fallback: FallbackModel) -> Model:
+def _fallback_settings(first: ModelSettings, fallback: FallbackModelSettings) -> ModelSettings:
     assert fallback.provider
     return replace(
         first,
@@ -64,13 +64,15 @@ def _completed(first: Model, fallback: FallbackModel) -> Model:
     )
 
 
-def _model(settings: Settings, model: Model, variables: str, gates: Gates, *, last: bool) -> AnswerModel:
+def _create_model(settings: Settings, model: ModelSettings, variables: str, gates: ConcurrencyLimits, *, last: bool) -> AnswerModel:
     if model.provider == "local":
         return LocalModel()
-    patience = retries.LAST if last else retries.NOT_LAST
-    return OpenAIModel(model, tokens_max=settings.prompt_tokens_max, gate=_gate(model, gates), patience=patience, variables=variables)
+    patience = retries.LAST_MODEL if last else retries.EARLIER_MODEL
+    return OpenAIModel(
+        model, tokens_max=settings.prompt_tokens_max, gate=_concurrency_limit(model, gates), patience=patience, variables=variables
+    )
 
 
-def _gate(model: Model, gates: Gates) -> Gate:
+def _concurrency_limit(model: ModelSettings, gates: ConcurrencyLimits) -> ConcurrencyLimit:
     preset = PRESETS[model.provider]
-    return gates.of(model.base_url or preset.base_url, model.name or preset.model, model.permits)
+    return gates.for_model(model.base_url or preset.base_url, model.name or preset.model, model.permits)

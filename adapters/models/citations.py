@@ -16,7 +16,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.models.answerability import weight
+from adapters.models.answerability import term_weight
 from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage
 
@@ -38,14 +38,14 @@ _CLAUSE = re.compile(r"[，,；;：:]\s*")
 _Code = Literal["", "inline", "fence"]
 
 
-class Span(Struct, frozen=True):
+class CitedText(Struct, frozen=True):
     """Text that may be shown; ``citations`` belong to the markers in it, in order."""
 
     text: str
     citations: tuple[Citation, ...] = ()
 
 
-class Citations:
+class CitationResolver:
     """The resolver of one answer: feed the pieces in order, then finish. The result does not depend on how the text was cut."""
 
     def __init__(self, passages: Iterable[Passage]) -> None:
@@ -58,32 +58,32 @@ class Citations:
         self._code: _Code = ""
         self._ticks = 0  # length of the run of backticks that opened the code
 
-    def feed(self, text: str) -> list[Span]:
+    def feed(self, text: str) -> list[CitedText]:
         """What can be shown now: no span, or one."""
         return self._resolve(self._held + text, last=False)
 
-    def finish(self) -> list[Span]:
+    def finish(self) -> list[CitedText]:
         """What was held back. After it the resolver is spent."""
         return self._resolve(self._held, last=True)
 
-    def _resolve(self, text: str, *, last: bool) -> list[Span]:
+    def _resolve(self, text: str, *, last: bool) -> list[CitedText]:
         out: list[str] = []
         citations: list[Citation] = []
         at = 0
         while at < len(text):
             stop = _STOP.search(text, at)
             if stop is None:
-                self._say(text[at:], out)
+                self._emit(text[at:], out)
                 at = len(text)
                 break
-            self._say(text[at : stop.start()], out)
+            self._emit(text[at : stop.start()], out)
             at = stop.start()
             end = self._step(text, stop, out, citations, last=last)
             if end == at:
                 break
             at = end
         self._held = text[at:]
-        return [Span("".join(out), tuple(citations))] if out else []
+        return [CitedText("".join(out), tuple(citations))] if out else []
 
     def _step(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
         """Deal with what stands at ``stop``; returns where to go on, which is its start when more text is needed to tell."""
@@ -91,30 +91,30 @@ class Citations:
         if what[0] == "`":
             if stop.end() == len(text) and len(what) < _TICKS_MAX and not last:
                 return stop.start()
-            self._tick(len(what))
+            self._toggle_code(len(what))
         elif what != "\n" and not self._code:
-            return self._bracket(text, stop, out, citations, last=last)
-        self._say(what, out)
+            return self._resolve_bracket(text, stop, out, citations, last=last)
+        self._emit(what, out)
         return stop.end()
 
-    def _bracket(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
+    def _resolve_bracket(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
         start = stop.start()
         marker = MARKER.match(text, start)
         if marker is None or marker.end() - start > _MARKER_CHARS_MAX:
             if not last and len(text) - start <= _MARKER_CHARS_MAX and _MARKER_START.match(text, start):
                 return start
-            self._say(stop.group(), out)
+            self._emit(stop.group(), out)
             return stop.end()
         following = text[marker.end() : marker.end() + len(_LINK)]
         if not last and following != _LINK and _LINK.startswith(following):
             return start
-        if following == _LINK or self._indexes(marker):
-            self._say(marker.group(), out)
+        if following == _LINK or self._is_subscript(marker):
+            self._emit(marker.group(), out)
         else:
-            self._cite(marker, out, citations)
+            self._resolve_marker(marker, out, citations)
         return marker.end()
 
-    def _say(self, text: str, out: list[str]) -> None:
+    def _emit(self, text: str, out: list[str]) -> None:
         if not text:
             return
         out.append(text)
@@ -126,17 +126,17 @@ class Citations:
                 self._code = ""
         self._line_blank = self._line_blank and not text[newline + 1 :].strip()
 
-    def _tick(self, run: int) -> None:
+    def _toggle_code(self, run: int) -> None:
         if not self._code:
             self._code, self._ticks = ("fence" if run >= 3 and self._line_blank else "inline"), run  # noqa: PLR2004 - Markdown's fence
         elif (run == self._ticks) if self._code == "inline" else (run >= self._ticks and self._line_blank):
             self._code = ""
 
-    def _indexes(self, marker: re.Match[str]) -> bool:
+    def _is_subscript(self, marker: re.Match[str]) -> bool:
         """``name[0]``: a program's index, not a marker."""
         return marker.group() == "[0]" and _INDEXED.search(self._tail) is not None
 
-    def _cite(self, marker: re.Match[str], out: list[str], citations: list[Citation]) -> None:
+    def _resolve_marker(self, marker: re.Match[str], out: list[str], citations: list[Citation]) -> None:
         numbers = dict.fromkeys(int(n) for n in _SEPARATORS.split(marker["square"] or marker["lens"]) if n)
         known = [self._passages[n] for n in numbers if n in self._passages]
         if not known:
@@ -146,11 +146,11 @@ class Citations:
         self._line_blank = False
         said = sentences(self._tail)
         claim = said[-1] if said else ""
-        citations += [self._citation(passage, claim) for passage in known]
+        citations += [self._build_citation(passage, claim) for passage in known]
 
-    def _citation(self, passage: Passage, claim: str) -> Citation:
-        quote = self._quote(passage, claim)
-        chunk_id, locator = _source(passage, quote)
+    def _build_citation(self, passage: Passage, claim: str) -> Citation:
+        quote = self._find_quote(passage, claim)
+        chunk_id, locator = _quote_source(passage, quote)
         return Citation(
             marker=self._shown[passage.marker],
             passage=passage.marker,
@@ -163,31 +163,31 @@ class Citations:
             quote=quote,
         )
 
-    def _quote(self, passage: Passage, claim: str) -> str:
+    def _find_quote(self, passage: Passage, claim: str) -> str:
         """The sentence of the passage that shares most with the claim, or the best stretch of it when it is long."""
         if passage.marker not in self._quotable:
             whole = sentences(passage.text)
-            self._quotable[passage.marker] = _foldable(whole)
+            self._quotable[passage.marker] = _fold_each(whole)
         wanted = terms(fold(claim))
-        best = _best(self._quotable[passage.marker], wanted)
+        best = _best_match(self._quotable[passage.marker], wanted)
         if len(best) <= QUOTE_CHARS_MAX:
             return best
         starts = [0] + [clause.end() for clause in _CLAUSE.finditer(best)]
-        return _best(_foldable([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
+        return _best_match(_fold_each([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
 
 
-def _source(passage: Passage, quote: str) -> tuple[str, str]:
+def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:
     """Chunk and locator of the quote: in a merged passage those of the chunk in which it begins."""
     at = passage.text.find(quote)
     said = [part for part in passage.parts if part.start <= at]
     return (said[-1].chunk_id, said[-1].locator) if said else (passage.chunk_id, passage.locator)
 
 
-def _foldable(texts: list[str]) -> list[tuple[str, Haystack]]:
+def _fold_each(texts: list[str]) -> list[tuple[str, Haystack]]:
     """Each text with its folded form, folded in one go (texts hold no line breaks)."""
     return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True)) if texts else []
 
 
-def _best(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:
+def _best_match(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:
     """The first of the texts that hold most of what is wanted; empty when there are none."""
-    return max(texts, key=lambda pair: sum(weight(term) for term in wanted if pair[1].holds(term)), default=("", None))[0]
+    return max(texts, key=lambda pair: sum(term_weight(term) for term in wanted if pair[1].contains(term)), default=("", None))[0]

@@ -12,9 +12,9 @@ import structlog
 from msgspec import Struct
 
 from adapters.models.citations import MARKER
-from adapters.models.follow_ups import RULES, SAYS_ALL, condensed, says
+from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, condense_by_rules, question_weight
 from adapters.models.port import Writer
-from adapters.text.language import Language, estimated_tokens, fold, language_of
+from adapters.text.language import Language, estimate_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage
 from schemas.errors import ClawError
 
@@ -42,7 +42,7 @@ _LABEL = re.compile(r"^(?:(?:rewritten |standalone )?(?:question|query)|改写�
 _QUOTES = "\"'“”‘’「」『』` "
 
 
-class Condensed(Struct, frozen=True, kw_only=True):
+class CondensedQuestion(Struct, frozen=True, kw_only=True):
     """What to search for. ``by`` is "" for the question as it was asked, ``rules``, or the model's name.
 
     ``usage`` is what ``model`` spent on it, also when its words could not be used.
@@ -54,10 +54,10 @@ class Condensed(Struct, frozen=True, kw_only=True):
     model: str = ""
 
 
-class Condensing(Protocol):
+class QuestionCondenser(Protocol):
     """Whoever makes a question stand alone."""
 
-    async def condense(self, question: Question) -> Condensed: ...
+    async def condense(self, question: Question) -> CondensedQuestion: ...
 
 
 class Condenser:
@@ -67,11 +67,11 @@ class Condenser:
         self._writer, self._timeout_s = writer, timeout_s
         self._calls = 0
 
-    async def condense(self, question: Question) -> Condensed:
+    async def condense(self, question: Question) -> CondensedQuestion:
         """Never raises for what the model does: the rules always have an answer."""
-        by_rules = condensed(question.content, question.history)
-        ruled = Condensed(query=by_rules, by=RULES if by_rules != question.content else "")
-        if self._writer is None or not question.history or says(fold(question.content)) >= SAYS_ALL:
+        by_rules = condense_by_rules(question.content, question.history)
+        ruled = CondensedQuestion(query=by_rules, by=RULES if by_rules != question.content else "")
+        if self._writer is None or not question.history or question_weight(fold(question.content)) >= STANDALONE_WEIGHT_CERTAIN:
             return ruled
         if self._calls >= CALLS_MAX:
             log.warning("condensing_skipped", calls=self._calls)
@@ -79,27 +79,30 @@ class Condenser:
         self._calls += 1
         try:
             written = await self._writer.write(
-                _INSTRUCTIONS[language_of(question.content)], conversation(question), max_tokens=TOKENS_MAX, timeout_s=self._timeout_s
+                _INSTRUCTIONS[language_of(question.content)],
+                format_conversation(question),
+                max_tokens=TOKENS_MAX,
+                timeout_s=self._timeout_s,
             )
         except ClawError as error:
             log.warning("condensing_failed", code=error.code, detail=error.detail, reply_id=question.reply_id)
             return ruled
         finally:
             self._calls -= 1
-        model, query = self._writer.name, one_line(written.text)
+        model, query = self._writer.name, parse_question(written.text)
         if not query:
-            return Condensed(query=ruled.query, by=ruled.by, usage=written.usage, model=model)
-        return Condensed(query=query, by=model if query != question.content else "", usage=written.usage, model=model)
+            return CondensedQuestion(query=ruled.query, by=ruled.by, usage=written.usage, model=model)
+        return CondensedQuestion(query=query, by=model if query != question.content else "", usage=written.usage, model=model)
 
 
-def conversation(question: Question) -> str:
+def format_conversation(question: Question) -> str:
     """What the writer is given: the newest turns that fit, the summary of those before, the question."""
     asked = f"user: {question.content[:TURN_CHARS_MAX]}"
     said: list[str] = []
-    left = HISTORY_TOKENS_MAX - estimated_tokens(asked)
+    left = HISTORY_TOKENS_MAX - estimate_tokens(asked)
     for turn in reversed(question.history):
-        line = _line(turn)
-        left -= estimated_tokens(line)
+        line = _format_turn(turn)
+        left -= estimate_tokens(line)
         if left < 0:
             break
         said.append(line)
@@ -107,13 +110,13 @@ def conversation(question: Question) -> str:
     return "\n".join((*summary, *reversed(said), "---", asked))
 
 
-def one_line(written: str) -> str:
+def parse_question(written: str) -> str:
     """The question that a model wrote, without a label or quotes around it; empty when there is none or it wrote something else."""
     lines: Sequence[str] = [line for line in written.strip().splitlines() if line.strip()]
     text = _LABEL.sub("", lines[0].strip()).strip(_QUOTES) if lines else ""
     return text if len(text) <= CHARS_MAX else ""
 
 
-def _line(turn: Turn) -> str:
+def _format_turn(turn: Turn) -> str:
     text = MARKER.sub("", turn.content) if turn.role == "assistant" else turn.content
     return f"{turn.role}: {' '.join(text[:TURN_CHARS_MAX].split())}"

@@ -14,9 +14,9 @@ from adapters.models.port import Speaker
 from adapters.models.presets import PRESETS
 from adapters.models.prices import Prices
 from adapters.models.sse import EventTooLarge
-from adapters.models.wire import Displaced, Passing
+from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import ConfigurationError, Refused
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 
 ERROR_BODY_BYTES_MAX = 8_192
 TEMPERATURE_OPEN_MAX = 0.99
@@ -32,7 +32,7 @@ class Endpoint:
     ``variables`` is where the settings come from, for messages. Raises ConfigurationError when they cannot work.
     """
 
-    def __init__(self, settings: Model, *, variables: str = "CLAW_MODEL_") -> None:
+    def __init__(self, settings: ModelSettings, *, variables: str = "CLAW_MODEL_") -> None:
         self.preset = PRESETS[settings.provider]
         self.settings = settings
         self.base_url = settings.base_url or self.preset.base_url
@@ -65,7 +65,9 @@ class Endpoint:
         prices = Prices(self.settings.price_prompt, self.settings.price_completion)
         return Speaker(model=self.model, provider=self.settings.provider, prompt_hash=prompt_hash, prices=prices)
 
-    def body(self, sent: list[prompts.Message], *, max_tokens: int, temperature: float, stop: tuple[str, ...] = (), stream: bool) -> bytes:
+    def request_body(
+        self, sent: list[prompts.ProviderChatMessage], *, max_tokens: int, temperature: float, stop: tuple[str, ...] = (), stream: bool
+    ) -> bytes:
         """What is posted."""
         sampled: float | None = temperature
         if self.preset.open_temperature:
@@ -78,12 +80,12 @@ class Endpoint:
             do_sample=sampled is not None,
             stop=stop if len(stop) <= self.preset.stops_max else (),
             stream=stream,
-            stream_options=wire.StreamOptions(include_usage=True) if stream and self.preset.asks_for_usage else None,
+            stream_options=wire.ProviderStreamOptions(include_usage=True) if stream and self.preset.asks_for_usage else None,
         )
         return _encoder.encode(request)
 
     @asynccontextmanager
-    async def posted(self, body: bytes, permit: Permit, *, total_s: float, stream: bool) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def post(self, body: bytes, permit: Permit, *, total_s: float, stream: bool) -> AsyncIterator[aiohttp.ClientResponse]:
         """The response to one call, closed when left; raises Passing or Refused, also for what happens inside.
 
         A lost permit closes the call at once, wherever it stands.
@@ -97,19 +99,19 @@ class Endpoint:
             sock_read=self.settings.idle_timeout_s,
         )
         accept = {"Accept": "text/event-stream" if stream else "application/json"}
-        with _translated(permit):
-            async with permit.bounding():
+        with _translate_errors(permit):
+            async with permit.guard():
                 response = await self._session.post(self._url, data=body, headers=accept, timeout=timeout, allow_redirects=False)
             async with response:
-                permit.closes(response.close)
+                permit.on_lost(response.close)
                 if response.status != HTTPStatus.OK:
                     raise await self.failure(response)
                 yield response
 
-    async def failure(self, response: aiohttp.ClientResponse) -> Refused | Passing:
+    async def failure(self, response: aiohttp.ClientResponse) -> Refused | TransientFailure:
         """What a response that is no answer means."""
-        error = wire.error_in(await _body_start(response.content))
-        said = wire.loggable(error, self.settings.api_key.reveal())
+        error = wire.parse_error(await _read_error_body(response.content))
+        said = wire.log_text(error, self.settings.api_key.reveal())
         _log.warning("model_call_failed", model=self.model, status=response.status, code=error.code, said=said)
         if response.status == HTTPStatus.OK:
             url = f"{self._variables}BASE_URL"
@@ -119,25 +121,25 @@ class Endpoint:
 
 
 @contextmanager
-def _translated(permit: Permit) -> Generator[None, None, None]:
+def _translate_errors(permit: Permit) -> Generator[None, None, None]:
     """The client library's errors as ours."""
     try:
         yield
     except EventTooLarge as error:
-        raise Passing("The provider sent an event without end.") from error
+        raise TransientFailure("The provider sent an event without end.") from error
     except aiohttp.ClientSSLError as error:
         raise Refused(
             "model_refused", "No secure connection to the provider could be made: is the certificate valid, and is it https?"
         ) from error
     except (TimeoutError, aiohttp.ClientError, OSError) as error:
         if permit.lost:
-            raise Displaced("The call's permit could not be renewed: the call was closed.") from error
+            raise PermitLost("The call's permit could not be renewed: the call was closed.") from error
         if isinstance(error, TimeoutError):
-            raise Passing("The provider did not answer in time.") from error
-        raise Passing(f"The connection to the provider failed ({type(error).__name__}).") from error
+            raise TransientFailure("The provider did not answer in time.") from error
+        raise TransientFailure(f"The connection to the provider failed ({type(error).__name__}).") from error
 
 
-async def _body_start(content: aiohttp.StreamReader) -> bytes:
+async def _read_error_body(content: aiohttp.StreamReader) -> bytes:
     """At most ERROR_BODY_BYTES_MAX of a body."""
     body = b""
     while len(body) < ERROR_BODY_BYTES_MAX and (chunk := await content.readany()):

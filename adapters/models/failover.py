@@ -8,7 +8,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.models import metrics
-from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Said
+from adapters.models.port import AnswerModel, AnswerPart, AnswerRequest, EmptyAnswer
 from schemas.errors import Refused, Unavailable
 
 LEFT_S_MIN = 1.0  # less is no time for a first word
@@ -35,7 +35,7 @@ class Failover:
     async def close(self) -> None:
         await self._opened.aclose()
 
-    async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel; raises what says most when nobody answered: that one ended without an answer, for its tokens would be spent
         again; else that it may pass, and how soon, before that it never will.
         """

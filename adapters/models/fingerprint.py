@@ -11,11 +11,11 @@ from adapters.models.port import AnswerRequest
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
-def prompt_hash(sent: Sequence[prompts.Message]) -> str:
+def hash_messages(sent: Sequence[prompts.ProviderChatMessage]) -> str:
     """SHA-256, in hex, of the messages as canonical JSON: sorted keys, no white space, UTF-8."""
     return hashlib.sha256(_encoder.encode(sent)).hexdigest()
 
 
-def prompt_hash_of(request: AnswerRequest, *, tokens_max: int) -> str:
+def hash_prompt(request: AnswerRequest, *, tokens_max: int) -> str:
     """The hash of what a language model is sent for this request; see ``Settings.prompt_tokens_max`` for the budget of an installation."""
-    return prompt_hash(prompts.messages(request, tokens_max=tokens_max))
+    return hash_messages(prompts.build_messages(request, tokens_max=tokens_max))

@@ -12,7 +12,7 @@ with background too .912 (.926 where no other set is in the index).
 import re
 from collections.abc import Sequence
 
-from adapters.models.answerability import weight
+from adapters.models.answerability import term_weight
 from adapters.models.citations import MARKER
 from adapters.text.language import fold, phrases, terms
 from adapters.text.sparse import Background
@@ -20,10 +20,10 @@ from schemas.chats import Turn
 
 RULES = "rules"  # what ``Grounding.condensed_by`` says of them
 TURNS_BACK_MAX = 4  # questions looked at for what a follow-up leaves out
-CARRIED_MAX = 10  # words or phrases; more would be another question
+CARRIED_PHRASES_MAX = 10  # words or phrases; more would be another question
 TURN_CHARS_MAX = 500  # of an earlier question
-SAYS_ENOUGH = 2.0  # weight of a question's terms: less than a name and a word is no question by itself
-SAYS_ALL = 5.0  # this much stands by itself, pronouns or not
+STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is no question by itself
+STANDALONE_WEIGHT_CERTAIN = 5.0  # this much stands by itself, pronouns or not
 
 QUESTION_WEIGHT, ANSWER_WEIGHT = 0.4, 0.15  # of a word in the background, where the question's own have 1
 QUESTIONS_BACK = 2
@@ -40,35 +40,37 @@ _GOES_ON = re.compile(
 )
 
 
-def follows_up(question: str) -> bool:
+def is_follow_up(question: str) -> bool:
     """Whether a question needs what was said before it to be understood."""
     folded = fold(question[:TURN_CHARS_MAX])
-    said = says(folded)
-    return said < SAYS_ENOUGH or (said < SAYS_ALL and bool(_POINTS_BACK.search(folded) or _GOES_ON.match(folded)))
+    said = question_weight(folded)
+    return said < STANDALONE_WEIGHT_MIN or (
+        said < STANDALONE_WEIGHT_CERTAIN and bool(_POINTS_BACK.search(folded) or _GOES_ON.match(folded))
+    )
 
 
-def says(folded: str) -> float:
+def question_weight(folded: str) -> float:
     """How much a folded question says by itself: the weight of its terms."""
-    return sum(weight(term) for term in terms(folded))
+    return sum(term_weight(term) for term in terms(folded))
 
 
-def condensed(question: str, history: Sequence[Turn]) -> str:
+def condense_by_rules(question: str, history: Sequence[Turn]) -> str:
     """``question`` as it can be searched for: itself when it stands alone, else after the words that it leaves out."""
     asked = _questions(history)
-    if not asked or not follows_up(question):
+    if not asked or not is_follow_up(question):
         return question
     carried: list[str] = []
     held = set(terms(fold(question)))
     for turn in _chain(asked):
         for phrase in phrases(turn):
             new = terms(fold(phrase)) - held
-            if new and len(carried) < CARRIED_MAX:
+            if new and len(carried) < CARRIED_PHRASES_MAX:
                 carried.append(phrase)
                 held |= new
     return " ".join((*carried, question))
 
 
-def background(history: Sequence[Turn]) -> Background:
+def search_background(history: Sequence[Turn]) -> Background:
     """What colours the search: the last questions, and less so the last answer without its markers."""
     answer = next((turn.content for turn in reversed(history) if turn.role == "assistant"), "")
     said = [(turn, QUESTION_WEIGHT) for turn in _questions(history)[-QUESTIONS_BACK:]]
@@ -84,6 +86,6 @@ def _chain(asked: Sequence[str]) -> list[str]:
     chain: list[str] = []
     for turn in reversed(asked[-TURNS_BACK_MAX:]):
         chain.append(turn)
-        if not follows_up(turn):
+        if not is_follow_up(turn):
             break
     return chain[::-1]

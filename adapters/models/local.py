@@ -13,18 +13,18 @@ from collections.abc import AsyncGenerator
 from msgspec import Struct
 
 from adapters.models import prompts
-from adapters.models.answerability import weight
+from adapters.models.answerability import term_weight
 from adapters.models.citations import MARKER
-from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
-from adapters.models.stop_sequences import Cutter
-from adapters.text.language import INVISIBLE, Haystack, Language, estimated_tokens, fold, language_of, sentences, terms
+from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SENTENCE_CHARS_MIN = 8
-_SAYS_ENOUGH = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
+_STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
 _WORTH_QUOTING = 0.6  # of the best sentence's score
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
@@ -65,34 +65,34 @@ class LocalModel:
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
-            quotes = await asyncio.to_thread(_quotes, request)
+            quotes = await asyncio.to_thread(_select_quotes, request)
         else:
-            quotes = _quotes(request)
+            quotes = _select_quotes(request)
         if quotes:
-            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_shown(q.text)} [{q.marker}]" for q in quotes)]
+            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
         else:
-            pieces = [prompts.not_found(request.question)]
-        cutter, said = Cutter(request.stop, tokens_max=request.max_tokens), ""
+            pieces = [prompts.not_found_answer(request.question)]
+        cutter, said = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
                 said += piece
                 yield Piece(piece, SPEAKER)
-        usage = Usage(completion_tokens=estimated_tokens(said), estimated=True)
+        usage = Usage(completion_tokens=estimate_tokens(said), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
-def _quotes(request: AnswerRequest) -> list[_Sentence]:
+def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     """The sentences to quote, in reading order; a follow-up that says little or nothing of them is read with the question before it."""
     before = next((turn.content for turn in reversed(request.history) if turn.role == "user"), "")
-    says = sum(weight(term) for term in terms(fold(request.question)))
-    ranked = _ranked(request.question, request.passages) if says >= _SAYS_ENOUGH or not before else []
-    ranked = ranked or (_ranked(f"{before}\n{request.question}", request.passages) if before else [])
+    says = sum(term_weight(term) for term in terms(fold(request.question)))
+    ranked = _rank_sentences(request.question, request.passages) if says >= _STANDALONE_WEIGHT_MIN or not before else []
+    ranked = ranked or (_rank_sentences(f"{before}\n{request.question}", request.passages) if before else [])
     chosen: list[_Sentence] = []
     tokens = 0
     for sentence in ranked:
-        tokens += estimated_tokens(sentence.text)
+        tokens += estimate_tokens(sentence.text)
         new = not chosen or not any(sentence.held <= other.held for other in chosen)
         if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
             break
@@ -101,7 +101,7 @@ def _quotes(request: AnswerRequest) -> list[_Sentence]:
     return sorted(chosen, key=lambda sentence: sentence.place)
 
 
-def _ranked(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
+def _rank_sentences(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
     """Sentences that share a term with the question, best first."""
     folded = fold(question)
     wanted = terms(folded)
@@ -109,10 +109,10 @@ def _ranked(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
     if not texts or not wanted:
         return []
     folds = fold("\n".join(text for _, _, text in texts)).split("\n")
-    titles = [_held(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
-    held = [_held(wanted, line) for line in folds]
+    titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
+    held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
-    worth = {term: weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
+    worth = {term: term_weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
     whole = sum(worth.values())
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
@@ -127,12 +127,12 @@ def _ranked(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 
-def _held(wanted: frozenset[str], folded: str) -> frozenset[str]:
+def _matching_terms(wanted: frozenset[str], folded: str) -> frozenset[str]:
     haystack = Haystack(folded)
-    return frozenset(term for term in wanted if haystack.holds(term))
+    return frozenset(term for term in wanted if haystack.contains(term))
 
 
-def _shown(text: str) -> str:
+def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, what cannot be seen, and the document's own ``[n]`` (ours mean
     passages); with whole code spans.
     """

@@ -12,19 +12,19 @@ import aiohttp
 import structlog
 from msgspec import Struct
 
-from adapters.concurrency import OPEN, Gate, Priority
+from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
 from adapters.models import prompts, retries, wire
-from adapters.models.breaker import Breaker
+from adapters.models.breaker import CircuitBreaker
 from adapters.models.endpoint import Endpoint
-from adapters.models.fingerprint import prompt_hash
-from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Said, Speaker
-from adapters.models.retries import Patience
+from adapters.models.fingerprint import hash_messages
+from adapters.models.port import AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
+from adapters.models.retries import RetryPolicy
 from adapters.models.sse import EventSplitter
-from adapters.models.stop_sequences import Cutter
+from adapters.models.stop_sequences import AnswerTruncator
 from adapters.models.thinking import Thoughts
-from adapters.models.wire import Passing
+from adapters.models.wire import TransientFailure
 from schemas.errors import Refused
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 
 RESPONSE_BYTES_MAX = 16_777_216  # 131,072 tokens in frames of 128 bytes
 NOT_STREAMS = frozenset({"application/json", "text/html"})
@@ -39,18 +39,18 @@ class OpenAIModel:
 
     def __init__(
         self,
-        settings: Model,
+        settings: ModelSettings,
         *,
         tokens_max: int = prompts.PROMPT_TOKENS_MAX,
-        gate: Gate = OPEN,
-        patience: Patience = retries.LAST,
+        gate: ConcurrencyLimit = UNLIMITED,
+        patience: RetryPolicy = retries.LAST_MODEL,
         variables: str = "CLAW_MODEL_",
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._settings, self._tokens_max, self._gate = settings, tokens_max, gate
-        self._breaker = Breaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
+        self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
         self._patience, self._jitter = patience, jitter
 
     async def open(self) -> None:
@@ -59,12 +59,14 @@ class OpenAIModel:
     async def close(self) -> None:
         await self._endpoint.close()
 
-    async def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]:
+    async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel. Calls that fail before the first piece are repeated as ``patience`` has it."""
-        sent = prompts.messages(request, tokens_max=self._tokens_max)
-        body = self._endpoint.body(sent, max_tokens=request.max_tokens, temperature=request.temperature, stop=request.stop, stream=True)
+        sent = prompts.build_messages(request, tokens_max=self._tokens_max)
+        body = self._endpoint.request_body(
+            sent, max_tokens=request.max_tokens, temperature=request.temperature, stop=request.stop, stream=True
+        )
         cuts = request.stop if len(request.stop) > self._endpoint.preset.stops_max else ()
-        call = _Call(body, sent, cuts, self._endpoint.speaker(prompt_hash(sent)))
+        call = _AnswerCall(body, sent, cuts, self._endpoint.speaker(hash_messages(sent)))
         total_s = self._settings.total_timeout_s if request.within_s is None else request.within_s
         now = asyncio.get_running_loop().time
         began = now()
@@ -75,7 +77,7 @@ class OpenAIModel:
                     async for item in stream:
                         said = True
                         yield item
-            except (Passing, Refused) as error:
+            except (TransientFailure, Refused) as error:
                 if said:
                     raise Refused("answer_interrupted", error.detail) from error
                 if isinstance(error, Refused):
@@ -83,25 +85,25 @@ class OpenAIModel:
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
                 late = now() - began + pause_s >= min(self._patience.window_s, total_s)
                 if late or attempt == self._patience.attempts:
-                    raise retries.given_up(error) from error
+                    raise retries.as_unavailable(error) from error
                 _log.info("model_call_retried", model=self.name, attempt=attempt, pause_s=round(pause_s, 3), detail=error.detail)
                 await asyncio.sleep(pause_s)
             else:
                 return
 
-    async def _attempt(self, call: "_Call", total_s: float) -> AsyncGenerator[Said, None]:
+    async def _attempt(self, call: "_AnswerCall", total_s: float) -> AsyncGenerator[AnswerPart, None]:
         """One call; raises Passing, Refused, or Unavailable when it may not be made."""
         wait_s = min(self._settings.permit_wait_s, total_s)
         with self._breaker.call() as watched:
             async with (
                 self._gate.permit(Priority.PEOPLE, wait_s) as permit,
-                self._endpoint.posted(call.body, permit, total_s=total_s, stream=True) as response,
+                self._endpoint.post(call.body, permit, total_s=total_s, stream=True) as response,
             ):
                 if response.content_type in NOT_STREAMS:
                     raise await self._endpoint.failure(response)
-                reading, thoughts, cutter, spoke = wire.Reading(), Thoughts(), Cutter(call.cuts), False
-                async for text in _Texts(response.content, reading):
-                    watched.lives()
+                reading, thoughts, cutter, spoke = wire.CompletionReader(), Thoughts(), AnswerTruncator(call.cuts), False
+                async for text in _TextStream(response.content, reading):
+                    watched.mark_alive()
                     if shown := cutter.feed(thoughts.feed(text)):
                         spoke = True
                         yield Piece(shown, call.speaker)
@@ -111,7 +113,7 @@ class OpenAIModel:
                     if held := cutter.feed(thoughts.finish()) + cutter.finish():
                         spoke = True
                         yield Piece(held, call.speaker)
-                    await _drained(response.content)
+                    await _drain(response.content)
                 reason, usage = cutter.reason or reading.reason or "stop", reading.usage(call.sent)
                 if not spoke:
                     thought = bool(reading.thoughts) or thoughts.found
@@ -119,25 +121,25 @@ class OpenAIModel:
                 yield Finish(reason=reason, usage=usage, speaker=call.speaker)
 
 
-class _Call(Struct, frozen=True):
+class _AnswerCall(Struct, frozen=True):
     """One answer as it is asked for. ``cuts``: stop sequences that the server does not take."""
 
     body: bytes
-    sent: list[prompts.Message]
+    sent: list[prompts.ProviderChatMessage]
     cuts: tuple[str, ...]
     speaker: Speaker
 
 
-class _Texts:
+class _TextStream:
     """The text of the answer as it comes, empty where the model only thought; iterating raises Passing or Refused."""
 
     __slots__ = ("_content", "_events", "_reading", "_size")
 
-    def __init__(self, content: aiohttp.StreamReader, reading: wire.Reading) -> None:
+    def __init__(self, content: aiohttp.StreamReader, reading: wire.CompletionReader) -> None:
         self._content, self._reading = content, reading
         self._events, self._size = EventSplitter(), 0
 
-    def __aiter__(self) -> "_Texts":
+    def __aiter__(self) -> "_TextStream":
         return self
 
     async def __anext__(self) -> str:
@@ -148,13 +150,13 @@ class _Texts:
             chunk = await _next_chunk(self._content, reading)
             self._size += len(chunk)
             if self._size > RESPONSE_BYTES_MAX:
-                raise Passing(f"The answer is larger than {RESPONSE_BYTES_MAX} bytes.")
+                raise TransientFailure(f"The answer is larger than {RESPONSE_BYTES_MAX} bytes.")
             thoughts = reading.thoughts
-            text = reading.take(events.feed(chunk) if chunk else events.finish())
+            text = reading.feed(events.feed(chunk) if chunk else events.finish())
             if text or reading.thoughts > thoughts:
                 return text
             if not chunk:
-                reading.end()
+                reading.finish()
         raise StopAsyncIteration
 
 
@@ -168,7 +170,7 @@ def _silence(reason: str, tokens: int, *, thought: bool) -> str:
     return "The model thought, and ended without a word of an answer." if thought else "The model ended without a word."
 
 
-async def _next_chunk(content: aiohttp.StreamReader, reading: wire.Reading) -> bytes:
+async def _next_chunk(content: aiohttp.StreamReader, reading: wire.CompletionReader) -> bytes:
     """The next bytes, empty at the end. Once the answer has finished only its usage is missing: that is worth TAIL_S and no error."""
     if not reading.reason:
         return await content.readany()
@@ -179,7 +181,7 @@ async def _next_chunk(content: aiohttp.StreamReader, reading: wire.Reading) -> b
         return b""
 
 
-async def _drained(content: aiohttp.StreamReader) -> None:
+async def _drain(content: aiohttp.StreamReader) -> None:
     """Read the end of the body, so that the connection can be kept; one that lingers is closed instead."""
     try:
         async with asyncio.timeout(LINGER_S):

@@ -35,7 +35,7 @@ class Speaker(Struct, frozen=True, kw_only=True):
     prices: Prices = Prices()
 
 
-NOBODY = Speaker(model="", provider="")
+NO_SPEAKER = Speaker(model="", provider="")
 
 
 class Piece(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Piece(Struct, frozen=True):
     """
 
     text: str
-    speaker: Speaker = NOBODY
+    speaker: Speaker = NO_SPEAKER
 
 
 class Finish(Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class Finish(Struct, frozen=True, kw_only=True):
 
     reason: str = "stop"
     usage: Usage = Usage()
-    speaker: Speaker = NOBODY
+    speaker: Speaker = NO_SPEAKER
 
     @property
     def model(self) -> str:
@@ -71,7 +71,7 @@ class Finish(Struct, frozen=True, kw_only=True):
         return self.speaker.prompt_hash
 
 
-Said = Piece | Finish
+AnswerPart = Piece | Finish
 
 
 class EmptyAnswer(Refused):
@@ -114,7 +114,7 @@ class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
     ``answer`` raises Unavailable("model_unavailable") when nothing was said yet and the same call may succeed later (the adapter already
-    retried what is worth retrying), Refused("model_refused") when the provider will never take it as it is, EmptyAnswer when the answer
+    retried what is worth retrying), Refused("model_refused") when the provider will never take it is, EmptyAnswer when the answer
     ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the
     generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks
     before it answers is no piece of the answer.
@@ -126,4 +126,4 @@ class AnswerModel(Protocol):
 
     async def close(self) -> None: ...
 
-    def answer(self, request: AnswerRequest) -> AsyncGenerator[Said, None]: ...
+    def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]: ...

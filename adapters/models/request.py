@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from adapters.models.port import AnswerRequest
 from schemas.chats import Passage, Question
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 
 TEMPERATURE_MAX = 2.0
 STOPS_MAX = 4  # as OpenAI's
 STOP_CHARS_MAX = 256  # of one; what is held back while a text is cut is shorter than that
 
 
-def request_of(question: Question, passages: Sequence[Passage], settings: Model) -> AnswerRequest:
+def build_answer_request(question: Question, passages: Sequence[Passage], settings: ModelSettings) -> AnswerRequest:
     """Pure: the same question, passages and settings always make the same request, and so the same prompt."""
     asked = question.sampling
     temperature = settings.temperature if asked.temperature is None else asked.temperature

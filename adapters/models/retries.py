@@ -2,30 +2,30 @@
 
 from msgspec import Struct
 
-from adapters.models.wire import Passing
+from adapters.models.wire import TransientFailure
 from schemas.errors import Unavailable
 
 BACK_OFF_S = 0.2  # doubles; each pause is drawn from its upper half
 
 
-class Patience(Struct, frozen=True):
+class RetryPolicy(Struct, frozen=True):
     """``attempts`` altogether; none starts when ``window_s`` is over."""
 
     attempts: int
     window_s: float
 
 
-LAST = Patience(attempts=3, window_s=10.0)  # a person is waiting for the first word, and nobody else would say it
-NOT_LAST = Patience(attempts=2, window_s=1.0)  # the next model can begin at once
-BESIDE = Patience(attempts=2, window_s=2.0)  # short texts: their callers have rules of their own
+LAST_MODEL = RetryPolicy(attempts=3, window_s=10.0)  # a person is waiting for the first word, and nobody else would say it
+EARLIER_MODEL = RetryPolicy(attempts=2, window_s=1.0)  # the next model can begin at once
+SHORT_TEXT = RetryPolicy(attempts=2, window_s=2.0)  # short texts: their callers have rules of their own
 
 
-def pause_s(error: Passing, attempt: int, *, jitter: float) -> float:
+def pause_s(error: TransientFailure, attempt: int, *, jitter: float) -> float:
     """Before the next attempt; ``jitter`` in 0..1. What the provider asked for is the least."""
     own_s: float = BACK_OFF_S * 2.0 ** (attempt - 1) * (0.5 + jitter / 2)
     return max(own_s, error.retry_after_s or 0.0)
 
 
-def given_up(error: Passing) -> Unavailable:
+def as_unavailable(error: TransientFailure) -> Unavailable:
     """What the caller hears when nothing is repeated any more."""
     return Unavailable("model_unavailable", error.detail, retry_after_s=1.0 if error.retry_after_s is None else error.retry_after_s)

@@ -27,7 +27,7 @@ class EventSplitter:
         self._held = lines.pop()
         events: list[bytes] = []
         for line in lines:
-            self._take(line, events)
+            self._parse_line(line, events)
         if self._size + len(self._held) > EVENT_BYTES_MAX:
             raise EventTooLarge
         return events
@@ -35,12 +35,12 @@ class EventSplitter:
     def finish(self) -> list[bytes]:
         """The last event when the stream ended without its blank line."""
         events: list[bytes] = []
-        self._take(self._held, events)
-        self._take(b"", events)
+        self._parse_line(self._held, events)
+        self._parse_line(b"", events)
         self._held = b""
         return events
 
-    def _take(self, line: bytes, events: list[bytes]) -> None:
+    def _parse_line(self, line: bytes, events: list[bytes]) -> None:
         line = line.removesuffix(b"\r")
         if line.startswith(b"data:"):
             self._data.append(line[6:] if line[5:6] == b" " else line[5:])

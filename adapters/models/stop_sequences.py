@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 
 
-class Cutter:
+class AnswerTruncator:
     """Feed text as it comes, get what may be shown. ``reason`` is set once the answer has ended: ``stop`` or ``length``.
 
     The beginning of a stop sequence at the end of the text is held back until it is known whether it goes on.
@@ -29,36 +29,36 @@ class Cutter:
         if found is not None:
             text, self.reason = text[: found[1]], "stop"
         else:
-            keep = max((_begun(text, stop) for stop in self._stop), default=0)
+            keep = max((_partial_stop_chars(text, stop) for stop in self._stop), default=0)
             text, self._held = text[: len(text) - keep], text[len(text) - keep :]
-        return self._within(text)
+        return self._limit_tokens(text)
 
     def finish(self) -> str:
         """What was held back, at the end."""
         held, self._held = self._held, ""
-        return "" if self.reason else self._within(held)
+        return "" if self.reason else self._limit_tokens(held)
 
-    def _within(self, text: str) -> str:
+    def _limit_tokens(self, text: str) -> str:
         """As much of the text as the tokens that are left allow: that they are used up matters more than a stop further on."""
         if self._left is None:
             return text
-        tokens = estimated_tokens(text)
+        tokens = estimate_tokens(text)
         if tokens > self._left:
-            text = prefix(text, self._left)
+            text = truncate_to_tokens(text, self._left)
             self.reason, tokens = "length", self._left
         self._left -= tokens
         return text
 
 
-def _begun(text: str, stop: str) -> int:
+def _partial_stop_chars(text: str, stop: str) -> int:
     """Characters at the end of ``text`` that a ``stop`` may begin with."""
     return next((size for size in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:size])), 0)
 
 
-def prefix(text: str, tokens: int) -> str:
+def truncate_to_tokens(text: str, tokens: int) -> str:
     """The longest beginning of ``text`` of so many tokens."""
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if estimated_tokens(text[:middle]) <= tokens else (low, middle - 1)
+        low, high = (middle, high) if estimate_tokens(text[:middle]) <= tokens else (low, middle - 1)
     return text[:low]

@@ -11,9 +11,9 @@ from math import isfinite
 import msgspec
 from msgspec import Raw, Struct
 
-from adapters.models.prompts import Message, prompt_tokens
+from adapters.models.prompts import ProviderChatMessage, estimate_prompt_tokens
 from adapters.models.thinking import spoken
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 from schemas.chats import Usage
 from schemas.errors import Refused
 
@@ -21,11 +21,13 @@ RETRY_AFTER_S_MAX = 3_600.0
 TOKENS_MAX = 100_000_000  # of one answer; a larger count is a mistake and must not be charged
 
 # Statuses and codes that pass by themselves; a quota that is used up comes as 429 but does not.
-_PASSING_STATUSES = frozenset({408, 409, 425, 429})
-_EXHAUSTED = frozenset({"insufficient_quota", "1113"})
+_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
+_QUOTA_CODES = frozenset({"insufficient_quota", "1113"})
 # Inside a stream there is no status: only these say that the request itself was at fault (BigModel numbers its errors).
-_REFUSING = frozenset({"invalid_request_error", "authentication_error", "permission_error", "invalid_api_key", "context_length_exceeded"})
-_REFUSING_NUMBERS = frozenset(
+_PERMANENT_CODES = frozenset(
+    {"invalid_request_error", "authentication_error", "permission_error", "invalid_api_key", "context_length_exceeded"}
+)
+_PERMANENT_NUMBERS = frozenset(
     {"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1210", "1211", "1212", "1213", "1214", "1261"}
 )
 _CODE_CHARS_MAX = 64
@@ -36,7 +38,7 @@ _FAILED_REASONS = frozenset({"network_error", "error"})
 _DONE = b"[DONE]"
 
 
-class Passing(Exception):
+class TransientFailure(Exception):
     """The call failed in a way that passes by itself; ``retry_after_s`` when the provider said how long."""
 
     def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
@@ -44,11 +46,11 @@ class Passing(Exception):
         self.detail, self.retry_after_s = detail, retry_after_s
 
 
-class Displaced(Passing):
+class PermitLost(TransientFailure):
     """The call was closed from our side: its permit was lost."""
 
 
-class StreamOptions(Struct, frozen=True):
+class ProviderStreamOptions(Struct, frozen=True):
     include_usage: bool = True
 
 
@@ -56,16 +58,16 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The body of ``POST /chat/completions``."""
 
     model: str
-    messages: list[Message]
+    messages: list[ProviderChatMessage]
     max_tokens: int
     temperature: float | None = None
     do_sample: bool = True  # BigModel: False instead of temperature 0
     stop: tuple[str, ...] = ()
     stream: bool = False
-    stream_options: StreamOptions | None = None
+    stream_options: ProviderStreamOptions | None = None
 
 
-class Delta(Struct, frozen=True):
+class ProviderDelta(Struct, frozen=True):
     """Thinking is read with tolerance: whatever form it has, the text beside it is good."""
 
     content: str | None = None
@@ -73,44 +75,44 @@ class Delta(Struct, frozen=True):
     reasoning: Raw = Raw()
 
 
-class Choice(Struct, frozen=True):
-    delta: Delta | None = None
+class ProviderChunkChoice(Struct, frozen=True):
+    delta: ProviderDelta | None = None
     finish_reason: str | None = None
 
 
-class Tokens(Struct, frozen=True):
+class ProviderTokens(Struct, frozen=True):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
-class Frame(Struct, frozen=True):
+class ProviderChunk(Struct, frozen=True):
     """One event of a streamed answer. ``usage`` is read with tolerance: whatever it holds, the text is good."""
 
-    choices: list[Choice] | None = None
+    choices: list[ProviderChunkChoice] | None = None
     usage: Raw = Raw()
     error: Raw = Raw()
 
 
-class WholeChoice(Struct, frozen=True):
-    message: Delta | None = None
+class ProviderChoice(Struct, frozen=True):
+    message: ProviderDelta | None = None
     finish_reason: str | None = None
 
 
-class Whole(Struct, frozen=True):
+class ProviderCompletion(Struct, frozen=True):
     """An answer that came whole."""
 
-    choices: list[WholeChoice] | None = None
+    choices: list[ProviderChoice] | None = None
     usage: Raw = Raw()
     error: Raw = Raw()
 
 
-class ErrorBody(Struct, frozen=True):
+class ProviderErrorBody(Struct, frozen=True):
     """``{"error": …}``, the body of a failed call."""
 
     error: Raw = Raw()
 
 
-class ErrorDetail(Struct, frozen=True):
+class ProviderError(Struct, frozen=True):
     """What servers put into it; some send numbers as codes."""
 
     message: str | None = None
@@ -118,12 +120,12 @@ class ErrorDetail(Struct, frozen=True):
     code: str | int | None = None
 
 
-_frames = msgspec.json.Decoder(Frame)
-_wholes = msgspec.json.Decoder(Whole)
-_tokens = msgspec.json.Decoder(Tokens | None)
+_chunk_decoder = msgspec.json.Decoder(ProviderChunk)
+_completion_decoder = msgspec.json.Decoder(ProviderCompletion)
+_tokens_decoder = msgspec.json.Decoder(ProviderTokens | None)
 
 
-class Reading:
+class CompletionReader:
     """What was read of one streamed answer so far."""
 
     __slots__ = ("_estimate", "_usage", "done", "failed", "reason", "thoughts")
@@ -131,12 +133,12 @@ class Reading:
     def __init__(self) -> None:
         self.reason = ""  # why it finished, once it said so
         self.done = False  # nothing more will come
-        self.failed: Passing | Refused | None = None  # what followed the text that was taken last
+        self.failed: TransientFailure | Refused | None = None  # what followed the text that was taken last
         self.thoughts = 0  # frames that carried thinking
         self._usage: Usage | None = None
         self._estimate = 0
 
-    def take(self, events: list[bytes]) -> str:
+    def feed(self, events: list[bytes]) -> str:
         """The text in ``events``; raises Passing or Refused on an error object, a frame that cannot be read, or a failed finish.
 
         When text came before it in the same bytes, that is returned and the error is in ``failed``: what was said does not depend on how
@@ -148,49 +150,49 @@ class Reading:
                 self.done = True
                 break
             try:
-                text += self._text(event)
-            except (Passing, Refused) as error:
+                text += self._decode_text(event)
+            except (TransientFailure, Refused) as error:
                 if not text:
                     raise
                 self.failed = error
                 break
-        self._estimate += estimated_tokens(text) if text else 0
+        self._estimate += estimate_tokens(text) if text else 0
         return text
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """The body ended; raises Passing when the answer had not."""
         if not (self.done or self.reason):
-            raise Passing("The provider ended the stream before the answer was finished.")
+            raise TransientFailure("The provider ended the stream before the answer was finished.")
         self.done = True
 
-    def usage(self, sent: list[Message]) -> Usage:
+    def usage(self, sent: list[ProviderChatMessage]) -> Usage:
         """What the provider counted, or an estimate."""
-        return self._usage or Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
+        return self._usage or Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
 
-    def _text(self, event: bytes) -> str:
+    def _decode_text(self, event: bytes) -> str:
         try:
-            frame = _frames.decode(event)
+            frame = _chunk_decoder.decode(event)
         except msgspec.DecodeError as error:
-            raise Passing("The provider sent a frame that cannot be read.") from error
+            raise TransientFailure("The provider sent a frame that cannot be read.") from error
         if (error_object := bytes(frame.error)) and error_object != b"null":
-            raise failure(None, error_in(frame.error))
-        self._usage = counted(frame.usage) or self._usage
+            raise failure(None, parse_error(frame.error))
+        self._usage = parse_usage(frame.usage) or self._usage
         if not frame.choices:
             return ""
         choice = frame.choices[0]
         if choice.finish_reason:
             if choice.finish_reason in _FAILED_REASONS:
-                raise Passing(f"The provider gave up ({choice.finish_reason}).")
+                raise TransientFailure(f"The provider gave up ({choice.finish_reason}).")
             self.reason = _REASONS.get(choice.finish_reason, choice.finish_reason)
         if choice.delta is None:
             return ""
         if thought := thinking_in(choice.delta):
             self.thoughts += 1
-            self._estimate += estimated_tokens(thought)
+            self._estimate += estimate_tokens(thought)
         return choice.delta.content or ""
 
 
-def thinking_in(message: Delta) -> str:
+def thinking_in(message: ProviderDelta) -> str:
     """The thinking in a message or a piece of one; servers that send it under both names mean the same."""
     for given in (message.reasoning_content, message.reasoning):
         try:
@@ -202,13 +204,13 @@ def thinking_in(message: Delta) -> str:
     return ""
 
 
-def counted(usage: Raw) -> Usage | None:
+def parse_usage(usage: Raw) -> Usage | None:
     """What the provider counted; None when it did not say, or said what cannot be."""
     given = bytes(usage)
     if given in (b"", b"null"):
         return None
     try:
-        tokens = _tokens.decode(given)
+        tokens = _tokens_decoder.decode(given)
     except msgspec.DecodeError:
         return None
     if tokens is None or tokens.prompt_tokens is None or tokens.completion_tokens is None:
@@ -218,36 +220,36 @@ def counted(usage: Raw) -> Usage | None:
     return Usage(prompt_tokens=tokens.prompt_tokens, completion_tokens=tokens.completion_tokens)
 
 
-def whole(body: bytes, sent: list[Message]) -> tuple[str, Usage]:
+def parse_completion(body: bytes, sent: list[ProviderChatMessage]) -> tuple[str, Usage]:
     """Text and usage of an answer that came whole, without its thinking; raises Passing or Refused."""
     try:
-        read = _wholes.decode(body)
+        read = _completion_decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise Passing("The provider sent an answer that cannot be read.") from error
+        raise TransientFailure("The provider sent an answer that cannot be read.") from error
     if (error_object := bytes(read.error)) and error_object != b"null":
-        raise failure(None, error_in(read.error))
-    choice = read.choices[0] if read.choices else WholeChoice()
+        raise failure(None, parse_error(read.error))
+    choice = read.choices[0] if read.choices else ProviderChoice()
     if choice.finish_reason in _FAILED_REASONS:
-        raise Passing(f"The provider gave up ({choice.finish_reason}).")
-    message = choice.message or Delta()
+        raise TransientFailure(f"The provider gave up ({choice.finish_reason}).")
+    message = choice.message or ProviderDelta()
     text = message.content or ""
-    tokens = estimated_tokens(text) + estimated_tokens(thinking_in(message))
-    estimate = Usage(prompt_tokens=prompt_tokens(sent), completion_tokens=tokens, estimated=True)
-    return spoken(text), counted(read.usage) or estimate
+    tokens = estimate_tokens(text) + estimate_tokens(thinking_in(message))
+    estimate = Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=tokens, estimated=True)
+    return spoken(text), parse_usage(read.usage) or estimate
 
 
-def error_in(body: bytes | Raw) -> ErrorDetail:
+def parse_error(body: bytes | Raw) -> ProviderError:
     """The error object in ``body`` (its own or under ``error``); an empty one when there is none that can be read."""
     try:
-        inner = bytes(msgspec.json.decode(body, type=ErrorBody).error if isinstance(body, bytes) else body)
+        inner = bytes(msgspec.json.decode(body, type=ProviderErrorBody).error if isinstance(body, bytes) else body)
         if not inner.startswith(b"{"):
-            return ErrorDetail(message=inner.decode() or None)
-        return msgspec.json.decode(inner, type=ErrorDetail)
+            return ProviderError(message=inner.decode() or None)
+        return msgspec.json.decode(inner, type=ProviderError)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ErrorDetail()
+        return ProviderError()
 
 
-def failure(status: int | None, error: ErrorDetail, retry_after_s: float | None = None) -> Refused | Passing:
+def failure(status: int | None, error: ProviderError, retry_after_s: float | None = None) -> Refused | TransientFailure:
     """The error to raise for an HTTP ``status``, or (None) for an error object inside a stream.
 
     Its detail names status and code only: the provider's own words may hold what is the operator's business and go to the log.
@@ -256,13 +258,13 @@ def failure(status: int | None, error: ErrorDetail, retry_after_s: float | None 
     code = str(error.code or error.type or "")[:_CODE_CHARS_MAX]
     detail = ("The provider sent an error" if status is None else f"The provider answered HTTP {status}") + (f" ({code})." if code else ".")
     if status is None:
-        passes = not named & (_REFUSING | _REFUSING_NUMBERS)
+        passes = not named & (_PERMANENT_CODES | _PERMANENT_NUMBERS)
     else:
-        passes = status in _PASSING_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return Passing(detail, retry_after_s) if passes and not named & _EXHAUSTED else Refused("model_refused", detail)
+        passes = status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return TransientFailure(detail, retry_after_s) if passes and not named & _QUOTA_CODES else Refused("model_refused", detail)
 
 
-def loggable(error: ErrorDetail, key: str) -> str:
+def log_text(error: ProviderError, key: str) -> str:
     """The provider's own words for the operator's log: bounded, without the key."""
     message = error.message or ""
     return (message.replace(key, "***") if key else message)[:_MESSAGE_CHARS_MAX]

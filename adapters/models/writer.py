@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import structlog
 
-from adapters.concurrency import OPEN, Gate, Priority
+from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
 from adapters.models import retries, wire
-from adapters.models.breaker import Breaker
+from adapters.models.breaker import CircuitBreaker
 from adapters.models.endpoint import Endpoint
 from adapters.models.port import Completion
 from adapters.models.prices import Prices
-from adapters.models.prompts import Message
-from adapters.models.retries import BESIDE
-from adapters.models.wire import Passing
+from adapters.models.prompts import ProviderChatMessage
+from adapters.models.retries import SHORT_TEXT
+from adapters.models.wire import TransientFailure
 from schemas.errors import Unavailable
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 
 TEMPERATURE = 0.0  # the same text is condensed the same way
 BODY_BYTES_MAX = 1_048_576  # of a reply; a short text is a few KB
@@ -28,13 +28,18 @@ class ModelWriter:
     """A Writer. Its calls go behind answers at the gate."""
 
     def __init__(
-        self, settings: Model, *, gate: Gate = OPEN, variables: str = "CLAW_MODEL_", jitter: Callable[[], float] = random.random
+        self,
+        settings: ModelSettings,
+        *,
+        gate: ConcurrencyLimit = UNLIMITED,
+        variables: str = "CLAW_MODEL_",
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._prices = Prices(settings.price_prompt, settings.price_completion)
         self._gate, self._jitter = gate, jitter
-        self._breaker = Breaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
+        self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
 
     async def open(self) -> None:
         await self._endpoint.open()
@@ -44,36 +49,36 @@ class ModelWriter:
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
         """See Writer. A call that fails is repeated once, if the time allows."""
-        sent = [Message("system", instructions), Message("user", text)]
-        body = self._endpoint.body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
+        sent = [ProviderChatMessage("system", instructions), ProviderChatMessage("user", text)]
+        body = self._endpoint.request_body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
         now = asyncio.get_running_loop().time
         ends = now() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
-                for attempt in range(1, BESIDE.attempts + 1):
+                for attempt in range(1, SHORT_TEXT.attempts + 1):
                     try:
                         return await self._attempt(body, sent, ends - now())
-                    except Passing as error:
+                    except TransientFailure as error:
                         pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
-                        if attempt == BESIDE.attempts or pause_s >= min(BESIDE.window_s, ends - now()):
-                            raise retries.given_up(error) from error
+                        if attempt == SHORT_TEXT.attempts or pause_s >= min(SHORT_TEXT.window_s, ends - now()):
+                            raise retries.as_unavailable(error) from error
                         await asyncio.sleep(pause_s)
         except TimeoutError as error:
             raise Unavailable("model_unavailable", f"{self.name} wrote nothing within {timeout_s:g} s.") from error
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, body: bytes, sent: list[Message], total_s: float) -> Completion:
+    async def _attempt(self, body: bytes, sent: list[ProviderChatMessage], total_s: float) -> Completion:
         with self._breaker.call():
             async with (
                 self._gate.permit(Priority.TEXTS, total_s) as permit,
-                self._endpoint.posted(body, permit, total_s=total_s, stream=False) as response,
+                self._endpoint.post(body, permit, total_s=total_s, stream=False) as response,
             ):
                 reply = bytearray()
                 while chunk := await response.content.readany():
                     reply += chunk
                     if len(reply) > BODY_BYTES_MAX:
-                        raise Passing(f"The reply is larger than {BODY_BYTES_MAX} bytes.")
-                text, usage = wire.whole(bytes(reply), sent)
+                        raise TransientFailure(f"The reply is larger than {BODY_BYTES_MAX} bytes.")
+                text, usage = wire.parse_completion(bytes(reply), sent)
         if not text.strip():
             log.warning("model_wrote_nothing", model=self.name, completion_tokens=usage.completion_tokens)
         cost_micros = self._prices.cost_micros(usage)

@@ -6,7 +6,7 @@ a chunk is literally what its owner wrote and carries offsets into it, and 2 KB 
 """
 
 from adapters.parsing.chunks.chunking import chunk
-from adapters.parsing.core.blocks import Block, Parsed
+from adapters.parsing.core.blocks import Block, ParsedText
 from adapters.parsing.dispatch import parse
 
-__all__ = ["Block", "Parsed", "chunk", "parse"]
+__all__ = ["Block", "ParsedText", "chunk", "parse"]

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.detect import CSV, HTML, MARKDOWN, OFFICE, OLE2, PLAIN, detect
-from adapters.parsing.core.source import Bounds, Entry, Source
-from adapters.parsing.core.text import bounded, decoded
+from adapters.parsing.core.source import Bounds, DocumentSource, Entry
+from adapters.parsing.core.text import check_and_clean, decode_entry
 from adapters.parsing.markup.markdown import parse_markdown, parse_plain
 from schemas.documents import FileType
 from schemas.errors import Refused
 
 
-def parse(source: Source, bounds: Bounds) -> Parsed:
+def parse(source: DocumentSource, bounds: Bounds) -> ParsedText:
     """Structure of a document; ``media_type`` of the result is what it was found to be.
 
     Raises Refused: ``document_empty``, ``document_unreadable``, ``document_too_complex`` (a limit), ``document_type_unsupported``,
@@ -35,62 +35,62 @@ def parse(source: Source, bounds: Bounds) -> Parsed:
     return parse_text(source.text, source.media_type, bounds)
 
 
-def parse_entry(entry: Entry) -> Parsed:
+def parse_entry(entry: Entry) -> ParsedText:
     """Structure of a file, alone or inside another one. Raises as ``parse`` does."""
     found = detect(entry)
     if found in OFFICE and entry.data.startswith(OLE2):
-        from adapters.parsing.office.package import decrypted  # noqa: PLC0415 - few files are encrypted
+        from adapters.parsing.office.package import decrypt_entry  # noqa: PLC0415 - few files are encrypted
 
-        entry = replace(entry, data=decrypted(entry))
+        entry = replace(entry, data=decrypt_entry(entry))
         found = detect(entry)  # which kind of Office file it is stands inside
-    return _finished((_page if entry.url and found == HTML else _parser(found))(entry), found)
+    return _finish((_parse_fetched_page if entry.url and found == HTML else _parser_for(found))(entry), found)
 
 
-def parse_text(text: str, media_type: FileType, bounds: Bounds) -> Parsed:
+def parse_text(text: str, media_type: FileType, bounds: Bounds) -> ParsedText:
     """Structure of what came as text. Its owner says what it is; what says nothing, or no text, is asked like a file."""
     if media_type == MARKDOWN:
-        parsed = parse_markdown(bounded(text, bounds))
+        parsed = parse_markdown(check_and_clean(text, bounds))
     elif media_type == PLAIN:
-        parsed = parse_plain(bounded(text, bounds))
+        parsed = parse_plain(check_and_clean(text, bounds))
     elif media_type == HTML:
         from adapters.parsing.markup.html import parse_page  # noqa: PLC0415 - lxml is only for pages
 
-        parsed = parse_page(bounded(text, bounds, html=True), bounds)
+        parsed = parse_page(check_and_clean(text, bounds, html=True), bounds)
     elif media_type == CSV:
         from adapters.parsing.markup.delimited import parse_rows  # noqa: PLC0415 - as above
 
-        parsed = parse_rows(bounded(text, bounds), bounds)
+        parsed = parse_rows(check_and_clean(text, bounds), bounds)
     else:
         data = text.encode("utf-8", "replace")
         return parse_entry(Entry(data=data, bounds=bounds, media_type=media_type, charset="utf-8"))
-    return _finished(parsed, media_type)
+    return _finish(parsed, media_type)
 
 
-def _finished(parsed: Parsed, found: FileType) -> Parsed:
+def _finish(parsed: ParsedText, found: FileType) -> ParsedText:
     if not has_words(parsed.text):
         raise Refused("document_empty")
     return replace(parsed, media_type=found)
 
 
-def _plain(entry: Entry) -> Parsed:
-    return parse_plain(decoded(entry))
+def _parse_plain_entry(entry: Entry) -> ParsedText:
+    return parse_plain(decode_entry(entry))
 
 
-def _markdown(entry: Entry) -> Parsed:
-    return parse_markdown(decoded(entry))
+def _parse_markdown_entry(entry: Entry) -> ParsedText:
+    return parse_markdown(decode_entry(entry))
 
 
-def _page(entry: Entry) -> Parsed:
+def _parse_fetched_page(entry: Entry) -> ParsedText:
     from adapters.parsing.markup.web_page import parse_web_page  # noqa: PLC0415 - as below
 
     return parse_web_page(entry)
 
 
-def _parser(found: FileType) -> Callable[[Entry], Parsed]:  # noqa: PLR0911 - one line per format
+def _parser_for(found: FileType) -> Callable[[Entry], ParsedText]:  # noqa: PLR0911 - one line per format
     """Who reads it. Vendors are loaded with the first file that needs them: a child that reads only text stays small."""
     match found:
         case "text/markdown":
-            return _markdown
+            return _parse_markdown_entry
         case "text/html":
             from adapters.parsing.markup.html import parse_html  # noqa: PLC0415
 
@@ -124,4 +124,4 @@ def _parser(found: FileType) -> Callable[[Entry], Parsed]:  # noqa: PLR0911 - on
 
             return parse_workbook
         case _:
-            return _plain
+            return _parse_plain_entry

@@ -35,7 +35,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from adapters.redis.multiplexer import Multiplexer
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Redis as RedisSettings
+from schemas.settings import RedisSettings
 
 PAUSE_S = 1.0  # while Redis is down: how long calls fail at once before one is let through to look again
 HEALTH_CHECK_S = 30  # a connection idle this long is asked PING before it is used: firewalls drop silent ones
@@ -60,7 +60,7 @@ NO_OPTIONS: Mapping[str, Any] = {}
 log = structlog.get_logger(__name__)
 
 
-class Breaker:
+class RedisBreaker:
     """Remembers that Redis is down. ``clock_s`` is monotonic.
 
     The first failure may be our own (a stalled event loop times everything out), so the next call looks again at once; only when such a
@@ -73,7 +73,7 @@ class Breaker:
         self._probe_at_s: float | None = None  # None: up
 
     @property
-    def up(self) -> bool:
+    def is_up(self) -> bool:
         """False from the first failure until a call succeeds."""
         return self._probe_at_s is None
 
@@ -87,13 +87,13 @@ class Breaker:
         self._probe_at_s = now_s + self._pause_s
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Redis answered."""
         if self._probe_at_s is not None:
             self._probe_at_s = None
             log.info("redis_recovered")
 
-    def failed(self, error: BaseException, *, probe: bool) -> None:
+    def record_failure(self, error: BaseException, *, probe: bool) -> None:
         """Redis did not answer, or said that it cannot. ``probe``: what ``admit`` said of this call."""
         if self._probe_at_s is None:
             log.warning("redis_lost", error=f"{type(error).__name__}: {error}")
@@ -110,7 +110,7 @@ def _is_outage(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def translated(breaker: Breaker | None = None) -> AsyncIterator[None]:
+async def translate_errors(breaker: RedisBreaker | None = None) -> AsyncIterator[None]:
     """Around anything that talks to Redis: an outage becomes Unavailable("redis_unavailable"); other errors are bugs and pass as they are.
 
     What a ``Client`` runs is translated already; pub/sub connections are not.
@@ -121,13 +121,13 @@ async def translated(breaker: Breaker | None = None) -> AsyncIterator[None]:
     except (RedisError, OSError) as error:
         if not _is_outage(error):
             if breaker is not None:
-                breaker.succeeded()  # a complaint is an answer
+                breaker.record_success()  # a complaint is an answer
             raise
         if breaker is not None:
-            breaker.failed(error, probe=probe)
+            breaker.record_failure(error, probe=probe)
         raise Unavailable("redis_unavailable") from error
     if breaker is not None:
-        breaker.succeeded()
+        breaker.record_success()
 
 
 class Script:
@@ -137,17 +137,17 @@ class Script:
         self.source = source
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, client: "Client", keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
+    async def __call__(self, client: "RedisClient", keys: Sequence[str], arguments: Sequence[Argument] = ()) -> Any:
         """The script's reply; raises Unavailable("redis_unavailable")."""
         try:
             return await client.execute_command("EVALSHA", self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return await client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
 
-    async def many(self, client: "Client", calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
+    async def run_many(self, client: "RedisClient", calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
         """The replies to several calls in one round trip; raises Unavailable("redis_unavailable"), or the first complaint."""
         commands = [(("EVALSHA", self.sha, len(keys), *keys, *arguments), NO_OPTIONS) for keys, arguments in calls]
-        replies = await client.together(commands) if commands else []
+        replies = await client.execute_commands(commands) if commands else []
         if any(isinstance(reply, NoScriptError) for reply in replies):
             return [await self(client, keys, arguments) for keys, arguments in calls]
         for reply in replies:
@@ -156,32 +156,32 @@ class Script:
         return replies
 
 
-class Client(_Redis):
+class RedisClient(_Redis):
     """redis.asyncio.Redis whose commands and pipelines raise Unavailable("redis_unavailable") within ``timeout_s``; replies are bytes.
 
     One per process and event loop; its commands share one connection, so none may block the server. Wrong commands still raise redis'
     ResponseError.
     """
 
-    def __init__(self, pool: BlockingConnectionPool, *, timeout_s: float, breaker: Breaker | None = None) -> None:
+    def __init__(self, pool: BlockingConnectionPool, *, timeout_s: float, breaker: RedisBreaker | None = None) -> None:
         super().__init__(connection_pool=pool)
         self.auto_close_connection_pool = True
-        self.breaker = breaker or Breaker()
+        self.breaker = breaker or RedisBreaker()
         self.timeout_s = timeout_s
         self._multiplexer = Multiplexer(pool, timeout_s)
 
     @property
-    def up(self) -> bool:
+    def is_up(self) -> bool:
         """False from the first failure until a call succeeds."""
-        return self.breaker.up
+        return self.breaker.is_up
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        (reply,) = await self.together(((args, options),))
+        (reply,) = await self.execute_commands(((args, options),))
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def together(self, commands: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Any]:
+    async def execute_commands(self, commands: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Any]:
         """Replies in order, of commands with the driver's options; a complaint of the server is an exception in its place."""
         probe = self.breaker.admit()
         try:
@@ -190,12 +190,12 @@ class Client(_Redis):
                 if isinstance(reply, Exception) and _is_outage(reply):
                     raise reply
         except (RedisError, OSError) as error:
-            self.breaker.failed(error, probe=probe)
+            self.breaker.record_failure(error, probe=probe)
             raise Unavailable("redis_unavailable") from error
-        self.breaker.succeeded()
-        return [self._shaped(*command, reply) for command, reply in zip(commands, replies, strict=True)]
+        self.breaker.record_success()
+        return [self._convert_reply(*command, reply) for command, reply in zip(commands, replies, strict=True)]
 
-    def _shaped(self, args: Sequence[Any], options: Mapping[str, Any], reply: Any) -> Any:
+    def _convert_reply(self, args: Sequence[Any], options: Mapping[str, Any], reply: Any) -> Any:
         """The reply as the driver's methods promise it."""
         shape = self.response_callbacks.get(args[0])
         if shape is None or isinstance(reply, Exception):
@@ -207,25 +207,25 @@ class Client(_Redis):
         await self._multiplexer.close()
         await super().aclose(close_connection_pool)
 
-    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "Batch":  # noqa: FBT001, FBT002
+    def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "RedisPipeline":  # noqa: FBT001, FBT002
         """Commands that travel together; not a transaction unless asked."""
-        return Batch(self, transaction=transaction, shard_hint=shard_hint)
+        return RedisPipeline(self, transaction=transaction, shard_hint=shard_hint)
 
 
-class Batch(_Pipeline):
+class RedisPipeline(_Pipeline):
     """A pipeline under its client's deadline and breaker."""
 
-    def __init__(self, client: Client, *, transaction: bool, shard_hint: str | None) -> None:
+    def __init__(self, client: RedisClient, *, transaction: bool, shard_hint: str | None) -> None:
         super().__init__(client.connection_pool, client.response_callbacks, transaction, shard_hint)
         self._client = client
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002
         """All replies in order; raises Unavailable("redis_unavailable")."""
         if self.is_transaction:
-            async with translated(self._client.breaker), asyncio.timeout(self._client.timeout_s):
+            async with translate_errors(self._client.breaker), asyncio.timeout(self._client.timeout_s):
                 return await super().execute(raise_on_error)
         commands, self.command_stack = self.command_stack, []
-        replies = await self._client.together(commands)
+        replies = await self._client.execute_commands(commands)
         if raise_on_error:
             for reply in replies:
                 if isinstance(reply, Exception):
@@ -233,7 +233,7 @@ class Batch(_Pipeline):
         return replies
 
 
-def connect(settings: RedisSettings) -> Client:
+def connect(settings: RedisSettings) -> RedisClient:
     """A client that connects on first use; close it with ``aclose()``. Raises ConfigurationError for an unusable URL."""
     options: dict[str, Any] = {
         "max_connections": settings.max_connections,
@@ -261,4 +261,4 @@ def connect(settings: RedisSettings) -> Client:
         pool = BlockingConnectionPool.from_url(settings.location, **options)
     except ValueError as error:
         raise ConfigurationError(f"CLAW_REDIS_URL: {error}") from error
-    return Client(pool, timeout_s=settings.timeout_s)
+    return RedisClient(pool, timeout_s=settings.timeout_s)

@@ -22,7 +22,7 @@ READ_BYTES = 262_144
 PENDING_MAX = 20_000  # commands without an answer; more than a second's worth at full speed
 CLOSE_S_MAX = 1.0
 LATE_S = 0.02  # a check that comes so much too late was held up by this process, and the answer may lie there unread
-CHANCES_MAX = 20  # of such checks in a row; then it does not matter why
+LATE_CHECKS_MAX = 20  # of such checks in a row; then it does not matter why
 
 
 class Multiplexer:
@@ -41,7 +41,7 @@ class Multiplexer:
         """Replies in order; an error reply is an exception in its place, not raised."""
         link = self._link
         if link is None or link.lost:
-            link = await self._connected()
+            link = await self._open_link()
         return await link.call(commands)
 
     async def close(self) -> None:
@@ -53,7 +53,7 @@ class Multiplexer:
             await self._link.close()
             self._link = None
 
-    async def _connected(self) -> "_Link":
+    async def _open_link(self) -> "_Link":
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(self._connect(), name="redis-connecting")
         return await asyncio.shield(self._connecting)
@@ -85,7 +85,7 @@ class _Link:
         self._outgoing: list[bytes] = []
         parse_error: Callable[[str], Exception] = BaseParser.parse_error
         self._replies = hiredis.Reader(protocolError=InvalidResponse, replyError=parse_error)
-        self._chances = CHANCES_MAX
+        self._chances = LATE_CHECKS_MAX
         self._timer = self._loop.call_later(timeout_s, self._check)
         self._reading = asyncio.create_task(self._read(), name="redis-reading")
 
@@ -99,7 +99,9 @@ class _Link:
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         for command in commands:
-            self._outgoing.append(hiredis.pack_command((*command[0].split(), *map(_argument, command[1:]))))  # CONFIG SET is two words
+            self._outgoing.append(
+                hiredis.pack_command((*command[0].split(), *map(_encode_argument, command[1:])))
+            )  # CONFIG SET is two words
             self._waiting.append(entry)
         return await batch.done
 
@@ -114,25 +116,25 @@ class _Link:
             while data := await self._source.read(READ_BYTES):
                 self._replies.feed(data)
                 while (reply := self._replies.gets()) is not False:
-                    self._waiting.popleft()[0].take(reply)
+                    self._waiting.popleft()[0].add_reply(reply)
             error: Exception = RedisConnectionError("the server closed the connection")
         except (OSError, InvalidResponse, IndexError) as broken:
             error = RedisConnectionError(f"the connection broke: {broken!r}")
-        self._lose(error)
+        self._abort(error)
 
     def _check(self) -> None:
         """The oldest command is overdue: the server hangs, unless this process did and has not read yet what was answered in time."""
         now = self._loop.time()
         if not self._waiting or self._waiting[0][1] > now:
-            self._chances = CHANCES_MAX
+            self._chances = LATE_CHECKS_MAX
             self._timer = self._loop.call_at(self._waiting[0][1] if self._waiting else now + self._timeout_s, self._check)
         elif now - self._timer.when() > LATE_S and self._chances:
             self._chances -= 1
             self._timer = self._loop.call_later(LATE_S, self._check)
         else:
-            self._lose(RedisTimeoutError(f"no answer in {self._timeout_s} s"))
+            self._abort(RedisTimeoutError(f"no answer in {self._timeout_s} s"))
 
-    def _lose(self, error: Exception) -> None:
+    def _abort(self, error: Exception) -> None:
         if self.lost:
             return
         self.lost = True
@@ -144,7 +146,7 @@ class _Link:
             batch.fail(error)
 
     async def close(self) -> None:
-        self._lose(RedisConnectionError("the client was closed"))
+        self._abort(RedisConnectionError("the client was closed"))
         await asyncio.wait([self._reading])
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(CLOSE_S_MAX):
@@ -161,7 +163,7 @@ class _Batch:
         self._due = due
         self._replies: list[Any] = []
 
-    def take(self, reply: Any) -> None:
+    def add_reply(self, reply: Any) -> None:
         self._replies.append(reply)
         if len(self._replies) == self._due and not self.done.done():  # done: its caller was cancelled
             self.done.set_result(self._replies)
@@ -171,7 +173,7 @@ class _Batch:
             self.done.set_exception(error)
 
 
-def _argument(value: Any) -> str | bytes | int | float:
+def _encode_argument(value: Any) -> str | bytes | int | float:
     """As the driver encodes it; hiredis takes no subclasses and no memory views."""
     if type(value) in (str, bytes, int, float):
         return value  # type: ignore[no-any-return]

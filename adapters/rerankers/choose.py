@@ -1,10 +1,10 @@
 """Which reranker the settings ask for."""
 
 from adapters.rerankers.port import Reranker
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 
-def reranker(settings: Retrieval) -> Reranker | None:
+def create_reranker(settings: RetrievalSettings) -> Reranker | None:
     """Not yet open; None when none is configured."""
     if not settings.rerank_url:
         return None

@@ -9,32 +9,32 @@ import aiohttp
 import msgspec
 
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 TEXT_CHARS_MAX = 4_000  # of one passage; common models read 512 tokens
 CALLS_MAX = 16  # at once, per process
 REPLY_BYTES_MAX = 4 * 1024 * 1024
 
 
-class _Row(msgspec.Struct):
+class _RerankRow(msgspec.Struct):
     index: int
     relevance_score: float
 
 
-class _Reply(msgspec.Struct):
-    results: list[_Row]
+class _RerankReply(msgspec.Struct):
+    results: list[_RerankRow]
 
 
 class HttpReranker:
     """A ``Reranker`` behind HTTP, one attempt per question: its caller goes on without it."""
 
-    def __init__(self, settings: Retrieval) -> None:
+    def __init__(self, settings: RetrievalSettings) -> None:
         self.name = settings.rerank_name
         self._url = f"{settings.rerank_url.rstrip('/')}/rerank"
         self._key = settings.rerank_api_key.reveal()
         self._timeout_s = settings.rerank_timeout_s
         self._session: aiohttp.ClientSession | None = None
-        self._decoder = msgspec.json.Decoder(_Reply)
+        self._decoder = msgspec.json.Decoder(_RerankReply)
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
@@ -57,7 +57,7 @@ class HttpReranker:
                 asyncio.timeout(self._timeout_s),
                 self._session.post(self._url, data=msgspec.json.encode(body), headers={"Content-Type": "application/json"}) as response,
             ):
-                content = await _read(response)
+                content = await _read_bounded(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable("model_unavailable", f"rerank: {error or type(error).__name__}") from error
         if response.status != HTTPStatus.OK:
@@ -68,9 +68,9 @@ class HttpReranker:
             ):
                 raise Unavailable("model_unavailable", detail)
             raise Refused("model_refused", detail)
-        return self._scores(content, len(texts))
+        return self._parse_scores(content, len(texts))
 
-    def _scores(self, content: bytes, count: int) -> list[float]:
+    def _parse_scores(self, content: bytes, count: int) -> list[float]:
         """What a server leaves out (it may return only the best) comes last."""
         try:
             rows = self._decoder.decode(content).results
@@ -84,7 +84,7 @@ class HttpReranker:
         return scores
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     content = bytearray()
     async for part in response.content.iter_chunked(65_536):
         content += part

@@ -17,32 +17,32 @@ VERSION = "v1."
 NONCE_BYTES = 12
 
 
-def seal(secret: str, text: str, *, context: str, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
+def encrypt(secret: str, text: str, *, context: str, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
     """``text`` as printable ASCII that only ``unseal`` with the same secret and context opens (AES-256-GCM)."""
     nonce = random_bytes(NONCE_BYTES)
-    sealed = AESGCM(_key(secret)).encrypt(nonce, text.encode(), context.encode())
+    sealed = AESGCM(_derive_key(secret)).encrypt(nonce, text.encode(), context.encode())
     return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
-def unseal(secret: str, sealed: str, *, context: str) -> str:
+def decrypt(secret: str, sealed: str, *, context: str) -> str:
     """What was sealed. Raises Refused("password_required") when it was not sealed here, or for something else."""
     try:
         raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
         if not sealed.startswith(VERSION):
-            raise _unknown()
-        return AESGCM(_key(secret)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
+            raise _decryption_failure()
+        return AESGCM(_derive_key(secret)).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
     except (InvalidTag, binascii.Error, ValueError):
-        raise _unknown() from None
+        raise _decryption_failure() from None
 
 
 def fingerprint(secret: str, text: str) -> str:
     """Tells texts apart without giving them away, in hex."""
-    return hmac.new(_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
+    return hmac.new(_derive_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
 
 
-def _key(secret: str, purpose: bytes = b"claw document password") -> bytes:
+def _derive_key(secret: str, purpose: bytes = b"claw document password") -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret.encode())
 
 
-def _unknown() -> Refused:
+def _decryption_failure() -> Refused:
     return Refused("password_required", "the password given with the file cannot be opened any more: send the file again with it")

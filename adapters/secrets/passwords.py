@@ -22,7 +22,7 @@ WAITING_MAX = 64  # logins queued per process; at two threads and 100 ms each th
 
 # What a password is held against when nobody has the e-mail address: the same parameters, so the same time. No password matches it:
 # a hash of all zero bits is not found before the sun is cold.
-NOBODY = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${'A' * 22}${'A' * 43}"
+DUMMY_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${'A' * 22}${'A' * 43}"
 
 
 class Passwords:
@@ -34,13 +34,13 @@ class Passwords:
         self._bound = concurrency + WAITING_MAX
         self._working = 0
 
-    async def hashed(self, password: str) -> str:
+    async def hash(self, password: str) -> str:
         """The argon2id hash to keep."""
         return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, kept: str | None) -> bool:
         """Whether ``password`` gave the hash ``kept``; None (nobody has the e-mail) takes as long and is never True."""
-        matched = await self._run(self._verify, kept or NOBODY, password)
+        matched = await self._run(self._verify, kept or DUMMY_HASH, password)
         return matched and kept is not None
 
     def close(self) -> None:

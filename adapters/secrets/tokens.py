@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from schemas.errors import ConfigurationError, Refused
 from schemas.records import Account, AccountRole, Tier
-from schemas.settings import Auth
+from schemas.settings import AuthSettings
 
 ALGORITHM = "HS256"
 SECRET_BYTES_MIN = 32  # RFC 7518, 3.2: a key as long as the hash
@@ -31,10 +31,10 @@ class Claims(Struct, frozen=True, kw_only=True):
 VERIFIED_KEPT_MAX = 4_096  # about 3 MB
 
 
-class Tokens:
+class AccessTokens:
     """Issues and reads access tokens. Raises ConfigurationError when the secret is missing or short."""
 
-    def __init__(self, auth: Auth) -> None:
+    def __init__(self, auth: AuthSettings) -> None:
         secret = auth.secret.reveal()
         if len(secret.encode()) < SECRET_BYTES_MIN:
             raise ConfigurationError(
@@ -45,7 +45,7 @@ class Tokens:
         self._verified: dict[str, Claims] = {}  # tokens whose signature was right: it stays right
         self._ttl_s = auth.access_token_ttl_s
 
-    def issued(self, account: Account, now: datetime) -> tuple[str, int]:
+    def issue(self, account: Account, now: datetime) -> tuple[str, int]:
         """A token for ``account`` and its life in seconds."""
         issued_at = int(now.timestamp())
         claims = {

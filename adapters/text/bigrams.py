@@ -22,32 +22,32 @@ from numpy.typing import NDArray
 from adapters.text.language import content_words
 
 K, B = 0.6, 0.5  # of BM25
-PAIRS_MEAN = 256  # of a passage, as the engine's encoder takes it for words
+BIGRAMS_MEAN = 256  # of a passage, as the engine's encoder takes it for words
 _HAN = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
 _MIX, _MIX_AGAIN = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
 
 
-def document_pairs(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+def document_bigrams(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Term ids, ascending, and saturated frequencies."""
-    ids, counts = _counted(folded)
-    length = K * (1 - B + B * counts.sum() / PAIRS_MEAN)
+    ids, counts = _count_bigrams(folded)
+    length = K * (1 - B + B * counts.sum() / BIGRAMS_MEAN)
     return ids, (counts * (K + 1) / (counts + length)).astype(np.float32)
 
 
-def question_pairs(folded: str) -> NDArray[np.uint32]:
+def question_bigrams(folded: str) -> NDArray[np.uint32]:
     """Each distinct pair once."""
-    return _counted(folded)[0]
+    return _count_bigrams(folded)[0]
 
 
-def _counted(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    words = _word_pairs(folded)
-    ids = np.concatenate((_character_pairs(folded), np.fromiter(words, np.uint32, len(words))))
+def _count_bigrams(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    words = _word_bigrams(folded)
+    ids = np.concatenate((_character_bigrams(folded), np.fromiter(words, np.uint32, len(words))))
     repeats = np.concatenate((np.ones(len(ids) - len(words), np.int64), np.fromiter(words.values(), np.int64, len(words))))
     distinct, place = np.unique(ids, return_inverse=True)
     return distinct, np.bincount(place, weights=repeats, minlength=len(distinct)).astype(np.int64)
 
 
-def _character_pairs(folded: str) -> NDArray[np.uint32]:
+def _character_bigrams(folded: str) -> NDArray[np.uint32]:
     """One id per two Chinese characters that stand together."""
     codes = np.frombuffer(folded.encode("utf-32-le", "replace"), np.uint32)
     if len(codes) < 2 or folded.isascii():  # noqa: PLR2004 - a pair
@@ -61,5 +61,5 @@ def _character_pairs(folded: str) -> NDArray[np.uint32]:
     return (mixed >> np.uint64(32)).astype(np.uint32)
 
 
-def _word_pairs(folded: str) -> Counter[int]:
+def _word_bigrams(folded: str) -> Counter[int]:
     return Counter(crc32(f"{one} {other}".encode()) for run in content_words(folded) for one, other in pairwise(run))

@@ -54,7 +54,7 @@ def language_of(text: str) -> Language:
     return "en" if han < 2 * words else "zh"
 
 
-def estimated_tokens(text: str) -> int:
+def estimate_tokens(text: str) -> int:
     """Tokens of ``text`` for a typical model, on the high side: one per Chinese character, one per four letters."""
     wide = (len(text.encode("utf-8", "replace")) - len(text)) // 2
     return wide + (len(text) - wide + 3) // 4
@@ -149,7 +149,7 @@ class Haystack:
         self._folded = folded
         self._words: frozenset[str] | None = None
 
-    def holds(self, term: str) -> bool:
+    def contains(self, term: str) -> bool:
         """Chinese terms anywhere in the text, others as whole words (stemmed)."""
         if _HAN_RUN.match(term):
             return term in self._folded

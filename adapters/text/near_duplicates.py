@@ -15,8 +15,8 @@ from adapters.text.language import fold
 Sketch = NDArray[np.uint64]
 
 RUN_CHARS = 8
-SAMPLED_EACH = 4  # one of so many runs is kept
-ALIKE = 0.85  # of the shorter sketch: one changed word in a hundred spoils some eight runs around it
+SAMPLE_EVERY = 4  # one of so many runs is kept
+SIMILARITY_MIN = 0.85  # of the shorter sketch: one changed word in a hundred spoils some eight runs around it
 CHARS_MAX = 8_000  # of a text that are looked at; chunks are far shorter
 SKETCHES_KEPT_MAX = 2_048  # of chunks that were found lately, about 10 MB with their texts: the same ones are found again and again
 _BASE = np.uint64(0x100000001B3)
@@ -36,15 +36,15 @@ def sketch(text: str) -> Sketch:
         runs = runs * _BASE + codes[at : at + count]
     runs *= _MIX
     runs ^= runs >> np.uint64(31)
-    sampled = runs[runs % np.uint64(SAMPLED_EACH) == 0]
-    hashes = np.unique(sampled if count >= SAMPLED_EACH * RUN_CHARS else runs)
+    sampled = runs[runs % np.uint64(SAMPLE_EVERY) == 0]
+    hashes = np.unique(sampled if count >= SAMPLE_EVERY * RUN_CHARS else runs)
     hashes.setflags(write=False)
     return hashes
 
 
-def alike(one: Sketch, other: Sketch) -> bool:
+def is_near_duplicate(one: Sketch, other: Sketch) -> bool:
     """Whether one of two sketched texts hardly says anything that the other does not. A much shorter one is no copy but a part."""
     shorter, longer = sorted((len(one), len(other)))
     if not shorter or longer > 2 * shorter:
         return False
-    return len(np.intersect1d(one, other, assume_unique=True)) >= ALIKE * shorter
+    return len(np.intersect1d(one, other, assume_unique=True)) >= SIMILARITY_MIN * shorter

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_edge import Bm25, Bm25Config, TokenizerType
 
-from adapters.text.bigrams import document_pairs, question_pairs
+from adapters.text.bigrams import document_bigrams, question_bigrams
 from adapters.text.language import fold
 from schemas.documents import Vectors
 
 NAME = "bm25.2"  # part of the index's name: another encoding needs another index
 
-PAIR_WEIGHT = 0.5  # of a pair of neighbours in a question, where a word has 1
+BIGRAM_WEIGHT = 0.5  # of a pair of neighbours in a question, where a word has 1
 BACKGROUND_CHARS_MAX = 2_000  # of each text that only colours a question
 
 KEYWORD_CHARS_MAX = 8  # a longer run of Chinese content words is shown as its words
@@ -48,14 +48,14 @@ _LATIN_STOP = frozenset(
 Background = tuple[tuple[str, float], ...]  # what was said before, and how much a word of it counts
 
 
-class Sparse(NamedTuple):
+class SparseVector(NamedTuple):
     """A sparse vector: term ids (uint32, ascending) and weights (float32) of equal length."""
 
     indices: NDArray[np.uint32]
     values: NDArray[np.float32]
 
 
-def matchable(text: str) -> str:
+def normalise(text: str) -> str:
     """``text`` as documents and questions are encoded: folded; lone surrogates, which no engine takes, as spaces."""
     return fold(_SURROGATES.sub(" ", text))
 
@@ -66,24 +66,24 @@ class Bm25Encoder:
     def __init__(self) -> None:
         self._bm25 = Bm25(Bm25Config(tokenizer=TokenizerType.Multilingual))
 
-    def encode_document(self, text: str) -> Sparse:
+    def encode_document(self, text: str) -> SparseVector:
         """Saturated term frequencies; empty for text without words."""
-        folded = matchable(text)
-        return _joined((_sparse(self._bm25.embed_document(folded)), Sparse(*document_pairs(folded))))
+        folded = normalise(text)
+        return _merge((_to_sparse(self._bm25.embed_document(folded)), SparseVector(*document_bigrams(folded))))
 
-    def encode_query(self, text: str, background: Background = ()) -> Sparse:
+    def encode_query(self, text: str, background: Background = ()) -> SparseVector:
         """Each distinct word once with weight 1, each pair with ``PAIR_WEIGHT``.
 
         ``background`` are texts with weights below 1: what was said before colours the question, and cannot shout it down. A word counts
         where it weighs most.
         """
-        folded = matchable(text)
-        pairs = question_pairs(folded)
-        vectors = [_sparse(self._bm25.embed_query(folded)), Sparse(pairs, np.full(len(pairs), PAIR_WEIGHT, np.float32))]
+        folded = normalise(text)
+        pairs = question_bigrams(folded)
+        vectors = [_to_sparse(self._bm25.embed_query(folded)), SparseVector(pairs, np.full(len(pairs), BIGRAM_WEIGHT, np.float32))]
         for said, weight in background:
-            words = _sparse(self._bm25.embed_query(matchable(said[:BACKGROUND_CHARS_MAX])))
-            vectors.append(Sparse(words.indices, words.values * np.float32(weight)))
-        return _joined(vectors)
+            words = _to_sparse(self._bm25.embed_query(normalise(said[:BACKGROUND_CHARS_MAX])))
+            vectors.append(SparseVector(words.indices, words.values * np.float32(weight)))
+        return _merge(vectors)
 
     def keywords(self, question: str, limit: int) -> tuple[str, ...]:
         """At most ``limit`` content words in order of appearance, as the reader wrote them.
@@ -91,7 +91,7 @@ class Bm25Encoder:
         Chinese words between two stop words are shown as one (the segmenter is fine-grained: 数据 + 库 + 连接 + 池).
         """
         question = _SURROGATES.sub(" ", question)[:QUESTION_CHARS_MAX]
-        folded = matchable(question)
+        folded = normalise(question)
         shown = question if len(question) == len(folded) else folded
         found: dict[str, str] = {}
         for run in _RUN.finditer(folded):
@@ -142,48 +142,48 @@ class Bm25Encoder:
         return spans
 
 
-def _sparse(vector: object) -> Sparse:
+def _to_sparse(vector: object) -> SparseVector:
     indices = np.asarray(vector.indices, dtype=np.uint32)  # type: ignore[attr-defined]
     values = np.asarray(vector.values, dtype=np.float32)  # type: ignore[attr-defined]
-    return Sparse(indices, values)
+    return SparseVector(indices, values)
 
 
-def _joined(vectors: Iterable[Sparse]) -> Sparse:
+def _merge(vectors: Iterable[SparseVector]) -> SparseVector:
     """One vector, its ids ascending; of an id that several have, the greatest weight."""
     indices, values = (np.concatenate(column) for column in zip(*vectors, strict=True))
     order = np.lexsort((-values, indices))
     indices, values = indices[order], values[order]
     first = np.ones(len(indices), np.bool_)
     first[1:] = indices[1:] != indices[:-1]
-    return Sparse(indices[first], values[first])
+    return SparseVector(indices[first], values[first])
 
 
-def pack(sparse: Sparse, dense: NDArray[np.float32]) -> Vectors:
+def pack(sparse: SparseVector, dense: NDArray[np.float32]) -> Vectors:
     """As it travels: base64 of little-endian arrays."""
     return Vectors(
-        dense=dense_text(dense),
-        indices=_text(sparse.indices.astype("<u4", copy=False)),
-        values=_text(sparse.values.astype("<f4", copy=False)),
+        dense=encode_dense(dense),
+        indices=_encode_array(sparse.indices.astype("<u4", copy=False)),
+        values=_encode_array(sparse.values.astype("<f4", copy=False)),
     )
 
 
-def dense_text(dense: NDArray[np.float32]) -> str:
+def encode_dense(dense: NDArray[np.float32]) -> str:
     """The dense vector as it travels."""
-    return _text(dense.astype("<f4", copy=False))
+    return _encode_array(dense.astype("<f4", copy=False))
 
 
-def unpack(vectors: Vectors) -> tuple[Sparse, NDArray[np.float32]]:
+def unpack(vectors: Vectors) -> tuple[SparseVector, NDArray[np.float32]]:
     """The reverse of ``pack``; raises ValueError on anything else."""
-    indices = np.frombuffer(_bytes(vectors.indices), dtype="<u4")
-    values = np.frombuffer(_bytes(vectors.values), dtype="<f4")
+    indices = np.frombuffer(_decode_bytes(vectors.indices), dtype="<u4")
+    values = np.frombuffer(_decode_bytes(vectors.values), dtype="<f4")
     if len(indices) != len(values):
         raise ValueError(f"{len(indices)} indices for {len(values)} values")
-    return Sparse(indices, values), np.frombuffer(_bytes(vectors.dense), dtype="<f4")
+    return SparseVector(indices, values), np.frombuffer(_decode_bytes(vectors.dense), dtype="<f4")
 
 
-def _text(array: NDArray[np.generic]) -> str:
+def _encode_array(array: NDArray[np.generic]) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 
 
-def _bytes(text: str) -> bytes:
+def _decode_bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)

@@ -10,7 +10,7 @@ STEP_BYTES = 262_144
 GZIP, DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 
 
-async def inflated(pieces: AsyncIterable[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
+async def inflate(pieces: AsyncIterable[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
     """``pieces`` unpacked as ``Content-Encoding`` says. Raises Refused("url_unreachable") for another encoding, or one that is broken."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
@@ -24,7 +24,7 @@ async def inflated(pieces: AsyncIterable[bytes], encoding: str) -> AsyncGenerato
         for made in unpacking.feed(piece):
             yield made
             await asyncio.sleep(0)  # unpacking is work: others on the loop get their turn
-    if not unpacking.whole:
+    if not unpacking.is_complete:
         raise Refused("url_unreachable", "its compressed answer breaks off")
 
 
@@ -37,7 +37,7 @@ class _Inflater:
         self._work = zlib.decompressobj(self._window)
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """The end of the compressed data was seen."""
         return self._work.eof
 

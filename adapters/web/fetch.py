@@ -22,11 +22,11 @@ from msgspec import Struct
 from yarl import URL
 
 from adapters.web import robots
-from adapters.web.decompression import inflated
-from adapters.web.public_addresses import PORTS, Network, checked_url, may_reach, networks_of, url_refused
+from adapters.web.decompression import inflate
+from adapters.web.public_addresses import PORTS, Network, check_url, may_reach, parse_networks, url_refused
 from schemas.documents import FileType
 from schemas.errors import Refused, Unavailable
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
 AGENT = "ClawBot"
 HEADERS = {"User-Agent": f"{AGENT}/1.0", "Accept": "text/html,application/pdf,text/*;q=0.9,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}
@@ -37,9 +37,9 @@ ROBOTS_REDIRECTS_MAX = 5
 RETRY_S_MAX = 60.0
 FILENAME_CHARS_MAX = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-PASSING = frozenset({408, 421, 425, 429, 500, 502, 503, 504})  # answers that another try may change
+RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504})  # answers that another try may change
 
-TYPES: dict[str, FileType] = {
+MEDIA_TYPES: dict[str, FileType] = {
     "text/html": "text/html",
     "application/xhtml+xml": "text/html",
     "text/plain": "text/plain",
@@ -63,11 +63,11 @@ TYPES: dict[str, FileType] = {
     "binary/octet-stream": "",
 }
 
-LookUp = Callable[[str, int], Awaitable[list[str]]]
+ResolveHost = Callable[[str, int], Awaitable[list[str]]]
 Write = Callable[[bytes], Awaitable[None]]
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class WebPage(Struct, frozen=True, kw_only=True):
     """What was fetched: its address after all redirects, and what was said about it (empty: nothing)."""
 
     url: str
@@ -76,7 +76,7 @@ class Page(Struct, frozen=True, kw_only=True):
     filename: str
 
 
-async def look_up(host: str, port: int) -> list[str]:
+async def resolve_host(host: str, port: int) -> list[str]:
     """The addresses of a name."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -85,11 +85,13 @@ async def look_up(host: str, port: int) -> list[str]:
 class Fetcher:
     """One per process, between open() and close(). ``look_up(host, port)`` gives addresses or raises OSError."""
 
-    def __init__(self, settings: Documents, *, look_up: LookUp = look_up, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._allowed = networks_of(settings.fetch_networks)
+    def __init__(
+        self, settings: DocumentSettings, *, look_up: ResolveHost = resolve_host, clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._allowed = parse_networks(settings.fetch_networks)
         self._timeout_s, self._bytes_max = settings.fetch_timeout_s, min(settings.fetch_bytes_max, settings.file_bytes_max)
         self._redirects_max = settings.fetch_redirects_max
-        self._resolver = _Judging(look_up, self._allowed)
+        self._resolver = _PublicResolver(look_up, self._allowed)
         self._clock_s = clock_s
         self._room = asyncio.Semaphore(FETCHES_MAX)
         self._session: aiohttp.ClientSession | None = None
@@ -113,7 +115,7 @@ class Fetcher:
             await self._session.close()
             self._session = None
 
-    async def fetch(self, address: str, write: Write) -> Page:
+    async def fetch(self, address: str, write: Write) -> WebPage:
         """Hand the page's content to ``write`` in pieces, decompressed.
 
         Raises Refused: "url_refused" (the address, a redirect's, or robots.txt), "url_unreachable", "document_too_large",
@@ -122,60 +124,60 @@ class Fetcher:
         async with self._room:
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    return await self._fetched(checked_url(address, self._allowed), write)
+                    return await self._follow_redirects(check_url(address, self._allowed), write)
             except TimeoutError:
                 raise Unavailable("url_unreachable", f"there was no whole answer within {self._timeout_s:g} s") from None
 
-    async def _fetched(self, url: URL, write: Write) -> Page:
+    async def _follow_redirects(self, url: URL, write: Write) -> WebPage:
         for _ in range(self._redirects_max + 1):
-            if not (await self._rules(url.origin())).allow(url.raw_path_qs):
+            if not (await self._robots_rules(url.origin())).allow(url.raw_path_qs):
                 raise url_refused("is closed to programs by its robots.txt", "an address that robots may read")
-            async with self._answer(url) as answer:
+            async with self._request(url) as answer:
                 if answer.status not in REDIRECTS:
-                    return await self._read(url, answer, write)
-                url = self._next(url, answer)
+                    return await self._read_page(url, answer, write)
+                url = self._redirect_target(url, answer)
         raise Refused("url_unreachable", f"it redirects more than {self._redirects_max} times")
 
-    async def _read(self, url: URL, answer: aiohttp.ClientResponse, write: Write) -> Page:
+    async def _read_page(self, url: URL, answer: aiohttp.ClientResponse, write: Write) -> WebPage:
         _check_status(answer)
-        media_type = TYPES.get(answer.content_type)
+        media_type = MEDIA_TYPES.get(answer.content_type)
         if media_type is None:
             raise Refused("document_type_unsupported", f"the address answers with {answer.content_type[:100]}")
         size = 0
-        async with aclosing(_content(answer)) as pieces:
+        async with aclosing(_body_pieces(answer)) as pieces:
             async for piece in pieces:
                 size += len(piece)
                 if size > self._bytes_max:
                     limit = f"{self._bytes_max:,} bytes (CLAW_DOCUMENT_FETCH_BYTES_MAX)"
                     raise Refused("document_too_large", f"what the address answers with has more than {limit}")
                 await write(piece)
-        return Page(url=str(url), media_type=media_type, charset=answer.charset or "", filename=_filename(url, answer))
+        return WebPage(url=str(url), media_type=media_type, charset=answer.charset or "", filename=_filename(url, answer))
 
-    async def _rules(self, origin: URL) -> robots.Rules:
+    async def _robots_rules(self, origin: URL) -> robots.Rules:
         """What the place's robots.txt says; kept for an hour."""
         known = self._robots.get(origin)
         if known is not None and self._clock_s() - known[0] < ROBOTS_KEPT_S:
             return known[1]
-        rules = await self._read_rules(origin / "robots.txt")
+        rules = await self._fetch_rules(origin / "robots.txt")
         self._robots[origin] = (self._clock_s(), rules)
         self._robots.move_to_end(origin)
         while len(self._robots) > ROBOTS_KEPT:
             self._robots.popitem(last=False)
         return rules
 
-    async def _read_rules(self, url: URL) -> robots.Rules:
+    async def _fetch_rules(self, url: URL) -> robots.Rules:
         """As RFC 9309 says: none there means everything, a place in trouble means nothing (here: later)."""
         for _ in range(ROBOTS_REDIRECTS_MAX + 1):
-            async with self._answer(url) as answer:
+            async with self._request(url) as answer:
                 if answer.status in REDIRECTS:
-                    url = self._next(url, answer)
+                    url = self._redirect_target(url, answer)
                     continue
                 if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
                     raise Unavailable("url_unreachable", f"its robots.txt answers {answer.status}", retry_after_s=_retry_after_s(answer))
                 if answer.status != HTTPStatus.OK:
                     return robots.Rules()
                 text = bytearray()
-                async with aclosing(_content(answer)) as pieces:
+                async with aclosing(_body_pieces(answer)) as pieces:
                     async for piece in pieces:
                         text += piece
                         if len(text) > robots.BYTES_MAX:
@@ -183,35 +185,35 @@ class Fetcher:
                 return robots.parse(bytes(text[: robots.BYTES_MAX]).decode(errors="replace"), AGENT)
         return robots.Rules()
 
-    def _next(self, url: URL, answer: aiohttp.ClientResponse) -> URL:
+    def _redirect_target(self, url: URL, answer: aiohttp.ClientResponse) -> URL:
         try:
             target = str(url.join(URL(answer.headers["Location"])))
         except (KeyError, ValueError):
             raise Refused("url_unreachable", "it redirects to nowhere") from None
-        found = checked_url(target, self._allowed)
+        found = check_url(target, self._allowed)
         if url.scheme == "https" and found.scheme != "https":
             raise url_refused("redirects from https to http", "https throughout")
         return found
 
     @asynccontextmanager
-    async def _answer(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _request(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
         """The head of an answer; what fails on the way, while the body is read too, leaves as ours."""
         assert self._session is not None, "open() first"
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
                 yield answer
         except aiohttp.ClientConnectorDNSError as error:
-            raise _unresolved(error) from error
+            raise _dns_failure(error) from error
         except (aiohttp.ClientSSLError, aiohttp.InvalidURL, ssl.CertificateError) as error:
             raise Refused("url_unreachable", f"no safe connection: {type(error).__name__}") from error
         except aiohttp.ClientError as error:
             raise Unavailable("url_unreachable", f"the connection failed: {type(error).__name__}") from error
 
 
-class _Judging(AbstractResolver):
+class _PublicResolver(AbstractResolver):
     """Gives the connector only addresses that may be reached: one bad address of a name refuses them all."""
 
-    def __init__(self, look_up: LookUp, allowed: tuple[Network, ...]) -> None:
+    def __init__(self, look_up: ResolveHost, allowed: tuple[Network, ...]) -> None:
         self._look_up, self._allowed = look_up, allowed
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
@@ -235,14 +237,14 @@ class _Judging(AbstractResolver):
         """Nothing is held."""
 
 
-async def _content(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+async def _body_pieces(answer: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """The body, decompressed in bounded pieces."""
-    async for piece in inflated(answer.content.iter_chunked(PIECE_BYTES), answer.headers.get("Content-Encoding", "")):
+    async for piece in inflate(answer.content.iter_chunked(PIECE_BYTES), answer.headers.get("Content-Encoding", "")):
         yield piece
 
 
 def _check_status(answer: aiohttp.ClientResponse) -> None:
-    if answer.status in PASSING:
+    if answer.status in RETRYABLE_STATUSES:
         raise Unavailable("url_unreachable", f"it answers {answer.status}", retry_after_s=_retry_after_s(answer))
     if answer.status != HTTPStatus.OK:
         raise Refused("url_unreachable", f"it answers {answer.status}")
@@ -253,7 +255,7 @@ def _retry_after_s(answer: aiohttp.ClientResponse) -> float:
     return min(float(said), RETRY_S_MAX) if said.isascii() and said.isdigit() else 1.0
 
 
-def _unresolved(error: aiohttp.ClientConnectorDNSError) -> Refused | Unavailable:
+def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Refused | Unavailable:
     cause = error.os_error
     if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
         return Unavailable("url_unreachable", "its name cannot be resolved now")

@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 _NUMERIC = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)\.?", re.IGNORECASE)  # 127.1, 2130706433, 0x7f.1: resolvers read addresses into these
 
 
-def networks_of(cidrs: str) -> tuple[Network, ...]:
+def parse_networks(cidrs: str) -> tuple[Network, ...]:
     """Comma-separated CIDRs. Raises ConfigurationError."""
     try:
         return tuple(ipaddress.ip_network(each.strip()) for each in cidrs.split(",") if each.strip())
@@ -44,7 +44,7 @@ def networks_of(cidrs: str) -> tuple[Network, ...]:
         raise ConfigurationError(f"CLAW_DOCUMENT_FETCH_NETWORKS: {error}") from error
 
 
-def checked_url(text: str, allowed: Sequence[Network] = ()) -> URL:
+def check_url(text: str, allowed: Sequence[Network] = ()) -> URL:
     """``text`` as a URL that may be fetched as far as can be told without resolving its name; Refused("url_refused") says why not."""
     if len(text) > URL_CHARS_MAX:
         raise url_refused("is too long", f"{URL_CHARS_MAX} characters")
@@ -61,13 +61,13 @@ def checked_url(text: str, allowed: Sequence[Network] = ()) -> URL:
         raise url_refused("carries a user or password", "an address that everybody may read")
     if port != PORTS[url.scheme] and not allowed:
         raise url_refused(f"names port {port}", "port 80 of http, 443 of https")
-    address = literal(host)
+    address = parse_address(host)
     if address is not None and not may_reach(address, port == PORTS[url.scheme], allowed):
         raise url_refused("is not at a public address", "a public address")
     return url.with_fragment(None)
 
 
-def literal(host: str) -> Address | None:
+def parse_address(host: str) -> Address | None:
     """The address that ``host`` is, if it is one; Refused for what only some programs take for one."""
     try:
         return ipaddress.ip_address(host)
@@ -79,7 +79,7 @@ def literal(host: str) -> Address | None:
 
 def may_reach(address: Address, usual_port: bool, allowed: Sequence[Network] = ()) -> bool:  # noqa: FBT001 - reads well where it is used
     """Whether to connect to ``address``."""
-    inner = _inner(address)
+    inner = _effective_address(address)
     if any(inner in network for network in allowed if network.version == inner.version):
         return True
     if isinstance(inner, IPv6Address):
@@ -89,7 +89,7 @@ def may_reach(address: Address, usual_port: bool, allowed: Sequence[Network] = (
     return public and usual_port
 
 
-def _inner(address: Address) -> Address:
+def _effective_address(address: Address) -> Address:
     """The IPv4 address where an IPv6 address only stands for one."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:

@@ -1,6 +1,6 @@
 """The agent that answers: ``agent`` runs it, ``telling`` says what it publishes, ``kept`` says again what was answered before."""
 
 from agents.generate.agent import Generate
-from agents.generate.cached_answers import kept_answers
+from agents.generate.cached_answers import answer_cache
 
-__all__ = ["Generate", "kept_answers"]
+__all__ = ["Generate", "answer_cache"]

@@ -13,18 +13,18 @@ from typing import TypeVar
 
 import msgspec
 
-from adapters.models.citations import Citations
+from adapters.models.citations import CitationResolver
 from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
-from adapters.models.request import request_of
+from adapters.models.request import build_answer_request
 from agents.generate import cached_answers, reply_events
-from agents.generate.cached_answers import Answer, Claim, KeptAnswers
-from agents.generate.reply_events import NAME, Speech
-from agents.generate.summary_requests import wanted
-from domain.chats.delta_buffer import Deltas, window_s
-from domain.chats.history import NOTHING, Budget
-from domain.chats.reply_lock import CancelWatch, Turns
+from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
+from agents.generate.reply_events import NAME, ReplyDraft
+from agents.generate.summary_requests import request_summary
+from domain.chats.delta_buffer import DeltaBuffer, window_s
+from domain.chats.history import NO_HISTORY, HistoryBudget
+from domain.chats.reply_lock import CancelWatch, ReplyLocks
 from domain.documents.visibility import Visibility
-from domain.read_models import Views
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.chats import (
     ChatGrounded,
@@ -41,9 +41,9 @@ from schemas.chats import (
     Usage,
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
-from schemas.settings import Lanes, Model
-from streams.runtime.adaptive_concurrency import Throttle
-from streams.runtime.agent import Agent, Context, Outgoing, nobody
+from schemas.settings import ModelSettings, WorkerSettings
+from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
+from streams.runtime.agent import Agent, Context, Outgoing, none_waiting
 from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 
 ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
@@ -56,20 +56,20 @@ class Generate:
     """The agent's ports, and how many answers it may give at once."""
 
     model: AnswerModel
-    settings: Model
-    views: Views
-    turns: Turns
+    settings: ModelSettings
+    views: ReadModels
+    turns: ReplyLocks
     watch: CancelWatch
     visibility: Visibility
-    budget: Budget = NOTHING  # of the history that travels with the next question
+    budget: HistoryBudget = NO_HISTORY  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
-    answer_cache: KeptAnswers | None = None  # None: every question is the model's
-    waits: Callable[[], int] = nobody  # answers of this process that have no permit of the model yet
-    late_s: float = Lanes().late_s  # with a loop later than that it begins fewer answers
-    throttle: Throttle = field(init=False)
+    answer_cache: AnswerCache | None = None  # None: every question is the model's
+    waits: Callable[[], int] = none_waiting  # answers of this process that have no permit of the model yet
+    late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
+    throttle: AdaptiveConcurrency = field(init=False)
 
     def __post_init__(self) -> None:
-        self.throttle = Throttle(self.settings.concurrency, self.late_s)
+        self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s)
 
     def agent(self) -> Agent:
         """Leased: two workers never speak for one conversation at once."""
@@ -77,7 +77,7 @@ class Generate:
             name=NAME,
             reads=(CHATS_GROUNDED,),
             step=self.step,
-            failed=self.failed,
+            failed=self.report_failure,
             in_flight_max=self.settings.concurrency,
             leased=True,
             awaited=True,
@@ -87,19 +87,19 @@ class Generate:
 
     async def step(self, event: ChatGrounded, context: Context) -> Sequence[Outgoing]:
         """One answer, from the passages to the stored message."""
-        with self.watch.listening(event.tenant, event.data.question.reply_id) as cancelled:
-            async with self.throttle.turn(unless=cancelled):
+        with self.watch.subscribe(event.tenant, event.data.question.reply_id) as cancelled:
+            async with self.throttle.slot(unless=cancelled):
                 context.alive()
-                return await self.worked(event, context, cancelled)
+                return await self.process(event, context, cancelled)
 
-    async def worked(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
+    async def process(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
         """The same, when its turn has come; what Redis has to say is asked only now, and all at once."""
-        stored, passages, _ = await asyncio.gather(self.recorded(event), self.still_visible(event), self.watch.look(cancelled))
+        stored, passages, _ = await asyncio.gather(self.find_message(event), self.visible_passages(event), self.watch.check(cancelled))
         if stored is not None:  # the question came twice, or a worker died between storing and saying so
-            return await self.told_again(event, context, stored)
+            return await self.repeat_end(event, context, stored)
         if event.data.problem is not None:
-            return await self.conclude(event, context, Speech(), "failed", problem=event.data.problem)
-        speech = Speech()
+            return await self.conclude(event, context, ReplyDraft(), "failed", problem=event.data.problem)
+        speech = ReplyDraft()
         if cancelled.is_set():
             return await self.conclude(event, context, speech, "cancelled")
         if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
@@ -113,17 +113,17 @@ class Generate:
             raise Superseded(f"attempt {context.attempt} broke off after {len(speech.text)} characters: {error.detail}") from error
 
     async def respond(
-        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event
+        self, event: ChatGrounded, context: Context, speech: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
     ) -> Sequence[Outgoing]:
         """By what is kept for this question, or by the model."""
-        async with cached_answers.claimed(self.answer_cache, event, passages, cancelled) as claim:
+        async with cached_answers.claim_answer(self.answer_cache, event, passages, cancelled) as claim:
             if cancelled.is_set():
                 return await self.conclude(event, context, speech, "cancelled")
             if claim.answer is not None:
                 return await self.repeat(event, context, speech, claim.answer)
             return await self.answer(event, context, speech, passages, cancelled, claim)
 
-    async def repeat(self, event: ChatGrounded, context: Context, speech: Speech, answer: Answer) -> Sequence[Outgoing]:
+    async def repeat(self, event: ChatGrounded, context: Context, speech: ReplyDraft, answer: CachedAnswer) -> Sequence[Outgoing]:
         """Say what was answered before to the same question."""
         began = context.clock.monotonic_s()
         await self.start(event, context, speech, answer.sources)
@@ -135,24 +135,30 @@ class Generate:
         return await self.conclude(event, context, speech, "complete", began=began)
 
     async def answer(
-        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, claim: Claim
+        self,
+        event: ChatGrounded,
+        context: Context,
+        speech: ReplyDraft,
+        passages: tuple[Passage, ...],
+        cancelled: asyncio.Event,
+        claim: AnswerClaim,
     ) -> Sequence[Outgoing]:
         """Speak, then conclude."""
         began = context.clock.monotonic_s()
-        await self.start(event, context, speech, tuple(reply_events.source(passage) for passage in passages))
-        state, problem = await self.speak(event, context, speech, passages, cancelled, began)
+        await self.start(event, context, speech, tuple(reply_events.source_of(passage) for passage in passages))
+        state, problem = await self.run_stream(event, context, speech, passages, cancelled, began)
         if state == "complete":
-            await claim.keep(speech, passages)
+            await claim.store(speech, passages)
         return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
 
-    async def failed(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
+    async def report_failure(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The event goes to the dead letters: its reader must hear of it. An answer that an attempt before had stored stays what it is."""
-        stored = await self.recorded(event)
+        stored = await self.find_message(event)
         if stored is not None:
-            return await self.told_again(event, context, stored)
-        return await self.conclude(event, context, Speech(), "failed", problem=problem)
+            return await self.repeat_end(event, context, stored)
+        return await self.conclude(event, context, ReplyDraft(), "failed", problem=problem)
 
-    async def start(self, event: ChatGrounded, context: Context, speech: Speech, sources: tuple[Source, ...]) -> None:
+    async def start(self, event: ChatGrounded, context: Context, speech: ReplyDraft, sources: tuple[Source, ...]) -> None:
         """Say who answers, and from what."""
         grounding = event.data
         started = Started(
@@ -162,18 +168,24 @@ class Generate:
             keywords=grounding.keywords,
             sources=sources,
         )
-        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply(event, context, ReplyStarted, started, 0)))
+        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyStarted, started, 0)))
 
     async def extend(
-        self, event: ChatGrounded, context: Context, speech: Speech, seq: int, text: str, citations: tuple[Citation, ...]
+        self, event: ChatGrounded, context: Context, speech: ReplyDraft, seq: int, text: str, citations: tuple[Citation, ...]
     ) -> None:
         """Say more."""
         conversation = event.data.question.conversation_id
         said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
-        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply(event, context, ReplyExtended, said, seq)))
+        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, said, seq)))
 
-    async def speak(
-        self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], cancelled: asyncio.Event, began: float
+    async def run_stream(
+        self,
+        event: ChatGrounded,
+        context: Context,
+        speech: ReplyDraft,
+        passages: tuple[Passage, ...],
+        cancelled: asyncio.Event,
+        began: float,
     ) -> tuple[MessageState, Problem | None]:
         """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model said nothing and may do so later.
 
@@ -200,15 +212,15 @@ class Generate:
             return "failed", Refused("model_answer_empty", "Nothing that can be shown was left of the answer.").problem()
         return "complete", None
 
-    async def stream(self, event: ChatGrounded, context: Context, speech: Speech, passages: tuple[Passage, ...], began: float) -> None:
+    async def stream(self, event: ChatGrounded, context: Context, speech: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
         """Model -> citations -> deltas -> log."""
-        request = request_of(event.data.question, passages, self.settings)
+        request = build_answer_request(event.data.question, passages, self.settings)
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, speech, seq, text, citations)
 
-        deltas = Deltas(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        citations = Citations(passages)
+        deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
+        citations = CitationResolver(passages)
 
         async def say(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> None:
             for text, cited in spans:
@@ -235,7 +247,7 @@ class Generate:
         self,
         event: ChatGrounded,
         context: Context,
-        speech: Speech,
+        speech: ReplyDraft,
         state: MessageState,
         *,
         problem: Problem | None = None,
@@ -249,53 +261,57 @@ class Generate:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
-        message = reply_events.record(event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began)
+        message = reply_events.build_message(
+            event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began
+        )
         if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
-            await _or(None, self.views.keep_briefly(event.tenant, message, context.place))
-            return self.ended(event, context, message)
-        if state == "cancelled" and await self.deleted(event):
-            return reply_events.terminal(event, context, msgspec.structs.replace(message, content="", citations=()))
-        changed = MessageChanged.caused_by(event, NAME, subject=message.id, data=message, now=context.clock.now())
+            await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
+            return self.final_events(event, context, message)
+        if state == "cancelled" and await self.is_deleted(event):
+            return reply_events.terminal_events(event, context, msgspec.structs.replace(message, content="", citations=()))
+        changed = MessageChanged.from_cause(event, NAME, subject=message.id, data=message, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
-        await _or(None, self.views.apply(changed, place))  # with Redis down the projection does it later
-        await _or(None, self.turns.close(event.tenant, message.conversation_id, message.id))
-        return self.ended(event, context, message)
+        await _or_default(None, self.views.apply(changed, place))  # with Redis down the projection does it later
+        await _or_default(None, self.turns.release(event.tenant, message.conversation_id, message.id))
+        return self.final_events(event, context, message)
 
-    def ended(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+    def final_events(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
         """The reply's end as its message tells it, and what is to be written about the conversation."""
-        digests = wanted(event, context, message, NAME, budget=self.budget, titles=self.titles)
-        return [*reply_events.terminal(event, context, message), *digests]
+        digests = request_summary(event, context, message, NAME, budget=self.budget, titles=self.titles)
+        return [*reply_events.terminal_events(event, context, message), *digests]
 
-    async def deleted(self, event: ChatGrounded) -> bool:
+    async def is_deleted(self, event: ChatGrounded) -> bool:
         """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
         scope = f"{event.tenant}/{event.data.question.conversation_id}"
-        return await _or(default=False, asked=self.views.messages.is_closed(scope))
+        return await _or_default(default=False, asked=self.views.messages.is_closed(scope))
 
-    async def told_again(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
+    async def repeat_end(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
         """The end of a reply that an attempt before had stored; whoever asked again took the turn again."""
-        await _or(None, self.turns.close(event.tenant, stored.conversation_id, stored.id))
-        return self.ended(event, context, stored)
+        await _or_default(None, self.turns.release(event.tenant, stored.conversation_id, stored.id))
+        return self.final_events(event, context, stored)
 
-    async def recorded(self, event: ChatGrounded) -> Message | None:
+    async def find_message(self, event: ChatGrounded) -> Message | None:
         """The message that an earlier attempt stored."""
         question = event.data.question
-        return await _or(None, self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id))
+        return await _or_default(None, self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id))
 
-    async def still_visible(self, event: ChatGrounded) -> tuple[Passage, ...]:
+    async def visible_passages(self, event: ChatGrounded) -> tuple[Passage, ...]:
         """The passages whose document is still at that version; with Redis down what ``retrieve`` saw has to do."""
         passages = event.data.passages
         keys = {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id) for p in passages}
         if not keys:
             return ()
-        standing = await _or(None, self.visibility.of(sorted(keys)))
+        standing = await _or_default(None, self.visibility.version_states(sorted(keys)))
         if standing is None:
             return passages
-        visible = [p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].shows(p.version)]
+        visible = [
+            p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].is_visible(p.version)
+        ]
         return tuple(visible)
 
 
-async def _or(default: T, asked: Awaitable[T]) -> T:
+async def _or_default(default: T, asked: Awaitable[T]) -> T:
     """What Redis says, or ``default`` while it is down: a running conversation goes on without what only Redis knows."""
     try:
         return await asked

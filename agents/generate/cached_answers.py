@@ -21,16 +21,16 @@ import msgspec
 from msgspec import Struct
 
 from adapters.models import prompts
-from adapters.models.request import request_of
+from adapters.models.request import build_answer_request
 from agents.generate import reply_events
-from agents.generate.reply_events import Speech
-from domain.documents.visibility import Standings
+from agents.generate.reply_events import ReplyDraft
+from domain.documents.visibility import VisibilitySource
 from schemas.chats import ChatGrounded, Citation, Passage, Source
 from schemas.errors import Unavailable
-from schemas.settings import Model, Settings
-from streams.cache import Cache, Found, Lease
+from schemas.settings import ModelSettings, Settings
+from streams.cache import CacheEntry, RedisCache, SingleFlightLease
 from streams.cache.names import knowledge_tag
-from streams.cache.scenario_cache import Kept
+from streams.cache.scenario_cache import ScenarioCache
 
 ALONE_S = 1.0  # after an answer that cannot be kept: who waited for it asks the model at once, all of them
 PIECE_CHARS = 400  # of a kept answer, as it is said again: a few events, each worth showing
@@ -38,17 +38,17 @@ PIECE_CHARS = 400  # of a kept answer, as it is said again: a few events, each w
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Piece(Struct, frozen=True):
+class AnswerPiece(Struct, frozen=True):
     """A part of the text, and the citations of the markers in it."""
 
     text: str
     citations: tuple[Citation, ...] = ()
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class CachedAnswer(Struct, frozen=True, kw_only=True):
     """A complete answer. ``sources``: every passage its model was shown; ``versions``: of their documents, by document key."""
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[AnswerPiece, ...]
     sources: tuple[Source, ...]
     versions: dict[str, int]
     finish_reason: str
@@ -66,24 +66,24 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Claim:
+class AnswerClaim:
     """``answer`` is to be said again; else ``keep`` what the model says."""
 
-    answer: Answer | None = None
-    lease: Lease | None = None
-    kept: "KeptAnswers | None" = None
+    answer: CachedAnswer | None = None
+    lease: SingleFlightLease | None = None
+    kept: "AnswerCache | None" = None
     tenant: str = ""
 
-    async def keep(self, speech: Speech, passages: Sequence[Passage]) -> None:
+    async def store(self, speech: ReplyDraft, passages: Sequence[Passage]) -> None:
         """Only what came to its proper end, of the model it was asked of (another one may have stood in); with Redis down nothing."""
         if self.lease is None or self.kept is None or speech.finish_reason != "stop" or not speech.text:
             return
         speaker = speech.speaker
         if speaker.model not in ("", self.kept.model):
             return
-        answer = Answer(
-            pieces=pieces(speech.spans),
-            sources=tuple(reply_events.source(passage) for passage in passages),
+        answer = CachedAnswer(
+            pieces=merge_spans(speech.spans),
+            sources=tuple(reply_events.source_of(passage) for passage in passages),
             versions=reply_events.versions_of(self.tenant, passages),
             finish_reason=speech.finish_reason,
             model=self.kept.model,
@@ -95,104 +95,108 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAnswers:
+class AnswerCache:
     """``wait_s``: for somebody else who is just asking the model the same."""
 
-    kept: Kept[Answer]
-    visibility: Standings
-    settings: Model
+    kept: ScenarioCache[CachedAnswer]
+    visibility: VisibilitySource
+    settings: ModelSettings
     model: str
     wait_s: float
     template: str
 
     @classmethod
-    def of(cls, kept: Kept[Answer], visibility: Standings, settings: Model, model: str, wait_s: float) -> "KeptAnswers":
+    def of(
+        cls, kept: ScenarioCache[CachedAnswer], visibility: VisibilitySource, settings: ModelSettings, model: str, wait_s: float
+    ) -> "AnswerCache":
         """``model`` is the name of the one that answers."""
         template = hashlib.sha256(Path(prompts.__file__).read_bytes()).hexdigest()
         return cls(kept, visibility, settings, model, wait_s, template)
 
     @asynccontextmanager
-    async def claimed(self, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event) -> AsyncIterator[Claim]:
+    async def claim(self, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event) -> AsyncIterator[AnswerClaim]:
         """What is kept for this question, or the right to keep its answer, or neither. Ends early when the reply is cancelled."""
-        got = await self._unless(cancelled, event, passages)
-        if isinstance(got, Found):
-            yield Claim(answer=got.value)
+        got = await self._claim_unless_cancelled(cancelled, event, passages)
+        if isinstance(got, CacheEntry):
+            yield AnswerClaim(answer=got.value)
             return
-        claim = Claim(lease=got, kept=self, tenant=event.tenant)
+        claim = AnswerClaim(lease=got, kept=self, tenant=event.tenant)
         try:
             yield claim
         finally:
             if claim.lease is not None:
                 await self.kept.release(claim.lease, alone_s=ALONE_S)
 
-    async def _unless(self, cancelled: asyncio.Event, event: ChatGrounded, passages: Sequence[Passage]) -> Found[Answer] | Lease | None:
-        claiming = asyncio.create_task(self._claimed(event, passages))
+    async def _claim_unless_cancelled(
+        self, cancelled: asyncio.Event, event: ChatGrounded, passages: Sequence[Passage]
+    ) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
+        claiming = asyncio.create_task(self._claim_entry(event, passages))
         stopping = asyncio.create_task(cancelled.wait())
         try:
             await asyncio.wait({claiming, stopping}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            await self._given_back(claiming)
+            await self._abandon(claiming)
             raise
         finally:
             stopping.cancel()
         if not claiming.done():
-            await self._given_back(claiming)
+            await self._abandon(claiming)
             return None
         return claiming.result()
 
-    async def _given_back(self, claiming: asyncio.Task[Found[Answer] | Lease | None]) -> None:
+    async def _abandon(self, claiming: asyncio.Task[CacheEntry[CachedAnswer] | SingleFlightLease | None]) -> None:
         """Nobody waits for it any more; a lease that came at the last moment is let go."""
         claiming.cancel()
         await asyncio.wait({claiming})
-        if not claiming.cancelled() and isinstance(lease := claiming.result(), Lease):
+        if not claiming.cancelled() and isinstance(lease := claiming.result(), SingleFlightLease):
             await self.kept.release(lease)
 
-    async def _claimed(self, event: ChatGrounded, passages: Sequence[Passage]) -> Found[Answer] | Lease | None:
+    async def _claim_entry(self, event: ChatGrounded, passages: Sequence[Passage]) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
         question = event.data.question
         tags = tuple(knowledge_tag(base) for base in sorted(question.knowledge_base_ids))
 
-        async def will_do(answer: Answer | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
-            return answer is not None and grounded(answer, passages, current=is_current) and await self._visible(answer)
+        async def will_do(answer: CachedAnswer | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
+            return answer is not None and is_still_best(answer, passages, current=is_current) and await self._is_visible(answer)
 
         return await self.kept.claim(event.tenant, self.key(event), tags, wait_s=self.wait_s, accepts=will_do, overtake=not question.cache)
 
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an admin can take back a model's answers by prefix."""
         question, settings = event.data.question, self.settings
-        context = (self.template, settings.provider, settings.base_url, self.model, request_of(question, (), settings))
+        context = (self.template, settings.provider, settings.base_url, self.model, build_answer_request(question, (), settings))
         digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
         return f"{self.model}/{digest.hexdigest()}"
 
-    async def _visible(self, answer: Answer) -> bool:
+    async def _is_visible(self, answer: CachedAnswer) -> bool:
         """Whether readers see every version it rests on; while nobody can tell, they do not."""
         try:
-            standing = await self.visibility.of(sorted(answer.versions))
+            standing = await self.visibility.version_states(sorted(answer.versions))
         except Unavailable:
             return False
-        return all(standing[key].shows(version) for key, version in answer.versions.items())
+        return all(standing[key].is_visible(version) for key, version in answer.versions.items())
 
 
 @asynccontextmanager
-async def claimed(
-    kept: KeptAnswers | None, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event
-) -> AsyncIterator[Claim]:
+async def claim_answer(
+    kept: AnswerCache | None, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event
+) -> AsyncIterator[AnswerClaim]:
     """See ``KeptAnswers.claimed``; where no answers are kept there is nothing to claim."""
     if kept is None:
-        yield Claim()
+        yield AnswerClaim()
         return
-    async with kept.claimed(event, passages, cancelled) as claim:
+    async with kept.claim(event, passages, cancelled) as claim:
         yield claim
 
 
-def kept_answers(settings: Settings, cache: Cache, visibility: Standings, model: str) -> KeptAnswers | None:
+def answer_cache(settings: Settings, cache: RedisCache, visibility: VisibilitySource, model: str) -> AnswerCache | None:
     """As the settings say; None when no answers of this provider are kept."""
     wanted = settings.cache.answers
     if not settings.cache.ai_response_s or wanted == "off" or (wanted == "provider" and settings.model.provider == "local"):
         return None
-    return KeptAnswers.of(cache.of("ai_response", Answer), visibility, settings.model, model, settings.cache.answer_wait_s)
+    return AnswerCache.of(cache.of("ai_response", CachedAnswer), visibility, settings.model, model, settings.cache.answer_wait_s)
 
 
-def grounded(answer: Answer, passages: Sequence[Passage], *, current: bool) -> bool:
+def is_still_best(answer: CachedAnswer, passages: Sequence[Passage], *, current: bool) -> bool:
     """Whether the answer is still the best there is for what was found."""
     if current:
         return True
@@ -200,12 +204,12 @@ def grounded(answer: Answer, passages: Sequence[Passage], *, current: bool) -> b
     return bool(answer.citations) and bool(passages) and passages[0].chunk_id in shown
 
 
-def pieces(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> tuple[Piece, ...]:
+def merge_spans(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> tuple[AnswerPiece, ...]:
     """Spans as they were said, gathered into few."""
-    made: list[Piece] = []
+    made: list[AnswerPiece] = []
     for text, citations in spans:
         if made and len(made[-1].text) < PIECE_CHARS:
-            made[-1] = Piece(made[-1].text + text, made[-1].citations + citations)
+            made[-1] = AnswerPiece(made[-1].text + text, made[-1].citations + citations)
         else:
-            made.append(Piece(text, citations))
+            made.append(AnswerPiece(text, citations))
     return tuple(made)

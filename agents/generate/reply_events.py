@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from adapters.models.port import NOBODY, Speaker
-from adapters.text.language import estimated_tokens
+from adapters.models.port import NO_SPEAKER, Speaker
+from adapters.text.language import estimate_tokens
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -31,16 +31,16 @@ from schemas.chats import (
 )
 from schemas.errors import Problem
 from schemas.events import Event
-from streams.runtime.agent import Context, Outgoing, Place
+from streams.runtime.agent import Context, LogOffset, Outgoing
 from streams.topics import CHATS_ANSWERED, CHATS_ASKED, USAGE_RECORDED
 
 NAME = "generate"
 
-Telling = Started | Extended | Completed | Failed | Cancelled
+ReplyData = Started | Extended | Completed | Failed | Cancelled
 
 
 @dataclass(slots=True)
-class Speech:
+class ReplyDraft:
     """What one attempt has said so far. Times are milliseconds since the step began.
 
     ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
@@ -48,25 +48,25 @@ class Speech:
 
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
-    acknowledgements: list[Awaitable[Place]] = field(default_factory=list)
+    acknowledgements: list[Awaitable[LogOffset]] = field(default_factory=list)
     usage: Usage | None = None
     finish_reason: str = ""
     first_text_ms: float = 0.0
-    speaker: Speaker = NOBODY
+    speaker: Speaker = NO_SPEAKER
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
 
 
-def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
+def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
     """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
     conversation, attempt = message.conversation_id, message.attempt
     if message.state == "failed":
         failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
-        outgoing = [reply(event, context, ReplyFailed, failed, 0)]
+        outgoing = [reply_event(event, context, ReplyFailed, failed, 0)]
     elif message.state == "cancelled":
         cancelled = Cancelled(conversation_id=conversation, attempt=attempt, text=message.content)
-        outgoing = [reply(event, context, ReplyCancelled, cancelled, 0)]
+        outgoing = [reply_event(event, context, ReplyCancelled, cancelled, 0)]
     else:
         completed = Completed(
             conversation_id=conversation,
@@ -78,14 +78,14 @@ def terminal(event: ChatGrounded, context: Context, message: Message) -> list[Ou
             cached=message.cached,
             model=message.model,
         )
-        outgoing = [reply(event, context, ReplyCompleted, completed, 0)]
+        outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
     if message.cached or usage.prompt_tokens or usage.completion_tokens or event.data.question.reserved:
-        outgoing.append(charge(event, context, message))
+        outgoing.append(usage_event(event, context, message))
     return outgoing
 
 
-def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
+def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
     """What the reply cost."""
     data = Consumption(
         user_id=message.user_id,
@@ -101,13 +101,13 @@ def charge(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
         provider=message.provider,
         cost_micros=message.cost_micros,
     )
-    return Outgoing(USAGE_RECORDED, UsageRecorded.caused_by(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
+    return Outgoing(USAGE_RECORDED, UsageRecorded.from_cause(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
 
 
-def record(
+def build_message(
     event: ChatGrounded,
     context: Context,
-    speech: Speech,
+    speech: ReplyDraft,
     state: MessageState,
     *,
     model: str,
@@ -116,7 +116,7 @@ def record(
     began: float | None,
 ) -> Message:
     """The record of this answer. ``model`` is named when nobody began to answer."""
-    usage = speech.usage or estimated(speech.text, event.data.question.content, passages)
+    usage = speech.usage or estimate_usage(speech.text, event.data.question.content, passages)
     grounding, question, now = event.data, event.data.question, context.clock.now()
     timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
     if began is not None:
@@ -149,11 +149,11 @@ def record(
     )
 
 
-def reply(event: ChatGrounded, context: Context, kind: type[Event], data: Telling, ordinal: int) -> Outgoing:
+def reply_event(event: ChatGrounded, context: Context, kind: type[Event], data: ReplyData, ordinal: int) -> Outgoing:
     """An event of this reply, in the partition where the asking replica listens."""
     question = event.data.question
     now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
-    made = kind.caused_by(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
+    made = kind.from_cause(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
     return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
 
 
@@ -161,7 +161,7 @@ def search_again(event: ChatGrounded, context: Context) -> Outgoing:
     """The question once more: its documents changed between the search and the answer, and the new versions may answer it."""
     question = event.data.question
     again = msgspec.structs.replace(question, round=question.round + 1)
-    return Outgoing(CHATS_ASKED, ChatAsked.caused_by(event, NAME, data=again, now=context.clock.now()))
+    return Outgoing(CHATS_ASKED, ChatAsked.from_cause(event, NAME, data=again, now=context.clock.now()))
 
 
 def versions_of(tenant: str, passages: Sequence[Passage]) -> dict[str, int]:
@@ -169,7 +169,7 @@ def versions_of(tenant: str, passages: Sequence[Passage]) -> dict[str, int]:
     return {ids.document_key(tenant, passage.knowledge_base_id, passage.document_id): passage.version for passage in passages}
 
 
-def source(passage: Passage) -> Source:
+def source_of(passage: Passage) -> Source:
     """A passage as the reader is shown it."""
     return Source(
         marker=passage.marker,
@@ -183,9 +183,9 @@ def source(passage: Passage) -> Source:
     )
 
 
-def estimated(text: str, question: str, passages: Sequence[Passage]) -> Usage:
+def estimate_usage(text: str, question: str, passages: Sequence[Passage]) -> Usage:
     """Tokens of an answer whose provider did not say; nothing said costs nothing."""
     if not text:
         return Usage()
-    prompt = estimated_tokens(question) + sum(estimated_tokens(passage.text) for passage in passages)
-    return Usage(prompt_tokens=prompt, completion_tokens=estimated_tokens(text), estimated=True)
+    prompt = estimate_tokens(question) + sum(estimate_tokens(passage.text) for passage in passages)
+    return Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text), estimated=True)

@@ -1,13 +1,15 @@
 """When an answer asks for something to be written about its conversation: pure functions, and no text travels."""
 
-from domain.chats.history import Budget, outgrown
+from domain.chats.history import HistoryBudget, needs_summary
 from schemas.chats import ChatGrounded, Message, Turn
 from schemas.summaries import Digest, DigestAsked
 from streams.runtime.agent import Context, Outgoing
 from streams.topics import DIGESTS_ASKED
 
 
-def wanted(event: ChatGrounded, context: Context, message: Message, agent: str, *, budget: Budget, titles: bool) -> list[Outgoing]:
+def request_summary(
+    event: ChatGrounded, context: Context, message: Message, agent: str, *, budget: HistoryBudget, titles: bool
+) -> list[Outgoing]:
     """A summary once the branch outgrows its share of the budget, a title after the first answer where a model can write one.
 
     Asked again with every answer until there is one: a summary that failed is made up for.
@@ -16,9 +18,9 @@ def wanted(event: ChatGrounded, context: Context, message: Message, agent: str, 
     if question.door != "conversation" or message.state == "failed":
         return []
     said = Turn("user", question.content), Turn("assistant", message.content)
-    summary = outgrown((*question.history, *said), budget)
+    summary = needs_summary((*question.history, *said), budget)
     title = titles and not question.ancestors
     if not summary and not title:
         return []
     data = Digest(conversation_id=message.conversation_id, message_id=message.id, user_id=message.user_id, summary=summary, title=title)
-    return [Outgoing(DIGESTS_ASKED, DigestAsked.caused_by(event, agent, data=data, now=context.clock.now()))]
+    return [Outgoing(DIGESTS_ASKED, DigestAsked.from_cause(event, agent, data=data, now=context.clock.now()))]

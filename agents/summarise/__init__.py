@@ -1,5 +1,5 @@
 """The agent that summarises and names conversations: ``agent`` runs it, ``wording`` asks a model, ``extract`` does without one."""
 
-from agents.summarise.agent import Digester
+from agents.summarise.agent import Summariser
 
-__all__ = ["Digester"]
+__all__ = ["Summariser"]

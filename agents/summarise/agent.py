@@ -12,15 +12,15 @@ import structlog
 
 from adapters.models.port import Completion, Writer
 from agents.summarise import extract, prompts
-from domain.chats.history import Budget, cut, summarised, told
-from domain.chats.titles import improvable
-from domain.read_models import Views
+from domain.chats.history import HistoryBudget, count_to_summarise, split_summary, truncate
+from domain.chats.titles import may_improve_title
+from domain.read_models import ReadModels
 from schemas.chats import Consumption, Message, MessageChanged, Purpose, UsageRecorded
 from schemas.errors import Refused, Unavailable
 from schemas.records import ConversationChanged
 from schemas.summaries import DigestAsked
 from streams.runtime.agent import Agent, Context, Outgoing
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import CONVERSATIONS_CHANGED, DIGESTS_ASKED, MESSAGES_CHANGED, USAGE_RECORDED
 
 NAME = "digest"
@@ -31,13 +31,13 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Digester:
+class Summariser:
     """The agent's ports. ``writer`` None: no language model is configured."""
 
     writer: Writer | None
-    budget: Budget
-    views: Views
-    records: Records
+    budget: HistoryBudget
+    views: ReadModels
+    records: RecordWriter
 
     def agent(self) -> Agent:
         """One conversation's digests are written one after another."""
@@ -50,44 +50,44 @@ class Digester:
             return []
         if event.data.summary and not answer.summary:
             await self.summarise(event, answer, context)
-        return await self.name(event, answer, context) if event.data.title else []
+        return await self.write_title(event, answer, context) if event.data.title else []
 
     async def summarise(self, event: DigestAsked, answer: Message, context: Context) -> None:
         """The answer's record again, with the summary of the turns before the newest."""
         known = await self.views.messages.get_many(f"{event.tenant}/{answer.conversation_id}", answer.ancestors)
-        before, rest = told([*(known[each] for each in answer.ancestors if each in known), answer])
+        before, rest = split_summary([*(known[each] for each in answer.ancestors if each in known), answer])
         turns = [turn for _, turn in rest]
-        covered = summarised(turns, self.budget)
+        covered = count_to_summarise(turns, self.budget)
         if covered == 0:
             return
-        written = await self.written(*prompts.for_summary(before, turns[:covered]), tokens_max=self.budget.summary)
-        summary = cut(written.text.strip(), self.budget.summary * 4, self.budget.summary) if written else ""
-        summary = summary or extract.extracted(before, turns[:covered], self.budget.summary)
+        written = await self.write(*prompts.summary_prompt(before, turns[:covered]), tokens_max=self.budget.summary)
+        summary = truncate(written.text.strip(), self.budget.summary * 4, self.budget.summary) if written else ""
+        summary = summary or extract.extract_summary(before, turns[:covered], self.budget.summary)
         changed = msgspec.structs.replace(answer, summary=summary, summarised=rest[covered - 1][0])
-        told_again = MessageChanged.caused_by(event, NAME, subject=answer.id, data=changed, now=context.clock.now())
+        told_again = MessageChanged.from_cause(event, NAME, subject=answer.id, data=changed, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, answer.conversation_id)
-        outgoing = [*self.charged(event, context, written, "summary"), Outgoing(MESSAGES_CHANGED, told_again, partition=partition)]
+        outgoing = [*self.usage_events(event, context, written, "summary"), Outgoing(MESSAGES_CHANGED, told_again, partition=partition)]
         await self.views.apply(told_again, (await context.publisher.publish_all(outgoing))[-1])
 
-    async def name(self, event: DigestAsked, answer: Message, context: Context) -> list[Outgoing]:
+    async def write_title(self, event: DigestAsked, answer: Message, context: Context) -> list[Outgoing]:
         """A title by the model, unless a person has set one, before or meanwhile; then only what it cost is left to say."""
         scope, conversation_id = f"{event.tenant}/{answer.user_id}", answer.conversation_id
         question = await self.views.messages.get(f"{event.tenant}/{conversation_id}", answer.parent_id)
         found = await self.views.conversations.get(scope, conversation_id)
-        if question is None or found is None or not improvable(found):
+        if question is None or found is None or not may_improve_title(found):
             return []
-        written = await self.written(*prompts.for_title(question.content, answer.content), tokens_max=prompts.TITLE_TOKENS_MAX)
-        title, cost = prompts.title_in(written.text) if written else "", self.charged(event, context, written, "title")
+        written = await self.write(*prompts.title_prompt(question.content, answer.content), tokens_max=prompts.TITLE_TOKENS_MAX)
+        title, cost = prompts.parse_title(written.text) if written else "", self.usage_events(event, context, written, "title")
         async with self.records.lease(f"conversation/{conversation_id}"):
             present = await self.views.conversations.get(scope, conversation_id)
-            if title and present is not None and improvable(present):
+            if title and present is not None and may_improve_title(present):
                 named = msgspec.structs.replace(present, title=title, titled_by="model", revision=present.revision + 1)
-                changed = ConversationChanged.caused_by(event, NAME, data=named, now=context.clock.now())
+                changed = ConversationChanged.from_cause(event, NAME, data=named, now=context.clock.now())
                 await self.records.change(*cost, Outgoing(CONVERSATIONS_CHANGED, changed))
                 return []
         return cost
 
-    async def written(self, instructions: str, text: str, *, tokens_max: int) -> Completion | None:
+    async def write(self, instructions: str, text: str, *, tokens_max: int) -> Completion | None:
         """What the model wrote; None without one, and when it fails: nothing here is worth a second call."""
         if self.writer is None:
             return None
@@ -97,7 +97,7 @@ class Digester:
             log.info("digest_not_written", cause=str(error), code=error.code)
             return None
 
-    def charged(self, event: DigestAsked, context: Context, written: Completion | None, purpose: Purpose) -> list[Outgoing]:
+    def usage_events(self, event: DigestAsked, context: Context, written: Completion | None, purpose: Purpose) -> list[Outgoing]:
         """What it cost, once per reply and purpose."""
         if written is None or self.writer is None:
             return []
@@ -114,5 +114,5 @@ class Digester:
             cost_micros=written.cost_micros,
             purpose=purpose,
         )
-        recorded = UsageRecorded.caused_by(event, f"{NAME}:{purpose}", subject=wish.user_id, data=data, now=context.clock.now())
+        recorded = UsageRecorded.from_cause(event, f"{NAME}:{purpose}", subject=wish.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, recorded)]

@@ -6,8 +6,8 @@ Deterministic. A summary of a summary keeps its lines; when there is no more roo
 import re
 from collections.abc import Sequence
 
-from adapters.text.language import Language, estimated_tokens, fold, language_of, sentences, terms
-from domain.chats.history import cut
+from adapters.text.language import Language, estimate_tokens, fold, language_of, sentences, terms
+from domain.chats.history import truncate
 from schemas.chats import Role, Turn
 
 LINE_TOKENS_MAX = 60  # of one turn: about a long sentence
@@ -25,35 +25,35 @@ _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*|[〇零一二三四五六七八九十�
 _NAME = re.compile(r"《[^》]{1,40}》|“[^”]{1,40}”|\"[^\"]{1,40}\"|(?<=[\w,;:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*|\b[A-Z]{2,}\b")
 
 
-def extracted(before: str, turns: Sequence[Turn], tokens_max: int) -> str:
+def extract_summary(before: str, turns: Sequence[Turn], tokens_max: int) -> str:
     """The summary ``before`` and these turns in at most ``tokens_max`` tokens, one line each, the oldest first."""
     language = language_of("\n".join([before, *(turn.content for turn in turns)]))
     lines = [*filter(None, before.split("\n")), *filter(None, (_line(turn, language) for turn in turns))]
-    return "\n".join(_fitting(lines, tokens_max))
+    return "\n".join(_fit_lines(lines, tokens_max))
 
 
 def _line(turn: Turn, language: Language) -> str:
     said = [_SPACE.sub(" ", each) for each in sentences(_MARKER.sub("", turn.content))]
     if not said:
         return ""
-    facts = sorted(range(1, len(said)), key=lambda place: -_facts(said[place]))[:FACTS_MAX] if turn.role == "assistant" else []
-    chosen = [said[place] for place in sorted({0, *(place for place in facts if _facts(said[place]))})]
-    return _LABELS[language][turn.role] + cut(" ".join(chosen), LINE_TOKENS_MAX * 4, LINE_TOKENS_MAX)
+    facts = sorted(range(1, len(said)), key=lambda place: -_fact_count(said[place]))[:FACTS_MAX] if turn.role == "assistant" else []
+    chosen = [said[place] for place in sorted({0, *(place for place in facts if _fact_count(said[place]))})]
+    return _LABELS[language][turn.role] + truncate(" ".join(chosen), LINE_TOKENS_MAX * 4, LINE_TOKENS_MAX)
 
 
-def _fitting(lines: list[str], tokens_max: int) -> list[str]:
+def _fit_lines(lines: list[str], tokens_max: int) -> list[str]:
     """Lines are dropped one by one, the least telling first, an old one before a new one; a lone line is cut."""
     worth = {place: _worth(line) + _RECENT * place / len(lines) for place, line in enumerate(lines)}
     kept = sorted(worth)
-    while len(kept) > 1 and estimated_tokens("\n".join(lines[place] for place in kept)) > tokens_max:
+    while len(kept) > 1 and estimate_tokens("\n".join(lines[place] for place in kept)) > tokens_max:
         kept.remove(min(kept, key=lambda place: (worth[place], place)))
-    return list(filter(None, (cut(lines[place], tokens_max * 4, tokens_max) for place in kept)))
+    return list(filter(None, (truncate(lines[place], tokens_max * 4, tokens_max) for place in kept)))
 
 
 def _worth(line: str) -> float:
     """What a line says: names and numbers, and how much else besides, so that a greeting goes before a sentence."""
-    return _facts(line) + _TERM * min(len(terms(fold(line))), _TERMS_MAX)
+    return _fact_count(line) + _TERM * min(len(terms(fold(line))), _TERMS_MAX)
 
 
-def _facts(text: str) -> int:
+def _fact_count(text: str) -> int:
     return len(set(_NUMBER.findall(text))) + len(set(_NAME.findall(text)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from adapters.models.citations import MARKER
 from adapters.text.language import Language, language_of
-from domain.chats.history import cut
+from domain.chats.history import truncate
 from domain.chats.titles import title_of
 from schemas.chats import Turn
 
@@ -36,32 +36,32 @@ _SPEAKER = {"user": "User", "assistant": "Assistant"}
 _AROUND = "\"'“”‘’「」『』《》*#`.。 "
 
 
-def for_summary(before: str, turns: Sequence[Turn]) -> tuple[str, str]:
+def summary_prompt(before: str, turns: Sequence[Turn]) -> tuple[str, str]:
     """Instructions and text."""
-    said = "\n".join(_said(turn) for turn in turns)
-    text = f"Summary so far:\n{_data(before)}\n\n{said}" if before else said
+    said = "\n".join(_format_turn(turn) for turn in turns)
+    text = f"Summary so far:\n{_escape(before)}\n\n{said}" if before else said
     return _SUMMARY[language_of(said)], f"<conversation>\n{text}\n</conversation>"
 
 
-def for_title(question: str, answer: str) -> tuple[str, str]:
+def title_prompt(question: str, answer: str) -> tuple[str, str]:
     """Instructions and text."""
-    said = "\n".join(_said(turn) for turn in (Turn("user", _short(question)), Turn("assistant", _short(answer))) if turn.content)
+    said = "\n".join(_format_turn(turn) for turn in (Turn("user", _shorten(question)), Turn("assistant", _shorten(answer))) if turn.content)
     return _TITLE[language_of(question)], f"<conversation>\n{said}\n</conversation>"
 
 
-def title_in(written: str) -> str:
+def parse_title(written: str) -> str:
     """The title that a model wrote, without what models put around one; "" when there is none."""
     return title_of(written.strip().removeprefix("Title:").removeprefix("标题：")).strip(_AROUND)
 
 
-def _said(turn: Turn) -> str:
+def _format_turn(turn: Turn) -> str:
     """A turn; an answer without its markers, which number the passages of that answer alone."""
-    return f"{_SPEAKER[turn.role]}: {_data(MARKER.sub('', turn.content) if turn.role == 'assistant' else turn.content)}"
+    return f"{_SPEAKER[turn.role]}: {_escape(MARKER.sub('', turn.content) if turn.role == 'assistant' else turn.content)}"
 
 
-def _data(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("<", "‹")  # it cannot end the tag it stands in, nor begin a control token
 
 
-def _short(text: str) -> str:
-    return cut(text, TITLE_TEXT_TOKENS_MAX * 4, TITLE_TEXT_TOKENS_MAX)
+def _shorten(text: str) -> str:
+    return truncate(text, TITLE_TEXT_TOKENS_MAX * 4, TITLE_TEXT_TOKENS_MAX)

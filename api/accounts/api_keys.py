@@ -15,7 +15,7 @@ from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, paged, refused_field, same_body
+from api.http.responses import check_same_body, invalid_field, json_response, map_page
 from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
@@ -32,8 +32,8 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     """The only answer that has the key itself. A repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports, request.user, request.ports.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
-        raise refused_field("expires_at", "has passed", "a time to come")
-    await same_body(request)
+        raise invalid_field("expires_at", "has passed", "a time to come")
+    await check_same_body(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id)
     made = Credential(
@@ -52,13 +52,13 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
             raise Refused("forbidden", f"an account has at most {KEYS_MAX} API keys; delete one")
         await _write(request, made)
     shown = msgspec.structs.asdict(ApiKey.of(made))
-    return answered(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
+    return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
 
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ApiKey]:
     """Without their secrets, which nobody keeps."""
-    return paged(await request.ports.views.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
+    return map_page(await request.ports.views.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
 
 
 @delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")

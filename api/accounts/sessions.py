@@ -14,7 +14,7 @@ from api.http.gate import ADDRESS, ANYBODY, PUBLIC
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import answered
+from api.http.responses import json_response
 from domain.accounts.registration import new_account
 from domain.read_models import email_scope
 from schemas import ids
@@ -25,8 +25,8 @@ from schemas.records import Account
 from streams.runtime.agent import Outgoing
 
 # Guessing one person's password: slow from one place, and not fast from many. Registering costs a hash and lasting records.
-LOGIN_HERE = Rule(name="login", rate=10, burst=10, scope="address")
-LOGIN_ANYWHERE = Rule(name="login_email", rate=30, burst=60, scope="user")
+LOGIN_PER_ADDRESS = Rule(name="login", rate=10, burst=10, scope="address")
+LOGIN_PER_EMAIL = Rule(name="login_email", rate=30, burst=60, scope="user")
 REGISTER = Rule(name="register", rate=20, burst=40, scope="address")
 
 
@@ -37,41 +37,41 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     await ports.limiting.spend([(REGISTER, _address(request))])
     scope = email_scope(data.email)
     account_id = await request.new_id("account", user=scope)
-    kept = await ports.passwords.hashed(data.password)  # before the lease: it takes longer than anything in it
+    kept = await ports.passwords.hash(data.password)  # before the lease: it takes longer than anything in it
     async with ports.records.lease(f"email/{scope}"):
-        present = await ports.views.account_of(data.email)
+        present = await ports.views.find_account(data.email)
         if present is None:
-            present = await _created(request, data, account_id, kept)
-        elif present.id != account_id or not await _knows(request, present, data.password):
+            present = await _create_account(request, data, account_id, kept)
+        elif present.id != account_id or not await _password_matches(request, present, data.password):
             raise Refused("email_taken")
-    return answered(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me", "Cache-Control": "no-store"})
+    return json_response(_session(request, present), HTTPStatus.CREATED, {"Location": "/api/v1/users/me", "Cache-Control": "no-store"})
 
 
 @post("/auth/login", opt=PUBLIC, responses=PROBLEMS, security=[{}], status_code=HTTPStatus.OK, summary="Log in")
 async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]:
     """An access token; 401 ``login_failed`` for whatever is wrong."""
     ports, scope = request.ports, email_scope(data.email)
-    await ports.limiting.spend([(LOGIN_HERE, f"{scope}/{_address(request)}"), (LOGIN_ANYWHERE, scope)])
-    account = await ports.views.account_of(data.email)
-    right = await _knows(request, account, data.password)
+    await ports.limiting.spend([(LOGIN_PER_ADDRESS, f"{scope}/{_address(request)}"), (LOGIN_PER_EMAIL, scope)])
+    account = await ports.views.find_account(data.email)
+    right = await _password_matches(request, account, data.password)
     if account is None or account.disabled or not right:
         ports.metrics.logins.labels("refused").inc()
         raise Refused("login_failed")
     ports.metrics.logins.labels("accepted").inc()
-    return answered(_session(request, account), headers={"Cache-Control": "no-store"})
+    return json_response(_session(request, account), headers={"Cache-Control": "no-store"})
 
 
 @get("/users/me", opt=ANYBODY, responses=PROBLEMS, summary="Who am I?")
 async def me(request: ApiRequest) -> User:
     """The account behind the credential."""
     account = await request.ports.views.accounts.get(request.user.account_id, request.user.account_id)
-    request.ports.cached.table(request.user.tenant, "user_profile", there=account is not None)
+    request.ports.cached.count_lookup(request.user.tenant, "user_profile", there=account is not None)
     if account is None:
         raise Refused("not_found")
     return User.of(account, ids.default_knowledge_base(account.tenant))
 
 
-async def _created(request: ApiRequest, data: Register, account_id: str, kept: str) -> Account:
+async def _create_account(request: ApiRequest, data: Register, account_id: str, kept: str) -> Account:
     """Account, password and knowledge base, readable when this returns."""
     made = new_account(account_id, email=data.email, name=data.name, password_hash=kept, now=request.ports.clock.now())
     account = made.account
@@ -81,17 +81,17 @@ async def _created(request: ApiRequest, data: Register, account_id: str, kept: s
     return account
 
 
-async def _knows(request: ApiRequest, account: Account | None, password: str) -> bool:
+async def _password_matches(request: ApiRequest, account: Account | None, password: str) -> bool:
     """Whether ``password`` is the account's; no account takes as long and is never right."""
     ports = request.ports
     # asked for a made-up account as well: an answer that comes one round trip sooner would say that nobody has the address
     account_id = account.id if account is not None else str(UUID(bytes=ports.random_bytes(16), version=4))
-    credential = await ports.views.password_of(account_id)
+    credential = await ports.views.find_password(account_id)
     return await ports.passwords.matches(password, credential.secret_hash if credential is not None else None)
 
 
 def _session(request: ApiRequest, account: Account) -> Session:
-    token, life_s = request.ports.tokens.issued(account, request.ports.clock.now())
+    token, life_s = request.ports.tokens.issue(account, request.ports.clock.now())
     return Session(access_token=token, expires_in=life_s, user=User.of(account, ids.default_knowledge_base(account.tenant)))
 
 

@@ -11,14 +11,14 @@ from litestar.params import QueryParameter
 from api.http.gate import ADMIN, ANYBODY
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import refused_field
+from api.http.responses import invalid_field
 from api.limits.quotas import own_partition, quotas_of
-from domain.usage.counters import ScaleName, Spent, api_key_key, by_model, tenant_key, total, user_key
+from domain.usage.counters import ScaleName, UsageTotals, api_key_key, split_by_model, sum_models, tenant_key, user_key
 from schemas.bodies.usage import OwnUsageView, SpentView, StorageView, TenantUsageView, UsageItem
 from schemas.errors import Refused
 from streams.tables.windows import BUCKETS_MAX
 
-LATELY: dict[ScaleName, timedelta] = {
+DEFAULT_RANGES: dict[ScaleName, timedelta] = {
     "minute": timedelta(hours=1),
     "hour": timedelta(days=1),
     "day": timedelta(days=30),
@@ -47,7 +47,7 @@ async def mine(request: ApiRequest, window: Scale = "day", start: From = None, e
         if credential is None or credential.account_id != caller.account_id:
             raise Refused("not_found", f"there is no API key {api_key}")
     key = user_key(caller.tenant, caller.account_id) if api_key is None else api_key_key(caller.tenant, str(api_key))
-    spent = await _spent(request, window, start, end, key, own_partition(ports.usage, caller.account_id))
+    spent = await _read_usage(request, window, start, end, key, own_partition(ports.usage, caller.account_id))
     return OwnUsageView(**spent, quotas=await quotas_of(ports, caller))
 
 
@@ -58,45 +58,52 @@ async def tenants(
     """Everybody's, or one account's, or one API key's, and what the tenant stores."""
     tenant = request.user.tenant
     if user is not None and api_key is not None:
-        raise refused_field("query.api_key", "stands beside `user`", "one of both")
+        raise invalid_field("query.api_key", "stands beside `user`", "one of both")
     key = tenant_key(tenant)
     if user is not None:
         key = user_key(tenant, str(user))
     elif api_key is not None:
         key = api_key_key(tenant, str(api_key))
-    spent = await _spent(request, window, start, end, key, None)
-    kept = await request.ports.storage.of(tenant)
+    spent = await _read_usage(request, window, start, end, key, None)
+    kept = await request.ports.storage.totals(tenant)
     return TenantUsageView(**spent, storage=StorageView(documents=kept.documents, bytes=kept.bytes, chunks=kept.chunks))
 
 
-async def _spent(
+async def _read_usage(
     request: ApiRequest, window: ScaleName, start: datetime | None, end: datetime | None, key: str, partitions: Sequence[int] | None
 ) -> dict[str, Any]:
     """The fields of a UsageView."""
-    end = _aware("query.to", end) if end is not None else request.ports.clock.now()
-    start = _aware("query.from", start) if start is not None else end - LATELY[window]
+    end = _to_utc("query.to", end) if end is not None else request.ports.clock.now()
+    start = _to_utc("query.from", start) if start is not None else end - DEFAULT_RANGES[window]
     if start >= end:
-        raise refused_field("query.from", "is not before `to`")
+        raise invalid_field("query.from", "is not before `to`")
     try:
         found = await request.ports.usage.range(key, start, end, scale=window, partitions=partitions)
     except ValueError:
-        raise refused_field("query.from", f"is too far from `to` for the window {window}", f"{BUCKETS_MAX} windows") from None
-    models: dict[str, Spent] = {}
+        raise invalid_field("query.from", f"is too far from `to` for the window {window}", f"{BUCKETS_MAX} windows") from None
+    models: dict[str, UsageTotals] = {}
     items = []
     for at, sums in found:
-        spent = by_model(sums)
-        items.append(UsageItem(start=at, total=_view(total(spent)), models=_views(spent)))
-        models = {model: models.get(model, Spent()) + spent.get(model, Spent()) for model in sorted(models | spent)}
-    return {"window": window, "start": start, "end": end, "total": _view(total(models)), "models": _views(models), "items": tuple(items)}
+        spent = split_by_model(sums)
+        items.append(UsageItem(start=at, total=_view(sum_models(spent)), models=_views(spent)))
+        models = {model: models.get(model, UsageTotals()) + spent.get(model, UsageTotals()) for model in sorted(models | spent)}
+    return {
+        "window": window,
+        "start": start,
+        "end": end,
+        "total": _view(sum_models(models)),
+        "models": _views(models),
+        "items": tuple(items),
+    }
 
 
-def _aware(field: str, at: datetime) -> datetime:
+def _to_utc(field: str, at: datetime) -> datetime:
     if at.tzinfo is None:
-        raise refused_field(field, "has no offset from UTC", "an RFC 3339 time such as 2026-01-31T00:00:00Z")
+        raise invalid_field(field, "has no offset from UTC", "an RFC 3339 time such as 2026-01-31T00:00:00Z")
     return at.astimezone(UTC)
 
 
-def _view(spent: Spent) -> SpentView:
+def _view(spent: UsageTotals) -> SpentView:
     return SpentView(
         messages=spent.messages,
         cached=spent.cached,
@@ -106,7 +113,7 @@ def _view(spent: Spent) -> SpentView:
     )
 
 
-def _views(models: Mapping[str, Spent]) -> dict[str, SpentView]:
+def _views(models: Mapping[str, UsageTotals]) -> dict[str, SpentView]:
     return {model: _view(spent) for model, spent in models.items()}
 
 

@@ -6,9 +6,9 @@ Everything is read by id: a message carries the ids of those above it, so a ques
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from api.http.responses import refused_field
+from api.http.responses import invalid_field
 from api.ports import Ports
-from domain.chats.history import Budget, Thread, thread
+from domain.chats.history import BranchHistory, HistoryBudget, build_history
 from schemas.chats import Message
 from schemas.errors import Refused
 
@@ -16,7 +16,7 @@ NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, 
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class AskCommand:
     """What is to be asked. ``parent_id``: the answer to continue, "" to begin anew, None for the newest. Instead of that ``edits`` names a
     question to be asked otherwise, beside it; ``repeats`` a reply whose question is to be answered once more.
     """
@@ -28,10 +28,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class BranchPoint:
     """``again`` is the question itself when a wish repeats one."""
 
-    thread: Thread
+    thread: BranchHistory
     again: Message | None = None
 
 
@@ -42,46 +42,46 @@ class Branches:
     ports: Ports
     scope: str  # tenant/conversation
 
-    async def spot(self, wish: Wish, own_id: str) -> Spot:
+    async def find_point(self, wish: AskCommand, own_id: str) -> BranchPoint:
         """Where the wish stands. ``own_id`` is the question's id, which a repeat may find. Refused for what is not in the conversation."""
         if wish.repeats:
             question = await self._question_of(wish.repeats)
-            return Spot(await self._above(question.ancestors), question)
+            return BranchPoint(await self._load_thread(question.ancestors), question)
         if wish.edits:
             edited = await self._message(wish.edits)
             if edited.role != "user":
-                raise refused_field("message_id", "is an answer: edit its question, or regenerate it", "the id of a question")
-            return Spot(await self._above(edited.ancestors))
+                raise invalid_field("message_id", "is an answer: edit its question, or regenerate it", "the id of a question")
+            return BranchPoint(await self._load_thread(edited.ancestors))
         if wish.parent_id is None:
-            return Spot(await self._newest(own_id))
-        return Spot(await self._after(wish.parent_id) if wish.parent_id else Thread())
+            return BranchPoint(await self._newest_thread(own_id))
+        return BranchPoint(await self._thread_after(wish.parent_id) if wish.parent_id else BranchHistory())
 
-    async def _newest(self, own_id: str) -> Thread:
+    async def _newest_thread(self, own_id: str) -> BranchHistory:
         """The branch of the newest answer."""
-        messages = await self._listed(own_id)
+        messages = await self._list_newest(own_id)
         if messages and messages[0].role == "user":
             # read beside the taking of the turn: an answer that ended in between is there now, for the turn was free
-            messages = await self._listed(own_id)
+            messages = await self._list_newest(own_id)
         place = next((place for place, message in enumerate(messages) if message.role == "assistant"), None)
         if place is None:
-            return Thread()
+            return BranchHistory()
         tip = messages[place]
         # before messages knew their branch there was one, in the order of time
         above = tip.ancestors or tuple(message.id for message in reversed(messages[place + 1 :]))
-        return await self._above((*above, tip.id), messages)
+        return await self._load_thread((*above, tip.id), messages)
 
-    async def _after(self, parent_id: str) -> Thread:
+    async def _thread_after(self, parent_id: str) -> BranchHistory:
         found = await self.ports.views.messages.get(self.scope, parent_id)
         if found is None or found.role != "assistant":
-            raise refused_field("parent_id", "names no answer of this conversation", "the id of an answer, or null to begin anew")
-        return await self._above((*(found.ancestors or (found.parent_id,)), found.id), (found,))
+            raise invalid_field("parent_id", "names no answer of this conversation", "the id of an answer, or null to begin anew")
+        return await self._load_thread((*(found.ancestors or (found.parent_id,)), found.id), (found,))
 
-    async def _above(self, ids: Sequence[str], known: Sequence[Message] = ()) -> Thread:
+    async def _load_thread(self, ids: Sequence[str], known: Sequence[Message] = ()) -> BranchHistory:
         messages = {message.id: message for message in known}
         missing = [each for each in ids if each not in messages]
         if missing and self._budget.messages:
             messages |= await self.ports.views.messages.get_many(self.scope, missing)
-        return thread(ids, messages, self._budget)
+        return build_history(ids, messages, self._budget)
 
     async def _question_of(self, reply_id: str) -> Message:
         answer = await self.ports.views.messages.get(self.scope, reply_id)
@@ -95,17 +95,17 @@ class Branches:
             raise Refused("not_found", f"there is no message {message_id}")
         return found
 
-    async def _listed(self, own_id: str) -> list[Message]:
+    async def _list_newest(self, own_id: str) -> list[Message]:
         """The newest messages, without this question itself and its answers."""
         page = await self.ports.views.messages.list(self.scope, limit=self._budget.ancestors + NEWEST_BESIDES)
         return [message for message in page.items if own_id not in {message.id, message.parent_id}]
 
     @property
-    def _budget(self) -> Budget:
-        return Budget.of(self.ports.settings.limits)
+    def _budget(self) -> HistoryBudget:
+        return HistoryBudget.from_limits(self.ports.settings.limits)
 
 
-async def upwards(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
+async def read_branch(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
     """At most ``limit`` messages from ``start_id`` up, the newest first, and the id to go on from ("" at the top).
 
     Refused("not_found") when the first is not there. Each round trip reads as many as a message knows above it.
@@ -126,7 +126,7 @@ async def upwards(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[
     return found, wanted[0] if wanted else ""
 
 
-async def lineage(ports: Ports, scope: str, tip: Message, count_max: int) -> list[str]:
+async def branch_ids(ports: Ports, scope: str, tip: Message, count_max: int) -> list[str]:
     """The ids of ``tip`` and of all above it, oldest first, the newest ``count_max``; a round trip for as many as a message knows."""
     ids, current = [tip.id], tip
     while len(ids) < count_max:

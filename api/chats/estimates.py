@@ -9,13 +9,13 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from api.http.recent import Recent
 from domain.documents.express import Express
 from schemas.documents import Lane, State
 from schemas.errors import Unavailable
 from streams.runtime.agent import Clock
-from streams.runtime.worker_registry import WorkerState, workers
+from streams.runtime.worker_registry import WorkerState, list_workers
 from streams.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
@@ -32,22 +32,22 @@ WAIT_S_MAX = 604_800.0  # a week: no estimate says more
 RATE_MIN = 1e-6
 
 Hop = tuple[Topic, str]  # what waits in a topic, and the agent that works it
-ROUTED: Hop = (DOCUMENTS_SUBMITTED, "route")
-PARSED: dict[Lane, Hop] = {"express": (DOCUMENTS_QUEUED_EXPRESS, "parse_express"), "bulk": (DOCUMENTS_QUEUED_BULK, "parse_bulk")}
-EMBEDDED: Hop = (DOCUMENTS_CHUNKED, "embed")
-INDEXED: Hop = (DOCUMENTS_EMBEDDED, "index")
-OPEN: tuple[State, ...] = ("queued", "parsing", "embedding")
-ANSWERING = ("retrieve", "generate")  # who works a question, in order
+DISPATCH_HOP: Hop = (DOCUMENTS_SUBMITTED, "route")
+PARSE_HOPS: dict[Lane, Hop] = {"express": (DOCUMENTS_QUEUED_EXPRESS, "parse_express"), "bulk": (DOCUMENTS_QUEUED_BULK, "parse_bulk")}
+EMBED_HOP: Hop = (DOCUMENTS_CHUNKED, "embed")
+INDEX_HOP: Hop = (DOCUMENTS_EMBEDDED, "index")
+OPEN_STATES: tuple[State, ...] = ("queued", "parsing", "embedding")
+ANSWERING_AGENTS = ("retrieve", "generate")  # who works a question, in order
 
 
-class Queue(NamedTuple):
+class QueueEstimate(NamedTuple):
     """Questions that wait until others have been answered, and seconds until all of them have begun, when that is known."""
 
     position: int
     wait_s: float | None
 
 
-class Report(NamedTuple):
+class Workload(NamedTuple):
     """What all workers together say."""
 
     lags: dict[str, int]
@@ -56,7 +56,7 @@ class Report(NamedTuple):
     speeds: dict[str, float]
 
     @classmethod
-    def of(cls, states: list[WorkerState]) -> "Report":
+    def of(cls, states: list[WorkerState]) -> "Workload":
         """Everything adds up: every worker reads partitions of its own."""
         lags: Counter[str] = Counter()
         rates: dict[str, float] = {}
@@ -80,68 +80,68 @@ class Report(NamedTuple):
             if lag and agent not in self.rates:
                 return None
             total_s += lag / max(self.rates[agent], RATE_MIN) if lag else 0.0
-        return _told(total_s)
+        return _round_wait_s(total_s)
 
     @property
-    def queue(self) -> Queue | None:
+    def queue(self) -> QueueEstimate | None:
         """Of questions; None when nobody reports who answers them."""
-        if any(agent not in self.waiting for agent in ANSWERING):
+        if any(agent not in self.waiting for agent in ANSWERING_AGENTS):
             return None
         total_s: float | None = 0.0
-        for agent in ANSWERING:
+        for agent in ANSWERING_AGENTS:
             if self.waiting[agent] and total_s is not None:
                 speed = self.speeds.get(agent) or self.rates.get(agent)
                 total_s = None if speed is None else total_s + self.waiting[agent] / max(speed, RATE_MIN)
-        return Queue(sum(self.waiting[agent] for agent in ANSWERING), None if total_s is None else _told(total_s))
+        return QueueEstimate(sum(self.waiting[agent] for agent in ANSWERING_AGENTS), None if total_s is None else _round_wait_s(total_s))
 
 
-def _told(seconds: float) -> float:
+def _round_wait_s(seconds: float) -> float:
     return min(math.ceil(seconds * 10) / 10, WAIT_S_MAX)
 
 
 class Estimates:
     """A second old, or as old as the question before. With Redis down nothing is known, and nothing refused."""
 
-    def __init__(self, redis: Client, prefix: str, clock: Clock, wait_s_max: float, chat_wait_s_max: float = WAIT_S_MAX) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, clock: Clock, wait_s_max: float, chat_wait_s_max: float = WAIT_S_MAX) -> None:
         self._redis, self._prefix, self._wait_s_max, self._chat_wait_s_max = redis, prefix, wait_s_max, chat_wait_s_max
         self._express = Express(redis, prefix)
-        self._reports: Recent[str, Report] = Recent(1, clock.monotonic_s)
-        self._looking: asyncio.Task[Report] | None = None
+        self._reports: Recent[str, Workload] = Recent(1, clock.monotonic_s)
+        self._looking: asyncio.Task[Workload] | None = None
         self._full: Recent[str, bool] = Recent(TENANTS_MAX, clock.monotonic_s)
 
-    async def of_new(self, tenant: str) -> float | None:
+    async def new_document_wait_s(self, tenant: str) -> float | None:
         """Seconds until a document that ``tenant`` submits now is searchable.
 
         Raises Unavailable("overloaded") when that is longer than any document should wait; it says when to come back.
         """
-        report = await self._report()
+        report = await self._workload()
         lane: Lane = "bulk" if await self._is_full(tenant) else "express"
-        wait_s = report.wait_s((ROUTED, PARSED[lane], EMBEDDED, INDEXED))
+        wait_s = report.wait_s((DISPATCH_HOP, PARSE_HOPS[lane], EMBED_HOP, INDEX_HOP))
         if wait_s is not None and wait_s > self._wait_s_max:
             raise Unavailable("overloaded", f"a new document would wait {wait_s:.0f} s", retry_after_s=wait_s - self._wait_s_max)
         return wait_s
 
-    async def of_open(self, lane: Lane, state: State) -> float | None:
+    async def open_document_wait_s(self, lane: Lane, state: State) -> float | None:
         """Seconds until a document that stands at ``state`` is searchable; None when it has ended."""
-        if state not in OPEN:
+        if state not in OPEN_STATES:
             return None
-        report = await self._report()
-        return report.wait_s((PARSED[lane], EMBEDDED, INDEXED) if state == "queued" else (EMBEDDED, INDEXED))
+        report = await self._workload()
+        return report.wait_s((PARSE_HOPS[lane], EMBED_HOP, INDEX_HOP) if state == "queued" else (EMBED_HOP, INDEX_HOP))
 
-    async def of_new_question(self) -> Queue | None:
+    async def new_question_queue(self) -> QueueEstimate | None:
         """What a question that is asked now waits for; None when nobody knows.
 
         Raises Unavailable("overloaded") when that takes longer than anybody should wait; it says when to come back.
         """
-        queue = await self.of_question()
+        queue = await self.question_queue()
         if queue is not None and queue.wait_s is not None and queue.wait_s > self._chat_wait_s_max:
             detail = f"{queue.position} questions wait, about {queue.wait_s:.0f} s"
             raise Unavailable("overloaded", detail, retry_after_s=queue.wait_s - self._chat_wait_s_max)
         return queue
 
-    async def of_question(self) -> Queue | None:
+    async def question_queue(self) -> QueueEstimate | None:
         """What the newest question waits for; None when nobody knows."""
-        return (await self._report()).queue
+        return (await self._workload()).queue
 
     async def stop(self) -> None:
         """End a look at the reports that is under way."""
@@ -149,21 +149,21 @@ class Estimates:
             self._looking.cancel()
             await asyncio.wait((self._looking,))
 
-    async def _report(self) -> Report:
+    async def _workload(self) -> Workload:
         """Waits only when nothing at all is known: a question must not take longer because a second is over."""
         known = self._reports.get("", FRESH_S)
         if known is not None:
             return known
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look(), name="estimates")
+            self._looking = asyncio.create_task(self._refresh(), name="estimates")
         stale = self._reports.get("", STALE_S)
         return stale if stale is not None else await asyncio.shield(self._looking)
 
-    async def _look(self) -> Report:
+    async def _refresh(self) -> Workload:
         try:
-            report = Report.of(await workers(self._redis, self._prefix))
+            report = Workload.of(await list_workers(self._redis, self._prefix))
         except Unavailable:
-            report = Report.of([])
+            report = Workload.of([])
         self._reports.put("", report)
         return report
 
@@ -171,7 +171,7 @@ class Estimates:
         known = self._full.get(tenant, FRESH_S)
         if known is None:
             try:
-                known = await self._express.full(tenant)
+                known = await self._express.is_full(tenant)
             except Unavailable:
                 known = False
             self._full.put(tenant, known)

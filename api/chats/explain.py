@@ -7,14 +7,14 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import FromPath
 
-from api.chats.explanation import Recorded, explanation
+from api.chats.explanation import RecordedReply, explain_reply
 from api.chats.standalone import find_reply
 from api.http.gate import CHAT
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.ports import Ports
-from domain.chats.reply_lock import Location
+from domain.chats.reply_lock import ReplyLocation
 from schemas.bodies.explanations import Explanation
 from schemas.chats import Message
 from schemas.errors import Refused, Unavailable
@@ -37,7 +37,7 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
     )
     if message is None or message.role != "assistant" or not _may_see(caller, message):
         raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
-    return await _explained(ports, caller.tenant, message, location)
+    return await _explain(ports, caller.tenant, message, location)
 
 
 @get("/knowledge/queries/{reply_id:str}/explain", opt=CHAT, responses=PROBLEMS, summary="Why is the answer to a query what it is?")
@@ -46,14 +46,14 @@ async def explain_query(request: ApiRequest, reply_id: FromPath[UUID]) -> Explan
     reply, message = await find_reply(request, str(reply_id))
     if message is None:
         raise Refused("not_found", f"the reply {reply_id} has not ended")
-    return await _explained(request.ports, request.user.tenant, message, reply.location)
+    return await _explain(request.ports, request.user.tenant, message, reply.location)
 
 
-async def _explained(ports: Ports, tenant: str, message: Message, location: Location | None) -> Explanation:
+async def _explain(ports: Ports, tenant: str, message: Message, location: ReplyLocation | None) -> Explanation:
     scope = f"{tenant}/{message.conversation_id}"
-    feedback, visible = await asyncio.gather(ports.views.feedback.get(scope, message.id), _visible(ports, message))
-    trail = await ports.trails.of(tenant, message, location)
-    return explanation(Recorded(message, trail, feedback, visible), ports.settings)
+    feedback, visible = await asyncio.gather(ports.views.feedback.get(scope, message.id), _visible_versions(ports, message))
+    trail = await ports.trails.read(tenant, message, location)
+    return explain_reply(RecordedReply(message, trail, feedback, visible), ports.settings)
 
 
 def _may_see(caller: Caller, message: Message) -> bool:
@@ -62,7 +62,7 @@ def _may_see(caller: Caller, message: Message) -> bool:
     return admin or message.user_id == caller.account_id
 
 
-async def _location(ports: Ports, tenant: str, reply_id: str) -> Location | None:
+async def _location(ports: Ports, tenant: str, reply_id: str) -> ReplyLocation | None:
     """Only a shortcut: the log's own times will do."""
     try:
         return await ports.turns.locate(tenant, reply_id)
@@ -70,10 +70,10 @@ async def _location(ports: Ports, tenant: str, reply_id: str) -> Location | None
         return None
 
 
-async def _visible(ports: Ports, message: Message) -> Mapping[str, int | None]:
+async def _visible_versions(ports: Ports, message: Message) -> Mapping[str, int | None]:
     """The version of each document that readers see now."""
     keys = sorted(message.versions)
-    return {key: standing.shown for key, standing in (await ports.visibility.of(keys)).items()} if keys else {}
+    return {key: standing.visible_version for key, standing in (await ports.visibility.version_states(keys)).items()} if keys else {}
 
 
 def router() -> Router:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.models import prompts
-from adapters.models.fingerprint import prompt_hash
-from adapters.models.request import request_of
-from domain.chats.audit_trail import Trail
+from adapters.models.fingerprint import hash_messages
+from adapters.models.request import build_answer_request
+from domain.chats.audit_trail import AuditTrail
 from schemas.bodies.explanations import (
     AttemptExplained,
     DocumentExplained,
@@ -41,21 +41,21 @@ ENDS = {ReplyCompleted: "completed", ReplyFailed: "failed", ReplyCancelled: "can
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedReply:
     """What an explanation is made of. ``visible``: the version readers see now, by document key."""
 
     message: Message
-    trail: Trail
+    trail: AuditTrail
     feedback: Feedback | None
     visible: Mapping[str, int | None]
 
 
-def explanation(recorded: Recorded, settings: Settings) -> Explanation:
+def explain_reply(recorded: RecordedReply, settings: Settings) -> Explanation:
     """The whole of it; what is missing is named."""
     message, trail = recorded.message, recorded.trail
     grounding = trail.grounded.data if trail.grounded is not None else None
     question = trail.asked.data if trail.asked is not None else grounding.question if grounding is not None else None
-    offered = trail.offered(message)
+    offered = trail.answer_passages(message)
     missing = dict(trail.missing)
     prompt = _prompt(question, grounding, offered, message, settings, missing)
     return Explanation(
@@ -94,7 +94,7 @@ def attempts(told: Sequence[Answered]) -> tuple[AttemptExplained, ...]:
     )
 
 
-def hops(trail: Trail, message: Message) -> tuple[Hop, ...]:
+def hops(trail: AuditTrail, message: Message) -> tuple[Hop, ...]:
     """The steps that have said so, in order; the started and ended ones are those of the attempt that stands."""
     asked = (
         trail.asked.data.asked_at
@@ -190,8 +190,8 @@ def _prompt(
     if question is None or grounding is None:
         missing["prompt"] = "it cannot be made again without its passages"
         return None
-    sent = prompts.messages(request_of(grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max)
-    digest = prompt_hash(sent)
+    sent = prompts.build_messages(build_answer_request(grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max)
+    digest = hash_messages(sent)
     return PromptExplained(
         messages=tuple(PromptMessage(each.role, each.content) for each in sent),
         sha256=digest,
@@ -211,7 +211,7 @@ def _document(key: str, version: int, visible: Mapping[str, int | None]) -> Docu
     return DocumentExplained(knowledge_base_id=base, document_id=document, version=version, visible=visible.get(key))
 
 
-def _places(message: Message, trail: Trail) -> dict[str, LogPlace]:
+def _places(message: Message, trail: AuditTrail) -> dict[str, LogPlace]:
     asked = message.asked or (trail.grounded.data.asked if trail.grounded is not None else None)
     places = {"asked": asked, "grounded": message.grounded, "answered": trail.answered_from}
     return {name: place for name, place in places.items() if place is not None}

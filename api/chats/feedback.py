@@ -8,12 +8,12 @@ from uuid import UUID
 from litestar import Response, Router, post
 from litestar.params import FromPath, JSONBody
 
-from api.http.access import conversation
+from api.http.access import find_conversation
 from api.http.gate import CHAT
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import answered, once
+from api.http.responses import json_response, run_idempotent
 from api.ports import Ports
 from schemas.bodies.feedback import FeedbackCreate, FeedbackView
 from schemas.chats import Feedback, FeedbackGiven, Message
@@ -36,7 +36,7 @@ async def give(
 
     async def make() -> Response[Any]:
         ports, caller = request.ports, request.user
-        found = await conversation(ports, caller, str(conversation_id))
+        found = await find_conversation(ports, caller, str(conversation_id))
         message = await ports.views.messages.get(f"{caller.tenant}/{found.id}", str(reply_id))
         if message is None or message.role != "assistant":
             raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
@@ -52,9 +52,9 @@ async def give(
         event = await request.event(FeedbackGiven, caller.account_id, said)
         await ports.records.change(Outgoing(FEEDBACK_GIVEN, event))
         ports.metrics.feedback.labels(message.model, data.rating).inc()
-        return answered(FeedbackView.of(said))
+        return json_response(FeedbackView.of(said))
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 async def feedback_of(ports: Ports, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:

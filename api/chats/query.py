@@ -11,24 +11,24 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody
 
 from api.chats.ask import check_question
-from api.chats.estimates import Queue
-from api.chats.replies import Accepted, Reply, check_room, relayed
-from api.chats.standalone import LoneQuestion, ask_alone, find_reply, frames, raised, readable
-from api.http.access import knowledge_base
+from api.chats.estimates import QueueEstimate
+from api.chats.replies import Accepted, Reply, check_stream_capacity, relay_reply
+from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
+from api.http.access import find_knowledge_base
 from api.http.gate import CHAT
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import answered
-from api.http.sse import EventStream, encoded, wants_events
-from domain.chats.relay import Frame, event_id
-from domain.chats.relay import Location as Start
-from domain.chats.relay.frames import Stopped, Whole
+from api.http.responses import json_response
+from api.http.sse import EventStream, event_frame, wants_events
+from domain.chats.relay import PartitionOffset as Start
+from domain.chats.relay import ReplyFrame, event_id
+from domain.chats.relay.frames import CancelledData, CompletedData
 from schemas.bodies.queries import QueryCancelAccepted, QueryManyRequest, QueryRequest, QueryView
 from schemas.chats import Sampling
 from schemas.errors import Problem, Refused
 
-LATER = ResponseSpec(data_container=QueryView, description="It takes longer; `Location` leads to it.", generate_examples=False)
-EITHER = ResponseSpec(
+ACCEPTED_SPEC = ResponseSpec(data_container=QueryView, description="It takes longer; `Location` leads to it.", generate_examples=False)
+ANSWER_SPEC = ResponseSpec(
     data_container=QueryView, description="The answer; with `Accept: text/event-stream` its events instead.", generate_examples=False
 )
 
@@ -36,20 +36,20 @@ EITHER = ResponseSpec(
 @post(
     "/knowledge/{knowledge_base_id:str}/query",
     opt=CHAT,
-    responses={**PROBLEMS, 200: EITHER, 202: LATER},
+    responses={**PROBLEMS, 200: ANSWER_SPEC, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask a knowledge base",
 )
 async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[QueryRequest]) -> Response[QueryView]:
     """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
-    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
     return await _query(request, data, (base.id,))
 
 
 @post(
     "/knowledge/query",
     opt=CHAT,
-    responses={**PROBLEMS, 200: EITHER, 202: LATER},
+    responses={**PROBLEMS, 200: ANSWER_SPEC, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask several knowledge bases",
 )
@@ -74,9 +74,9 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
 )
 async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
-    check_room(request.ports)
-    reply = await readable(request, str(reply_id))
-    return EventStream(relayed(request.ports, request.user, reply, request.headers.get("last-event-id")))
+    check_stream_capacity(request.ports)
+    reply = await find_streamable(request, str(reply_id))
+    return EventStream(relay_reply(request.ports, request.user, reply, request.headers.get("last-event-id")))
 
 
 @post(
@@ -98,26 +98,26 @@ async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAc
 async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...] | None) -> Response[QueryView]:
     ports = request.ports
     check_question(ports, "question", data.question)
-    check_room(ports)
-    asked = LoneQuestion(
+    check_stream_capacity(ports)
+    asked = StandaloneQuestion(
         door="query",
         content=data.question,
         knowledge_base_ids=bases,
         system_prompt=data.system_prompt,
         sampling=Sampling(max_tokens=data.max_tokens or 0, temperature=data.temperature),
     )
-    reply, queue = await ask_alone(request, asked)
+    reply, queue = await ask_standalone(request, asked)
     if wants_events(request):
         return _events(request, reply, queue)
-    end = await _end(request, reply)
+    end = await _last_frame(request, reply)
     path = _path(reply)
     if end is None:
         open_still = QueryView(reply_id=reply.id, state="open", stream=f"{path}/stream")
-        return answered(open_still, HTTPStatus.ACCEPTED, {"Location": path})
-    return answered(_view(reply, end, f"{path}/stream"))
+        return json_response(open_still, HTTPStatus.ACCEPTED, {"Location": path})
+    return json_response(_view(reply, end, f"{path}/stream"))
 
 
-def _events(request: ApiRequest, reply: Reply, queue: Queue | None) -> EventStream:
+def _events(request: ApiRequest, reply: Reply, queue: QueueEstimate | None) -> EventStream:
     position, wait_s = queue or (None, None)
     accepted = Accepted(
         message_id=reply.message_id,
@@ -127,11 +127,11 @@ def _events(request: ApiRequest, reply: Reply, queue: Queue | None) -> EventStre
         estimated_wait_s=wait_s,
     )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
-    first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
-    return EventStream(relayed(request.ports, request.user, reply, first=first))
+    first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
+    return EventStream(relay_reply(request.ports, request.user, reply, first=first))
 
 
-async def _end(request: ApiRequest, reply: Reply) -> Frame | None:
+async def _last_frame(request: ApiRequest, reply: Reply) -> ReplyFrame | None:
     """The reply's last frame; None when it has not come in time. Whoever hangs up meanwhile stops nothing."""
     try:
         async with (
@@ -146,14 +146,14 @@ async def _end(request: ApiRequest, reply: Reply) -> Frame | None:
     return None  # the process is stopping: it goes on elsewhere
 
 
-def _view(reply: Reply, end: Frame, stream_path: str) -> QueryView:
+def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
     """The answer as its last frame tells it; raises what a failed one failed with."""
     if end.event == "failed":
-        raise raised(msgspec.json.decode(end.data, type=Problem))
+        raise error_of(msgspec.json.decode(end.data, type=Problem))
     if end.event == "cancelled":
-        stopped = msgspec.json.decode(end.data, type=Stopped)
+        stopped = msgspec.json.decode(end.data, type=CancelledData)
         return QueryView(reply_id=reply.id, state="cancelled", stream=stream_path, answer=stopped.text, finish_reason="cancelled")
-    whole = msgspec.json.decode(end.data, type=Whole)
+    whole = msgspec.json.decode(end.data, type=CompletedData)
     return QueryView(
         reply_id=reply.id,
         state="complete",

@@ -8,18 +8,18 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from api.chats.queue_position import LOOK_S, Waiting
+from api.chats.queue_position import POLL_S, QueueTracker
 from api.http.identity import Caller
-from api.http.sse import encoded
+from api.http.sse import event_frame
 from api.ports import Ports
-from domain.chats.history import Budget
-from domain.chats.relay import HEARTBEAT, Frame
+from domain.chats.history import HistoryBudget
+from domain.chats.relay import HEARTBEAT, ReplyFrame
 from domain.chats.relay.frames import EventId
-from domain.chats.reply_lock import Location
+from domain.chats.reply_lock import ReplyLocation
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
 
-NOWHERE = EventId(0, 0, 0)  # resuming from here begins at the beginning
+BEGINNING = EventId(0, 0, 0)  # resuming from here begins at the beginning
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     estimated_wait_s: float | None = None
 
 
-class _Said(Struct, frozen=True):
+class _CompletedText(Struct, frozen=True):
     """The part of a ``completed`` event that a conversation's next question needs."""
 
     text: str
@@ -49,23 +49,23 @@ class Reply:
     id: str
     conversation_id: str
     message_id: str
-    location: Location | None
+    location: ReplyLocation | None
     asked_s: float | None = None
     ahead: int = 0
 
 
-def check_room(ports: Ports) -> None:
+def check_stream_capacity(ports: Ports) -> None:
     """Unavailable("overloaded") when this process has all the event streams it may have."""
     if ports.running.streams >= ports.settings.limits.streams_max:
         raise Unavailable("overloaded", "all event streams of this process are taken", retry_after_s=2.0)
 
 
-async def relayed(
-    ports: Ports, caller: Caller, reply: Reply, last_event_id: str | None = None, first: Frame | None = None
-) -> AsyncGenerator[Frame, None]:
+async def relay_reply(
+    ports: Ports, caller: Caller, reply: Reply, last_event_id: str | None = None, first: ReplyFrame | None = None
+) -> AsyncGenerator[ReplyFrame, None]:
     """``first``, then the reply's events, to its end; ``queued`` while it waits. A reader who leaves stops nothing but this."""
     conversing = (caller.tenant, reply.conversation_id)
-    ports.running.reading(conversing, reply.id)
+    ports.running.add_reader(conversing, reply.id)
     ports.running.streams += 1
     ports.metrics.streams_open.set(ports.running.streams)
     try:
@@ -73,14 +73,14 @@ async def relayed(
             yield first
         asked_s = reply.asked_s
         waiting = _waiting(ports, reply, last_event_id)
-        async with aclosing(_frames(ports, caller, reply, last_event_id, look_s=LOOK_S if waiting else None)) as frames:
+        async with aclosing(_frames(ports, caller, reply, last_event_id, look_s=POLL_S if waiting else None)) as frames:
             async for frame in frames:
                 if waiting is not None and frame is HEARTBEAT:
-                    if (news := await waiting.frame()) is not None:
+                    if (news := await waiting.next_frame()) is not None:
                         yield news
                     continue
                 if waiting is not None and frame.event == "retrieved":
-                    waiting.found(frame.id, queued=reply.ahead > 0)
+                    waiting.mark_retrieved(frame.id, queued=reply.ahead > 0)
                 else:
                     waiting = None
                 if asked_s is not None and frame.event == "delta":
@@ -88,52 +88,52 @@ async def relayed(
                     asked_s = None
                 if frame.terminal:
                     ports.metrics.replies.labels(frame.event).inc()
-                    ended(ports, caller, reply, frame)
+                    finish_reply(ports, caller, reply, frame)
                 yield frame
     except Refused as refusal:  # the head of the response is out: the stream itself has to say it
-        yield encoded("failed", str(EventId.parse(last_event_id) or NOWHERE), msgspec.json.encode(refusal.problem()))
+        yield event_frame("failed", str(EventId.parse(last_event_id) or BEGINNING), msgspec.json.encode(refusal.problem()))
     except Unavailable as error:
         log.warning("stream_interrupted", reply_id=reply.id, cause=str(error))  # it ends without an end: the client resumes
     finally:
-        ports.running.unread(conversing, reply.id)
+        ports.running.remove_reader(conversing, reply.id)
         ports.running.streams -= 1
         ports.metrics.streams_open.set(ports.running.streams)
 
 
-async def followed(ports: Ports, caller: Caller, reply: Reply) -> None:
+async def follow_reply(ports: Ports, caller: Caller, reply: Reply) -> None:
     """Read a reply to its end for its own sake: while Redis is down nobody else tells this process that the turn is over."""
     try:
         async with aclosing(_frames(ports, caller, reply, None)) as frames:
             async for frame in frames:
                 if frame.terminal:
-                    ended(ports, caller, reply, frame)
+                    finish_reply(ports, caller, reply, frame)
     except (Refused, Unavailable) as error:
         log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the turn then ends by its age
 
 
-def ended(ports: Ports, caller: Caller, reply: Reply, frame: Frame) -> None:
+def finish_reply(ports: Ports, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
     """The reply is over: free the turn if it was taken here, and remember what was said."""
     conversing = (caller.tenant, reply.conversation_id)
     ports.running.close(conversing, reply.id)
     if frame.event == "completed":
         turn = Turn(role="assistant", content=_decode(frame.data).text)
-        ports.running.said(conversing, reply.id, turn, Budget.of(ports.settings.limits))
+        ports.running.add_turn(conversing, reply.id, turn, HistoryBudget.from_limits(ports.settings.limits))
 
 
-_decode = msgspec.json.Decoder(_Said).decode
+_decode = msgspec.json.Decoder(_CompletedText).decode
 
 
-def _waiting(ports: Ports, reply: Reply, last_event_id: str | None) -> Waiting | None:
+def _waiting(ports: Ports, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
     """For a reader who has not heard of the answer yet."""
     seen = EventId.parse(last_event_id)
     if reply.location is None or (seen is not None and seen.ordinal > 0):
         return None
-    return Waiting(ports.estimates, ports.clock, str(seen or EventId(reply.location.partition, reply.location.offset, 0)))
+    return QueueTracker(ports.estimates, ports.clock, str(seen or EventId(reply.location.partition, reply.location.offset, 0)))
 
 
 def _frames(
     ports: Ports, caller: Caller, reply: Reply, last_event_id: str | None, look_s: float | None = None
-) -> AsyncGenerator[Frame, None]:
+) -> AsyncGenerator[ReplyFrame, None]:
     location = None if reply.location is None else (reply.location.partition, reply.location.offset)
 
     async def record() -> Message | None:

@@ -10,28 +10,28 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.chats.ask import Asked, ask, check_question
-from api.chats.branches import Wish
+from api.chats.ask import PublishedQuestion, ask, check_question
+from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
-from api.chats.replies import Accepted, Reply, check_room, relayed
+from api.chats.replies import Accepted, Reply, check_stream_capacity, relay_reply
 from api.chats.running import STALE_S
-from api.http.access import conversation
+from api.http.access import find_conversation
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import answered
-from api.http.sse import EventStream, encoded, wants_events
-from domain.chats.relay import Location as Start
+from api.http.responses import json_response
+from api.http.sse import EventStream, event_frame, wants_events
+from domain.chats.relay import PartitionOffset as Start
 from domain.chats.relay import event_id
-from domain.chats.reply_lock import Location
+from domain.chats.reply_lock import ReplyLocation
 from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
 from schemas.chats import Message
 from schemas.errors import Refused, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class AcceptedQuestion:
     """A question that was accepted, now or by the same request before."""
 
     body: MessageAccepted
@@ -52,7 +52,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     """
     check_question(request.ports, "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
-    return await _begun(request, str(conversation_id), Wish(data.content, parent_id))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id))
 
 
 @post(
@@ -67,7 +67,7 @@ async def edit(
 ) -> Response[MessageAccepted]:
     """A new question in the place of that one, with a branch of its own; answered like any question."""
     check_question(request.ports, "content", data.content)
-    return await _begun(request, str(conversation_id), Wish(data.content, edits=str(message_id)))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id)))
 
 
 @post(
@@ -79,17 +79,17 @@ async def edit(
 )
 async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
     """Another answer to the same question, beside that one."""
-    return await _begun(request, str(conversation_id), Wish(repeats=str(reply_id)))
+    return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id)))
 
 
-async def _begun(request: ApiRequest, conversation_id: str, wish: Wish) -> Response[MessageAccepted]:
+async def _respond(request: ApiRequest, conversation_id: str, wish: AskCommand) -> Response[MessageAccepted]:
     """The answer to whoever asks: where to follow the reply, or the reply itself as it comes."""
     streamed = wants_events(request)
     if streamed:
-        check_room(request.ports)
-    answering = await _asked(request, conversation_id, wish, settle_first=not streamed)
+        check_stream_capacity(request.ports)
+    answering = await _ask_once(request, conversation_id, wish, settle_first=not streamed)
     if not streamed:
-        return answered(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
+        return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     reply = answering.reply
     accepted = Accepted(
         message_id=answering.body.message.id,
@@ -99,14 +99,14 @@ async def _begun(request: ApiRequest, conversation_id: str, wish: Wish) -> Respo
         estimated_wait_s=answering.body.estimated_wait_s,
     )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
-    first = encoded("accepted", event_id(start), msgspec.json.encode(accepted))
-    return EventStream(relayed(request.ports, request.user, reply, first=first))
+    first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
+    return EventStream(relay_reply(request.ports, request.user, reply, first=first))
 
 
 @get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where an answer stands")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> ReplyView:
     """Its message once it has ended."""
-    reply, message = await _found(request, str(conversation_id), str(reply_id))
+    reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
     given = await feedback_of(request.ports, request.user, reply.conversation_id, (message,) if message is not None else ())
     return ReplyView(
         reply_id=reply.id,
@@ -125,9 +125,9 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: F
 )
 async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
-    check_room(request.ports)
-    reply = await _readable(request, str(conversation_id), str(reply_id))
-    return EventStream(relayed(request.ports, request.user, reply, request.headers.get("last-event-id")))
+    check_stream_capacity(request.ports)
+    reply = await _find_streamable(request, str(conversation_id), str(reply_id))
+    return EventStream(relay_reply(request.ports, request.user, reply, request.headers.get("last-event-id")))
 
 
 @post(
@@ -139,21 +139,21 @@ async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
 )
 async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> CancelAccepted:
     """Its stream ends with ``cancelled``, unless it ends otherwise before. ``409`` when it has ended."""
-    reply, message = await _found(request, str(conversation_id), str(reply_id))
+    reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
     if message is not None:
         raise Refused("reply_finished", reply_id=reply.id)
     await request.ports.turns.request_cancel(request.user.tenant, reply.id)
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
 
 
-async def _asked(request: ApiRequest, conversation_id: str, wish: Wish, *, settle_first: bool) -> Answering:
+async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
     """Ask, once per ``Idempotency-Key``. ``settle_first``: what was written can be read back when this returns."""
-    known = await _known(request)
+    known = await _begin_idempotent(request)
     if isinstance(known, Replay):
         body = msgspec.json.decode(known.body, type=MessageAccepted)
         location = await _location(request, body.reply_id)
-        return Answering(body, Reply(body.reply_id, conversation_id, body.message.id, location))
-    if request.idempotency_key is not None and (answering := await _ended_before(request, conversation_id)) is not None:
+        return AcceptedQuestion(body, Reply(body.reply_id, conversation_id, body.message.id, location))
+    if request.idempotency_key is not None and (answering := await _find_earlier_answer(request, conversation_id)) is not None:
         return answering
     asked = await ask(request, conversation_id, wish)
     body = MessageAccepted(
@@ -167,17 +167,17 @@ async def _asked(request: ApiRequest, conversation_id: str, wish: Wish, *, settl
     if settle_first:
         await settling
     else:
-        request.ports.running.beside(settling)
-    return Answering(body, asked.reply)
+        request.ports.running.run_in_background(settling)
+    return AcceptedQuestion(body, asked.reply)
 
 
-async def _ended_before(request: ApiRequest, conversation_id: str) -> Answering | None:
+async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> AcceptedQuestion | None:
     """This very question, if it was taken, although its answer to the client was lost (a 503), and has been answered since."""
     ports, caller = request.ports, request.user
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     try:
-        found = await conversation(ports, caller, conversation_id)
+        found = await find_conversation(ports, caller, conversation_id)
         scope = f"{caller.tenant}/{found.id}"
         messages = await ports.views.messages.get_many(scope, (message_id, reply_id))
         answer = messages.get(reply_id)
@@ -192,10 +192,10 @@ async def _ended_before(request: ApiRequest, conversation_id: str) -> Answering 
     if question is None:
         return None
     reply = Reply(reply_id, found.id, question.id, location)
-    return Answering(MessageAccepted(message=MessageView.of(question), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply)
+    return AcceptedQuestion(MessageAccepted(message=MessageView.of(question), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply)
 
 
-async def _known(request: ApiRequest) -> Fresh | Replay | None:
+async def _begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
     """What is stored under the request's ``Idempotency-Key``; with Redis down nothing, and the derived ids keep a repeat harmless."""
     key, caller = request.idempotency_key, request.user
     if key is None:
@@ -206,7 +206,7 @@ async def _known(request: ApiRequest) -> Fresh | Replay | None:
         return None
 
 
-async def _settle(request: ApiRequest, asked: Asked, body: MessageAccepted, known: Fresh | None) -> None:
+async def _settle(request: ApiRequest, asked: PublishedQuestion, body: MessageAccepted, known: Fresh | None) -> None:
     """Make the message readable and keep the answer; both are made up for when Redis is down (the projection, the derived ids)."""
     ports = request.ports
     work: list[Any] = []
@@ -219,7 +219,7 @@ async def _settle(request: ApiRequest, asked: Asked, body: MessageAccepted, know
             raise result
 
 
-async def _location(request: ApiRequest, reply_id: str) -> Location | None:
+async def _location(request: ApiRequest, reply_id: str) -> ReplyLocation | None:
     """Where the reply begins; with Redis down only if it was asked for here."""
     ports, tenant = request.ports, request.user.tenant
     try:
@@ -231,10 +231,10 @@ async def _location(request: ApiRequest, reply_id: str) -> Location | None:
         return location
 
 
-async def _found(request: ApiRequest, conversation_id: str, reply_id: str) -> tuple[Reply, Message | None]:
+async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) -> tuple[Reply, Message | None]:
     """A reply of the caller's conversation, and its message when it has ended; Refused("not_found") otherwise."""
     ports, caller = request.ports, request.user
-    found = await conversation(ports, caller, conversation_id)
+    found = await find_conversation(ports, caller, conversation_id)
     location, message = await asyncio.gather(
         ports.turns.locate(caller.tenant, reply_id), ports.views.messages.get(f"{caller.tenant}/{found.id}", reply_id)
     )
@@ -245,13 +245,13 @@ async def _found(request: ApiRequest, conversation_id: str, reply_id: str) -> tu
     return Reply(reply_id, found.id, location.message_id, location), None
 
 
-async def _readable(request: ApiRequest, conversation_id: str, reply_id: str) -> Reply:
+async def _find_streamable(request: ApiRequest, conversation_id: str, reply_id: str) -> Reply:
     """A reply to stream: by its location alone when that is known, so that it also works while Redis is down."""
-    found = await conversation(request.ports, request.user, conversation_id, lately=True)
+    found = await find_conversation(request.ports, request.user, conversation_id, lately=True)
     location = await _location(request, reply_id)
     if location is not None and location.conversation_id == found.id:
         return Reply(reply_id, found.id, location.message_id, location)
-    reply, _ = await _found(request, conversation_id, reply_id)  # older than its location: the record is left
+    reply, _ = await _find_reply(request, conversation_id, reply_id)  # older than its location: the record is left
     return reply
 
 

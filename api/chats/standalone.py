@@ -11,18 +11,18 @@ from contextlib import aclosing, suppress
 
 from msgspec import Struct
 
-from api.chats.estimates import Queue
+from api.chats.estimates import QueueEstimate
 from api.chats.replies import Reply
 from api.chats.running import STALE_S
-from api.http.access import check_knowledge_bases, searched
+from api.http.access import check_knowledge_bases, resolve_knowledge_bases
 from api.http.identity import Caller
 from api.http.request import ApiRequest
-from api.http.responses import same_body
-from api.limits.quotas import within_quota
+from api.http.responses import check_same_body
+from api.limits.quotas import check_quota
 from api.ports import Ports
-from domain.chats.history import Budget, within
-from domain.chats.relay import Frame
-from domain.chats.reply_lock import Location
+from domain.chats.history import HistoryBudget, fit_turns
+from domain.chats.relay import ReplyFrame
+from domain.chats.reply_lock import ReplyLocation
 from domain.read_models import BRIEF_MESSAGE_S
 from schemas import ids
 from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
@@ -35,7 +35,7 @@ SERVER_ERROR = 500
 LASTING = frozenset({"model_answer_empty"})  # a failure of the provider's that the same request would meet again, at the same price
 
 
-class LoneQuestion(Struct, frozen=True, kw_only=True):
+class StandaloneQuestion(Struct, frozen=True, kw_only=True):
     """What is asked. ``knowledge_base_ids``: None is all that the caller sees, none of them is none."""
 
     door: Door
@@ -48,10 +48,10 @@ class LoneQuestion(Struct, frozen=True, kw_only=True):
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
     """The conversation that a reply of the caller's stands in, alone."""
-    return ids.derived("lone-conversation", caller.tenant, caller.account_id, reply_id)
+    return ids.derive("lone-conversation", caller.tenant, caller.account_id, reply_id)
 
 
-async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Queue | None]:
+async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:
     """Put the question on the log, once per ``Idempotency-Key`` and body; what waits before it, when that is known.
 
     Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when too much
@@ -59,13 +59,13 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Qu
     """
     ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
-    conversation_id, message_id = conversation_of(caller, reply_id), ids.derived("lone-question", reply_id)
-    if request.idempotency_key is not None and (known := await _asked_before(request, reply_id)) is not None:
+    conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
+    if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known), None
-    queue = await ports.estimates.of_new_question()
-    bases = await _held_against(request, asked.knowledge_base_ids)
-    await within_quota(ports, caller)
-    history = within(asked.history, Budget.of(ports.settings.limits))
+    queue = await ports.estimates.new_question_queue()
+    bases = await _resolve_bases(request, asked.knowledge_base_ids)
+    await check_quota(ports, caller)
+    history = fit_turns(asked.history, HistoryBudget.from_limits(ports.settings.limits))
     told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
     reserved = await ports.limiting.reserve(caller, reply_id, told, min(asked.sampling.max_tokens, ports.settings.model.max_tokens))
     on_the_log = False
@@ -91,9 +91,9 @@ async def ask_alone(request: ApiRequest, asked: LoneQuestion) -> tuple[Reply, Qu
         on_the_log = True
     finally:
         if reserved and not on_the_log:
-            await ports.limiting.give_back(caller, reply_id)
-    location = Location(conversation_id, begin.partition, begin.offset, message_id)
-    await _remember(request, reply_id, location)  # only now: where it is known, it has been asked
+            await ports.limiting.release(caller, reply_id)
+    location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
+    await _store_location(request, reply_id, location)  # only now: where it is known, it has been asked
     return Reply(reply_id, conversation_id, message_id, location, began_s), queue
 
 
@@ -108,10 +108,10 @@ async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message
         location = None
     if location is None and message is None:
         raise Refused("not_found", f"there is no reply {reply_id}")
-    return Reply(reply_id, conversation_id, ids.derived("lone-question", reply_id), location), message
+    return Reply(reply_id, conversation_id, ids.derive("lone-question", reply_id), location), message
 
 
-async def readable(request: ApiRequest, reply_id: str) -> Reply:
+async def find_streamable(request: ApiRequest, reply_id: str) -> Reply:
     """A reply to stream: with Redis down one that was asked for here will do."""
     try:
         reply, _ = await find_reply(request, reply_id)
@@ -124,7 +124,7 @@ async def readable(request: ApiRequest, reply_id: str) -> Reply:
     return reply
 
 
-async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[Frame, None]:
+async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[ReplyFrame, None]:
     """The reply's frames from the beginning, to its terminal one; Unavailable("overloaded") when that does not come.
 
     Counted among the open streams: whoever waits for an answer costs what a stream costs, whatever is made of it.
@@ -153,7 +153,7 @@ async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[F
         ports.metrics.streams_open.set(ports.running.streams)
 
 
-def raised(problem: Problem) -> ClawError:
+def error_of(problem: Problem) -> ClawError:
     """What an agent told of a failure, as the error that gives it to the caller."""
     code = problem.code if problem.code in CATALOGUE else "answer_failed"
     if code in LASTING:
@@ -163,31 +163,31 @@ def raised(problem: Problem) -> ClawError:
     return Refused(code, problem.detail, errors=problem.errors)
 
 
-async def _asked_before(request: ApiRequest, reply_id: str) -> Location | None:
+async def _find_earlier_location(request: ApiRequest, reply_id: str) -> ReplyLocation | None:
     """Where the answer of the very same request is told; None when it did not reach the log, or nobody can tell: the ids, which are the
     same again, keep a repeat harmless.
     """
     ports, tenant = request.ports, request.user.tenant
     try:
-        await same_body(request)
+        await check_same_body(request)
         return await ports.turns.locate(tenant, reply_id)
     except Unavailable:
         return ports.running.locations.get((tenant, reply_id), STALE_S)
 
 
-async def _held_against(request: ApiRequest, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+async def _resolve_bases(request: ApiRequest, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
     ports, caller = request.ports, request.user
     if chosen is None:
-        return await searched(ports, caller, ())
+        return await resolve_knowledge_bases(ports, caller, ())
     if not chosen:
         return ()
     await check_knowledge_bases(ports, caller, chosen)
-    return await searched(ports, caller, chosen)
+    return await resolve_knowledge_bases(ports, caller, chosen)
 
 
-async def _remember(request: ApiRequest, reply_id: str, location: Location) -> None:
+async def _store_location(request: ApiRequest, reply_id: str, location: ReplyLocation) -> None:
     """Let any replica find the answer for a day; with Redis down only this one can."""
     ports, tenant = request.ports, request.user.tenant
     ports.running.locations.put((tenant, reply_id), location)
     with suppress(Unavailable):
-        await ports.turns.remember(tenant, reply_id, location, BRIEF_MESSAGE_S)
+        await ports.turns.save_location(tenant, reply_id, location, BRIEF_MESSAGE_S)

@@ -11,10 +11,10 @@ from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
-from api.chats.branches import lineage
-from api.http.access import conversation
+from api.chats.branches import branch_ids
+from api.http.access import find_conversation
 from api.http.gate import CHAT
-from api.http.openapi import EXPORTED, PROBLEMS
+from api.http.openapi import EXPORT_FILE, PROBLEMS
 from api.http.request import ApiRequest
 from api.ports import Ports
 from schemas.bodies.conversations import ConversationView, MessageView
@@ -32,20 +32,20 @@ _encode = msgspec.json.Encoder().encode
 _LINES = re.compile(r"\s+")
 
 
-@get("/conversations/{conversation_id:str}/export", opt=CHAT, responses={**PROBLEMS, 200: EXPORTED}, summary="Export a conversation")
+@get("/conversations/{conversation_id:str}/export", opt=CHAT, responses={**PROBLEMS, 200: EXPORT_FILE}, summary="Export a conversation")
 async def export(request: ApiRequest, conversation_id: FromPath[UUID], format: Format = "json") -> Stream:  # noqa: A002
     """A file to download. Messages that come while it is written may be missing; one that breaks off is no valid JSON."""
     ports, caller = request.ports, request.user
-    found = await conversation(ports, caller, str(conversation_id))
+    found = await find_conversation(ports, caller, str(conversation_id))
     scope, now = f"{caller.tenant}/{found.id}", ports.clock.now()
     parts = _json(ports, scope, found, now) if format == "json" else _markdown(ports, scope, found, now)
     first = await anext(parts)  # what cannot be read is still answered with a problem
     kind, ending = ("application/json", "json") if format == "json" else ("text/markdown", "md")
     headers = {"content-disposition": f'attachment; filename="conversation-{found.id}.{ending}"'}
-    return Stream(_after(first, parts), media_type=kind, headers=headers)
+    return Stream(_prepend(first, parts), media_type=kind, headers=headers)
 
 
-async def _after(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def _prepend(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     yield first
     async for part in rest:
         yield part
@@ -67,19 +67,19 @@ async def _json(ports: Ports, scope: str, found: Conversation, now: datetime) ->
 
 async def _markdown(ports: Ports, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
     newest = await ports.views.messages.list(scope, limit=1)
-    ids = await lineage(ports, scope, newest.items[0], BRANCH_MAX) if newest.items else []
+    ids = await branch_ids(ports, scope, newest.items[0], BRANCH_MAX) if newest.items else []
     title = _line(found.title) or f"Conversation {found.id}"
     left_out = f" The newest {BRANCH_MAX} messages." if len(ids) == BRANCH_MAX else ""
     head = f"# {title}\n\n*{found.type}, begun {_time(found.created_at)}, exported {_time(now)}.*{left_out}\n"
     for start in range(0, max(len(ids), 1), PAGE):
         some = ids[start : start + PAGE]
         messages = await ports.views.messages.get_many(scope, some)
-        said = (told(messages[each], start + number) for number, each in enumerate(some, 1) if each in messages)
+        said = (render_message(messages[each], start + number) for number, each in enumerate(some, 1) if each in messages)
         yield (head + "".join(said)).encode()
         head = ""
 
 
-def told(message: Message, number: int) -> str:
+def render_message(message: Message, number: int) -> str:
     """One message; the markers of its citations are footnotes, numbered by message so that they stay apart."""
     text = message.content
     for marker in {citation.marker for citation in message.citations}:

@@ -9,20 +9,20 @@ import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.chats.branches import upwards
+from api.chats.branches import read_branch
 from api.chats.feedback import feedback_of
-from api.http.access import check_knowledge_bases, conversation, conversations_of
+from api.http.access import check_knowledge_bases, conversations_of, find_conversation
 from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, etag, once, paged, refused_field, require_match
+from api.http.responses import etag, invalid_field, json_response, map_page, require_match, run_idempotent
 from domain.read_models import ROOT
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
 from schemas.bodies.pages import Page
 from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
 from streams.runtime.agent import Outgoing
-from streams.tables.record_table import Page as TablePage
+from streams.tables.record_table import RecordPage as TablePage
 from streams.topics import CONVERSATIONS_CHANGED
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and what is above it, the newest first.")]
@@ -49,23 +49,23 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             updated_at=now,
         )
         await _write(request, made)
-        return _shown(made, HTTPStatus.CREATED)
+        return _response(made, HTTPStatus.CREATED)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last active first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
     """Cursor pages. A question moves its conversation to the top."""
     page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
-    request.ports.cached.table(request.user.tenant, "user_conversations", there=bool(page.items))
-    return paged(page, ConversationView.of)
+    request.ports.cached.count_lookup(request.user.tenant, "user_conversations", there=bool(page.items))
+    return map_page(page, ConversationView.of)
 
 
 @get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Read a conversation")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response[ConversationView]:
     """With its ETag."""
-    return _shown(await conversation(request.ports, request.user, str(conversation_id)))
+    return _response(await find_conversation(request.ports, request.user, str(conversation_id)))
 
 
 @patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Change a conversation")
@@ -79,11 +79,11 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     if "title" in said:
         said["titled_by"] = "person"
     async with ports.records.lease(f"conversation/{conversation_id}"):
-        present = await conversation(ports, caller, str(conversation_id))
+        present = await find_conversation(ports, caller, str(conversation_id))
         require_match(request, present.revision)
         changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
-    return _shown(changed)
+    return _response(changed)
 
 
 @delete("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Delete a conversation and its messages")
@@ -93,7 +93,7 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
     """
     ports, caller = request.ports, request.user
     async with ports.records.lease(f"conversation/{conversation_id}"):
-        present = await conversation(ports, caller, str(conversation_id))
+        present = await find_conversation(ports, caller, str(conversation_id))
         require_match(request, present.revision)
         gone = msgspec.structs.replace(
             present,
@@ -105,7 +105,7 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
             revision=present.revision + 1,
         )
         await _write(request, gone)
-    await _stop(request, gone.id)
+    await _cancel_open_reply(request, gone.id)
 
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")
@@ -114,35 +114,35 @@ async def messages(
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches in the order of time or of one; an answer appears when it has ended."""
     ports, caller = request.ports, request.user
-    found = await conversation(ports, caller, str(conversation_id))
+    found = await find_conversation(ports, caller, str(conversation_id))
     scope = f"{caller.tenant}/{found.id}"
     if branch is None:
         page = await ports.views.messages.list(scope, limit=limit, cursor=cursor)
     else:
-        items, above = await upwards(ports, scope, _message_of(cursor) if cursor else str(branch), limit)
+        items, above = await read_branch(ports, scope, _parse_branch_cursor(cursor) if cursor else str(branch), limit)
         page = TablePage(items, above)
-    ports.cached.table(caller.tenant, "conversation_history", there=bool(page.items))
-    siblings = await ports.views.messages.grouped(scope, tuple({message.parent_id or ROOT for message in page.items}))
+    ports.cached.count_lookup(caller.tenant, "conversation_history", there=bool(page.items))
+    siblings = await ports.views.messages.group_members(scope, tuple({message.parent_id or ROOT for message in page.items}))
     given = await feedback_of(ports, caller, found.id, page.items)
-    return paged(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT], given.get(message.id)))
+    return map_page(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT], given.get(message.id)))
 
 
-def _message_of(cursor: str) -> str:
+def _parse_branch_cursor(cursor: str) -> str:
     """Of a branch the message to go on from."""
     try:
         return str(UUID(cursor))
     except ValueError:
-        raise refused_field("cursor", "is not a cursor that this list gave out", "leave it out to start from the first page") from None
+        raise invalid_field("cursor", "is not a cursor that this list gave out", "leave it out to start from the first page") from None
 
 
-async def _stop(request: ApiRequest, conversation_id: str) -> None:
+async def _cancel_open_reply(request: ApiRequest, conversation_id: str) -> None:
     """Cancel the open reply of a deleted conversation. With Redis gone meanwhile it ends by itself, and nobody keeps what it says."""
     ports, tenant = request.ports, request.user.tenant
     ports.running.histories.forget((tenant, conversation_id))
     with suppress(Unavailable):
-        if (reply_id := await ports.turns.current(tenant, conversation_id)) is not None:
+        if (reply_id := await ports.turns.holder(tenant, conversation_id)) is not None:
             await ports.turns.request_cancel(tenant, reply_id)
-            await ports.turns.close(tenant, conversation_id, reply_id)
+            await ports.turns.release(tenant, conversation_id, reply_id)
 
 
 async def _write(request: ApiRequest, record: Conversation) -> None:
@@ -155,11 +155,11 @@ async def _write(request: ApiRequest, record: Conversation) -> None:
         request.ports.running.conversations.put(key, record)
 
 
-def _shown(record: Conversation, status: int = HTTPStatus.OK) -> Response[ConversationView]:
+def _response(record: Conversation, status: int = HTTPStatus.OK) -> Response[ConversationView]:
     headers = {"ETag": etag(record.revision)}
     if status == HTTPStatus.CREATED:
         headers["Location"] = f"/api/v1/conversations/{record.id}"
-    return answered(ConversationView.of(record), status, headers)
+    return json_response(ConversationView.of(record), status, headers)
 
 
 def router() -> Router:

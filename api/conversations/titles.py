@@ -3,9 +3,9 @@
 import msgspec
 import structlog
 
-from api.http.access import conversation
+from api.http.access import find_conversation
 from api.http.request import ApiRequest
-from domain.chats.titles import title_of, untitled
+from domain.chats.titles import is_untitled, title_of
 from schemas.errors import Refused, Unavailable
 from schemas.records import ConversationChanged
 from streams.runtime.agent import Outgoing
@@ -14,13 +14,13 @@ from streams.topics import CONVERSATIONS_CHANGED
 log = structlog.get_logger(__name__)
 
 
-async def name(request: ApiRequest, conversation_id: str, question: str) -> None:
+async def title_conversation(request: ApiRequest, conversation_id: str, question: str) -> None:
     """Give an untitled conversation its title. For beside a request: a failure is logged, and the next first question tries again."""
     ports, title = request.ports, title_of(question)
     try:
         async with ports.records.lease(f"conversation/{conversation_id}"):
-            present = await conversation(ports, request.user, conversation_id)
-            if title and untitled(present):
+            present = await find_conversation(ports, request.user, conversation_id)
+            if title and is_untitled(present):
                 named = msgspec.structs.replace(present, title=title, titled_by="rule", revision=present.revision + 1)
                 await ports.records.change(Outgoing(CONVERSATIONS_CHANGED, await request.event(ConversationChanged, named.id, named)))
                 ports.running.conversations.put((named.tenant, named.user_id, named.id), named)

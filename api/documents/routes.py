@@ -15,20 +15,20 @@ import msgspec
 from litestar import Response, Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
-from api.http.access import knowledge_base, own_knowledge_base
+from api.http.access import find_knowledge_base, find_own_knowledge_base
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, once, refused_field
+from api.http.responses import invalid_field, json_response, run_idempotent
 from api.ports import Ports
-from domain.documents.visibility import NEVER
+from domain.documents.visibility import NO_VERSION
 from domain.read_models import progress_order
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, DocumentSubmit, DocumentView
 from schemas.bodies.pages import Page
 from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
 from schemas.errors import FieldError, Refused, Unavailable
-from streams.runtime.agent import Outgoing, Place
+from streams.runtime.agent import LogOffset, Outgoing
 from streams.topics import DOCUMENTS_SUBMITTED, decoder
 
 DELETE_WAIT_S = 5.0  # for the document to be out of every reader's sight; then the client follows the task
@@ -55,12 +55,12 @@ async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
 
     async def make() -> Response[Any]:
         if data.document_id is not None:
-            document_id = checked_id("document_id", data.document_id)
+            document_id = check_document_id("document_id", data.document_id)
         else:
             document_id = await request.new_id("document", request.user.tenant, request.user.account_id)
-        return await _submitted(request, str(knowledge_base_id), document_id, data)
+        return await _submit_text(request, str(knowledge_base_id), document_id, data)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @put(
@@ -74,7 +74,7 @@ async def replace(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, data: JSONBody[DocumentReplace]
 ) -> Response[DocumentAccepted]:
     """As submitting with this id. Readers see the old version until the new one is whole."""
-    return await _submitted(request, str(knowledge_base_id), checked_id("path.document_id", document_id), data)
+    return await _submit_text(request, str(knowledge_base_id), check_document_id("path.document_id", document_id), data)
 
 
 @get("/knowledge/{knowledge_base_id:str}/documents", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List documents")
@@ -83,11 +83,11 @@ async def list_(
 ) -> Page[DocumentView]:
     """The last submitted first, with where each stands. A page may be shorter than asked for although another one follows."""
     ports, tenant = request.ports, request.user.tenant
-    base = await knowledge_base(ports, request.user, str(knowledge_base_id))
+    base = await find_knowledge_base(ports, request.user, str(knowledge_base_id))
     shown: list[DocumentView] = []
     for _ in range(PAGES_MAX):
         page = await ports.views.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
-        shown += await _shown(request, [progress for progress in page.items if only in (None, progress.state)])
+        shown += await _document_views(request, [progress for progress in page.items if only in (None, progress.state)])
         cursor = page.next_cursor
         if shown or not cursor:
             break
@@ -103,9 +103,9 @@ async def list_(
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> DocumentView:
     """Its newest version, and the one that readers see."""
     ports, tenant = request.ports, request.user.tenant
-    base = await knowledge_base(ports, request.user, str(knowledge_base_id))
+    base = await find_knowledge_base(ports, request.user, str(knowledge_base_id))
     progress = await ports.views.documents.get(f"{tenant}/{base.id}", document_id)
-    shown = await _shown(request, [] if progress is None else [progress])
+    shown = await _document_views(request, [] if progress is None else [progress])
     if not shown:
         raise Refused("not_found", f"there is no document {document_id}")
     return shown[0]
@@ -121,15 +121,15 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
     """``204`` when no reader sees it any more; ``202`` with its task when that took longer than 5 s. With Redis down it is refused."""
     ports, caller = request.ports, request.user
-    base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+    base = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
     key = ids.document_key(caller.tenant, base.id, document_id)
-    await _latest(request, base.id, document_id)
+    await _latest_version(request, base.id, document_id)
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
     event = await request.event(DocumentWithdrawn, key, data)
     place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
-    if await _out_of_sight(request, key, place.offset):
-        return answered(None, HTTPStatus.NO_CONTENT)
-    return _accepted(base.id, document_id, place, event.id)
+    if await _wait_until_deleted(request, key, place.offset):
+        return json_response(None, HTTPStatus.NO_CONTENT)
+    return _response(base.id, document_id, place, event.id)
 
 
 @post(
@@ -144,38 +144,40 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
 
     async def make() -> Response[Any]:
         ports, caller = request.ports, request.user
-        base = await own_knowledge_base(ports, caller, str(knowledge_base_id))
-        version = await _latest(request, base.id, document_id)
-        document = await _as_submitted(ports, ids.document_key(caller.tenant, base.id, document_id), version)
-        return await accept(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
+        base = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
+        version = await _latest_version(request, base.id, document_id)
+        document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
+        return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
-async def _shown(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
+async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
     """Those that were not deleted meanwhile, with the version readers see and the time they may still take."""
     ports, tenant = request.ports, request.user.tenant
     keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
-    standings = await ports.visibility.of(keys)
+    standings = await ports.visibility.version_states(keys)
     return [
-        DocumentView.of(progress, standings[key].shown, await ports.estimates.of_open(progress.lane, progress.state))
+        DocumentView.of(progress, standings[key].visible_version, await ports.estimates.open_document_wait_s(progress.lane, progress.state))
         for key, progress in zip(keys, found, strict=True)
         if standings[key].deleted < progress.version
     ]
 
 
-async def _latest(request: ApiRequest, base_id: str, document_id: str) -> int:
+async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -> int:
     """The newest version that anybody knows of; Refused("not_found") when it was deleted or never there."""
     ports, tenant = request.ports, request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
-    known, standings = await asyncio.gather(ports.views.documents.get(f"{tenant}/{base_id}", document_id), ports.visibility.of((key,)))
-    latest = max(standings[key].latest, NEVER if known is None else known.version)
+    known, standings = await asyncio.gather(
+        ports.views.documents.get(f"{tenant}/{base_id}", document_id), ports.visibility.version_states((key,))
+    )
+    latest = max(standings[key].latest, NO_VERSION if known is None else known.version)
     if latest <= standings[key].deleted:
         raise Refused("not_found", f"there is no document {document_id}")
     return latest
 
 
-async def _as_submitted(ports: Ports, key: str, version: int) -> Document:
+async def _read_submission(ports: Ports, key: str, version: int) -> Document:
     """The document as it was given, from the log. Raises Unavailable when the log does not say."""
     partition = ports.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
     try:
@@ -189,7 +191,7 @@ async def _as_submitted(ports: Ports, key: str, version: int) -> Document:
     raise Unavailable("kafka_unavailable", f"version {version} of {key} is not on the log: a newer one is on its way")
 
 
-async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:
+async def _submit_text(request: ApiRequest, base_id: str, document_id: str, data: DocumentReplace) -> Response[DocumentAccepted]:
     _check_text(request, data.text)
     document = Document(
         knowledge_base_id=base_id,
@@ -199,23 +201,23 @@ async def _submitted(request: ApiRequest, base_id: str, document_id: str, data: 
         text=data.text,
         metadata=data.metadata,
     )
-    return await accept(request, base_id, document)
+    return await submit_document(request, base_id, document)
 
 
-async def accept(request: ApiRequest, base_id: str, document: Document) -> Response[DocumentAccepted]:
+async def submit_document(request: ApiRequest, base_id: str, document: Document) -> Response[DocumentAccepted]:
     """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
 
     Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
     knowledge base, Unavailable("kafka_unavailable") when the log did not take it, Unavailable("overloaded") when too much is waiting.
     """
     ports, caller = request.ports, request.user
-    base = await own_knowledge_base(ports, caller, base_id)
-    wait_s = await ports.estimates.of_new(caller.tenant)
+    base = await find_own_knowledge_base(ports, caller, base_id)
+    wait_s = await ports.estimates.new_document_wait_s(caller.tenant)
     document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
     event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
     place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     await _show_queued(request, document, place.offset, ids.task_id(event.id))
-    return _accepted(base.id, document.document_id, place, event.id, wait_s)
+    return _response(base.id, document.document_id, place, event.id, wait_s)
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
@@ -226,13 +228,13 @@ def _check_text(request: ApiRequest, text: str) -> None:
         error = FieldError("text", f"has {size} bytes of UTF-8", f"{bytes_max} bytes")
         raise Refused("document_too_large", f"the text may have {bytes_max} bytes of UTF-8; split it", errors=(error,))
     if not text.strip():
-        raise refused_field("text", "has nothing but white space", "some text", code="document_empty")
+        raise invalid_field("text", "has nothing but white space", "some text", code="document_empty")
 
 
-def checked_id(field: str, document_id: str) -> str:
+def check_document_id(field: str, document_id: str) -> str:
     """One rule for ids in bodies and in paths; a pattern alone would let a line feed at the end pass."""
     if not document_id.isprintable():
-        raise refused_field(field, "has characters that cannot be printed", "1 to 200 printable characters, no slash")
+        raise invalid_field(field, "has characters that cannot be printed", "1 to 200 printable characters, no slash")
     return document_id
 
 
@@ -255,7 +257,7 @@ async def _show_queued(request: ApiRequest, document: Document, version: int, ta
         return  # it is on the log; the agents will say so themselves
 
 
-def _accepted(base_id: str, document_id: str, place: Place, event_id: str, wait_s: float | None = None) -> Response[Any]:
+def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, wait_s: float | None = None) -> Response[Any]:
     body = DocumentAccepted(
         document_id=document_id,
         knowledge_base_id=base_id,
@@ -265,16 +267,16 @@ def _accepted(base_id: str, document_id: str, place: Place, event_id: str, wait_
         estimated_wait_s=wait_s,
     )
     location = f"/api/v1/knowledge/{base_id}/documents/{quote(document_id, safe='')}"
-    return answered(body, HTTPStatus.ACCEPTED, {"Location": location})
+    return json_response(body, HTTPStatus.ACCEPTED, {"Location": location})
 
 
-async def _out_of_sight(request: ApiRequest, key: str, version: int) -> bool:
+async def _wait_until_deleted(request: ApiRequest, key: str, version: int) -> bool:
     """Wait until the visibility record says deleted, at most 5 s."""
     ports = request.ports
     began_s, pause_s = ports.clock.monotonic_s(), DELETE_POLL_S_MIN
     while ports.clock.monotonic_s() - began_s < DELETE_WAIT_S:
         try:
-            if (await ports.visibility.of((key,)))[key].deleted >= version:
+            if (await ports.visibility.version_states((key,)))[key].deleted >= version:
                 return True
         except Unavailable:
             return False  # it is on the log and will be done; nobody can say when

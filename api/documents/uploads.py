@@ -12,17 +12,17 @@ from litestar import Response, Router, post
 from litestar.openapi.spec import OpenAPIFormat, OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath, JSONBody
 
-from adapters.blobs import home_of
-from adapters.secrets.encryption import fingerprint, seal
-from adapters.web.public_addresses import checked_url, networks_of
-from api.documents.routes import accept, checked_id
-from api.http.access import own_knowledge_base
+from adapters.blobs import blob_folder
+from adapters.secrets.encryption import encrypt, fingerprint
+from adapters.web.public_addresses import check_url, parse_networks
+from api.documents.routes import check_document_id, submit_document
+from api.http.access import find_own_knowledge_base
 from api.http.gate import KNOWLEDGE_WRITE
 from api.http.idempotency import check_key
 from api.http.multipart import FILE, Form, read_form
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import once
+from api.http.responses import run_idempotent
 from api.ports import Ports
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted
@@ -32,14 +32,14 @@ from schemas.errors import ClawError, Unavailable
 
 UPLOADS_MAX = 64  # at once per process: each holds up to 6 MiB when files go to S3
 UPLOADS_PER_ACCOUNT_MAX = 32
-AGAIN_S = 5.0
+RETRY_AFTER_S = 5.0
 FILE_TYPES = frozenset(get_args(FileType))
 UNCERTAIN = "kafka_unavailable"  # the event may be on the log all the same, and name the file
 
 
 @dataclass
 class UploadOperation(Operation):
-    """The form, which no signature shows: the handler reads it as it arrives."""
+    """The form, which no signature shows: the handler reads it arrives."""
 
     def __post_init__(self) -> None:
         text = Schema(type=OpenAPIType.STRING)
@@ -79,16 +79,16 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     """As submitting a text. The file may have CLAW_DOCUMENT_FILE_BYTES_MAX bytes; one that is refused leaves nothing behind."""
     if request.idempotency_key is not None:
         check_key(request.idempotency_key)
-    base = await own_knowledge_base(request.ports, request.user, str(knowledge_base_id))
-    await request.ports.estimates.of_new(request.user.tenant)  # who must wait too long hears it before sending the file
-    with _room(request.ports, request.user.account_id):
-        form, blob = await _received(request, home_of(request.user.tenant, base.id))
-    async with _named(request.ports, blob) as naming:
+    base = await find_own_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    await request.ports.estimates.new_document_wait_s(request.user.tenant)  # who must wait too long hears it before sending the file
+    with _upload_slot(request.ports, request.user.account_id):
+        form, blob = await _receive(request, blob_folder(request.user.tenant, base.id))
+    async with _delete_if_unpublished(request.ports, blob) as naming:
 
         async def make() -> Response[Any]:
-            return await naming(accept(request, base.id, await _file(request, base.id, form, blob)))
+            return await naming(submit_document(request, base.id, await _file_document(request, base.id, form, blob)))
 
-        return await once(request, make)
+        return await run_idempotent(request, make)
 
 
 @post(
@@ -102,7 +102,7 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
     """As submitting a text; the page is fetched afterwards, and its document's status says when that fails."""
 
     async def make() -> Response[Any]:
-        checked_url(data.url, networks_of(request.ports.settings.documents.fetch_networks))
+        check_url(data.url, parse_networks(request.ports.settings.documents.fetch_networks))
         document_id = await _document_id(request, data.document_id)
         document = Document(
             knowledge_base_id=str(knowledge_base_id),
@@ -112,32 +112,32 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
             url=data.url,
             metadata=data.metadata,
         )
-        return await accept(request, str(knowledge_base_id), document)
+        return await submit_document(request, str(knowledge_base_id), document)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
-async def _received(request: ApiRequest, home: str) -> tuple[Form, Blob]:
+async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
     """The form, and its file in the store. From here on the request's body is what tells this form from any other."""
     ports = request.ports
     async with ports.blobs.writer(home) as written:
         form = await read_form(request, written.write, ports.settings.documents.file_bytes_max)
         if form.fields.document_id is not None:
-            checked_id("document_id", form.fields.document_id)
+            check_document_id("document_id", form.fields.document_id)
         blob = await written.commit()
-    secret = ports.settings.sealing.reveal()
+    secret = ports.settings.encryption_secret.reveal()
     password = fingerprint(secret, form.fields.password)
     fields = msgspec.structs.replace(form.fields, password=password)
-    request.stand_in(msgspec.json.encode((blob.sha256, msgspec.structs.replace(form, fields=fields)), order="sorted"))
+    request.replace_body(msgspec.json.encode((blob.sha256, msgspec.structs.replace(form, fields=fields)), order="sorted"))
     return form, blob
 
 
-async def _file(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
+async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
     fields = form.fields
     document_id = await _document_id(request, fields.document_id)
     key = ids.document_key(request.user.tenant, base_id, document_id)
-    secret = request.ports.settings.sealing.reveal()
-    sealed = seal(secret, fields.password, context=key, random_bytes=request.ports.random_bytes) if fields.password else ""
+    secret = request.ports.settings.encryption_secret.reveal()
+    sealed = encrypt(secret, fields.password, context=key, random_bytes=request.ports.random_bytes) if fields.password else ""
     said: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
     return Document(
         knowledge_base_id=base_id,
@@ -154,12 +154,12 @@ async def _file(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Do
 
 async def _document_id(request: ApiRequest, given: str | None) -> str:
     if given is not None:
-        return checked_id("document_id", given)
+        return check_document_id("document_id", given)
     return await request.new_id("document", request.user.tenant, request.user.account_id)
 
 
 @asynccontextmanager
-async def _named(ports: Ports, blob: Blob) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
+async def _delete_if_unpublished(ports: Ports, blob: Blob) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
     """Removes the file when the block ends, unless an event that names it went, or may have gone, onto the log in ``naming``."""
     named = False
 
@@ -181,11 +181,11 @@ async def _named(ports: Ports, blob: Blob) -> AsyncIterator[Callable[[Awaitable[
 
 
 @contextmanager
-def _room(ports: Ports, account_id: str) -> Iterator[None]:
+def _upload_slot(ports: Ports, account_id: str) -> Iterator[None]:
     """A place among the uploads under way; Unavailable("overloaded") when they are all taken."""
     taken = ports.running.uploads
     if taken.total() >= UPLOADS_MAX or taken[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
-        raise Unavailable("overloaded", "too many uploads are under way", retry_after_s=AGAIN_S)
+        raise Unavailable("overloaded", "too many uploads are under way", retry_after_s=RETRY_AFTER_S)
     taken[account_id] += 1
     try:
         yield

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from domain.read_models import is_of_a_version, progress_order
+from domain.read_models import has_version, progress_order
 from schemas.documents import DocumentProgressed, Progress
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.tail import TopicTail
 from streams.topics import DOCUMENTS_PROGRESSED
 
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 _decode = msgspec.json.Decoder(DocumentProgressed).decode
 
 
-class News(NamedTuple):
+class ProgressUpdate(NamedTuple):
     """A step of a document and its place on the log."""
 
     partition: int
@@ -38,41 +38,41 @@ class News(NamedTuple):
     progress: Progress
 
 
-class Spectator:
+class Subscriber:
     """A reader of one knowledge base. ``stale``: it needs a snapshot; until then it is told nothing."""
 
     def __init__(self) -> None:
         self.stale = True
         self.gone = False
-        self._news: deque[News] = deque()
+        self._news: deque[ProgressUpdate] = deque()
         self._woken = asyncio.Event()
 
-    def offer(self, news: News) -> None:
+    def offer(self, news: ProgressUpdate) -> None:
         """Tell it, unless a snapshot will."""
         if self.stale:
             return
         self._news.append(news)
         if len(self._news) > WAITING_MAX:
-            self.forget()
+            self.mark_stale()
         self._woken.set()
 
-    def forget(self) -> None:
+    def mark_stale(self) -> None:
         """What it knows is not enough to go on from."""
         self.stale = True
         self._news.clear()
         self._woken.set()
 
-    def caught_up(self) -> None:
+    def mark_current(self) -> None:
         """It has a snapshot that holds all it was offered."""
         self.stale = False
         self._news.clear()
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """The process is stopping."""
         self.gone = True
         self._woken.set()
 
-    async def news(self, timeout_s: float) -> list[News]:
+    async def next_updates(self, timeout_s: float) -> list[ProgressUpdate]:
         """What came since, at once when there is any; nothing after ``timeout_s``, or when ``stale`` or ``gone``."""
         if not (self._news or self.stale or self.gone):
             self._woken.clear()
@@ -86,27 +86,27 @@ class Spectator:
         return news
 
 
-class Spectators:
+class ProgressFeed:
     """All of one process."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._watching: dict[bytes, set[Spectator]] = {}  # by the prefix of the keys they want
+        self._watching: dict[bytes, set[Subscriber]] = {}  # by the prefix of the keys they want
         self._tail: TopicTail | None = None
         self._recent: deque[tuple[bytes, bytes]] = deque(maxlen=RECENT_MAX)
 
     @property
-    def following(self) -> bool:
+    def is_following(self) -> bool:
         """The topic is being followed."""
         return self._tail is not None
 
     @asynccontextmanager
-    async def watching(self, tenant: str, knowledge_base: str) -> AsyncIterator[Spectator]:
+    async def subscribe(self, tenant: str, knowledge_base: str) -> AsyncIterator[Subscriber]:
         """A reader of this knowledge base for as long as the block lasts."""
-        prefix, spectator = _prefix(tenant, knowledge_base), Spectator()
+        prefix, spectator = _prefix(tenant, knowledge_base), Subscriber()
         self._watching.setdefault(prefix, set()).add(spectator)
         if self._tail is None:
-            self._tail = TopicTail(self._kafka, DOCUMENTS_PROGRESSED, self._take, choose=range, jumped=self._jumped, rewind=REWIND)
+            self._tail = TopicTail(self._kafka, DOCUMENTS_PROGRESSED, self._take, choose=range, jumped=self._mark_all_stale, rewind=REWIND)
             self._tail.start()
         try:
             yield spectator
@@ -115,9 +115,9 @@ class Spectators:
             if not self._watching[prefix]:
                 del self._watching[prefix]
             if not self._watching:
-                await self._unfollow()
+                await self._stop_tail()
 
-    async def reached(self) -> None:
+    async def catch_up(self) -> None:
         """What was on the log when following began has been read, or 2 s have passed."""
         if self._tail is not None and not self._tail.reached.is_set():
             try:
@@ -126,11 +126,11 @@ class Spectators:
             except TimeoutError:
                 log.warning("progress_not_reached_yet", waited_s=REACHED_S_MAX)
 
-    def newer(self, tenant: str, knowledge_base: str, known: dict[str, Progress]) -> None:
+    def apply_recent(self, tenant: str, knowledge_base: str, known: dict[str, Progress]) -> None:
         """Bring ``known``, by document id as the tables have it, up to what was read of the log."""
         prefix = _prefix(tenant, knowledge_base)
         for key, value in self._recent:
-            if key.startswith(prefix) and (event := _event(value)) is not None:
+            if key.startswith(prefix) and (event := _decode_event(value)) is not None:
                 before = known.get(event.data.document_id)
                 if before is None or progress_order(before) < progress_order(event.data):
                     known[event.data.document_id] = event.data
@@ -139,28 +139,28 @@ class Spectators:
         """Everybody is sent away; they come back to another process."""
         for spectators in self._watching.values():
             for spectator in spectators:
-                spectator.leave()
-        await self._unfollow()
+                spectator.close()
+        await self._stop_tail()
 
-    async def _unfollow(self) -> None:
+    async def _stop_tail(self) -> None:
         tail, self._tail = self._tail, None
         self._recent.clear()
         if tail is not None:
             await tail.stop()
 
-    def _jumped(self) -> None:
+    def _mark_all_stale(self) -> None:
         self._recent.clear()
         for spectators in self._watching.values():
             for spectator in spectators:
-                spectator.forget()
+                spectator.mark_stale()
 
     def _take(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
         if value is None:
             return
         self._recent.append((key, value))
         spectators = self._watching.get(key[: key.find(b"/", key.find(b"/") + 1) + 1])
-        if spectators and (event := _event(value)) is not None:
-            news = News(partition, offset, event.data)
+        if spectators and (event := _decode_event(value)) is not None:
+            news = ProgressUpdate(partition, offset, event.data)
             for spectator in spectators:
                 spectator.offer(news)
 
@@ -169,11 +169,11 @@ def _prefix(tenant: str, knowledge_base: str) -> bytes:
     return f"{tenant}/{knowledge_base}/".encode()
 
 
-def _event(value: bytes) -> DocumentProgressed | None:
+def _decode_event(value: bytes) -> DocumentProgressed | None:
     """None for what is none, or speaks of no version."""
     try:
         event = _decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("progress_undecodable", error=str(error))
         return None
-    return event if is_of_a_version(event) else None
+    return event if has_version(event) else None

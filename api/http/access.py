@@ -21,7 +21,7 @@ def conversations_of(caller: Caller) -> str:
     return f"{caller.tenant}/{caller.account_id}"
 
 
-async def conversation(ports: Ports, caller: Caller, conversation_id: str, *, lately: bool = False) -> Conversation:
+async def find_conversation(ports: Ports, caller: Caller, conversation_id: str, *, lately: bool = False) -> Conversation:
     """The caller's conversation. ``lately``: with Redis down, as it was seen here within the hour."""
     key = (caller.tenant, caller.account_id, conversation_id)
     try:
@@ -38,22 +38,22 @@ async def conversation(ports: Ports, caller: Caller, conversation_id: str, *, la
     return found
 
 
-def sees(caller: Caller, base: KnowledgeBase) -> bool:
+def can_read(caller: Caller, base: KnowledgeBase) -> bool:
     """Whether the caller may read what is in ``base``."""
     return base.user_id == caller.account_id or base.sharing == "tenant"
 
 
-async def knowledge_base(ports: Ports, caller: Caller, base_id: str) -> KnowledgeBase:
+async def find_knowledge_base(ports: Ports, caller: Caller, base_id: str) -> KnowledgeBase:
     """A knowledge base the caller may read."""
     found = await ports.views.knowledge_bases.get(caller.tenant, base_id)
-    if found is None or not sees(caller, found):
+    if found is None or not can_read(caller, found):
         raise Refused("not_found", f"there is no knowledge base {base_id}")
     return found
 
 
-async def own_knowledge_base(ports: Ports, caller: Caller, base_id: str) -> KnowledgeBase:
+async def find_own_knowledge_base(ports: Ports, caller: Caller, base_id: str) -> KnowledgeBase:
     """A knowledge base the caller may change; one that is only shared with them is ``403``."""
-    found = await knowledge_base(ports, caller, base_id)
+    found = await find_knowledge_base(ports, caller, base_id)
     if found.user_id != caller.account_id:
         raise Refused("forbidden", "only its owner may change a knowledge base")
     return found
@@ -64,11 +64,11 @@ async def check_knowledge_bases(ports: Ports, caller: Caller, base_ids: Sequence
     if base_ids:
         found = await ports.views.knowledge_bases.get_many(caller.tenant, base_ids)
         for base_id in base_ids:
-            if base_id not in found or not sees(caller, found[base_id]):
+            if base_id not in found or not can_read(caller, found[base_id]):
                 raise Refused("not_found", f"there is no knowledge base {base_id}")
 
 
-async def searched(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tuple[str, ...]:
+async def resolve_knowledge_bases(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tuple[str, ...]:
     """The knowledge bases a question is held against: those of the conversation that the caller still sees, or all they see (at most
     64). With Redis down as they were seen here within the hour; Unavailable when they were not.
     """
@@ -77,7 +77,7 @@ async def searched(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tup
     if known is not None:
         return known
     try:
-        visible = await _chosen(ports, caller, chosen) if chosen else await _all(ports, caller)
+        visible = await _filter_readable(ports, caller, chosen) if chosen else await _list_readable(ports, caller)
     except Unavailable:
         known = ports.running.knowledge.get(key, STALE_S)
         if known is None:
@@ -87,22 +87,22 @@ async def searched(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tup
     return visible
 
 
-def knowledge_changed(ports: Ports, caller: Caller) -> None:
+def invalidate_knowledge_bases(ports: Ports, caller: Caller) -> None:
     """What the caller sees has just changed here: the next question looks anew."""
     ports.running.knowledge.forget((caller.tenant, f"{caller.account_id}/"))
 
 
-async def _chosen(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tuple[str, ...]:
+async def _filter_readable(ports: Ports, caller: Caller, chosen: tuple[str, ...]) -> tuple[str, ...]:
     found = await ports.views.knowledge_bases.get_many(caller.tenant, chosen)
-    return tuple(base_id for base_id in chosen if base_id in found and sees(caller, found[base_id]))
+    return tuple(base_id for base_id in chosen if base_id in found and can_read(caller, found[base_id]))
 
 
-async def _all(ports: Ports, caller: Caller) -> tuple[str, ...]:
+async def _list_readable(ports: Ports, caller: Caller) -> tuple[str, ...]:
     visible: list[str] = []
     cursor = ""
     for _ in range(SCAN_PAGES_MAX):
         page = await ports.views.knowledge_bases.list(caller.tenant, limit=SCAN_PAGE, cursor=cursor, newest_first=False)
-        visible += [base.id for base in page.items if sees(caller, base)]
+        visible += [base.id for base in page.items if can_read(caller, base)]
         cursor = page.next_cursor
         if not cursor or len(visible) >= KNOWLEDGE_BASES_MAX:
             break

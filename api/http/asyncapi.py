@@ -9,14 +9,14 @@ import msgspec
 from api.http import asyncapi_socket
 from schemas.inbox import EVENT as INBOX_EVENT
 from schemas.inbox import InboxEvent
-from schemas.settings import Kafka
-from streams.topics import TOPICS, Topic, inbox
+from schemas.settings import KafkaSettings
+from streams.topics import TOPICS, Topic, inbox_topic
 
 VERSION = "0.1.0"
 CONTENT_TYPE = "application/cloudevents+json"
 
 
-def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
+def document(kafka: KafkaSettings, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
     """The whole document; topics that analysts may not read are left out, addresses carry the installation's prefix."""
     public = [topic for topic in TOPICS if not topic.private]
     events = [event for topic in public if topic.events is not None for event in topic.types()]
@@ -26,8 +26,8 @@ def document(kafka: Kafka, inbox_tenants: tuple[str, ...]) -> dict[str, Any]:
         topic.name: _channel(topic, kafka, [names[e] for e in topic.types()] if topic.events is not None else []) for topic in public
     }
     for tenant in inbox_tenants:
-        channels[inbox(tenant).name] = _channel(inbox(tenant), kafka, [INBOX_EVENT])
-    socket = asyncapi_socket.described()
+        channels[inbox_topic(tenant).name] = _channel(inbox_topic(tenant), kafka, [INBOX_EVENT])
+    socket = asyncapi_socket.describe()
     inbound = msgspec.json.schema_components([InboxEvent], ref_template="#/components/schemas/{name}")[1]
     return {
         "asyncapi": "3.0.0",
@@ -74,7 +74,7 @@ def _summary(event: type) -> str:
     return (event.__doc__ or "").strip().split("\n", maxsplit=1)[0]
 
 
-def _channel(topic: Topic, kafka: Kafka, messages: list[str]) -> dict[str, Any]:
+def _channel(topic: Topic, kafka: KafkaSettings, messages: list[str]) -> dict[str, Any]:
     return {
         "address": kafka.topic_prefix + topic.name,
         "description": f"{topic.summary} Key: {topic.key}. Written by {', '.join(topic.owners)}.",

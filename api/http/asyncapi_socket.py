@@ -10,7 +10,7 @@ CHANNEL = "/api/v1/ws"
 PROTOCOL = "docs/socket.md"
 
 
-def described() -> dict[str, Any]:
+def describe() -> dict[str, Any]:
     """``channels``, ``operations``, ``messages`` and ``schemas`` to add to a document."""
     references, schemas = msgspec.json.schema_components(FRAMES.values(), ref_template="#/components/schemas/{name}")
     messages = {f"socket.{kind}": _message(kind, reference) for (kind, _), reference in zip(FRAMES.items(), references, strict=True)}

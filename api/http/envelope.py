@@ -50,7 +50,7 @@ class Envelope:
                 head = cast("dict[str, Any]", message)
                 head["headers"] = [*head.get("headers", ()), *headers]
                 method, status = str(scope.get("method", "GET")), int(head.get("status", HTTPStatus.SWITCHING_PROTOCOLS))
-                self._metrics.answered(method, scope.get("path_template") or UNMATCHED, status, time.perf_counter() - began)
+                self._metrics.count_response(method, scope.get("path_template") or UNMATCHED, status, time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -54,13 +54,13 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     if access == "open":
         return
     ports = cast("Ports", scope["litestar_app"].state.ports)
-    authorization, forwarded_for = _wanted(scope)
+    authorization, forwarded_for = _read_headers(scope)
     caller, refusal = None, None
     if access != "public":
-        caller, refusal = await _identified(ports, authorization)
+        caller, refusal = await _identify(ports, authorization)
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
     scope["state"][ADDRESS] = address
-    await limit(ports, scope, address, caller)
+    await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
     if caller is not None:
@@ -73,7 +73,7 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
         scope["user"] = caller
 
 
-async def limit(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
+async def enforce_limits(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
     """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
     verdict = ports.limiting.verdict(address, caller)
     if verdict is not None and verdict.access == "deny":
@@ -88,14 +88,14 @@ async def limit(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, c
         raise ports.limiting.refusal(decision)
 
 
-async def _identified(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:
+async def _identify(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:
     try:
-        return await ports.identities.caller(authorization), None
+        return await ports.identities.authenticate(authorization), None
     except Refused as refusal:
         return None, refusal
 
 
-def _wanted(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str]]:
+def _read_headers(scope: HTTPScope | WebSocketScope) -> tuple[str, list[str]]:
     """The Authorization header and every X-Forwarded-For, in order."""
     authorization, forwarded = "", []
     for name, value in scope["headers"]:

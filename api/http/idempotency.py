@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import FieldError, Refused
 
 KEPT_S = 86_400
@@ -57,7 +57,7 @@ class Replay(Struct, frozen=True):
 class Idempotency:
     """Stored answers per (tenant, user, route, key). Methods raise Unavailable("redis_unavailable")."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from api.http.recent import Recent
-from domain.read_models import Views
+from domain.read_models import ReadModels
 from schemas.errors import Refused, Unavailable
 from schemas.records import Account, AccountRole, Credential, Scope, Tier
 from streams.runtime.agent import Clock
@@ -44,14 +44,14 @@ class Caller:
 class Identities:
     """Turns an Authorization header into a Caller; Refused("unauthenticated") when it does not name one."""
 
-    def __init__(self, tokens: Tokens, views: Views, clock: Clock) -> None:
+    def __init__(self, tokens: AccessTokens, views: ReadModels, clock: Clock) -> None:
         self._tokens = tokens
         self._views = views
         self._clock = clock
         self._keys: Recent[str, Credential] = Recent(CALLERS_MAX)
         self._accounts: Recent[str, Account] = Recent(CALLERS_MAX)
 
-    async def caller(self, authorization: str) -> Caller:
+    async def authenticate(self, authorization: str) -> Caller:
         """Who sent this header. With Redis down whoever was seen here lately, and every valid access token, still is known."""
         scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()

@@ -45,7 +45,7 @@ class Metrics:
         self._looked: dict[tuple[str, str], Counter] = {}
         self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+    def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one response."""
         key = (method, route, status)
         found = self._labelled.get(key)
@@ -54,7 +54,7 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def cache_looked(self, scenario: str, outcome: str) -> None:
+    def count_cache_lookup(self, scenario: str, outcome: str) -> None:
         """Count one look into the cache, or what it led to."""
         found = self._looked.get((scenario, outcome))
         if found is None:

@@ -11,8 +11,8 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
 
-from api.http.request import NAME_CHARS_MAX, ApiRequest, decoded
-from api.http.responses import refused_field
+from api.http.request import NAME_CHARS_MAX, ApiRequest, decode_json
+from api.http.responses import invalid_field
 from schemas.bodies.uploads import UploadFields
 from schemas.errors import Refused
 
@@ -44,7 +44,7 @@ async def read_form(request: ApiRequest, write: Callable[[bytes], Awaitable[None
     announced = request.content_length or 0
     if announced > file_bytes_max + FORM_BYTES_MAX:
         raise too_large(file_bytes_max)
-    reading = _Reading(file_bytes_max)
+    reading = _FormReader(file_bytes_max)
     try:
         with PushMultipartParser(_boundary(request), max_segment_count=PARTS_MAX) as parser:
             async with aclosing(_pieces(request)) as pieces:
@@ -65,7 +65,7 @@ def too_large(file_bytes_max: int) -> Refused:
     )
 
 
-class _Reading:
+class _FormReader:
     """What has come of a form so far."""
 
     def __init__(self, file_bytes_max: int) -> None:
@@ -91,7 +91,7 @@ class _Reading:
         self._open += event
         limit = FIELD_BYTES_MAX.get(self._name, OTHER_FIELD_BYTES_MAX)
         if len(self._open) > limit:
-            raise refused_field(self._name, "is too long", f"{limit:,} bytes")
+            raise invalid_field(self._name, "is too long", f"{limit:,} bytes")
         return b""
 
     def check_rest(self, more: int) -> None:
@@ -103,9 +103,9 @@ class _Reading:
     def form(self) -> Form:
         """All of it."""
         if self._file is None:
-            raise refused_field(FILE, "is required", "one file")
+            raise invalid_field(FILE, "is required", "one file")
         if self._file_bytes == 0:
-            raise refused_field(FILE, "is empty", "some content", code="document_empty")
+            raise invalid_field(FILE, "is empty", "some content", code="document_empty")
         charset = self._file.charset or ""
         return Form(
             fields=_fields(self._fields),
@@ -117,13 +117,13 @@ class _Reading:
     def _begin(self, part: MultipartSegment) -> None:
         name = str(part.name)
         if name in self._fields or (name == FILE and self._file is not None):
-            raise refused_field(name, "is there twice", "once")
+            raise invalid_field(name, "is there twice", "once")
         if name == FILE:
             self._file, self._open = part, None
         elif name in UploadFields.__struct_fields__:
             self._name, self._open = name, self._fields.setdefault(name, bytearray())
         else:
-            raise refused_field(
+            raise invalid_field(
                 name[:NAME_CHARS_MAX], "is not a field of this form", "one of " + ", ".join((FILE, *UploadFields.__struct_fields__))
             )
 
@@ -140,15 +140,15 @@ def _fields(raw: dict[str, bytearray]) -> UploadFields:
         try:
             said[name] = value.decode()
         except UnicodeDecodeError:
-            raise refused_field(name, "is not UTF-8", "text in UTF-8") from None
+            raise invalid_field(name, "is not UTF-8", "text in UTF-8") from None
     if said.get("document_id") == "":
         del said["document_id"]  # an input that was left empty
     if "metadata" in said:
         try:
             said["metadata"] = msgspec.json.decode(said["metadata"]) if said["metadata"] else {}
         except (msgspec.DecodeError, RecursionError):
-            raise refused_field("metadata", "is not JSON", 'a JSON object such as {"department": "hr"}') from None
-    fields: UploadFields = decoded(msgspec.json.encode(said), UploadFields)
+            raise invalid_field("metadata", "is not JSON", 'a JSON object such as {"department": "hr"}') from None
+    fields: UploadFields = decode_json(msgspec.json.encode(said), UploadFields)
     return fields
 
 

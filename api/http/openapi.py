@@ -41,7 +41,7 @@ PROBLEMS: dict[int, ResponseSpec] = {
 }
 
 GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
-EXPORTED = ResponseSpec(
+EXPORT_FILE = ResponseSpec(
     data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
 )
 EVENTS = ResponseSpec(
@@ -62,20 +62,20 @@ Errors are RFC 9457 problems with a stable `code`. Every POST takes an `Idempote
 The topics behind it are described at `/schema/asyncapi.json`."""
 
 
-async def _known_document(request: Request[Any, Any, Any]) -> None:
+async def _refuse_unknown(request: Request[Any, Any, Any]) -> None:
     """The framework answers other paths below /schema with a page; ours are problems everywhere."""
     if "path" in request.path_params:
         raise Refused("not_found")
 
 
-def openapi() -> OpenAPIConfig:
+def openapi_config() -> OpenAPIConfig:
     """OpenAPI 3.1 at /schema and /schema/openapi.json; no pages that load scripts from elsewhere."""
     return OpenAPIConfig(
         title="Claw",
         version=VERSION,
         description=DESCRIPTION,
         license=License(name="Apache-2.0", identifier="Apache-2.0"),
-        openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False, before_request=_known_document),
+        openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False, before_request=_refuse_unknown),
         render_plugins=[JsonRenderPlugin(path=["/", "/openapi.json"])],
         security=[{"bearer": []}],
         components=Components(

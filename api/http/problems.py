@@ -28,24 +28,24 @@ BY_STATUS = {
 log = structlog.get_logger(__name__)
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application."""
-    problem = told(request.scope, error)
+    problem = to_problem(request.scope, error)
     return Response(body_of(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
 
 
-def told(scope: Scope, error: Exception) -> Problem:
+def to_problem(scope: Scope, error: Exception) -> Problem:
     """The problem that the client is told of; what broke here is logged in full."""
-    failure = error if isinstance(error, ClawError) else _translated(error)
+    failure = error if isinstance(error, ClawError) else _translate(error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        problem = _reported(scope, error, problem)
+        problem = _log_failure(scope, error, problem)
     return msgspec.structs.replace(problem, request_id=request_id_of(scope))
 
 
 async def deny(scope: Scope, send: Send, error: Exception) -> None:
     """Answer a WebSocket's handshake with a problem instead."""
-    problem = told(scope, error)
+    problem = to_problem(scope, error)
     headers = {"content-type": PROBLEM_JSON, **_headers(error, problem)}
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send(cast("Any", {"type": "websocket.http.response.start", "status": problem.status, "headers": pairs}))
@@ -58,7 +58,7 @@ def body_of(problem: Problem) -> bytes:
     return msgspec.json.encode(always | msgspec.to_builtins(problem))
 
 
-def _reported(scope: Scope, error: Exception, problem: Problem) -> Problem:
+def _log_failure(scope: Scope, error: Exception, problem: Problem) -> Problem:
     """Log what happened in full; the answer gets the catalogue's words only. An outage is told once by the part that met it, not by
     every request it costs.
     """
@@ -74,7 +74,7 @@ def _reported(scope: Scope, error: Exception, problem: Problem) -> Problem:
     return msgspec.structs.replace(problem, detail=CATALOGUE[problem.code].remedy)
 
 
-def _translated(error: Exception) -> ClawError:
+def _translate(error: Exception) -> ClawError:
     """The framework's own refusals in our words; anything else broke here."""
     if isinstance(error, ValidationException):
         return Refused("validation_failed", errors=tuple(_field_error(item) for item in error.extra or ()))

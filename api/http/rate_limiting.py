@@ -6,20 +6,20 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 from api.http.identity import Caller
 from api.http.metrics import Metrics
 from domain.configs.configs import Configs
 from domain.limits.access_lists import AccessLists
-from domain.limits.client_address import UNKNOWN, client_address, trusted_networks
-from domain.limits.decisions import Teller
+from domain.limits.client_address import UNKNOWN, client_address, parse_networks
+from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Decision, Limiter
-from domain.limits.reservations import Reservations, Reserved, refusal_of
-from domain.limits.rules import Applying, applying, default_rules
+from domain.limits.reservations import ReservationResult, Reservations, refusal_of
+from domain.limits.rules import ApplicableRules, applicable_rules, default_rules
 from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
-from schemas.settings import Limits, Settings
+from schemas.settings import LimitSettings, Settings
 from streams.runtime.agent import Clock
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ class RuleSet(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...]
 
 
-class Limiting:
+class RateLimiting:
     """The limits of this process. Rules and lists are those of the newest configuration, within a second of its change."""
 
     def __init__(
@@ -42,14 +42,14 @@ class Limiting:
         metrics: Metrics,
         *,
         configs: Configs,
-        teller: Teller,
+        teller: DecisionReporter,
         reservations: Reservations,
         clock: Clock,
     ) -> None:
-        limits: Limits = settings.limits
+        limits: LimitSettings = settings.limits
         self._limiter, self._metrics, self._teller, self._clock = limiter, metrics, teller, clock
         self._reservations, self._settings = reservations, settings
-        self._trusted = trusted_networks(limits.trusted_proxies)
+        self._trusted = parse_networks(limits.trusted_proxies)
         self._defaults = default_rules(limits)
         self.enabled = limits.enabled
         self.rules: tuple[Rule, ...] = self._defaults
@@ -70,41 +70,41 @@ class Limiting:
         """One decision over every rule that applies to the request; told to the operators."""
         if not self.enabled:
             return ALLOWED
-        rules = self.applying(address, caller, path)
+        rules = self.request_rules(address, caller, path)
         decision = await self._limiter.decide(rules)
         tier = caller.tier if caller else "none"
-        self._teller.decided(
+        self._teller.record(
             refusing="" if decision.allowed else decision.rule,
-            shadowing=decision.shadowed,
+            shadowing=decision.shadow_refusals,
             rules=[rule.name for rule, _ in rules],
             route=route,
             tier=tier,
             address=address,
         )
-        for name in decision.shadowed:
+        for name in decision.shadow_refusals:
             self._metrics.shadow_refusals.labels(name).inc()
         return decision
 
-    def applying(self, address: str, caller: Caller | None, path: str) -> Applying:
+    def request_rules(self, address: str, caller: Caller | None, path: str) -> ApplicableRules:
         """The request rules that hold this caller on this path."""
         user, tier = (subject_of(caller), caller.tier) if caller else ("", "free")
-        return applying(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
+        return applicable_rules(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
 
-    def token_rules(self, caller: Caller) -> Applying:
+    def token_rules(self, caller: Caller) -> ApplicableRules:
         """The rules over model tokens that hold this caller."""
-        return applying(self.rules, user=subject_of(caller), tier=caller.tier, counts="model_tokens")
+        return applicable_rules(self.rules, user=subject_of(caller), tier=caller.tier, counts="model_tokens")
 
-    async def look(self, address: str, caller: Caller) -> Decision:
+    async def peek(self, address: str, caller: Caller) -> Decision:
         """Where the caller stands; nothing is taken."""
         user, tier, key = subject_of(caller), caller.tier, key_of(caller)
         rules = [
-            *applying([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
+            *applicable_rules([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
             *((rule, user) for rule in self.rules if rule.scope == "route" and rule.counts == "requests"),
             *self.token_rules(caller),
         ]
         return await self._limiter.decide(rules, 0)
 
-    async def reset(self, rules: Applying) -> int:
+    async def reset(self, rules: ApplicableRules) -> int:
         """Fill buckets; how many were not full. Raises Unavailable."""
         return await self._limiter.reset(rules)
 
@@ -128,16 +128,16 @@ class Limiting:
         if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
             return False
         rules = self.token_rules(caller) if self._settings.model.provider != "local" else ()
-        tokens = sum(map(estimated_tokens, texts)) + self._settings.retrieval.context_tokens
+        tokens = sum(map(estimate_tokens, texts)) + self._settings.retrieval.context_tokens
         tokens += answer_tokens or self._settings.model.max_tokens
-        reserved: Reserved = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens)
+        reserved: ReservationResult = await self._reservations.reserve(rules, subject_of(caller), reply_id, tokens)
         refusal = refusal_of(reserved, limits.replies_open_max)
         if refusal is not None:
             self._metrics.refusals.labels(refusal.rule).inc()
             raise refusal
         return reserved.held
 
-    async def give_back(self, caller: Caller, reply_id: str) -> None:
+    async def release(self, caller: Caller, reply_id: str) -> None:
         """The question did not reach the log: nothing was spent. With Redis down the place is free by its age."""
         with suppress(Unavailable):
             await self._reservations.settle(subject_of(caller), reply_id, 0)

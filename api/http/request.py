@@ -59,7 +59,7 @@ class ApiRequest(Request[Caller, Any, Any]):
             return str(UUID(bytes=self.ports.random_bytes(16), version=4))
         check_key(key)
         digest = hashlib.sha256(await self.body()).hexdigest()
-        return ids.derived("request", tenant, user, self.scope["path"], key, digest, name)
+        return ids.derive("request", tenant, user, self.scope["path"], key, digest, name)
 
     async def event(self, kind: type[E], subject: str, data: Any, caller: Caller | None = None) -> E:
         """An event of this request: its tenant, its trace, an id that a repeat gives again."""
@@ -74,7 +74,7 @@ class ApiRequest(Request[Caller, Any, Any]):
             data=data,
         )
 
-    def stand_in(self, body: bytes) -> None:
+    def replace_body(self, body: bytes) -> None:
         """For a body that was read as a stream: the bytes that ``body()`` gives from now on, which tell it from any other."""
         self._body = body
 
@@ -91,10 +91,10 @@ class ApiRequest(Request[Caller, Any, Any]):
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise Refused("unsupported_media_type", f"send application/json, not {media_type[:NAME_CHARS_MAX]}")
         field = self.route_handler.parsed_data_field
-        return decoded(await self.body(), field.annotation if field else Any)
+        return decode_json(await self.body(), field.annotation if field else Any)
 
 
-def decoded(body: bytes, kind: Any) -> Any:
+def decode_json(body: bytes, kind: Any) -> Any:
     """``body`` as an instance of the struct ``kind``; Refused("invalid_request" or "validation_failed") otherwise."""
     try:
         return _decode(_decoder(kind), body)

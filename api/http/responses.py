@@ -13,7 +13,7 @@ from api.http.idempotency import Replay
 from api.http.request import ApiRequest
 from schemas.bodies.pages import Page
 from schemas.errors import FieldError, Refused, Unavailable
-from streams.tables.record_table import Page as TablePage
+from streams.tables.record_table import RecordPage as TablePage
 
 T = TypeVar("T")
 B = TypeVar("B", bound=Struct)
@@ -22,12 +22,12 @@ JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
 
 
-def answered(body: Struct | None, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response[Any]:
+def json_response(body: Struct | None, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """A JSON answer; None has no body."""
     return Response(_encode(body) if body is not None else b"", status_code=status, media_type=JSON, headers=dict(headers or {}))
 
 
-async def once(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
+async def run_idempotent(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
     """The answer that ``make`` gives, or the one it gave before to the same ``Idempotency-Key`` and body.
 
     Raises Refused("idempotency_conflict") for another body, Unavailable("redis_unavailable") when nobody can tell.
@@ -46,7 +46,7 @@ async def once(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]
     return response
 
 
-async def same_body(request: ApiRequest) -> None:
+async def check_same_body(request: ApiRequest) -> None:
     """Refused("idempotency_conflict") when the ``Idempotency-Key`` was used with another body; for answers that nobody may keep."""
     if (key := request.idempotency_key) is not None:
         caller = request.user
@@ -67,11 +67,11 @@ def require_match(request: ApiRequest, revision: int) -> None:
         raise Refused("lost_update")
 
 
-def paged(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:
+def map_page(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:
     """A table's page as the API shows it."""
     return Page(items=tuple(view(item) for item in page.items), next_cursor=page.next_cursor or None)
 
 
-def refused_field(field: str, detail: str, limit: str = "", code: str = "validation_failed") -> Refused:
+def invalid_field(field: str, detail: str, limit: str = "", code: str = "validation_failed") -> Refused:
     """A refusal for one field that only the handler could judge."""
     return Refused(code, errors=(FieldError(field, detail, limit),))

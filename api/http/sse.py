@@ -12,7 +12,7 @@ from litestar import Litestar, Request, Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from domain.chats.relay import Frame
+from domain.chats.relay import ReplyFrame
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -26,9 +26,9 @@ def wants_events(request: Request[Any, Any, Any]) -> bool:
     return "text/event-stream" in request.headers.get("accept", "")
 
 
-def encoded(event: str, event_id: str, data: bytes) -> Frame:
+def event_frame(event: str, event_id: str, data: bytes) -> ReplyFrame:
     """One event; ``data`` is JSON and so has no line breaks."""
-    return Frame(event_id, event, data)
+    return ReplyFrame(event_id, event, data)
 
 
 class EventStream(Response[Any]):
@@ -37,7 +37,7 @@ class EventStream(Response[Any]):
     Frames that are bytes are sent as they are. ``headers`` go beside those of every stream.
     """
 
-    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, frames: AsyncGenerator[ReplyFrame | bytes, None], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(None, media_type="text/event-stream")
         self.frames, self.more = frames, headers or {}
 
@@ -45,13 +45,13 @@ class EventStream(Response[Any]):
         """The application that sends the stream."""
         del app, request
         more = [(name.lower().encode(), value.encode()) for name, value in self.more.items()]
-        return _Sending(self.frames, HEADERS + more)
+        return _StreamResponse(self.frames, HEADERS + more)
 
 
-class _Sending(ASGIResponse):
+class _StreamResponse(ASGIResponse):
     """The stream as the framework runs it."""
 
-    def __init__(self, frames: AsyncGenerator[Frame | bytes, None], headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, frames: AsyncGenerator[ReplyFrame | bytes, None], headers: list[tuple[bytes, bytes]]) -> None:
         super().__init__()
         self._frames, self._headers = frames, headers
 
@@ -59,7 +59,7 @@ class _Sending(ASGIResponse):
         """Send until the frames end or the client goes."""
         del scope
         pump = asyncio.create_task(self._pump(send))
-        gone = asyncio.create_task(disconnected(receive))
+        gone = asyncio.create_task(wait_for_disconnect(receive))
         try:
             await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -78,7 +78,7 @@ class _Sending(ASGIResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def disconnected(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Returns when the client has gone; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -14,7 +14,7 @@ EMBED_S_MAX = 30.0  # a provider may take 20 s, after a wait for a place
 ROUNDS_MAX = 3  # of one search: what was replaced while the answer was on its way is found again, as what replaced it
 
 
-async def passages(request: ApiRequest, ask: Search) -> Passages:
+async def find_passages(request: ApiRequest, ask: Search) -> Passages:
     """Found in the caller's tenant, now or lately; see ``Inquiries.ask`` for what it raises."""
 
     async def found() -> Passages:
@@ -23,7 +23,7 @@ async def passages(request: ApiRequest, ask: Search) -> Passages:
                 ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
             )
             assert isinstance(told, Passages)
-            answer = msgspec.structs.replace(told, passages=await _still_visible(request, told.passages))
+            answer = msgspec.structs.replace(told, passages=await _filter_visible(request, told.passages))
             if len(answer.passages) == len(told.passages):
                 break
         return answer
@@ -31,7 +31,7 @@ async def passages(request: ApiRequest, ask: Search) -> Passages:
     return await request.ports.cached.search(request.user.tenant, ask, found)
 
 
-async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
+async def list_chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
     """Of a document in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
 
     async def listed() -> Chunks:
@@ -44,7 +44,7 @@ async def chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
     return await request.ports.cached.content(request.user.tenant, ask, listed)
 
 
-async def vectors(request: ApiRequest, ask: Embed) -> Vectors:
+async def embed_texts(request: ApiRequest, ask: Embed) -> Vectors:
     """Of the embedding that indexes are made with; see ``Inquiries.ask`` for what it raises."""
     made = await request.ports.inquiries.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent, timeout_s=EMBED_S_MAX
@@ -53,7 +53,7 @@ async def vectors(request: ApiRequest, ask: Embed) -> Vectors:
     return made
 
 
-async def points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
+async def count_points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
     """How many the builds of an index have, in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
     counted = await request.ports.inquiries.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
@@ -67,13 +67,13 @@ def _new_id(request: ApiRequest) -> str:
     return str(UUID(bytes=request.ports.random_bytes(16), version=4))
 
 
-async def _still_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[Found, ...]:
+async def _filter_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[Found, ...]:
     """What was taken back while the answer was on its way goes; with Redis down the agent's own look a moment ago has to do."""
     keys = [ids.document_key(request.user.tenant, each.knowledge_base_id, each.document_id) for each in found]
     if not keys:
         return ()
     try:
-        standing = await request.ports.visibility.of(list(dict.fromkeys(keys)))
+        standing = await request.ports.visibility.version_states(list(dict.fromkeys(keys)))
     except Unavailable:
         return tuple(found)
-    return tuple(each for key, each in zip(keys, found, strict=True) if standing[key].shows(each.version))
+    return tuple(each for key, each in zip(keys, found, strict=True) if standing[key].is_visible(each.version))

@@ -10,10 +10,10 @@ from litestar.params import FromPath, JSONBody
 from api.http.gate import OPS
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import answered, once
+from api.http.responses import json_response, run_idempotent
 from api.knowledge import index_requests
-from domain.indexes.plans import Step, begun, let_go, returned
-from domain.indexes.reindex_reports import Report
+from domain.indexes.plans import PlanStep, begin_build, discard_other, roll_back
+from domain.indexes.reindex_reports import ReindexReport
 from schemas.bodies.indexes import BuildView, IndexView, MissingView, RebuildRequest, RebuildView
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
@@ -25,10 +25,10 @@ from schemas.requests import CountShelves
 @get("/knowledge/{knowledge_base_id:str}/index", opt=OPS, responses=PROBLEMS, summary="What the index is made of")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexView:
     """Its builds with their sizes, and how far a rebuild has come."""
-    base = await _operated(request, str(knowledge_base_id))
+    base = await _find_base(request, str(knowledge_base_id))
     plan = request.ports.shelves.plan(base.tenant, base.id)
-    report = await request.ports.rebuilds.report(base.tenant, base.id) if plan.other is not None else None
-    return IndexView.of(plan, await _builds(request, plan), _rebuild(report))
+    report = await request.ports.rebuilds.get(base.tenant, base.id) if plan.other is not None else None
+    return IndexView.of(plan, await _build_views(request, plan), _rebuild_view(report))
 
 
 @post(
@@ -44,11 +44,11 @@ async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: 
     """
 
     async def make() -> Response[Any]:
-        base = await _operated(request, str(knowledge_base_id))
-        step = begun(data.shelf(), request.ports.settings.retrieval, keep=data.keep, force=data.force)
-        return await _changed(request, base, step)
+        base = await _find_base(request, str(knowledge_base_id))
+        step = begin_build(data.collection(), request.ports.settings.retrieval, keep=data.keep, force=data.force)
+        return await _change_plan(request, base, step)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @post(
@@ -62,9 +62,9 @@ async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
     """The one that was searched is kept until it is dropped. ``404`` when none is kept."""
 
     async def make() -> Response[Any]:
-        return await _changed(request, await _operated(request, str(knowledge_base_id)), returned)
+        return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), roll_back)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @post(
@@ -78,12 +78,12 @@ async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
     """Its points are removed as soon as nothing needs them. ``404`` when there is none."""
 
     async def make() -> Response[Any]:
-        return await _changed(request, await _operated(request, str(knowledge_base_id)), let_go)
+        return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), discard_other)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
-async def _operated(request: ApiRequest, base_id: str) -> KnowledgeBase:
+async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
     """A knowledge base whose index the caller may change: its owner, or an admin of the tenant."""
     caller = request.user
     found = await request.ports.views.knowledge_bases.get(caller.tenant, base_id)
@@ -95,27 +95,27 @@ async def _operated(request: ApiRequest, base_id: str) -> KnowledgeBase:
     return found
 
 
-async def _changed(request: ApiRequest, base: KnowledgeBase, step: Step) -> Response[Any]:
+async def _change_plan(request: ApiRequest, base: KnowledgeBase, step: PlanStep) -> Response[Any]:
     plan = await request.ports.plans.change(base.tenant, base.id, step, by=request.user.account_id)
-    view = IndexView.of(plan, tuple(_build(request, shelf) for shelf in _shelves(plan)), None)
-    return answered(view, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/knowledge/{base.id}/index"})
+    view = IndexView.of(plan, tuple(_build_view(request, shelf) for shelf in _collections(plan)), None)
+    return json_response(view, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/knowledge/{base.id}/index"})
 
 
-async def _builds(request: ApiRequest, plan: IndexPlan) -> tuple[BuildView, ...]:
-    shelves = _shelves(plan)
+async def _build_views(request: ApiRequest, plan: IndexPlan) -> tuple[BuildView, ...]:
+    shelves = _collections(plan)
     points: tuple[int | None, ...]
     try:
-        points = await index_requests.points(request, CountShelves(knowledge_base_id=plan.knowledge_base_id, shelves=shelves))
+        points = await index_requests.count_points(request, CountShelves(knowledge_base_id=plan.knowledge_base_id, shelves=shelves))
     except Unavailable:
         points = (None,) * len(shelves)
-    return tuple(_build(request, shelf, count) for shelf, count in zip(shelves, points, strict=True))
+    return tuple(_build_view(request, shelf, count) for shelf, count in zip(shelves, points, strict=True))
 
 
-def _shelves(plan: IndexPlan) -> tuple[Shelf, ...]:
+def _collections(plan: IndexPlan) -> tuple[Shelf, ...]:
     return (plan.active,) if plan.other is None else (plan.active, plan.other)
 
 
-def _build(request: ApiRequest, shelf: Shelf, points: int | None = None) -> BuildView:
+def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None) -> BuildView:
     settings = request.ports.settings.retrieval
     return BuildView(
         generation=shelf.generation,
@@ -126,7 +126,7 @@ def _build(request: ApiRequest, shelf: Shelf, points: int | None = None) -> Buil
     )
 
 
-def _rebuild(report: Report | None) -> RebuildView | None:
+def _rebuild_view(report: ReindexReport | None) -> RebuildView | None:
     if report is None:
         return None
     return RebuildView(

@@ -8,11 +8,11 @@ import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from api.http.access import knowledge_base, knowledge_changed, own_knowledge_base, sees
+from api.http.access import can_read, find_knowledge_base, find_own_knowledge_base, invalidate_knowledge_bases
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, etag, once, require_match
+from api.http.responses import etag, json_response, require_match, run_idempotent
 from schemas import ids
 from schemas.bodies.knowledge import KnowledgeCreate, KnowledgePatch, KnowledgeView
 from schemas.bodies.pages import Page
@@ -22,9 +22,9 @@ from schemas.records import KnowledgeBase, KnowledgeBaseChanged
 from streams.runtime.agent import Outgoing
 from streams.topics import DOCUMENTS_SUBMITTED, KNOWLEDGE_CHANGED
 
-WITHDRAWN_AT_ONCE = 100  # documents of one round when a knowledge base is deleted
+WITHDRAW_BATCH = 100  # documents of one round when a knowledge base is deleted
 ROUNDS_MAX = 10  # of one request; what is left is taken by its repeat
-AGAIN_S = 2.0
+RETRY_AFTER_S = 2.0
 
 
 @post("/knowledge", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Make a knowledge base")
@@ -44,9 +44,9 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
             updated_at=now,
         )
         await _write(request, made)
-        return _shown(made, HTTPStatus.CREATED)
+        return _response(made, HTTPStatus.CREATED)
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @get("/knowledge", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List knowledge bases, the newest first")
@@ -54,14 +54,14 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
     """Your own and those shared with you. A page may be shorter than asked for although another one follows."""
     page = await request.ports.views.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
     return Page(
-        items=tuple(KnowledgeView.of(base) for base in page.items if sees(request.user, base)), next_cursor=page.next_cursor or None
+        items=tuple(KnowledgeView.of(base) for base in page.items if can_read(request.user, base)), next_cursor=page.next_cursor or None
     )
 
 
 @get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Read a knowledge base")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[KnowledgeView]:
     """With its ETag."""
-    return _shown(await knowledge_base(request.ports, request.user, str(knowledge_base_id)))
+    return _response(await find_knowledge_base(request.ports, request.user, str(knowledge_base_id)))
 
 
 @patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Change a knowledge base")
@@ -70,11 +70,11 @@ async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
     ports = request.ports
     said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
     async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
-        present = await own_knowledge_base(ports, request.user, str(knowledge_base_id))
+        present = await find_own_knowledge_base(ports, request.user, str(knowledge_base_id))
         require_match(request, present.revision)
         changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
-    return _shown(changed)
+    return _response(changed)
 
 
 @delete("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Delete a knowledge base and its documents")
@@ -84,7 +84,7 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None
     if str(knowledge_base_id) == ids.default_knowledge_base(caller.tenant):
         raise Refused("forbidden", "the default knowledge base stays; upstream systems write to it")
     async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
-        present = await own_knowledge_base(ports, caller, str(knowledge_base_id))
+        present = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
         require_match(request, present.revision)
         await _withdraw_all(request, present)
         gone = msgspec.structs.replace(present, deleted=True, updated_at=ports.clock.now(), revision=present.revision + 1)
@@ -96,7 +96,7 @@ async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
     ports, caller = request.ports, request.user
     cursor = ""
     for _ in range(ROUNDS_MAX):
-        page = await ports.views.documents.list(f"{caller.tenant}/{base.id}", limit=WITHDRAWN_AT_ONCE, cursor=cursor)
+        page = await ports.views.documents.list(f"{caller.tenant}/{base.id}", limit=WITHDRAW_BATCH, cursor=cursor)
         outgoing = []
         for progress in page.items:
             data = Withdrawal(knowledge_base_id=base.id, document_id=progress.document_id, requested_by=caller.account_id)
@@ -106,20 +106,20 @@ async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
         cursor = page.next_cursor
         if not cursor:
             return
-    raise Unavailable("overloaded", "more documents than one request takes back", retry_after_s=AGAIN_S)
+    raise Unavailable("overloaded", "more documents than one request takes back", retry_after_s=RETRY_AFTER_S)
 
 
 async def _write(request: ApiRequest, base: KnowledgeBase) -> None:
     event = await request.event(KnowledgeBaseChanged, base.id, base)
     await request.ports.records.change(Outgoing(KNOWLEDGE_CHANGED, event))
-    knowledge_changed(request.ports, request.user)
+    invalidate_knowledge_bases(request.ports, request.user)
 
 
-def _shown(base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:
+def _response(base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:
     headers = {"ETag": etag(base.revision)}
     if status == HTTPStatus.CREATED:
         headers["Location"] = f"/api/v1/knowledge/{base.id}"
-    return answered(KnowledgeView.of(base), status, headers)
+    return json_response(KnowledgeView.of(base), status, headers)
 
 
 def router() -> Router:

@@ -10,11 +10,11 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from api.documents.routes import DocumentName
-from api.http.access import check_knowledge_bases, knowledge_base, searched
+from api.http.access import check_knowledge_bases, find_knowledge_base, resolve_knowledge_bases
 from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, refused_field, same_body
+from api.http.responses import check_same_body, invalid_field, json_response
 from api.knowledge import index_requests
 from schemas import ids
 from schemas.bodies.search import ChunkPage, ChunkView, PassageView, SearchAnswer, SearchManyRequest, SearchRequest
@@ -36,7 +36,7 @@ _CURSOR = re.compile(rb"(\d{1,19})\.(\d{1,9})")
 )
 async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[SearchRequest]) -> Response[SearchAnswer]:
     """Passages with their scores, best first."""
-    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
     return await _search(request, (base.id,), data)
 
 
@@ -45,7 +45,7 @@ async def several(request: ApiRequest, data: JSONBody[SearchManyRequest]) -> Res
     """Passages with their scores, best first."""
     wanted = tuple(str(base_id) for base_id in data.knowledge_base_ids)
     await check_knowledge_bases(request.ports, request.user, wanted)
-    return await _search(request, await searched(request.ports, request.user, wanted), data)
+    return await _search(request, await resolve_knowledge_bases(request.ports, request.user, wanted), data)
 
 
 @get(
@@ -58,16 +58,16 @@ async def chunks(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, limit: Limit = 20, cursor: Cursor = ""
 ) -> ChunkPage:
     """Of the version that readers see. ``412`` when another one came to be seen between two pages: start again."""
-    base = await knowledge_base(request.ports, request.user, str(knowledge_base_id))
-    version, first = _place(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
+    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    version, first = _parse_cursor(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
     for _ in range(SWITCHES_MAX):
         if version is None:
             return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=None, items=())
         ask = ListChunks(knowledge_base_id=base.id, document_id=document_id, version=version, first=first, limit=limit)
-        listed = await index_requests.chunks(request, ask)
+        listed = await index_requests.list_chunks(request, ask)
         if listed.visible == version:
             items = tuple(ChunkView.of(chunk) for chunk in listed.chunks)
-            after = _cursor(version, items[-1].ordinal + 1) if listed.more else None
+            after = _format_cursor(version, items[-1].ordinal + 1) if listed.more else None
             return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=version, items=items, next_cursor=after)
         if cursor:
             raise Refused("lost_update", "readers see another version of the document by now, or none")
@@ -76,9 +76,9 @@ async def chunks(
 
 
 async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRequest) -> Response[SearchAnswer]:
-    await same_body(request)
+    await check_same_body(request)
     if not data.query.strip():
-        raise refused_field("query", "has nothing but white space", "some text")
+        raise invalid_field("query", "has nothing but white space", "some text")
     ask = Search(
         query=data.query,
         knowledge_base_ids=base_ids,
@@ -87,35 +87,35 @@ async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRe
         dense_min=data.dense_min,
         history=tuple(Turn(turn.role, turn.content) for turn in data.history),
     )
-    found = await index_requests.passages(request, ask)
+    found = await index_requests.find_passages(request, ask)
     passages = tuple(PassageView.of(each) for each in found.passages)
-    return answered(SearchAnswer(query=found.query or data.query, keywords=found.keywords, passages=passages))
+    return json_response(SearchAnswer(query=found.query or data.query, keywords=found.keywords, passages=passages))
 
 
 async def _visible_version(request: ApiRequest, base_id: str, document_id: str) -> int | None:
     """None for a document on its way; Refused("not_found") for one that is not there."""
     ports, tenant = request.ports, request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
-    standing = (await ports.visibility.of((key,)))[key]
-    if standing.shown is None:
+    standing = (await ports.visibility.version_states((key,)))[key]
+    if standing.visible_version is None:
         known = await ports.views.documents.get(f"{tenant}/{base_id}", document_id)
         if known is None or known.version <= standing.deleted:
             raise Refused("not_found", f"there is no document {document_id}")
-    return standing.shown
+    return standing.visible_version
 
 
-def _cursor(version: int, ordinal: int) -> str:
+def _format_cursor(version: int, ordinal: int) -> str:
     return base64.urlsafe_b64encode(f"{version}.{ordinal}".encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> tuple[int, int]:
+def _parse_cursor(cursor: str) -> tuple[int, int]:
     """Version and ordinal of a cursor that this module gave out."""
     try:
         found = _CURSOR.fullmatch(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError):
         found = None
     if found is None:
-        raise refused_field("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
+        raise invalid_field("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
     return int(found[1]), int(found[2])
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from api.http.identity import Caller
 from api.ports import Ports
-from domain.usage.counters import Spent, by_model, total, user_key
+from domain.usage.counters import UsageTotals, split_by_model, sum_models, user_key
 from schemas.bodies.usage import QuotaView
 from schemas.errors import Refused, Unavailable
 from schemas.settings.quotas import Measure, Period
@@ -18,7 +18,7 @@ from streams.log.partitions import partition_of
 from streams.tables.counters import Counter
 
 
-async def within_quota(ports: Ports, caller: Caller) -> None:
+async def check_quota(ports: Ports, caller: Caller) -> None:
     """Refused("quota_exceeded") with the wait until the quota starts anew; costs no round trip where no quota is set."""
     try:
         quotas = await quotas_of(ports, caller)
@@ -41,7 +41,7 @@ async def quotas_of(ports: Ports, caller: Caller) -> tuple[QuotaView, ...]:
     """How the caller stands with each quota of their tier; Unavailable when the counters are out of reach."""
     limits = ports.settings.quotas.of(caller.tier)
     now, periods = ports.clock.now(), sorted({period for _, period in limits})
-    found = await asyncio.gather(*(_spent(ports.usage, caller, period, now) for period in periods))
+    found = await asyncio.gather(*(_read_usage(ports.usage, caller, period, now) for period in periods))
     spent = dict(zip(periods, found, strict=True))
     return tuple(_view(ports.usage, what, period, limit, spent[period], now) for (what, period), limit in limits.items())
 
@@ -51,12 +51,12 @@ def own_partition(counter: Counter, account_id: str) -> tuple[int]:
     return (partition_of(account_id, counter.partitions),)
 
 
-async def _spent(counter: Counter, caller: Caller, period: Period, now: datetime) -> Spent:
+async def _read_usage(counter: Counter, caller: Caller, period: Period, now: datetime) -> UsageTotals:
     key = user_key(caller.tenant, caller.account_id)
-    return total(by_model(await counter.current(key, now, scale=period, partitions=own_partition(counter, caller.account_id))))
+    return sum_models(split_by_model(await counter.current(key, now, scale=period, partitions=own_partition(counter, caller.account_id))))
 
 
-def _view(counter: Counter, what: Measure, period: Period, limit: int, spent: Spent, now: datetime) -> QuotaView:
+def _view(counter: Counter, what: Measure, period: Period, limit: int, spent: UsageTotals, now: datetime) -> QuotaView:
     used = spent.messages if what == "messages" else spent.tokens
     window = counter.scales[period].window
     assert window is not None

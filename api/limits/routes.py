@@ -13,8 +13,8 @@ from api.http.gate import ADDRESS, ADMIN, ANYBODY
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
-from api.http.responses import answered, etag, refused_field
-from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical, problem_of
+from api.http.responses import etag, invalid_field, json_response
+from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
 from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
 from schemas.bodies.limits import (
     AccessPut,
@@ -49,10 +49,10 @@ async def mine(request: ApiRequest) -> MyLimits:
     limiting, caller = request.ports.limiting, request.user
     address = request.scope["state"][ADDRESS]
     verdict = limiting.verdict(address, caller)
-    decision = await limiting.look(address, caller)
+    decision = await limiting.peek(address, caller)
     standings = tuple(
         StandingView(rule=s.rule.name, limit=s.rule.burst, remaining=s.remaining, reset_s=s.reset_s, counts=s.rule.counts)
-        for s in decision.told
+        for s in decision.public_states
     )
     return MyLimits(tier=caller.tier, exempt=verdict is not None and verdict.access == "allow", standings=standings)
 
@@ -60,7 +60,7 @@ async def mine(request: ApiRequest) -> MyLimits:
 @get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="The rules in force")
 async def rules(request: ApiRequest) -> Response[RulesView]:
     """With their ETag; revision 0 are those of the settings."""
-    return _shown(request, request.ports.configs.get(RATE_LIMIT_RULES))
+    return _response(request, request.ports.configs.get(RATE_LIMIT_RULES))
 
 
 @put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rules")
@@ -73,13 +73,13 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     value: Any = None
     if data.rules is not None:
         wanted = tuple(body.rule() for body in data.rules)
-        if errors := problems_of(wanted, served_routes(request.app)):
+        if errors := problems_of(wanted, route_templates(request.app)):
             raise Refused("validation_failed", errors=errors)
         value = {"rules": msgspec.to_builtins(wanted)}
     config = await request.ports.configuring.change(
-        RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_expected(request)
+        RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_if_match_revision(request)
     )
-    return _shown(request, config)
+    return _response(request, config)
 
 
 @get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="What was decided")
@@ -104,7 +104,7 @@ async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     limiting = request.ports.limiting
     known = {rule.name for rule in limiting.rules}
     if data.rule and data.rule not in known:
-        raise refused_field("rule", f"there is no rule {data.rule}", "one of " + ", ".join(sorted(known)))
+        raise invalid_field("rule", f"there is no rule {data.rule}", "one of " + ", ".join(sorted(known)))
     scopes = {"address": {"address"}, "user": {"user", "route"}, "key": {"key"}}[data.kind]
     value = network_of(data.value) if data.kind == "address" else data.value
     buckets = [(rule, value) for rule in limiting.rules if rule.scope in scopes and data.rule in {"", rule.name}]
@@ -116,7 +116,7 @@ async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
 @get("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Who is exempt")
 async def allowlist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
     """By name."""
-    return _listed(request, "allow", limit, cursor)
+    return _list_entries(request, "allow", limit, cursor)
 
 
 @put("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Exempt somebody")
@@ -134,7 +134,7 @@ async def disallow(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
 @get("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Who is shut out")
 async def denylist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
     """By name."""
-    return _listed(request, "deny", limit, cursor)
+    return _list_entries(request, "deny", limit, cursor)
 
 
 @put("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Shut somebody out")
@@ -149,23 +149,23 @@ async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
     await _remove(request, "deny", data)
 
 
-def served_routes(app: Litestar) -> tuple[str, ...]:
+def route_templates(app: Litestar) -> tuple[str, ...]:
     """Path templates below /api/v1, and OpenAI's."""
     served = (ROOT, OPENAI_ROOT)
     return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
 
 
-def _shown(request: ApiRequest, config: Config | None) -> Response[RulesView]:
+def _response(request: ApiRequest, config: Config | None) -> Response[RulesView]:
     in_force = request.ports.limiting.rules
     if config is None:
-        return answered(RulesView(rules=in_force, revision=0), HTTPStatus.OK, {"ETag": etag(0)})
+        return json_response(RulesView(rules=in_force, revision=0), HTTPStatus.OK, {"ETag": etag(0)})
     view = RulesView(
         rules=in_force, revision=config.revision, changed_at=config.changed_at, changed_by=config.changed_by, reason=config.reason
     )
-    return answered(view, HTTPStatus.OK, {"ETag": etag(config.revision)})
+    return json_response(view, HTTPStatus.OK, {"ETag": etag(config.revision)})
 
 
-def _expected(request: ApiRequest) -> int | None:
+def _if_match_revision(request: ApiRequest) -> int | None:
     """The revision that ``If-Match`` names."""
     header = request.headers.get("if-match")
     if header in {None, "*"}:
@@ -178,16 +178,16 @@ async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessVi
     if (wrong := problem_of(data.kind, data.value)) is not None:
         raise Refused("validation_failed", errors=(wrong,))
     now = request.ports.clock.now()
-    if data.expires_at is not None and not _can_end(data.expires_at, now):
-        raise refused_field(
+    if data.expires_at is not None and not _is_valid_expiry(data.expires_at, now):
+        raise invalid_field(
             "expires_at", "is no time for this entry to end", f"with a time zone, in the future, at most {EXPIRY_DAYS_MAX} days ahead"
         )
     if len(request.ports.limiting.lists) >= ENTRIES_MAX:
         raise Unavailable("overloaded", f"the lists have {ENTRIES_MAX} entries, as many as every process holds in memory")
-    if access == "deny" and _hits_oneself(request, data.kind, canonical(data.kind, data.value)):
-        raise refused_field("value", "would shut out yourself", "somebody else")
+    if access == "deny" and _matches_caller(request, data.kind, canonical_value(data.kind, data.value)):
+        raise invalid_field("value", "would shut out yourself", "somebody else")
     entry = AccessEntry(
-        access=access, kind=data.kind, value=canonical(data.kind, data.value), reason=data.reason, expires_at=data.expires_at
+        access=access, kind=data.kind, value=canonical_value(data.kind, data.value), reason=data.reason, expires_at=data.expires_at
     )
     config = await request.ports.configuring.change(
         RATE_LIMIT_ACCESS + entry.name, msgspec.to_builtins(entry), by=subject_of(request.user), reason=data.reason
@@ -195,24 +195,24 @@ async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessVi
     return AccessView(entry=entry, changed_at=config.changed_at, changed_by=config.changed_by, revision=config.revision)
 
 
-def _can_end(at: datetime, now: datetime) -> bool:
+def _is_valid_expiry(at: datetime, now: datetime) -> bool:
     return at.tzinfo is not None and now < at <= now + timedelta(days=EXPIRY_DAYS_MAX)
 
 
 async def _remove(request: ApiRequest, access: Access, data: AccessRemove) -> None:
     if (wrong := problem_of(data.kind, data.value)) is not None:
         raise Refused("validation_failed", errors=(wrong,))
-    name = f"{access}/{data.kind}/{canonical(data.kind, data.value)}"
+    name = f"{access}/{data.kind}/{canonical_value(data.kind, data.value)}"
     config = request.ports.configs.get(RATE_LIMIT_ACCESS + name)
     if config is None or config.value is None:
         raise Refused("not_found", f"there is no entry {name}")
     await request.ports.configuring.change(RATE_LIMIT_ACCESS + name, None, by=subject_of(request.user), reason=data.reason)
 
 
-def _listed(request: ApiRequest, access: Access, limit: int, cursor: str) -> Page[AccessView]:
+def _list_entries(request: ApiRequest, access: Access, limit: int, cursor: str) -> Page[AccessView]:
     now = request.ports.clock.now()
     views = []
-    for config in request.ports.configs.under(f"{RATE_LIMIT_ACCESS}{access}/"):
+    for config in request.ports.configs.find_by_prefix(f"{RATE_LIMIT_ACCESS}{access}/"):
         if config.value is None or config.key <= cursor:
             continue
         entry = msgspec.convert(config.value, AccessEntry)
@@ -224,7 +224,7 @@ def _listed(request: ApiRequest, access: Access, limit: int, cursor: str) -> Pag
     return Page(items=tuple(view for _, view in page), next_cursor=page[-1][0] if len(views) > limit else None)
 
 
-def _hits_oneself(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
+def _matches_caller(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
     caller = request.user
     if kind == "cidr":
         lists = AccessLists([AccessEntry(access="deny", kind=kind, value=value)])

@@ -12,5 +12,5 @@ from api.openai import completions, embeddings, models
 
 def router() -> Router:
     """``/v1``: for people and for keys with the scope ``chat``."""
-    handlers = [completions.create, embeddings.create, models.listed, models.one]
+    handlers = [completions.create, embeddings.create, models.list_, models.one]
     return Router("/v1", route_handlers=handlers, opt=CHAT, tags=["openai"])

@@ -16,32 +16,32 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from api.chats.ask import check_question
-from api.chats.replies import Reply, check_room
-from api.chats.standalone import ask_alone, frames, raised
+from api.chats.replies import Reply, check_stream_capacity
+from api.chats.standalone import ask_standalone, error_of, frames
 from api.http.request import ApiRequest
-from api.http.responses import answered
-from api.http.sse import EventStream, disconnected
+from api.http.responses import json_response
+from api.http.sse import EventStream, wait_for_disconnect
 from api.openai import requests
 from api.openai.errors import ERRORS
-from api.openai.responses import Chunks, Head, completion
-from domain.chats.relay import Frame
-from domain.chats.relay.frames import Whole
+from api.openai.responses import CompletionEncoder, CompletionHead, completion
+from domain.chats.relay import ReplyFrame
+from domain.chats.relay.frames import CompletedData
 from schemas.bodies.openai import ChatCompletion, ChatCompletionCreate
 from schemas.errors import ClawError, Problem, Refused, Unavailable
 
 T = TypeVar("T")
-Frames = AsyncGenerator[Frame, None]
+Frames = AsyncGenerator[ReplyFrame, None]
 
 IGNORED = "X-Ignored-Parameters"  # names of parameters of the request that had no effect
 
-EITHER = ResponseSpec(
+COMPLETION_SPEC = ResponseSpec(
     data_container=ChatCompletion, description="The completion; with `stream: true` its chunks as an event stream.", generate_examples=False
 )
 
 
 @post(
     "/chat/completions",
-    responses={200: EITHER, **ERRORS},
+    responses={200: COMPLETION_SPEC, **ERRORS},
     status_code=HTTPStatus.OK,
     summary="Answer a conversation that the client keeps",
     operation_id="ChatCompletion",
@@ -51,43 +51,43 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     earlier ones are its history, system and developer messages instructions.
     """
     ports = request.ports
-    asked = requests.question(data, ports.settings)
+    asked = requests.parse_question(data, ports.settings)
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
-    check_room(ports)
-    reply, _ = await ask_alone(request, asked)
+    check_stream_capacity(ports)
+    reply, _ = await ask_standalone(request, asked)
     ignored = requests.ignored(await request.body())
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
-    head = Head(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
+    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
     told = frames(ports, request.user, reply)
     if not data.stream:
-        return answered(completion(head, await _whole(request, reply, told)), headers=headers)
-    begun = await _attended(request, reply, told, _begun(told))
+        return json_response(completion(head, await _whole(request, reply, told)), headers=headers)
+    begun = await _run_while_connected(request, reply, told, _first_frames(told))
     _check(begun[-1])
     include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
-    return EventStream(_chunks(request, reply, Chunks(head, include_usage=include_usage), begun, told), headers=headers)
+    return EventStream(_chunks(request, reply, CompletionEncoder(head, include_usage=include_usage), begun, told), headers=headers)
 
 
-async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> Whole:
+async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> CompletedData:
     """The answer at its end; raises what it failed with."""
-    end = await _attended(request, reply, told, _end(told))
+    end = await _run_while_connected(request, reply, told, _last_frame(told))
     _check(end)
     if end.event == "cancelled":
         raise Unavailable("answer_interrupted", "the answer was cancelled")
-    return msgspec.json.decode(end.data, type=Whole)
+    return msgspec.json.decode(end.data, type=CompletedData)
 
 
-async def _end(told: Frames) -> Frame:
+async def _last_frame(told: Frames) -> ReplyFrame:
     async for frame in told:
         if frame.terminal:
             return frame
     raise _stopping()
 
 
-async def _begun(told: Frames) -> list[Frame]:
+async def _first_frames(told: Frames) -> list[ReplyFrame]:
     """The frames up to the first that says something. Until then nothing was sent, and a failure still has its HTTP status; a heartbeat
     is something, too: no proxy waits for ever.
     """
-    begun: list[Frame] = []
+    begun: list[ReplyFrame] = []
     async for frame in told:
         begun.append(frame)
         if frame.event != "retrieved":
@@ -95,46 +95,48 @@ async def _begun(told: Frames) -> list[Frame]:
     raise _stopping()
 
 
-def _check(frame: Frame) -> None:
+def _check(frame: ReplyFrame) -> None:
     """Raises what the reply failed with."""
     if frame.event == "failed":
-        raise raised(msgspec.json.decode(frame.data, type=Problem))
+        raise error_of(msgspec.json.decode(frame.data, type=Problem))
 
 
 def _stopping() -> Unavailable:
     return Unavailable("answer_interrupted", "this process is stopping")
 
 
-async def _chunks(request: ApiRequest, reply: Reply, chunks: Chunks, begun: list[Frame], told: Frames) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    request: ApiRequest, reply: Reply, chunks: CompletionEncoder, begun: list[ReplyFrame], told: Frames
+) -> AsyncGenerator[bytes, None]:
     """The stream to its end. When it ends before the reply does, for whatever reason, the reply is stopped."""
     over = False
     try:
         async with aclosing(told):
             yield chunks.begin()
-            async for frame in _after(begun, told):
+            async for frame in _prepend(begun, told):
                 over = over or frame.terminal
-                if said := chunks.tell(frame):
+                if said := chunks.encode(frame):
                     yield said
                 if chunks.ended:
                     return
-            yield chunks.break_off("this process is stopping")
+            yield chunks.interrupt("this process is stopping")
     except ClawError as error:  # the head of the response is out: the stream itself has to say it
         yield chunks.fail(error.problem())
     finally:
         if not over:
-            await _stop(request, reply)
+            await _cancel_reply(request, reply)
 
 
-async def _after(begun: list[Frame], told: Frames) -> Frames:
+async def _prepend(begun: list[ReplyFrame], told: Frames) -> Frames:
     for frame in begun:
         yield frame
     async for frame in told:
         yield frame
 
 
-async def _attended(request: ApiRequest, reply: Reply, told: Frames, work: Coroutine[Any, Any, T]) -> T:
+async def _run_while_connected(request: ApiRequest, reply: Reply, told: Frames, work: Coroutine[Any, Any, T]) -> T:
     """The outcome of ``work``, which reads ``told``, as long as the client is there to hear of it; without it the reply is stopped."""
-    working, gone = asyncio.create_task(work), asyncio.create_task(disconnected(request.receive))
+    working, gone = asyncio.create_task(work), asyncio.create_task(wait_for_disconnect(request.receive))
     heard = False
     try:
         await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -149,10 +151,10 @@ async def _attended(request: ApiRequest, reply: Reply, told: Frames, work: Corou
             working.cancel()
             await asyncio.wait((working,))
             await told.aclose()
-            await _stop(request, reply)
+            await _cancel_reply(request, reply)
 
 
-async def _stop(request: ApiRequest, reply: Reply) -> None:
+async def _cancel_reply(request: ApiRequest, reply: Reply) -> None:
     if request.idempotency_key is None:
         with suppress(Unavailable):  # with Redis down nobody can be told: the answer goes to its end
             await request.ports.turns.request_cancel(request.user.tenant, reply.id)

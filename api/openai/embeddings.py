@@ -9,7 +9,7 @@ from litestar import Response, post
 from litestar.params import JSONBody
 
 from api.http.request import ApiRequest
-from api.http.responses import answered, once, refused_field
+from api.http.responses import invalid_field, json_response, run_idempotent
 from api.knowledge import index_requests
 from api.openai.errors import ERRORS
 from api.openai.requests import check_model
@@ -30,9 +30,9 @@ async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Respon
     texts = _texts(data)
 
     async def make() -> Response[EmbeddingList]:
-        return answered(_listed(data, await _vectors(request, texts)))
+        return json_response(_embedding_list(data, await _vectors(request, texts)))
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]:
@@ -42,7 +42,7 @@ async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]
         caller = request.user
         async with places:
             ask = Embed(texts=texts[first : first + EMBED_TEXTS_MAX], user_id=caller.account_id, api_key_id=caller.key_id)
-            return await index_requests.vectors(request, ask)
+            return await index_requests.embed_texts(request, ask)
 
     asking = [asyncio.create_task(some(first)) for first in range(0, len(texts), EMBED_TEXTS_MAX)]
     try:
@@ -52,12 +52,12 @@ async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]
             each.cancel()
 
 
-def _listed(data: EmbeddingCreate, parts: list[Vectors]) -> EmbeddingList:
+def _embedding_list(data: EmbeddingCreate, parts: list[Vectors]) -> EmbeddingList:
     rows = [row for part in parts for row in _rows(part)]
     tokens = sum(part.tokens for part in parts)
     packed = data.encoding_format == "base64"
     return EmbeddingList(
-        data=tuple(Embedding(index=index, embedding=_packed(row) if packed else _numbers(row)) for index, row in enumerate(rows)),
+        data=tuple(Embedding(index=index, embedding=_to_base64(row) if packed else _numbers(row)) for index, row in enumerate(rows)),
         model=data.model,
         usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
     )
@@ -68,7 +68,7 @@ def _rows(part: Vectors) -> list[bytes]:
     return [part.values[first : first + size] for first in range(0, len(part.values), size)]
 
 
-def _packed(row: bytes) -> str:
+def _to_base64(row: bytes) -> str:
     return base64.b64encode(row).decode()
 
 
@@ -81,7 +81,7 @@ def _texts(data: EmbeddingCreate) -> tuple[str, ...]:
         return (data.input,)
     texts = tuple(each for each in data.input if isinstance(each, str))
     if len(texts) < len(data.input):
-        raise refused_field("input", "holds tokens, which are another model's", "a text, or a list of texts")
+        raise invalid_field("input", "holds tokens, which are another model's", "a text, or a list of texts")
     return texts
 
 

@@ -16,7 +16,7 @@ from schemas.errors import FieldError, Problem, Refused
 
 ROOT = "/v1/"
 SHOULD_RETRY = "x-should-retry"  # the official clients repeat every 5xx unless it says false
-THEIR_CODES = {
+OPENAI_CODES = {
     "unauthenticated": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
     "quota_exceeded": "insufficient_quota",
@@ -30,9 +30,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Problem).decode
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The exception handler of the whole application: below ``/v1`` in OpenAI's words, elsewhere a problem."""
-    told = problems.answer(request, error)
+    told = problems.problem_response(request, error)
     if not request.scope["path"].startswith(ROOT):
         return told
     headers = dict(told.headers)
@@ -46,7 +46,7 @@ def body(problem: Problem) -> ErrorAnswer:
     """The problem as OpenAI's clients read one. ``param`` is the first field at fault, the message names all of them, or what
     to do about a failure here.
     """
-    fields = [f"{error.field}: {error.detail}" + _accepted(error) for error in problem.errors]
+    fields = [f"{error.field}: {error.detail}" + _limit_note(error) for error in problem.errors]
     message = f"{problem.title}. {'; '.join(fields) or problem.detail}"
     named = problem.errors[0].field if problem.errors else ""
     failed_here = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -54,10 +54,10 @@ def body(problem: Problem) -> ErrorAnswer:
         message = f"{message} {problem.remedy}"
     kind = "server_error" if failed_here else "invalid_request_error"
     kind = TYPES.get(HTTPStatus(problem.status), kind)
-    return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=THEIR_CODES.get(problem.code, problem.code)))
+    return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=OPENAI_CODES.get(problem.code, problem.code)))
 
 
-def _accepted(error: FieldError) -> str:
+def _limit_note(error: FieldError) -> str:
     return "" if not error.limit or error.limit in error.detail else f" (accepted: {error.limit})"
 
 

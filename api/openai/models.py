@@ -14,7 +14,7 @@ CREATED = 1_767_225_600  # of every model, because clients want a time: the star
 
 
 @get("/models", responses=ERRORS, summary="The models there are", operation_id="Models")
-async def listed(request: ApiRequest) -> ModelList:
+async def list_(request: ApiRequest) -> ModelList:
     """The answering model under its own name and as ``claw``, the embedding model likewise as ``claw-embedding``."""
     return ModelList(data=tuple(ModelCard(id=name, created=CREATED) for name in names(request.ports.settings)))
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from api.chats.standalone import LoneQuestion
-from api.http.responses import refused_field
+from api.chats.standalone import StandaloneQuestion
+from api.http.responses import invalid_field
 from schemas import model_names
 from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
 from schemas.bodies.openai import ChatCompletionCreate, ChatMessage
@@ -51,7 +51,7 @@ def ignored(body: bytes) -> tuple[str, ...]:
     return tuple(name for name in members if name in tools or (name not in _KNOWN and _NAME.match(name)))[:NAMES_MAX]
 
 
-def question(data: ChatCompletionCreate, settings: Settings) -> LoneQuestion:
+def parse_question(data: ChatCompletionCreate, settings: Settings) -> StandaloneQuestion:
     """Raises Refused: "model_not_found", "unsupported_parameter", "validation_failed"."""
     check_model(data.model, model_names.ALIAS, model_names.answering(settings))
     for name, (nothing, why) in _NOT_OFFERED.items():
@@ -60,20 +60,20 @@ def question(data: ChatCompletionCreate, settings: Settings) -> LoneQuestion:
     _check_choice("tool_choice", data.tool_choice)
     _check_choice("function_call", data.function_call)
     texts = [_text(place, message) for place, message in enumerate(data.messages)]
-    system_prompt = "\n\n".join(text for message, text in zip(data.messages, texts, strict=True) if _instructs(message) and text)
+    system_prompt = "\n\n".join(text for message, text in zip(data.messages, texts, strict=True) if _is_instruction(message) and text)
     if len(system_prompt) > SYSTEM_CHARS_MAX:
-        raise refused_field("messages", "has too long instructions", f"{SYSTEM_CHARS_MAX} characters of system and developer messages")
+        raise invalid_field("messages", "has too long instructions", f"{SYSTEM_CHARS_MAX} characters of system and developer messages")
     said = [
         Turn("assistant" if message.role == "assistant" else "user", text)
         for message, text in zip(data.messages, texts, strict=True)
-        if not _instructs(message) and message.role not in _TOOL_ROLES
+        if not _is_instruction(message) and message.role not in _TOOL_ROLES
     ]
     if not said or data.messages[-1].role != "user":
-        raise refused_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
-    return LoneQuestion(
+        raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
+    return StandaloneQuestion(
         door="openai",
         content=said[-1].content,
-        knowledge_base_ids=knowledge_base_ids(data.metadata),
+        knowledge_base_ids=parse_knowledge_base_ids(data.metadata),
         system_prompt=system_prompt,
         history=tuple(turn for turn in said[:-1] if turn.content),
         sampling=Sampling(
@@ -103,7 +103,7 @@ def _check_choice(field: str, choice: Any) -> None:
         raise Refused("unsupported_parameter", errors=(FieldError(field, why, "none or auto"),))
 
 
-def knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:
+def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:
     """Of ``metadata``: separated by commas, or a JSON list. None when it says nothing of them; "" chooses none."""
     given = (metadata or {}).get("knowledge_base_ids")
     if given is None:
@@ -111,9 +111,9 @@ def knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | Non
     try:
         found = msgspec.convert(_listed(given) if isinstance(given, str) else given, tuple[UUID, ...])
     except (msgspec.DecodeError, RecursionError):
-        raise refused_field(BASES, "cannot be read", "ids separated by commas, or a JSON list of ids") from None
+        raise invalid_field(BASES, "cannot be read", "ids separated by commas, or a JSON list of ids") from None
     if len(found) > KNOWLEDGE_BASES_MAX:
-        raise refused_field(BASES, f"has {len(found)} ids", f"{KNOWLEDGE_BASES_MAX} ids")
+        raise invalid_field(BASES, f"has {len(found)} ids", f"{KNOWLEDGE_BASES_MAX} ids")
     return tuple(dict.fromkeys(map(str, found)))
 
 
@@ -121,7 +121,7 @@ def _listed(given: str) -> Any:
     return msgspec.json.decode(given) if given.strip().startswith("[") else [each.strip() for each in given.split(",") if each.strip()]
 
 
-def _instructs(message: ChatMessage) -> bool:
+def _is_instruction(message: ChatMessage) -> bool:
     return message.role in {"system", "developer"}
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from api.http.openapi import VERSION
 from api.openai import errors
-from domain.chats.relay import Frame
-from domain.chats.relay.frames import Delta, Snapshot, Whole
+from domain.chats.relay import ReplyFrame
+from domain.chats.relay.frames import CompletedData, DeltaData, SnapshotData
 from schemas.bodies.openai import Annotation, ChatCompletion, Choice, CompletionMessage, CompletionUsage, UrlCitation
 from schemas.chats import Citation, Usage
 from schemas.errors import Problem, Unavailable
@@ -22,12 +22,12 @@ FINGERPRINT = f"claw-{VERSION}"
 DONE = b"data: [DONE]\n\n"
 REASONS = frozenset({"stop", "length", "content_filter"})  # what clients know; another word of a provider's is a stop
 _encode = msgspec.json.Encoder().encode
-_delta = msgspec.json.Decoder(Delta).decode
+_delta = msgspec.json.Decoder(DeltaData).decode
 _citation = msgspec.json.Decoder(Citation).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class CompletionHead:
     """What every chunk says of its completion; ``created`` in seconds since 1970."""
 
     id: str
@@ -52,7 +52,7 @@ class Annotations:
         return Annotation(url_citation=place, citation=citation)
 
 
-def completion(head: Head, whole: Whole) -> ChatCompletion:
+def completion(head: CompletionHead, whole: CompletedData) -> ChatCompletion:
     """The whole answer."""
     annotations = Annotations()
     message = CompletionMessage(content=whole.text, annotations=tuple(annotations.of(whole.text, each) for each in whole.citations))
@@ -66,10 +66,10 @@ def completion(head: Head, whole: Whole) -> ChatCompletion:
     )
 
 
-class Chunks:
+class CompletionEncoder:
     """One stream: frames in, bytes out. ``ended``: the last of them was given out."""
 
-    def __init__(self, head: Head, *, include_usage: bool) -> None:
+    def __init__(self, head: CompletionHead, *, include_usage: bool) -> None:
         fields = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
         self._head = _encode(fields | {"system_fingerprint": FINGERPRINT})[:-1]
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
@@ -84,7 +84,7 @@ class Chunks:
         """The first chunk: whose message it is."""
         return self._chunk({"role": "assistant", "content": "", "refusal": None})
 
-    def tell(self, frame: Frame) -> bytes:
+    def encode(self, frame: ReplyFrame) -> bytes:
         """What the frame adds; nothing for what only says what the answer is made from."""
         told = b""
         match frame.event:
@@ -100,15 +100,15 @@ class Chunks:
             case "restart":
                 self._said, self._cited = "", 0
             case "snapshot":
-                snapshot = msgspec.json.decode(frame.data, type=Snapshot)
+                snapshot = msgspec.json.decode(frame.data, type=SnapshotData)
                 self._said = snapshot.text
-                told = self._catch_up() + self._rest(snapshot.citations)
+                told = self._catch_up() + self._remaining_citations(snapshot.citations)
             case "completed":
-                told = self._complete(msgspec.json.decode(frame.data, type=Whole))
+                told = self._complete(msgspec.json.decode(frame.data, type=CompletedData))
             case "failed":
                 told = self.fail(msgspec.json.decode(frame.data, type=Problem))
             case "cancelled":
-                told = self.break_off("the answer was cancelled")
+                told = self.interrupt("the answer was cancelled")
         return told
 
     def fail(self, problem: Problem) -> bytes:
@@ -116,18 +116,18 @@ class Chunks:
         self.ended = True
         return b"data: " + _encode(errors.body(problem)) + b"\n\n"
 
-    def break_off(self, why: str) -> bytes:
+    def interrupt(self, why: str) -> bytes:
         """The end before the end."""
         return self.fail(Unavailable("answer_interrupted", why).problem())
 
-    def _complete(self, whole: Whole) -> bytes:
+    def _complete(self, whole: CompletedData) -> bytes:
         self._said = whole.text
         told = self._catch_up()
         if self._said != self._sent and not self.ended:
-            return told + self._differs()
+            return told + self._fail_diverged()
         if self.ended:
             return told
-        told += self._rest(whole.citations) + self._chunk({}, _reason(whole))
+        told += self._remaining_citations(whole.citations) + self._chunk({}, _reason(whole))
         self.ended = True
         if self._include_usage:
             told += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
@@ -136,16 +136,16 @@ class Chunks:
     def _catch_up(self) -> bytes:
         """Send what was said beyond what was sent."""
         if len(self._said) <= len(self._sent):
-            return b"" if self._sent.startswith(self._said) else self._differs()
+            return b"" if self._sent.startswith(self._said) else self._fail_diverged()
         if not self._said.startswith(self._sent):
-            return self._differs()
+            return self._fail_diverged()
         more, self._sent = self._said[len(self._sent) :], self._said
         return self._chunk({"content": more})
 
-    def _differs(self) -> bytes:
-        return self.break_off("it had to be made anew, and does not begin with what was sent")
+    def _fail_diverged(self) -> bytes:
+        return self.interrupt("it had to be made anew, and does not begin with what was sent")
 
-    def _rest(self, citations: Sequence[Citation]) -> bytes:
+    def _remaining_citations(self, citations: Sequence[Citation]) -> bytes:
         """Those of all the citations so far that were not sent."""
         if self.ended:
             return b""
@@ -163,7 +163,7 @@ class Chunks:
         return b"data: " + self._head + b',"choices":[' + choice + b"]" + self._tail
 
 
-def _reason(whole: Whole) -> str:
+def _reason(whole: CompletedData) -> str:
     return whole.finish_reason if whole.finish_reason in REASONS else "stop"
 
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from api.http.gate import ADMIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, once, refused_field
+from api.http.responses import invalid_field, json_response, run_idempotent
 from api.operations import warmup
 from schemas.bodies.cache import (
     CacheHealth,
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 async def stats(request: ApiRequest) -> StatsView:
     """Per scenario, the last 24 hours of every process. A record table's hits are records that were there."""
     cache, tenant = request.ports.cached.cache, request.user.tenant
-    counts, entries = await cache.tally.of(tenant), await cache.size(tenant)
+    counts, entries = await cache.tally.counts_of(tenant), await cache.size(tenant)
     names = (*SCENARIOS, *TABLES)
     items = tuple(_stats(name, counts.get(name, Counts()), cast("dict[str, int]", entries).get(name)) for name in names)
     return StatsView(hours=HOURS, items=items)
@@ -65,8 +65,8 @@ async def scenarios(request: ApiRequest) -> ScenariosView:
 async def keys(request: ApiRequest, prefix: Prefix = "", limit: Limit = 20, cursor: Cursor = "") -> Page[EntryView]:
     """By key. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
     cache, tenant = request.ports.cached.cache, request.user.tenant
-    wanted = _split(prefix, "prefix") if prefix else None
-    after = _split(cursor, "cursor") if cursor else (next(iter(SCENARIOS)), "")
+    wanted = _split_key(prefix, "prefix") if prefix else None
+    after = _split_key(cursor, "cursor") if cursor else (next(iter(SCENARIOS)), "")
     order: list[Scenario] = [wanted[0]] if wanted else list(SCENARIOS)
     if after[0] not in order:
         after = (order[0], "")
@@ -95,7 +95,7 @@ async def health(request: ApiRequest) -> CacheHealth:
 @delete("/cache/keys/{key:path}", opt=ADMIN, responses=PROBLEMS, summary="Take back an entry")
 async def remove(request: ApiRequest, key: FromPath[str]) -> None:
     """As it is listed. ``404`` when there is none; a computation of it that is under way is not kept either."""
-    scenario, name = _split(key.lstrip("/"), "key")
+    scenario, name = _split_key(key.lstrip("/"), "key")
     there = await request.ports.cached.cache.invalidation.key(request.user.tenant, scenario, name)
     _audit(request, "key", f"{scenario}/{name}")
     if not there:
@@ -110,20 +110,20 @@ async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> 
         invalidation, tenant = request.ports.cached.cache.invalidation, request.user.tenant
         given = {name: value for name in ("scenario", "tag", "prefix") if (value := getattr(data, name)) is not None}
         if len(given) != 1:
-            raise refused_field("scenario", f"{len(given)} of scenario, tag and prefix were given", "exactly one of them")
+            raise invalid_field("scenario", f"{len(given)} of scenario, tag and prefix were given", "exactly one of them")
         ((how, what),) = given.items()
         entries = None
         if how == "tag":
             await invalidation.tags(tenant, (what,))
         elif how == "scenario":
-            await invalidation.scenario(tenant, _scenario(what, "scenario"))
+            await invalidation.scenario(tenant, _check_scenario(what, "scenario"))
         else:
-            scenario, prefix = _split(what, "prefix")
+            scenario, prefix = _split_key(what, "prefix")
             entries = await invalidation.prefix(tenant, scenario, prefix)
         _audit(request, how, what)
-        return answered(Invalidated(entries=entries))
+        return json_response(Invalidated(entries=entries))
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @post("/cache/warmup", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Fill the cache")
@@ -133,9 +133,9 @@ async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[W
     async def make() -> Response[Any]:
         began = await warmup.begin(request, data)
         _audit(request, "warmup", data.scenario)
-        return answered(began, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/cache/warmup/{began.id}"})
+        return json_response(began, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/cache/warmup/{began.id}"})
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 @get("/cache/warmup/{warmup_id:str}", opt=ADMIN, responses=PROBLEMS, summary="How far a warm-up has come")
@@ -160,20 +160,20 @@ def _stats(name: str, counts: Counts, entries: int | None) -> ScenarioStats:
     )
 
 
-def _scenario(name: str, field: str) -> Scenario:
+def _check_scenario(name: str, field: str) -> Scenario:
     if name in TABLES:
-        raise refused_field(field, f"{name} is a record table, which its events keep true: there is nothing to take back")
+        raise invalid_field(field, f"{name} is a record table, which its events keep true: there is nothing to take back")
     if name not in SCENARIOS:
-        raise refused_field(field, f"{name[:40]!r} is no scenario", "one of " + ", ".join(SCENARIOS))
+        raise invalid_field(field, f"{name[:40]!r} is no scenario", "one of " + ", ".join(SCENARIOS))
     return name
 
 
-def _split(text: str, field: str) -> tuple[Scenario, str]:
+def _split_key(text: str, field: str) -> tuple[Scenario, str]:
     """Scenario and key of what begins with both."""
     name, slash, rest = text.partition("/")
     if not slash:
-        raise refused_field(field, "does not begin with a scenario and a slash", "such as retrieval/")
-    return _scenario(name, field), rest
+        raise invalid_field(field, "does not begin with a scenario and a slash", "such as retrieval/")
+    return _check_scenario(name, field), rest
 
 
 def _audit(request: ApiRequest, how: str, what: str) -> None:

@@ -11,12 +11,12 @@ from litestar.params import FromPath, QueryParameter
 from api.http.gate import ADMIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import answered, once
+from api.http.responses import json_response, run_idempotent
 from api.ports import Ports
 from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
-from streams.dead_letters.reader import Letter, Letters, Wanted
+from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive
 from streams.topics import TOPICS
 
@@ -41,10 +41,10 @@ async def list_(
     content: Content = False,  # noqa: FBT002
 ) -> Page[DeadLetterView]:
     """The last buried first. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
-    wanted = Wanted(tenant=request.user.tenant, code=code or None, topic=topic or None)
-    letters = Letters(request.ports.settings.kafka)
+    wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
+    letters = DeadLetterReader(request.ports.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
-    sent = await _redrive(request.ports).marks([letter.id for letter in page.items])
+    sent = await _redrive(request.ports).redrive_times([letter.id for letter in page.items])
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
@@ -53,14 +53,14 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
 
     async def make() -> Response[Any]:
-        letters = Letters(request.ports.settings.kafka)
+        letters = DeadLetterReader(request.ports.settings.kafka)
         letter = await letters.get(letter_id)
-        if letter is None or not Wanted(tenant=request.user.tenant).takes(letter):
+        if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
-        done = await _redrive(request.ports).send(letter_id, letter, later=await letters.later(letter))
+        done = await _redrive(request.ports).send(letter_id, letter, later=await letters.find_later(letter))
         place = done.place
         outcome = cast("Any", done.outcome)  # it is there, so it cannot be gone
-        return answered(
+        return json_response(
             RedriveView(
                 id=letter_id,
                 outcome=outcome,
@@ -70,14 +70,14 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
             )
         )
 
-    return await once(request, make)
+    return await run_idempotent(request, make)
 
 
 def _redrive(ports: Ports) -> Redrive:
     return Redrive(ports.settings.kafka, ports.publisher, ports.visibility, ports.redis, ports.settings.redis.key_prefix, ports.clock)
 
 
-def _view(letter: Letter, sent: Mapping[str, datetime], *, content: bool) -> DeadLetterView:
+def _view(letter: DeadLetter, sent: Mapping[str, datetime], *, content: bool) -> DeadLetterView:
     shown = content and letter.topic not in _PRIVATE
     return DeadLetterView(
         id=letter.id,
@@ -96,7 +96,7 @@ def _view(letter: Letter, sent: Mapping[str, datetime], *, content: bool) -> Dea
     )
 
 
-def _content(letter: Letter) -> DeadLetterContent:
+def _content(letter: DeadLetter) -> DeadLetterContent:
     value = letter.value or b""
     some, truncated = value[:CONTENT_BYTES_MAX], len(value) > CONTENT_BYTES_MAX
     headers = {name: raw.decode(errors="replace")[:KEY_CHARS_MAX] for name, raw in letter.headers.items()}

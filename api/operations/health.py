@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from api.http.gate import OPEN
 from api.http.request import ApiRequest
-from api.http.responses import answered
+from api.http.responses import json_response
 from api.operations.readiness import Readiness
 
 
@@ -29,7 +29,7 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
     """200, or 503 with the names of what is down."""
     readiness = await request.ports.health.readiness()
     status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
-    return answered(readiness, status, {"Cache-Control": "no-store"})
+    return json_response(readiness, status, {"Cache-Control": "no-store"})
 
 
 @get("/metrics", opt=OPEN, security=[{}], summary="Metrics for Prometheus", media_type="text/plain")

@@ -6,19 +6,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from api.http.recent import Recent
 from domain.chats.relay import Relay
 from schemas.errors import Unavailable
-from schemas.settings import LANES
+from schemas.settings import WORKER_GROUPS
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.worker_registry import WorkerState, workers
+from streams.runtime.worker_registry import WorkerState, list_workers
 from streams.topics import CHATS_ASKED
 
-INDEX_LANE = "knowledge"  # it alone talks to the index
+INDEX_GROUP = "knowledge"  # it alone talks to the index
 CHECK_S_MAX = 1.9  # all checks together; who asks waits at most 2 s
 FRESH_S = 0.5  # probes of several balancers cost one check
-KEPT = 1
+RECENT_MAX = 1
 
 State = Literal["up", "down", "stuck", "unknown"]
 
@@ -43,13 +43,13 @@ class Readiness(Struct, frozen=True, kw_only=True):
 class Health:
     """Asks every part; answers within 2 s whatever hangs."""
 
-    def __init__(self, redis: Client, prefix: str, publisher: KafkaPublisher, relay: Relay) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, publisher: KafkaPublisher, relay: Relay) -> None:
         self._redis = redis
         self._prefix = prefix
         self._publisher = publisher
         self._relay = relay
         self._checking = asyncio.Lock()
-        self._recent: Recent[str, Readiness] = Recent(KEPT)
+        self._recent: Recent[str, Readiness] = Recent(RECENT_MAX)
 
     async def readiness(self) -> Readiness:
         """At most half a second old."""
@@ -61,8 +61,13 @@ class Health:
             return known
 
     async def _check(self) -> Readiness:
-        kafka, (redis, lanes) = await asyncio.gather(self._kafka(), self._redis_and_lanes())
-        parts = {"kafka": kafka, "redis": redis, "index": _index(lanes[INDEX_LANE]), **{f"lane.{name}": lanes[name] for name in LANES}}
+        kafka, (redis, lanes) = await asyncio.gather(self._kafka(), self._redis_and_groups())
+        parts = {
+            "kafka": kafka,
+            "redis": redis,
+            "index": _index_part(lanes[INDEX_GROUP]),
+            **{f"lane.{name}": lanes[name] for name in WORKER_GROUPS},
+        }
         down = tuple(name for name, part in parts.items() if part.state not in {"up", "unknown"})
         status: Literal["ready", "degraded", "down"] = "ready" if not down else "degraded" if down == ("redis",) else "down"
         return Readiness(status=status, down=down, parts=parts)
@@ -77,17 +82,17 @@ class Health:
             return Part(state="down", detail="replies are not being followed yet")
         return Part(state="up")
 
-    async def _redis_and_lanes(self) -> tuple[Part, dict[str, Part]]:
+    async def _redis_and_groups(self) -> tuple[Part, dict[str, Part]]:
         try:
             async with asyncio.timeout(CHECK_S_MAX):
-                alive = await workers(self._redis, self._prefix)
+                alive = await list_workers(self._redis, self._prefix)
         except (Unavailable, TimeoutError):
             nobody_knows = Part(state="unknown", detail="workers report through Redis")
-            return Part(state="down", detail="the tables do not answer"), dict.fromkeys(LANES, nobody_knows)
-        return Part(state="up"), {name: _lane([worker for worker in alive if worker.lane == name]) for name in LANES}
+            return Part(state="down", detail="the tables do not answer"), dict.fromkeys(WORKER_GROUPS, nobody_knows)
+        return Part(state="up"), {name: _group_part([worker for worker in alive if worker.lane == name]) for name in WORKER_GROUPS}
 
 
-def _lane(members: Sequence[WorkerState]) -> Part:
+def _group_part(members: Sequence[WorkerState]) -> Part:
     """A lane works when somebody does its work and nobody who has work stands still."""
     if not members:
         return Part(state="down", detail="no worker")
@@ -101,8 +106,8 @@ def _lane(members: Sequence[WorkerState]) -> Part:
     return Part(state="up", workers=len(members), lag=lag)
 
 
-def _index(lane: Part) -> Part:
+def _index_part(lane: Part) -> Part:
     """The index as the only lane that uses it finds it."""
     if lane.state in {"up", "unknown"}:
         return Part(state=lane.state)
-    return Part(state=lane.state, detail=f"see lane.{INDEX_LANE}")
+    return Part(state=lane.state, detail=f"see lane.{INDEX_GROUP}")

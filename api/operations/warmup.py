@@ -15,11 +15,11 @@ from schemas.bodies.cache import WARM_ITEMS_MAX, WarmupRequest, WarmupView
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.requests import ListChunks, Search
 
-KEPT_S = 3_600  # how long its progress can be read
+RETENTION_S = 3_600  # how long its progress can be read
 RUN_S_MAX = 300.0  # what is not warm by then is left to its first asker
 SILENT_S_MAX = 30.0  # a running one that has said nothing for so long has died with its process
-AT_ONCE = 4  # people's questions come first
-SAID_EVERY = 10  # items between two reports
+CONCURRENCY = 4  # people's questions come first
+REPORT_EVERY = 10  # items between two reports
 PAGE = 20  # of a document's chunks, as the API lists them by default
 HOUR_MS = 3_600_000
 
@@ -33,17 +33,17 @@ async def begin(request: ApiRequest, data: WarmupRequest) -> WarmupView:
     ports, now = request.ports, request.ports.clock.now()
     warmup_id = await request.new_id("warmup", request.user.tenant, request.user.account_id)
     began = WarmupView(id=warmup_id, scenario=data.scenario, state="running", started_at=now, updated_at=now)
-    alone = await ports.redis.execute_command("SET", _lock(request), warmup_id, "NX", "EX", int(RUN_S_MAX + SILENT_S_MAX))
+    alone = await ports.redis.execute_command("SET", _lock_key(request), warmup_id, "NX", "EX", int(RUN_S_MAX + SILENT_S_MAX))
     if not alone:
         raise Unavailable("overloaded", "another warm-up of this tenant is running", retry_after_s=SILENT_S_MAX)
-    await _say(request, began)
-    ports.running.beside(_run(request, data, began))
+    await _store_progress(request, began)
+    ports.running.run_in_background(_run(request, data, began))
     return began
 
 
 async def progress(request: ApiRequest, warmup_id: str) -> WarmupView:
     """How far it has come; Refused("not_found") for one that is not the tenant's, or too long ago."""
-    raw: bytes | None = await request.ports.redis.execute_command("GET", _key(request, warmup_id))
+    raw: bytes | None = await request.ports.redis.execute_command("GET", _progress_key(request, warmup_id))
     if raw is None:
         raise Refused("not_found", f"there is no warm-up {warmup_id}")
     view = msgspec.json.decode(raw, type=WarmupView)
@@ -54,31 +54,31 @@ async def progress(request: ApiRequest, warmup_id: str) -> WarmupView:
 async def _run(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> None:
     try:
         async with asyncio.timeout(RUN_S_MAX):
-            view = await _warmed(request, data, view)
+            view = await _warm(request, data, view)
         state = msgspec.structs.replace(view, state="done")
     except (TimeoutError, ClawError) as error:
         log.warning("cache_warmup_failed", tenant=request.user.tenant, scenario=data.scenario, error=str(error))
         state = msgspec.structs.replace(view, state="failed")
     try:
-        await _say(request, state)
-        await request.ports.redis.execute_command("DEL", _lock(request))
+        await _store_progress(request, state)
+        await request.ports.redis.execute_command("DEL", _lock_key(request))
     except Unavailable:
         return  # it ends by its age
 
 
-async def _warmed(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> WarmupView:
-    work = await _work(request, data)
+async def _warm(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> WarmupView:
+    work = await _work_items(request, data)
     view = msgspec.structs.replace(view, total=len(work))
-    await _say(request, view)
-    for begin in range(0, len(work), AT_ONCE):
-        outcomes = await asyncio.gather(*(_done(item) for item in work[begin : begin + AT_ONCE]))
+    await _store_progress(request, view)
+    for begin in range(0, len(work), CONCURRENCY):
+        outcomes = await asyncio.gather(*(_try_item(item) for item in work[begin : begin + CONCURRENCY]))
         view = msgspec.structs.replace(view, done=view.done + sum(outcomes), failed=view.failed + outcomes.count(False))
-        if begin % (SAID_EVERY * AT_ONCE) == 0:
-            await _say(request, view)
+        if begin % (REPORT_EVERY * CONCURRENCY) == 0:
+            await _store_progress(request, view)
     return view
 
 
-async def _done(item: Item) -> bool:
+async def _try_item(item: Item) -> bool:
     try:
         await item()
     except ClawError:
@@ -86,36 +86,36 @@ async def _done(item: Item) -> bool:
     return True
 
 
-async def _work(request: ApiRequest, data: WarmupRequest) -> Sequence[Item]:
+async def _work_items(request: ApiRequest, data: WarmupRequest) -> Sequence[Item]:
     kafka, tenant = request.ports.settings.kafka, request.user.tenant
     since_ms = int(request.ports.clock.now().timestamp() * 1000) - HOUR_MS
     if data.scenario == "retrieval":
         asks = [Search(query=each.query, knowledge_base_ids=each.knowledge_base_ids, limit=each.limit) for each in data.searches]
         asks = asks or await recent_use.searches(kafka, tenant, since_ms, WARM_ITEMS_MAX)
-        return [partial(index_requests.passages, request, ask) for ask in asks]
+        return [partial(index_requests.find_passages, request, ask) for ask in asks]
     wanted = [(each.knowledge_base_id, each.document_id) for each in data.documents]
     wanted = wanted or await recent_use.documents(kafka, tenant, since_ms, WARM_ITEMS_MAX)
-    return [partial(_first_page, request, base_id, document_id) for base_id, document_id in wanted]
+    return [partial(_load_first_page, request, base_id, document_id) for base_id, document_id in wanted]
 
 
-async def _first_page(request: ApiRequest, base_id: str, document_id: str) -> None:
+async def _load_first_page(request: ApiRequest, base_id: str, document_id: str) -> None:
     key = ids.document_key(request.user.tenant, base_id, document_id)
-    version = (await request.ports.visibility.of((key,)))[key].shown
+    version = (await request.ports.visibility.version_states((key,)))[key].visible_version
     if version is None:
         raise Refused("not_found", f"there is no document {document_id}")
-    await index_requests.chunks(
+    await index_requests.list_chunks(
         request, ListChunks(knowledge_base_id=base_id, document_id=document_id, version=version, first=0, limit=PAGE)
     )
 
 
-async def _say(request: ApiRequest, view: WarmupView) -> None:
+async def _store_progress(request: ApiRequest, view: WarmupView) -> None:
     said = msgspec.structs.replace(view, updated_at=request.ports.clock.now())
-    await request.ports.redis.execute_command("SET", _key(request, view.id), msgspec.json.encode(said), "EX", KEPT_S)
+    await request.ports.redis.execute_command("SET", _progress_key(request, view.id), msgspec.json.encode(said), "EX", RETENTION_S)
 
 
-def _lock(request: ApiRequest) -> str:
+def _lock_key(request: ApiRequest) -> str:
     return f"{request.ports.settings.redis.key_prefix}:cache-warmup:{{{request.user.tenant}}}"
 
 
-def _key(request: ApiRequest, warmup_id: str) -> str:
-    return f"{_lock(request)}:{warmup_id}"
+def _progress_key(request: ApiRequest, warmup_id: str) -> str:
+    return f"{_lock_key(request)}:{warmup_id}"

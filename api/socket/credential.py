@@ -10,7 +10,7 @@ from schemas.errors import Refused, Unavailable
 EXPIRING_S = 60.0  # how long ahead the end of a credential is announced
 
 
-class Credential:
+class ConnectionCredential:
     """Begins without any. ``authorization`` is what the header of that name would say: every frame passes the gate with it."""
 
     def __init__(self, ports: Ports) -> None:
@@ -19,11 +19,11 @@ class Credential:
         self.caller: Caller | None = None
         self._announced: datetime | None = None  # the end that the client was told of
 
-    async def take(self, authorization: str) -> Caller:
+    async def authenticate(self, authorization: str) -> Caller:
         """Take a credential, the first or a newer one; raises Refused when it is none, another account's, or one account has too many
         connections, and Unavailable when nobody can tell.
         """
-        caller, settings, counted = await self._ports.identities.caller(authorization), self._ports.settings.socket, self.caller
+        caller, settings, counted = await self._ports.identities.authenticate(authorization), self._ports.settings.socket, self.caller
         if counted is None:
             if self._ports.running.sockets[caller.account_id] >= settings.per_user_max:
                 detail = f"an account has at most {settings.per_user_max} connections"
@@ -37,7 +37,7 @@ class Credential:
     async def check(self, address: str) -> None:
         """Raises Refused when the credential has ended, was revoked, or its account is disabled or shut out."""
         with suppress(Unavailable):  # nobody can tell; the next look will
-            self.caller = await self._ports.identities.caller(self.authorization)
+            self.caller = await self._ports.identities.authenticate(self.authorization)
         verdict = self._ports.limiting.verdict(address, self.caller)
         if verdict is not None and verdict.access == "deny":
             raise Refused("access_denied")
@@ -51,15 +51,15 @@ class Credential:
                 del sockets[account]
 
     @property
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Seconds until it ends by itself; None when it does not."""
         if self.caller is None or self.caller.expires_at is None:
             return None
         return max(0.0, (self.caller.expires_at - self._ports.clock.now()).total_seconds())
 
-    def ending(self) -> datetime | None:
+    def announce_expiry(self) -> datetime | None:
         """When it ends, once for each credential and not long before."""
-        left_s = self.left_s
+        left_s = self.remaining_s
         if self.caller is None or left_s is None or left_s > EXPIRING_S or self._announced == self.caller.expires_at:
             return None
         self._announced = self.caller.expires_at

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from api.http.problems import body_of
-from api.http.request import decoded
-from domain.chats.relay import Frame
+from api.http.request import decode_json
+from domain.chats.relay import ReplyFrame
 from schemas.bodies.socket import FRAMES, Addressed, ClientFrame
 from schemas.errors import FieldError, Problem, Refused
 
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 _address = msgspec.json.Decoder(Addressed)
 
 
-def address(text: bytes) -> Addressed:
+def parse_address(text: bytes) -> Addressed:
     """Whom to answer; an empty one when the frame does not say."""
     try:
         found = _address.decode(text)
@@ -26,16 +26,16 @@ def address(text: bytes) -> Addressed:
     return found if len(found.id) <= ID_CHARS_MAX else Addressed("", found.type)
 
 
-def parsed(text: bytes, kind: str) -> ClientFrame:
+def parse_frame(text: bytes, kind: str) -> ClientFrame:
     """The frame; Refused names what is wrong with it."""
     if kind not in FRAMES:
-        decoded(text, dict[str, Any])  # what is no JSON object is told so
+        decode_json(text, dict[str, Any])  # what is no JSON object is told so
         raise Refused("validation_failed", errors=(FieldError("type", "is no frame", "one of " + ", ".join(FRAMES)),))
-    frame: ClientFrame = decoded(text, FRAMES[kind])
+    frame: ClientFrame = decode_json(text, FRAMES[kind])
     return frame
 
 
-def encoded(body: Struct) -> bytes:
+def encode_body(body: Struct) -> bytes:
     """A body of ours as JSON."""
     return _encode(body)
 
@@ -51,7 +51,7 @@ def refusal(frame_id: str, problem: Problem) -> bytes:
     return b'{"id":%b,"type":"problem","problem":%b}' % (_encode(frame_id), body_of(problem))
 
 
-def event(frame_id: str, frame: Frame) -> bytes:
+def event(frame_id: str, frame: ReplyFrame) -> bytes:
     """An event of the stream that the client's frame ``frame_id`` opened; the names and the data are those of the event stream."""
     name, place, data = frame.event.encode(), _encode(frame.id), frame.data
     return b'{"id":%b,"type":"event","event":"%b","event_id":%b,"data":%b}' % (_encode(frame_id), name, place, data)

@@ -40,7 +40,7 @@ def check_origin(origin: str, host: str, allowed: str) -> None:
         raise Refused("forbidden", f"pages of {origin[:200]} may not connect (CLAW_SOCKET_ORIGINS)")
 
 
-def offered(subprotocols: Sequence[str], authorization: str) -> Offer:
+def parse_offer(subprotocols: Sequence[str], authorization: str) -> Offer:
     """What the client brings. The subprotocol that carries a credential is never agreed on: it would be sent back."""
     token = next((each.removeprefix(BEARER) for each in subprotocols if each.startswith(BEARER)), "")
     return Offer(f"Bearer {token}" if token else authorization, PROTOCOL if PROTOCOL in subprotocols else None)

@@ -4,7 +4,7 @@ BURST_S = 2.0  # of the rate, saved up at most
 FLOOD_MAX = 100  # frames refused in a row: nobody reads the refusals
 
 
-class Pace:
+class FrameLimiter:
     """``allows`` once per frame, with monotonic seconds."""
 
     def __init__(self, per_second: float, now_s: float) -> None:
@@ -12,7 +12,7 @@ class Pace:
         self._capacity = self._tokens
         self._refused = 0
 
-    def allows(self, now_s: float) -> bool:
+    def allow(self, now_s: float) -> bool:
         """Take one frame's share."""
         self._tokens = min(self._capacity, self._tokens + (now_s - self._filled_s) * self._per_second)
         self._filled_s = now_s
@@ -24,7 +24,7 @@ class Pace:
         return True
 
     @property
-    def flooding(self) -> bool:
+    def is_flooding(self) -> bool:
         """The client goes on sending whatever it is told."""
         return self._refused >= FLOOD_MAX
 

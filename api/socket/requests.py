@@ -13,7 +13,7 @@ from api.chats import routes as chat
 from api.documents import progress
 from api.http.envelope import request_id_of
 from api.http.gate import admit
-from api.http.request import ApiRequest, decoded
+from api.http.request import ApiRequest, decode_json
 from api.http.sse import EventStream
 from schemas.bodies.conversations import MessageCreate, MessageEdit
 from schemas.bodies.socket import Ask, Cancel, Edit, Read, Regenerate, Watch
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Struct)
 Run = Callable[[ApiRequest, Any], Awaitable[Any]]
 
 
-class Route(Struct, frozen=True):
+class FrameRoute(Struct, frozen=True):
     """Where a frame goes over HTTP: the handler (its ``opt`` says who may), the request line, what the frame adds, and the call."""
 
     handler: HTTPRouteHandler
@@ -37,20 +37,20 @@ class Route(Struct, frozen=True):
     body: Callable[[Any], bytes] = lambda _: b""
 
 
-def _reply(frame: Read | Cancel | Regenerate) -> str:
+def _reply_path(frame: Read | Cancel | Regenerate) -> str:
     return f"{ROOT}/conversations/{frame.conversation_id}/replies/{frame.reply_id}"
 
 
-def _key(frame: Ask | Edit | Regenerate) -> dict[str, str]:
+def _key_headers(frame: Ask | Edit | Regenerate) -> dict[str, str]:
     return {"idempotency-key": frame.idempotency_key} if frame.idempotency_key else {}
 
 
 async def _ask(request: ApiRequest, frame: Ask) -> Any:
-    return await chat.create.fn(request, frame.conversation_id, decoded(bytes(frame.body), MessageCreate))
+    return await chat.create.fn(request, frame.conversation_id, decode_json(bytes(frame.body), MessageCreate))
 
 
 async def _edit(request: ApiRequest, frame: Edit) -> Any:
-    return await chat.edit.fn(request, frame.conversation_id, frame.message_id, decoded(bytes(frame.body), MessageEdit))
+    return await chat.edit.fn(request, frame.conversation_id, frame.message_id, decode_json(bytes(frame.body), MessageEdit))
 
 
 async def _regenerate(request: ApiRequest, frame: Regenerate) -> Any:
@@ -69,33 +69,33 @@ async def _watch(request: ApiRequest, frame: Watch) -> Any:
     return await progress.events.fn(request, frame.knowledge_base_id)
 
 
-ROUTES: dict[type[Struct], Route] = {
-    Ask: Route(
+ROUTES: dict[type[Struct], FrameRoute] = {
+    Ask: FrameRoute(
         chat.create,
         "POST",
         lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages",
         _ask,
-        headers=_key,
+        headers=_key_headers,
         body=lambda frame: bytes(frame.body),
     ),
-    Edit: Route(
+    Edit: FrameRoute(
         chat.edit,
         "POST",
         lambda frame: f"{ROOT}/conversations/{frame.conversation_id}/messages/{frame.message_id}/edit",
         _edit,
-        headers=_key,
+        headers=_key_headers,
         body=lambda frame: bytes(frame.body),
     ),
-    Regenerate: Route(chat.regenerate, "POST", lambda frame: f"{_reply(frame)}/regenerate", _regenerate, headers=_key),
-    Read: Route(
+    Regenerate: FrameRoute(chat.regenerate, "POST", lambda frame: f"{_reply_path(frame)}/regenerate", _regenerate, headers=_key_headers),
+    Read: FrameRoute(
         chat.stream,
         "GET",
-        lambda frame: f"{_reply(frame)}/stream",
+        lambda frame: f"{_reply_path(frame)}/stream",
         _read,
         headers=lambda frame: {"last-event-id": frame.last_event_id} if frame.last_event_id else {},
     ),
-    Cancel: Route(chat.cancel, "POST", lambda frame: f"{_reply(frame)}/cancel", _cancel),
-    Watch: Route(progress.events, "GET", lambda frame: f"{ROOT}/knowledge/{frame.knowledge_base_id}/events", _watch),
+    Cancel: FrameRoute(chat.cancel, "POST", lambda frame: f"{_reply_path(frame)}/cancel", _cancel),
+    Watch: FrameRoute(progress.events, "GET", lambda frame: f"{ROOT}/knowledge/{frame.knowledge_base_id}/events", _watch),
 }
 
 
@@ -126,7 +126,7 @@ def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: s
         },
     }
     request = ApiRequest(cast("Any", scope))
-    request.stand_in(route.body(frame))
+    request.replace_body(route.body(frame))
     return request
 
 

@@ -16,17 +16,17 @@ from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 from msgspec import Struct
 
-from api.http.gate import ADDRESS, limit
+from api.http.gate import ADDRESS, enforce_limits
 from api.http.identity import Caller
-from api.http.problems import told
+from api.http.problems import to_problem
 from api.http.request import ApiRequest
 from api.http.sse import EventStream
 from api.ports import Ports
 from api.socket import frames
-from api.socket.credential import Credential
-from api.socket.pace import Pace
+from api.socket.credential import ConnectionCredential
+from api.socket.pace import FrameLimiter
 from api.socket.requests import answer_of, request_of
-from domain.chats.relay import HEARTBEAT, Frame
+from domain.chats.relay import HEARTBEAT, ReplyFrame
 from schemas.bodies.socket import Addressed, Authenticate, ClientFrame, Leave, Ping
 from schemas.errors import ClawError, FieldError, Refused, Unavailable
 
@@ -36,12 +36,12 @@ HEARTBEAT_S = 10.0  # no connection is silent for longer
 TASKS_SPARE = 32  # answers that may wait to be sent beside the frames in work; beyond that no frame is read
 CLOSE_S_MAX = 2.0  # for a last word to a client that may not be reading
 
-UNAUTHENTICATED, SHUT_OUT, IDLE, TOO_MUCH = 4401, 4403, 4408, 4429
-BROKEN, LATER = 1011, 1013
-CODES = {"access_denied": SHUT_OUT, "rate_limited": TOO_MUCH}
+UNAUTHENTICATED, DENIED, IDLE, RATE_LIMITED = 4401, 4403, 4408, 4429
+INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
+CODES = {"access_denied": DENIED, "rate_limited": RATE_LIMITED}
 
 
-class Verdict(NamedTuple):
+class CloseReason(NamedTuple):
     """Why a connection ends: close code and reason."""
 
     code: int
@@ -61,19 +61,19 @@ class Expiring(Struct, frozen=True):
     expires_at: datetime
 
 
-class Session:
+class SocketSession:
     """``authorization`` came with the handshake, "" when it did not."""
 
     def __init__(self, socket: WebSocket[Any, Any, Any], ports: Ports, authorization: str) -> None:
         self._socket, self._ports, self._settings = socket, ports, ports.settings.socket
         self._offered = authorization
-        self._credential = Credential(ports)
+        self._credential = ConnectionCredential(ports)
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: dict[str, asyncio.Task[None]] = {}  # frames in work, by their ids
         self._freed = asyncio.Event()
         self._sending = asyncio.Lock()
         self._began_s = self._heard_s = self._said_s = self._now_s
-        self._pace = Pace(self._settings.frames_per_second, self._now_s)
+        self._pace = FrameLimiter(self._settings.frames_per_second, self._now_s)
         self._frames = 0
 
     @property
@@ -86,38 +86,38 @@ class Session:
 
     async def run(self) -> None:
         """From the accepted handshake to the end of the connection."""
-        verdict = await self._admitted() if self._offered else None
-        lives = [asyncio.create_task(each, name="socket") for each in (self._read(), self._live())] if verdict is None else []
+        verdict = await self._admit() if self._offered else None
+        lives = [asyncio.create_task(each, name="socket") for each in (self._read(), self._keep_alive())] if verdict is None else []
         try:
             if lives:
                 done, _ = await asyncio.wait(lives, return_when=asyncio.FIRST_COMPLETED)
-                verdict = self._verdict(next(iter(done)))
+                verdict = self._close_reason(next(iter(done)))
         finally:
-            await self._end([*lives, *self._tasks])
+            await self._cancel_tasks([*lives, *self._tasks])
             self._credential.release()
         if verdict is not None:
             await self._close(verdict)
 
-    def _verdict(self, ended: asyncio.Task[Verdict | None]) -> Verdict | None:
+    def _close_reason(self, ended: asyncio.Task[CloseReason | None]) -> CloseReason | None:
         if (error := ended.exception()) is None:
             return ended.result()
         assert isinstance(error, Exception)
-        return Verdict(BROKEN, told(self._socket.scope, error).code)  # and logged there
+        return CloseReason(INTERNAL_ERROR, to_problem(self._socket.scope, error).code)  # and logged there
 
-    async def _end(self, tasks: list[asyncio.Task[Any]]) -> None:
+    async def _cancel_tasks(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _close(self, verdict: Verdict) -> None:
+    async def _close(self, verdict: CloseReason) -> None:
         with suppress(TimeoutError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self._socket.close(code=verdict.code, reason=verdict.reason)
 
     # frames in
 
-    async def _read(self) -> Verdict | None:
+    async def _read(self) -> CloseReason | None:
         while True:
             message: Any = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
@@ -127,27 +127,27 @@ class Session:
                 self._freed.clear()
                 await self._freed.wait()
             text = (message.get("text") or "").encode() or (message.get("bytes") or b"")
-            addressed = frames.address(text) if len(text) <= self._settings.frame_bytes_max else Addressed()
+            addressed = frames.parse_address(text) if len(text) <= self._settings.frame_bytes_max else Addressed()
             try:
-                await self._take(text, addressed, is_text=message.get("text") is not None)
+                await self._dispatch(text, addressed, is_text=message.get("text") is not None)
             except ClawError as error:
-                self._answer(frames.refusal(addressed.id, told(self._socket.scope, error)))
-            if self._pace.flooding:
-                return Verdict(TOO_MUCH, "too many frames")
+                self._send_soon(frames.refusal(addressed.id, to_problem(self._socket.scope, error)))
+            if self._pace.is_flooding:
+                return CloseReason(RATE_LIMITED, "too many frames")
 
-    async def _take(self, text: bytes, addressed: Addressed, *, is_text: bool) -> None:
+    async def _dispatch(self, text: bytes, addressed: Addressed, *, is_text: bool) -> None:
         """Begin what the frame asks for; raises what refuses it."""
         self._frames += 1
         if len(text) > self._settings.frame_bytes_max:
             raise Refused("body_too_large", f"a frame has at most {self._settings.frame_bytes_max} bytes, this one {len(text)}")
-        if not self._pace.allows(self._now_s):
+        if not self._pace.allow(self._now_s):
             raise Refused("rate_limited", "too many frames", retry_after_s=int(self._pace.wait_s) + 1, rule="socket_frames")
         if not is_text:
             raise Refused("invalid_request", "send text frames")
-        frame = frames.parsed(text, addressed.type)
+        frame = frames.parse_frame(text, addressed.type)
         self._ports.metrics.socket_frames.labels(frame.type).inc()
         if isinstance(frame, Ping):
-            self._answer(frames.answer(frame.id, "pong"))
+            self._send_soon(frames.answer(frame.id, "pong"))
         elif isinstance(frame, Authenticate):
             await self._authenticate(frame)
         elif isinstance(frame, Leave):
@@ -164,7 +164,7 @@ class Session:
             detail = f"a connection has at most {self._settings.subscriptions_max} frames in work; leave some"
             raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_subscriptions")
         request = request_of(self._socket, frame, self._credential.authorization, self._frames)
-        task = self._open[frame.id] = self._spawn(self._worked(request, frame))
+        task = self._open[frame.id] = self._spawn(self._serve_frame(request, frame))
         task.add_done_callback(lambda _: self._open.pop(frame.id, None))
 
     def _leave(self, frame: Leave) -> None:
@@ -172,70 +172,70 @@ class Session:
         if task is None:
             raise Refused("not_found", f"no frame {frame.subscription!r} is in work")
         task.cancel()
-        self._answer(frames.answer(frame.id, "done"))
+        self._send_soon(frames.answer(frame.id, "done"))
 
     # who is calling
 
-    async def _admitted(self) -> Verdict | None:
+    async def _admit(self) -> CloseReason | None:
         """Of the credential that came with the handshake."""
         try:
-            caller = await self._credential.take(self._offered)
+            caller = await self._credential.authenticate(self._offered)
         except ClawError as error:
-            return await self._refused(error)
-        self._answer(_welcome("", caller))
+            return await self._refuse(error)
+        self._send_soon(_welcome("", caller))
         return None
 
     async def _authenticate(self, frame: Authenticate) -> None:
         scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # nobody is told of headers here
-        await limit(self._ports, scope, self._address, None)  # guessing is limited here as well
-        caller = await self._credential.take(f"Bearer {frame.token}")
-        self._answer(_welcome(frame.id, caller))
+        await enforce_limits(self._ports, scope, self._address, None)  # guessing is limited here as well
+        caller = await self._credential.authenticate(f"Bearer {frame.token}")
+        self._send_soon(_welcome(frame.id, caller))
 
     # time
 
-    async def _live(self) -> Verdict:
+    async def _keep_alive(self) -> CloseReason:
         """Until the connection must end by itself."""
         while True:
-            if (verdict := await self._judged()) is not None:
+            if (verdict := await self._check()) is not None:
                 return verdict
-            if (expires_at := self._credential.ending()) is not None:
-                self._answer(frames.notice("expiring", Expiring(expires_at)))
+            if (expires_at := self._credential.announce_expiry()) is not None:
+                self._send_soon(frames.notice("expiring", Expiring(expires_at)))
             if self._now_s - self._said_s >= HEARTBEAT_S and not self._sending.locked():
-                self._answer(frames.notice("heartbeat"))
+                self._send_soon(frames.notice("heartbeat"))
             await asyncio.sleep(self._pause_s())
 
-    async def _judged(self) -> Verdict | None:
+    async def _check(self) -> CloseReason | None:
         if self._credential.caller is None:
-            return Verdict(UNAUTHENTICATED, "no credential came") if self._now_s - self._began_s >= AUTHENTICATE_S else None
+            return CloseReason(UNAUTHENTICATED, "no credential came") if self._now_s - self._began_s >= AUTHENTICATE_S else None
         if not self._open and self._now_s - self._heard_s >= self._settings.idle_s:
-            return Verdict(IDLE, "nothing was read or said")
+            return CloseReason(IDLE, "nothing was read or said")
         try:
             await self._credential.check(self._address)
         except Refused as error:
-            return await self._refused(error)
+            return await self._refuse(error)
         return None
 
-    async def _refused(self, error: ClawError) -> Verdict:
+    async def _refuse(self, error: ClawError) -> CloseReason:
         """Say why, as far as the client reads it, and end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
-                await self._say(frames.refusal("", told(self._socket.scope, error)))
+                await self._send(frames.refusal("", to_problem(self._socket.scope, error)))
         if isinstance(error, Unavailable):
-            return Verdict(LATER, error.code)
-        return Verdict(CODES.get(error.code, UNAUTHENTICATED), error.code)
+            return CloseReason(TRY_AGAIN_LATER, error.code)
+        return CloseReason(CODES.get(error.code, UNAUTHENTICATED), error.code)
 
     def _pause_s(self) -> float:
         """A beat, or less when the credential or the patience ends before."""
         if self._credential.caller is None:
             return min(BEAT_S, max(0.0, self._began_s + AUTHENTICATE_S - self._now_s))
-        left_s = self._credential.left_s
+        left_s = self._credential.remaining_s
         return BEAT_S if left_s is None else min(BEAT_S, left_s + 0.01)
 
     # answers and events out
 
-    async def _worked(self, request: ApiRequest, frame: ClientFrame) -> None:
+    async def _serve_frame(self, request: ApiRequest, frame: ClientFrame) -> None:
         """One frame, to the end of its stream. Whatever goes wrong with it is told as a problem and ends nothing else."""
-        work = asyncio.ensure_future(self._carried_out(request, frame))
+        work = asyncio.ensure_future(self._send_answer(request, frame))
         try:
             await asyncio.wait((work,))
         finally:
@@ -244,44 +244,44 @@ class Session:
                 await asyncio.wait((work,))
         if not work.cancelled() and (error := work.exception()) is not None:
             assert isinstance(error, Exception)
-            await self._say(frames.refusal(frame.id, told(request.scope, error)))
+            await self._send(frames.refusal(frame.id, to_problem(request.scope, error)))
 
-    async def _carried_out(self, request: ApiRequest, frame: ClientFrame) -> None:
-        answer = await self._unbroken(answer_of(request, frame))
+    async def _send_answer(self, request: ApiRequest, frame: ClientFrame) -> None:
+        answer = await self._run_shielded(answer_of(request, frame))
         if not isinstance(answer, EventStream):
-            await self._say(frames.answer(frame.id, "done", answer))
+            await self._send(frames.answer(frame.id, "done", answer))
             return
         async with aclosing(answer.frames) as stream:
-            await self._say(frames.answer(frame.id, "opened"))
+            await self._send(frames.answer(frame.id, "opened"))
             async for each in stream:
-                if isinstance(each, Frame) and each is not HEARTBEAT:
-                    await self._say(frames.event(frame.id, each))
-        await self._say(frames.answer(frame.id, "closed"))
+                if isinstance(each, ReplyFrame) and each is not HEARTBEAT:
+                    await self._send(frames.event(frame.id, each))
+        await self._send(frames.answer(frame.id, "closed"))
 
-    async def _unbroken(self, answering: Coroutine[Any, Any, EventStream | bytes]) -> EventStream | bytes:
+    async def _run_shielded(self, answering: Coroutine[Any, Any, EventStream | bytes]) -> EventStream | bytes:
         """The answer. A request that has begun is not broken off because nobody waits for it: it would be half done."""
         task = asyncio.create_task(answering, name="socket-request")
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._ports.running.beside(_outlived(task))
+            self._ports.running.run_in_background(_await_orphaned(task))
             raise
 
-    def _answer(self, text: bytes) -> None:
+    def _send_soon(self, text: bytes) -> None:
         """Say it when the client reads, without waiting for that here."""
-        self._spawn(self._say(text))
+        self._spawn(self._send(text))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name="socket-frame")
         self._tasks.add(task)
-        task.add_done_callback(self._finished)
+        task.add_done_callback(self._discard_task)
         return task
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
+    def _discard_task(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._freed.set()
 
-    async def _say(self, text: bytes) -> None:
+    async def _send(self, text: bytes) -> None:
         async with self._sending:
             with suppress(OSError, WebSocketDisconnect):  # it has gone, which the reading task hears of
                 await self._socket.send({"type": "websocket.send", "text": text.decode(), "bytes": None})
@@ -289,10 +289,10 @@ class Session:
 
 
 def _welcome(frame_id: str, caller: Caller) -> bytes:
-    return frames.answer(frame_id, "authenticated", frames.encoded(Authenticated(caller.account_id, caller.expires_at)))
+    return frames.answer(frame_id, "authenticated", frames.encode_body(Authenticated(caller.account_id, caller.expires_at)))
 
 
-async def _outlived(task: asyncio.Task[Any]) -> None:
+async def _await_orphaned(task: asyncio.Task[Any]) -> None:
     """To the end of a request that nobody waits for; what became of it is nobody's any more."""
     await asyncio.wait((task,))
     if not task.cancelled():

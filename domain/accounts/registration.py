@@ -37,10 +37,10 @@ def new_account(
     account_id: str, *, email: str, name: str, password_hash: str, now: datetime, role: AccountRole = "user", tenant: str = ""
 ) -> NewAccount:
     """In ``tenant``, which exists, or in a tenant of its own with a default knowledge base."""
-    own = ids.derived("tenant", account_id)
+    own = ids.derive("tenant", account_id)
     account = Account(id=account_id, tenant=tenant or own, email=email.strip(), name=name, role=role, created_at=now)
     password = Credential(
-        id=ids.derived("password", account_id),
+        id=ids.derive("password", account_id),
         tenant=account.tenant,
         account_id=account_id,
         kind="password",

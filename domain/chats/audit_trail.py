@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from domain.chats.reply_lock import Location
+from domain.chats.reply_lock import ReplyLocation
 from schemas.chats import (
     Answered,
     ChatAsked,
@@ -27,14 +27,14 @@ from schemas.chats import (
 )
 from schemas.errors import Unavailable
 from schemas.events import Event
-from schemas.settings import Kafka
-from streams.log.reader import LogReader, opened
+from schemas.settings import KafkaSettings
+from streams.log.reader import LogReader, open_log_reader
 from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, Topic
 
 TRAILS_MAX = 4  # looked up at once by one process: each has a consumer of its own
-LOOK_S_MAX = 5.0  # for all of a trail, waiting for others included; then it is shown as far as it was read
+READ_S_MAX = 5.0  # for all of a trail, waiting for others included; then it is shown as far as it was read
 RECORDS_MAX = 50_000  # of the partition looked through for what was said: about a minute of a busy replica
-CLOCKS_S = 2.0  # clocks of API replicas and broker differ by less
+CLOCK_SKEW_S = 2.0  # clocks of API replicas and broker differ by less
 
 EXPIRED = "the log no longer keeps it"
 UNKNOWN = "the message does not say where it lies"
@@ -46,7 +46,7 @@ E = TypeVar("E", ChatAsked, ChatGrounded)
 
 
 @dataclass(slots=True)
-class Trail:
+class AuditTrail:
     """What was found; ``missing`` says why of what was not: ``asked``, ``grounded``, ``answered``."""
 
     asked: ChatAsked | None = None
@@ -55,7 +55,7 @@ class Trail:
     answered_from: LogPlace | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
-    def offered(self, message: Message) -> tuple[Passage, ...]:
+    def answer_passages(self, message: Message) -> tuple[Passage, ...]:
         """The passages that the answer was made from: of those that were found, those whose documents still stood when it began."""
         if self.grounded is None:
             return ()
@@ -68,54 +68,56 @@ class Trail:
         return tuple(each for each in passages if (f"{each.knowledge_base_id}/{each.document_id}", each.version) in seen)
 
 
-class Trails:
+class AuditTrails:
     """Reads trails for one process."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._room = asyncio.Semaphore(TRAILS_MAX)
 
-    async def of(self, tenant: str, message: Message, location: Location | None) -> Trail:
+    async def read(self, tenant: str, message: Message, location: ReplyLocation | None) -> AuditTrail:
         """The trail of an answer of this tenant; ``location`` is where it was told, if somebody still knows. Raises Unavailable when the
         log cannot be read at all.
         """
-        trail = Trail()
+        trail = AuditTrail()
         try:
-            async with asyncio.timeout(LOOK_S_MAX), self._room, opened(self._kafka) as reader:
-                await _Look(reader, tenant, message, trail).all(location)
+            async with asyncio.timeout(READ_S_MAX), self._room, open_log_reader(self._kafka) as reader:
+                await _TrailReader(reader, tenant, message, trail).read(location)
         except TimeoutError:
             if trail.asked is None and trail.grounded is None and not trail.answered:
-                raise Unavailable("overloaded", f"the log gave nothing within {LOOK_S_MAX:g} s") from None
+                raise Unavailable("overloaded", f"the log gave nothing within {READ_S_MAX:g} s") from None
             for part, found in (("asked", trail.asked), ("grounded", trail.grounded), ("answered", None)):
                 if found is None:
                     trail.missing.setdefault(part, LATE)
         return trail
 
 
-class _Look:
+class _TrailReader:
     """One trail being read."""
 
-    def __init__(self, reader: LogReader, tenant: str, message: Message, trail: Trail) -> None:
+    def __init__(self, reader: LogReader, tenant: str, message: Message, trail: AuditTrail) -> None:
         self._reader, self._tenant, self._message, self._trail = reader, tenant, message, trail
 
-    async def all(self, location: Location | None) -> None:
+    async def read(self, location: ReplyLocation | None) -> None:
         message, trail = self._message, self._trail
-        trail.grounded = await self._at("grounded", CHATS_GROUNDED, message.grounded, _GROUNDED, lambda event: event.data.question.reply_id)
+        trail.grounded = await self._read_event(
+            "grounded", CHATS_GROUNDED, message.grounded, _GROUNDED, lambda event: event.data.question.reply_id
+        )
         asked = message.asked or (trail.grounded.data.asked if trail.grounded is not None else None)
-        trail.asked = await self._at("asked", CHATS_ASKED, asked, _ASKED, lambda event: event.data.reply_id)
-        begin = await self._begin(location)
+        trail.asked = await self._read_event("asked", CHATS_ASKED, asked, _ASKED, lambda event: event.data.reply_id)
+        begin = await self._find_begin(location)
         if begin is not None:
             trail.answered_from = begin
-            await self._said(begin)
+            await self._read_answer(begin)
 
-    async def _at(
+    async def _read_event(
         self, part: str, topic: Topic, place: LogPlace | None, decoder: msgspec.json.Decoder[E], reply_of: Callable[[E], str]
     ) -> E | None:
         """The event at its place, if it is the one that it should be."""
         if place is None:
             self._trail.missing[part] = UNKNOWN
             return None
-        record = await self._reader.record(self._reader.place(topic, place.partition), place.offset)
+        record = await self._reader.read_record(self._reader.topic_partition(topic, place.partition), place.offset)
         if record is None:
             self._trail.missing[part] = EXPIRED
             return None
@@ -124,12 +126,12 @@ class _Look:
         except (msgspec.DecodeError, UnicodeDecodeError):
             self._trail.missing[part] = FOREIGN
             return None
-        if not self._own(event) or reply_of(event) != self._message.id:
+        if not self._is_own(event) or reply_of(event) != self._message.id:
             self._trail.missing[part] = FOREIGN
             return None
         return event
 
-    async def _begin(self, location: Location | None) -> LogPlace | None:
+    async def _find_begin(self, location: ReplyLocation | None) -> LogPlace | None:
         """Where to look for what was said: at its location, else in the asker's partition from the time of the question on."""
         if location is not None:
             return LogPlace(location.partition, location.offset)
@@ -138,42 +140,42 @@ class _Look:
         if question is None:
             self._trail.missing["answered"] = "nobody knows any more where it was told"
             return None
-        place = self._reader.place(CHATS_ANSWERED, question.reply_partition)
-        since = question.asked_at - timedelta(seconds=CLOCKS_S)
-        offset = (await self._reader.since([place], int(since.timestamp() * 1000)))[place]
+        place = self._reader.topic_partition(CHATS_ANSWERED, question.reply_partition)
+        since = question.asked_at - timedelta(seconds=CLOCK_SKEW_S)
+        offset = (await self._reader.offsets_for_time([place], int(since.timestamp() * 1000)))[place]
         if offset is None:
             self._trail.missing["answered"] = EXPIRED
             return None
         return LogPlace(question.reply_partition, offset)
 
-    async def _said(self, begin: LogPlace) -> None:
+    async def _read_answer(self, begin: LogPlace) -> None:
         """Everything this reply said, up to the end of the attempt that the message is of."""
-        place = self._reader.place(CHATS_ANSWERED, begin.partition)
+        place = self._reader.topic_partition(CHATS_ANSWERED, begin.partition)
         first, end = (await self._reader.bounds([place]))[place]
         start = max(first, begin.offset)
         until = min(end, start + RECORDS_MAX)
         key = self._message.id.encode()
         async for batch in self._reader.batches(place, start, until):
             for record in batch:
-                if record.key == key and self._heard(record.value or b""):
+                if record.key == key and self._take_event(record.value or b""):
                     return
         if first > begin.offset:
             self._trail.missing["answered"] = EXPIRED
         else:
             self._trail.missing["answered"] = LONG if until < end else "its end is not on the log"
 
-    def _heard(self, value: bytes) -> bool:
+    def _take_event(self, value: bytes) -> bool:
         """Take one event of the reply; True when it is the last one."""
         try:
             event = _ANSWERED.decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return False
-        if not self._own(event):
+        if not self._is_own(event):
             return False
         self._trail.answered.append(event)
         return isinstance(event, ReplyCompleted | ReplyFailed | ReplyCancelled) and event.data.attempt >= self._message.attempt
 
-    def _own(self, event: Event) -> bool:
+    def _is_own(self, event: Event) -> bool:
         return event.tenant == self._tenant
 
 

@@ -20,7 +20,7 @@ def window_s(delta_window_ms: int, in_flight: int) -> float:
     return delta_window_ms / 1000 * min(1 + in_flight / IN_FLIGHT_PER_FACTOR, WINDOW_FACTOR_MAX)
 
 
-class Deltas:
+class DeltaBuffer:
     """One answer's text on its way out. ``send(seq, text, citations)`` is called in order, ``seq`` from 1."""
 
     def __init__(self, send: Send, window: Callable[[], float]) -> None:

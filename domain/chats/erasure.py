@@ -14,15 +14,15 @@ from streams.topics import MESSAGES_CHANGED
 async def erase(publisher: Publisher, messages: RecordTable[Message], tenant: str, conversation_id: str) -> int:
     """Tombstones for all that the closed conversation left, 500 at a time; how many. Raises Unavailable."""
     scope, erased = f"{tenant}/{conversation_id}", 0
-    while ids := await messages.left(scope):
-        await forget(publisher, conversation_id, ids)
-        await messages.forgotten(scope, ids)
+    while ids := await messages.remaining_ids(scope):
+        await publish_tombstones(publisher, conversation_id, ids)
+        await messages.clear_remaining(scope, ids)
         erased += len(ids)
     return erased
 
 
-async def forget(publisher: Publisher, conversation_id: str, message_ids: Sequence[str]) -> None:
+async def publish_tombstones(publisher: Publisher, conversation_id: str, message_ids: Sequence[str]) -> None:
     """Tombstones for these messages, acknowledged. Raises Unavailable("kafka_unavailable")."""
     partition = publisher.partition_for(MESSAGES_CHANGED, conversation_id)
-    for acknowledgement in [await publisher.forget(MESSAGES_CHANGED, each, partition) for each in message_ids]:
+    for acknowledgement in [await publisher.publish_tombstone(MESSAGES_CHANGED, each, partition) for each in message_ids]:
         await acknowledgement

@@ -6,19 +6,21 @@ Pure functions. A branch is its messages from the oldest that is known to the ne
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 from schemas.chats import Message, Turn
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 
 ANCESTORS_MIN = 20  # ids that a message carries at least, so that a branch is read upwards in few round trips even without a history
-OUTGROWN = 0.75  # of a budget: from here on older turns are summarised, while the rest of it still holds the questions asked meanwhile
-KEPT = 0.25  # of a budget: the newest turns that a summary leaves as they were said
+SUMMARISE_SHARE = (
+    0.75  # of a budget: from here on older turns are summarised, while the rest of it still holds the questions asked meanwhile
+)
+VERBATIM_SHARE = 0.25  # of a budget: the newest turns that a summary leaves as they were said
 PAIR = 2  # a question and its answer, which a summary never covers before the next question was asked
 _ELLIPSIS = "…"
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class HistoryBudget:
     """Bounds of a history, all of which hold; ``summary`` is a summary's own bound in tokens, within ``tokens``. 0 messages: none."""
 
     messages: int
@@ -27,7 +29,7 @@ class Budget:
     summary: int
 
     @classmethod
-    def of(cls, limits: Limits) -> "Budget":
+    def from_limits(cls, limits: LimitSettings) -> "HistoryBudget":
         """As the settings say."""
         return cls(
             limits.history_messages_max,
@@ -41,16 +43,16 @@ class Budget:
         """Ids that a message carries of those above it."""
         return max(self.messages, ANCESTORS_MIN)
 
-    def share(self, part: float) -> "Budget":
+    def share(self, part: float) -> "HistoryBudget":
         """A part of it."""
-        return Budget(int(self.messages * part), int(self.bytes * part), int(self.tokens * part), self.summary)
+        return HistoryBudget(int(self.messages * part), int(self.bytes * part), int(self.tokens * part), self.summary)
 
 
-NOTHING = Budget(0, 0, 0, 0)
+NO_HISTORY = HistoryBudget(0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class BranchHistory:
     """The branch that a question continues: ids of the newest messages above it, oldest first, and what travels of them."""
 
     ancestors: tuple[str, ...] = ()
@@ -62,22 +64,22 @@ class Thread:
         """The message right above; "" begins the conversation."""
         return self.ancestors[-1] if self.ancestors else ""
 
-    def said(self, message_id: str, turn: Turn, budget: Budget) -> "Thread":
+    def with_turn(self, message_id: str, turn: Turn, budget: HistoryBudget) -> "BranchHistory":
         """The same, one turn later; what it knows already changes nothing (two readers tell of one answer)."""
         if message_id in self.ancestors:
             return self
         ancestors = (*self.ancestors, message_id)[-budget.ancestors :]
-        return Thread(ancestors, within((*self.turns, turn), budget, self.summary), self.summary)
+        return BranchHistory(ancestors, fit_turns((*self.turns, turn), budget, self.summary), self.summary)
 
 
-def thread(ids: Sequence[str], known: Mapping[str, Message], budget: Budget) -> Thread:
+def build_history(ids: Sequence[str], known: Mapping[str, Message], budget: HistoryBudget) -> BranchHistory:
     """What travels of the branch of these messages, oldest first, as far as they are known."""
-    summary, rest = told([known[each] for each in ids if each in known])
+    summary, rest = split_summary([known[each] for each in ids if each in known])
     ancestors = tuple(ids)[-budget.ancestors :]
-    return Thread(ancestors, within([turn for _, turn in rest], budget, summary), summary if budget.messages else "")
+    return BranchHistory(ancestors, fit_turns([turn for _, turn in rest], budget, summary), summary if budget.messages else "")
 
 
-def told(branch: Sequence[Message]) -> tuple[str, list[tuple[str, Turn]]]:
+def split_summary(branch: Sequence[Message]) -> tuple[str, list[tuple[str, Turn]]]:
     """The newest summary in the branch and the turns after what it covers, each with its message's id."""
     summary, covered = "", 0
     places = {message.id: place for place, message in enumerate(branch)}
@@ -89,14 +91,14 @@ def told(branch: Sequence[Message]) -> tuple[str, list[tuple[str, Turn]]]:
     return summary, [(message.id, Turn(message.role, message.content)) for message in rest]
 
 
-def within(turns: Sequence[Turn], budget: Budget, summary: str = "") -> tuple[Turn, ...]:
+def fit_turns(turns: Sequence[Turn], budget: HistoryBudget, summary: str = "") -> tuple[Turn, ...]:
     """The newest turns that keep every bound, oldest first; the newest of all is cut rather than left out."""
     kept: list[Turn] = []
-    bytes_left, tokens_left = budget.bytes, budget.tokens - estimated_tokens(summary)
+    bytes_left, tokens_left = budget.bytes, budget.tokens - estimate_tokens(summary)
     for turn in reversed(turns[-budget.messages :] if budget.messages else ()):
-        size, tokens = len(turn.content.encode()), estimated_tokens(turn.content)
+        size, tokens = len(turn.content.encode()), estimate_tokens(turn.content)
         if size > bytes_left or tokens > tokens_left:
-            if not kept and (text := cut(turn.content, bytes_left, tokens_left)):
+            if not kept and (text := truncate(turn.content, bytes_left, tokens_left)):
                 kept.append(Turn(turn.role, text))
             break
         kept.append(turn)
@@ -104,28 +106,28 @@ def within(turns: Sequence[Turn], budget: Budget, summary: str = "") -> tuple[Tu
     return tuple(reversed(kept))
 
 
-def cut(text: str, bytes_max: int, tokens_max: int) -> str:
+def truncate(text: str, bytes_max: int, tokens_max: int) -> str:
     """The beginning of ``text`` that keeps both bounds, an ellipsis for the rest included; "" when not even that fits."""
-    if len(text.encode()) <= bytes_max and estimated_tokens(text) <= tokens_max:
+    if len(text.encode()) <= bytes_max and estimate_tokens(text) <= tokens_max:
         return text
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
         part = text[:middle] + _ELLIPSIS
-        fits = len(part.encode()) <= bytes_max and estimated_tokens(part) <= tokens_max
+        fits = len(part.encode()) <= bytes_max and estimate_tokens(part) <= tokens_max
         low, high = (middle, high) if fits else (low, middle - 1)
     return text[:low].rstrip() + _ELLIPSIS if low else ""
 
 
-def outgrown(turns: Sequence[Turn], budget: Budget) -> bool:
+def needs_summary(turns: Sequence[Turn], budget: HistoryBudget) -> bool:
     """Whether the older of these turns should be summarised before they no longer travel."""
-    share = budget.share(OUTGROWN)
+    share = budget.share(SUMMARISE_SHARE)
     if budget.summary == 0 or len(turns) <= PAIR or budget.messages == 0:
         return False
-    size, tokens = sum(len(turn.content.encode()) for turn in turns), sum(estimated_tokens(turn.content) for turn in turns)
+    size, tokens = sum(len(turn.content.encode()) for turn in turns), sum(estimate_tokens(turn.content) for turn in turns)
     return len(turns) > share.messages or size > share.bytes or tokens > share.tokens
 
 
-def summarised(turns: Sequence[Turn], budget: Budget) -> int:
+def count_to_summarise(turns: Sequence[Turn], budget: HistoryBudget) -> int:
     """How many of the oldest turns a summary is to cover; a few stay as they were said, at least the last question and answer."""
-    return max(0, len(turns) - max(PAIR, len(within(turns, budget.share(KEPT)))))
+    return max(0, len(turns) - max(PAIR, len(fit_turns(turns, budget.share(VERBATIM_SHARE)))))

@@ -30,7 +30,7 @@ class Restarted:
 
 
 Terminal = Completed | Failed | Cancelled
-Step = Restarted | Started | Extended | Terminal
+FoldStep = Restarted | Started | Extended | Terminal
 
 
 @dataclass(slots=True)
@@ -58,12 +58,12 @@ class ReplyFold:
             return self.end.citations
         return tuple(citation for extended in self._said for citation in extended.citations)
 
-    def apply(self, event: Answered) -> tuple[Step, ...]:
+    def apply(self, event: Answered) -> tuple[FoldStep, ...]:
         """Fold one event in log order; returns what readers must be told: nothing for repeats, for old attempts, and after the end."""
         data = event.data
         if self.end is not None or data.attempt < self.attempt:
             return ()
-        restart: tuple[Step, ...] = ()
+        restart: tuple[FoldStep, ...] = ()
         if data.attempt > self.attempt:
             if self.started is not None or self._said:
                 restart = (Restarted(data.attempt),)
@@ -76,19 +76,19 @@ class ReplyFold:
         self.end, self._ahead = event.data, {}
         return (*restart, event.data)
 
-    def _start(self, data: Started) -> tuple[Step, ...]:
+    def _start(self, data: Started) -> tuple[FoldStep, ...]:
         if self.started is not None:
             return ()
         self.started = data
         return (data,)
 
-    def _extend(self, data: Extended) -> tuple[Step, ...]:
+    def _extend(self, data: Extended) -> tuple[FoldStep, ...]:
         """Text is only ever told in sequence: what follows a missing extension waits for it, or for the end with the whole text."""
         if data.seq != self.seq + 1:
             if data.seq > self.seq and len(self._ahead) < AHEAD_MAX:
                 self._ahead.setdefault(data.seq, data)
             return ()
-        steps: list[Step] = []
+        steps: list[FoldStep] = []
         following: Extended | None = data
         while following is not None:
             self._said.append(following)

@@ -12,7 +12,7 @@ import structlog
 from msgspec import Struct
 from redis.asyncio.client import PubSub
 
-from adapters.redis.client import Client, Script, translated
+from adapters.redis.client import RedisClient, Script, translate_errors
 from schemas.errors import Unavailable
 
 CANCEL_S = 3_600  # longer than any answer may take
@@ -33,7 +33,7 @@ _CLOSE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call
 _TOUCH = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0")
 
 
-class Location(Struct, frozen=True):
+class ReplyLocation(Struct, frozen=True):
     """Where a reply is told: its partition of ``claw.chats.answered.v1`` and an offset no later than its first event."""
 
     conversation_id: str
@@ -42,59 +42,59 @@ class Location(Struct, frozen=True):
     message_id: str
 
 
-class Turns:
+class ReplyLocks:
     """Open replies, cancel flags and locations. Every method raises Unavailable("redis_unavailable")."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
 
-    async def open(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> str:
+    async def acquire(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> str:
         """Take the turn for ``ttl_s`` seconds; the reply that has it now: ``reply_id`` itself, or the one to wait for."""
-        holder: bytes = await _OPEN(self._redis, (self._turn(tenant, conversation),), (reply_id, int(ttl_s * 1000)))
+        holder: bytes = await _OPEN(self._redis, (self._lock_key(tenant, conversation),), (reply_id, int(ttl_s * 1000)))
         return holder.decode()
 
-    async def close(self, tenant: str, conversation: str, reply_id: str) -> bool:
+    async def release(self, tenant: str, conversation: str, reply_id: str) -> bool:
         """Give the turn back; False if this reply did not have it."""
-        return bool(await _CLOSE(self._redis, (self._turn(tenant, conversation),), (reply_id,)))
+        return bool(await _CLOSE(self._redis, (self._lock_key(tenant, conversation),), (reply_id,)))
 
-    async def current(self, tenant: str, conversation: str) -> str | None:
+    async def holder(self, tenant: str, conversation: str) -> str | None:
         """The open reply."""
-        holder: bytes | None = await self._redis.execute_command("GET", self._turn(tenant, conversation))
+        holder: bytes | None = await self._redis.execute_command("GET", self._lock_key(tenant, conversation))
         return None if holder is None else holder.decode()
 
-    async def touch(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> bool:
+    async def renew(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> bool:
         """Keep the turn for another ``ttl_s`` seconds; False if it is no longer this reply's."""
-        return bool(await _TOUCH(self._redis, (self._turn(tenant, conversation),), (reply_id, int(ttl_s * 1000))))
+        return bool(await _TOUCH(self._redis, (self._lock_key(tenant, conversation),), (reply_id, int(ttl_s * 1000))))
 
     async def request_cancel(self, tenant: str, reply_id: str) -> None:
         """Ask whoever answers to stop: a flag for those who have not begun, a publication for those who are at it."""
         await self._redis.execute_command("SET", cancel_key(self._prefix, tenant, reply_id), b"1", "EX", CANCEL_S)
         await self._redis.execute_command("PUBLISH", cancel_channel(self._prefix), f"{tenant}/{reply_id}")
 
-    async def cancelled(self, tenant: str, reply_id: str) -> bool:
+    async def is_cancelled(self, tenant: str, reply_id: str) -> bool:
         """Somebody asked for this reply to stop."""
         return bool(await self._redis.execute_command("EXISTS", cancel_key(self._prefix, tenant, reply_id)))
 
-    async def remember(self, tenant: str, reply_id: str, location: Location, life_s: int = LOCATION_S) -> None:
+    async def save_location(self, tenant: str, reply_id: str, location: ReplyLocation, life_s: int = LOCATION_S) -> None:
         """Keep for 30 days, or ``life_s``, where a reply is told."""
-        await self._redis.execute_command("SET", self._location(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
+        await self._redis.execute_command("SET", self._location_key(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
 
-    async def locate(self, tenant: str, reply_id: str) -> Location | None:
+    async def locate(self, tenant: str, reply_id: str) -> ReplyLocation | None:
         """Where a reply is told; None when this tenant has no such reply, or not any more."""
-        raw: bytes | None = await self._redis.execute_command("GET", self._location(tenant, reply_id))
+        raw: bytes | None = await self._redis.execute_command("GET", self._location_key(tenant, reply_id))
         if raw is None:
             return None
         try:
-            return msgspec.json.decode(raw, type=Location)
+            return msgspec.json.decode(raw, type=ReplyLocation)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("location_undecodable", reply_id=reply_id, error=str(error))
             return None
 
-    def _turn(self, tenant: str, conversation: str) -> str:
+    def _lock_key(self, tenant: str, conversation: str) -> str:
         return f"{self._prefix}:turn:{{{tenant}/{conversation}}}"
 
-    def _location(self, tenant: str, reply_id: str) -> str:
+    def _location_key(self, tenant: str, reply_id: str) -> str:
         return f"{self._prefix}:location:{{{tenant}/{reply_id}}}"
 
 
@@ -114,7 +114,7 @@ class CancelWatch:
     Use ``start`` and ``stop`` around the life of the process.
     """
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
         self._listening: dict[asyncio.Event, tuple[str, str]] = {}  # tenant, reply id
@@ -132,7 +132,7 @@ class CancelWatch:
             self._task = None
 
     @contextmanager
-    def listening(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
+    def subscribe(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
         """An event that is set when this reply is to stop; ``look`` asks whether that was said before."""
         event = asyncio.Event()
         self._listening[event] = (tenant, reply_id)
@@ -141,10 +141,10 @@ class CancelWatch:
         finally:
             del self._listening[event]
 
-    async def look(self, event: asyncio.Event) -> None:
+    async def check(self, event: asyncio.Event) -> None:
         """Set an event of ``listening`` whose reply was told to stop before anybody listened."""
         try:
-            await self._check([event])
+            await self._set_flagged([event])
         except Unavailable:
             log.info("cancel_unknown", reply_id=self._listening[event][1])  # answered all the same; checked when Redis is back
 
@@ -152,28 +152,28 @@ class CancelWatch:
         pause_s = RECONNECT_S_MIN
         while True:
             try:
-                async with translated(), self._redis.pubsub() as channel:
+                async with translate_errors(), self._redis.pubsub() as channel:
                     await channel.subscribe(cancel_channel(self._prefix))
-                    await self._check(list(self._listening))
+                    await self._set_flagged(list(self._listening))
                     pause_s = RECONNECT_S_MIN
-                    await self._relay(channel)
+                    await self._read_channel(channel)
             except Unavailable:
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, RECONNECT_S_MAX)
 
-    async def _relay(self, channel: PubSub) -> None:
+    async def _read_channel(self, channel: PubSub) -> None:
         """Set the events of what is published, until the connection breaks."""
         while True:
             message = await channel.get_message(ignore_subscribe_messages=True, timeout=WAKE_S)
             if message is None:
-                await self._check(list(self._listening))
+                await self._set_flagged(list(self._listening))
                 continue
             tenant, _, reply_id = message["data"].decode(errors="replace").rpartition("/")
             for event, name in self._listening.items():  # a few hundred at most, and cancels are rare
                 if name == (tenant, reply_id):
                     event.set()
 
-    async def _check(self, events: Sequence[asyncio.Event]) -> None:
+    async def _set_flagged(self, events: Sequence[asyncio.Event]) -> None:
         """Look at the flags: what was published while nobody listened is not said again."""
         waiting = [event for event in events if not event.is_set()]
         if not waiting:

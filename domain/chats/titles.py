@@ -29,11 +29,11 @@ def title_of(question: str) -> str:
     return (kept[:between] if between > len(kept) // 2 else kept).rstrip(" ,;:，；：、") + "…"
 
 
-def untitled(found: Conversation) -> bool:
+def is_untitled(found: Conversation) -> bool:
     """Nobody has given it a title, nor taken one away."""
     return not found.title and not found.titled_by
 
 
-def improvable(found: Conversation) -> bool:
+def may_improve_title(found: Conversation) -> bool:
     """No person has had a say in its title, so a model may write a better one."""
-    return untitled(found) or found.titled_by == "rule"
+    return is_untitled(found) or found.titled_by == "rule"

@@ -7,15 +7,15 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
-from domain.indexes.plans import Log
+from domain.indexes.plans import LogPublisher
 from schemas import ids
 from schemas.configs import Config, ConfigChanged
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
-from streams.log.replica import Follower
+from streams.log.replica import TopicReplica
 from streams.runtime.agent import Clock, Outgoing
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import CONFIGS_CHANGED
 
 READ_S_MAX = 5.0  # a start waits this long for what is on the log
@@ -30,11 +30,11 @@ log = structlog.get_logger(__name__)
 class Configs:
     """What every key says, in memory. ``watch`` before ``start``: the watcher hears of every key under its prefix, old and new."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
         self._known: dict[str, tuple[int, Config]] = {}  # with the offset
         self._watchers: list[tuple[str, Watcher]] = []
         self._decode = msgspec.json.Decoder(ConfigChanged).decode
-        self._follower = Follower(kafka, CONFIGS_CHANGED, self._fold, fetch_bytes_min=1, wait_ms=POLL_MS)
+        self._follower = TopicReplica(kafka, CONFIGS_CHANGED, self._fold, fetch_bytes_min=1, wait_ms=POLL_MS)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -62,30 +62,30 @@ class Configs:
         found = self._known.get(key)
         return None if found is None else found[1]
 
-    def under(self, prefix: str) -> list[Config]:
+    def find_by_prefix(self, prefix: str) -> list[Config]:
         """Every key that begins like this, in order."""
         return [config for key, (_, config) in sorted(self._known.items()) if key.startswith(prefix)]
 
-    def written(self, offset: int, config: Config) -> None:
+    def write_through(self, offset: int, config: Config) -> None:
         """It lies on the log at ``offset``: known to its writer before it is read back."""
         known = self._known.get(config.key)
         if known is None or known[0] < offset:
             self._known[config.key] = (offset, config)
-            self._tell(config.key, config)
+            self._notify(config.key, config)
 
     def _fold(self, record: ConsumerRecord) -> None:
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
             if key in self._known and self._known[key][0] < record.offset:
                 del self._known[key]
-                self._tell(key, None)
+                self._notify(key, None)
             return
         try:
-            self.written(record.offset, self._decode(record.value).data)
+            self.write_through(record.offset, self._decode(record.value).data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("config_undecodable", key=key, error=str(error))
 
-    def _tell(self, key: str, config: Config | None) -> None:
+    def _notify(self, key: str, config: Config | None) -> None:
         for prefix, watcher in self._watchers:
             if key.startswith(prefix):
                 watcher(key, config)
@@ -95,7 +95,13 @@ class ConfigWriter:
     """Changes configuration: compare-and-set under a lease, then the log. Everything raises Unavailable when Redis or the log is away."""
 
     def __init__(
-        self, configs: Configs, records: Records, publisher: Log, clock: Clock, random_bytes: Callable[[int], bytes], source: str
+        self,
+        configs: Configs,
+        records: RecordWriter,
+        publisher: LogPublisher,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        source: str,
     ) -> None:
         self._configs, self._records, self._log = configs, records, publisher
         self._clock, self._random_bytes, self._source = clock, random_bytes, source
@@ -114,7 +120,7 @@ class ConfigWriter:
             now = self._clock.now()
             config = Config(key=key, value=value, revision=revision + 1, changed_at=now, changed_by=by, reason=reason)
             event = ConfigChanged(
-                id=ids.derived("config", key, config.revision),
+                id=ids.derive("config", key, config.revision),
                 source=f"/claw/{self._source}",
                 subject=key,
                 time=now,
@@ -123,6 +129,6 @@ class ConfigWriter:
                 data=config,
             )
             place = await self._log.publish(Outgoing(CONFIGS_CHANGED, event))
-            self._configs.written(place.offset, config)
+            self._configs.write_through(place.offset, config)
             log.info("config_changed", key=key, revision=config.revision, by=by, reason=reason)
             return config

@@ -4,21 +4,21 @@ import hashlib
 
 import msgspec
 
-from domain.documents.visibility import Before
+from domain.documents.visibility import PriorState
 from schemas.documents import Document, Shelf
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 # Of parsing, chunking and term encoding: raise it when the same document would come out better, and "unchanged" ones are worked again
-PIPELINE = 2
+PIPELINE_VERSION = 2
 
 
-def content_hash_of(document: Document, shelf: Shelf, retrieval: Retrieval, fetched: str = "") -> str:
+def content_hash_of(document: Document, shelf: Shelf, retrieval: RetrievalSettings, fetched: str = "") -> str:
     """SHA-256 in hex. ``fetched`` is the hash of a web page's content; "" for one that was not fetched yet, of which nobody knows."""
     if document.url and not fetched:
         return ""
     content = fetched or (document.blob.sha256 if document.blob else document.text)
     making = (
-        PIPELINE,
+        PIPELINE_VERSION,
         shelf.generation,
         shelf.chunk_tokens or retrieval.chunk_tokens,
         shelf.chunk_tokens_max or retrieval.chunk_tokens_max,
@@ -30,7 +30,7 @@ def content_hash_of(document: Document, shelf: Shelf, retrieval: Retrieval, fetc
     return hashlib.sha256(msgspec.msgpack.encode((making, said, content))).hexdigest()
 
 
-def unchanged(document: Document, content_hash: str, before: Before, version: int) -> bool:
+def is_unchanged(document: Document, content_hash: str, before: PriorState, version: int) -> bool:
     """Readers see this very content already, as an earlier version."""
-    shown = before.standing.shown
+    shown = before.standing.visible_version
     return bool(content_hash) and not document.force and shown is not None and shown < version and before.content_hash == content_hash

@@ -3,10 +3,10 @@
 People's documents take it until 64 of their tenant's are under way; the next ones, and all of machines, go to bulk and are not counted.
 """
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 
 EXPRESS_MAX = 64  # documents of one tenant
-FORGOTTEN_S = 3_600  # a document whose worker died without saying so stops counting after this
+ENTRY_TTL_S = 3_600  # a document whose worker died without saying so stops counting after this
 
 # KEYS set; ARGV member, seconds until it is forgotten, largest size. Replies 1 when the member is in the set.
 _ENTER = Script("""
@@ -23,21 +23,21 @@ return 1
 class Express:
     """``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable")."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
 
     async def enter(self, tenant: str, key: str, version: int) -> bool:
         """Whether this version may take the express lane; a repeat is told the same while it is under way."""
-        return bool(await _ENTER(self._redis, (self._set(tenant),), (f"{version}/{key}", FORGOTTEN_S, EXPRESS_MAX)))
+        return bool(await _ENTER(self._redis, (self._set_key(tenant),), (f"{version}/{key}", ENTRY_TTL_S, EXPRESS_MAX)))
 
     async def leave(self, tenant: str, key: str, version: int) -> None:
         """This version has arrived, failed or been dropped; a repeat does nothing."""
-        await self._redis.execute_command("ZREM", self._set(tenant), f"{version}/{key}")
+        await self._redis.execute_command("ZREM", self._set_key(tenant), f"{version}/{key}")
 
-    async def full(self, tenant: str) -> bool:
+    async def is_full(self, tenant: str) -> bool:
         """Whether the tenant's next document will take bulk, as far as can be told before it is routed."""
-        return int(await self._redis.execute_command("ZCARD", self._set(tenant))) >= EXPRESS_MAX
+        return int(await self._redis.execute_command("ZCARD", self._set_key(tenant))) >= EXPRESS_MAX
 
-    def _set(self, tenant: str) -> str:
+    def _set_key(self, tenant: str) -> str:
         return f"{self._prefix}:express:{{{tenant}}}"

@@ -23,7 +23,7 @@ STRUCTURED = "application/cloudevents"
 JSON = "application/json"
 UNTYPED = ("application/octet-stream", "binary/octet-stream")  # "I do not know": found out from the content
 ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
-PASSWORD = "a topic keeps what it is told in clear, so a password must not lie on it; send encrypted files through the HTTP upload"  # noqa: S105
+PASSWORD_DETAIL = "a topic keeps what it is told in clear, so a password must not lie on it; send encrypted files through the HTTP upload"  # noqa: S105
 
 _INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1$")
 _EVENT = msgspec.json.Decoder(InboxEvent)
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class SizeLimits:
     """Limits in bytes: of text in UTF-8, of a file."""
 
     text_bytes_max: int
@@ -42,7 +42,7 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class InboxDocument:
     """A document as its sender gave it: exactly one of ``text``, ``content`` and ``url``. Empty strings were not said."""
 
     event_id: str
@@ -60,7 +60,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class DocumentRef:
     """Which document a record is about; ``event_id`` is the CloudEvent's, as far as it can be told."""
 
     knowledge_base_id: str
@@ -81,62 +81,62 @@ def is_inbox(topic: str) -> bool:
     return _INBOX.search(topic) is not None
 
 
-def read(key: bytes | None, value: bytes, headers: Mapping[str, bytes], sizes: Sizes) -> Given:
+def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes], sizes: SizeLimits) -> InboxDocument:
     """The document in a record that has a value; raises Refused."""
-    said = _lowered(headers)
+    said = _text_headers(headers)
     content_type = said.get("content-type", "")
     if _is_binary(said, content_type):
-        attributes = _converted({name[3:]: text for name, text in said.items() if name.startswith("ce_")}, Attributes, "ce_")
+        attributes = _convert({name[3:]: text for name, text in said.items() if name.startswith("ce_")}, Attributes, "ce_")
         attributes = msgspec.structs.replace(attributes, traceparent=attributes.traceparent or said.get("traceparent", ""))
         _refuse_password(attributes, "ce_password")
         if _media_type(content_type) == JSON:
-            return _of_inbound(attributes, _decoded(_INBOUND, value, "a document in JSON as docs/upstream.md shows it"), key, sizes, "")
-        return _of_file(attributes, value, content_type, key, sizes, ("content-type", "the value"))
+            return _build_from_json(attributes, _decode(_INBOUND, value, "a document in JSON as docs/upstream.md shows it"), key, sizes, "")
+        return _build_from_file(attributes, value, content_type, key, sizes, ("content-type", "the value"))
     if _media_type(content_type).startswith(STRUCTURED + "-batch"):
         raise Refused("event_malformed", "content-type: batches of CloudEvents are not read; send one event a record")
-    event = _decoded(_EVENT, value, "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
+    event = _decode(_EVENT, value, "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
     _refuse_password(event, "password")
     if event.data is not UNSET and event.data_base64 is not UNSET:
-        raise _malformed("data", "data and data_base64 exclude each other")
+        raise _field_refusal("data", "data and data_base64 exclude each other")
     if event.data_base64 is not UNSET:
-        return _of_file(event, event.data_base64, event.datacontenttype, key, sizes, ("datacontenttype", "data_base64"))
+        return _build_from_file(event, event.data_base64, event.datacontenttype, key, sizes, ("datacontenttype", "data_base64"))
     if event.data is UNSET:
-        raise _malformed("data", "is required: the document; a record without a value deletes")
-    return _of_inbound(event, event.data, key, sizes, "data.")
+        raise _field_refusal("data", "is required: the document; a record without a value deletes")
+    return _build_from_json(event, event.data, key, sizes, "data.")
 
 
-def withdrawn(key: bytes | None, headers: Mapping[str, bytes]) -> Name:
+def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef:
     """The document that a record without a value deletes: ``ce_subject`` or the key, in ``ce_knowledgebaseid`` or the default one."""
-    said = _lowered(headers)
-    document_id = _document_id(None, said.get("ce_subject", ""), key)
+    said = _text_headers(headers)
+    document_id = _parse_document_id(None, said.get("ce_subject", ""), key)
     attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": said.get("ce_knowledgebaseid", "")}
-    return Name(_converted(attributes, Attributes, "ce_").knowledgebaseid, document_id, said.get("ce_id", ""))
+    return DocumentRef(_convert(attributes, Attributes, "ce_").knowledgebaseid, document_id, said.get("ce_id", ""))
 
 
-def named(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> Name | None:
+def identify_document(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef | None:
     """Which document of ``tenant`` a record is about, also when it is malformed; None when that cannot be told."""
     try:
-        said = _lowered(headers)
+        said = _text_headers(headers)
     except Refused:
         said = {}
-    loose = _Loose()
+    loose = _LooseEvent()
     if value:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            loose = msgspec.json.decode(value, type=_Loose)
+            loose = msgspec.json.decode(value, type=_LooseEvent)
     data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
     binary = _is_binary(said, said.get("content-type", ""))
     subject = said.get("ce_subject", "") if binary or value is None else loose.subject
     base = data.get("knowledge_base_id") or (said.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
     try:
-        document_id = _document_id(data.get("document_id"), subject, key)
+        document_id = _parse_document_id(data.get("document_id"), subject, key)
         base = msgspec.convert({"knowledge_base_id": base or ""}, Inbound).knowledge_base_id
     except (Refused, msgspec.ValidationError):
         return None
     event_id = said.get("ce_id", "") if binary else loose.id
-    return Name(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
+    return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
 
 
-class _Loose(Struct):
+class _LooseEvent(Struct):
     """The names in an event in either mode, whatever else is wrong with it."""
 
     id: Any = ""
@@ -151,7 +151,7 @@ def _is_binary(said: Mapping[str, str], content_type: str) -> bool:
     return not _media_type(content_type).startswith(STRUCTURED) and any(name.startswith("ce_") for name in said)
 
 
-def _lowered(headers: Mapping[str, bytes]) -> dict[str, str]:
+def _text_headers(headers: Mapping[str, bytes]) -> dict[str, str]:
     """The headers that matter here, as text: names are compared without regard to case."""
     said = {}
     for name, raw in headers.items():
@@ -164,12 +164,12 @@ def _lowered(headers: Mapping[str, bytes]) -> dict[str, str]:
     return said
 
 
-def _of_inbound(attributes: Attributes, said: Inbound, key: bytes | None, sizes: Sizes, at: str) -> Given:
+def _build_from_json(attributes: Attributes, said: Inbound, key: bytes | None, sizes: SizeLimits, at: str) -> InboxDocument:
     _refuse_password(said, f"{at}password")
     given = [name for name in ONE_OF if getattr(said, name) is not UNSET]
     if len(given) != 1:
         found = f"{' and '.join(given)} exclude each other" if given else "it brings no document"
-        raise _malformed(f"{at}text", f"{found}; give exactly one of {', '.join(ONE_OF)}")
+        raise _field_refusal(f"{at}text", f"{found}; give exactly one of {', '.join(ONE_OF)}")
     text = said.text if said.text is not UNSET else ""
     content = said.content_base64 if said.content_base64 is not UNSET else b""
     media_type: FileType = said.media_type or ("text/plain" if text else "")
@@ -177,23 +177,25 @@ def _of_inbound(attributes: Attributes, said: Inbound, key: bytes | None, sizes:
         raise Refused("document_type_unsupported", f"{at}media_type: {media_type} is no text; send the file in {at}content_base64")
     _check_size(f"{at}text", len(text.encode()), sizes.text_bytes_max, "bytes of UTF-8")
     _check_size(f"{at}content_base64", len(content), sizes.file_bytes_max, "bytes")
-    return Given(
+    return InboxDocument(
         event_id=attributes.id,
         traceparent=attributes.traceparent,
-        document_id=_document_id(said.document_id, attributes.subject, key),
+        document_id=_parse_document_id(said.document_id, attributes.subject, key),
         knowledge_base_id=said.knowledge_base_id or attributes.knowledgebaseid,
         title=said.title or attributes.title,
         media_type=media_type,
         text=text,
         content=content,
-        url=_checked_url(said.url, f"{at}url") if said.url is not UNSET else "",
+        url=_check_url(said.url, f"{at}url") if said.url is not UNSET else "",
         filename=said.filename or attributes.filename,
         charset=said.charset,
         metadata=said.metadata,
     )
 
 
-def _of_file(attributes: Attributes, content: bytes, content_type: str, key: bytes | None, sizes: Sizes, fields: tuple[str, str]) -> Given:
+def _build_from_file(
+    attributes: Attributes, content: bytes, content_type: str, key: bytes | None, sizes: SizeLimits, fields: tuple[str, str]
+) -> InboxDocument:
     """``fields``: what the content type and the content are called here."""
     type_field, content_field = fields
     if not content:
@@ -205,10 +207,10 @@ def _of_file(attributes: Attributes, content: bytes, content_type: str, key: byt
         error = FieldError(type_field, said, accepted)
         raise Refused("document_type_unsupported", f"{type_field}: {said}; accepted: {accepted}, or {JSON}", errors=(error,))
     _check_size(content_field, len(content), sizes.file_bytes_max, "bytes")
-    return Given(
+    return InboxDocument(
         event_id=attributes.id,
         traceparent=attributes.traceparent,
-        document_id=_document_id(None, attributes.subject, key),
+        document_id=_parse_document_id(None, attributes.subject, key),
         knowledge_base_id=attributes.knowledgebaseid,
         title=attributes.title,
         media_type=msgspec.convert("" if media_type in UNTYPED else media_type, FileType),
@@ -218,7 +220,7 @@ def _of_file(attributes: Attributes, content: bytes, content_type: str, key: byt
     )
 
 
-def _document_id(said: Any, subject: Any, key: bytes | None) -> str:
+def _parse_document_id(said: Any, subject: Any, key: bytes | None) -> str:
     """The first of ``data.document_id``, the subject and the key that is there; raises Refused naming the one that is no id."""
     where, candidate = ("data.document_id", said) if said is not None else ("subject", subject)
     if not candidate:
@@ -237,14 +239,14 @@ def _document_id(said: Any, subject: Any, key: bytes | None) -> str:
     return document_id
 
 
-def _checked_url(url: str, where: str) -> str:
+def _check_url(url: str, where: str) -> str:
     try:
         parts = urlsplit(url)
         secret = parts.password is not None or parts.username is not None
     except ValueError as error:
         raise Refused("url_refused", f"{where}: not an address ({error})") from error
     if secret:
-        raise Refused("url_refused", f"{where}: {PASSWORD}")
+        raise Refused("url_refused", f"{where}: {PASSWORD_DETAIL}")
     if not parts.hostname:
         raise Refused("url_refused", f"{where}: names no host")
     return url
@@ -252,7 +254,7 @@ def _checked_url(url: str, where: str) -> str:
 
 def _refuse_password(said: Attributes | Inbound, where: str) -> None:
     if said.password is not UNSET:
-        raise _malformed(where, PASSWORD)
+        raise _field_refusal(where, PASSWORD_DETAIL)
 
 
 def _check_size(where: str, size: int, limit: int, unit: str) -> None:
@@ -262,7 +264,7 @@ def _check_size(where: str, size: int, limit: int, unit: str) -> None:
         raise Refused("document_too_large", detail, errors=errors)
 
 
-def _malformed(where: str, detail: str) -> Refused:
+def _field_refusal(where: str, detail: str) -> Refused:
     return Refused("event_malformed", f"{where}: {detail}", errors=(FieldError(where, detail),))
 
 
@@ -278,25 +280,25 @@ def _charset(content_type: str) -> str:
     return ""
 
 
-def _decoded(decoder: msgspec.json.Decoder[T], value: bytes, wanted: str) -> T:
+def _decode(decoder: msgspec.json.Decoder[T], value: bytes, wanted: str) -> T:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
-        raise _refused(error, "") from error
+        raise _validation_refusal(error, "") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise Refused("event_malformed", f"not {wanted}: {error}") from error
     except UnicodeDecodeError as error:
         raise Refused("event_malformed", f"not UTF-8 at byte {error.start}") from error
 
 
-def _converted(values: Mapping[str, Any], kind: type[T], prefix: str) -> T:
+def _convert(values: Mapping[str, Any], kind: type[T], prefix: str) -> T:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise _refused(error, prefix) from error
+        raise _validation_refusal(error, prefix) from error
 
 
-def _refused(error: msgspec.ValidationError, prefix: str) -> Refused:
+def _validation_refusal(error: msgspec.ValidationError, prefix: str) -> Refused:
     """What msgspec found, with the field's name in front and, for a type of file, the types there are."""
     match = _PATH.search(str(error))
     where, reason = prefix + match[1] if match and match[1] else "", _reason(error)
@@ -305,7 +307,7 @@ def _refused(error: msgspec.ValidationError, prefix: str) -> Refused:
         return Refused(
             "document_type_unsupported", f"{where}: {reason}; accepted: {accepted}", errors=(FieldError(where, reason, accepted),)
         )
-    return _malformed(where or "the event", f"{reason}, as docs/upstream.md shows it")
+    return _field_refusal(where or "the event", f"{reason}, as docs/upstream.md shows it")
 
 
 def _reason(error: msgspec.ValidationError) -> str:

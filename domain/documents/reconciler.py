@@ -15,14 +15,14 @@ import structlog
 from aiokafka import TopicPartition
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
-from adapters.redis.client import Client, Script
-from domain.documents.open_documents import LANES, OpenDocuments, Silent
-from domain.documents.visibility import Standing, Standings
+from adapters.redis.client import RedisClient, Script
+from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
+from domain.documents.visibility import VersionState, VisibilitySource
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import Settings
-from streams.log.reader import LogReader, committed, opened
+from streams.log.reader import LogReader, open_log_reader, read_group_offsets
 from streams.runtime.agent import Clock, Outgoing, Publisher
 from streams.topics import (
     DOCUMENTS_CHUNKED,
@@ -69,8 +69,8 @@ class Reconciler:
         self,
         settings: Settings,
         documents: OpenDocuments,
-        standings: Standings,
-        redis: Client,
+        standings: VisibilitySource,
+        redis: RedisClient,
         publisher: Publisher,
         clock: Clock,
         requeue: Requeue,
@@ -92,7 +92,7 @@ class Reconciler:
     async def start(self) -> None:
         """Begin to look; returns at once."""
         self._task = asyncio.create_task(self._run(), name="reconciler")
-        self._task.add_done_callback(_ended)
+        self._task.add_done_callback(_log_end)
 
     async def stop(self) -> None:
         """Stop, and let another replica take over at once."""
@@ -111,32 +111,32 @@ class Reconciler:
             try:
                 if await _LEASE(self._redis, (self._lease,), (self._worker, int(LEASE_S * 1000))):
                     async with asyncio.timeout(LEASE_S):
-                        await self.look()
+                        await self.run_once()
             except (Unavailable, Refused, TimeoutError) as error:
                 log.warning("reconciler_put_off", error=f"{type(error).__name__}: {error}")
 
-    async def look(self) -> int:
+    async def run_once(self) -> int:
         """Look at everything that has been silent for too long; returns how many documents stood still. Raises Unavailable."""
         silent_since_ms = self._now_ms() - int(self._settings.documents.stall_s * 1000)
         shards = [
             (partition, lane)
             for partition in range(self._documents.partitions)
             for lane in LANES
-            if await self._documents.silent(partition, lane, silent_since_ms, 1)
+            if await self._documents.find_silent(partition, lane, silent_since_ms, 1)
         ]
         if not shards:
             return 0
-        done = await committed(self._settings.kafka, GROUPS)
+        done = await read_group_offsets(self._settings.kafka, GROUPS)
         found = 0
-        async with opened(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
+        async with open_log_reader(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
             for partition, lane in shards:
-                before_ms = await self._passed_ms(reader, done, partition, lane)
-                some = await self._documents.silent(partition, lane, min(before_ms, silent_since_ms), BATCH_MAX)
+                before_ms = await self._safe_before_ms(reader, done, partition, lane)
+                some = await self._documents.find_silent(partition, lane, min(before_ms, silent_since_ms), BATCH_MAX)
                 if some:
-                    found += await self._send_on(reader, partition, some)
+                    found += await self._requeue_stalled(reader, partition, some)
         return found
 
-    async def _passed_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, lane: Lane) -> int:
+    async def _safe_before_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, lane: Lane) -> int:
         """Silence that began before this is no waiting: everything written until ``stall_s`` later has been worked.
 
         The news of it must have been read as well; until then nothing can be said, and this is 0.
@@ -151,37 +151,37 @@ class Reconciler:
 
     async def _oldest_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], group: str, topic: Topic, partition: int) -> int:
         """When the oldest record that ``group`` has not done was written; now, when it has done all."""
-        place = reader.place(topic, partition)
+        place = reader.topic_partition(topic, partition)
         begin, end = (await reader.bounds([place]))[place]
         begin = max(begin, done.get(place, 0))
-        record = await reader.first(place, begin, end) if begin < end else None
+        record = await reader.read_first(place, begin, end) if begin < end else None
         if record is None:
             return self._now_ms()
         log.debug("reconciler_waits", group=group, topic=topic.name, partition=partition, waiting=end - begin)
         return int(record.timestamp)
 
-    async def _send_on(self, reader: LogReader, partition: int, some: Sequence[Silent]) -> int:
-        standings = await self._standings.of([each.key for each in some])
-        place, found = reader.place(DOCUMENTS_SUBMITTED, partition), 0
+    async def _requeue_stalled(self, reader: LogReader, partition: int, some: Sequence[StalledDocument]) -> int:
+        standings = await self._standings.version_states([each.key for each in some])
+        place, found = reader.topic_partition(DOCUMENTS_SUBMITTED, partition), 0
         for each in some:
             event = None
             if _is_wanted(standings[each.key], each.version):
-                record = await reader.record(place, each.version)
-                event = _submission(record.value) if record is not None else None
+                record = await reader.read_record(place, each.version)
+                event = _decode_submission(record.value) if record is not None else None
             if event is None:  # it arrived, something newer came, or the log has forgotten it for something newer
-                await self._documents.forget(each.key, each.version)
+                await self._documents.remove(each.key, each.version)
                 continue
             found += 1
-            await self._moved(event, each) if each.tries < TRIES_MAX else await self._failed(event, each)
+            await self._requeue_document(event, each) if each.tries < TRIES_MAX else await self._fail_document(event, each)
         return found
 
-    async def _moved(self, event: DocumentSubmitted, document: Silent) -> None:
+    async def _requeue_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
         outgoing = await self._requeue(event, document.version, document.lane, document.tries + 1)
         await self._publisher.publish_all(outgoing)
-        await self._documents.sent_on(document, self._clock.now())
-        self._said(event, document, "sent_on")
+        await self._documents.mark_requeued(document, self._clock.now())
+        self._report_stall(event, document, "sent_on")
 
-    async def _failed(self, event: DocumentSubmitted, document: Silent) -> None:
+    async def _fail_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
         """Readers keep the version before; the owner is told."""
         detail = f"nothing was heard of it for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
         progress = Progress(
@@ -196,12 +196,12 @@ class Reconciler:
             task_id=ids.task_id(event.id),
             cause=ClawError(detail, code="document_stalled").problem(),
         )
-        news = DocumentProgressed.caused_by(event, NAME, data=progress, now=self._clock.now(), ordinal=document.version)
+        news = DocumentProgressed.from_cause(event, NAME, data=progress, now=self._clock.now(), ordinal=document.version)
         await self._publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, news))
-        await self._documents.forget(document.key, document.version)
-        self._said(event, document, "failed")
+        await self._documents.remove(document.key, document.version)
+        self._report_stall(event, document, "failed")
 
-    def _said(self, event: DocumentSubmitted, document: Silent, outcome: str) -> None:
+    def _report_stall(self, event: DocumentSubmitted, document: StalledDocument, outcome: str) -> None:
         self._stalled.labels(outcome).inc()
         log.warning(
             "document_stalled",
@@ -218,11 +218,11 @@ class Reconciler:
         return int(self._clock.now().timestamp() * 1000)
 
 
-def _is_wanted(standing: Standing, version: int) -> bool:
+def _is_wanted(standing: VersionState, version: int) -> bool:
     return not standing.supersedes(version) and standing.visible < version
 
 
-def _submission(value: bytes | None) -> DocumentSubmitted | None:
+def _decode_submission(value: bytes | None) -> DocumentSubmitted | None:
     try:
         event = _SUBMITTED.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -230,6 +230,6 @@ def _submission(value: bytes | None) -> DocumentSubmitted | None:
     return event if isinstance(event, DocumentSubmitted) else None
 
 
-def _ended(task: asyncio.Task[None]) -> None:
+def _log_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("reconciler_ended", exc_info=error)

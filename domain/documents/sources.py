@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 import msgspec
 from msgspec import Struct
 
-from adapters.blobs import BlobStore, home_of
+from adapters.blobs import BlobStore, blob_folder
 from adapters.blobs.paths import PAGE_SUFFIX, page_path
-from adapters.parsing.core.source import Source
-from adapters.secrets.encryption import unseal
-from adapters.web.fetch import Fetcher, Page
+from adapters.parsing.core.source import DocumentSource
+from adapters.secrets.encryption import decrypt
+from adapters.web.fetch import Fetcher, WebPage
 from schemas.documents import Blob, Document, DocumentSubmitted
 from schemas.errors import Refused
 from schemas.settings.section import Secret
@@ -22,35 +22,35 @@ from schemas.settings.section import Secret
 PAGE_BYTES_MAX = 65_536  # of a description
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class StoredPage(Struct, frozen=True, kw_only=True):
     """The description of a fetched page."""
 
-    page: Page
+    page: WebPage
     blob: Blob
 
 
-def file_of(event: DocumentSubmitted, version: int) -> str:
+def blob_path(event: DocumentSubmitted, version: int) -> str:
     """Where the file behind a submission lies, or will lie when its page is fetched; "" when there is none."""
     return _path(event.data, event.tenant, version)
 
 
-class Sources:
+class DocumentLoader:
     """One per process; ``secret`` opens sealed passwords."""
 
     def __init__(self, blobs: BlobStore, fetcher: Fetcher, secret: Secret) -> None:
         self._blobs, self._fetcher, self._secret = blobs, fetcher, secret
 
     @asynccontextmanager
-    async def of(self, document: Document, *, key: str, version: int, tenant: str) -> AsyncIterator[Source]:
+    async def open_document(self, document: Document, *, key: str, version: int, tenant: str) -> AsyncIterator[DocumentSource]:
         """The document as a child process reads it, for as long as the block lasts. ``key`` is what its password was sealed for.
 
         Raises what the blob store and the fetcher raise, and Refused("password_required") for a password that was not sealed here.
         """
-        password = unseal(self._secret.reveal(), document.sealed_password, context=key) if document.sealed_password else ""
+        password = decrypt(self._secret.reveal(), document.sealed_password, context=key) if document.sealed_password else ""
         if document.url:
-            kept = await self._page(document, tenant, version)
+            kept = await self._load_page(document, tenant, version)
             async with self._blobs.local_path(kept.blob) as path:
-                yield Source(
+                yield DocumentSource(
                     media_type=kept.page.media_type,
                     path=str(path),
                     filename=kept.page.filename,
@@ -61,7 +61,7 @@ class Sources:
                 )
         elif document.blob is not None:
             async with self._blobs.local_path(document.blob) as path:
-                yield Source(
+                yield DocumentSource(
                     media_type=document.media_type,
                     path=str(path),
                     filename=document.filename,
@@ -69,37 +69,37 @@ class Sources:
                     password=password,
                 )
         else:
-            yield Source(media_type=document.media_type, text=document.text, filename=document.filename)
+            yield DocumentSource(media_type=document.media_type, text=document.text, filename=document.filename)
 
     async def delete(self, path: str) -> None:
         """Remove what ``file_of`` named; of a page its content, too."""
         if path.endswith(PAGE_SUFFIX):
-            kept = await self._kept(path)
+            kept = await self._read_stored(path)
             if kept is not None:
                 await self._blobs.delete(kept.blob.path)
         await self._blobs.delete(path)
 
-    async def _page(self, document: Document, tenant: str, version: int) -> Kept:
+    async def _load_page(self, document: Document, tenant: str, version: int) -> StoredPage:
         path = _path(document, tenant, version)
-        kept = await self._kept(path)
+        kept = await self._read_stored(path)
         if kept is not None:
             return kept
-        async with self._blobs.writer(home_of(tenant, document.knowledge_base_id)) as written:
+        async with self._blobs.writer(blob_folder(tenant, document.knowledge_base_id)) as written:
             page = await self._fetcher.fetch(document.url, written.write)
-            kept = Kept(page=page, blob=await written.commit())
+            kept = StoredPage(page=page, blob=await written.commit())
         if await self._blobs.create(path, msgspec.json.encode(kept)):
             return kept
         await self._blobs.delete(kept.blob.path)  # somebody else fetched it meanwhile: theirs is the version's content
-        return await self._kept(path) or kept
+        return await self._read_stored(path) or kept
 
-    async def _kept(self, path: str) -> Kept | None:
+    async def _read_stored(self, path: str) -> StoredPage | None:
         try:
-            return msgspec.json.decode(await self._blobs.read(path, PAGE_BYTES_MAX), type=Kept)
+            return msgspec.json.decode(await self._blobs.read(path, PAGE_BYTES_MAX), type=StoredPage)
         except Refused:
             return None
 
 
 def _path(document: Document, tenant: str, version: int) -> str:
     if document.url:
-        return page_path(home_of(tenant, document.knowledge_base_id), document.document_id, version)
+        return page_path(blob_folder(tenant, document.knowledge_base_id), document.document_id, version)
     return document.blob.path if document.blob else ""

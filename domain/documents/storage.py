@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from adapters.redis.client import Argument, Client, Script
-from domain.read_models import is_of_a_version, progress_order
+from adapters.redis.client import Argument, RedisClient, Script
+from domain.read_models import has_version, progress_order
 from schemas.documents import DocumentProgressed
 
 # KEYS entries, totals; ARGV member, order, documents, bytes, chunks. An entry is "order documents bytes chunks".
-_NEWS = Script("""
+_UPDATE = Script("""
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local order, documents, bytes, chunks = string.match(old or '', '^(%S+) (%d+) (%d+) (%d+)$')
 if order and ARGV[2] <= order then return 0 end
@@ -25,7 +25,7 @@ return 1
 """)
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class StorageTotals(Struct, frozen=True, kw_only=True):
     """The sums of one tenant."""
 
     documents: int = 0
@@ -36,19 +36,19 @@ class Kept(Struct, frozen=True, kw_only=True):
 class Storage:
     """Every method raises Unavailable("redis_unavailable")."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
 
     async def apply_many(self, events: Sequence[DocumentProgressed]) -> None:
         """Take the news of several documents into account, in one round trip."""
-        calls = [self._call(event) for event in events if is_of_a_version(event)]
+        calls = [self._call(event) for event in events if has_version(event)]
         if calls:
-            await _NEWS.many(self._redis, calls)
+            await _UPDATE.run_many(self._redis, calls)
 
-    async def of(self, tenant: str) -> Kept:
+    async def totals(self, tenant: str) -> StorageTotals:
         """What the tenant keeps now."""
         documents, size, chunks = await self._redis.execute_command("HMGET", self._key(tenant, "totals"), "documents", "bytes", "chunks")
-        return Kept(documents=int(documents or 0), bytes=int(size or 0), chunks=int(chunks or 0))
+        return StorageTotals(documents=int(documents or 0), bytes=int(size or 0), chunks=int(chunks or 0))
 
     def _call(self, event: DocumentProgressed) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
         progress = event.data

@@ -10,18 +10,18 @@ from typing import Protocol
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
 from streams.cache.invalidation import Invalidation
 
-NEVER = -1  # versions are offsets and start at 0
+NO_VERSION = -1  # versions are offsets and start at 0
 KEYS_PER_TRIP = 500  # records read in one pipeline
 HASH_BYTES = 16  # of a chunk, as remembered here
 
 log = structlog.get_logger(__name__)
 
 # KEYS record; ARGV version, path of its file or "". The file of the version before becomes litter until it is said to be gone.
-_SUBMITTED = Script("""
+_SUBMIT = Script("""
 local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter')
 if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
   redis.call('HSET', KEYS[1], 'latest', ARGV[1], 'blob', ARGV[2])
@@ -34,7 +34,7 @@ return old
 """)
 
 # KEYS record; ARGV version. Nothing is left that only a visible document needs. Replies the litter.
-_WITHDRAWN = Script("""
+_WITHDRAW = Script("""
 local version = tonumber(ARGV[1])
 local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter')
 local litter = old[4] or ''
@@ -54,7 +54,7 @@ return litter
 
 # KEYS record; ARGV version, content hash, chunks, generation, hashes of the last chunks, 1 when there were versions before.
 # Replies latest, visible, deleted.
-_INDEXED = Script("""
+_MARK_INDEXED = Script("""
 local version = tonumber(ARGV[1])
 local own = 'h:' .. ARGV[4] .. ':' .. ARGV[1]
 local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted')
@@ -75,7 +75,7 @@ return old
 """)
 
 # KEYS record; ARGV version, generation, hashes of chunks. A repeat adds them once more, which does no harm.
-_STORED = Script("""
+_RECORD_CHUNKS = Script("""
 local own = 'h:' .. ARGV[2] .. ':' .. ARGV[1]
 if (tonumber(redis.call('HGET', KEYS[1], 'deleted')) or -1) < tonumber(ARGV[1]) then
   redis.call('HSET', KEYS[1], own, (redis.call('HGET', KEYS[1], own) or '') .. ARGV[3])
@@ -84,14 +84,14 @@ end
 
 # KEYS record; ARGV generation, version, code of a failure or "". What is held and what failed are kept apart, each at its highest version:
 # a bad new version says nothing about the one before.
-_BUILT = Script("""
+_RECORD_BUILD = Script("""
 local field = (ARGV[3] == '' and 'b:' or 'f:') .. ARGV[1]
 local old = tonumber(string.match(redis.call('HGET', KEYS[1], field) or '', '^%-?%d+')) or -1
 if old <= tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], field, ARGV[2] .. ' ' .. ARGV[3]) end
 """)
 
 # KEYS record; ARGV generation.
-_FORGET = Script("""
+_REMOVE_BUILD = Script("""
 local hashes = 'h:' .. ARGV[1] .. ':'
 for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   if field == 'b:' .. ARGV[1] or field == 'f:' .. ARGV[1] or string.find(field, hashes, 1, true) == 1 then
@@ -101,24 +101,24 @@ end
 """)
 
 # KEYS record; ARGV litter that is gone.
-_TIDIED = Script("""
+_CLEAR_ORPHANS = Script("""
 if redis.call('HGET', KEYS[1], 'litter') == ARGV[1] then redis.call('HDEL', KEYS[1], 'litter') end
 """)
 
 
-class Standing(Struct, frozen=True):
+class VersionState(Struct, frozen=True):
     """Highest version that was submitted, fully indexed, withdrawn; -1 for none."""
 
-    latest: int = NEVER
-    visible: int = NEVER
-    deleted: int = NEVER
+    latest: int = NO_VERSION
+    visible: int = NO_VERSION
+    deleted: int = NO_VERSION
 
     @property
-    def shown(self) -> int | None:
+    def visible_version(self) -> int | None:
         """The version readers may see."""
         return self.visible if self.visible > self.deleted else None
 
-    def shows(self, version: int) -> bool:
+    def is_visible(self, version: int) -> bool:
         """Readers may see this very version."""
         return version == self.visible and version > self.deleted
 
@@ -130,16 +130,16 @@ class Standing(Struct, frozen=True):
         return version <= self.deleted or (version < self.latest and version != self.visible)
 
 
-class Before(Struct, frozen=True):
+class PriorState(Struct, frozen=True):
     """How a document stood when a version of it was submitted. ``litter``: files of earlier versions that nobody needs any more."""
 
-    standing: Standing
+    standing: VersionState
     content_hash: str = ""
     chunks: int = 0
     litter: tuple[str, ...] = ()
 
 
-class Stored(Struct, frozen=True, kw_only=True):
+class IndexedContent(Struct, frozen=True, kw_only=True):
     """What is remembered of a version that is whole. ``hashes`` are those of the chunks stored last; ``earlier`` says that there may be
     something of earlier versions to forget.
     """
@@ -151,18 +151,18 @@ class Stored(Struct, frozen=True, kw_only=True):
     earlier: bool = True
 
 
-class Built(Struct, frozen=True):
+class BuildState(Struct, frozen=True):
     """The newest version that one shelf holds (-1 for none), and the newest that it could not hold, for which ``code`` says why."""
 
-    version: int = NEVER
-    failed: int = NEVER
+    version: int = NO_VERSION
+    failed: int = NO_VERSION
     code: str = ""
 
 
-class Standings(Protocol):
+class VisibilitySource(Protocol):
     """Whoever knows where documents stand; raises Unavailable("redis_unavailable")."""
 
-    async def of(self, keys: Sequence[str]) -> dict[str, Standing]: ...
+    async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]: ...
 
 
 class Visibility:
@@ -172,90 +172,90 @@ class Visibility:
     from what is seen now, and who dies in between does it again.
     """
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
         self._cached = Invalidation(redis, prefix)
 
-    async def submitted(self, key: str, version: int, blob: str = "") -> Before:
+    async def record_submission(self, key: str, version: int, blob: str = "") -> PriorState:
         """There is a new version on its way, with its file if it has one. A repeat is told the same."""
-        return (await self.submitted_many([(key, version, blob)]))[0]
+        return (await self.record_submissions([(key, version, blob)]))[0]
 
-    async def submitted_many(self, submissions: Sequence[tuple[str, int, str]]) -> list[Before]:
+    async def record_submissions(self, submissions: Sequence[tuple[str, int, str]]) -> list[PriorState]:
         """The same for several (key, version, file) in one round trip."""
-        rows = await _SUBMITTED.many(self._redis, [((self._record(key),), (version, blob)) for key, version, blob in submissions])
-        return [Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])), _lines(row[6])) for row in rows]
+        rows = await _SUBMIT.run_many(self._redis, [((self._key(key),), (version, blob)) for key, version, blob in submissions])
+        return [PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6])) for row in rows]
 
-    async def before(self, key: str) -> Before:
+    async def prior_state(self, key: str) -> PriorState:
         """How the document stands now."""
         row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
-        return Before(_standing(row[:3]), _text(row[3]), max(0, _version(row[4])))
+        return PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])))
 
-    async def withdrawn(self, key: str, version: int) -> tuple[str, ...]:
+    async def record_withdrawal(self, key: str, version: int) -> tuple[str, ...]:
         """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
-        litter = _lines(await _WITHDRAWN(self._redis, (self._record(key),), (version,)))
+        litter = _lines(await _WITHDRAW(self._redis, (self._key(key),), (version,)))
         await self._cached.knowledge((_knowledge_base(key),))
         return litter
 
-    async def tidied(self, key: str, litter: Sequence[str]) -> None:
+    async def clear_orphaned_blobs(self, key: str, litter: Sequence[str]) -> None:
         """These files are gone."""
-        await _TIDIED(self._redis, (self._record(key),), ("".join(f"{path}\n" for path in litter),))
+        await _CLEAR_ORPHANS(self._redis, (self._key(key),), ("".join(f"{path}\n" for path in litter),))
 
-    async def stored(self, key: str, version: int, hashes: Sequence[str], *, generation: int = 0) -> None:
+    async def record_chunks(self, key: str, version: int, hashes: Sequence[str], *, generation: int = 0) -> None:
         """Points of these chunks (32 hex digits each) are in the index and can lend their vectors to later versions."""
-        await _STORED(self._redis, (self._record(key),), (version, generation, _packed(hashes)))
+        await _RECORD_CHUNKS(self._redis, (self._key(key),), (version, generation, _pack_hashes(hashes)))
 
-    async def indexed(self, key: str, version: int, stored: "Stored | None" = None) -> bool:
+    async def mark_indexed(self, key: str, version: int, stored: "IndexedContent | None" = None) -> bool:
         """Every chunk of the version is in the index. True if readers see it now; False if a newer version or a withdrawal came first."""
-        return (await self.indexed_many([(key, version, stored or Stored())]))[0]
+        return (await self.mark_indexed_many([(key, version, stored or IndexedContent())]))[0]
 
-    async def indexed_many(self, versions: Sequence[tuple[str, int, "Stored"]]) -> list[bool]:
+    async def mark_indexed_many(self, versions: Sequence[tuple[str, int, "IndexedContent"]]) -> list[bool]:
         """The same for several in one round trip."""
         calls = [
-            ((self._record(key),), (version, said.content_hash, said.chunks, said.generation, _packed(said.hashes), int(said.earlier)))
+            ((self._key(key),), (version, said.content_hash, said.chunks, said.generation, _pack_hashes(said.hashes), int(said.earlier)))
             for key, version, said in versions
         ]
-        rows = await _INDEXED.many(self._redis, calls)
+        rows = await _MARK_INDEXED.run_many(self._redis, calls)
         await self._cached.knowledge(_knowledge_base(key) for key, _, _ in versions)
-        return [_standing(row).shows(version) for (_, version, _), row in zip(versions, rows, strict=True)]
+        return [_version_state(row).is_visible(version) for (_, version, _), row in zip(versions, rows, strict=True)]
 
-    async def before_work(self, key: str, generation: int, *, earlier: bool) -> tuple[Standing, frozenset[str]]:
+    async def read_for_indexing(self, key: str, generation: int, *, earlier: bool) -> tuple[VersionState, frozenset[str]]:
         """Where the document stands; with ``earlier`` also the hashes of chunks whose vectors the index has in this generation."""
         if not earlier:
-            return (await self.of((key,)))[key], frozenset()
-        fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._record(key))
+            return (await self.version_states((key,)))[key], frozenset()
+        fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._key(key))
         hashes = [value for name, value in fields.items() if name.startswith(f"h:{generation}:".encode())]
-        return _standing([fields.get(name) for name in (b"latest", b"visible", b"deleted")]), frozenset(
+        return _version_state([fields.get(name) for name in (b"latest", b"visible", b"deleted")]), frozenset(
             value[at : at + HASH_BYTES].hex() for value in hashes for at in range(0, len(value), HASH_BYTES)
         )
 
-    async def built(self, key: str, generation: int, version: int, code: str = "") -> None:
+    async def record_build(self, key: str, generation: int, version: int, code: str = "") -> None:
         """A shelf that readers do not see holds all of this version, or cannot: then ``code`` says why."""
-        await _BUILT(self._redis, (self._record(key),), (generation, version, code))
+        await _RECORD_BUILD(self._redis, (self._key(key),), (generation, version, code))
 
-    async def built_versions(self, keys: Sequence[str], generation: int) -> dict[str, Built]:
+    async def build_states(self, keys: Sequence[str], generation: int) -> dict[str, BuildState]:
         """What that shelf holds of each document."""
         rows = await self._rows(keys, f"b:{generation}", f"f:{generation}")
-        return {key: _built(*row) for key, row in rows.items()}
+        return {key: _build_state(*row) for key, row in rows.items()}
 
-    async def pardon(self, keys: Sequence[str], generation: int) -> None:
+    async def clear_failures(self, keys: Sequence[str], generation: int) -> None:
         """What this shelf could not hold is worth another try."""
         batch = self._redis.pipeline()
         for key in keys:
-            batch.execute_command("HDEL", self._record(key), f"f:{generation}")
+            batch.execute_command("HDEL", self._key(key), f"f:{generation}")
         await batch.execute()
 
-    async def forget(self, keys: Sequence[str], generation: int) -> None:
+    async def remove_build(self, keys: Sequence[str], generation: int) -> None:
         """A shelf is gone: nothing is remembered of what it held."""
-        await _FORGET.many(self._redis, [((self._record(key),), (generation,)) for key in keys])
+        await _REMOVE_BUILD.run_many(self._redis, [((self._key(key),), (generation,)) for key in keys])
 
-    async def superseded(self, key: str, version: int) -> bool:
+    async def is_superseded(self, key: str, version: int) -> bool:
         """Work on this version is in vain."""
-        return (await self.of((key,)))[key].supersedes(version)
+        return (await self.version_states((key,)))[key].supersedes(version)
 
-    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+    async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
         """Where each document stands; an unknown one stands nowhere."""
-        return {key: _standing(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
+        return {key: _version_state(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
 
     async def _rows(self, keys: Sequence[str], *fields: str) -> dict[str, Sequence[bytes | None]]:
         found: dict[str, Sequence[bytes | None]] = {}
@@ -263,34 +263,34 @@ class Visibility:
             some = keys[start : start + KEYS_PER_TRIP]
             batch = self._redis.pipeline()
             for key in some:
-                batch.execute_command("HMGET", self._record(key), *fields)
+                batch.execute_command("HMGET", self._key(key), *fields)
             found.update(zip(some, await batch.execute(), strict=True))
         return found
 
-    def _record(self, key: str) -> str:
+    def _key(self, key: str) -> str:
         return visibility_key(self._prefix, key)
 
 
-class Sight:
+class VisibilityCheck:
     """What readers ask: Redis, and while it is down the mirror. ``fell_back`` is called once per answer the mirror gave."""
 
-    def __init__(self, visibility: Standings, mirror: Standings, fell_back: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, visibility: VisibilitySource, mirror: VisibilitySource, fell_back: Callable[[], object] = lambda: None) -> None:
         self._visibility = visibility
         self._mirror = mirror
         self._fell_back = fell_back
         self._on_mirror = False
 
     @property
-    def on_mirror(self) -> bool:
+    def is_on_replica(self) -> bool:
         """The last answer came from the mirror."""
         return self._on_mirror
 
-    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+    async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
         """Where each document stands; raises Unavailable when Redis is down and the mirror has not caught up since its start."""
         try:
-            found = await self._visibility.of(keys)
+            found = await self._visibility.version_states(keys)
         except Unavailable:
-            found = await self._mirror.of(keys)
+            found = await self._mirror.version_states(keys)
             self._fell_back()
             if not self._on_mirror:
                 log.warning("visibility_from_mirror")
@@ -310,18 +310,18 @@ def _knowledge_base(key: str) -> tuple[str, str]:
     return tenant, base
 
 
-def _standing(row: Sequence[bytes | None]) -> Standing:
-    return Standing(*(_version(value) for value in row))
+def _version_state(row: Sequence[bytes | None]) -> VersionState:
+    return VersionState(*(_parse_version(value) for value in row))
 
 
-def _version(value: bytes | None) -> int:
+def _parse_version(value: bytes | None) -> int:
     if value is None:
-        return NEVER
+        return NO_VERSION
     try:
         return int(value)
     except ValueError:
         log.warning("visibility_undecodable", value=value[:64])
-        return NEVER
+        return NO_VERSION
 
 
 def _text(value: bytes | None) -> str:
@@ -332,11 +332,11 @@ def _lines(value: bytes | None) -> tuple[str, ...]:
     return tuple(_text(value).splitlines())
 
 
-def _packed(hashes: Sequence[str]) -> bytes:
+def _pack_hashes(hashes: Sequence[str]) -> bytes:
     return b"".join(map(bytes.fromhex, hashes))
 
 
-def _built(held: bytes | None, failed: bytes | None) -> Built:
+def _build_state(held: bytes | None, failed: bytes | None) -> BuildState:
     version, _, _ = _text(held).partition(" ")
     of, _, code = _text(failed).partition(" ")
-    return Built(_version(version.encode() or None), _version(of.encode() or None), code)
+    return BuildState(_parse_version(version.encode() or None), _parse_version(of.encode() or None), code)

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
-from adapters.redis.client import Argument, Client, Script
+from adapters.redis.client import Argument, RedisClient, Script
 from domain.documents.content_hash import content_hash_of
-from domain.documents.visibility import NEVER, Visibility, visibility_key
+from domain.documents.visibility import NO_VERSION, Visibility, visibility_key
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
 from schemas.events import Event
 from schemas.indexes import IndexPlan
-from schemas.settings import Retrieval
-from streams.runtime.agent import Place
+from schemas.settings import RetrievalSettings
+from streams.runtime.agent import LogOffset
 
 BATCH = 500  # records of one round trip
 DONE = frozenset({"indexed", "unchanged"})
 
 # KEYS record; ARGV version that readers saw, hash of its content or "", its chunks. Only upward, and never over what is known.
-_SEEN = Script("""
+_RAISE_VISIBLE = Script("""
 local visible = tonumber(redis.call('HGET', KEYS[1], 'visible') or '-1')
 if visible > tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'visible', ARGV[1])
@@ -30,17 +30,17 @@ return 1
 """)
 
 
-class _Heard(Struct):
+class _DocumentProgress(Struct):
     """The last word about a document: the newest version, its state, and what readers saw."""
 
-    version: int = NEVER
+    version: int = NO_VERSION
     done: bool = False
-    visible: int = NEVER
+    visible: int = NO_VERSION
     chunks: int = 0
     hash: str = ""
 
 
-class Restoring:
+class VisibilityRebuild:
     """Give it all of ``claw.documents.progressed.v1``, then all of ``claw.documents.submitted.v1``, then ``finish``.
 
     Takes about 300 bytes of memory per document. Redis methods raise Unavailable("redis_unavailable").
@@ -48,32 +48,32 @@ class Restoring:
 
     def __init__(
         self,
-        redis: Client,
+        redis: RedisClient,
         prefix: str,
         plan: Callable[[str, str], IndexPlan],
-        retrieval: Retrieval,
+        retrieval: RetrievalSettings,
         file_of: Callable[[DocumentSubmitted, int], str],
     ) -> None:
         self._redis, self._prefix, self._plan, self._retrieval, self._file_of = redis, prefix, plan, retrieval, file_of
         self._visibility = Visibility(redis, prefix)
-        self._documents: dict[str, _Heard] = {}
+        self._documents: dict[str, _DocumentProgress] = {}
 
-    def heard(self, events: Iterable[Event]) -> None:
+    def add_progress(self, events: Iterable[Event]) -> None:
         """What was said of documents, in any order."""
         for event in events:
-            if not isinstance(event, DocumentProgressed) or event.data.version == NEVER:
+            if not isinstance(event, DocumentProgressed) or event.data.version == NO_VERSION:
                 continue
             progress = event.data
-            known = self._documents.setdefault(event.subject, _Heard())
-            known.visible = max(known.visible, progress.visible, progress.version if progress.state == "indexed" else NEVER)
+            known = self._documents.setdefault(event.subject, _DocumentProgress())
+            known.visible = max(known.visible, progress.visible, progress.version if progress.state == "indexed" else NO_VERSION)
             if progress.version >= known.version:
                 known.done = progress.state in DONE or (known.done and progress.version == known.version)
                 known.version, known.chunks = progress.version, progress.chunks or known.chunks
 
-    async def submitted(self, events: Sequence[tuple[Event, Place]]) -> None:
+    async def add_submissions(self, events: Sequence[tuple[Event, LogOffset]]) -> None:
         """What was submitted and withdrawn."""
         submissions = [(event, place.offset) for event, place in events if isinstance(event, DocumentSubmitted)]
-        await self._visibility.submitted_many([(event.subject, offset, self._file_of(event, offset)) for event, offset in submissions])
+        await self._visibility.record_submissions([(event.subject, offset, self._file_of(event, offset)) for event, offset in submissions])
         for submission, offset in submissions:
             known = self._documents.get(submission.subject)
             if known is not None and known.done and known.version == offset:
@@ -81,15 +81,15 @@ class Restoring:
                 known.hash = content_hash_of(submission.data, shelf, self._retrieval)
         for event, place in events:
             if isinstance(event, DocumentWithdrawn):
-                await self._visibility.withdrawn(event.subject, place.offset)
+                await self._visibility.record_withdrawal(event.subject, place.offset)
 
     async def finish(self) -> None:
         """What readers see, once everything else is in place."""
         calls: list[tuple[Sequence[str], Sequence[Argument]]] = []
         for key, known in self._documents.items():
-            if known.visible != NEVER:
+            if known.visible != NO_VERSION:
                 calls.append(((visibility_key(self._prefix, key),), (known.visible, known.hash, known.chunks)))
             if len(calls) == BATCH:
-                await _SEEN.many(self._redis, calls)
+                await _RAISE_VISIBLE.run_many(self._redis, calls)
                 calls.clear()
-        await _SEEN.many(self._redis, calls)
+        await _RAISE_VISIBLE.run_many(self._redis, calls)

@@ -9,10 +9,10 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from domain.documents.visibility import NEVER, Standing
+from domain.documents.visibility import NO_VERSION, VersionState
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
-from streams.log.replica import Follower
+from schemas.settings import KafkaSettings
+from streams.log.replica import TopicReplica
 from streams.topics import DOCUMENTS_PROGRESSED, Topic
 
 DOCUMENTS_MAX = 500_000  # about 150 MB at 300 bytes a document; past that unknown ones stay unknown, hence hidden, until Redis is back
@@ -22,28 +22,30 @@ FETCH_BYTES_MIN = 65_536  # until then the broker waits for more: read many at o
 log = structlog.get_logger(__name__)
 
 
-class _Step(Struct):
+class _ProgressData(Struct):
     version: int
     state: str
-    visible: int = NEVER
+    visible: int = NO_VERSION
 
 
-class _Progressed(Struct):
+class _ProgressEvent(Struct):
     """The few fields of DocumentProgressed that matter here; the rest is skipped undecoded."""
 
     subject: str
-    data: _Step
+    data: _ProgressData
 
 
-class Mirror:
+class VisibilityReplica:
     """Implements ``visibility.Standings``. Start it with the process: it reads the whole (compacted) topic once, then follows."""
 
-    def __init__(self, kafka: Kafka, *, documents_max: int = DOCUMENTS_MAX, topic: Topic = DOCUMENTS_PROGRESSED) -> None:
+    def __init__(self, kafka: KafkaSettings, *, documents_max: int = DOCUMENTS_MAX, topic: Topic = DOCUMENTS_PROGRESSED) -> None:
         self._documents_max = documents_max
-        self._decode = msgspec.json.Decoder(_Progressed).decode
-        self._standings: dict[str, Standing] = {}
+        self._decode = msgspec.json.Decoder(_ProgressEvent).decode
+        self._standings: dict[str, VersionState] = {}
         self._full = False
-        self._follower = Follower(kafka, topic, lambda record: self.fold(record.value), fetch_bytes_min=FETCH_BYTES_MIN, wait_ms=POLL_MS)
+        self._follower = TopicReplica(
+            kafka, topic, lambda record: self.fold(record.value), fetch_bytes_min=FETCH_BYTES_MIN, wait_ms=POLL_MS
+        )
 
     def __len__(self) -> int:
         return len(self._standings)
@@ -61,11 +63,11 @@ class Mirror:
         """Stop reading; what is known stays."""
         await self._follower.stop()
 
-    async def of(self, keys: Sequence[str]) -> dict[str, Standing]:
+    async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
         """Where each document stands as far as the log was read; raises Unavailable("redis_unavailable") until it was read once."""
         if not self.ready:
             raise Unavailable("redis_unavailable")
-        return {key: self._standings.get(key, Standing()) for key in keys}
+        return {key: self._standings.get(key, VersionState()) for key in keys}
 
     def fold(self, value: bytes | None) -> None:
         """Take one record of the progress topic into account, in any order, any number of times."""
@@ -77,7 +79,7 @@ class Mirror:
             log.warning("progress_undecodable", error=str(error))
             return
         version, state = event.data.version, event.data.state
-        if version == NEVER:
+        if version == NO_VERSION:
             return  # refused at the inbox: no version of anything
         known = self._standings.get(event.subject)
         if known is None and len(self._standings) >= self._documents_max:
@@ -85,10 +87,10 @@ class Mirror:
                 log.warning("visibility_mirror_full", documents=self._documents_max)
             self._full = True
             return
-        known = known or Standing()
+        known = known or VersionState()
         # "unchanged" is no change of what is shown: the points keep the version they were stored with
-        self._standings[event.subject] = Standing(
+        self._standings[event.subject] = VersionState(
             latest=max(known.latest, version),
-            visible=max(known.visible, event.data.visible, version if state == "indexed" else NEVER),
+            visible=max(known.visible, event.data.visible, version if state == "indexed" else NO_VERSION),
             deleted=max(known.deleted, version) if state == "deleted" else known.deleted,
         )

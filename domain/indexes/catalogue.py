@@ -13,8 +13,8 @@ from aiokafka import ConsumerRecord
 
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
-from schemas.settings import Kafka
-from streams.log.replica import Follower
+from schemas.settings import KafkaSettings
+from streams.log.replica import TopicReplica
 from streams.topics import INDEXES_CHANGED
 
 READ_S_MAX = 5.0  # a start waits this long for what is on the log
@@ -24,14 +24,14 @@ PLANS_MAX = 200_000  # about 100 MB; whoever makes a new plan looks, so that rea
 log = structlog.get_logger(__name__)
 
 
-class Shelves:
+class CollectionCatalogue:
     """The plans. ``start`` returns when the topic has been read once, or after 5 s; until then ``plan`` raises Unavailable."""
 
-    def __init__(self, kafka: Kafka, *, read_s_max: float = READ_S_MAX) -> None:
+    def __init__(self, kafka: KafkaSettings, *, read_s_max: float = READ_S_MAX) -> None:
         self._read_s_max = read_s_max
         self._plans: dict[str, tuple[int, IndexPlan]] = {}  # with the offset
         self._decode = msgspec.json.Decoder(IndexPlanChanged).decode
-        self._follower = Follower(kafka, INDEXES_CHANGED, self._fold_record, fetch_bytes_min=1, wait_ms=POLL_MS)
+        self._follower = TopicReplica(kafka, INDEXES_CHANGED, self._fold_record, fetch_bytes_min=1, wait_ms=POLL_MS)
         self._news = asyncio.Event()  # set and replaced at every change
         self._changes = 0
 
@@ -44,7 +44,7 @@ class Shelves:
         return self._follower.ready
 
     @property
-    def changes(self) -> int:
+    def change_count(self) -> int:
         """Grows with every record that changed a plan."""
         return self._changes
 
@@ -95,21 +95,21 @@ class Shelves:
             return
         if value is None:
             self._plans.pop(name, None)
-            self._told()
+            self._notify()
             return
         try:
-            self.written(offset, self._decode(value))
+            self.write_through(offset, self._decode(value))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("index_plan_undecodable", key=name, error=str(error))
 
-    def written(self, offset: int, event: IndexPlanChanged) -> None:
+    def write_through(self, offset: int, event: IndexPlanChanged) -> None:
         """A plan lies on the log at ``offset``: known to its writer before it is read back."""
         name = event.subject
         if name not in self._plans or self._plans[name][0] < offset:
             self._plans[name] = (offset, event.data)
-            self._told()
+            self._notify()
 
-    def _told(self) -> None:
+    def _notify(self) -> None:
         self._changes += 1
         self._news.set()
         self._news = asyncio.Event()

@@ -6,12 +6,12 @@ from collections.abc import Callable
 import structlog
 from msgspec.structs import replace
 
-from adapters.concurrency import Gates
+from adapters.concurrency import ConcurrencyLimits
 from adapters.embedders.query import QueryEncoder
 from adapters.index.port import VectorIndex
 from domain.retrieval.search import Engine
 from schemas.errors import ConfigurationError, Refused
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 LOCAL = "local"  # needs nothing: it is there whatever the settings say
 
@@ -23,14 +23,14 @@ MakeIndex = Callable[[QueryEncoder], VectorIndex]
 class Engines:
     """``make`` gives the index for an encoder, not yet open; an embedding provider is called through ``gates``."""
 
-    def __init__(self, settings: Retrieval, make: MakeIndex, gates: Gates | None = None) -> None:
+    def __init__(self, settings: RetrievalSettings, make: MakeIndex, gates: ConcurrencyLimits | None = None) -> None:
         self._settings, self._make, self._gates = settings, make, gates
         self._engines: dict[str, Engine] = {}
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
         """Opens the settings' own; raises what opening it raises."""
-        await self.of("")
+        await self.get("")
 
     async def close(self) -> None:
         """Closes all of them."""
@@ -39,7 +39,7 @@ class Engines:
             await engine.index.close()
             await engine.encoder.close()
 
-    async def of(self, embedding: str) -> Engine:
+    async def get(self, embedding: str) -> Engine:
         """The engine of a ``Shelf.embedding``; raises ConfigurationError for one that is neither the settings' nor local, Unavailable."""
         name = embedding or self._settings.embedding
         if name not in (LOCAL, self._settings.embedding):
@@ -49,7 +49,7 @@ class Engines:
             return found
         async with self._opening:
             if name not in self._engines:
-                self._engines[name] = await self._opened(name)
+                self._engines[name] = await self._open(name)
             return self._engines[name]
 
     async def index_of(self, model: str) -> VectorIndex:
@@ -57,13 +57,13 @@ class Engines:
         for engine in self._engines.values():
             if engine.encoder.embedding_name == model:
                 return engine.index
-        local = await self.of(LOCAL)
+        local = await self.get(LOCAL)
         if local.encoder.embedding_name == model:
             return local.index
-        own = (await self.of("")).encoder.embedding_name
+        own = (await self.get("")).encoder.embedding_name
         raise Refused("event_failed", f"these vectors are of {model}, the index holds {own}: submit the document again")
 
-    async def _opened(self, name: str) -> Engine:
+    async def _open(self, name: str) -> Engine:
         own = name == self._settings.embedding
         encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._gates)
         index = self._make(encoder)

@@ -5,38 +5,44 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from domain.indexes.catalogue import PLANS_MAX, Shelves
+from domain.indexes.catalogue import PLANS_MAX, CollectionCatalogue
 from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 from schemas.traces import new_traceparent
 from streams.runtime.agent import Clock, Outgoing, Publisher
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import INDEXES_CHANGED, Topic
 
-AGAIN_S = 5  # a shelf that is being dropped is gone about then
+RETRY_AFTER_S = 5  # a shelf that is being dropped is gone about then
 
-Step = Callable[[IndexPlan], IndexPlan]
+PlanStep = Callable[[IndexPlan], IndexPlan]
 
 
-class Log(Publisher, Protocol):
+class LogPublisher(Publisher, Protocol):
     """A publisher that knows where topics end."""
 
     async def end_offset(self, topic: Topic, partition: int) -> int: ...
 
 
-class Plans:
+class PlanWriter:
     """The writer. Every method returns the plan as it is then, and raises Unavailable when the log or Redis is out of reach."""
 
     def __init__(
-        self, shelves: Shelves, records: Records, log: Log, clock: Clock, random_bytes: Callable[[int], bytes], source: str
+        self,
+        shelves: CollectionCatalogue,
+        records: RecordWriter,
+        log: LogPublisher,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        source: str,
     ) -> None:
         self._shelves, self._records, self._log = shelves, records, log
         self._clock, self._random_bytes, self._source = clock, random_bytes, source
 
-    async def change(self, tenant: str, knowledge_base: str, step: Step, *, by: str) -> IndexPlan:
+    async def change(self, tenant: str, knowledge_base: str, step: PlanStep, *, by: str) -> IndexPlan:
         """Take ``step`` from the newest plan there is; nothing is written when it changes nothing. Raises what ``step`` raises."""
         key = plan_key(tenant, knowledge_base)
         async with self._records.lease(f"index/{key}"):
@@ -51,7 +57,7 @@ class Plans:
             now = self._clock.now()
             after = replace(after, revision=before.revision + 1, changed_at=now, changed_by=by)
             event = IndexPlanChanged(
-                id=ids.derived("index-plan", key, after.revision),
+                id=ids.derive("index-plan", key, after.revision),
                 source=f"/claw/{self._source}",
                 subject=key,
                 time=now,
@@ -60,11 +66,11 @@ class Plans:
                 data=after,
             )
             place = await self._log.publish(Outgoing(INDEXES_CHANGED, event))
-            self._shelves.written(place.offset, event)
+            self._shelves.write_through(place.offset, event)
             return after
 
 
-def begun(wanted: Shelf, retrieval: Retrieval, *, keep: bool, force: bool) -> Step:
+def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, force: bool) -> PlanStep:
     """Build a shelf like ``wanted`` beside the active one, or go on building it; its generation is given here.
 
     Raises Refused("validation_failed") for sizes or an embedding that cannot work, Refused("index_building") when there is another one.
@@ -86,14 +92,14 @@ def begun(wanted: Shelf, retrieval: Retrieval, *, keep: bool, force: bool) -> St
         if plan.state == "building" and replace(plan.other, generation=0) == replace(wanted, generation=0):
             return replace(plan, keep=keep, force=force, asked=plan.asked + 1)
         if plan.state == "dropping":
-            raise Refused("index_building", "the shelf before is being removed", retry_after_s=AGAIN_S)
+            raise Refused("index_building", "the shelf before is being removed", retry_after_s=RETRY_AFTER_S)
         which = "with other parameters is being built" if plan.state == "building" else "is still kept"
         raise Refused("index_building", f"generation {plan.other.generation} {which}: drop it first")
 
     return step
 
 
-def switched(building: Shelf) -> Step:
+def switch_to(building: Shelf) -> PlanStep:
     """Readers see what was built; the other one is kept until it is dropped."""
 
     def step(plan: IndexPlan) -> IndexPlan:
@@ -104,21 +110,21 @@ def switched(building: Shelf) -> Step:
     return step
 
 
-def returned(plan: IndexPlan) -> IndexPlan:
+def roll_back(plan: IndexPlan) -> IndexPlan:
     """Readers see the kept one again; the one they saw is kept until somebody drops it."""
     if plan.state != "kept" or plan.other is None:
         raise Refused("not_found", "no other build of this index is kept")
     return replace(plan, active=plan.other, other=plan.active, keep=True, force=False)
 
 
-def let_go(plan: IndexPlan) -> IndexPlan:
+def discard_other(plan: IndexPlan) -> IndexPlan:
     """Give up the build, or let the kept one be dropped once nothing needs it any more."""
     if plan.other is None:
         raise Refused("not_found", "there is no other build of this index")
     return replace(plan, state="dropping") if plan.state == "building" else replace(plan, keep=False)
 
 
-def dropping(kept: Shelf) -> Step:
+def begin_drop(kept: Shelf) -> PlanStep:
     """Nobody fills the kept one any more; its points may go."""
 
     def step(plan: IndexPlan) -> IndexPlan:
@@ -127,7 +133,7 @@ def dropping(kept: Shelf) -> Step:
     return step
 
 
-def dropped(gone: Shelf) -> Step:
+def finish_drop(gone: Shelf) -> PlanStep:
     """There is one shelf again."""
 
     def step(plan: IndexPlan) -> IndexPlan:

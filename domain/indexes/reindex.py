@@ -18,19 +18,19 @@ from uuid import UUID
 import msgspec
 
 from domain.documents.visibility import Visibility
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Log, Plans, dropped, dropping, switched
-from domain.indexes.reindex_reports import Phase, Rebuilds, Report
-from domain.indexes.verification import STALLED_S, Proof, Tally, Target
-from domain.read_models import Views
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import LogPublisher, PlanWriter, begin_drop, finish_drop, switch_to
+from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
+from domain.indexes.verification import STALLED_S, Verification, VerificationResult, VerificationTarget
+from domain.read_models import ReadModels
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
 from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
-from streams.log.range_reader import Gaps
-from streams.log.request_reply import Inquiries
+from streams.log.range_reader import RangeSource
+from streams.log.request_reply import RequestReply
 from streams.runtime.agent import Clock
 from streams.topics import DOCUMENTS_SUBMITTED
 
@@ -42,18 +42,18 @@ FORGET_AT_ONCE = 500  # records forgotten in one round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class ReindexPorts:
     """What driving needs. ``settle_s`` and ``stalled_s`` are for tests that cannot wait."""
 
-    kafka: Kafka
-    shelves: Shelves
-    plans: Plans
-    rebuilds: Rebuilds
+    kafka: KafkaSettings
+    shelves: CollectionCatalogue
+    plans: PlanWriter
+    rebuilds: ReindexReports
     visibility: Visibility
-    views: Views
-    log: Log
-    inquiries: Inquiries
-    gaps: Gaps
+    views: ReadModels
+    log: LogPublisher
+    inquiries: RequestReply
+    gaps: RangeSource
     clock: Clock
     random_bytes: Callable[[int], bytes]
     settle_s: float = SETTLE_S
@@ -61,105 +61,105 @@ class Parts:
 
 
 @dataclass(slots=True)
-class Drive:
+class Reindex:
     """One plan, as long as it stays what it was."""
 
-    parts: Parts
+    parts: ReindexPorts
     plan: IndexPlan
-    report: Report = field(init=False)
+    report: ReindexReport = field(init=False)
     queued: int = 0
 
     def __post_init__(self) -> None:
         phases: dict[str, Phase] = {"building": "building", "kept": "draining", "dropping": "dropping"}
-        self.report = Report(
+        self.report = ReindexReport(
             revision=self.plan.revision,
             phase=phases[self.plan.state],
-            generation=self._shelf().generation,
+            generation=self._collection().generation,
             updated_at=self.parts.clock.now(),
         )
 
     async def run(self) -> None:
         """Returns when the plan was changed, here or by somebody else; raises Unavailable when a part is out of reach."""
         if self.plan.state != "building":
-            await self._take_over()
-        await self._tell()
+            await self._carry_over()
+        await self._publish_report()
         await self._settle()
         if self.plan.state == "building":
             await self._build()
         elif self.plan.state == "kept":
-            await self._let_go()
+            await self._retire()
         else:
             await self._clear()
 
-    def wanted(self) -> bool:
+    def is_wanted(self) -> bool:
         """Nobody has changed what this works on; ``force`` may come while it does."""
-        return _what(self._now()) == _what(self.plan)
+        return _plan_identity(self._current_plan()) == _plan_identity(self.plan)
 
     async def _build(self) -> None:
-        building, keep = self._shelf(), self.plan.keep
-        await self._each_key(lambda keys: self.parts.visibility.pardon(keys, building.generation))
-        if await self._proved(fill=True):
+        building, keep = self._collection(), self.plan.keep
+        await self._for_each_key(lambda keys: self.parts.visibility.clear_failures(keys, building.generation))
+        if await self._verify(fill=True):
             await self._count(building)
-            await self._tell(phase="done" if keep else self.report.phase)
-            await self._change(switched(building))
+            await self._publish_report(phase="done" if keep else self.report.phase)
+            await self._change(switch_to(building))
 
-    async def _let_go(self) -> None:
+    async def _retire(self) -> None:
         kept = self.plan.other
-        if kept is not None and await self._proved(fill=False):
-            await self._change(dropping(kept))
+        if kept is not None and await self._verify(fill=False):
+            await self._change(begin_drop(kept))
 
     async def _clear(self) -> None:
-        gone = self._shelf()
+        gone = self._collection()
         while (cleared := await self._ask(ClearShelf(knowledge_base_id=self.plan.knowledge_base_id, shelf=gone))).removed or any(
             cleared.points
         ):
-            await self._tell()
-        await self._each_key(lambda keys: self.parts.visibility.forget(keys, gone.generation))
-        await self._tell(phase="done")
-        await self._change(dropped(gone))
+            await self._publish_report()
+        await self._for_each_key(lambda keys: self.parts.visibility.remove_build(keys, gone.generation))
+        await self._publish_report(phase="done")
+        await self._change(finish_drop(gone))
 
-    async def _proved(self, *, fill: bool) -> bool:
+    async def _verify(self, *, fill: bool) -> bool:
         """Passes until one proves the shelf; False when the plan is no longer what it was."""
-        target = Target(
+        target = VerificationTarget(
             tenant=self.plan.tenant,
             knowledge_base_id=self.plan.knowledge_base_id,
-            shelf=self._shelf(),
+            shelf=self._collection(),
             fill=fill,
             bounds=await self._bounds(),
         )
         pause_s = INCOMPLETE_S_MIN
-        while (tally := await self._pass(target)) is not None:
-            await self._told(tally)
+        while (tally := await self._verify_once(target)) is not None:
+            await self._report_progress(tally)
             self.queued += tally.queued
             if tally.queued or tally.open:
                 continue
-            if not tally.missing_total or self._now().force:
+            if not tally.missing_total or self._current_plan().force:
                 return True
-            await self._tell(phase="incomplete")
+            await self._publish_report(phase="incomplete")
             await self._pause(pause_s)
             pause_s = min(2 * pause_s, INCOMPLETE_S_MAX)
         return False
 
-    async def _pass(self, target: Target) -> Tally | None:
+    async def _verify_once(self, target: VerificationTarget) -> VerificationResult | None:
         parts = self.parts
-        proof = Proof(
+        proof = Verification(
             target=target,
             visibility=parts.visibility,
             views=parts.views,
             publisher=parts.log,
             gaps=parts.gaps,
             clock=parts.clock,
-            wanted=self.wanted,
-            told=self._told,
+            wanted=self.is_wanted,
+            told=self._report_progress,
             stalled_s=parts.stalled_s,
         )
         return await proof.run()
 
     async def _pause(self, pause_s: float) -> None:
         """Until it is over, or somebody changes the plan."""
-        until_s, revision = self.parts.clock.monotonic_s() + pause_s, self._now().revision
-        while (left_s := until_s - self.parts.clock.monotonic_s()) > 0 and self._now().revision == revision:
-            await self.parts.shelves.wait_change(self.parts.shelves.changes, left_s)
+        until_s, revision = self.parts.clock.monotonic_s() + pause_s, self._current_plan().revision
+        while (left_s := until_s - self.parts.clock.monotonic_s()) > 0 and self._current_plan().revision == revision:
+            await self.parts.shelves.wait_change(self.parts.shelves.change_count, left_s)
 
     async def _settle(self) -> None:
         """Wait until every process knows this plan."""
@@ -171,7 +171,7 @@ class Drive:
         partitions = range(DOCUMENTS_SUBMITTED.partitions(self.parts.kafka))
         return {each: await self.parts.log.end_offset(DOCUMENTS_SUBMITTED, each) for each in partitions}
 
-    async def _each_key(self, do: Callable[[list[str]], Awaitable[None]]) -> None:
+    async def _for_each_key(self, do: Callable[[list[str]], Awaitable[None]]) -> None:
         """Every document that was ever submitted, some at a time; one with several records may come several times."""
         prefix = f"{plan_key(self.plan.tenant, self.plan.knowledge_base_id)}/".encode()
         for partition in range(DOCUMENTS_SUBMITTED.partitions(self.parts.kafka)):
@@ -186,9 +186,9 @@ class Drive:
             if keys:
                 await do(list(keys))
 
-    async def _take_over(self) -> None:
+    async def _carry_over(self) -> None:
         """What the build has found stands until something newer is known."""
-        before = await self.parts.rebuilds.report(self.plan.tenant, self.plan.knowledge_base_id)
+        before = await self.parts.rebuilds.get(self.plan.tenant, self.plan.knowledge_base_id)
         if before is not None:
             self.report = msgspec.structs.replace(
                 self.report,
@@ -224,7 +224,7 @@ class Drive:
     async def _change(self, step: Callable[[IndexPlan], IndexPlan]) -> None:
         await self.parts.plans.change(self.plan.tenant, self.plan.knowledge_base_id, step, by=NAME)
 
-    async def _told(self, tally: Tally) -> None:
+    async def _report_progress(self, tally: VerificationResult) -> None:
         self.report = msgspec.structs.replace(
             self.report,
             documents=max(tally.documents, self.report.documents),
@@ -233,19 +233,19 @@ class Drive:
             missing=tuple(tally.missing),
             missing_total=tally.missing_total,
         )
-        await self._tell()
+        await self._publish_report()
 
-    async def _tell(self, *, phase: Phase | None = None) -> None:
+    async def _publish_report(self, *, phase: Phase | None = None) -> None:
         self.report = msgspec.structs.replace(self.report, phase=phase or self.report.phase, updated_at=self.parts.clock.now())
-        await self.parts.rebuilds.tell(self.plan.tenant, self.plan.knowledge_base_id, self.report)
+        await self.parts.rebuilds.save(self.plan.tenant, self.plan.knowledge_base_id, self.report)
 
-    def _now(self) -> IndexPlan:
+    def _current_plan(self) -> IndexPlan:
         return self.parts.shelves.plan(self.plan.tenant, self.plan.knowledge_base_id)
 
-    def _shelf(self) -> Shelf:
+    def _collection(self) -> Shelf:
         """The one that is proved or cleared."""
         return self.plan.active if self.plan.state == "kept" else self.plan.other or self.plan.active
 
 
-def _what(plan: IndexPlan) -> tuple[object, ...]:
+def _plan_identity(plan: IndexPlan) -> tuple[object, ...]:
     return plan.state, plan.active, plan.other, plan.keep, plan.asked

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.indexes import plan_key
 
 KEPT_S = 7 * 86_400  # of the last report
@@ -31,7 +31,7 @@ return 1
 _RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 
 
-class Missing(Struct, frozen=True):
+class MissingDocument(Struct, frozen=True):
     """A document that readers see and the shelf does not hold at this version; ``code`` says why."""
 
     document_id: str
@@ -39,7 +39,7 @@ class Missing(Struct, frozen=True):
     code: str
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class ReindexReport(Struct, frozen=True, kw_only=True):
     """``documents`` readers see, ``queued`` for the shelf since the driver took up the plan, ``pending`` of them (or still on their way to
     both shelves). ``old_points`` and ``new_points`` of both shelves were counted when the new one was whole: -1 is unknown.
     """
@@ -50,40 +50,40 @@ class Report(Struct, frozen=True, kw_only=True):
     documents: int = 0
     queued: int = 0
     pending: int = 0
-    missing: tuple[Missing, ...] = ()  # the first 100
+    missing: tuple[MissingDocument, ...] = ()  # the first 100
     missing_total: int = 0
     old_points: int = -1
     new_points: int = -1
     updated_at: datetime
 
 
-class Rebuilds:
+class ReindexReports:
     """Every method raises Unavailable("redis_unavailable")."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
-        self._decode = msgspec.json.Decoder(Report).decode
+        self._decode = msgspec.json.Decoder(ReindexReport).decode
 
-    async def tell(self, tenant: str, knowledge_base: str, report: Report) -> None:
+    async def save(self, tenant: str, knowledge_base: str, report: ReindexReport) -> None:
         """Put the report where readers find it."""
-        await self._redis.execute_command("SET", self._name("rebuild", tenant, knowledge_base), msgspec.json.encode(report), "EX", KEPT_S)
+        await self._redis.execute_command("SET", self._key("rebuild", tenant, knowledge_base), msgspec.json.encode(report), "EX", KEPT_S)
 
-    async def report(self, tenant: str, knowledge_base: str) -> Report | None:
+    async def get(self, tenant: str, knowledge_base: str) -> ReindexReport | None:
         """The last report of the last week."""
-        raw = await self._redis.execute_command("GET", self._name("rebuild", tenant, knowledge_base))
+        raw = await self._redis.execute_command("GET", self._key("rebuild", tenant, knowledge_base))
         try:
             return None if raw is None else self._decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("rebuild_report_undecodable", error=str(error))
             return None
 
-    async def take(self, tenant: str, knowledge_base: str, holder: str) -> bool:
+    async def acquire_lease(self, tenant: str, knowledge_base: str, holder: str) -> bool:
         """Take the lease, or renew it; False when somebody else has it."""
-        return bool(await _TAKE(self._redis, (self._name("rebuild-lease", tenant, knowledge_base),), (holder, int(LEASE_S * 1000))))
+        return bool(await _TAKE(self._redis, (self._key("rebuild-lease", tenant, knowledge_base),), (holder, int(LEASE_S * 1000))))
 
-    async def release(self, tenant: str, knowledge_base: str, holder: str) -> None:
+    async def release_lease(self, tenant: str, knowledge_base: str, holder: str) -> None:
         """Give the lease up if it is still this holder's."""
-        await _RELEASE(self._redis, (self._name("rebuild-lease", tenant, knowledge_base),), (holder,))
+        await _RELEASE(self._redis, (self._key("rebuild-lease", tenant, knowledge_base),), (holder,))
 
-    def _name(self, kind: str, tenant: str, knowledge_base: str) -> str:
+    def _key(self, kind: str, tenant: str, knowledge_base: str) -> str:
         return f"{self._prefix}:{kind}:{{{plan_key(tenant, knowledge_base)}}}"

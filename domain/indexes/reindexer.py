@@ -12,21 +12,21 @@ from typing import Protocol
 
 import structlog
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from domain.documents.visibility import Visibility
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Plans
-from domain.indexes.reindex import Drive, Parts
-from domain.indexes.reindex_reports import RENEW_S, Rebuilds
-from domain.read_models import Views
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import PlanWriter
+from domain.indexes.reindex import Reindex, ReindexPorts
+from domain.indexes.reindex_reports import RENEW_S, ReindexReports
+from domain.read_models import ReadModels
 from schemas.errors import ClawError, Unavailable
 from schemas.indexes import IndexPlan, plan_key
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import GapReader
-from streams.log.request_reply import Inquiries
-from streams.tables.record_writer import Records
+from streams.log.range_reader import RangeReader
+from streams.log.request_reply import RequestReply
+from streams.tables.record_writer import RecordWriter
 from streams.topics import DOCUMENTS_SUBMITTED
 
 BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
@@ -44,25 +44,25 @@ class Connection(Protocol):
     async def stop(self) -> None: ...
 
 
-def rebuilder(settings: Settings, redis: Client, shelves: Shelves) -> "Rebuilder":
+def reindexer(settings: Settings, redis: RedisClient, shelves: CollectionCatalogue) -> "Reindexer":
     """The one of this process; ``shelves`` is started and stopped by its owner."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
-    publisher, views = KafkaPublisher(settings.kafka), Views(redis, prefix)
-    inquiries = Inquiries(settings.kafka, publisher, clock)
-    parts = Parts(
+    publisher, views = KafkaPublisher(settings.kafka), ReadModels(redis, prefix)
+    inquiries = RequestReply(settings.kafka, publisher, clock)
+    parts = ReindexPorts(
         kafka=settings.kafka,
         shelves=shelves,
-        plans=Plans(shelves, Records(redis, prefix, publisher, views, clock), publisher, clock, secrets.token_bytes, "rebuild"),
-        rebuilds=Rebuilds(redis, prefix),
+        plans=PlanWriter(shelves, RecordWriter(redis, prefix, publisher, views, clock), publisher, clock, secrets.token_bytes, "rebuild"),
+        rebuilds=ReindexReports(redis, prefix),
         visibility=Visibility(redis, prefix),
         views=views,
         log=publisher,
         inquiries=inquiries,
-        gaps=GapReader(settings.kafka, DOCUMENTS_SUBMITTED),
+        gaps=RangeReader(settings.kafka, DOCUMENTS_SUBMITTED),
         clock=clock,
         random_bytes=secrets.token_bytes,
     )
-    return Rebuilder(parts, secrets.token_hex(8), (publisher, inquiries))
+    return Reindexer(parts, secrets.token_hex(8), (publisher, inquiries))
 
 
 def needs_work(plan: IndexPlan) -> bool:
@@ -71,10 +71,10 @@ def needs_work(plan: IndexPlan) -> bool:
 
 
 @dataclass(slots=True)
-class Rebuilder:
+class Reindexer:
     """One per ``tables`` worker; ``holder`` is its name on leases."""
 
-    parts: Parts
+    parts: ReindexPorts
     holder: str
     connections: Sequence[Connection] = ()
     _watching: asyncio.Task[None] | None = None
@@ -110,10 +110,10 @@ class Rebuilder:
             for plan in self.parts.shelves.plans():
                 key = plan_key(plan.tenant, plan.knowledge_base_id)
                 if needs_work(plan) and key not in self._driving and len(self._driving) < BUILDS_MAX:
-                    self._driving[key] = asyncio.create_task(self._drive(plan.tenant, plan.knowledge_base_id), name=f"rebuild-{key}")
+                    self._driving[key] = asyncio.create_task(self._run_plan(plan.tenant, plan.knowledge_base_id), name=f"rebuild-{key}")
             changes = await self.parts.shelves.wait_change(changes, LOOK_S)
 
-    async def _drive(self, tenant: str, knowledge_base: str) -> None:
+    async def _run_plan(self, tenant: str, knowledge_base: str) -> None:
         """As long as something is left to do and the lease is ours."""
         try:
             async with self._lease(tenant, knowledge_base) as held:
@@ -121,7 +121,7 @@ class Rebuilder:
                     self._connected = self._connected or asyncio.create_task(self._connect(), name="rebuild-connections")
                     await asyncio.shield(self._connected)
                     log.info("rebuild_driven", plan=plan_key(tenant, knowledge_base), state=plan.state, revision=plan.revision)
-                    await Drive(self.parts, plan).run()
+                    await Reindex(self.parts, plan).run()
         except ClawError as error:
             log.warning("rebuild_interrupted", plan=plan_key(tenant, knowledge_base), code=error.code, detail=error.detail)
             await asyncio.sleep(AFTER_FAILURE_S)
@@ -135,7 +135,7 @@ class Rebuilder:
         """True while nobody else drives this plan; whoever loses the lease is cancelled."""
         rebuilds, driver = self.parts.rebuilds, asyncio.current_task()
         assert driver is not None
-        if not await rebuilds.take(tenant, knowledge_base, self.holder):
+        if not await rebuilds.acquire_lease(tenant, knowledge_base, self.holder):
             yield False
             return
 
@@ -143,7 +143,7 @@ class Rebuilder:
             while True:
                 await asyncio.sleep(RENEW_S)
                 with contextlib.suppress(Unavailable):  # nobody else can take it either
-                    if not await rebuilds.take(tenant, knowledge_base, self.holder):
+                    if not await rebuilds.acquire_lease(tenant, knowledge_base, self.holder):
                         driver.cancel()
                         return
 
@@ -153,4 +153,4 @@ class Rebuilder:
         finally:
             renewing.cancel()
             with contextlib.suppress(Unavailable):
-                await rebuilds.release(tenant, knowledge_base, self.holder)
+                await rebuilds.release_lease(tenant, knowledge_base, self.holder)

@@ -24,7 +24,7 @@ def problem_of(kind: SubjectKind, value: str) -> FieldError | None:
     return None
 
 
-def canonical(kind: SubjectKind, value: str) -> str:
+def canonical_value(kind: SubjectKind, value: str) -> str:
     """The one way to write it; IPv4 in IPv6 clothes is IPv4. ``problem_of`` found nothing wrong with it."""
     if kind != "cidr":
         return value
@@ -52,7 +52,7 @@ class AccessLists:
         """Add it, or replace the one of the same name."""
         self._entries[entry.name] = entry
         if entry.kind == "cidr":
-            level, number = _level(entry.value)
+            level, number = _network_key(entry.value)
             self._networks[entry.access].setdefault(level, {})[number] = entry
         else:
             self._named[entry.access, entry.kind, entry.value] = entry
@@ -63,7 +63,7 @@ class AccessLists:
         if entry is None:
             return
         if entry.kind == "cidr":
-            level, number = _level(entry.value)
+            level, number = _network_key(entry.value)
             networks = self._networks[entry.access]
             networks[level].pop(number, None)
             if not networks[level]:
@@ -80,37 +80,37 @@ class AccessLists:
         if not self._entries:
             return None
         for access in ("deny", "allow"):
-            found = self._of(access, address, user, key, now)
+            found = self._find_entry(access, address, user, key, now)
             if found is not None:
                 return found
         return None
 
-    def _of(self, access: Access, address: str, user: str, key: str, now: datetime) -> AccessEntry | None:
+    def _find_entry(self, access: Access, address: str, user: str, key: str, now: datetime) -> AccessEntry | None:
         for kind, value in (("user", user), ("key", key)):
             entry = self._named.get((access, kind, value)) if value else None  # type: ignore[arg-type]
-            if entry is not None and _in_force(entry, now):
+            if entry is not None and _is_in_force(entry, now):
                 return entry
         networks = self._networks[access]
-        if networks and (parsed := _parsed(address)) is not None:
+        if networks and (parsed := _parse_address(address)) is not None:
             bits = parsed.max_prefixlen
             for version, prefix in networks:
                 if version == parsed.version:
                     entry = networks[version, prefix].get(int(parsed) >> (bits - prefix))
-                    if entry is not None and _in_force(entry, now):
+                    if entry is not None and _is_in_force(entry, now):
                         return entry
         return None
 
 
-def _in_force(entry: AccessEntry, now: datetime) -> bool:
+def _is_in_force(entry: AccessEntry, now: datetime) -> bool:
     return entry.expires_at is None or entry.expires_at > now
 
 
-def _level(value: str) -> tuple[tuple[int, int], int]:
+def _network_key(value: str) -> tuple[tuple[int, int], int]:
     network = ip_network(value, strict=False)
     return (network.version, network.prefixlen), int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
 
 
-def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+def _parse_address(address: str) -> IPv4Address | IPv6Address | None:
     try:
         parsed = ip_address(address)
     except ValueError:

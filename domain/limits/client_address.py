@@ -12,7 +12,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
-def trusted_networks(text: str) -> tuple[Network, ...]:
+def parse_networks(text: str) -> tuple[Network, ...]:
     """``CLAW_LIMIT_TRUSTED_PROXIES``: comma-separated CIDRs; raises ConfigurationError naming the one that is none."""
     networks = []
     for part in filter(None, (part.strip() for part in text.split(","))):

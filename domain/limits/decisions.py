@@ -13,17 +13,17 @@ from typing import Literal
 import msgspec
 import structlog
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas import ids
 from schemas.errors import Unavailable
 from schemas.limits import Decisions, Dimension, LimitsDecided, Tally
 from schemas.traces import new_traceparent
-from streams.log.range_reader import Record
+from streams.log.range_reader import LogRecord
 from streams.runtime.agent import Clock, Outgoing, Publisher
 from streams.tables.counters import Change, Counter, CounterFeed, tumbling
 from streams.topics import LIMITS_DECIDED
 
-TELL_S = 1.0  # between two events of a process, while there is something to tell
+REPORT_S = 1.0  # between two events of a process, while there is something to tell
 VALUES_MAX = 50  # of one dimension in one event; the least refused are told together as ``other``
 VALUES_HELD_MAX = 5_000  # of one dimension in memory until then
 OTHER = "other"
@@ -33,13 +33,13 @@ DIMENSIONS: tuple[Dimension, ...] = ("rule", "route", "tier", "address")
 OUTCOMES: tuple[Literal["allowed", "refused", "shadow"], ...] = ("allowed", "refused", "shadow")
 SEPARATOR = "|"
 
-Window = Literal["minute", "hour", "day"]
+StatisticsWindow = Literal["minute", "hour", "day"]
 
 log = structlog.get_logger(__name__)
 _DECODER = msgspec.json.Decoder(LimitsDecided)
 
 
-class Teller:
+class DecisionReporter:
     """Gathers the decisions of one process and puts them on the log. What the log does not take in time is kept and told later, bounded."""
 
     def __init__(self, publisher: Publisher, clock: Clock) -> None:
@@ -52,16 +52,16 @@ class Teller:
 
     async def start(self) -> None:
         """Begin to tell."""
-        self._task = asyncio.create_task(self._tell_on(), name="limits-teller")
+        self._task = asyncio.create_task(self._publish_periodically(), name="limits-teller")
 
     async def stop(self) -> None:
         """Tell what is left, if the log takes it."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
-        await self.tell()
+        await self.publish()
 
-    def decided(self, *, refusing: str, shadowing: Sequence[str], rules: Iterable[str], route: str, tier: str, address: str) -> None:
+    def record(self, *, refusing: str, shadowing: Sequence[str], rules: Iterable[str], route: str, tier: str, address: str) -> None:
         """One decision: refused by the rule ``refusing`` ("" = allowed), or let through by ``rules``."""
         outcome = "refused" if refusing else "shadow" if shadowing else "allowed"
         self._add("route", route, outcome)
@@ -73,16 +73,16 @@ class Teller:
         for rule in rules:
             self._add("rule", rule, "shadow" if rule in shadowing else "allowed")
 
-    async def tell(self) -> None:
+    async def publish(self) -> None:
         """Put on the log what was gathered since the last time."""
         now = self._clock.now()
-        tallies = tallies_of(self._sums)
+        tallies = build_tallies(self._sums)
         if not tallies:
             self._begun_at = now
             return
         self._serial += 1
         event = LimitsDecided(
-            id=ids.derived("limits-decided", self._replica, self._serial),
+            id=ids.derive("limits-decided", self._replica, self._serial),
             source="/claw/api",
             subject=self._replica,
             time=now,
@@ -108,13 +108,13 @@ class Teller:
             value = OTHER
         sums[value, outcome] += 1
 
-    async def _tell_on(self) -> None:
+    async def _publish_periodically(self) -> None:
         while True:
-            await asyncio.sleep(TELL_S)
-            await self.tell()
+            await asyncio.sleep(REPORT_S)
+            await self.publish()
 
 
-def tallies_of(sums: dict[Dimension, Sums[tuple[str, str]]]) -> tuple[Tally, ...]:
+def build_tallies(sums: dict[Dimension, Sums[tuple[str, str]]]) -> tuple[Tally, ...]:
     """Per dimension at most 50 values, the most refused first, the rest as ``other``: no decision is lost."""
     tallies: list[Tally] = []
     for dimension, counted in sums.items():
@@ -144,7 +144,7 @@ def changes_of(event: LimitsDecided) -> list[Change]:
     return [Change(dimension, counts, event.time) for dimension, counts in fields.items() if counts]
 
 
-def changes_in(record: Record) -> tuple[str, Sequence[Change]] | None:
+def decode_changes(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
     """The same of a record read from the log again; None for one that cannot be decoded."""
     try:
         event = _DECODER.decode(record.value or b"")
@@ -153,14 +153,14 @@ def changes_in(record: Record) -> tuple[str, Sequence[Change]] | None:
     return event.id, changes_of(event)
 
 
-class DecisionTables:
+class DecisionCounters:
     """The two counters: by minute for two hours, by hour for a month."""
 
-    def __init__(self, redis: Client, prefix: str, partitions: int) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, partitions: int) -> None:
         self.minutes = Counter(redis, prefix, "limits_minute", partitions=partitions, window=tumbling(MINUTE_S), retention_s=MINUTES_KEPT_S)
         self.hours = Counter(redis, prefix, "limits_hour", partitions=partitions, window=tumbling(HOUR_S), retention_s=HOURS_KEPT_S)
 
-    async def read(self, window: Window, now: datetime) -> tuple[datetime, dict[Dimension, dict[str, dict[str, int]]]]:
+    async def read(self, window: StatisticsWindow, now: datetime) -> tuple[datetime, dict[Dimension, dict[str, dict[str, int]]]]:
         """Since when, and the sums by dimension, value and outcome: the last whole minute and this one, 60 minutes, 24 hours."""
         counter, buckets, size_s = {
             "minute": (self.minutes, 2, MINUTE_S),

@@ -19,19 +19,19 @@ from collections.abc import Callable, Sequence
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import Argument, Client, Script
-from domain.limits.rules import Applying
+from adapters.redis.client import Argument, RedisClient, Script
+from domain.limits.rules import ApplicableRules
 from schemas.errors import Unavailable
 from schemas.limits import Rule
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 
 SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits tell 10^12 of them apart, and a key stays small
 LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
 ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
 LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
 PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, silence says little
-CHANCES_MAX = 20  # of those; then a second has passed and it does not matter why
-LOOK_S = 1.0  # between two looks whether Redis is back
+EXTENSIONS_MAX = 20  # of those; then a second has passed and it does not matter why
+PROBE_S = 1.0  # between two looks whether Redis is back
 CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ return {allowed, unpack(lacking)}
 """)
 
 
-class Standing(Struct, frozen=True):
+class RuleState(Struct, frozen=True):
     """A rule after the decision: tokens left, seconds until its bucket is full, seconds until the request would have passed. ``refuses``:
     there is not enough left; of a shadow rule nothing follows from that.
     """
@@ -82,22 +82,22 @@ class Decision(Struct, frozen=True):
     """May the request pass, and where every rule that applies stands."""
 
     allowed: bool
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[RuleState, ...] = ()
 
     @property
-    def told(self) -> list[Standing]:
+    def public_states(self) -> list[RuleState]:
         """What the caller is told of: shadow rules are the operator's business."""
         return [standing for standing in self.standings if not standing.rule.shadow]
 
     @property
-    def shadowed(self) -> list[str]:
+    def shadow_refusals(self) -> list[str]:
         """The shadow rules that would have refused."""
         return [standing.rule.name for standing in self.standings if standing.refuses and standing.rule.shadow]
 
     @property
-    def decisive(self) -> Standing | None:
+    def decisive(self) -> RuleState | None:
         """The rule that refuses (the one to wait for longest), or the one with the least left."""
-        told = self.told
+        told = self.public_states
         if not told:
             return None
         if self.allowed:
@@ -131,7 +131,7 @@ class Decision(Struct, frozen=True):
 
     def headers(self) -> dict[str, str]:
         """RateLimit-Policy and RateLimit (IETF draft, structured fields), X-RateLimit-*, and Retry-After of a refusal."""
-        told, decisive = self.told, self.decisive
+        told, decisive = self.public_states, self.decisive
         if decisive is None:
             return {}
         headers = {
@@ -149,9 +149,9 @@ class Limiter:
 
     def __init__(
         self,
-        redis: Client,
+        redis: RedisClient,
         prefix: str,
-        limits: Limits,
+        limits: LimitSettings,
         *,
         fell_back: Callable[[], object] = lambda: None,
         monotonic_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
@@ -172,26 +172,26 @@ class Limiter:
         """Redis is gone: decisions are made here."""
         return self._looking is not None
 
-    async def decide(self, rules: Applying, cost: int = 1, *, now_us: int | None = None) -> Decision:
+    async def decide(self, rules: ApplicableRules, cost: int = 1, *, now_us: int | None = None) -> Decision:
         """Take ``cost`` tokens (at most a bucket's capacity; 0 only looks) from every bucket or from none. ``now_us`` replaces the server's
         clock.
         """
         if not rules:
             return Decision(allowed=True)
         if self._looking is not None:
-            return self._decide_here(rules, cost)
+            return self._decide_locally(rules, cost)
         keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
         arguments: list[Argument] = ["" if now_us is None else now_us]
         for rule, _ in rules:
             arguments += [rule.interval_us, rule.burst, cost, int(rule.shadow)]
         try:
-            allowed, *lacking = await self._answered(keys, arguments)
+            allowed, *lacking = await self._run_script(keys, arguments)
         except (Unavailable, TimeoutError) as error:
-            self._look_for_redis(error)
-            return self._decide_here(rules, cost)
-        return decision_of(bool(allowed), [rule for rule, _ in rules], lacking, cost)
+            self._start_probing(error)
+            return self._decide_locally(rules, cost)
+        return build_decision(bool(allowed), [rule for rule, _ in rules], lacking, cost)
 
-    async def reset(self, rules: Applying) -> int:
+    async def reset(self, rules: ApplicableRules) -> int:
         """Fill these buckets; how many were not full. Raises Unavailable."""
         keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
         return int(await self._redis.execute_command("UNLINK", *keys)) if keys else 0
@@ -202,44 +202,44 @@ class Limiter:
             self._looking.cancel()
             await asyncio.wait((self._looking,))
 
-    async def _answered(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
+    async def _run_script(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
         """The script's reply; TimeoutError after ``answer_s`` of silence, as long as this process had time to listen."""
         async with asyncio.timeout(None) as limit:
-            patience = _Patience(limit, self)
+            patience = _AnswerTimeout(limit, self)
             try:
                 reply: Sequence[int] = await _TAKE(self._redis, keys, arguments)
             finally:
-                patience.end()
+                patience.cancel()
         self.heard_s = asyncio.get_running_loop().time()
         return reply
 
-    def _look_for_redis(self, error: Exception) -> None:
+    def _start_probing(self, error: Exception) -> None:
         if self._looking is None:
             log.warning("limits_local", replicas=self._replicas, error=f"{type(error).__name__}: {error}")
-            self._looking = asyncio.create_task(self._look(), name="limits-look-for-redis")
+            self._looking = asyncio.create_task(self._probe_redis(), name="limits-look-for-redis")
 
-    async def _look(self) -> None:
+    async def _probe_redis(self) -> None:
         """Ends when Redis answers."""
         while True:
             try:
                 await self._redis.execute_command("PING")
             except Unavailable:
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(PROBE_S)
                 continue
             self._looking = None
             log.info("limits_shared_again")
             return
 
-    def _decide_here(self, rules: Applying, cost: int) -> Decision:
+    def _decide_locally(self, rules: ApplicableRules, cost: int) -> Decision:
         self._fell_back()
         closed = [rule for rule, _ in rules if rule.when_down == "closed" and not rule.shadow]
         if closed and cost:
-            return Decision(allowed=False, standings=tuple(Standing(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
+            return Decision(allowed=False, standings=tuple(RuleState(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
         shares = [(rule.share(self._replicas), subject) for rule, subject in rules if rule.when_down != "open"]
         return self._local.decide(shares, cost, self._monotonic_us())
 
 
-class _Patience:
+class _AnswerTimeout:
     """Ends ``limit`` after ``answer_s`` of silence; not while others are answered, this process had no time to read, or Redis none to
     write: a second is the most. Going on alone by mistake costs exactness, waiting costs one request a moment.
     """
@@ -247,24 +247,24 @@ class _Patience:
     __slots__ = ("_chances", "_due_s", "_limit", "_limiter", "_waking")
 
     def __init__(self, limit: asyncio.Timeout, limiter: "Limiter") -> None:
-        self._limit, self._limiter, self._chances = limit, limiter, CHANCES_MAX
-        self._wait()
+        self._limit, self._limiter, self._chances = limit, limiter, EXTENSIONS_MAX
+        self._arm()
 
-    def end(self) -> None:
+    def cancel(self) -> None:
         """The answer is here, or nobody waits for it."""
         self._waking.cancel()
 
-    def _wait(self) -> None:
+    def _arm(self) -> None:
         loop = asyncio.get_running_loop()
         self._due_s = loop.time() + self._limiter.answer_s
-        self._waking = loop.call_at(self._due_s, self._late)
+        self._waking = loop.call_at(self._due_s, self._on_due)
 
-    def _late(self) -> None:
+    def _on_due(self) -> None:
         now_s = asyncio.get_running_loop().time()
         heard = now_s - self._limiter.heard_s < self._limiter.answer_s
         if self._chances and (heard or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
             self._chances -= 1
-            self._wait()
+            self._arm()
         else:
             self._limit.reschedule(now_s)
 
@@ -279,7 +279,7 @@ class LocalBuckets:
     def __len__(self) -> int:
         return len(self._full_at_us)
 
-    def decide(self, rules: Applying, cost: int, now_us: int) -> Decision:
+    def decide(self, rules: ApplicableRules, cost: int, now_us: int) -> Decision:
         """Take from every bucket or from none."""
         lacking, prices, refusing = [], [], []
         for rule, subject in rules:
@@ -297,7 +297,7 @@ class LocalBuckets:
             while len(self._full_at_us) > self._subjects_max:
                 self._full_at_us.popitem(last=False)
         marked = [-1 - lack if refuses else lack for lack, refuses in zip(lacking, refusing, strict=True)]
-        return decision_of(allowed, [rule for rule, _ in rules], marked, cost)
+        return build_decision(allowed, [rule for rule, _ in rules], marked, cost)
 
 
 def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
@@ -308,7 +308,7 @@ def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
     return f"{prefix}:{{limit}}:{rule.name}:{subject}"
 
 
-def decision_of(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
+def build_decision(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
     """What a script said of ``rules``: per bucket what it lacks to be full, -1 less that where there is not enough."""
     standings = []
     for rule, marked in zip(rules, lacking, strict=True):
@@ -316,7 +316,7 @@ def decision_of(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], co
         lack_us = -1 - marked if refuses else marked
         size_us = rule.burst * rule.interval_us
         wait_us = max(0, lack_us + min(cost, rule.burst) * rule.interval_us - size_us) if refuses else 0
-        standings.append(Standing(rule, (size_us - lack_us) // rule.interval_us, _seconds(lack_us), _seconds(wait_us), refuses))
+        standings.append(RuleState(rule, (size_us - lack_us) // rule.interval_us, _seconds(lack_us), _seconds(wait_us), refuses))
     return Decision(allowed, tuple(standings))
 
 

@@ -7,9 +7,9 @@ age, and its buckets fill up by themselves.
 
 from msgspec import Struct
 
-from adapters.redis.client import Argument, Client, Script
-from domain.limits.limiter import Decision, bucket_key, decision_of
-from domain.limits.rules import Applying
+from adapters.redis.client import Argument, RedisClient, Script
+from domain.limits.limiter import Decision, bucket_key, build_decision
+from domain.limits.rules import ApplicableRules
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings
 
@@ -90,7 +90,7 @@ return settled
 """)
 
 
-class Reserved(Struct, frozen=True):
+class ReservationResult(Struct, frozen=True):
     """``decision`` over the token rules; ``places``: the user has none left. ``held``: there is something to settle."""
 
     decision: Decision
@@ -101,17 +101,19 @@ class Reserved(Struct, frozen=True):
 class Reservations:
     """Of one installation. With Redis down nothing is reserved and nothing refused: answers are then bounded by the request rules."""
 
-    def __init__(self, redis: Client, prefix: str, *, places_max: int, life_s: float) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, *, places_max: int, life_s: float) -> None:
         self._redis, self._prefix = redis, prefix
         self._places_max, self._life_s = places_max, int(life_s)
 
-    async def reserve(self, rules: Applying, user: str, reply_id: str, tokens: int, *, now_us: int | None = None) -> Reserved:
+    async def reserve(
+        self, rules: ApplicableRules, user: str, reply_id: str, tokens: int, *, now_us: int | None = None
+    ) -> ReservationResult:
         """A place of ``user`` and ``tokens`` from every bucket, or nothing. Repeating it for the same reply takes nothing more."""
         if not rules and not self._places_max:
-            return Reserved(Decision(allowed=True))
+            return ReservationResult(Decision(allowed=True))
         keys = [
-            self._places(user),
-            self._reservation(user, reply_id),
+            self._places_key(user),
+            self._reservation_key(user, reply_id),
             *(bucket_key(self._prefix, rule, subject) for rule, subject in rules),
         ]
         arguments: list[Argument] = ["" if now_us is None else now_us, reply_id, self._places_max, self._life_s]
@@ -120,27 +122,27 @@ class Reservations:
         try:
             allowed, *lacking = await _RESERVE(self._redis, keys, arguments)
         except Unavailable:
-            return Reserved(Decision(allowed=True))
+            return ReservationResult(Decision(allowed=True))
         if allowed < 0:
-            return Reserved(Decision(allowed=False), places=True)
+            return ReservationResult(Decision(allowed=False), places=True)
         concerned = [rule for rule, _ in rules] if lacking else []
-        return Reserved(decision_of(bool(allowed), concerned, lacking, tokens), held=bool(allowed))
+        return ReservationResult(build_decision(bool(allowed), concerned, lacking, tokens), held=bool(allowed))
 
     async def settle(self, user: str, reply_id: str, tokens: int, *, now_us: int | None = None) -> int:
         """The reply took so many tokens and is over; how many buckets were corrected (0 the second time). Raises Unavailable."""
-        reservation = self._reservation(user, reply_id)
+        reservation = self._reservation_key(user, reply_id)
         buckets = await self._redis.execute_command("HKEYS", reservation)
-        keys = (self._places(user), reservation, *(bucket.decode() for bucket in buckets))
+        keys = (self._places_key(user), reservation, *(bucket.decode() for bucket in buckets))
         return int(await _SETTLE(self._redis, keys, ("" if now_us is None else now_us, reply_id, tokens, DEBT_MAX)))
 
-    def _places(self, user: str) -> str:
+    def _places_key(self, user: str) -> str:
         return f"{self._prefix}:{{limit}}:places:{user}"
 
-    def _reservation(self, user: str, reply_id: str) -> str:
+    def _reservation_key(self, user: str, reply_id: str) -> str:
         return f"{self._prefix}:{{limit}}:reserved:{user}/{reply_id}"
 
 
-def refusal_of(reserved: Reserved, places_max: int) -> Refused | None:
+def refusal_of(reserved: ReservationResult, places_max: int) -> Refused | None:
     """The 429 that a reservation ends in, if it does."""
     if reserved.places:
         detail = f"{places_max} answers are under way, as many as one user may have"
@@ -152,7 +154,7 @@ def refusal_of(reserved: Reserved, places_max: int) -> Refused | None:
     return None
 
 
-def reservations(redis: Client, settings: Settings) -> Reservations:
+def build_reservations(redis: RedisClient, settings: Settings) -> Reservations:
     """Of this installation: a place is free again by its age when the longest answer must have ended."""
     life_s = settings.model.total_timeout_s + PLACE_MARGIN_S
     return Reservations(redis, settings.redis.key_prefix, places_max=settings.limits.replies_open_max, life_s=life_s)

@@ -8,17 +8,17 @@ from typing import Literal
 from schemas.errors import FieldError
 from schemas.limits import Counts, Rule, Scope
 from schemas.records import Tier
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 
 ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
 ADDRESSES_KEPT = 16_384  # whose network is known without looking at them again
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 
-Applying = Sequence[tuple[Rule, str]]
+ApplicableRules = Sequence[tuple[Rule, str]]
 
 
-def default_rules(limits: Limits) -> tuple[Rule, ...]:
+def default_rules(limits: LimitSettings) -> tuple[Rule, ...]:
     """The rules of the settings; none when limits are switched off."""
     if not limits.enabled:
         return ()
@@ -51,7 +51,7 @@ def default_rules(limits: Limits) -> tuple[Rule, ...]:
     )
 
 
-def applying(
+def applicable_rules(
     rules: Sequence[Rule],
     *,
     address: str = "",
@@ -113,11 +113,11 @@ def problems_of(rules: Sequence[Rule], routes: Sequence[str]) -> tuple[FieldErro
             errors.append(FieldError(field, same, "one rule per scope, route, tier, counts, per_s and shadow"))
         names.setdefault(rule.name, number)
         targets.setdefault(target, number)
-        errors += _problems_of_one(field, rule, routes)
+        errors += _rule_problems(field, rule, routes)
     return tuple(errors)
 
 
-def _problems_of_one(field: str, rule: Rule, routes: Sequence[str]) -> list[FieldError]:
+def _rule_problems(field: str, rule: Rule, routes: Sequence[str]) -> list[FieldError]:
     errors = []
     if rule.scope == "route" and not rule.route:
         errors.append(FieldError(f"{field}.route", "is missing", "a route below /api/v1 for scope route"))

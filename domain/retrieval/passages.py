@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.index.port import Hit
-from adapters.parsing.core.cell_ranges import apart, together
-from adapters.text.language import estimated_tokens
-from adapters.text.near_duplicates import Sketch, alike, sketch
+from adapters.parsing.core.cell_ranges import is_separate, merge_places
+from adapters.text.language import estimate_tokens
+from adapters.text.near_duplicates import Sketch, is_near_duplicate, sketch
 from schemas.chats import Passage, PassagePart
 
 _ENDS = re.compile("[。！？.!?…:：；;][”’\"'」』）)\\]】》*_]*$")
@@ -20,16 +20,16 @@ FULL_TOKENS = 160  # half of a chunk's usual target: a smaller one ends where it
 
 
 @dataclass(slots=True)
-class Group:
+class HitGroup:
     """Chunks of one document version with consecutive ordinals, in that order; ``best`` is the highest hit among them."""
 
     best: Hit
     hits: list[Hit] = field(default_factory=list)
 
-    def touches(self, hit: Hit) -> bool:
+    def is_adjacent(self, hit: Hit) -> bool:
         """Whether ``hit`` stands right before or behind these in the same version, file, sheet or slide of the same document."""
         beside = hit.ordinal in (self.hits[0].ordinal - 1, self.hits[-1].ordinal + 1)
-        return beside and _version(hit) == _version(self.best) and not apart(hit.place, self.best.place)
+        return beside and _version_key(hit) == _version_key(self.best) and not is_separate(hit.place, self.best.place)
 
     def add(self, hit: Hit) -> None:
         """Takes a chunk that ``touches``."""
@@ -37,77 +37,77 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class PassageSelection:
     """Groups, best first, and how many tokens of the budget they leave."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[HitGroup, ...]
     tokens_left: int
 
 
-def chosen(hits: Sequence[Hit], *, passages_max: int, tokens_max: int) -> Chosen:
+def select_groups(hits: Sequence[Hit], *, passages_max: int, tokens_max: int) -> PassageSelection:
     """The best hits in at most ``passages_max`` passages of together ``tokens_max`` tokens; the first always fits.
 
     Copies of a better hit, in whatever document, are left out. Hits behind the last place only join a passage that they touch.
     """
-    groups: list[Group] = []
+    groups: list[HitGroup] = []
     sketches: list[Sketch] = []
     left = tokens_max
     for hit in hits:
-        touched = [group for group in groups if group.touches(hit)]
-        cost = estimated_tokens(hit.text)
+        touched = [group for group in groups if group.is_adjacent(hit)]
+        cost = estimate_tokens(hit.text)
         if (not touched and len(groups) == passages_max) or (groups and cost > left):
             continue
         sketched = sketch(hit.text)
-        if any(alike(sketched, other) for other in sketches):
+        if any(is_near_duplicate(sketched, other) for other in sketches):
             continue
         sketches.append(sketched)
         left -= cost
-        _join(groups, touched, hit)
-    return Chosen(tuple(groups), left)
+        _add_hit(groups, touched, hit)
+    return PassageSelection(tuple(groups), left)
 
 
-def wanted(groups: Sequence[Group], *, groups_max: int) -> list[tuple[Group, int]]:
+def missing_neighbours(groups: Sequence[HitGroup], *, groups_max: int) -> list[tuple[HitGroup, int]]:
     """Neighbours (by ordinal) that complete what the best groups cut off: a list, a table, a sentence."""
-    missing: list[tuple[Group, int]] = []
+    missing: list[tuple[HitGroup, int]] = []
     for group in groups[:groups_max]:
         first, last = group.hits[0], group.hits[-1]
-        if cut_behind(last.text):
+        if is_cut_after(last.text):
             missing.append((group, last.ordinal + 1))
-        if first.ordinal and cut_before(first.text):
+        if first.ordinal and is_cut_before(first.text):
             missing.append((group, first.ordinal - 1))
     return missing
 
 
-def cut_before(text: str) -> bool:
+def is_cut_before(text: str) -> bool:
     """Whether a chunk begins inside a list or a table."""
     return _ROW.search(text.lstrip("\n").partition("\n")[0]) is not None
 
 
-def cut_behind(text: str) -> bool:
+def is_cut_after(text: str) -> bool:
     """Whether a chunk may go on behind its end: it ends with a row, or without the end of a sentence."""
-    if estimated_tokens(text) < FULL_TOKENS:
+    if estimate_tokens(text) < FULL_TOKENS:
         return False
     last = text.rstrip().rpartition("\n")[2]
     return _ROW.search(last) is not None or last.endswith((":", "：")) or _ENDS.search(last) is None
 
 
-def widened(group: Group, neighbour: Hit, tokens_left: int) -> int:
+def add_neighbour(group: HitGroup, neighbour: Hit, tokens_left: int) -> int:
     """Takes a neighbour of the same section when it fits; returns the tokens that are left."""
-    cost = estimated_tokens(neighbour.text)
-    if cost > tokens_left or not group.touches(neighbour) or neighbour.headings[:1] != group.best.headings[:1]:
+    cost = estimate_tokens(neighbour.text)
+    if cost > tokens_left or not group.is_adjacent(neighbour) or neighbour.headings[:1] != group.best.headings[:1]:
         return tokens_left
     group.add(neighbour)
     return tokens_left - cost
 
 
-def passages(groups: Sequence[Group]) -> tuple[Passage, ...]:
+def build_passages(groups: Sequence[HitGroup]) -> tuple[Passage, ...]:
     """The groups as a model gets them, numbered from 1."""
-    return tuple(_passage(marker, group) for marker, group in enumerate(groups, 1))
+    return tuple(_build_passage(marker, group) for marker, group in enumerate(groups, 1))
 
 
-def _passage(marker: int, group: Group) -> Passage:
+def _build_passage(marker: int, group: HitGroup) -> Passage:
     best, several = group.best, len(group.hits) > 1
-    text, parts = _joined(group.hits)
+    text, parts = _join_texts(group.hits)
     return Passage(
         marker=marker,
         chunk_id=best.id,
@@ -116,16 +116,16 @@ def _passage(marker: int, group: Group) -> Passage:
         version=best.version,
         ordinal=best.ordinal,
         title=best.title,
-        headings=_common([hit.headings for hit in group.hits]),
+        headings=_common_prefix([hit.headings for hit in group.hits]),
         score=round(best.score, 4),
         text=text,
-        place=together(hit.place for hit in group.hits) if several else best.place,
+        place=merge_places(hit.place for hit in group.hits) if several else best.place,
         chunk_ids=tuple(hit.id for hit in group.hits) if several else (),
         parts=parts if several else (),
     )
 
 
-def _joined(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
+def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
     """Their text, what overlaps once; what white space stood between two is not known, so a line break does."""
     text, parts = "", []
     for hit in hits:
@@ -136,10 +136,10 @@ def _joined(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
     return text, tuple(parts)
 
 
-def _join(groups: list[Group], touched: list[Group], hit: Hit) -> None:
+def _add_hit(groups: list[HitGroup], touched: list[HitGroup], hit: Hit) -> None:
     """Into the group that it touches, which becomes one with another when it stands between them."""
     if not touched:
-        groups.append(Group(hit, [hit]))
+        groups.append(HitGroup(hit, [hit]))
         return
     into, *others = touched
     into.add(hit)
@@ -148,11 +148,11 @@ def _join(groups: list[Group], touched: list[Group], hit: Hit) -> None:
         groups.remove(other)
 
 
-def _version(hit: Hit) -> tuple[str, str, int]:
+def _version_key(hit: Hit) -> tuple[str, str, int]:
     return hit.knowledge_base_id, hit.document_id, hit.version
 
 
-def _common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _common_prefix(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     shared = 0
     for level in zip(*paths, strict=False):
         if len(set(level)) > 1:

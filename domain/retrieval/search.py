@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from adapters.embedders.query import Encoded, QueryEncoder
+from adapters.embedders.query import EncodedQuery, QueryEncoder
 from adapters.index.fusion import DENSE_WEIGHT, fuse
 from adapters.index.port import Hit, Query, VectorIndex
 from adapters.text.sparse import Background
-from domain.documents.visibility import Standings
-from domain.retrieval.vector_cache import Vectors
+from domain.documents.visibility import VisibilitySource
+from domain.retrieval.vector_cache import VectorCache
 from schemas import ids
 from schemas.indexes import IndexPlan
 
-DEEPER = 4  # times the candidates when hits had to be dropped
+DEPTH_FACTOR = 4  # times the candidates when hits had to be dropped
 CANDIDATES_MAX = 500  # of one leg, however deep
 
 
-class Plans(Protocol):
+class PlanSource(Protocol):
     """Which builds of a knowledge base's index there are."""
 
     def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
@@ -41,7 +41,7 @@ EngineOf = Callable[[str], Awaitable[Engine]]  # by ``Shelf.embedding``; "" is t
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchResult:
     """Visible hits, best first, by knowledge base id; the query's keywords."""
 
     keywords: tuple[str, ...]
@@ -49,65 +49,69 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
-class Searching:
+class SearchService:
     """``candidates`` hits of each leg are fused. Everything raises Unavailable."""
 
     engine_of: EngineOf
-    sight: Standings
-    plans: Plans
+    sight: VisibilitySource
+    plans: PlanSource
     candidates: int
-    vectors: Vectors | None = None  # those of questions that were embedded before
+    vectors: VectorCache | None = None  # those of questions that were embedded before
 
-    async def search(self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()) -> Searched:
+    async def search(
+        self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()
+    ) -> SearchResult:
         """The best ``limit`` passages for ``text``, coloured by what was said before."""
         shelves: dict[str, list[str]] = {}
         for knowledge_base in dict.fromkeys(knowledge_bases):
             shelf = self.plans.plan(tenant, knowledge_base).active
-            shelves.setdefault(shelf.embedding, []).append(ids.shelf_name(knowledge_base, shelf.generation))
+            shelves.setdefault(shelf.embedding, []).append(ids.collection_name(knowledge_base, shelf.generation))
         if not shelves:
             shelves[""] = []  # nothing is found, but the words of the query are known
-        asked = _Asked(tenant, text, limit, background)
-        parts = await asyncio.gather(*(self._in_engine(asked, names, embedding) for embedding, names in shelves.items()))
+        asked = _SearchRequest(tenant, text, limit, background)
+        parts = await asyncio.gather(*(self._search_engine(asked, names, embedding) for embedding, names in shelves.items()))
         encoded, hits = parts[0]
         if len(parts) > 1:
-            hits = merged([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
-        return Searched(encoded.keywords, tuple(hits[:limit]))
+            hits = merge_rankings([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
+        return SearchResult(encoded.keywords, tuple(hits[:limit]))
 
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
         """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to ask ``sight``, afterwards."""
         shelf = self.plans.plan(tenant, knowledge_base).active
         engine = await self.engine_of(shelf.embedding)
-        name = ids.shelf_name(knowledge_base, shelf.generation)
+        name = ids.collection_name(knowledge_base, shelf.generation)
         return await engine.index.chunks(tenant, name, document, version, first=first, limit=limit)
 
-    async def _in_engine(self, asked: "_Asked", names: list[str], embedding: str) -> tuple[Encoded, list[Hit]]:
+    async def _search_engine(self, asked: "_SearchRequest", names: list[str], embedding: str) -> tuple[EncodedQuery, list[Hit]]:
         engine = await self.engine_of(embedding)
         embed = None if self.vectors is None else partial(self.vectors.of, asked.tenant)
         encoded = await engine.encoder.encode(asked.text, asked.background, embed)
-        return encoded, await self._visible(engine.index, _query(asked, names, encoded, self.candidates))
+        return encoded, await self._search_visible(engine.index, _build_query(asked, names, encoded, self.candidates))
 
-    async def _visible(self, index: VectorIndex, query: Query) -> list[Hit]:
-        found = await self._found(index, query)
-        visible = await self._seen(query.tenant, found)
+    async def _search_visible(self, index: VectorIndex, query: Query) -> list[Hit]:
+        found = await self._search_index(index, query)
+        visible = await self._filter_visible(query.tenant, found)
         if len(visible) < len(found):
-            candidates = min(query.candidates * DEEPER, CANDIDATES_MAX)
-            visible = await self._seen(query.tenant, await self._found(index, replace(query, limit=2 * candidates, candidates=candidates)))
+            candidates = min(query.candidates * DEPTH_FACTOR, CANDIDATES_MAX)
+            visible = await self._filter_visible(
+                query.tenant, await self._search_index(index, replace(query, limit=2 * candidates, candidates=candidates))
+            )
         return visible[: query.limit]
 
-    async def _found(self, index: VectorIndex, query: Query) -> list[Hit]:
+    async def _search_index(self, index: VectorIndex, query: Query) -> list[Hit]:
         hits = await index.search(query)
         return [replace(hit, knowledge_base_id=ids.knowledge_base_of(hit.knowledge_base_id)) for hit in hits]
 
-    async def _seen(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
+    async def _filter_visible(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
         if not hits:
             return []
         keys = [ids.document_key(tenant, hit.knowledge_base_id, hit.document_id) for hit in hits]
-        standing = await self.sight.of(list(dict.fromkeys(keys)))
-        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].shows(hit.version)]
+        standing = await self.sight.version_states(list(dict.fromkeys(keys)))
+        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].is_visible(hit.version)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _SearchRequest:
     """One search."""
 
     tenant: str
@@ -116,7 +120,7 @@ class _Asked:
     background: Background
 
 
-def _query(asked: _Asked, names: Sequence[str], encoded: Encoded, candidates: int) -> Query:
+def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQuery, candidates: int) -> Query:
     return Query(
         tenant=asked.tenant,
         knowledge_base_ids=tuple(names),
@@ -128,7 +132,7 @@ def _query(asked: _Asked, names: Sequence[str], encoded: Encoded, candidates: in
     )
 
 
-def merged(parts: Sequence[Sequence[Hit]], *, dense_weight: float = DENSE_WEIGHT) -> list[Hit]:
+def merge_rankings(parts: Sequence[Sequence[Hit]], *, dense_weight: float = DENSE_WEIGHT) -> list[Hit]:
     """Hits of several engines as one ranking: lexical scores compare as they are, cosines of two models only as shares of the best."""
     hits = {hit.id: hit for part in parts for hit in part}
     dense: dict[str, float] = {}

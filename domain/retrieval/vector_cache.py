@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.embedders.port import Embedder
-from streams.cache.scenario_cache import Kept
+from streams.cache.scenario_cache import ScenarioCache
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class VectorCache:
     """``kept`` has little-endian float32."""
 
-    kept: Kept[bytes]
+    kept: ScenarioCache[bytes]
 
     async def of(self, tenant: str, embedder: Embedder, question: str) -> NDArray[np.float32]:
         """Shape ``(dimensions,)``; raises what the embedder raises, which is not kept."""
@@ -26,6 +26,6 @@ class Vectors:
             return raw is not None and is_current and len(raw) == 4 * embedder.dimensions
 
         key = f"{embedder.name}/{hashlib.sha256(question.encode()).hexdigest()}"
-        raw = await self.kept.computed(tenant, key, compute, accepts=fits)
+        raw = await self.kept.get_or_compute(tenant, key, compute, accepts=fits)
         assert raw is not None
         return np.frombuffer(raw, "<f4").astype(np.float32)

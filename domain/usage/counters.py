@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.chats import UsageRecorded
 from streams.tables.counters import Change, Counter
 from streams.tables.windows import Months, Scale, tumbling
@@ -29,7 +29,7 @@ SCALES: tuple[Scale, ...] = (
 )
 
 
-class Spent(Struct, frozen=True, kw_only=True):
+class UsageTotals(Struct, frozen=True, kw_only=True):
     """``messages``: answers given, of which ``cached`` cost nothing. Tokens and ``cost_micros`` (millionths of the currency of the
     settings) are those of answers and of what models wrote beside them: condensed questions, summaries, titles.
     """
@@ -45,8 +45,8 @@ class Spent(Struct, frozen=True, kw_only=True):
         """Of both kinds."""
         return self.prompt_tokens + self.completion_tokens
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(
+    def __add__(self, other: "UsageTotals") -> "UsageTotals":
+        return UsageTotals(
             messages=self.messages + other.messages,
             cached=self.cached + other.cached,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
@@ -55,7 +55,7 @@ class Spent(Struct, frozen=True, kw_only=True):
         )
 
 
-def usage_counter(redis: Client, prefix: str, partitions: int) -> Counter:
+def usage_counter(redis: RedisClient, prefix: str, partitions: int) -> Counter:
     """The counter; ``partitions`` of ``claw.usage.recorded.v1``. Read it with the keys below and ``by_model``."""
     return Counter(redis, prefix, "usage", partitions=partitions, scales=SCALES)
 
@@ -93,18 +93,18 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
     return [Change(key, fields, event.time) for key in keys] if fields else ()
 
 
-def by_model(sums: Mapping[str, int]) -> dict[str, Spent]:
+def split_by_model(sums: Mapping[str, int]) -> dict[str, UsageTotals]:
     """The fields of one bucket, told apart by model."""
     found: dict[str, dict[str, int]] = {}
     for field, value in sums.items():
         what, _, model = field.partition(":")
         found.setdefault(model, {})[what] = value
     return {
-        model: Spent(**{what: value for what, value in counts.items() if what in Spent.__struct_fields__})
+        model: UsageTotals(**{what: value for what, value in counts.items() if what in UsageTotals.__struct_fields__})
         for model, counts in sorted(found.items())
     }
 
 
-def total(models: Mapping[str, Spent]) -> Spent:
+def sum_models(models: Mapping[str, UsageTotals]) -> UsageTotals:
     """All models together."""
-    return sum(models.values(), Spent())
+    return sum(models.values(), UsageTotals())

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import msgspec
 
 from adapters.secrets.passwords import Passwords
-from api.http.request import decoded
+from api.http.request import decode_json
 from domain.accounts.registration import new_account
 from domain.read_models import email_scope
-from ops.commands.operator_records import RecordWriter, check_tenant, record_writer, tenant_lease
+from ops.commands.operator_records import OperatorRecords, check_tenant, open_operator_records, tenant_lease
 from schemas import ids
 from schemas.bodies.auth import Register
 from schemas.errors import ConfigurationError, Refused
@@ -49,7 +49,7 @@ def create(settings: Settings, email: str, *, tenant: str, name: str, password_s
 
 async def find(settings: Settings, email: str, tenant: str) -> Account | None:
     """The account with this address. Refused when it is of another tenant than the one that is given."""
-    async with record_writer(settings) as writer:
+    async with open_operator_records(settings) as writer:
         return await _account(writer, email, tenant)
 
 
@@ -58,14 +58,14 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
     scope = email_scope(wanted.email)
     passwords = Passwords(1)
     try:
-        kept = await passwords.hashed(wanted.password)  # before the lease: it takes longer than anything in it
+        kept = await passwords.hash(wanted.password)  # before the lease: it takes longer than anything in it
     finally:
         passwords.close()
-    async with record_writer(settings) as writer, writer.records.lease(f"email/{scope}"):
+    async with open_operator_records(settings) as writer, writer.records.lease(f"email/{scope}"):
         if await _account(writer, wanted.email, tenant) is not None:
             raise Refused("email_taken", f"{wanted.email} has just been given an account: repeat the command")
         made = new_account(  # the same id again when a half-written attempt is repeated
-            ids.derived("administrator", scope),
+            ids.derive("administrator", scope),
             email=wanted.email,
             name=wanted.name,
             password_hash=kept,
@@ -84,8 +84,8 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
 
 async def promoted(settings: Settings, email: str) -> Account:
     """The account with this address, as an administrator."""
-    async with record_writer(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
-        account = await writer.views.account_of(email)
+    async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
+        account = await writer.views.find_account(email)
         if account is None:
             raise Refused("not_found", f"nobody has the address {email} any more")
         changed = msgspec.structs.replace(account, role="admin", revision=account.revision + 1)
@@ -93,8 +93,8 @@ async def promoted(settings: Settings, email: str) -> Account:
         return changed
 
 
-async def _account(writer: RecordWriter, email: str, tenant: str) -> Account | None:
-    account = await writer.views.account_of(email)
+async def _account(writer: OperatorRecords, email: str, tenant: str) -> Account | None:
+    account = await writer.views.find_account(email)
     if account is not None and tenant and account.tenant != tenant:
         raise Refused("email_taken", f"--tenant: {email} has an account in the tenant {account.tenant}, and an address has only one")
     return account
@@ -103,7 +103,7 @@ async def _account(writer: RecordWriter, email: str, tenant: str) -> Account | N
 def checked(email: str, password: str, name: str) -> Register:
     """By the rules of registration; raises ConfigurationError naming field and limit."""
     try:
-        wanted: Register = decoded(msgspec.json.encode({"email": email, "password": password, "name": name}), Register)
+        wanted: Register = decode_json(msgspec.json.encode({"email": email, "password": password, "name": name}), Register)
     except Refused as error:
         raise ConfigurationError("; ".join(f"{wrong.field} {wrong.detail}" for wrong in error.errors)) from None
     return wanted

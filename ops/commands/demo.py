@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 
-from ops.client import Client, events, stack
+from ops.client import StackClient, events, stack
 from schemas.settings import Settings
 
 ANSWER_S_MAX = 60.0
@@ -39,7 +39,7 @@ async def run(settings: Settings) -> int:
     shutil.rmtree(home, ignore_errors=True)
     async with stack(home, {}, show=True) as up, aiohttp.ClientSession(base_url=up.said) as session:
         print(f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.said}\n")
-        client = await Client.register(session, "demo@example.org", secrets.token_urlsafe(24))
+        client = await StackClient.register(session, "demo@example.org", secrets.token_urlsafe(24))
         await _load(client)
         right = [await _ask(client, question, answerable=answerable) for question, answerable in QUESTIONS]
         print()
@@ -47,19 +47,19 @@ async def run(settings: Settings) -> int:
     return 0 if all(right) else 1
 
 
-async def _load(client: Client) -> None:
+async def _load(client: StackClient) -> None:
     began = time.monotonic()
     for name, path in DOCUMENTS.items():
         await client.submit(name, path.read_text(encoding="utf-8"), media_type="text/markdown")
     for name in DOCUMENTS:
-        state = await client.indexed(name, poll_s=POLL_S)
+        state = await client.wait_indexed(name, poll_s=POLL_S)
         print(f"document {name}: version {state['version']}, {state['chunks']} chunks")
     print(f"{len(DOCUMENTS)} documents searchable after {time.monotonic() - began:.2f} s")
 
 
-async def _ask(client: Client, question: str, *, answerable: bool) -> bool:
+async def _ask(client: StackClient, question: str, *, answerable: bool) -> bool:
     """Print the answer as it streams; whether it is what it should be."""
-    conversation = await client.conversation()
+    conversation = await client.create_conversation()
     print(f"\n> {question}\n")
     began = time.monotonic()
     first_s, citations, ended = 0.0, [], ""

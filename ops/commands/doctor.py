@@ -20,7 +20,7 @@ from ops.stack.ports import holder_of, is_free
 from ops.stack.probe import http_status
 from ops.stack.state import StackState, is_alive, is_running, read_state
 from schemas.errors import ClawError, ConfigurationError
-from schemas.settings import LANES, Settings
+from schemas.settings import WORKER_GROUPS, Settings
 
 PYTHONS = ((3, 11), (3, 14))  # from, below
 DISK_MIB_MIN = 1024  # Kafka's segments, Redis' file and the index of a small installation
@@ -39,7 +39,7 @@ class Finding:
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
     """Print every finding; returns 1 when there is a complaint."""
-    findings = [*machine(settings, environ), *home(settings, environ), *asyncio.run(stack(settings))]
+    findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(check_stack(settings))]
     for finding in findings:
         print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
@@ -49,13 +49,13 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
     return 1 if wrong else 0
 
 
-def machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Interpreter and the programs of the embedded servers."""
     version = ".".join(map(str, sys.version_info[:3]))
     fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]
     yield Finding("python", f"{version} at {sys.executable}", "" if fits else "use Python 3.11 to 3.13: PYTHON=python3.12 make up")
     if not settings.kafka.bootstrap:
-        yield _java()
+        yield _check_java()
         folder = jars.maven_folder(environ)
         absent = len(jars.missing(folder))
         yield Finding("kafka jars", f"{absent} to be fetched into {folder} at the next start" if absent else f"complete in {folder}")
@@ -66,7 +66,7 @@ def machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]
             yield Finding("redis-server", "missing", error.detail)
 
 
-def _java() -> Finding:
+def _check_java() -> Finding:
     try:
         java = kafka.java_binary()
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=JAVA_S, check=True)  # noqa: S603 - our own runtime
@@ -77,7 +77,7 @@ def _java() -> Finding:
     return Finding("java", (done.stderr or done.stdout).splitlines()[0])
 
 
-def home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def check_home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """The data folder, its room, the signing secret."""
     folder = settings.node.home.absolute()
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
@@ -96,16 +96,16 @@ def home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("secret", "unusable", error.detail)
 
 
-async def stack(settings: Settings) -> list[Finding]:
+async def check_stack(settings: Settings) -> list[Finding]:
     """The running stack, or whether its ports are free."""
     folder = settings.node.home.absolute()
     state = read_state(folder)
     if is_running(folder) and state:
-        return [finding async for finding in _running(settings, state, folder)]
-    return list(_not_running(settings)) + [finding async for finding in _servers_elsewhere(settings)]
+        return [finding async for finding in _check_running(settings, state, folder)]
+    return list(_check_ports(settings)) + [finding async for finding in _check_external_servers(settings)]
 
 
-def _not_running(settings: Settings) -> Iterator[Finding]:
+def _check_ports(settings: Settings) -> Iterator[Finding]:
     yield Finding("stack", "not running")
     wanted = [("CLAW_PORT", settings.node.port, settings.node.host)]
     if not settings.kafka.bootstrap:
@@ -125,18 +125,18 @@ def _not_running(settings: Settings) -> Iterator[Finding]:
         yield Finding(variable, f"{port} is {'free' if free else f'taken by {holder}'}", "" if free else f"stop that, or set {variable}")
 
 
-async def _servers_elsewhere(settings: Settings) -> AsyncIterator[Finding]:
+async def _check_external_servers(settings: Settings) -> AsyncIterator[Finding]:
     if settings.kafka.bootstrap:
-        yield await _topics(settings, settings.kafka.bootstrap)
+        yield await _check_topics(settings, settings.kafka.bootstrap)
     if settings.redis.url:
         where = urlsplit(settings.redis.url)
         reached = await _connects(where.hostname or "127.0.0.1", where.port or 6379)
         yield Finding("redis", where.hostname or "", "" if reached else "start it, or correct CLAW_REDIS_URL")
 
 
-async def _running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
+async def _check_running(settings: Settings, state: StackState, folder: Path) -> AsyncIterator[Finding]:
     yield Finding("stack", f"{state.url} (pid {state.supervisor.pid})", "" if state.ready else "still starting: wait, or see the logs")
-    for name in ("kafka", "redis", *LANES, "api"):
+    for name in ("kafka", "redis", *WORKER_GROUPS, "api"):
         process = state.components.get(name)
         if process is None:
             continue
@@ -147,7 +147,7 @@ async def _running(settings: Settings, state: StackState, folder: Path) -> Async
         host, _, port = process.where.rpartition(":")
         healthy = await _answers(name, host, int(port))
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
-    yield await _topics(settings, state.kafka)
+    yield await _check_topics(settings, state.kafka)
 
 
 async def _answers(name: str, host: str, port: int) -> bool:
@@ -158,7 +158,7 @@ async def _answers(name: str, host: str, port: int) -> bool:
     return await http_status(port, "/readyz", "127.0.0.1" if host == "0.0.0.0" else host) == OK  # noqa: S104 - compared with
 
 
-async def _topics(settings: Settings, servers: str) -> Finding:
+async def _check_topics(settings: Settings, servers: str) -> Finding:
     there = msgspec.structs.replace(settings.kafka, bootstrap=servers)
     try:
         drifts = await topics.check(there, topics.catalogue(settings))

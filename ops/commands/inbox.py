@@ -9,8 +9,8 @@ import structlog
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError
 from schemas.inbox import schema
-from schemas.settings import Kafka, Settings
-from streams.topics import DOCUMENTS_PROGRESSED, TENANT_NAME, inbox
+from schemas.settings import KafkaSettings, Settings
+from streams.topics import DOCUMENTS_PROGRESSED, TENANT_NAME, inbox_topic
 
 LANE = "tables"  # whose workers read inboxes
 PRINCIPAL = re.compile(r"[A-Za-z]{1,32}:[^\s'\"\\]{1,200}")
@@ -25,25 +25,25 @@ async def create(settings: Settings, tenant: str, principal: str) -> int:
         raise ConfigurationError(f"{tenant!r} is no tenant: 1 to 64 of a-z, 0-9 and -")
     if PRINCIPAL.fullmatch(principal) is None:
         raise ConfigurationError(f"--principal: {principal!r} is no Kafka principal, such as User:crm")
-    kafka, topic = settings.kafka, inbox(tenant)
+    kafka, topic = settings.kafka, inbox_topic(tenant)
     changed = await administration.apply(kafka, (topic,))
     done = "is as it should be" if not changed else "was made" if changed[0].kind == "missing" else "was corrected"
-    print(f"{administration.physical(kafka, topic)} {done}: {topic.partitions(kafka)} partitions on {kafka.servers}\n")
+    print(f"{administration.broker_name(kafka, topic)} {done}: {topic.partitions(kafka)} partitions on {kafka.servers}\n")
     print(acl_commands(kafka, tenant, principal))
     print(client_settings(kafka, tenant, principal))
-    print(await _reading(kafka, tenant))
+    print(await _reader_status(kafka, tenant))
     print(
         f"What to write into it: docs/upstream.md. People who ask need a key or an account of the tenant: claw key create --tenant {tenant}"
     )
     return 0
 
 
-async def listed(settings: Settings) -> int:
+async def list_inboxes(settings: Settings) -> int:
     """Print every inbox, and whether workers that run now read it."""
-    tenants = sorted({*await discovered(settings.kafka), *settings.lanes.inboxes})
-    existing, read = await administration.names(settings.kafka), await administration.subscribed(settings.kafka, LANE)
+    tenants = sorted({*await discover(settings.kafka), *settings.lanes.inboxes})
+    existing, read = await administration.names(settings.kafka), await administration.subscriptions(settings.kafka, LANE)
     for tenant in tenants:
-        name = inbox(tenant).name
+        name = inbox_topic(tenant).name
         if name not in existing:
             said = f"missing: run `claw inbox create {tenant}` or `claw topics apply`"
         elif read is None:
@@ -54,33 +54,33 @@ async def listed(settings: Settings) -> int:
     return 0
 
 
-def described() -> int:
+def print_schema() -> int:
     """Print the JSON Schema of an inbox event."""
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n")
     return 0
 
 
-async def discovered(kafka: Kafka) -> tuple[str, ...]:
+async def discover(kafka: KafkaSettings) -> tuple[str, ...]:
     """The tenants whose inbox exists; raises Unavailable when the broker cannot be reached."""
     found = (_INBOX.fullmatch(name) for name in await administration.names(kafka))
     return tuple(sorted(match[1] for match in found if match))
 
 
-async def with_discovered(settings: Settings) -> Settings:
+async def with_discovered_inboxes(settings: Settings) -> Settings:
     """Settings whose inboxes are those named there and those that exist. An inbox made later is read from the next start on."""
     named = settings.lanes.inboxes
-    found = tuple(tenant for tenant in await discovered(settings.kafka) if tenant not in named)
+    found = tuple(tenant for tenant in await discover(settings.kafka) if tenant not in named)
     log.info("inboxes_read", named=named, discovered=found)
     lanes = msgspec.structs.replace(settings.lanes, inbox_tenants=",".join((*named, *found)))
     return msgspec.structs.replace(settings, lanes=lanes)
 
 
-def acl_commands(kafka: Kafka, tenant: str, principal: str) -> str:
+def acl_commands(kafka: KafkaSettings, tenant: str, principal: str) -> str:
     """What an operator runs on a broker with an authorizer."""
     tool = f"kafka-acls.sh --bootstrap-server {kafka.servers} --add --allow-principal '{principal}'"
-    progressed = administration.physical(kafka, DOCUMENTS_PROGRESSED)
+    progressed = administration.broker_name(kafka, DOCUMENTS_PROGRESSED)
     return f"""# on a broker with an authorizer (the embedded one has none: everybody on this machine may write):
-{tool} --operation Write --operation Describe --topic {administration.physical(kafka, inbox(tenant))}
+{tool} --operation Write --operation Describe --topic {administration.broker_name(kafka, inbox_topic(tenant))}
 # only for a producer with transactions, whose transactional.id begins so
 {tool} --operation Write --operation Describe --transactional-id '{_group(principal)}' --resource-pattern-type prefixed
 # to follow the outcome. This topic tells of every tenant's documents (ids, titles, causes), so leave these two out for a producer that
@@ -90,7 +90,7 @@ def acl_commands(kafka: Kafka, tenant: str, principal: str) -> str:
 """
 
 
-def client_settings(kafka: Kafka, tenant: str, principal: str) -> str:
+def client_settings(kafka: KafkaSettings, tenant: str, principal: str) -> str:
     """For the producer, as kcat (-F FILE) and every librdkafka client take them."""
     lines = [
         f"# {tenant}.conf, for kcat -F and every librdkafka client",
@@ -110,10 +110,10 @@ def _group(principal: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", principal.partition(":")[2]) + "-"
 
 
-async def _reading(kafka: Kafka, tenant: str) -> str:
-    read = await administration.subscribed(kafka, LANE)
+async def _reader_status(kafka: KafkaSettings, tenant: str) -> str:
+    read = await administration.subscriptions(kafka, LANE)
     if read is None:
         return f"Workers of the lane {LANE} read it from their start on."
-    if inbox(tenant).name in read:
+    if inbox_topic(tenant).name in read:
         return f"Workers of the lane {LANE} read it."
     return f"The workers of the lane {LANE} that run now do not read it: restart them, one after the other; nothing written waits in vain."

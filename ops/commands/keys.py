@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.http.identity import key_hash, key_text
-from ops.commands.operator_records import check_tenant, record_writer, service_account, tenant_lease
+from ops.commands.operator_records import check_tenant, open_operator_records, service_account, tenant_lease
 from schemas.records import Credential, CredentialChanged, Scope
 from schemas.settings import Settings
 from streams.topics import CREDENTIALS_CHANGED
@@ -23,7 +23,7 @@ KEY_MODE = 0o600
 
 async def create(settings: Settings, tenant: str) -> int:
     """Print a new key of ``tenant``; it is shown this once."""
-    print(await made(settings, tenant, "made by the operator"))
+    print(await create_key(settings, tenant, "made by the operator"))
     return 0
 
 
@@ -32,7 +32,7 @@ async def ensure_local(settings: Settings) -> Path | None:
     path = settings.node.home / "key"
     if path.exists():
         return None
-    key = await made(settings, LOCAL_TENANT, "made by claw up")
+    key = await create_key(settings, LOCAL_TENANT, "made by claw up")
     side = path.with_suffix(".new")
     with os.fdopen(os.open(side, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, KEY_MODE), "w", encoding="utf-8") as file:
         file.write(f"{key}\n")
@@ -40,11 +40,11 @@ async def ensure_local(settings: Settings) -> Path | None:
     return path
 
 
-async def made(settings: Settings, tenant: str, name: str) -> str:
+async def create_key(settings: Settings, tenant: str, name: str) -> str:
     """A new key; makes the tenant's service account and default knowledge base when they are not there."""
     check_tenant(tenant)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode().rstrip("=")
-    async with record_writer(settings) as writer:
+    async with open_operator_records(settings) as writer:
         credential = Credential(
             id=str(uuid4()),
             tenant=tenant,

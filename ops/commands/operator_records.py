@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from adapters.redis.client import connect
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
-from domain.read_models import Views
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.errors import ConfigurationError
 from schemas.events import Event
@@ -18,14 +18,14 @@ from schemas.traces import new_traceparent
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent import Outgoing
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import ACCOUNTS_CHANGED, KNOWLEDGE_CHANGED, TENANT_NAME, Topic
 
 
-class RecordWriter:
+class OperatorRecords:
     """``records`` takes the leases and publishes; ``views`` reads."""
 
-    def __init__(self, views: Views, records: Records, now: datetime) -> None:
+    def __init__(self, views: ReadModels, records: RecordWriter, now: datetime) -> None:
         self.views, self.records, self.now = views, records, now
 
     def outgoing(self, topic: Topic, kind: type[Event], tenant: str, subject: str, data: object) -> Outgoing:
@@ -57,7 +57,7 @@ class RecordWriter:
 
 
 @asynccontextmanager
-async def record_writer(settings: Settings) -> AsyncIterator[RecordWriter]:
+async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRecords]:
     """A writer for the length of one command."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
@@ -66,13 +66,13 @@ async def record_writer(settings: Settings) -> AsyncIterator[RecordWriter]:
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        views = Views(redis, prefix)
-        yield RecordWriter(views, Records(redis, prefix, publisher, views, clock), clock.now())
+        views = ReadModels(redis, prefix)
+        yield OperatorRecords(views, RecordWriter(redis, prefix, publisher, views, clock), clock.now())
 
 
 def service_account(tenant: str) -> str:
     """The id of the account that a tenant's own keys belong to; nobody can log in to it."""
-    return ids.derived("service-account", tenant)
+    return ids.derive("service-account", tenant)
 
 
 def tenant_lease(tenant: str) -> str:

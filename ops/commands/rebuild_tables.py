@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 import msgspec
 from aiokafka import ConsumerRecord
 
-from adapters.redis.client import Client, connect
+from adapters.redis.client import RedisClient, connect
 from agents import count_usage
-from domain.chats.erasure import forget
+from domain.chats.erasure import publish_tombstones
 from domain.documents.open_documents import OpenDocuments
-from domain.documents.sources import file_of
+from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
-from domain.documents.visibility_rebuild import Restoring
-from domain.indexes.catalogue import Shelves
-from domain.limits.decisions import DecisionTables, changes_in
-from domain.read_models import Views
+from domain.documents.visibility_rebuild import VisibilityRebuild
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.limits.decisions import DecisionCounters, decode_changes
+from domain.read_models import ReadModels
 from domain.usage.counters import usage_counter
 from schemas.documents import DocumentProgressed
 from schemas.errors import ConfigurationError, Unavailable
@@ -30,28 +30,28 @@ from schemas.events import Event
 from schemas.settings import Settings
 from streams import topics
 from streams.log.publisher import KafkaPublisher
-from streams.log.reader import LogReader, opened
-from streams.runtime.agent import Place
-from streams.tables.shadow_rebuild import Retelling, Shadows
+from streams.log.reader import LogReader, open_log_reader
+from streams.runtime.agent import LogOffset
+from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
 from streams.topics import Topic
 
-Events = Sequence[tuple[Event, Place]]
+Events = Sequence[tuple[Event, LogOffset]]
 Fold = Callable[[Events], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class RebuildPorts:
     """What a rebuild reaches."""
 
     settings: Settings
-    redis: Client
+    redis: RedisClient
     reader: LogReader
-    views: Views
-    shelves: Shelves
+    views: ReadModels
+    shelves: CollectionCatalogue
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RebuildResult:
     """One table: events read, records of the log that nothing could be made of (they are in the dead letters), and messages taken off the
     log that deleted conversations had left there.
     """
@@ -61,7 +61,7 @@ class Rebuilt:
     erased: int = 0
 
 
-Rebuild = Callable[[Ports], Awaitable[Rebuilt]]
+Rebuild = Callable[[RebuildPorts], Awaitable[RebuildResult]]
 
 
 async def run(settings: Settings, names: Sequence[str]) -> int:
@@ -73,13 +73,13 @@ async def run(settings: Settings, names: Sequence[str]) -> int:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         await redis.execute_command("PING")
-        shelves = Shelves(settings.kafka)
+        shelves = CollectionCatalogue(settings.kafka)
         stack.push_async_callback(shelves.stop)
         await shelves.start()
         if not shelves.ready:
             raise Unavailable("kafka_unavailable", f"{settings.kafka.servers}: the index plans cannot be read")
-        reader = await stack.enter_async_context(opened(settings.kafka))
-        ports = Ports(settings, redis, reader, Views(redis, settings.redis.key_prefix), shelves)
+        reader = await stack.enter_async_context(open_log_reader(settings.kafka))
+        ports = RebuildPorts(settings, redis, reader, ReadModels(redis, settings.redis.key_prefix), shelves)
         for name in names or TABLES:
             began = time.monotonic()
             done = await TABLES[name](ports)
@@ -89,13 +89,13 @@ async def run(settings: Settings, names: Sequence[str]) -> int:
     return 0
 
 
-async def replayed(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> Rebuilt:
+async def replay(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> RebuildResult:
     """Give all that a topic keeps to ``fold``, partition by partition, in order; ``gone`` is told of keys that end in a tombstone."""
     decode, read, unreadable = topics.decoder(topic).decode, 0, 0
     places = await reader.partitions(topic)
     for place, (begin, end) in (await reader.bounds(places)).items():
         async for batch in reader.batches(place, begin, end):
-            events = [pair for record in batch if (pair := _decoded(decode, record)) is not None]
+            events = [pair for record in batch if (pair := _decode(decode, record)) is not None]
             await fold(events)
             if gone is not None:
                 for key, value in {record.key: record.value for record in batch}.items():
@@ -103,15 +103,15 @@ async def replayed(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callabl
                         gone(key.decode())
             read += len(batch)
             unreadable += sum(record.value is not None for record in batch) - len(events)
-    return Rebuilt(read, unreadable)
+    return RebuildResult(read, unreadable)
 
 
-def _decoded(decode: Callable[[bytes], Event], record: ConsumerRecord) -> tuple[Event, Place] | None:
+def _decode(decode: Callable[[bytes], Event], record: ConsumerRecord) -> tuple[Event, LogOffset] | None:
     """The event with its place; None for a tombstone and for what is no event."""
     if record.value is None:
         return None
     try:
-        return decode(record.value), Place(record.topic, record.partition, record.offset)
+        return decode(record.value), LogOffset(record.topic, record.partition, record.offset)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -119,32 +119,32 @@ def _decoded(decode: Callable[[bytes], Event], record: ConsumerRecord) -> tuple[
 def _records(topic: Topic) -> Rebuild:
     """A record table that is what its topic's events say."""
 
-    async def rebuild(ports: Ports) -> Rebuilt:
-        return await replayed(ports.reader, topic, ports.views.apply_many)
+    async def rebuild(ports: RebuildPorts) -> RebuildResult:
+        return await replay(ports.reader, topic, ports.views.apply_many)
 
     return rebuild
 
 
-async def _messages(ports: Ports) -> Rebuilt:
+async def _messages(ports: RebuildPorts) -> RebuildResult:
     """Also takes off the log what deleted conversations said and ``project`` could not: Redis, which knew the ids, was lost before that."""
     late: dict[str, str] = {}  # message to conversation
 
     async def fold(events: Events) -> None:
         late.update({message.data.id: message.data.conversation_id for message in await ports.views.apply_many(events)})
 
-    done = await replayed(ports.reader, topics.MESSAGES_CHANGED, fold, gone=lambda message_id: late.pop(message_id, None))
+    done = await replay(ports.reader, topics.MESSAGES_CHANGED, fold, gone=lambda message_id: late.pop(message_id, None))
     if late:
         publisher = KafkaPublisher(ports.settings.kafka)
         await publisher.start()
         try:
             for message_id, conversation_id in late.items():
-                await forget(publisher, conversation_id, [message_id])
+                await publish_tombstones(publisher, conversation_id, [message_id])
         finally:
             await publisher.stop()
     return replace(done, erased=len(late))
 
 
-async def _documents(ports: Ports) -> Rebuilt:
+async def _documents(ports: RebuildPorts) -> RebuildResult:
     """Where documents stand, which of them are on their way, and what tenants store."""
     prefix = ports.settings.redis.key_prefix
     underway = OpenDocuments(ports.redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
@@ -156,40 +156,42 @@ async def _documents(ports: Ports) -> Rebuilt:
         await underway.apply_many(progressed)
         await storage.apply_many(progressed)
 
-    return await replayed(ports.reader, topics.DOCUMENTS_PROGRESSED, fold)
+    return await replay(ports.reader, topics.DOCUMENTS_PROGRESSED, fold)
 
 
-async def _visibility(ports: Ports) -> Rebuilt:
+async def _visibility(ports: RebuildPorts) -> RebuildResult:
     """Which version of each document readers see: first what was said of them, then what was submitted."""
-    restoring = Restoring(ports.redis, ports.settings.redis.key_prefix, ports.shelves.plan, ports.settings.retrieval, file_of)
+    restoring = VisibilityRebuild(ports.redis, ports.settings.redis.key_prefix, ports.shelves.plan, ports.settings.retrieval, blob_path)
 
     async def heard(events: Events) -> None:
-        restoring.heard([event for event, _ in events])
+        restoring.add_progress([event for event, _ in events])
 
-    heard_of = await replayed(ports.reader, topics.DOCUMENTS_PROGRESSED, heard)
-    submitted = await replayed(ports.reader, topics.DOCUMENTS_SUBMITTED, restoring.submitted)
+    heard_of = await replay(ports.reader, topics.DOCUMENTS_PROGRESSED, heard)
+    submitted = await replay(ports.reader, topics.DOCUMENTS_SUBMITTED, restoring.add_submissions)
     await restoring.finish()
-    return Rebuilt(heard_of.events + submitted.events, heard_of.unreadable + submitted.unreadable)
+    return RebuildResult(heard_of.events + submitted.events, heard_of.unreadable + submitted.unreadable)
 
 
-async def _usage(ports: Ports) -> Rebuilt:
-    return Rebuilt(await usage_shadows(ports.settings, ports.redis, ports.reader).rebuilt())
+async def _usage(ports: RebuildPorts) -> RebuildResult:
+    return RebuildResult(await usage_shadow_rebuild(ports.settings, ports.redis, ports.reader).rebuild())
 
 
-async def _limits(ports: Ports) -> Rebuilt:
+async def _limits(ports: RebuildPorts) -> RebuildResult:
     """What rate limits decided, by minute and by hour."""
     prefix = ports.settings.redis.key_prefix
-    decided = DecisionTables(ports.redis, prefix, topics.LIMITS_DECIDED.partitions(ports.settings.kafka))
-    retelling = Retelling(ports.reader, topics.LIMITS_DECIDED)
+    decided = DecisionCounters(ports.redis, prefix, topics.LIMITS_DECIDED.partitions(ports.settings.kafka))
+    retelling = TopicHistoryReader(ports.reader, topics.LIMITS_DECIDED)
     counters = (decided.minutes, decided.hours)
-    return Rebuilt(max([await Shadows(ports.redis, prefix, counter, retelling, changes_in).rebuilt() for counter in counters]))
+    return RebuildResult(
+        max([await ShadowRebuild(ports.redis, prefix, counter, retelling, decode_changes).rebuild() for counter in counters])
+    )
 
 
-def usage_shadows(settings: Settings, redis: Client, reader: LogReader) -> Shadows:
+def usage_shadow_rebuild(settings: Settings, redis: RedisClient, reader: LogReader) -> ShadowRebuild:
     """The usage counter beside its topic."""
     prefix = settings.redis.key_prefix
     counter = usage_counter(redis, prefix, topics.USAGE_RECORDED.partitions(settings.kafka))
-    return Shadows(redis, prefix, counter, Retelling(reader, topics.USAGE_RECORDED), count_usage.changes_of)
+    return ShadowRebuild(redis, prefix, counter, TopicHistoryReader(reader, topics.USAGE_RECORDED), count_usage.changes_of)
 
 
 TABLES: Mapping[str, Rebuild] = {

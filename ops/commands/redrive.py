@@ -9,7 +9,7 @@ from domain.documents.visibility import Visibility
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
 from streams.clock import SystemClock
-from streams.dead_letters.reader import Letter, Letters, Wanted
+from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive
 from streams.log.publisher import KafkaPublisher
 from streams.topics import DEAD_LETTERS
@@ -19,7 +19,7 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _SHOWN_CHARS = 200  # of a letter's cause
 
 
-async def run(settings: Settings, wanted: Wanted, *, letter_id: str, since_s: int, limit: int, dry: bool, force: bool) -> int:
+async def run(settings: Settings, wanted: DeadLetterFilter, *, letter_id: str, since_s: int, limit: int, dry: bool, force: bool) -> int:
     """Print what became of each letter and how many there were; returns 1 when a letter could not be sent at all."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
@@ -28,30 +28,32 @@ async def run(settings: Settings, wanted: Wanted, *, letter_id: str, since_s: in
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        letters = Letters(settings.kafka)
+        letters = DeadLetterReader(settings.kafka)
         redrive = Redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
         if letter_id:
             letter = await letters.get(letter_id)
-            later = await letters.later(letter) if letter is not None and not force else ""
+            later = await letters.find_later(letter) if letter is not None and not force else ""
             done = await redrive.send(letter_id, letter, later=later, dry=dry, force=force)
             _print(letter_id, letter, done.outcome, done.detail)
             return 1 if done.outcome == "gone" else 0
         since_ms = int((clock.now().timestamp() - since_s) * 1000) if since_s else 0
-        counts = await _all(letters, redrive, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
+        counts = await _redrive_all(letters, redrive, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such letter in {DEAD_LETTERS.name}"
     print(f"{summary}{' (a dry run: nothing was sent)' if dry else ''}")
     return 1 if counts["refused"] else 0
 
 
-async def _all(letters: Letters, redrive: Redrive, wanted: Wanted, *, since_ms: int, limit: int, dry: bool, force: bool) -> Counter[str]:
+async def _redrive_all(
+    letters: DeadLetterReader, redrive: Redrive, wanted: DeadLetterFilter, *, since_ms: int, limit: int, dry: bool, force: bool
+) -> Counter[str]:
     """Two readings: which letter is the last of its document is known only at the end."""
     last: dict[tuple[str, bytes], str] = {}
-    async with aclosing(letters.buried(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             if letter.key is not None:
                 last[letter.topic, letter.key] = letter.id
     counts: Counter[str] = Counter()
-    async with aclosing(letters.buried(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             later = last.get((letter.topic, letter.key or b""), "")
             try:
@@ -74,7 +76,7 @@ def seconds_of(span: str) -> int:
     return int(match[1]) * _UNIT_S[match[2]]
 
 
-def _print(letter_id: str, letter: Letter | None, outcome: str, detail: str) -> None:
+def _print(letter_id: str, letter: DeadLetter | None, outcome: str, detail: str) -> None:
     about = f"{letter.topic}[{letter.original_partition}]@{letter.original_offset}\t{letter.agent}\t{letter.code}" if letter else "\t"
     cause = " ".join(letter.detail.split())[:_SHOWN_CHARS] if letter else ""
     print(f"{letter_id}\t{outcome}\t{about}\t{detail or cause}")

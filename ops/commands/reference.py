@@ -16,7 +16,7 @@ from ops import cli
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings, sections_of
 from schemas.settings.section import Secret, Section
-from streams.topics import DAY_MS, TOPICS, Topic, inbox
+from streams.topics import DAY_MS, TOPICS, Topic, inbox_topic
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -162,9 +162,9 @@ def environment_page() -> str:
 def topics_page() -> str:
     """docs/topics.md."""
     parts = [TOPICS_HEAD]
-    topics = (inbox("<tenant>"), *TOPICS)
+    topics = (inbox_topic("<tenant>"), *TOPICS)
     parts += [
-        _row(f"[`{topic.name}`](#{_anchor(topic.name)})", topic.key, _partitions(topic), _kept(topic), ", ".join(topic.owners))
+        _row(f"[`{topic.name}`](#{_anchor(topic.name)})", topic.key, _partitions(topic), _retention(topic), ", ".join(topic.owners))
         for topic in topics
     ]
     parts += [_topic_section(topic) for topic in topics]
@@ -192,7 +192,7 @@ def _partitions(topic: Topic) -> str:
     return "`CLAW_KAFKA_REPLY_PARTITIONS`" if topic.count == "replies" else "`CLAW_KAFKA_PARTITIONS`"
 
 
-def _kept(topic: Topic) -> str:
+def _retention(topic: Topic) -> str:
     return "compacted, for ever" if topic.retention_ms is None else f"{topic.retention_ms // DAY_MS} d"
 
 

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.redis.client import connect
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Plans, Step, begun, let_go, returned
-from domain.indexes.reindex_reports import Rebuilds, Report
-from domain.read_models import Views
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import PlanStep, PlanWriter, begin_build, discard_other, roll_back
+from domain.indexes.reindex_reports import ReindexReport, ReindexReports
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import ConfigurationError, Unavailable
@@ -19,7 +19,7 @@ from schemas.indexes import IndexPlan
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 
 BY = "command line"
 LOOK_S = 0.5
@@ -28,14 +28,14 @@ PAGE = 100  # knowledge bases read at once
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class ReindexCommandPorts:
     """What the command reaches."""
 
     settings: Settings
-    shelves: Shelves
-    plans: Plans
-    rebuilds: Rebuilds
-    views: Views
+    shelves: CollectionCatalogue
+    plans: PlanWriter
+    rebuilds: ReindexReports
+    views: ReadModels
     clock: SystemClock
 
 
@@ -43,42 +43,42 @@ async def index(
     settings: Settings, tenant: str, knowledge_base: str | None, wanted: Shelf, *, keep: bool, force: bool, timeout_s: float
 ) -> int:
     """Rebuild one knowledge base, or all of the tenant, and follow it; exit code 1 when one could not be switched in time."""
-    step = begun(wanted, settings.retrieval, keep=keep, force=force)
+    step = begin_build(wanted, settings.retrieval, keep=keep, force=force)
     async with _ports(settings) as ports:
         failed = 0
-        for each in await _chosen(ports, tenant, knowledge_base):
+        for each in await _select_bases(ports, tenant, knowledge_base):
             plan = await ports.plans.change(tenant, each, step, by=BY)
             assert plan.other is not None
             print(f"{each}: generation {plan.other.generation} beside generation {plan.active.generation}", flush=True)
-            failed += not await _followed(ports, plan, timeout_s)
+            failed += not await _follow(ports, plan, timeout_s)
         return int(failed > 0)
 
 
 async def back(settings: Settings, tenant: str, knowledge_base: str) -> int:
     """Show the kept index again."""
-    return await _changed(settings, tenant, knowledge_base, returned)
+    return await _change_plan(settings, tenant, knowledge_base, roll_back)
 
 
 async def drop(settings: Settings, tenant: str, knowledge_base: str) -> int:
     """Give up what is being built, or let the kept one go."""
-    return await _changed(settings, tenant, knowledge_base, let_go)
+    return await _change_plan(settings, tenant, knowledge_base, discard_other)
 
 
 async def status(settings: Settings, tenant: str, knowledge_base: str | None) -> int:
     """Print the plan and the last report of one or of all knowledge bases."""
     async with _ports(settings) as ports:
-        for each in await _chosen(ports, tenant, knowledge_base):
+        for each in await _select_bases(ports, tenant, knowledge_base):
             plan = ports.shelves.plan(tenant, each)
-            print(_described(plan))
-            report = await ports.rebuilds.report(tenant, each)
+            print(_describe(plan))
+            report = await ports.rebuilds.get(tenant, each)
             if report is not None and plan.other is not None:
-                print(f"  {_line(report)}")
+                print(f"  {_format_report(report)}")
                 _print_missing(report)
         return 0
 
 
 @asynccontextmanager
-async def _ports(settings: Settings) -> AsyncIterator[Ports]:
+async def _ports(settings: Settings) -> AsyncIterator[ReindexCommandPorts]:
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
@@ -86,17 +86,17 @@ async def _ports(settings: Settings) -> AsyncIterator[Ports]:
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        shelves, views = Shelves(settings.kafka), Views(redis, prefix)
+        shelves, views = CollectionCatalogue(settings.kafka), ReadModels(redis, prefix)
         stack.push_async_callback(shelves.stop)
         await shelves.start()
         if not shelves.ready:
             raise Unavailable("kafka_unavailable", f"{settings.kafka.servers}: the index plans cannot be read")
-        records = Records(redis, prefix, publisher, views, clock)
-        plans = Plans(shelves, records, publisher, clock, secrets.token_bytes, "rebuild")
-        yield Ports(settings, shelves, plans, Rebuilds(redis, prefix), views, clock)
+        records = RecordWriter(redis, prefix, publisher, views, clock)
+        plans = PlanWriter(shelves, records, publisher, clock, secrets.token_bytes, "rebuild")
+        yield ReindexCommandPorts(settings, shelves, plans, ReindexReports(redis, prefix), views, clock)
 
 
-async def _chosen(ports: Ports, tenant: str, knowledge_base: str | None) -> Sequence[str]:
+async def _select_bases(ports: ReindexCommandPorts, tenant: str, knowledge_base: str | None) -> Sequence[str]:
     """The knowledge base that was named, if it is there, or every one of the tenant."""
     default = ids.default_knowledge_base(tenant)
     if knowledge_base is not None:
@@ -112,27 +112,27 @@ async def _chosen(ports: Ports, tenant: str, knowledge_base: str | None) -> Sequ
             return tuple(found)
 
 
-async def _changed(settings: Settings, tenant: str, knowledge_base: str, step: Step) -> int:
+async def _change_plan(settings: Settings, tenant: str, knowledge_base: str, step: PlanStep) -> int:
     async with _ports(settings) as ports:
-        (chosen,) = await _chosen(ports, tenant, knowledge_base)
-        print(_described(await ports.plans.change(tenant, chosen, step, by=BY)))
+        (chosen,) = await _select_bases(ports, tenant, knowledge_base)
+        print(_describe(await ports.plans.change(tenant, chosen, step, by=BY)))
         return 0
 
 
-async def _followed(ports: Ports, began: IndexPlan, timeout_s: float) -> bool:
+async def _follow(ports: ReindexCommandPorts, began: IndexPlan, timeout_s: float) -> bool:
     """Print how it goes until readers see the new shelf and there is nothing left to do; False when it stops before."""
     tenant, knowledge_base = began.tenant, began.knowledge_base_id
     assert began.other is not None
     until_s, told, heard_s = ports.clock.monotonic_s() + timeout_s, "", ports.clock.monotonic_s()
     while True:
-        plan, report = ports.shelves.plan(tenant, knowledge_base), await ports.rebuilds.report(tenant, knowledge_base)
+        plan, report = ports.shelves.plan(tenant, knowledge_base), await ports.rebuilds.get(tenant, knowledge_base)
         now_s = ports.clock.monotonic_s()
-        if report is not None and report.revision >= began.revision and (line := _line(report)) != told:
+        if report is not None and report.revision >= began.revision and (line := _format_report(report)) != told:
             print(f"  {line}", flush=True)
             told, heard_s = line, now_s
-        if (ended := _ended(plan, began)) is not None:
-            _compare(report, began)
-            print(_described(plan), flush=True)
+        if (ended := _outcome(plan, began)) is not None:
+            _print_comparison(report, began)
+            print(_describe(plan), flush=True)
             return ended
         if report is not None and report.phase == "incomplete" and report.revision >= began.revision and not plan.force:
             _print_missing(report)
@@ -147,7 +147,7 @@ async def _followed(ports: Ports, began: IndexPlan, timeout_s: float) -> bool:
         await asyncio.sleep(LOOK_S)
 
 
-def _ended(plan: IndexPlan, began: IndexPlan) -> bool | None:
+def _outcome(plan: IndexPlan, began: IndexPlan) -> bool | None:
     """True: readers see the new shelf and nothing is left to do. False: somebody gave it up. None: it goes on."""
     if plan.revision < began.revision or began.other is None:
         return None
@@ -156,31 +156,31 @@ def _ended(plan: IndexPlan, began: IndexPlan) -> bool | None:
     return None if plan.state == "building" and plan.other == began.other else False
 
 
-def _line(report: Report) -> str:
+def _format_report(report: ReindexReport) -> str:
     missing = f", {report.missing_total} missing" if report.missing_total else ""
     done = f"{report.documents} documents seen, {report.queued} queued, {report.pending} under way{missing}"
     return f"{report.phase}: generation {report.generation}" + ("" if report.phase == "dropping" else f", {done}")
 
 
-def _print_missing(report: Report) -> None:
+def _print_missing(report: ReindexReport) -> None:
     for each in report.missing:
         print(f"  missing: {each.document_id} (version {each.version}): {each.code}", file=sys.stderr)
     if report.missing_total > len(report.missing):
         print(f"  ... and {report.missing_total - len(report.missing)} more", file=sys.stderr)
 
 
-def _compare(report: Report | None, began: IndexPlan) -> None:
+def _print_comparison(report: ReindexReport | None, began: IndexPlan) -> None:
     if report is not None and began.other is not None and report.new_points >= 0:
         before, after = f"generation {began.active.generation}", f"generation {began.other.generation}"
         print(f"  {report.documents} documents; points: {report.old_points} in {before}, {report.new_points} in {after}", flush=True)
 
 
-def _described(plan: IndexPlan) -> str:
-    other = "" if plan.other is None else f", {plan.state} generation {plan.other.generation} ({_making(plan.other)})"
-    return f"{plan.knowledge_base_id}: generation {plan.active.generation} is searched ({_making(plan.active)}){other}"
+def _describe(plan: IndexPlan) -> str:
+    other = "" if plan.other is None else f", {plan.state} generation {plan.other.generation} ({_describe_collection(plan.other)})"
+    return f"{plan.knowledge_base_id}: generation {plan.active.generation} is searched ({_describe_collection(plan.active)}){other}"
 
 
-def _making(shelf: Shelf) -> str:
+def _describe_collection(shelf: Shelf) -> str:
     """How a shelf differs from the settings."""
     parts: list[tuple[str, Callable[[Shelf], object]]] = [
         ("chunk tokens", lambda each: each.chunk_tokens),

@@ -13,18 +13,18 @@ from contextlib import AsyncExitStack, aclosing
 import msgspec
 from msgspec import Struct
 
-from adapters.models.choose import answer_model
-from adapters.models.citations import Citations
+from adapters.models.choose import create_answer_model
+from adapters.models.citations import CitationResolver
 from adapters.models.port import AnswerModel, AnswerRequest, Finish
-from adapters.models.request import request_of
-from adapters.redis.client import Client, connect
-from domain.chats.audit_trail import Trails
-from domain.chats.reply_lock import Location, Turns
-from domain.read_models import Views
+from adapters.models.request import build_answer_request
+from adapters.redis.client import RedisClient, connect
+from domain.chats.audit_trail import AuditTrails
+from domain.chats.reply_lock import ReplyLocation, ReplyLocks
+from domain.read_models import ReadModels
 from schemas.chats import Citation, Message, MessageChanged, Passage, Usage
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Model, Settings
-from streams.log.reader import opened
+from schemas.settings import ModelSettings, Settings
+from streams.log.reader import open_log_reader
 from streams.topics import MESSAGES_CHANGED
 
 DEFAULT_TENANT = "default"
@@ -32,7 +32,7 @@ SCAN_S_MAX = 120.0  # for looking through the topic of messages
 COLUMN_CHARS = 58  # two of them fit a terminal of 120
 
 
-class Given(Struct, frozen=True, kw_only=True):
+class MeasuredAnswer(Struct, frozen=True, kw_only=True):
     """An answer with what it took. ``first_text_ms`` and ``total_ms`` count from when the model was asked; null when nobody measured."""
 
     model: str
@@ -46,43 +46,43 @@ class Given(Struct, frozen=True, kw_only=True):
     cost_micros: int | None
 
 
-class Replayed(Struct, frozen=True, kw_only=True):
+class ReplayComparison(Struct, frozen=True, kw_only=True):
     """Both, with what they were made from."""
 
     reply_id: str
     tenant: str
     question: str
     passages: tuple[Passage, ...]
-    recorded: Given
-    replayed: Given
+    recorded: MeasuredAnswer
+    replayed: MeasuredAnswer
 
 
-async def run(settings: Settings, reply_id: str, model: Model, *, tenant: str, as_json: bool) -> int:
+async def run(settings: Settings, reply_id: str, model: ModelSettings, *, tenant: str, as_json: bool) -> int:
     """Print the two answers; raises ConfigurationError when the reply cannot be found or its context has left the log."""
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        found = await _found(settings, redis, reply_id, tenant)
+        found = await _find_message(settings, redis, reply_id, tenant)
         if found is None:
             raise ConfigurationError(f"there is no reply {reply_id}" + (f" of tenant {tenant}" if tenant else ""))
         whose, message, location = found
-        trail = await Trails(settings.kafka).of(whose, message, location)
+        trail = await AuditTrails(settings.kafka).read(whose, message, location)
         if trail.grounded is None:
             raise ConfigurationError(f"the passages of {reply_id} cannot be read: {trail.missing['grounded']}")
-        question, passages = trail.grounded.data.question, trail.offered(message)
+        question, passages = trail.grounded.data.question, trail.answer_passages(message)
         chosen = msgspec.structs.replace(settings, model=model)
-        other = answer_model(chosen)
+        other = create_answer_model(chosen)
         await other.open()
         stack.push_async_callback(other.close)
-        given = await answered(other, request_of(question, passages, chosen.model), chosen.model.provider)
-    both = Replayed(
-        reply_id=message.id, tenant=whose, question=question.content, passages=passages, recorded=_recorded(message), replayed=given
+        given = await ask_model(other, build_answer_request(question, passages, chosen.model), chosen.model.provider)
+    both = ReplayComparison(
+        reply_id=message.id, tenant=whose, question=question.content, passages=passages, recorded=_answer_of(message), replayed=given
     )
     print(msgspec.json.format(msgspec.json.encode(both)).decode() if as_json else "\n".join(columns(both)))
     return 0
 
 
-def other_model(model: Model, *, name: str, provider: str, base_url: str) -> Model:
+def other_model(model: ModelSettings, *, name: str, provider: str, base_url: str) -> ModelSettings:
     """The model to ask: as the settings have it, with what was given. Another provider brings its own address and name; the key is that of
     the settings.
     """
@@ -91,12 +91,12 @@ def other_model(model: Model, *, name: str, provider: str, base_url: str) -> Mod
     return msgspec.structs.replace(model, name=name or model.name, base_url=base_url or model.base_url)
 
 
-async def answered(model: AnswerModel, request: AnswerRequest, provider: str) -> Given:
+async def ask_model(model: AnswerModel, request: AnswerRequest, provider: str) -> MeasuredAnswer:
     """Ask the model; citations are resolved as they are for readers."""
     began, first_s, text = time.monotonic(), None, ""
     cited: list[Citation] = []
     finish = Finish()
-    citations = Citations(request.passages)
+    citations = CitationResolver(request.passages)
     async with aclosing(model.answer(request)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Finish):
@@ -107,7 +107,7 @@ async def answered(model: AnswerModel, request: AnswerRequest, provider: str) ->
                 text, cited = text + span.text, [*cited, *span.citations]
     for span in citations.finish():
         text, cited = text + span.text, [*cited, *span.citations]
-    return Given(
+    return MeasuredAnswer(
         model=model.name,
         provider=provider,
         text=text,
@@ -120,14 +120,14 @@ async def answered(model: AnswerModel, request: AnswerRequest, provider: str) ->
     )
 
 
-def columns(both: Replayed) -> list[str]:
+def columns(both: ReplayComparison) -> list[str]:
     """The two side by side, for a terminal."""
     lines = [
         f"question: {both.question}",
         f"passages: {', '.join(f'{each.marker}. {each.title}' for each in both.passages) or 'none'}",
         "",
     ]
-    left, right = _described("recorded", both.recorded), _described("replayed", both.replayed)
+    left, right = _describe("recorded", both.recorded), _describe("replayed", both.replayed)
     for number in range(max(len(left), len(right))):
         first = left[number] if number < len(left) else ""
         second = right[number] if number < len(right) else ""
@@ -135,7 +135,7 @@ def columns(both: Replayed) -> list[str]:
     return lines
 
 
-def _described(name: str, given: Given) -> list[str]:
+def _describe(name: str, given: MeasuredAnswer) -> list[str]:
     usage = given.usage
     figures = [
         f"{name}: {given.model} ({given.provider or 'provider unknown'})",
@@ -145,10 +145,10 @@ def _described(name: str, given: Given) -> list[str]:
         "",
     ]
     cited = [f"[{each.marker}] {each.title}: {each.quote}" for each in given.citations]
-    return [*figures, *_wrapped(given.text), "", *(line for each in cited for line in _wrapped(each))]
+    return [*figures, *_wrap(given.text), "", *(line for each in cited for line in _wrap(each))]
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrap(text: str) -> list[str]:
     """Lines no wider than a column; a Chinese character takes two places."""
     lines: list[str] = []
     for paragraph in text.splitlines() or [""]:
@@ -165,8 +165,8 @@ def _ms(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.0f} ms"
 
 
-def _recorded(message: Message) -> Given:
-    return Given(
+def _answer_of(message: Message) -> MeasuredAnswer:
+    return MeasuredAnswer(
         model=message.model,
         provider=message.provider,
         text=message.content,
@@ -179,34 +179,36 @@ def _recorded(message: Message) -> Given:
     )
 
 
-async def _found(settings: Settings, redis: Client, reply_id: str, tenant: str) -> tuple[str, Message, Location | None] | None:
+async def _find_message(
+    settings: Settings, redis: RedisClient, reply_id: str, tenant: str
+) -> tuple[str, Message, ReplyLocation | None] | None:
     """The message of a reply with its tenant and where it was told: in the tables, else on the topic."""
     prefix, whose = settings.redis.key_prefix, tenant or DEFAULT_TENANT
-    location: Location | None = None
+    location: ReplyLocation | None = None
     try:
-        location = await Turns(redis, prefix).locate(whose, reply_id)
+        location = await ReplyLocks(redis, prefix).locate(whose, reply_id)
         if location is not None:
-            message = await Views(redis, prefix).messages.get(f"{whose}/{location.conversation_id}", reply_id)
+            message = await ReadModels(redis, prefix).messages.get(f"{whose}/{location.conversation_id}", reply_id)
             if message is not None:
                 return whose, message, location
     except Unavailable:
         print("Redis is out of reach: looking through the topic", file=sys.stderr)
     try:
         async with asyncio.timeout(SCAN_S_MAX):
-            event = await _on_topic(settings, reply_id, tenant)
+            event = await _find_on_topic(settings, reply_id, tenant)
     except TimeoutError:
         raise ConfigurationError(f"{reply_id} was not found on {MESSAGES_CHANGED.name} within {SCAN_S_MAX:g} s: give --tenant") from None
     return None if event is None else (event.tenant, event.data, location)
 
 
-async def _on_topic(settings: Settings, reply_id: str, tenant: str) -> MessageChanged | None:
+async def _find_on_topic(settings: Settings, reply_id: str, tenant: str) -> MessageChanged | None:
     """The newest record of the message; only records of its key are decoded."""
     found: MessageChanged | None = None
-    async with opened(settings.kafka) as reader:
+    async with open_log_reader(settings.kafka) as reader:
         for place, (begin, end) in (await reader.bounds(await reader.partitions(MESSAGES_CHANGED))).items():
             async for batch in reader.batches(place, begin, end):
                 for value in (record.value for record in batch if record.key == reply_id.encode() and record.value is not None):
-                    event = _decoded(value)
+                    event = _decode(value)
                     if event is not None and event.data.role == "assistant" and event.tenant == (tenant or event.tenant):
                         found = event
             if found is not None:
@@ -214,7 +216,7 @@ async def _on_topic(settings: Settings, reply_id: str, tenant: str) -> MessageCh
     return found
 
 
-def _decoded(value: bytes) -> MessageChanged | None:
+def _decode(value: bytes) -> MessageChanged | None:
     try:
         return msgspec.json.decode(value, type=MessageChanged)
     except (msgspec.DecodeError, UnicodeDecodeError):

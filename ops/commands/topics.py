@@ -13,10 +13,10 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, for_code
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Kafka, Settings
-from streams.log.reader import LANE_GROUP, coordinated
+from schemas.settings import KafkaSettings, Settings
+from streams.log.reader import GROUP_PREFIX, retry_for_coordinator
 from streams.topics import Topic, all_topics
 
 REQUEST_MS = 15_000  # one administrative call
@@ -41,7 +41,7 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BrokerTopic:
     """A topic as the broker has it: partition count, and the configuration set on the topic itself and in effect."""
 
     partitions: int
@@ -54,29 +54,29 @@ def catalogue(settings: Settings) -> tuple[Topic, ...]:
     return all_topics(settings.lanes.inboxes)
 
 
-def physical(kafka: Kafka, topic: Topic) -> str:
+def broker_name(kafka: KafkaSettings, topic: Topic) -> str:
     """The topic's name on the broker."""
     return kafka.topic_prefix + topic.name
 
 
-async def check(kafka: Kafka, topics: Sequence[Topic]) -> list[Drift]:
+async def check(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
     """Every difference, in catalogue order; raises Unavailable when the broker cannot be reached."""
     async with _administration(kafka) as admin:
-        return _compare(kafka, topics, await _standing(admin, kafka, topics))
+        return _compare(kafka, topics, await _describe_topics(admin, kafka, topics))
 
 
-async def apply(kafka: Kafka, topics: Sequence[Topic]) -> list[Drift]:
+async def apply(kafka: KafkaSettings, topics: Sequence[Topic]) -> list[Drift]:
     """Create what is missing, correct configurations; returns what was changed.
 
     Raises ConfigurationError, having changed nothing, when a partition count differs (it can never be changed: order, compaction and event
     ids hang on it) or the broker refuses a topic; Unavailable when it cannot be reached.
     """
     async with _administration(kafka) as admin:
-        standing = await _standing(admin, kafka, topics)
+        standing = await _describe_topics(admin, kafka, topics)
         drifts = _compare(kafka, topics, standing)
         if fixed := [drift for drift in drifts if drift.kind == "partitions"]:
             raise ConfigurationError("; ".join(map(str, fixed)))
-        by_name = {physical(kafka, topic): topic for topic in topics}
+        by_name = {broker_name(kafka, topic): topic for topic in topics}
         if missing := [by_name[drift.topic] for drift in drifts if drift.kind == "missing"]:
             await _create(admin, kafka, missing)
         for drift in drifts:
@@ -87,18 +87,18 @@ async def apply(kafka: Kafka, topics: Sequence[Topic]) -> list[Drift]:
         return drifts
 
 
-async def names(kafka: Kafka) -> frozenset[str]:
+async def names(kafka: KafkaSettings) -> frozenset[str]:
     """Every topic of this installation that the broker has, without the prefix; raises Unavailable when it cannot be reached."""
     async with _administration(kafka) as admin:
         found = await admin.list_topics()
     return frozenset(name.removeprefix(kafka.topic_prefix) for name in found if name.startswith(kafka.topic_prefix))
 
 
-async def subscribed(kafka: Kafka, lane: str) -> frozenset[str] | None:
+async def subscriptions(kafka: KafkaSettings, lane: str) -> frozenset[str] | None:
     """The topics, without the prefix, that workers of a lane read now; None when none runs. Raises Unavailable."""
     async with _administration(kafka) as admin:
-        groups = [f"{kafka.topic_prefix}{LANE_GROUP}{lane}"]
-        (response,) = await coordinated(lambda: admin.describe_consumer_groups(groups))
+        groups = [f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"]
+        (response,) = await retry_for_coordinator(lambda: admin.describe_consumer_groups(groups))
     members = [member for group in response.to_object()["groups"] for member in group["members"] if member["member_metadata"]]
     if not members:
         return None
@@ -106,10 +106,10 @@ async def subscribed(kafka: Kafka, lane: str) -> frozenset[str] | None:
     return frozenset(name.removeprefix(kafka.topic_prefix) for topics in read for name in topics)
 
 
-async def delete(kafka: Kafka, topics: Sequence[Topic]) -> None:
+async def delete(kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
     """Delete topics that exist; for tests and for taking an installation down for good."""
     async with _administration(kafka) as admin:
-        response = await admin.delete_topics([physical(kafka, topic) for topic in topics], timeout_ms=REQUEST_MS)
+        response = await admin.delete_topics([broker_name(kafka, topic) for topic in topics], timeout_ms=REQUEST_MS)
         for name, code in response.topic_error_codes:
             if code not in (NONE, UNKNOWN_TOPIC):
                 raise Unavailable("kafka_unavailable", f"{name} could not be deleted: {for_code(code).__name__}")
@@ -130,8 +130,8 @@ def run(settings: Settings, action: Literal["apply", "check"]) -> int:
 
 
 @asynccontextmanager
-async def _administration(kafka: Kafka) -> Any:
-    admin = AIOKafkaAdminClient(**connection(kafka), client_id="claw-topics", request_timeout_ms=REQUEST_MS)
+async def _administration(kafka: KafkaSettings) -> Any:
+    admin = AIOKafkaAdminClient(**connection_options(kafka), client_id="claw-topics", request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         yield admin
@@ -141,26 +141,26 @@ async def _administration(kafka: Kafka) -> Any:
         await admin.close()
 
 
-async def _standing(admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic]) -> dict[str, Standing]:
-    names = {physical(kafka, topic) for topic in topics}
+async def _describe_topics(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> dict[str, BrokerTopic]:
+    names = {broker_name(kafka, topic) for topic in topics}
     described = await admin.describe_topics()  # all of them: asking for one by name would create it on a broker that does so by itself
     partitions = {row["topic"]: len(row["partitions"]) for row in described if row["topic"] in names}
     if not partitions:
         return {}
-    standing: dict[str, Standing] = {}
+    standing: dict[str, BrokerTopic] = {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name, None) for name in partitions]
     for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
-            _accept(name, code, message)
+            _raise_for_code(name, code, message)
             own = {entry[0]: entry[1] for entry in entries if entry[3] == SET_ON_TOPIC}
-            standing[name] = Standing(partitions[name], own, {entry[0]: entry[1] for entry in entries})
+            standing[name] = BrokerTopic(partitions[name], own, {entry[0]: entry[1] for entry in entries})
     return standing
 
 
-def _compare(kafka: Kafka, topics: Sequence[Topic], standing: Mapping[str, Standing]) -> list[Drift]:
+def _compare(kafka: KafkaSettings, topics: Sequence[Topic], standing: Mapping[str, BrokerTopic]) -> list[Drift]:
     drifts: list[Drift] = []
     for topic in topics:
-        name, wanted = physical(kafka, topic), topic.partitions(kafka)
+        name, wanted = broker_name(kafka, topic), topic.partitions(kafka)
         there = standing.get(name)
         if there is None:
             drifts.append(Drift(name, "missing", f"missing, {wanted} partitions"))
@@ -179,28 +179,28 @@ def _compare(kafka: Kafka, topics: Sequence[Topic], standing: Mapping[str, Stand
     return drifts
 
 
-async def _create(admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic]) -> None:
+async def _create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
     wanted = [
-        NewTopic(physical(kafka, topic), topic.partitions(kafka), kafka.replication_factor, topic_configs=topic.configuration())
+        NewTopic(broker_name(kafka, topic), topic.partitions(kafka), kafka.replication_factor, topic_configs=topic.configuration())
         for topic in topics
     ]
     response = await admin.create_topics(wanted, timeout_ms=REQUEST_MS)
     for name, code, message in response.topic_errors:
         if code != ALREADY_EXISTS:  # somebody else applies at the same time
-            _accept(name, code, message)
+            _raise_for_code(name, code, message)
 
 
 def _has_leaders(row: Mapping[str, Any]) -> bool:
     return row["error_code"] == NONE and bool(row["partitions"]) and all(partition["leader"] >= 0 for partition in row["partitions"])
 
 
-async def _settle(admin: AIOKafkaAdminClient, kafka: Kafka, topics: Sequence[Topic]) -> None:
+async def _settle(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
     """Wait until the change is seen: a broker acknowledges it before it acts on it, and clients may only meet topics that have leaders."""
-    names = {physical(kafka, topic) for topic in topics}
+    names = {broker_name(kafka, topic) for topic in topics}
     deadline = time.monotonic() + SETTLE_S
     while True:
         rows = [row for row in await admin.describe_topics() if row["topic"] in names]
-        if all(map(_has_leaders, rows)) and not _compare(kafka, topics, await _standing(admin, kafka, topics)):
+        if all(map(_has_leaders, rows)) and not _compare(kafka, topics, await _describe_topics(admin, kafka, topics)):
             return
         if time.monotonic() > deadline:
             raise Unavailable("kafka_unavailable", f"the broker does not show the changed topics after {SETTLE_S:g} s")
@@ -211,10 +211,10 @@ async def _configure(admin: AIOKafkaAdminClient, name: str, configuration: Mappi
     """Set the whole configuration of a topic: this call replaces, so what operators set themselves is part of ``configuration``."""
     for response in await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configuration))]):
         for code, message, _, topic in response.resources:
-            _accept(topic, code, message)
+            _raise_for_code(topic, code, message)
 
 
-def _accept(name: str, code: int, message: str | None) -> None:
+def _raise_for_code(name: str, code: int, message: str | None) -> None:
     """Raise what an error code asks for: Unavailable when it passes by itself, else ConfigurationError."""
     if code == NONE:
         return

@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from adapters.redis.client import connect
-from ops.commands.rebuild_tables import usage_shadows
+from ops.commands.rebuild_tables import usage_shadow_rebuild
 from ops.commands.redrive import seconds_of
 from schemas.settings import Settings
 from streams.clock import SystemClock
-from streams.log.reader import opened
+from streams.log.reader import open_log_reader
 from streams.tables.shadow_rebuild import Difference
 
 SHOWN_MAX = 50  # differences printed; all are counted
@@ -23,26 +23,26 @@ async def reconcile(settings: Settings, *, since: str, repair: bool) -> int:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         await redis.execute_command("PING")
-        reader = await stack.enter_async_context(opened(settings.kafka))
-        shadows = usage_shadows(settings, redis, reader)
-        compared = await shadows.differences(now, begin)
+        reader = await stack.enter_async_context(open_log_reader(settings.kafka))
+        shadows = usage_shadow_rebuild(settings, redis, reader)
+        compared = await shadows.find_differences(now, begin)
         for difference in compared.differences[:SHOWN_MAX]:
-            print(_line(difference), file=sys.stderr)
+            print(_format_difference(difference), file=sys.stderr)
         if len(compared.differences) > SHOWN_MAX:
             print(f"... and {len(compared.differences) - SHOWN_MAX} more", file=sys.stderr)
         print(f"{compared.events} events, {compared.values} sums compared, {len(compared.differences)} differ")
         if not compared.differences:
             return 0
         if repair:
-            await shadows.rebuilt()
-            left = len((await shadows.differences(now, begin)).differences)
+            await shadows.rebuild()
+            left = len((await shadows.find_differences(now, begin)).differences)
             print(f"rebuilt from the topic: {left} differ")
             return int(left > 0)
         print("`--repair` makes the counters anew from the topic", file=sys.stderr)
         return 1
 
 
-def _line(difference: Difference) -> str:
+def _format_difference(difference: Difference) -> str:
     start = datetime.fromtimestamp(difference.bucket, UTC)
     names = sorted(difference.counted.keys() | difference.recounted.keys())
     sums = [(name, difference.counted.get(name, 0), difference.recounted.get(name, 0)) for name in names]

@@ -17,15 +17,15 @@ import uvloop
 from msgspec import Struct
 
 from adapters.text.language import fold
-from ops.evaluation.pipeline import Pipeline, Reply, Shelved, pipeline, temporary_home
-from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, pipeline, temporary_home
+from ops.evaluation.questions import EvaluationQuestion, QuestionSet, sets_of
 from ops.processes import logs
 from schemas.settings import Settings
 
 AT_ONCE = 8  # conversations; the keyless model is bound by CPU long before
 
 
-class Answered(Struct, frozen=True, kw_only=True):
+class AnswerScores(Struct, frozen=True, kw_only=True):
     """One wording of one set, as shares; ``unanswerable`` questions are asked once per set, with the first wording."""
 
     set: str
@@ -46,49 +46,56 @@ def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool
     """Prints a table, or JSON; returns 1 when an answer failed. Raises ConfigurationError for a folder that cannot be used."""
     logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
     sets = sets_of(Path(folder), name=name, limit=limit)
-    report = uvloop.run(_evaluated(settings, sets, show=not as_json))
+    report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     return int(any(each.failed for each in report))
 
 
-async def _evaluated(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[Answered]:
+async def _evaluate_in_stack(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[AnswerScores]:
     with temporary_home(settings) as home:
         async with pipeline(home) as running:
             return await evaluate(running, sets, model=settings.model.provider, show=show)
 
 
-async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str, show: bool = False) -> list[Answered]:
+async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str, show: bool = False) -> list[AnswerScores]:
     """Every set, one after the other."""
-    report: list[Answered] = []
+    report: list[AnswerScores] = []
     if show:
         columns = ("precision", "exact", "contains", "false ref.")
         print(f"{'set':<16} {'wording':<14} {'n':>5} {' '.join(f'{each:>10}' for each in columns)}  unanswerable  refused", flush=True)
     for each in sets:
-        shelved = await running.shelve(each.name, (text for text in each.corpus if text.id not in each.left_out))
+        shelved = await running.index_corpus(each.name, (text for text in each.corpus if text.id not in each.left_out))
         unanswerable = each.unanswerable
         for wording, asked in wordings(each).items():
             replies = await _replies(running, shelved, asked)
             refusals = await _replies(running, shelved, unanswerable)
-            answered = judged(each.name, wording, model, asked, replies, refusals)
+            answered = score_answers(each.name, wording, model, asked, replies, refusals)
             unanswerable = ()
             report.append(answered)
             if show:
-                print(_shown(answered), flush=True)
+                print(_format_row(answered), flush=True)
     return report
 
 
-def wordings(questions: QuestionSet) -> dict[str, list[Asked]]:
+def wordings(questions: QuestionSet) -> dict[str, list[EvaluationQuestion]]:
     """What is asked: all whose source was not left out. A follow-up is asked with its history only: alone it is another question."""
     chosen = {name: asked for name, asked in questions.questions.items() if name != "question" or "with history" not in questions.questions}
     return {name: [each for each in asked if not each.gold & questions.left_out] for name, asked in chosen.items()}
 
 
-def judged(name: str, wording: str, model: str, asked: Sequence[Asked], replies: Sequence[Reply], refusals: Sequence[Reply]) -> Answered:
+def score_answers(
+    name: str,
+    wording: str,
+    model: str,
+    asked: Sequence[EvaluationQuestion],
+    replies: Sequence[PipelineReply],
+    refusals: Sequence[PipelineReply],
+) -> AnswerScores:
     """What came of it; failed answers count as neither right nor refused."""
     pairs = list(zip(asked, replies, strict=True))
     cited = [passage in each.gold for each, reply in pairs for passage in reply.cited]
-    return Answered(
+    return AnswerScores(
         set=name,
         wording=wording,
         model=model,
@@ -104,7 +111,7 @@ def judged(name: str, wording: str, model: str, asked: Sequence[Asked], replies:
     )
 
 
-def refuses(reply: Reply) -> bool:
+def refuses(reply: PipelineReply) -> bool:
     """Whether an answer says that there is none: it is whole and cites nothing."""
     return reply.state == "completed" and not reply.cited
 
@@ -115,10 +122,10 @@ def contains(text: str, answers: Sequence[str]) -> bool:
     return any(known in squeezed for known in ("".join(fold(answer).split()) for answer in answers) if known)
 
 
-async def _replies(running: Pipeline, shelved: Shelved, asked: Sequence[Asked]) -> list[Reply]:
+async def _replies(running: Pipeline, shelved: IndexedCorpus, asked: Sequence[EvaluationQuestion]) -> list[PipelineReply]:
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(each: Asked) -> Reply:
+    async def one(each: EvaluationQuestion) -> PipelineReply:
         async with places:
             return await running.ask(shelved, each)
 
@@ -131,7 +138,7 @@ def _share(part: int, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0
 
 
-def _shown(answered: Answered) -> str:
+def _format_row(answered: AnswerScores) -> str:
     shares = (answered.precision, answered.exact, answered.contains, answered.false_refusals)
     refused = f"{answered.unanswerable:>12} {answered.refused:>8.3f}" if answered.unanswerable else ""
     failed = f"  FAILED: {answered.failed}" if answered.failed else ""

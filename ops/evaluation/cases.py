@@ -26,7 +26,7 @@ class Case(Struct, frozen=True, kw_only=True):
     password: str = ""
 
 
-class _Row(Struct, frozen=True, kw_only=True):
+class _CaseRow(Struct, frozen=True, kw_only=True):
     file: str
     category: str
     expect: Literal["text", "ocr_text", "password_required", "reject_or_partial"]
@@ -43,7 +43,7 @@ def cases_of(folder: Path) -> list[Case]:
     cases: list[Case] = []
     for number, line in enumerate((folder / MANIFEST).read_bytes().splitlines(), 1):
         try:
-            row = msgspec.json.decode(line, type=_Row)
+            row = msgspec.json.decode(line, type=_CaseRow)
         except msgspec.MsgspecError as error:
             raise ConfigurationError(f"{folder / MANIFEST}, line {number}: {error}") from error
         made = Case(path=folder / row.file, category=row.category, expect=row.expect, phrases=row.phrases)

@@ -15,8 +15,8 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from adapters.children.worker import Effort, Outcome, TextWorker
-from adapters.parsing.core.source import Source
+from adapters.children.worker import ParsedDocument, ParseUsage, TextWorker
+from adapters.parsing.core.source import DocumentSource
 from ops.evaluation.cases import Case, cases_of
 from ops.processes import logs
 from schemas.documents import Shelf
@@ -32,7 +32,7 @@ PHRASE_CHARS_SHOWN = 40
 NAME_CHARS = 44
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class FileVerdict(Struct, frozen=True, kw_only=True):
     """What came of one file. ``got`` is text, partial, or the code of an error; ``wrong`` is empty when that is right."""
 
     file: str
@@ -45,10 +45,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
     wrong: str
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class DocumentsReport(Struct, frozen=True, kw_only=True):
     """All of it. ``right`` and ``files`` are counts by category."""
 
-    verdicts: list[Verdict]
+    verdicts: list[FileVerdict]
     right: dict[str, int]
     files: dict[str, int]
     tesseract: bool
@@ -68,33 +68,33 @@ def run(settings: Settings, folder: str, *, as_json: bool) -> int:
     return int(any(verdict.wrong for verdict in report.verdicts))
 
 
-async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = False) -> Report:
+async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = False) -> DocumentsReport:
     """Every case in turn, alone."""
-    efforts: list[Effort] = []
+    efforts: list[ParseUsage] = []
     worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)
     tesseract = settings.documents.ocr == "auto" and shutil.which("tesseract") is not None
-    verdicts: list[Verdict] = []
+    verdicts: list[FileVerdict] = []
     await worker.start()
     try:
         if show:
             print(_line("file", "expected", "got", "seconds", "MiB", "verdict"))
         for case in cases:
             efforts.clear()
-            verdict = await _tried(worker, case, efforts, tesseract=tesseract)
+            verdict = await _try_case(worker, case, efforts, tesseract=tesseract)
             verdicts.append(verdict)
             if show:
-                print(_shown(verdict), flush=True)
+                print(_format_verdict(verdict), flush=True)
     finally:
         await worker.stop()
     files = Counter(verdict.category for verdict in verdicts)
     right = Counter(verdict.category for verdict in verdicts if not verdict.wrong)
-    return Report(verdicts=verdicts, files=dict(files), right={name: right[name] for name in files}, tesseract=tesseract)
+    return DocumentsReport(verdicts=verdicts, files=dict(files), right={name: right[name] for name in files}, tesseract=tesseract)
 
 
-async def _tried(worker: TextWorker, case: Case, efforts: list[Effort], *, tesseract: bool) -> Verdict:
+async def _try_case(worker: TextWorker, case: Case, efforts: list[ParseUsage], *, tesseract: bool) -> FileVerdict:
     began = time.monotonic()
-    source = Source(path=str(case.path.absolute()), filename=case.path.name, password=case.password)
-    got: Outcome | Problem
+    source = DocumentSource(path=str(case.path.absolute()), filename=case.path.name, password=case.password)
+    got: ParsedDocument | Problem
     try:
         got = await worker.parse(source, title="", lane="express", shelf=Shelf())
     except ClawError as error:
@@ -102,19 +102,19 @@ async def _tried(worker: TextWorker, case: Case, efforts: list[Effort], *, tesse
     seconds = time.monotonic() - began
     peak_mib = max((effort.peak_kib for effort in efforts), default=0) // 1024
     notes = () if isinstance(got, Problem) else got.notes
-    return Verdict(
+    return FileVerdict(
         file=case.path.name,
         category=case.category,
-        expected=_expected(case, tesseract=tesseract),
+        expected=_expectation(case, tesseract=tesseract),
         got=got.code if isinstance(got, Problem) else "partial" if notes else "text",
         detail=got.detail if isinstance(got, Problem) else "; ".join(f"{note.code}: {note.detail}" for note in notes),
         seconds=round(seconds, 2),
         peak_mib=peak_mib,
-        wrong=judged(case, got, tesseract=tesseract) or _over(seconds, peak_mib) or await _dead(worker),
+        wrong=find_fault(case, got, tesseract=tesseract) or _resource_fault(seconds, peak_mib) or await _liveness_fault(worker),
     )
 
 
-def judged(case: Case, got: Outcome | Problem, *, tesseract: bool) -> str:
+def find_fault(case: Case, got: ParsedDocument | Problem, *, tesseract: bool) -> str:
     """What is wrong with an outcome; empty when it is as expected."""
     if isinstance(got, Problem):
         if got.code == UNNAMED:
@@ -125,7 +125,7 @@ def judged(case: Case, got: Outcome | Problem, *, tesseract: bool) -> str:
             "ocr_text": () if tesseract else ("ocr_required",),
             "password_required": ("password_required",),
         }.get(case.expect)
-        return "" if accepted is None or got.code in accepted else f"{got.code} instead of {_expected(case, tesseract=tesseract)}"
+        return "" if accepted is None or got.code in accepted else f"{got.code} instead of {_expectation(case, tesseract=tesseract)}"
     if case.expect == "password_required":
         return "text came out of an encrypted file without its password"
     missing = missing_phrases(case, got)
@@ -136,34 +136,37 @@ def judged(case: Case, got: Outcome | Problem, *, tesseract: bool) -> str:
     return ""
 
 
-def missing_phrases(case: Case, outcome: Outcome) -> list[str]:
+def missing_phrases(case: Case, outcome: ParsedDocument) -> list[str]:
     """Phrases that are not in the text, white space aside."""
-    text = _squeezed("".join((outcome.title, *(chunk.text[chunk.overlap :] for chunk in outcome.chunks))))
-    return [phrase for phrase in case.phrases if _squeezed(phrase) not in text]
+    text = _squeeze("".join((outcome.title, *(chunk.text[chunk.overlap :] for chunk in outcome.chunks))))
+    return [phrase for phrase in case.phrases if _squeeze(phrase) not in text]
 
 
-def _squeezed(text: str) -> str:
+def _squeeze(text: str) -> str:
     return "".join(text.split())
 
 
-def _over(seconds: float, peak_mib: int) -> str:
+def _resource_fault(seconds: float, peak_mib: int) -> str:
     if seconds > SECONDS_MAX:
         return f"more than {SECONDS_MAX:g} s"
     return f"more than {PEAK_MIB_MAX:,} MiB" if peak_mib > PEAK_MIB_MAX else ""
 
 
-async def _dead(worker: TextWorker) -> str:
+async def _liveness_fault(worker: TextWorker) -> str:
     """Whether the worker serves people and files after what it went through."""
     try:
         async with asyncio.timeout(ALIVE_S_MAX):
-            for source in (Source(media_type="text/plain", text=NOTE), Source(media_type="text/html", text=f"<p>{NOTE}</p>")):
+            for source in (
+                DocumentSource(media_type="text/plain", text=NOTE),
+                DocumentSource(media_type="text/html", text=f"<p>{NOTE}</p>"),
+            ):
                 await worker.parse(source, title="", lane="express", shelf=Shelf())
     except (TimeoutError, ClawError) as error:
         return f"the worker did not serve a note afterwards: {error!r}"
     return ""
 
 
-def _expected(case: Case, *, tesseract: bool) -> str:
+def _expectation(case: Case, *, tesseract: bool) -> str:
     return {
         "text": "text",
         "ocr_text": "text" if tesseract else "ocr_required",
@@ -174,7 +177,7 @@ def _expected(case: Case, *, tesseract: bool) -> str:
     }[case.expect]
 
 
-def _shown(verdict: Verdict) -> str:
+def _format_verdict(verdict: FileVerdict) -> str:
     peak = f"{verdict.peak_mib:,}" if verdict.peak_mib else "-"
     line = _line(
         verdict.file, verdict.expected, verdict.got, f"{verdict.seconds:.2f}", peak, f"WRONG: {verdict.wrong}" if verdict.wrong else "ok"

@@ -13,12 +13,12 @@ import msgspec
 import numpy as np
 
 from adapters.embedders.query import QueryEncoder
-from adapters.index.choose import vector_index
+from adapters.index.choose import create_vector_index
 from adapters.index.port import Query, VectorIndex
-from adapters.models.follow_ups import background, condensed
-from adapters.text.sparse import Sparse
-from ops.evaluation.pipeline import TENANT, Shelved
-from ops.evaluation.questions import Asked
+from adapters.models.follow_ups import condense_by_rules, search_background
+from adapters.text.sparse import SparseVector
+from ops.evaluation.pipeline import TENANT, IndexedCorpus
+from ops.evaluation.questions import EvaluationQuestion
 from schemas.settings import Settings
 
 
@@ -30,9 +30,9 @@ class Legs:
     encoder: QueryEncoder
     candidates: int
 
-    async def alone(self, shelved: Shelved, asked: Asked, limit: int) -> tuple[list[str], list[str]]:
+    async def search_each(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> tuple[list[str], list[str]]:
         """The passages that BM25 finds by itself, and those that the dense leg does; best first, each once."""
-        encoded = await self.encoder.encode(condensed(asked.text, asked.history), background(asked.history))
+        encoded = await self.encoder.encode(condense_by_rules(asked.text, asked.history), search_background(asked.history))
         query = Query(
             tenant=TENANT,
             knowledge_base_ids=(shelved.knowledge_base,),
@@ -41,11 +41,11 @@ class Legs:
             limit=limit,
             candidates=max(limit, self.candidates),
         )
-        nothing = Sparse(encoded.sparse.indices[:0], encoded.sparse.values[:0])
-        return await self._found(shelved, query), await self._found(shelved, replace(query, sparse=nothing, dense=encoded.dense))
+        nothing = SparseVector(encoded.sparse.indices[:0], encoded.sparse.values[:0])
+        return await self._search(shelved, query), await self._search(shelved, replace(query, sparse=nothing, dense=encoded.dense))
 
-    async def _found(self, shelved: Shelved, query: Query) -> list[str]:
-        return shelved.found([hit.document_id for hit in await self.index.search(query)])
+    async def _search(self, shelved: IndexedCorpus, query: Query) -> list[str]:
+        return shelved.passages_of([hit.document_id for hit in await self.index.search(query)])
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ async def legs(settings: Settings, home: Path) -> AsyncIterator[Legs]:
     """The index below ``home``, or on the server of the settings."""
     encoder = QueryEncoder(settings.retrieval)
     there = msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, home=home))
-    index = vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    index = create_vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions)
     await index.open()
     try:
         await encoder.open()

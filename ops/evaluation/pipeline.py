@@ -17,8 +17,8 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from ops.client import Client, events, stack
-from ops.evaluation.questions import Asked, Text
+from ops.client import StackClient, events, stack
+from ops.evaluation.questions import EvaluationQuestion, Text
 from ops.stack.state import read_state
 from schemas.chats import Turn
 from schemas.errors import Unavailable
@@ -33,19 +33,19 @@ SESSION_S_MAX = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shelved:
+class IndexedCorpus:
     """A knowledge base with passages in it: which passage a document is, by the document's id."""
 
     knowledge_base: str
     passages: dict[str, str]
 
-    def found(self, documents: Iterable[str]) -> list[str]:
+    def passages_of(self, documents: Iterable[str]) -> list[str]:
         """The passages that these documents are, best first, each once."""
         return list(dict.fromkeys(self.passages[document] for document in documents))
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class PipelineReply:
     """An answer as its reader got it: cited passages in order of appearance. ``state`` is completed, failed or cancelled."""
 
     state: str
@@ -57,44 +57,44 @@ class Reply:
 class Pipeline:
     """A running stack."""
 
-    client: Client
+    client: StackClient
     kafka: str
 
-    async def shelve(self, name: str, texts: Iterable[Text]) -> Shelved:
+    async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit to the inbox, and wait until the last one is searchable. SystemExit when one fails."""
         made = await self._post("/api/v1/knowledge", {"name": name})
-        shelved = Shelved(str(made["id"]), {})
-        client = Client(self.client.session, self.client.headers, shelved.knowledge_base)
+        shelved = IndexedCorpus(str(made["id"]), {})
+        client = StackClient(self.client.session, self.client.headers, shelved.knowledge_base)
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, acks="all")
         await producer.start()
         try:
             for number, text in enumerate(texts):
                 document = f"{name}-{number}"
                 shelved.passages[document] = text.id
-                await producer.send(topics.inbox(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
+                await producer.send(topics.inbox_topic(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
             await producer.flush()
         finally:
             await producer.stop()
         for document in shelved.passages:
-            await client.indexed(document, timeout_s=INDEXED_S_MAX)
+            await client.wait_indexed(document, timeout_s=INDEXED_S_MAX)
         return shelved
 
-    async def search(self, shelved: Shelved, asked: Asked, limit: int) -> list[dict[str, Any]]:
+    async def search(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
         """Hits as the search endpoint gives them."""
         history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
         body = {"query": asked.text, "history": history, "limit": limit}
         return list((await self._post(f"/api/v1/knowledge/{shelved.knowledge_base}/search", body))["passages"])
 
-    async def ask(self, shelved: Shelved, asked: Asked) -> Reply:
+    async def ask(self, shelved: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
         """In a conversation of its own; what was said before is asked again, turn by turn."""
         made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [shelved.knowledge_base]})
         for turn in _questions(asked.history):
-            await self._reply(str(made["id"]), turn)
-        ended = await self._reply(str(made["id"]), asked.text)
+            await self._read_reply(str(made["id"]), turn)
+        ended = await self._read_reply(str(made["id"]), asked.text)
         cited = tuple(shelved.passages[each["document_id"]] for each in ended[1].get("citations", ()))
-        return Reply(ended[0], str(ended[1].get("text", "")), cited)
+        return PipelineReply(ended[0], str(ended[1].get("text", "")), cited)
 
-    async def _reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
+    async def _read_reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(ANSWER_S_MAX), self.client.ask(conversation, question) as answer:
             async for sent in events(answer.content):
                 if sent.name in {"completed", "failed", "cancelled"}:
@@ -128,7 +128,7 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
         state = read_state(home)
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
-        yield Pipeline(await Client.with_token(session, key), state.kafka)
+        yield Pipeline(await StackClient.with_token(session, key), state.kafka)
 
 
 def _event(document: str, text: Text, knowledge_base: str) -> bytes:

@@ -30,7 +30,7 @@ class Text(Struct, frozen=True, kw_only=True):
     text: Annotated[str, Meta(min_length=1)]
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class EvaluationQuestion(Struct, frozen=True, kw_only=True):
     """A question and the passages that answer it: none when nothing does."""
 
     text: str
@@ -47,8 +47,8 @@ class QuestionSet(Struct, frozen=True, kw_only=True):
 
     name: str
     corpus: tuple[Text, ...]
-    questions: dict[str, tuple[Asked, ...]]
-    unanswerable: tuple[Asked, ...] = ()
+    questions: dict[str, tuple[EvaluationQuestion, ...]]
+    unanswerable: tuple[EvaluationQuestion, ...] = ()
     left_out: frozenset[str] = frozenset()
 
 
@@ -57,7 +57,7 @@ class _Turn(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class _Row(Struct, frozen=True, kw_only=True):
+class _QuestionRow(Struct, frozen=True, kw_only=True):
     question: str
     answers: tuple[str, ...] = ()
     gold_doc_id: str | None = None
@@ -73,10 +73,10 @@ class _Row(Struct, frozen=True, kw_only=True):
         """All passages that answer it."""
         return frozenset(filter(None, (self.gold_doc_id,) if self.gold_doc_ids is None else self.gold_doc_ids))
 
-    def asked(self, text: str, *, alone: bool = False) -> Asked:
+    def as_question(self, text: str, *, alone: bool = False) -> EvaluationQuestion:
         """As it is asked in one wording; ``alone`` without what was said before."""
         history = () if alone else tuple(Turn(turn.role, turn.text) for turn in self.history[-TURNS_MAX:])
-        return Asked(text=text, gold=self.gold, answers=self.answers, history=history)
+        return EvaluationQuestion(text=text, gold=self.gold, answers=self.answers, history=history)
 
 
 def sets_of(folder: Path, *, name: str = "", limit: int = 0) -> list[QuestionSet]:
@@ -92,25 +92,25 @@ def sets_of(folder: Path, *, name: str = "", limit: int = 0) -> list[QuestionSet
     if not chosen:
         known = f": there are {', '.join(path.name for path in folders)}" if folders else f" with {CORPUS} in it"
         raise ConfigurationError(f"{folder} has no set{f' called {name}' if name else ''}{known}")
-    return [_read(path, limit) for path in chosen]
+    return [_read_set(path, limit) for path in chosen]
 
 
-def _read(folder: Path, limit: int) -> QuestionSet:
-    rows = _lines(folder / QUESTIONS, _Row)
+def _read_set(folder: Path, limit: int) -> QuestionSet:
+    rows = _lines(folder / QUESTIONS, _QuestionRow)
     answerable = [row for row in rows if row.gold]
     conversing = any(row.history for row in rows)
-    wordings: dict[str, Sequence[Asked]] = {"question": [row.asked(row.question, alone=True) for row in answerable]}
-    wordings["question_hans"] = [row.asked(row.question_hans) for row in answerable if row.question_hans]
-    wordings["question_en"] = [row.asked(row.question_en) for row in answerable if row.question_en]
-    wordings["with history"] = [row.asked(row.question) for row in answerable] if conversing else []
-    left_out = _lines(folder / IF_LEFT_OUT, _Row) if (folder / IF_LEFT_OUT).is_file() else []
-    others = _lines(folder / UNANSWERABLE, _Row) if (folder / UNANSWERABLE).is_file() else []
+    wordings: dict[str, Sequence[EvaluationQuestion]] = {"question": [row.as_question(row.question, alone=True) for row in answerable]}
+    wordings["question_hans"] = [row.as_question(row.question_hans) for row in answerable if row.question_hans]
+    wordings["question_en"] = [row.as_question(row.question_en) for row in answerable if row.question_en]
+    wordings["with history"] = [row.as_question(row.question) for row in answerable] if conversing else []
+    left_out = _lines(folder / IF_LEFT_OUT, _QuestionRow) if (folder / IF_LEFT_OUT).is_file() else []
+    others = _lines(folder / UNANSWERABLE, _QuestionRow) if (folder / UNANSWERABLE).is_file() else []
     others += [row for row in rows if not row.gold and row.answerability == "UNANSWERABLE"]
     return QuestionSet(
         name=folder.name,
         corpus=tuple(_lines(folder / CORPUS, Text)),
         questions={name: tuple(_first(asked, limit)) for name, asked in wordings.items() if asked},
-        unanswerable=tuple(_first([row.asked(row.question) for row in (*left_out, *others)], limit)),
+        unanswerable=tuple(_first([row.as_question(row.question) for row in (*left_out, *others)], limit)),
         left_out=frozenset(row.left_out_doc_id for row in left_out),
     )
 
@@ -121,10 +121,10 @@ def _first(values: Sequence[T], limit: int) -> Sequence[T]:
 
 def _lines(path: Path, kind: type[T]) -> list[T]:
     """Every line; raises ConfigurationError that names the one that cannot be read."""
-    return list(_decoded(path, kind))
+    return list(_decode_lines(path, kind))
 
 
-def _decoded(path: Path, kind: type[T]) -> Iterator[T]:
+def _decode_lines(path: Path, kind: type[T]) -> Iterator[T]:
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -15,8 +15,8 @@ import uvloop
 from msgspec import Struct
 
 from ops.evaluation.legs import Legs, legs
-from ops.evaluation.pipeline import Pipeline, Shelved, pipeline, temporary_home
-from ops.evaluation.questions import Asked, QuestionSet, sets_of
+from ops.evaluation.pipeline import IndexedCorpus, Pipeline, pipeline, temporary_home
+from ops.evaluation.questions import EvaluationQuestion, QuestionSet, sets_of
 from ops.processes import logs
 from schemas.settings import Settings
 
@@ -32,7 +32,7 @@ class Quality(Struct, frozen=True, kw_only=True):
     mrr10: float
 
 
-class Measured(Struct, frozen=True, kw_only=True):
+class RetrievalScores(Struct, frozen=True, kw_only=True):
     """One wording of one set. ``best`` says that fused is at least as good at the first place as each leg alone."""
 
     set: str
@@ -48,53 +48,53 @@ def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool
     """Prints a table, or JSON. Raises ConfigurationError for a folder that cannot be used."""
     logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
     sets = sets_of(Path(folder), name=name, limit=limit)
-    report = uvloop.run(_evaluated(settings, sets, show=not as_json))
+    report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     return 0
 
 
-async def _evaluated(settings: Settings, sets: Sequence[QuestionSet], *, show: bool) -> list[Measured]:
+async def _evaluate_in_stack(settings: Settings, sets: Sequence[QuestionSet], *, show: bool) -> list[RetrievalScores]:
     with temporary_home(settings) as home:
         async with pipeline(home) as running:
-            fused = [each async for each in _fused(running, sets, show=show)]
+            fused = [each async for each in _run_fused(running, sets, show=show)]
         async with legs(settings, home) as alone:
-            return [await _measured(alone, each, show=show) for each in fused]
+            return [await _score(alone, each, show=show) for each in fused]
 
 
 @dataclass(frozen=True, slots=True)
-class _Fused:
+class _FusedRun:
     """What the endpoint said to one wording of one set: a rank and a time for each question."""
 
     name: str
     wording: str
-    shelved: Shelved
-    asked: Sequence[Asked]
+    shelved: IndexedCorpus
+    asked: Sequence[EvaluationQuestion]
     ranks: list[int] = field(default_factory=list)
     took_ms: list[float] = field(default_factory=list)
 
 
-async def _fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_Fused]:
-    shelves = [(each, await running.shelve(each.name, each.corpus)) for each in sets]  # all first: how rare a term is depends on it
+async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_FusedRun]:
+    shelves = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: how rare a term is depends on it
     for each, shelved in shelves:
         for wording, asked in each.questions.items():
-            said = _Fused(each.name, wording, shelved, asked)
+            said = _FusedRun(each.name, wording, shelved, asked)
             await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up what every later one finds warm
             for one in asked:
                 began = time.perf_counter()
                 hits = await running.search(shelved, one, RANK_MAX)
                 said.took_ms.append((time.perf_counter() - began) * 1000)
-                said.ranks.append(rank_of(shelved.found(hit["document_id"] for hit in hits), one.gold))
+                said.ranks.append(rank_of(shelved.passages_of(hit["document_id"] for hit in hits), one.gold))
             if show:
                 print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
             yield said
 
 
-async def _measured(alone: Legs, fused: _Fused, *, show: bool) -> Measured:
-    found = [(one, await alone.alone(fused.shelved, one, RANK_MAX)) for one in fused.asked]
+async def _score(alone: Legs, fused: _FusedRun, *, show: bool) -> RetrievalScores:
+    found = [(one, await alone.search_each(fused.shelved, one, RANK_MAX)) for one in fused.asked]
     ranks = {leg: [rank_of(each[at], one.gold) for one, each in found] for at, leg in enumerate(LEGS[:2])}
     qualities = {leg: quality(each) for leg, each in (ranks | {"fused": fused.ranks}).items()}
-    measured = Measured(
+    measured = RetrievalScores(
         set=fused.name,
         wording=fused.wording,
         questions=len(fused.asked),
@@ -104,7 +104,7 @@ async def _measured(alone: Legs, fused: _Fused, *, show: bool) -> Measured:
         p99_ms=round(percentile(fused.took_ms, 0.99), 2),
     )
     if show:
-        print(_shown(measured), flush=True)
+        print(_format_scores(measured), flush=True)
     return measured
 
 
@@ -129,7 +129,7 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 
 
-def _shown(measured: Measured) -> str:
+def _format_scores(measured: RetrievalScores) -> str:
     lines = [f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6}   p50 ms  p99 ms"]
     for leg in LEGS:
         each, fused = measured.legs[leg], leg == "fused"

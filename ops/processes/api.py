@@ -75,7 +75,7 @@ def run(settings: Settings) -> int:
     logs.configure(node, "api")
     runtime.prepare()
     server = uvicorn.Server(configuration(create_app(settings), settings))
-    runtime.settled()
+    runtime.tune_gc()
     server.run()
     return 0 if server.started else 1
 

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from schemas.settings import Node
+from schemas.settings import NodeSettings
 from schemas.settings.section import Secret
 
 HIDDEN = "***"
@@ -24,7 +24,7 @@ SECRET_TEXT = re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}|(?<=://)([^
 QUIET = ("aiokafka", "faust", "mode", "asyncio", "httpx", "httpcore", "openai", "urllib3")  # say at "info" what only their authors need
 
 
-def configure(node: Node, service: str, stream: TextIO | None = None) -> None:
+def configure(node: NodeSettings, service: str, stream: TextIO | None = None) -> None:
     """Set logging up for this process; call it once, first. ``service`` names the process in every line (``api``, ``chat`` ...)."""
     out = stream or sys.stderr
     as_json = node.log_format == "json" or (node.log_format == "auto" and not out.isatty())

@@ -15,7 +15,7 @@ def prepare() -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 
 
-def settled() -> None:
+def tune_gc() -> None:
     """When everything is imported and open."""
     gc.collect()
     gc.freeze()

@@ -6,7 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from schemas.settings.sockets import Sockets
+from schemas.settings.sockets import SocketSettings
 
 PING_S = 20.0  # of silence from us, at the level of the protocol; below the 60 s after which usual proxies give up
 PONG_S = 40.0  # then nobody is there; a client that reads slowly comes to the ping late
@@ -17,7 +17,7 @@ _quiet = logging.getLogger("claw.websockets")
 _quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
 
 
-def options(settings: Sockets) -> dict[str, Any]:
+def options(settings: SocketSettings) -> dict[str, Any]:
     """How uvicorn is told."""
     return {
         "ws": BoundedWebSocket,

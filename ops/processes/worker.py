@@ -13,7 +13,7 @@ from ops.processes import logs, runtime, worker_groups
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.worker import LaneWorker
+from streams.runtime.worker import Worker
 
 NICENESS = {"documents": 10, "tables": 5}  # where people wait for a first word, machines' documents come after them
 
@@ -31,13 +31,13 @@ async def _run(settings: Settings, name: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if name == inbox.LANE:
-        settings = await inbox.with_discovered(settings)
+        settings = await inbox.with_discovered_inboxes(settings)
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
         publisher = KafkaPublisher(settings.kafka)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        lane = worker_groups.lane(name, worker_groups.Parts(settings, redis, publisher))
-        runtime.settled()
-        return await LaneWorker(settings, lane, publisher, redis, SystemClock()).run(stop)
+        lane = worker_groups.worker_group(name, worker_groups.WorkerResources(settings, redis, publisher))
+        runtime.tune_gc()
+        return await Worker(settings, lane, publisher, redis, SystemClock()).run(stop)

@@ -36,11 +36,11 @@ class Component:
     nice: int = 0
 
 
-class Ended(Exception):
+class StartFailed(Exception):
     """The child ended, or did not answer in time, before it was ready; ``code`` is its exit code (None: it still ran)."""
 
     def __init__(self, component: Component, code: int | None) -> None:
-        how = f"ended with {describe(code)}" if code is not None else f"did not answer within {component.ready_s:g} s"
+        how = f"ended with {describe_exit(code)}" if code is not None else f"did not answer within {component.ready_s:g} s"
         super().__init__(f"{component.name} {how}; see {component.log}")
         self.component, self.code = component, code
 
@@ -52,7 +52,7 @@ class Ended(Exception):
         return ""
 
 
-class Child:
+class ComponentProcess:
     """A running component."""
 
     def __init__(self, component: Component) -> None:
@@ -77,17 +77,17 @@ class Child:
         """Exit code; None while it runs."""
         return self._process.poll()
 
-    async def ready(self) -> None:
+    async def wait_ready(self) -> None:
         """Return when it answers; raises Ended."""
         deadline = time.monotonic() + self.component.ready_s
         while not await self.component.answers():
             if self.code is not None:
-                raise Ended(self.component, self.code)
+                raise StartFailed(self.component, self.code)
             if time.monotonic() > deadline:
-                raise Ended(self.component, None)
+                raise StartFailed(self.component, None)
             await asyncio.sleep(PROBE_EVERY_S)
         if self.code is not None:  # something else answered on its port
-            raise Ended(self.component, self.code)
+            raise StartFailed(self.component, self.code)
 
     def wait(self) -> int:
         """Block until it ends (run this in a thread), then sweep what it may have left in its session."""
@@ -115,7 +115,7 @@ class Child:
         return graceful
 
 
-def describe(code: int) -> str:
+def describe_exit(code: int) -> str:
     """An exit code in words."""
     if code >= 0:
         return f"exit code {code}"

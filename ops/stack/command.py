@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.stack.child import Ended
+from ops.stack.child import StartFailed
 from ops.stack.plan import plan
 from ops.stack.state import end_leftovers, hold, is_alive, is_running, read_state
 from ops.stack.supervisor import Supervisor
@@ -23,10 +23,10 @@ def up(settings: Settings, environ: Mapping[str, str]) -> int:
     home = settings.node.home.absolute()
     with hold(home):
         end_leftovers(home)
-        supervisor = Supervisor(plan(settings, environ), say)
+        supervisor = Supervisor(plan(settings, environ), print_line)
         try:
             asyncio.run(supervisor.run())
-        except Ended as ended:
+        except StartFailed as ended:
             print(f"claw: {ended}\n{ended.tail()}", file=sys.stderr)
             return 1
     return 0
@@ -55,7 +55,7 @@ def down(home: Path) -> int:
     return 0
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """A line for people; that nobody reads it any more is no reason to stop a stack."""
     try:
         print(line, flush=True)

@@ -33,7 +33,7 @@ class Jar:
         """Where a Maven folder keeps it."""
         return folder.joinpath(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
 
-    def intact(self, folder: Path) -> bool:
+    def is_intact(self, folder: Path) -> bool:
         """Whether the file is there and is the one that was locked."""
         try:
             with self.path(folder).open("rb") as file:
@@ -47,7 +47,7 @@ def maven_folder(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("M2_REPO") or Path.home() / ".m2" / "repository")
 
 
-def locked() -> tuple[Jar, ...]:
+def read_lock() -> tuple[Jar, ...]:
     """Every jar of the class path, in the lock's order."""
     with LOCK.open("rb") as file:
         rows = tomllib.load(file)["dependencies"]
@@ -56,24 +56,24 @@ def locked() -> tuple[Jar, ...]:
 
 def kafka_version() -> str:
     """The locked version of the broker."""
-    return next(jar.version for jar in locked() if jar.artifact.startswith("kafka_"))
+    return next(jar.version for jar in read_lock() if jar.artifact.startswith("kafka_"))
 
 
-def absent(folder: Path) -> bool:
+def any_absent(folder: Path) -> bool:
     """Whether a start would have to download something: a look at names only."""
-    return not all(jar.path(folder).exists() for jar in locked())
+    return not all(jar.path(folder).exists() for jar in read_lock())
 
 
 def missing(folder: Path) -> tuple[Jar, ...]:
     """Jars that are absent or not what was locked; about 50 ms for all 46 files."""
-    return tuple(jar for jar in locked() if not jar.intact(folder))
+    return tuple(jar for jar in read_lock() if not jar.is_intact(folder))
 
 
 def class_path(folder: Path) -> tuple[Path, ...]:
     """Paths of all jars, fetched first where needed; raises ConfigurationError when one cannot be had. Blocks."""
     if missing(folder):
         _fetch_missing(folder)
-    return tuple(jar.path(folder) for jar in locked())
+    return tuple(jar.path(folder) for jar in read_lock())
 
 
 def _fetch_missing(folder: Path) -> None:
@@ -111,7 +111,7 @@ def _fetch(jar: Jar, folder: Path) -> str:
         except (requests.RequestException, RuntimeError, OSError) as error:
             why = f"{type(error).__name__}"
             continue
-        if jar.intact(folder):
+        if jar.is_intact(folder):
             return ""
         why = "its checksum is not the locked one"
     return f"{jar.artifact}-{jar.version}.jar ({why})"

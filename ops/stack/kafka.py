@@ -96,7 +96,7 @@ def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
     properties.write_text(node.properties(node.data))
     return Component(
         name="kafka",
-        command=(java, *_machine(node), "-cp", class_path, "kafka.Kafka", str(properties)),
+        command=(java, *_jvm_flags(node), "-cp", class_path, "kafka.Kafka", str(properties)),
         environ=environ,
         log=node.log,
         answers=lambda: answers(node.port),
@@ -116,7 +116,7 @@ def java_binary() -> str:
     return str(JAVA)
 
 
-def _machine(node: KafkaNode) -> tuple[str, ...]:
+def _jvm_flags(node: KafkaNode) -> tuple[str, ...]:
     """Flags of the virtual machine: a small heap, the cheap collector, no optimising compiler (its start-up costs more than it returns)."""
     return (
         "-Xms64m",

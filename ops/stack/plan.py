@@ -15,7 +15,7 @@ from ops.stack.ports import claim, free_port
 from ops.stack.probe import http_status
 from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
-from schemas.settings import LANES, Settings
+from schemas.settings import WORKER_GROUPS, Settings
 
 NICE = {"documents": 5}  # bulk work steps back behind people
 OK = 200
@@ -63,7 +63,7 @@ class Plan:
     @property
     def url(self) -> str:
         """Where people reach the API."""
-        host = _reachable(self.settings.node.host)
+        host = _connect_address(self.settings.node.host)
         return f"http://[{host}]:{self.settings.node.port}" if ":" in host else f"http://{host}:{self.settings.node.port}"
 
 
@@ -92,7 +92,7 @@ def plan(settings: Settings, environ: Mapping[str, str]) -> Plan:
         create=True,
     )
     children = PYTHON_ENVIRONMENT | environment_of(resolved, environ)
-    return Plan(resolved, environ, kafka, redis, (*_lanes(resolved, children, taken), _api(resolved, children)))
+    return Plan(resolved, environ, kafka, redis, (*_worker_groups(resolved, children, taken), _api(resolved, children)))
 
 
 def _refuse_impossible(settings: Settings) -> None:
@@ -104,9 +104,9 @@ def _refuse_impossible(settings: Settings) -> None:
         raise ConfigurationError("CLAW_REDIS_USERNAME needs CLAW_REDIS_PASSWORD")
 
 
-def _lanes(settings: Settings, environ: Mapping[str, str], taken: set[int]) -> list[Component]:
+def _worker_groups(settings: Settings, environ: Mapping[str, str], taken: set[int]) -> list[Component]:
     lanes = []
-    for lane in LANES:
+    for lane in WORKER_GROUPS:
         port = free_port(taken)
         taken.add(port)
         lanes.append(
@@ -115,7 +115,7 @@ def _lanes(settings: Settings, environ: Mapping[str, str], taken: set[int]) -> l
                 command=(sys.executable, "-P", "-m", "ops.cli", "worker", "--lane", lane),
                 environ={**environ, "CLAW_METRICS_PORT": str(port)},
                 log=settings.node.home / "logs" / f"{lane}.log",
-                answers=_ready_on("127.0.0.1", port),
+                answers=_readiness_probe("127.0.0.1", port),
                 where=f"127.0.0.1:{port}",
                 stop_s=settings.node.shutdown_grace_s + EXIT_S,
                 nice=NICE.get(lane, 0),
@@ -131,19 +131,19 @@ def _api(settings: Settings, environ: Mapping[str, str]) -> Component:
         command=(sys.executable, "-P", "-m", "ops.cli", "api"),
         environ=environ,
         log=settings.node.home / "logs" / "api.log",
-        answers=_ready_on(_reachable(host), port),
+        answers=_readiness_probe(_connect_address(host), port),
         where=f"{host}:{port}",
         stop_s=settings.node.shutdown_grace_s + EXIT_S,
     )
 
 
-def _ready_on(host: str, port: int) -> Callable[[], Awaitable[bool]]:
+def _readiness_probe(host: str, port: int) -> Callable[[], Awaitable[bool]]:
     async def ready() -> bool:
         return await http_status(port, "/readyz", host) == OK
 
     return ready
 
 
-def _reachable(host: str) -> str:
+def _connect_address(host: str) -> str:
     """The address to connect to for a server bound to ``host``."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to

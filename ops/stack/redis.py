@@ -38,7 +38,7 @@ class RedisNode:
         lines = [
             "bind 127.0.0.1",
             f"port {self.port}",
-            f"dir {_quoted(str(self.folder))}",
+            f"dir {_quote(str(self.folder))}",
             "daemonize no",
             "databases 1",
             "appendonly yes",
@@ -48,13 +48,13 @@ class RedisNode:
             "tcp-backlog 511",
         ]
         if self.password and self.username:
-            lines.append(f"user {self.username} on {_quoted('>' + self.password.reveal())} ~* &* +@all")
+            lines.append(f"user {self.username} on {_quote('>' + self.password.reveal())} ~* &* +@all")
         elif self.password:
-            lines.append(f"requirepass {_quoted(self.password.reveal())}")
+            lines.append(f"requirepass {_quote(self.password.reveal())}")
         return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """As redis.conf reads it: every byte that could mean something to its parser is written in hexadecimal."""
     return '"' + "".join(chr(byte) if byte in PLAIN else f"\\x{byte:02x}" for byte in text.encode()) + '"'
 

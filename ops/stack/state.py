@@ -13,7 +13,7 @@ from msgspec import Struct
 from schemas.errors import ConfigurationError
 
 
-class Process(Struct, frozen=True, kw_only=True):
+class ProcessRecord(Struct, frozen=True, kw_only=True):
     """A process as it was when it was written down. ``born`` tells it from a later one with the same id."""
 
     pid: int
@@ -28,9 +28,9 @@ class StackState(Struct, frozen=True, kw_only=True):
     url: str
     kafka: str  # host:port
     redis: str  # host:port, or the URL of somebody else's server
-    supervisor: Process
+    supervisor: ProcessRecord
     ready: bool = False
-    components: dict[str, Process] = msgspec.field(default_factory=dict)
+    components: dict[str, ProcessRecord] = msgspec.field(default_factory=dict)
 
     @property
     def redis_url(self) -> str:
@@ -91,11 +91,11 @@ def hold(home: Path) -> Iterator[None]:
         yield
 
 
-def this_process() -> Process:
-    return Process(pid=os.getpid(), born=born(os.getpid()))
+def this_process() -> ProcessRecord:
+    return ProcessRecord(pid=os.getpid(), born=start_ticks(os.getpid()))
 
 
-def born(pid: int) -> str:
+def start_ticks(pid: int) -> str:
     """When the process started, in the system's own measure; empty where the system does not tell or it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
@@ -103,7 +103,7 @@ def born(pid: int) -> str:
         return ""
 
 
-def is_alive(process: Process) -> bool:
+def is_alive(process: ProcessRecord) -> bool:
     """Whether that very process still runs (a zombie does not)."""
     try:
         os.kill(process.pid, 0)
@@ -114,7 +114,7 @@ def is_alive(process: Process) -> bool:
     with contextlib.suppress(OSError):
         if Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return False
-    return born(process.pid) == process.born
+    return start_ticks(process.pid) == process.born
 
 
 def end_leftovers(home: Path) -> list[str]:

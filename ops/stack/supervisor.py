@@ -17,9 +17,9 @@ from typing import Any
 import structlog
 
 from ops.stack import jars, kafka, redis
-from ops.stack.child import Child, Component, Ended, describe
+from ops.stack.child import Component, ComponentProcess, StartFailed, describe_exit
 from ops.stack.plan import Plan
-from ops.stack.state import Process, StackState, born, state_path, this_process, write_state
+from ops.stack.state import ProcessRecord, StackState, start_ticks, state_path, this_process, write_state
 from schemas.errors import ClawError, ConfigurationError, Unavailable
 
 START_ATTEMPTS = 3  # before the whole start is given up: enough for a blip, too few to hide a broken installation
@@ -39,7 +39,7 @@ class Supervisor:
     def __init__(self, plan: Plan, say: Callable[[str], None] = print) -> None:
         self._plan = plan
         self._say = say
-        self._children: dict[str, Child] = {}
+        self._children: dict[str, ComponentProcess] = {}
         self._restarts: dict[str, int] = {}
         self._died: dict[str, asyncio.Event] = {}
         self._keepers: set[asyncio.Task[None]] = set()
@@ -49,35 +49,35 @@ class Supervisor:
     async def run(self) -> None:
         """Start, keep, and stop everything on SIGINT or SIGTERM. Raises Ended or ClawError when it cannot start; nothing is left then."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGCHLD, self._look_for_dead)
+        loop.add_signal_handler(signal.SIGCHLD, self._detect_dead)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._asked_to_stop)
+            loop.add_signal_handler(number, self._request_stop)
         stopping = asyncio.create_task(self._stop.wait())
         starting = asyncio.create_task(self._start())
         try:
             await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
                 starting.result()
-                await self._until_asked_to_stop()
+                await self._wait_for_stop()
         finally:
             for task in (starting, stopping, *self._keepers):
                 task.cancel()
             await asyncio.wait((starting, stopping, *self._keepers))  # nobody may start anything from here on
             await self._stop_all()
 
-    def _asked_to_stop(self) -> None:
+    def _request_stop(self) -> None:
         if self._stop.is_set():  # asked twice: no more patience
             for child in self._children.values():
                 child.signal(signal.SIGKILL)
         self._stop.set()
 
     async def _start(self) -> None:
-        self._remember()
+        self._save_state()
         await self._start_servers()
         await self._apply_topics()
-        await _all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
+        await _run_all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
         self._ready = True
-        self._remember()
+        self._save_state()
         self._say(f"{'admin':<10} to make an administrator: {self._plan.command} admin create EMAIL")
         self._say(f"ready {self._plan.url}")
 
@@ -88,10 +88,10 @@ class Supervisor:
             servers.append(self._start_kafka(plan.kafka))
         if plan.redis:
             servers.append(self._start_part(redis.prepare(plan.redis, plan.environ)))
-        await _all(*servers)
+        await _run_all(*servers)
 
     async def _start_kafka(self, node: kafka.KafkaNode) -> None:
-        if jars.absent(jars.maven_folder(self._plan.environ)):
+        if jars.any_absent(jars.maven_folder(self._plan.environ)):
             self._say(f"{'kafka':<10} fetching Apache Kafka {jars.kafka_version()}, once per user (43 MB)")
         await self._start_part(await asyncio.to_thread(kafka.prepare, node, self._plan.environ))
 
@@ -123,34 +123,34 @@ class Supervisor:
         for attempt in range(START_ATTEMPTS):
             child = self._spawn(component)
             try:
-                await child.ready()
+                await child.wait_ready()
                 break
-            except Ended as ended:
+            except StartFailed as ended:
                 if ended.code in (None, MISCONFIGURED) or attempt == START_ATTEMPTS - 1:
                     raise
-                log.warning("component_failed_to_start", component=component.name, how=describe(ended.code), again_in_s=pause_s)
+                log.warning("component_failed_to_start", component=component.name, how=describe_exit(ended.code), again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s *= 2
         self._say(f"{component.name:<10} {component.where} (pid {child.pid}, {time.monotonic() - began:.1f} s)")
-        self._keepers.add(asyncio.create_task(self._keep(component)))
+        self._keepers.add(asyncio.create_task(self._keep_running(component)))
 
-    def _spawn(self, component: Component) -> Child:
+    def _spawn(self, component: Component) -> ComponentProcess:
         try:
-            child = Child(component)
+            child = ComponentProcess(component)
         except OSError as error:
             raise ConfigurationError(f"cannot run {component.command[0]}: {error.strerror}") from error
         self._children[component.name] = child
         self._died[component.name] = asyncio.Event()
-        self._look_for_dead()  # it may have died before there was an event to set
-        self._remember()
+        self._detect_dead()  # it may have died before there was an event to set
+        self._save_state()
         return child
 
-    def _look_for_dead(self) -> None:
+    def _detect_dead(self) -> None:
         for name, child in self._children.items():
             if child.code is not None:
                 self._died[name].set()
 
-    async def _keep(self, component: Component) -> None:
+    async def _keep_running(self, component: Component) -> None:
         """Start the part again whenever it dies. Cancelled when the stack stops."""
         name, pause_s = component.name, PAUSE_FIRST_S
         while True:
@@ -159,27 +159,27 @@ class Supervisor:
             child.signal(signal.SIGKILL)  # what it started itself must not live on beside its successor
             if time.monotonic() - child.started_s >= STEADY_S:
                 pause_s = PAUSE_FIRST_S
-            log.warning("component_died", component=name, pid=child.pid, how=describe(child.code or 0), again_in_s=pause_s)
+            log.warning("component_died", component=name, pid=child.pid, how=describe_exit(child.code or 0), again_in_s=pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
             self._restarts[name] = self._restarts.get(name, 0) + 1
             try:
-                await self._revive(component)
+                await self._restart(component)
             except ConfigurationError as error:  # a full disk, no processes left: it may pass, so go on trying
                 log.warning("component_not_restarted", component=name, detail=error.detail)
 
-    async def _revive(self, component: Component) -> None:
+    async def _restart(self, component: Component) -> None:
         child = self._spawn(component)
         try:
-            await child.ready()
-        except Ended as ended:
+            await child.wait_ready()
+        except StartFailed as ended:
             if ended.code is None:
                 log.warning("component_does_not_answer", component=component.name, pid=child.pid, seconds=component.ready_s)
                 await child.stop()
             return  # its death is seen by the keeper
         log.info("component_restarted", component=component.name, pid=child.pid, restarts=self._restarts[component.name])
 
-    async def _until_asked_to_stop(self) -> None:
+    async def _wait_for_stop(self) -> None:
         """Meanwhile, keep the logs small."""
         asked = asyncio.create_task(self._stop.wait())
         while not asked.done():
@@ -187,12 +187,14 @@ class Supervisor:
             for task in done - {asked}:
                 task.result()  # a keeper ends only by an error nobody foresaw: better stop than watch no longer
             for child in self._children.values():
-                _shorten(child.component)
+                _rotate_log(child.component)
 
-    def _remember(self) -> None:
+    def _save_state(self) -> None:
         plan = self._plan
         components = {
-            name: Process(pid=child.pid, born=born(child.pid), where=child.component.where, restarts=self._restarts.get(name, 0))
+            name: ProcessRecord(
+                pid=child.pid, born=start_ticks(child.pid), where=child.component.where, restarts=self._restarts.get(name, 0)
+            )
             for name, child in self._children.items()
         }
         redis_where = f"127.0.0.1:{plan.redis.port}" if plan.redis else plan.settings.redis.url
@@ -218,23 +220,23 @@ class Supervisor:
         state_path(self._plan.home).unlink(missing_ok=True)
         self._say(f"stopped after {time.monotonic() - began:.1f} s")
 
-    async def _stop_some(self, children: Sequence[Child]) -> None:
+    async def _stop_some(self, children: Sequence[ComponentProcess]) -> None:
         for child, graceful in zip(children, await asyncio.gather(*(child.stop() for child in children)), strict=True):
             if not graceful:
                 log.warning("component_killed", component=child.component.name, pid=child.pid, after_s=child.component.stop_s)
 
 
-async def _all(*parts: Coroutine[Any, Any, None]) -> None:
+async def _run_all(*parts: Coroutine[Any, Any, None]) -> None:
     """Run side by side; the first failure cancels the others and is raised as it is."""
     try:
         async with asyncio.TaskGroup() as group:
             for part in parts:
                 group.create_task(part)
-    except* (Ended, ClawError) as failures:
+    except* (StartFailed, ClawError) as failures:
         raise failures.exceptions[0] from None
 
 
-def _shorten(component: Component) -> None:
+def _rotate_log(component: Component) -> None:
     """Copy and truncate: the child goes on writing to the same open file."""
     with contextlib.suppress(FileNotFoundError):
         if component.log.stat().st_size > LOG_BYTES_MAX:

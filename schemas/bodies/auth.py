@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.records import Account, AccountRole, Credential, Scope, Tier
 
 # what it takes to be sent mail, the rest is the mail server's; the end says that Python's `$` also stands before a last line feed
@@ -15,7 +15,7 @@ Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, description="Unique; 
 Name = Annotated[str, Meta(max_length=100, examples=["Ada"])]
 
 
-class Register(Request, frozen=True, kw_only=True):
+class Register(RequestBody, frozen=True, kw_only=True):
     """A new account with a tenant and a default knowledge base of its own."""
 
     email: Email
@@ -25,7 +25,7 @@ class Register(Request, frozen=True, kw_only=True):
     name: Name = ""
 
 
-class Login(Request, frozen=True, kw_only=True):
+class Login(RequestBody, frozen=True, kw_only=True):
     """E-mail and password."""
 
     email: Annotated[str, Meta(min_length=1, max_length=254, examples=["ada@example.com"])]
@@ -66,7 +66,7 @@ class Session(Struct, frozen=True, kw_only=True):
     user: User
 
 
-class ApiKeyCreate(Request, frozen=True, kw_only=True):
+class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
     """A key for a program. Without ``scopes`` it may chat, read and write knowledge."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 
 WARM_ITEMS_MAX = 200
 
@@ -70,7 +70,7 @@ class CacheHealth(Struct, frozen=True, kw_only=True):
     entries: dict[str, int] = {}
 
 
-class InvalidateRequest(Request, frozen=True, kw_only=True):
+class InvalidateRequest(RequestBody, frozen=True, kw_only=True):
     """Exactly one of them. ``prefix`` is the beginning of keys as they are listed, ``retrieval/…``; ``tag`` such as ``kb/<id>``."""
 
     scenario: Text | None = None
@@ -84,7 +84,7 @@ class Invalidated(Struct, frozen=True, kw_only=True):
     entries: int | None = None
 
 
-class WarmSearch(Request, frozen=True, kw_only=True):
+class WarmSearch(RequestBody, frozen=True, kw_only=True):
     """A search as it will be asked."""
 
     query: Annotated[str, Meta(min_length=1, max_length=8_000)]
@@ -92,14 +92,14 @@ class WarmSearch(Request, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=50)] = 10
 
 
-class WarmDocument(Request, frozen=True, kw_only=True):
+class WarmDocument(RequestBody, frozen=True, kw_only=True):
     """A document whose first page will be read."""
 
     knowledge_base_id: Text
     document_id: Text
 
 
-class WarmupRequest(Request, frozen=True, kw_only=True):
+class WarmupRequest(RequestBody, frozen=True, kw_only=True):
     """``searches`` for ``retrieval``, ``documents`` for ``document_content``; neither: what was used in the last hour."""
 
     scenario: Literal["retrieval", "document_content"]

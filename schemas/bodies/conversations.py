@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.bodies.feedback import FeedbackView
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.chats import Citation, Feedback, Message, MessageState, Role, Usage
 from schemas.errors import Problem
 from schemas.records import Conversation, ConversationType
@@ -23,7 +23,7 @@ KnowledgeBaseIds = Annotated[
 Status = Literal["active", "archived"]
 
 
-class ConversationCreate(Request, frozen=True, kw_only=True):
+class ConversationCreate(RequestBody, frozen=True, kw_only=True):
     """A new conversation; every field may be left out."""
 
     title: Title = ""
@@ -32,7 +32,7 @@ class ConversationCreate(Request, frozen=True, kw_only=True):
     knowledge_base_ids: KnowledgeBaseIds = ()
 
 
-class ConversationPatch(Request, frozen=True, kw_only=True):
+class ConversationPatch(RequestBody, frozen=True, kw_only=True):
     """Fields that are left out stay as they are."""
 
     title: Title | UnsetType = UNSET
@@ -82,14 +82,14 @@ ParentId = Annotated[
 ]
 
 
-class MessageCreate(Request, frozen=True, kw_only=True):
+class MessageCreate(RequestBody, frozen=True, kw_only=True):
     """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     content: Content
     parent_id: ParentId | UnsetType | None = UNSET
 
 
-class MessageEdit(Request, frozen=True, kw_only=True):
+class MessageEdit(RequestBody, frozen=True, kw_only=True):
     """The question as it should have been. What was said before stays, beside it."""
 
     content: Content

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.chats import Feedback
 
 Rating = Literal["up", "down"]
 FeedbackTag = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)", examples=["wrong_source"])]
 
 
-class FeedbackCreate(Request, frozen=True, kw_only=True):
+class FeedbackCreate(RequestBody, frozen=True, kw_only=True):
     """Given again, it replaces what was said before."""
 
     rating: Rating

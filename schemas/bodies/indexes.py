@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.documents import Shelf
 from schemas.indexes import IndexPlan, PlanState
 
 
-class RebuildRequest(Request, frozen=True, kw_only=True):
+class RebuildRequest(RequestBody, frozen=True, kw_only=True):
     """Left out: as the settings say. ``keep`` keeps the old index after the switch; ``force`` switches although documents are missing."""
 
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048)] | None = None
@@ -19,7 +19,7 @@ class RebuildRequest(Request, frozen=True, kw_only=True):
     keep: bool = False
     force: bool = False
 
-    def shelf(self) -> Shelf:
+    def collection(self) -> Shelf:
         """What is to be built; its generation comes later."""
         return Shelf(chunk_tokens=self.chunk_tokens or 0, chunk_tokens_max=self.chunk_tokens_max or 0, embedding=self.embedding or "")
 

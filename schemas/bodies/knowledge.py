@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.documents import DocumentId, Lane, MediaType, Note, Progress, State
 from schemas.errors import Problem
 from schemas.records import KnowledgeBase, Sharing
@@ -24,7 +24,7 @@ Text = Annotated[
 DocumentTitle = Annotated[str, Meta(max_length=500, examples=["Leave rules"])]
 
 
-class KnowledgeCreate(Request, frozen=True, kw_only=True):
+class KnowledgeCreate(RequestBody, frozen=True, kw_only=True):
     """A new knowledge base; ``tenant`` sharing opens it to everybody in the tenant."""
 
     name: KnowledgeName
@@ -32,7 +32,7 @@ class KnowledgeCreate(Request, frozen=True, kw_only=True):
     sharing: Sharing = "private"
 
 
-class KnowledgePatch(Request, frozen=True, kw_only=True):
+class KnowledgePatch(RequestBody, frozen=True, kw_only=True):
     """Fields that are left out stay as they are."""
 
     name: KnowledgeName | UnsetType = UNSET
@@ -67,7 +67,7 @@ class KnowledgeView(Struct, frozen=True, kw_only=True):
         )
 
 
-class DocumentReplace(Request, frozen=True, kw_only=True):
+class DocumentReplace(RequestBody, frozen=True, kw_only=True):
     """A document's new text. ``title`` defaults to the document's id."""
 
     text: Text

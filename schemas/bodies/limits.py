@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.limits import AccessEntry, Counts, Dimension, Rule, Scope, SubjectKind, WhenDown
 from schemas.records import Tier
 
@@ -17,7 +17,7 @@ RuleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="To
 Reason = Annotated[str, Meta(max_length=500, description="Why, for the audit.")]
 
 
-class RuleBody(Request, frozen=True, kw_only=True):
+class RuleBody(RequestBody, frozen=True, kw_only=True):
     """A rule. ``burst`` left out is twice the rate."""
 
     name: RuleName
@@ -47,7 +47,7 @@ class RuleBody(Request, frozen=True, kw_only=True):
         )
 
 
-class RulesPut(Request, frozen=True, kw_only=True):
+class RulesPut(RequestBody, frozen=True, kw_only=True):
     """All rules there are from now on; null goes back to those of the settings."""
 
     rules: Annotated[tuple[RuleBody, ...], Meta(max_length=RULES_MAX)] | None
@@ -83,7 +83,7 @@ class MyLimits(Struct, frozen=True, kw_only=True):
     standings: tuple[StandingView, ...]
 
 
-class AccessPut(Request, frozen=True, kw_only=True):
+class AccessPut(RequestBody, frozen=True, kw_only=True):
     """An entry of the allow or deny list. ``value``: a CIDR, ``tenant/account id``, or the id of an API key."""
 
     kind: SubjectKind
@@ -101,7 +101,7 @@ class AccessView(Struct, frozen=True, kw_only=True):
     revision: int
 
 
-class AccessRemove(Request, frozen=True, kw_only=True):
+class AccessRemove(RequestBody, frozen=True, kw_only=True):
     """Which entry goes."""
 
     kind: SubjectKind
@@ -109,7 +109,7 @@ class AccessRemove(Request, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
-class ResetBody(Request, frozen=True, kw_only=True):
+class ResetBody(RequestBody, frozen=True, kw_only=True):
     """Whose buckets are full again: of one rule, or of all."""
 
     kind: Literal["address", "user", "key"]

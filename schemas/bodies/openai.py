@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.bodies.queries import AnswerTokens, Temperature
 from schemas.chats import Citation
 
@@ -49,7 +49,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
     include_usage: bool | None = None
 
 
-class ChatCompletionCreate(Request, frozen=True, kw_only=True, forbid_unknown_fields=False):
+class ChatCompletionCreate(RequestBody, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """``metadata.knowledge_base_ids``: ids separated by commas, or a JSON list of them; left out: all you see; empty: none."""
 
     model: ModelName
@@ -149,7 +149,7 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     system_fingerprint: str
 
 
-class EmbeddingCreate(Request, frozen=True, kw_only=True):
+class EmbeddingCreate(RequestBody, frozen=True, kw_only=True):
     """``dimensions``: only the model's own. Lists of tokens are refused: they are another model's."""
 
     model: ModelName

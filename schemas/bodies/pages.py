@@ -7,7 +7,7 @@ from msgspec import Struct
 T = TypeVar("T")
 
 
-class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every request body: a field that is not known is refused, never ignored."""
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schemas.bodies.conversations import KnowledgeBaseIds
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.chats import Role
 from schemas.documents import Locator
 from schemas.requests import ChunkText, Found
@@ -13,14 +13,14 @@ from schemas.requests import ChunkText, Found
 QueryText = Annotated[str, Meta(min_length=1, max_length=8_000, examples=["How many days of leave are there?"])]
 
 
-class EarlierTurn(Request, frozen=True, kw_only=True):
+class EarlierTurn(RequestBody, frozen=True, kw_only=True):
     """What was said before in a conversation."""
 
     role: Role
     content: Annotated[str, Meta(max_length=8_000)]
 
 
-class SearchRequest(Request, frozen=True, kw_only=True):
+class SearchRequest(RequestBody, frozen=True, kw_only=True):
     """``bm25_min`` and ``dense_min`` (a cosine) are thresholds on a passage's own scores; 0 takes everything.
 
     With the ``history`` of a conversation, oldest first, a follow-up question finds what it is about.

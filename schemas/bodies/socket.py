@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Meta, Raw, Struct
 
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 
 FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -17,7 +17,7 @@ class Addressed(Struct, frozen=True):
     type: str = ""
 
 
-class Authenticate(Request, frozen=True, kw_only=True):
+class Authenticate(RequestBody, frozen=True, kw_only=True):
     """Who is calling: first, and again before the token expires; always the same account."""
 
     id: FrameId
@@ -25,7 +25,7 @@ class Authenticate(Request, frozen=True, kw_only=True):
     token: str
 
 
-class Ask(Request, frozen=True, kw_only=True):
+class Ask(RequestBody, frozen=True, kw_only=True):
     """A question. ``body`` is that of ``POST /conversations/{id}/messages``; ``idempotency_key`` the client's id of the message."""
 
     id: FrameId
@@ -35,7 +35,7 @@ class Ask(Request, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
-class Edit(Request, frozen=True, kw_only=True):
+class Edit(RequestBody, frozen=True, kw_only=True):
     """Ask a question otherwise. ``body`` is that of ``POST /conversations/{id}/messages/{id}/edit``."""
 
     id: FrameId
@@ -46,7 +46,7 @@ class Edit(Request, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
-class Regenerate(Request, frozen=True, kw_only=True):
+class Regenerate(RequestBody, frozen=True, kw_only=True):
     """Answer a question once more, beside the reply that is named."""
 
     id: FrameId
@@ -56,7 +56,7 @@ class Regenerate(Request, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
-class Read(Request, frozen=True, kw_only=True):
+class Read(RequestBody, frozen=True, kw_only=True):
     """Read a reply, from the beginning or exactly after ``last_event_id``."""
 
     id: FrameId
@@ -66,7 +66,7 @@ class Read(Request, frozen=True, kw_only=True):
     last_event_id: str = ""
 
 
-class Cancel(Request, frozen=True, kw_only=True):
+class Cancel(RequestBody, frozen=True, kw_only=True):
     """Stop a reply."""
 
     id: FrameId
@@ -75,7 +75,7 @@ class Cancel(Request, frozen=True, kw_only=True):
     reply_id: UUID
 
 
-class Watch(Request, frozen=True, kw_only=True):
+class Watch(RequestBody, frozen=True, kw_only=True):
     """Follow the progress of a knowledge base's documents."""
 
     id: FrameId
@@ -83,7 +83,7 @@ class Watch(Request, frozen=True, kw_only=True):
     knowledge_base_id: UUID
 
 
-class Leave(Request, frozen=True, kw_only=True):
+class Leave(RequestBody, frozen=True, kw_only=True):
     """Hear no more of what the frame ``subscription`` opened; what it started goes on."""
 
     id: FrameId
@@ -91,7 +91,7 @@ class Leave(Request, frozen=True, kw_only=True):
     subscription: FrameId
 
 
-class Ping(Request, frozen=True, kw_only=True):
+class Ping(RequestBody, frozen=True, kw_only=True):
     """Is anybody there?"""
 
     id: FrameId

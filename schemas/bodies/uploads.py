@@ -5,11 +5,11 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from schemas.bodies.knowledge import DocumentTitle, Metadata
-from schemas.bodies.pages import Request
+from schemas.bodies.pages import RequestBody
 from schemas.documents import DocumentId, FileType
 
 
-class UploadFields(Request, frozen=True, kw_only=True):
+class UploadFields(RequestBody, frozen=True, kw_only=True):
     """What stands beside the file in a form. ``title`` defaults to what the file says of itself, ``media_type`` to what its content is."""
 
     document_id: DocumentId | None = None
@@ -19,7 +19,7 @@ class UploadFields(Request, frozen=True, kw_only=True):
     metadata: Metadata = field(default_factory=dict)
 
 
-class PageSubmit(Request, frozen=True, kw_only=True):
+class PageSubmit(RequestBody, frozen=True, kw_only=True):
     """A web page, fetched when it is parsed: at a public address, within bounds of time and size, if its robots.txt lets us."""
 
     url: Annotated[str, Meta(min_length=8, max_length=2_048, examples=["https://example.com/handbook"])]

@@ -12,21 +12,21 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.errors import ConfigurationError
-from schemas.settings.cache import Cache
-from schemas.settings.documents import Documents
-from schemas.settings.fallback_models import SecondModel, ThirdModel
-from schemas.settings.quotas import Quotas
+from schemas.settings.cache import CacheSettings
+from schemas.settings.documents import DocumentSettings
+from schemas.settings.fallback_models import SecondModelSettings, ThirdModelSettings
+from schemas.settings.quotas import QuotaSettings
 from schemas.settings.section import Secret, Section
-from schemas.settings.sockets import Sockets
+from schemas.settings.sockets import SocketSettings
 
-LANES = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
-PROMPT_BESIDES_TOKENS = 5_600  # of a prompt, for all but the passages
+WORKER_GROUPS = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+PROMPT_OVERHEAD_TOKENS = 5_600  # of a prompt, for all but the passages
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
-class Node(Section, frozen=True, kw_only=True):
+class NodeSettings(Section, frozen=True, kw_only=True):
     """This machine and this process."""
 
     home: Annotated[Path, Meta(description="Data folder of the embedded stack: logs, index, secrets, process ids.")] = Path(".claw")
@@ -43,7 +43,7 @@ class Node(Section, frozen=True, kw_only=True):
     ] = 5.0
 
 
-class Kafka(Section, frozen=True, kw_only=True):
+class KafkaSettings(Section, frozen=True, kw_only=True):
     """The log."""
 
     prefix: ClassVar[str] = "CLAW_KAFKA_"
@@ -83,7 +83,7 @@ class Kafka(Section, frozen=True, kw_only=True):
         return self.bootstrap or f"127.0.0.1:{self.port}"
 
 
-class Redis(Section, frozen=True, kw_only=True):
+class RedisSettings(Section, frozen=True, kw_only=True):
     """Tables, leases, limits."""
 
     prefix: ClassVar[str] = "CLAW_REDIS_"
@@ -93,7 +93,7 @@ class Redis(Section, frozen=True, kw_only=True):
     username: Annotated[str, Meta(description="ACL user.")] = ""
     password: Annotated[Secret, Meta(description="Password of the server.")] = Secret()
     ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the authority.")] = ""
-    timeout_s: Annotated[float, Meta(gt=0, le=10, description="A command not answered by then counts as Redis being down.")] = 1.0
+    timeout_s: Annotated[float, Meta(gt=0, le=10, description="A command not answered by then counts as RedisSettings being down.")] = 1.0
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="Connections per process.")] = 64
     key_prefix: Annotated[
         str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Put before every key; lets installations share a server.")
@@ -105,7 +105,7 @@ class Redis(Section, frozen=True, kw_only=True):
         return self.url or f"redis://127.0.0.1:{self.port}/0"
 
 
-class Index(Section, frozen=True, kw_only=True):
+class IndexSettings(Section, frozen=True, kw_only=True):
     """The retrieval index."""
 
     prefix: ClassVar[str] = "CLAW_QDRANT_"
@@ -116,7 +116,7 @@ class Index(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[float, Meta(gt=0, le=60, description="A call not answered by then is retried.")] = 5.0
 
 
-class Auth(Section, frozen=True, kw_only=True):
+class AuthSettings(Section, frozen=True, kw_only=True):
     """Who may call."""
 
     prefix: ClassVar[str] = "CLAW_AUTH_"
@@ -128,7 +128,7 @@ class Auth(Section, frozen=True, kw_only=True):
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2
 
 
-class Limits(Section, frozen=True, kw_only=True):
+class LimitSettings(Section, frozen=True, kw_only=True):
     """Sizes, counts and rates. Every queue and payload of the product has a bound."""
 
     prefix: ClassVar[str] = "CLAW_LIMIT_"
@@ -165,20 +165,20 @@ class Limits(Section, frozen=True, kw_only=True):
     conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
     messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
     knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
-    tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
+    tokens_free_per_minute: Annotated[int, Meta(ge=0, description="ModelSettings tokens per user of tier free; 0 = no limit.")] = 100_000
     tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
-    tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
+    tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="ModelSettings tokens per user of tier pro; 0 = no limit.")] = 500_000
     tokens_pro_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 20_000_000
-    tokens_enterprise_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier enterprise; 0 = no limit.")] = (
-        2_000_000
-    )
+    tokens_enterprise_per_minute: Annotated[
+        int, Meta(ge=0, description="ModelSettings tokens per user of tier enterprise; 0 = no limit.")
+    ] = 2_000_000
     tokens_enterprise_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 200_000_000
     replies_open_max: Annotated[int, Meta(ge=0, le=10_000, description="Answers under way at once per user; 0 = no limit.")] = 32
     burst_factor: Annotated[float, Meta(ge=1, le=100, description="Bucket capacity as a multiple of the per-minute rate.")] = 2.0
-    replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with Redis down each takes limit / replicas.")] = 1
+    replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with RedisSettings down each takes limit / replicas.")] = 1
 
 
-class Model(Section, frozen=True, kw_only=True):
+class ModelSettings(Section, frozen=True, kw_only=True):
     """The answering model."""
 
     prefix: ClassVar[str] = "CLAW_MODEL_"
@@ -189,7 +189,7 @@ class Model(Section, frozen=True, kw_only=True):
     ] = "local"
     base_url: Annotated[str, Meta(description="Root of the chat API, such as http://127.0.0.1:8001/v1; empty takes the preset's.")] = ""
     api_key: Annotated[Secret, Meta(description="Key of the provider.")] = Secret()
-    name: Annotated[str, Meta(description="Model name sent to the provider; empty takes the preset's.")] = ""
+    name: Annotated[str, Meta(description="ModelSettings name sent to the provider; empty takes the preset's.")] = ""
     max_tokens: Annotated[int, Meta(ge=1, le=131_072, description="Longest answer.")] = 1024
     temperature: Annotated[float, Meta(ge=0, le=2, description="Sampling temperature.")] = 0.2
     connect_timeout_s: Annotated[float, Meta(gt=0, le=60, description="To connect.")] = 5.0
@@ -200,7 +200,12 @@ class Model(Section, frozen=True, kw_only=True):
     permits: Annotated[int, Meta(ge=0, le=100_000, description="Calls in flight to it from all processes together; 0 = no bound.")] = 0
     permit_wait_s: Annotated[float, Meta(gt=0, le=300, description="Longest wait for a permit; then the next model, or a retry.")] = 10.0
     workers: Annotated[
-        int, Meta(ge=1, le=1000, description="Processes that call models: with Redis down each may have permits / workers calls in flight.")
+        int,
+        Meta(
+            ge=1,
+            le=1000,
+            description="Processes that call models: with RedisSettings down each may have permits / workers calls in flight.",
+        ),
     ] = 1
     breaker_failures: Annotated[int, Meta(ge=1, le=1000, description="Failures in a row after which a model is left alone.")] = 5
     breaker_pause_s: Annotated[float, Meta(gt=0, le=3600, description="How long; then one call tries whether it is back.")] = 10.0
@@ -209,7 +214,7 @@ class Model(Section, frozen=True, kw_only=True):
     price_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Currency of all prices, ISO 4217.")] = "USD"
 
 
-class Retrieval(Section, frozen=True, kw_only=True):
+class RetrievalSettings(Section, frozen=True, kw_only=True):
     """Chunking, embedding and search."""
 
     prefix: ClassVar[str] = "CLAW_RETRIEVAL_"
@@ -246,12 +251,12 @@ class Retrieval(Section, frozen=True, kw_only=True):
         str, Meta(description="Root of a reranking API (Jina, Cohere, vLLM, Zhipu: it answers POST /rerank); empty reranks nothing.")
     ] = ""
     rerank_api_key: Annotated[Secret, Meta(description="Key of the reranking API.")] = Secret()
-    rerank_name: Annotated[str, Meta(description="Model name sent to the reranking API.")] = "rerank"
+    rerank_name: Annotated[str, Meta(description="ModelSettings name sent to the reranking API.")] = "rerank"
     rerank_timeout_s: Annotated[float, Meta(gt=0, le=30, description="Hits not reranked by then keep their order.")] = 1.0
     parse_processes: Annotated[int, Meta(ge=1, le=64, description="Child processes that parse and embed.")] = 1
 
 
-class Lanes(Section, frozen=True, kw_only=True):
+class WorkerSettings(Section, frozen=True, kw_only=True):
     """Workers: how much is in flight, how failure is met."""
 
     prefix: ClassVar[str] = "CLAW_LANE_"
@@ -265,7 +270,7 @@ class Lanes(Section, frozen=True, kw_only=True):
     ] = 0.1
     stuck_s: Annotated[float, Meta(gt=0, le=3600, description="Lag without progress this long ends the worker (it is restarted).")] = 240.0
     lease_s: Annotated[float, Meta(ge=1, le=60, description="Life of a lease on a key; renewed at a third of it.")] = 10.0
-    session_timeout_s: Annotated[float, Meta(ge=6, le=60, description="Kafka drops a silent worker after this.")] = 12.0
+    session_timeout_s: Annotated[float, Meta(ge=6, le=60, description="KafkaSettings drops a silent worker after this.")] = 12.0
     inbox_tenants: Annotated[
         str, Meta(description="Comma-separated tenants whose inbox topic is read; `default` is the open one of the loopback profile.")
     ] = "default"
@@ -279,29 +284,29 @@ class Lanes(Section, frozen=True, kw_only=True):
 class Settings(Struct, frozen=True, kw_only=True):
     """Everything a process is told; built once at its start."""
 
-    node: Node = Node()
-    kafka: Kafka = Kafka()
-    redis: Redis = Redis()
-    index: Index = Index()
-    auth: Auth = Auth()
-    limits: Limits = Limits()
-    socket: Sockets = Sockets()
-    quotas: Quotas = Quotas()
-    model: Model = Model()
-    model_second: SecondModel = SecondModel()
-    model_third: ThirdModel = ThirdModel()
-    retrieval: Retrieval = Retrieval()
-    documents: Documents = Documents()
-    cache: Cache = Cache()
-    lanes: Lanes = Lanes()
+    node: NodeSettings = NodeSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    index: IndexSettings = IndexSettings()
+    auth: AuthSettings = AuthSettings()
+    limits: LimitSettings = LimitSettings()
+    socket: SocketSettings = SocketSettings()
+    quotas: QuotaSettings = QuotaSettings()
+    model: ModelSettings = ModelSettings()
+    model_second: SecondModelSettings = SecondModelSettings()
+    model_third: ThirdModelSettings = ThirdModelSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+    documents: DocumentSettings = DocumentSettings()
+    cache: CacheSettings = CacheSettings()
+    lanes: WorkerSettings = WorkerSettings()
 
     @property
     def prompt_tokens_max(self) -> int:
         """The budget of a prompt, in estimated tokens: the passages', and what rules, history and question may take."""
-        return self.retrieval.context_tokens + PROMPT_BESIDES_TOKENS
+        return self.retrieval.context_tokens + PROMPT_OVERHEAD_TOKENS
 
     @property
-    def sealing(self) -> Secret:
+    def encryption_secret(self) -> Secret:
         """What passwords of files are sealed with."""
         return self.documents.secret or self.auth.secret
 

@@ -11,7 +11,7 @@ LIFE_S_MAX = 604_800  # a week: no entry lives longer, so a mark of an invalidat
 LifeS = Annotated[int, Meta(ge=0, le=LIFE_S_MAX)]
 
 
-class Cache(Section, frozen=True, kw_only=True):
+class CacheSettings(Section, frozen=True, kw_only=True):
     """Entries in Redis, by scenario. A life of 0 turns a scenario off. With Redis down every look is a miss.
 
     Profiles, conversation lists and histories have no life here: record tables answer them, kept true by their events (streams/cache).

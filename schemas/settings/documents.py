@@ -7,7 +7,7 @@ from msgspec import Meta
 from schemas.settings.section import Secret, Section
 
 
-class Documents(Section, frozen=True, kw_only=True):
+class DocumentSettings(Section, frozen=True, kw_only=True):
     """Files, parsing and fetching. One document that reaches a limit fails by name; the others go on."""
 
     prefix: ClassVar[str] = "CLAW_DOCUMENT_"

@@ -7,7 +7,7 @@ from msgspec import Meta
 from schemas.settings.section import Secret, Section
 
 
-class FallbackModel(Section, frozen=True, kw_only=True):
+class FallbackModelSettings(Section, frozen=True, kw_only=True):
     """Who is asked when those before it do not answer; times and bounds are those of ``CLAW_MODEL_``."""
 
     provider: Annotated[
@@ -21,13 +21,13 @@ class FallbackModel(Section, frozen=True, kw_only=True):
     price_completion: Annotated[float, Meta(ge=0, le=1e6, description="Price of a million completion tokens.")] = 0.0
 
 
-class SecondModel(FallbackModel, frozen=True, kw_only=True):
+class SecondModelSettings(FallbackModelSettings, frozen=True, kw_only=True):
     """The answering model that is asked second."""
 
     prefix: ClassVar[str] = "CLAW_MODEL_SECOND_"
 
 
-class ThirdModel(FallbackModel, frozen=True, kw_only=True):
+class ThirdModelSettings(FallbackModelSettings, frozen=True, kw_only=True):
     """The answering model that is asked third."""
 
     prefix: ClassVar[str] = "CLAW_MODEL_THIRD_"

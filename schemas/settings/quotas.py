@@ -15,7 +15,7 @@ MEASURES: tuple[Measure, ...] = ("messages", "tokens")
 PERIODS: tuple[Period, ...] = ("day", "month")
 
 
-class Quotas(Section, frozen=True, kw_only=True):
+class QuotaSettings(Section, frozen=True, kw_only=True):
     """What one person may use in a day and in a calendar month (UTC), by tier; 0 sets no quota. Questions past it are 429 quota_exceeded.
 
     What is counted are answers that ended: a person passes a quota by what is being answered at that moment at the most.

@@ -7,7 +7,7 @@ from msgspec import Meta
 from schemas.settings.section import Section
 
 
-class Sockets(Section, frozen=True, kw_only=True):
+class SocketSettings(Section, frozen=True, kw_only=True):
     """WebSocket connections: who may open them, and how much one may ask for."""
 
     prefix: ClassVar[str] = "CLAW_SOCKET_"

@@ -13,9 +13,9 @@ Profiles, conversation lists and histories need none of this: they are record ta
 written through, and answer in one or two round trips; a copy in front of them could only be slower to write, and late.
 """
 
-from streams.cache.cache import Cache
-from streams.cache.entries import Found
+from streams.cache.cache import RedisCache
+from streams.cache.entries import CacheEntry
 from streams.cache.scenarios import SCENARIOS, TABLES, Scenario
-from streams.cache.single_flight import Lease
+from streams.cache.single_flight import SingleFlightLease
 
-__all__ = ["SCENARIOS", "TABLES", "Cache", "Found", "Lease", "Scenario"]
+__all__ = ["SCENARIOS", "TABLES", "CacheEntry", "RedisCache", "Scenario", "SingleFlightLease"]

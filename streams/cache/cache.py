@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from adapters.redis.client import Client
-from schemas.settings.cache import Cache as CacheSettings
-from streams.cache.decorator import called
+from adapters.redis.client import RedisClient
+from schemas.settings.cache import CacheSettings
+from streams.cache.decorator import cache_results
 from streams.cache.invalidation import Invalidation
 from streams.cache.names import Names
-from streams.cache.scenario_cache import Kept, Parts
+from streams.cache.scenario_cache import CacheResources, ScenarioCache
 from streams.cache.scenarios import SCENARIOS, Scenario, life_s
-from streams.cache.single_flight import Leases
-from streams.cache.statistics import Observe, Tally
+from streams.cache.single_flight import SingleFlightLeases
+from streams.cache.statistics import CacheStatistics, Observe
 from streams.runtime.agent import Clock
 
 P = ParamSpec("P")
@@ -22,7 +22,7 @@ PAGE_MAX = 1_000  # keys looked at for one page
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class EntryInfo:
     """An entry as an admin sees it: how long it has to live, and its size as stored."""
 
     key: str
@@ -32,26 +32,26 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class EntryPage:
     """``next_cursor`` is "" at the end."""
 
-    items: tuple[Listed, ...]
+    items: tuple[EntryInfo, ...]
     next_cursor: str
 
 
-def _nobody(scenario: str, outcome: str) -> None:
+def _ignore(scenario: str, outcome: str) -> None:
     """Nobody counts."""
 
 
-class Cache:
+class RedisCache:
     """One per process. ``observe`` is told of every count (scenario, outcome)."""
 
-    def __init__(self, redis: Client, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _nobody) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _ignore) -> None:
         self._redis, self._prefix, self._settings = redis, prefix, settings
-        self.tally = Tally(redis, prefix, clock, observe)
+        self.tally = CacheStatistics(redis, prefix, clock, observe)
         self.invalidation = Invalidation(redis, prefix)
-        self._parts = Parts(redis, prefix, settings, clock, Leases(redis), self.tally)
-        self._kept: list[Kept[Any]] = []
+        self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.tally)
+        self._kept: list[ScenarioCache[Any]] = []
 
     async def start(self) -> None:
         """Begin to add up what is counted; Redis need not be there."""
@@ -64,10 +64,10 @@ class Cache:
         await self._parts.leases.stop()
         await self.tally.stop()
 
-    def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> Kept[Any]:
+    def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> ScenarioCache[Any]:
         """Values of type ``kind``; they live as long as the settings say, or ``ttl_s``."""
         configured = life_s(self._settings, scenario)
-        kept: Kept[Any] = Kept(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
+        kept: ScenarioCache[Any] = ScenarioCache(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
         self._kept.append(kept)
         return kept
 
@@ -77,11 +77,11 @@ class Cache:
         """Keep what an async function returns, by all of its arguments; see ``streams.cache.decorator``."""
 
         def decorated(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            return called(function, lambda kind: self.of(scenario, kind, ttl_s), key_prefix or function.__name__, tuple(tags))
+            return cache_results(function, lambda kind: self.of(scenario, kind, ttl_s), key_prefix or function.__name__, tuple(tags))
 
         return decorated
 
-    async def keys(self, tenant: str, scenario: Scenario, *, prefix: str = "", cursor: str = "", limit: int) -> Keys:
+    async def keys(self, tenant: str, scenario: Scenario, *, prefix: str = "", cursor: str = "", limit: int) -> EntryPage:
         """At most ``limit`` entries in the order of their keys, after the key ``cursor``; raises Unavailable("redis_unavailable").
 
         Leases and entries that have just ended are passed over, so a page may be short, or empty, before the last one.
@@ -97,8 +97,8 @@ class Cache:
             batch.execute_command("STRLEN", names.entry(key))
         replies = await batch.execute() if found else []
         pairs = zip(found, replies[::2], replies[1::2], strict=True)
-        items = tuple(Listed(key, scenario, left_ms, size) for key, left_ms, size in pairs if left_ms > 0)
-        return Keys(items, found[-1] if len(found) == limit else "")
+        items = tuple(EntryInfo(key, scenario, left_ms, size) for key, left_ms, size in pairs if left_ms > 0)
+        return EntryPage(items, found[-1] if len(found) == limit else "")
 
     async def size(self, tenant: str) -> dict[Scenario, int]:
         """Keys by scenario, a few that have ended included; raises Unavailable("redis_unavailable")."""

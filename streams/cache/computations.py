@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Flights(Generic[T]):
+class Computations(Generic[T]):
     """Tasks, some of which can be joined under a token."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 import msgspec
 
 from schemas.errors import ConfigurationError
-from streams.cache.scenario_cache import Kept
+from streams.cache.scenario_cache import ScenarioCache
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,8 +24,8 @@ T = TypeVar("T")
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-def called(
-    function: Callable[P, Awaitable[T]], kept_of: Callable[[Any], Kept[Any]], prefix: str, tags: tuple[str, ...]
+def cache_results(
+    function: Callable[P, Awaitable[T]], kept_of: Callable[[Any], ScenarioCache[Any]], prefix: str, tags: tuple[str, ...]
 ) -> Callable[P, Awaitable[T]]:
     """Raises ConfigurationError for a function whose results cannot be kept apart by tenant, or whose type is unknown."""
     signature, returned = inspect.signature(function), get_type_hints(function).get("return")
@@ -44,7 +44,7 @@ def called(
         async def compute() -> T:
             return await function(*args, **kwargs)
 
-        found = await kept.computed(tenant, key, compute, tuple(tag.format(**arguments) for tag in tags))
+        found = await kept.get_or_compute(tenant, key, compute, tuple(tag.format(**arguments) for tag in tags))
         return cast("T", found)
 
     return wrapped

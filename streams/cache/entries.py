@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 Marks = list[bytes | None]  # of the scenario, then of each tag; None where nothing was ever taken back
 
 
-class Body(Struct, Generic[T], frozen=True, array_like=True):
+class EntryBody(Struct, Generic[T], frozen=True, array_like=True):
     """``marks`` as they were when the value began to be computed; ``refresh_at_s`` is Unix time; no value: there is nothing."""
 
     marks: Marks
@@ -39,7 +39,7 @@ class Body(Struct, Generic[T], frozen=True, array_like=True):
     value: T | None
 
 
-class Found(Struct, Generic[T], frozen=True):
+class CacheEntry(Struct, Generic[T], frozen=True):
     """An entry. ``value`` None: it is known that there is nothing. ``current``: no tag of it was taken back since."""
 
     value: T | None
@@ -60,12 +60,12 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: Any, *, compress_bytes_min: int, entry_bytes_max: int) -> None:
         self._shape = hashlib.sha256(_encode(msgspec.json.schema(kind))).digest()[:SHAPE_BYTES]
-        self._decode: Callable[[bytes | memoryview], Body[T]] = msgspec.msgpack.Decoder(Body[kind]).decode
+        self._decode: Callable[[bytes | memoryview], EntryBody[T]] = msgspec.msgpack.Decoder(EntryBody[kind]).decode
         self._compress_bytes_min, self._entry_bytes_max = compress_bytes_min, entry_bytes_max
 
-    def sealed(self, value: T | None, marks: Marks, refresh_at_s: float) -> bytes:
+    def encode(self, value: T | None, marks: Marks, refresh_at_s: float) -> bytes:
         """The entry; raises TooLarge."""
-        raw = _pack(Body(marks, refresh_at_s, value))
+        raw = _pack(EntryBody(marks, refresh_at_s, value))
         packed = len(raw) >= self._compress_bytes_min
         head = LAYOUT + secrets.token_bytes(ID_BYTES) + self._shape + (PACKED if packed else PLAIN)
         entry = head + (zlib.compress(raw, COMPRESSION) if packed else raw)
@@ -73,7 +73,7 @@ class Codec(Generic[T]):
             raise TooLarge
         return entry
 
-    def opened(self, entry: bytes, marks: Marks) -> Found[T] | None:
+    def decode(self, entry: bytes, marks: Marks) -> CacheEntry[T] | None:
         """What ``entry`` says under the marks there are now; None for one of a scenario that was taken back, and for what cannot be read.
 
         Another layout or shape is what another release writes, or poison; anything else that cannot be read is damaged. Both are logged.
@@ -83,21 +83,21 @@ class Codec(Generic[T]):
             return None
         try:
             said = memoryview(entry)[HEAD_BYTES:]
-            body = self._decode(_inflated(said) if entry[SHAPE_END:HEAD_BYTES] == PACKED else said)
+            body = self._decode(_inflate(said) if entry[SHAPE_END:HEAD_BYTES] == PACKED else said)
         except (msgspec.DecodeError, UnicodeDecodeError, zlib.error, RecursionError) as error:
             log.warning("cache_entry_undecodable", error=f"{type(error).__name__}: {error}")
             return None
         if body.marks[:1] != marks[:1]:
             return None
-        return Found(body.value, body.marks == marks, entry[len(LAYOUT) : ID_END], body.refresh_at_s)
+        return CacheEntry(body.value, body.marks == marks, entry[len(LAYOUT) : ID_END], body.refresh_at_s)
 
 
-def identity(entry: bytes) -> bytes:
+def entry_id(entry: bytes) -> bytes:
     """What tells this entry from any other."""
     return entry[len(LAYOUT) : ID_END]
 
 
-def _inflated(packed: memoryview) -> bytes:
+def _inflate(packed: memoryview) -> bytes:
     inflater = zlib.decompressobj()
     value = inflater.decompress(packed, VALUE_BYTES_MAX)
     if inflater.unconsumed_tail or not inflater.eof:

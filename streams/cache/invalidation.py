@@ -7,9 +7,9 @@ method raises Unavailable("redis_unavailable"): then nothing is promised, and on
 import secrets
 from collections.abc import Iterable
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.settings.cache import LIFE_S_MAX
-from streams.cache.names import Names, bounded, knowledge_tag
+from streams.cache.names import Names, knowledge_tag, shorten_key
 from streams.cache.scenarios import SCENARIOS, Scenario
 
 MARK_MS = (LIFE_S_MAX + LIFE_S_MAX // 5) * 1000  # longer than any entry, jitter included: when the mark goes, what it marked is gone
@@ -30,12 +30,12 @@ return gone
 class Invalidation:
     """For any process that knows of a change; it needs nothing else of the cache."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
 
     async def key(self, tenant: str, scenario: Scenario, key: str) -> bool:
         """This entry; False when there was none."""
-        return await self._remove(Names(self._prefix, tenant, scenario), (bounded(key),)) > 0
+        return await self._remove(Names(self._prefix, tenant, scenario), (shorten_key(key),)) > 0
 
     async def prefix(self, tenant: str, scenario: Scenario, prefix: str) -> int:
         """Every entry whose key begins so; replies how many there were."""

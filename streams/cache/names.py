@@ -39,7 +39,7 @@ class Names:
         return before, entry, mark
 
 
-def bounded(key: str) -> str:
+def shorten_key(key: str) -> str:
     """``key`` itself, or its beginning and the SHA-256 of all of it."""
     if len(key) <= KEY_CHARS_MAX:
         return key

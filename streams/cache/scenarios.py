@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.settings.cache import Cache as CacheSettings
+from schemas.settings.cache import CacheSettings
 
 Scenario = Literal["document_content", "ai_response", "retrieval", "embeddings"]
 Table = Literal["user_profile", "user_conversations", "conversation_history"]

@@ -5,21 +5,21 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
 from streams.cache.entries import Marks
 from streams.cache.names import Names
 from streams.cache.scripts import RELEASE, RENEW
 
 LEASE_S = 5.0  # a holder that died is replaced after this; renewed at a third of it
-HELD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
+HOLD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
 POLL_S_MIN, POLL_S_MAX = 0.01, 0.2  # one watcher per process and entry looks at the lease of another process this often, growing
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Lease:
+class SingleFlightLease:
     """The right to store one entry; ``marks`` as they were when it was given."""
 
     names: Names
@@ -34,28 +34,28 @@ class Lease:
         return self.names.lease(self.key)
 
 
-class Leases:
+class SingleFlightLeases:
     """The leases this process holds, and what it waits for."""
 
-    def __init__(self, redis: Client) -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
-        self._held: dict[str, Lease] = {}  # by token
+        self._held: dict[str, SingleFlightLease] = {}  # by token
         self._watches: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._renewer: asyncio.Task[None] | None = None
 
-    def hold(self, lease: Lease) -> None:
+    def hold(self, lease: SingleFlightLease) -> None:
         """Keep it alive until it is let go."""
         self._held[lease.token] = lease
-        lease.until_s = asyncio.get_running_loop().time() + HELD_S_MAX
+        lease.until_s = asyncio.get_running_loop().time() + HOLD_S_MAX
         if self._renewer is None or self._renewer.done():
             self._renewer = asyncio.create_task(self._renew(), name="cache-lease-renewer")
 
-    def let_go(self, lease: Lease) -> None:
+    def finish(self, lease: SingleFlightLease) -> None:
         """It was used or given back: whoever waits here looks again."""
         self._held.pop(lease.token, None)
         lease.ended.set()
 
-    async def release(self, lease: Lease, *, alone_s: float = 0.0) -> None:
+    async def release(self, lease: SingleFlightLease, *, alone_s: float = 0.0) -> None:
         """Nothing is stored under it. ``alone_s``: for so long nobody waits for another holder, everybody computes alone."""
         if lease.ended.is_set():
             return
@@ -64,9 +64,9 @@ class Leases:
         except Unavailable:
             log.info("cache_lease_runs_out", lease=lease.name)
         finally:
-            self.let_go(lease)
+            self.finish(lease)
 
-    async def ended(self, name: str, holder: str, wait_s: float) -> None:
+    async def wait_for_end(self, name: str, holder: str, wait_s: float) -> None:
         """Returns when the holder has let go of the lease, or lost it, or after ``wait_s``."""
         place = (name, holder)
         watch = self._watches.get(place)
@@ -89,7 +89,7 @@ class Leases:
             now_s = asyncio.get_running_loop().time()
             held = [lease for lease in self._held.values() if lease.until_s > now_s]
             try:
-                await RENEW.many(self._redis, [((lease.name,), (lease.token, int(LEASE_S * 1000))) for lease in held])
+                await RENEW.run_many(self._redis, [((lease.name,), (lease.token, int(LEASE_S * 1000))) for lease in held])
             except Unavailable:
                 continue  # what ran out meanwhile stores nothing
 

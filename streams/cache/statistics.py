@@ -11,7 +11,7 @@ from typing import Literal
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
 from streams.runtime.agent import Clock
 
@@ -45,10 +45,10 @@ class Counts(Struct, frozen=True):
         return (self.hit + self.shared) / looks if looks else None
 
 
-class Tally:
+class CacheStatistics:
     """``observe`` is told of every count at once: a metric of the process."""
 
-    def __init__(self, redis: Client, prefix: str, clock: Clock, observe: Observe) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, clock: Clock, observe: Observe) -> None:
         self._redis, self._prefix, self._clock, self._observe = redis, prefix, clock, observe
         self._pending: dict[tuple[str, str, Outcome], int] = {}  # by tenant and scenario
         self._task: asyncio.Task[None] | None = None
@@ -87,7 +87,7 @@ class Tally:
         except Unavailable:
             log.info("cache_counts_lost", counts=sum(pending.values()))
 
-    async def of(self, tenant: str) -> dict[str, Counts]:
+    async def counts_of(self, tenant: str) -> dict[str, Counts]:
         """The last 24 hours of all processes, by scenario; raises Unavailable("redis_unavailable")."""
         await self.flush()
         batch, hour = self._redis.pipeline(), self._hour()

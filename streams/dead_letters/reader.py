@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from domain.documents.inbox import is_inbox, tenant_of
 from schemas.errors import FieldError, Refused, Unavailable
-from schemas.settings import Kafka
-from streams.log.reader import LogReader, opened
+from schemas.settings import KafkaSettings
+from streams.log.reader import LogReader, open_log_reader
 from streams.topics import DEAD_LETTERS, TOPICS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
@@ -32,7 +32,7 @@ _TENANT_IN_KEY = frozenset(topic.name for topic in TOPICS if topic.key.startswit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be told for sure."""
 
     partition: int
@@ -59,7 +59,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DeadLetterFilter:
     """Which letters are meant; None is every. ``topic`` is a name with or without its ending ``.v1``."""
 
     tenant: str | None = None
@@ -67,7 +67,7 @@ class Wanted:
     code: str | None = None
     agent: str | None = None
 
-    def takes(self, letter: Letter) -> bool:
+    def matches(self, letter: DeadLetter) -> bool:
         """Whether this is one."""
         named = self.topic is None or self.topic in (letter.topic, letter.topic.removesuffix(".v1"))
         return (
@@ -79,59 +79,61 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class LetterPage:
+class DeadLetterPage:
     """Newest first. ``next_cursor`` is "" at the end."""
 
-    items: Sequence[Letter]
+    items: Sequence[DeadLetter]
     next_cursor: str
 
 
-class Letters:
+class DeadLetterReader:
     """The dead letters of an installation. Every method raises Unavailable("kafka_unavailable")."""
 
-    def __init__(self, kafka: Kafka) -> None:
+    def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
 
-    async def page(self, wanted: Wanted, *, limit: int, cursor: str = "", content: bool = False) -> LetterPage:
+    async def page(self, wanted: DeadLetterFilter, *, limit: int, cursor: str = "", content: bool = False) -> DeadLetterPage:
         """At most ``limit`` letters before ``cursor``, the last buried first; fewer when too many others had to be looked at.
 
         ``content``: with their values, which may be 2 MiB each.
 
         Raises Refused("validation_failed") for a cursor that is not one of ours.
         """
-        before = _positions(cursor) if cursor else {}
-        async with opened(self._kafka) as log:
+        before = _decode_cursor(cursor) if cursor else {}
+        async with open_log_reader(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
-            stacks = [_Stack(log, place, begin, min(before.get(place.partition, end), end)) for place, (begin, end) in bounds.items()]
+            stacks = [
+                _BackwardReader(log, place, begin, min(before.get(place.partition, end), end)) for place, (begin, end) in bounds.items()
+            ]
             heads = [head for number, stack in enumerate(stacks) if (head := await stack.head(number))]
             heapq.heapify(heads)
-            items: list[Letter] = []
+            items: list[DeadLetter] = []
             scanned = 0
             while heads and len(items) < limit and scanned < SCANNED_MAX:
                 number = heads[0][-1]
-                letter = self._letter(stacks[number].pop())
+                letter = self._parse(stacks[number].pop())
                 scanned += 1
-                if wanted.takes(letter):
+                if wanted.matches(letter):
                     items.append(letter if content else replace(letter, value=None))
                 if head := await stacks[number].head(number):
                     heapq.heapreplace(heads, head)
                 else:
                     heapq.heappop(heads)
-        return LetterPage(items, _cursor({stack.place.partition: stack.before for stack in stacks}) if heads else "")
+        return DeadLetterPage(items, _encode_cursor({stack.place.partition: stack.before for stack in stacks}) if heads else "")
 
-    async def get(self, letter_id: str) -> Letter | None:
+    async def get(self, letter_id: str) -> DeadLetter | None:
         """The letter of this id; None when it is gone or never was. Raises Refused("not_found") for what is no id."""
         match = _ID.fullmatch(letter_id)
         if match is None:
             raise Refused("not_found", f"{letter_id[:40]} is not the id of a dead letter: partition-offset, such as 2-17")
-        async with opened(self._kafka) as log:
-            place = log.place(DEAD_LETTERS, int(match[1]))
+        async with open_log_reader(self._kafka) as log:
+            place = log.topic_partition(DEAD_LETTERS, int(match[1]))
             if place not in await log.partitions(DEAD_LETTERS):
                 return None
-            found = await log.record(place, int(match[2]))
-        return self._letter(found) if found is not None else None
+            found = await log.read_record(place, int(match[2]))
+        return self._parse(found) if found is not None else None
 
-    async def later(self, letter: Letter) -> str:
+    async def find_later(self, letter: DeadLetter) -> str:
         """The id of the last letter behind this one with the same key and topic; "" when there is none.
 
         Raises Unavailable("overloaded") when too many letters lie behind it to look at all of them.
@@ -139,51 +141,51 @@ class Letters:
         if letter.key is None:
             return ""
         found = ""
-        async with opened(self._kafka) as log:
-            place = log.place(DEAD_LETTERS, letter.partition)
+        async with open_log_reader(self._kafka) as log:
+            place = log.topic_partition(DEAD_LETTERS, letter.partition)
             begin, end = (await log.bounds([place]))[place]
             begin = max(begin, letter.offset + 1)
             if end - begin > SCANNED_MAX:
                 detail = f"{end - begin} letters lie behind {letter.id}: send all of them with `claw redrive --topic {letter.topic}`"
                 raise Unavailable("overloaded", detail)
             for at in range(begin, end, WINDOW):
-                for record in await log.span(place, at, min(at + WINDOW, end)):
-                    if record.key == letter.key and self._letter(record).topic == letter.topic:
+                for record in await log.read_range(place, at, min(at + WINDOW, end)):
+                    if record.key == letter.key and self._parse(record).topic == letter.topic:
                         found = f"{record.partition}-{record.offset}"
         return found
 
-    async def buried(self, wanted: Wanted, *, since_ms: int = 0) -> AsyncGenerator[Letter, None]:
+    async def scan(self, wanted: DeadLetterFilter, *, since_ms: int = 0) -> AsyncGenerator[DeadLetter, None]:
         """Every wanted letter that is there now, oldest first within each partition and so within each key."""
-        async with opened(self._kafka) as log:
+        async with open_log_reader(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
-            starts = await log.since(tuple(bounds), since_ms) if since_ms else {}
+            starts = await log.offsets_for_time(tuple(bounds), since_ms) if since_ms else {}
             for place, (begin, end) in bounds.items():
                 at = starts.get(place, begin)
                 at = end if at is None else at
                 while at < end:
-                    for record in await log.span(place, at, min(at + WINDOW, end)):
-                        letter = self._letter(record)
-                        if wanted.takes(letter):
+                    for record in await log.read_range(place, at, min(at + WINDOW, end)):
+                        letter = self._parse(record)
+                        if wanted.matches(letter):
                             yield letter
                     at = min(at + WINDOW, end)
 
-    def _letter(self, record: Record) -> Letter:
+    def _parse(self, record: Record) -> DeadLetter:
         headers = {name: value or b"" for name, value in record.headers}
         said = {name: value.decode(errors="replace") for name, value in headers.items() if not name.startswith(ORIGINAL)}
         topic = said.get("topic", "").removeprefix(self._kafka.topic_prefix)
-        return Letter(
+        return DeadLetter(
             partition=record.partition,
             offset=record.offset,
             at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-            tenant=_tenant(topic, record.key, record.value),
+            tenant=_find_tenant(topic, record.key, record.value),
             topic=topic,
-            original_partition=_number(said.get("partition")),
-            original_offset=_number(said.get("offset")),
-            original_at_ms=_number(said.get("timestamp-ms")),
+            original_partition=_parse_number(said.get("partition")),
+            original_offset=_parse_number(said.get("offset")),
+            original_at_ms=_parse_number(said.get("timestamp-ms")),
             agent=said.get("agent", ""),
             code=said.get("code", ""),
             detail=said.get("detail", ""),
-            attempts=_number(said.get("attempts")),
+            attempts=_parse_number(said.get("attempts")),
             key=record.key,
             value=record.value,
             value_bytes=len(record.value or b""),
@@ -191,7 +193,7 @@ class Letters:
         )
 
 
-class _Stack:
+class _BackwardReader:
     """One partition, read backwards a window at a time; ``before`` is the offset behind what comes next."""
 
     def __init__(self, log: LogReader, place: TopicPartition, begin: int, before: int) -> None:
@@ -204,7 +206,7 @@ class _Stack:
         """What orders the next record among other partitions', with ``number`` last; None at the beginning of the log."""
         while not self._records and self._read_from > self._begin:
             start_at = max(self._begin, self._read_from - WINDOW)
-            self._records = await self._log.span(self.place, start_at, self._read_from)
+            self._records = await self._log.read_range(self.place, start_at, self._read_from)
             self._read_from = start_at
         return (-self._records[-1].timestamp, -self._records[-1].offset, number) if self._records else None
 
@@ -214,31 +216,31 @@ class _Stack:
         return record
 
 
-class _Owned(Struct):
+class _TenantField(Struct):
     tenant: str = ""
 
 
-def _tenant(topic: str, key: bytes | None, value: bytes | None) -> str:
+def _find_tenant(topic: str, key: bytes | None, value: bytes | None) -> str:
     """Whose it is: from the inbox's name or the key, else from the event, which only this product writes."""
     if is_inbox(topic):
         return tenant_of(topic)
     if topic in _TENANT_IN_KEY:
         return (key or b"").partition(b"/")[0].decode(errors="replace")
     try:
-        return msgspec.json.decode(value or b"", type=_Owned).tenant
+        return msgspec.json.decode(value or b"", type=_TenantField).tenant
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 
-def _number(text: str | None) -> int:
+def _parse_number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() else 0
 
 
-def _cursor(before: dict[int, int]) -> str:
+def _encode_cursor(before: dict[int, int]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode([*before.items()])).decode().rstrip("=")
 
 
-def _positions(cursor: str) -> dict[int, int]:
+def _decode_cursor(cursor: str) -> dict[int, int]:
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         return dict(msgspec.json.decode(raw, type=list[tuple[int, int]]))

@@ -4,22 +4,24 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from schemas.errors import Problem
-from streams.runtime.agent import Delivery, Place, Publisher
+from streams.runtime.agent import Delivery, LogOffset, Publisher
 from streams.topics import DEAD_LETTERS
 
 DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
 ORIGINAL_HEADERS_BYTES_MAX = 65_536  # carried over; more than that is somebody's mistake and must not stop the burial
 
 
-class LanePublisher(Publisher, Protocol):
+class WorkerPublisher(Publisher, Protocol):
     """What a lane publishes with: events, and bytes as they are."""
 
-    async def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> Place:
+    async def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> LogOffset:
         """Put bytes on the topic of this physical name; raises Unavailable."""
         ...
 
 
-def letter_headers(delivery: Delivery, *, agent: str, problem: Problem, error: str, attempts: int, traceparent: str) -> dict[str, bytes]:
+def dead_letter_headers(
+    delivery: Delivery, *, agent: str, problem: Problem, error: str, attempts: int, traceparent: str
+) -> dict[str, bytes]:
     """Headers of a dead letter; those of the original follow with ``original-`` before their names."""
     headers = {
         "topic": delivery.place.topic,
@@ -43,6 +45,6 @@ def letter_headers(delivery: Delivery, *, agent: str, problem: Problem, error: s
     return encoded
 
 
-async def bury(publisher: LanePublisher, prefix: str, delivery: Delivery, headers: Mapping[str, bytes]) -> Place:
+async def write_dead_letter(publisher: WorkerPublisher, prefix: str, delivery: Delivery, headers: Mapping[str, bytes]) -> LogOffset:
     """Write the dead letter under ``prefix`` (settings.kafka.topic_prefix); raises Unavailable when the log does not take it."""
     return await publisher.publish_raw(prefix + DEAD_LETTERS.name, delivery.key, delivery.value, headers)

@@ -6,16 +6,16 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 
 REQUEST_MS = 10_000  # one administrative call
 
 
-async def partitions_of(kafka: Kafka, names: Collection[str]) -> dict[str, int]:
+async def fetch_partition_counts(kafka: KafkaSettings, names: Collection[str]) -> dict[str, int]:
     """Partitions by physical topic name, of those that exist; raises Unavailable when the broker cannot be reached."""
-    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**connection_options(kafka), request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         described = await admin.describe_topics(sorted(names))

@@ -11,9 +11,9 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import abandon, connection, start
+from adapters.kafka import close_without_flush, connection_options, start_client
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import DEAD_LETTERS
 
 BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 class ProducerLink:
     """At most one live producer. ``dropped(cause)`` is called when it is given up: what it has not acknowledged never will be."""
 
-    def __init__(self, kafka: Kafka, topics: Sequence[str], dropped: Callable[[str], None]) -> None:
-        self._connection = connection(kafka)
+    def __init__(self, kafka: KafkaSettings, topics: Sequence[str], dropped: Callable[[str], None]) -> None:
+        self._connection = connection_options(kafka)
         self._topics = topics
         self._dropped = dropped
         self._producer: AIOKafkaProducer | None = None
@@ -96,7 +96,7 @@ class ProducerLink:
         self._dropped(cause)
 
     def _leave(self, producer: AIOKafkaProducer) -> None:
-        task = asyncio.create_task(abandon(producer, CONNECT_TIMEOUT_S), name="kafka-producer-leaving")
+        task = asyncio.create_task(close_without_flush(producer, CONNECT_TIMEOUT_S), name="kafka-producer-leaving")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
@@ -124,7 +124,7 @@ class ProducerLink:
         )
         reached = False
         try:
-            await start(producer, CONNECT_TIMEOUT_S)
+            await start_client(producer, CONNECT_TIMEOUT_S)
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._learn(producer, self._topics)
             reached = True

@@ -17,9 +17,9 @@ from aiokafka.partitioner import murmur2
 from adapters.kafka import end_offset
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.producer import RECONNECT_S_MAX, ProducerLink
-from streams.runtime.agent import Outgoing, Place
+from streams.runtime.agent import LogOffset, Outgoing
 from streams.topics import DEAD_LETTERS, TOPICS, Topic
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
@@ -37,10 +37,10 @@ HARMLESS = (  # the record never reached the producer's batches: nobody else is 
 
 
 @dataclass(slots=True)
-class _Pending:
+class _PendingRecord:
     """A record that the log has not acknowledged; ``done`` is what its caller awaits, ``since`` in the loop's time."""
 
-    done: asyncio.Future[Place]
+    done: asyncio.Future[LogOffset]
     size: int
     since: float
 
@@ -52,10 +52,10 @@ class KafkaPublisher:
     known to be down; Unavailable("overloaded") when too much is unacknowledged; Refused for a record over its topic's limit.
     """
 
-    def __init__(self, kafka: Kafka, *, topics: Sequence[Topic] = TOPICS) -> None:
+    def __init__(self, kafka: KafkaSettings, *, topics: Sequence[Topic] = TOPICS) -> None:
         self._kafka = kafka
-        self._link = ProducerLink(kafka, [self.physical(topic) for topic in topics], self._fail_pending)
-        self._pending: dict[int, _Pending] = {}  # in order of sending
+        self._link = ProducerLink(kafka, [self.physical_name(topic) for topic in topics], self._fail_pending)
+        self._pending: dict[int, _PendingRecord] = {}  # in order of sending
         self._pending_bytes = 0
         self._serial = 0
         self._acknowledged_s = 0.0
@@ -66,7 +66,7 @@ class KafkaPublisher:
         """False while the log is known to be out of reach."""
         return self._link.ready
 
-    def physical(self, topic: Topic) -> str:
+    def physical_name(self, topic: Topic) -> str:
         """The topic's name on this broker."""
         return self._kafka.topic_prefix + topic.name
 
@@ -81,21 +81,21 @@ class KafkaPublisher:
             await asyncio.wait([pending.done for pending in self._pending.values()], timeout=self._kafka.publish_timeout_s)
         await self._link.stop()
 
-    async def publish(self, outgoing: Outgoing) -> Place:
+    async def publish(self, outgoing: Outgoing) -> LogOffset:
         """Put one event on the log; returns its place."""
         return await (await self.enqueue(outgoing))
 
-    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]:
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]:
         """Put events on the log in this order (per partition); on failure any of them may have been written."""
         places = [await self.enqueue(each) for each in outgoing]
         return [await place for place in places]
 
-    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
         """Send now; the returned awaitable is done when the log has the event, and may be left unawaited."""
         event = outgoing.event
         key = (outgoing.key or event.subject).encode()
         return await self._send(
-            self.physical(outgoing.topic),
+            self.physical_name(outgoing.topic),
             key,
             encode(event),
             [CONTENT_TYPE],
@@ -103,9 +103,9 @@ class KafkaPublisher:
             bytes_max=outgoing.topic.message_bytes_max,
         )
 
-    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+    async def publish_tombstone(self, topic: Topic, key: str, partition: int) -> Awaitable[LogOffset]:
         """Send a tombstone for ``key``; the returned awaitable is done when the log has it."""
-        return await self._send(self.physical(topic), key.encode(), None, [], partition=partition, bytes_max=topic.message_bytes_max)
+        return await self._send(self.physical_name(topic), key.encode(), None, [], partition=partition, bytes_max=topic.message_bytes_max)
 
     async def publish_raw(
         self,
@@ -116,7 +116,7 @@ class KafkaPublisher:
         *,
         partition: int | None = None,
         message_bytes_max: int = DEAD_LETTERS.message_bytes_max,
-    ) -> Place:
+    ) -> LogOffset:
         """Put bytes as they are on the topic of this physical name; without a key they go to partition 0 unless told otherwise."""
         if key is None and value is None:
             value = b""  # a record of nothing cannot be written
@@ -124,9 +124,9 @@ class KafkaPublisher:
 
     def partition_for(self, topic: Topic, key: str) -> int:
         """The partition of ``key`` (murmur2, as every Kafka client computes it); Unavailable before the broker was reached once."""
-        count = self._link.partitions(self.physical(topic))
+        count = self._link.partitions(self.physical_name(topic))
         if count is None:
-            raise Unavailable("kafka_unavailable", f"the partitions of {self.physical(topic)} are not known yet")
+            raise Unavailable("kafka_unavailable", f"the partitions of {self.physical_name(topic)} are not known yet")
         return _partition(key.encode(), count)
 
     async def end_offset(self, topic: Topic, partition: int) -> int:
@@ -134,7 +134,7 @@ class KafkaPublisher:
         producer = self._link.producer()
         try:
             async with asyncio.timeout(self._kafka.publish_timeout_s):
-                return await end_offset(producer, self.physical(topic), partition)
+                return await end_offset(producer, self.physical_name(topic), partition)
         except (TimeoutError, kafka_errors.KafkaError) as error:
             raise Unavailable("kafka_unavailable", f"no end offset of {topic.name}: {error!r}") from error
 
@@ -147,7 +147,7 @@ class KafkaPublisher:
         *,
         partition: int | None,
         bytes_max: int,
-    ) -> asyncio.Future[Place]:
+    ) -> asyncio.Future[LogOffset]:
         producer = self._link.producer()
         size = len(key or b"") + len(value or b"") + sum(len(name) + len(content) for name, content in headers) + RECORD_OVERHEAD_BYTES
         if size > bytes_max:
@@ -164,33 +164,33 @@ class KafkaPublisher:
                     raise kafka_errors.UnknownTopicOrPartitionError(f"{topic}[{partition}]")
                 sent = await producer.send(topic, value, key, partition, headers=headers)
         except (TimeoutError, kafka_errors.KafkaError) as error:
-            failure = self._failed(number, producer, error)
+            failure = self._fail_send(number, producer, error)
             raise failure from error
         except asyncio.CancelledError:
-            self._forget(number)
+            self._drop_pending(number)
             raise
-        sent.add_done_callback(lambda future: self._acknowledged(number, producer, future))
+        sent.add_done_callback(lambda future: self._on_acknowledgement(number, producer, future))
         return pending.done
 
-    def _register(self, size: int) -> tuple[int, _Pending]:
+    def _register(self, size: int) -> tuple[int, _PendingRecord]:
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[Place] = loop.create_future()
+        done: asyncio.Future[LogOffset] = loop.create_future()
         done.add_done_callback(_retrieve)
         self._serial += 1
-        pending = self._pending[self._serial] = _Pending(done, size, loop.time())
+        pending = self._pending[self._serial] = _PendingRecord(done, size, loop.time())
         self._pending_bytes += size
         if self._deadline is None:
             self._deadline = loop.call_later(self._kafka.publish_timeout_s, self._expire)
         return self._serial, pending
 
-    def _forget(self, number: int) -> _Pending | None:
+    def _drop_pending(self, number: int) -> _PendingRecord | None:
         pending = self._pending.pop(number, None)
         if pending is not None:
             self._pending_bytes -= pending.size
         return pending
 
-    def _acknowledged(self, number: int, producer: AIOKafkaProducer, sent: asyncio.Future[Any]) -> None:
-        pending = self._forget(number)
+    def _on_acknowledgement(self, number: int, producer: AIOKafkaProducer, sent: asyncio.Future[Any]) -> None:
+        pending = self._drop_pending(number)
         if pending is None:
             return  # its producer was replaced and its caller told
         error = sent.exception()
@@ -198,21 +198,21 @@ class KafkaPublisher:
             self._acknowledged_s = asyncio.get_running_loop().time()
             if not pending.done.done():
                 metadata = sent.result()
-                pending.done.set_result(Place(metadata.topic, metadata.partition, metadata.offset))
+                pending.done.set_result(LogOffset(metadata.topic, metadata.partition, metadata.offset))
             return
         if not pending.done.done():
-            pending.done.set_exception(_translated(error))
+            pending.done.set_exception(_translate_error(error))
         # the producer has counted this batch's sequence numbers: the broker would refuse everything after the gap
         self._link.replace(producer, repr(error))
 
-    def _failed(self, number: int, producer: AIOKafkaProducer, error: Exception) -> Refused | Unavailable:
+    def _fail_send(self, number: int, producer: AIOKafkaProducer, error: Exception) -> Refused | Unavailable:
         """A record that never came into a batch: forget it, and the producer as well when it cannot go on."""
-        self._forget(number)
+        self._drop_pending(number)
         if isinstance(error, TimeoutError):
             self._replace_if_silent(producer)
         elif not isinstance(error, HARMLESS):
             self._link.replace(producer, repr(error))
-        return _translated(error)
+        return _translate_error(error)
 
     def _expire(self) -> None:
         """Tell the callers whose time is up; their records stay counted while they lie in the producer."""
@@ -229,7 +229,7 @@ class KafkaPublisher:
                     next_s = pending.since + timeout_s
                     break
                 silent = True
-                pending.done.set_exception(_translated(TimeoutError(f"no acknowledgement in {timeout_s} s")))
+                pending.done.set_exception(_translate_error(TimeoutError(f"no acknowledgement in {timeout_s} s")))
         if silent:
             self._replace_if_silent(self._link.producer())
         if self._pending:
@@ -258,13 +258,13 @@ def _partition(key: bytes, count: int) -> int:
     return int(murmur2(key) & 0x7FFFFFFF) % count
 
 
-def _translated(error: BaseException) -> Refused | Unavailable:
+def _translate_error(error: BaseException) -> Refused | Unavailable:
     if isinstance(error, kafka_errors.MessageSizeTooLargeError):
         return Refused("document_too_large", "the event is larger than its topic takes")
     return Unavailable("kafka_unavailable", f"the log did not take the event: {error}", retry_after_s=RECONNECT_S_MAX)
 
 
-def _retrieve(done: asyncio.Future[Place]) -> None:
+def _retrieve(done: asyncio.Future[LogOffset]) -> None:
     """An awaitable that nobody awaited is no unhandled error."""
     if not done.cancelled():
         done.exception()

@@ -9,9 +9,9 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from adapters.kafka import connection, make_consumer
+from adapters.kafka import connection_options, make_consumer
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import Topic
 
 POLL_MS = 500
@@ -20,7 +20,7 @@ SILENT_S_MAX = 10.0  # no progress for this long: the broker is as good as gone
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """A record as it lies on the log."""
 
     offset: int
@@ -28,24 +28,24 @@ class Record:
     key: bytes = b""
 
 
-class Gaps(Protocol):
+class RangeSource(Protocol):
     """Whoever can read a partition again."""
 
-    def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
+    def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
         """The records from offset ``start`` up to, not including, ``stop`` (None: the present end), in order; what retention or compaction
         removed is left out. Raises Unavailable("kafka_unavailable").
         """
         ...
 
 
-class GapReader:
+class RangeReader:
     """Implements ``Gaps`` with a consumer that lives as long as one read."""
 
-    def __init__(self, kafka: Kafka, topic: Topic) -> None:
+    def __init__(self, kafka: KafkaSettings, topic: Topic) -> None:
         self._kafka = kafka
         self._topic = kafka.topic_prefix + topic.name
 
-    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
+    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
         """See ``Gaps.records``."""
         place = TopicPartition(self._topic, partition)
         async with self._consumer(place) as consumer:
@@ -62,14 +62,14 @@ class GapReader:
                 for record in found:
                     if record.offset >= end:
                         return
-                    yield Record(record.offset, record.value, record.key or b"")
+                    yield LogRecord(record.offset, record.value, record.key or b"")
                 silent_s = 0.0 if found or await consumer.position(place) > before else silent_s + POLL_MS / 1000
                 if silent_s >= SILENT_S_MAX:
                     raise Unavailable("kafka_unavailable")
 
     @asynccontextmanager
     async def _consumer(self, place: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = make_consumer(connection(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
+        consumer = make_consumer(connection_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
         try:
             async with asyncio.timeout(SILENT_S_MAX):
                 await consumer.start()

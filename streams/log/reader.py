@@ -14,10 +14,10 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
-from adapters.kafka import connection, make_consumer, start
+from adapters.kafka import connection_options, make_consumer, start_client
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
-from streams.log.partitions import partitions_of
+from schemas.settings import KafkaSettings
+from streams.log.partitions import fetch_partition_counts
 from streams.topics import DEAD_LETTERS, Topic
 
 CONNECT_S = 5.0
@@ -27,7 +27,7 @@ POLL_MS = 500
 BATCH_MAX = 500  # records of one batch
 WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
 SILENCE_S_MAX = 5.0  # the log holds more and none of it comes
-LANE_GROUP = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
+GROUP_PREFIX = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
 
 T = TypeVar("T")
 
@@ -35,15 +35,15 @@ T = TypeVar("T")
 class LogReader:
     """See ``opened``. Methods raise aiokafka's KafkaError, which ``opened`` translates, and Unavailable("kafka_unavailable")."""
 
-    def __init__(self, kafka: Kafka, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
         self._kafka, self._consumer = kafka, consumer
 
     async def partitions(self, topic: Topic) -> list[TopicPartition]:
         """All of a topic; none when it does not exist."""
         name = self._kafka.topic_prefix + topic.name
-        return [TopicPartition(name, partition) for partition in range((await partitions_of(self._kafka, (name,))).get(name, 0))]
+        return [TopicPartition(name, partition) for partition in range((await fetch_partition_counts(self._kafka, (name,))).get(name, 0))]
 
-    def place(self, topic: Topic | str, partition: int) -> TopicPartition:
+    def topic_partition(self, topic: Topic | str, partition: int) -> TopicPartition:
         """A partition by the topic's name without prefix."""
         return TopicPartition(self._kafka.topic_prefix + (topic if isinstance(topic, str) else topic.name), partition)
 
@@ -52,22 +52,22 @@ class LogReader:
         begins, ends = await self._consumer.beginning_offsets(list(places)), await self._consumer.end_offsets(list(places))
         return {place: (begins[place], ends[place]) for place in places}
 
-    async def since(self, places: Collection[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int | None]:
+    async def offsets_for_time(self, places: Collection[TopicPartition], timestamp_ms: int) -> dict[TopicPartition, int | None]:
         """The first offset written at that time or later; None when there is none."""
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, timestamp_ms))
         return {place: found[place].offset if found.get(place) else None for place in places}
 
-    async def record(self, place: TopicPartition, offset: int) -> Record | None:
+    async def read_record(self, place: TopicPartition, offset: int) -> Record | None:
         """The record at this very offset; None when it is not kept any more, or not there yet."""
         begin, end = (await self.bounds([place]))[place]
         if not begin <= offset < end:
             return None
-        found = await self.first(place, offset, offset + 1)
+        found = await self.read_first(place, offset, offset + 1)
         return found if found is not None and found.offset == offset else None
 
-    async def first(self, place: TopicPartition, begin: int, end: int) -> Record | None:
+    async def read_first(self, place: TopicPartition, begin: int, end: int) -> Record | None:
         """The first record from ``begin`` on that lies before ``end``; compaction may have left none."""
-        found = await self.span(place, begin, end, at_most=1)
+        found = await self.read_range(place, begin, end, at_most=1)
         return found[0] if found else None
 
     async def batches(self, place: TopicPartition, begin: int, end: int) -> AsyncGenerator[list[Record], None]:
@@ -87,7 +87,7 @@ class LogReader:
             if silent_s >= SILENCE_S_MAX:
                 raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
 
-    async def span(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[Record]:
+    async def read_range(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[Record]:
         """Records from ``begin`` up to, not including, ``end`` (which must have been written), at most so many; 0: all."""
         self._consumer.assign([place])
         self._consumer.seek(place, begin)
@@ -106,20 +106,20 @@ class LogReader:
 
 
 @asynccontextmanager
-async def opened(kafka: Kafka, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_max) -> AsyncIterator[LogReader]:
+async def open_log_reader(kafka: KafkaSettings, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_max) -> AsyncIterator[LogReader]:
     """A reader; ``fetch_bytes`` are asked of a partition at once (a larger record comes all the same).
 
     Raises Unavailable("kafka_unavailable"), also for what goes wrong inside the block.
     """
     consumer = make_consumer(
-        connection(kafka),
+        connection_options(kafka),
         group_id=None,
         enable_auto_commit=False,
         max_partition_fetch_bytes=fetch_bytes,
         fetch_max_wait_ms=WAIT_MS,
     )
     try:
-        await start(consumer, CONNECT_S)
+        await start_client(consumer, CONNECT_S)
         yield LogReader(kafka, consumer)
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the log cannot be read: {error!r}") from error
@@ -127,15 +127,15 @@ async def opened(kafka: Kafka, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_
         await consumer.stop()
 
 
-async def committed(kafka: Kafka, lanes: Iterable[str]) -> Mapping[TopicPartition, int]:
+async def read_group_offsets(kafka: KafkaSettings, lanes: Iterable[str]) -> Mapping[TopicPartition, int]:
     """The offsets that the groups of these lanes have committed; what they have never read is missing. Raises Unavailable."""
-    admin = AIOKafkaAdminClient(**connection(kafka), request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**connection_options(kafka), request_timeout_ms=REQUEST_MS)
     offsets: dict[TopicPartition, int] = {}
     try:
         await admin.start()
         for lane in lanes:
-            group = f"{kafka.topic_prefix}{LANE_GROUP}{lane}"
-            found = await coordinated(partial(admin.list_consumer_group_offsets, group))
+            group = f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"
+            found = await retry_for_coordinator(partial(admin.list_consumer_group_offsets, group))
             offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the broker does not say how far the lanes are: {error!r}") from error
@@ -144,7 +144,7 @@ async def committed(kafka: Kafka, lanes: Iterable[str]) -> Mapping[TopicPartitio
     return offsets
 
 
-async def coordinated(ask: Callable[[], Awaitable[T]]) -> T:
+async def retry_for_coordinator(ask: Callable[[], Awaitable[T]]) -> T:
     """What a question about a consumer group is answered, once the group has a coordinator: the client asks for one only once, and a
     broker that has just started is still choosing. Raises KafkaError.
     """

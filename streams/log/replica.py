@@ -7,9 +7,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from adapters.kafka import connection, make_consumer, start
+from adapters.kafka import connection_options, make_consumer, start_client
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import Topic
 
 BATCH_MAX = 1_000  # records folded before other tasks get their turn
@@ -19,13 +19,15 @@ RECONNECT_S_MIN, RECONNECT_S_MAX = 0.5, 10.0
 log = structlog.get_logger(__name__)
 
 
-class Follower:
+class TopicReplica:
     """Gives every record to ``fold``, in order within a partition; after a lost connection it goes on where it was.
 
     The broker answers when it has ``fetch_bytes_min`` or ``wait_ms`` have passed: 1 byte means that news comes at once.
     """
 
-    def __init__(self, kafka: Kafka, topic: Topic, fold: Callable[[ConsumerRecord], None], *, fetch_bytes_min: int, wait_ms: int) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, topic: Topic, fold: Callable[[ConsumerRecord], None], *, fetch_bytes_min: int, wait_ms: int
+    ) -> None:
         self._kafka = kafka
         self._topic = kafka.topic_prefix + topic.name
         self._name = topic.name
@@ -39,7 +41,7 @@ class Follower:
     @property
     def ready(self) -> bool:
         """Everything that was on the log at the start has been read."""
-        return self._goal is not None and self._reached(self._goal)
+        return self._goal is not None and self._has_reached(self._goal)
 
     async def start(self) -> None:
         """Begin to read; returns at once."""
@@ -67,19 +69,19 @@ class Follower:
         ends = {TopicPartition(self._topic, partition): end}
         try:
             async with asyncio.timeout(timeout_s):
-                while not self._reached(ends):
+                while not self._has_reached(ends):
                     await self._read.wait()
         except TimeoutError:
             raise Unavailable("kafka_unavailable", f"{self._name} was not read up to {end} within {timeout_s:g} s") from None
 
-    def _reached(self, ends: dict[TopicPartition, int]) -> bool:
+    def _has_reached(self, ends: dict[TopicPartition, int]) -> bool:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
 
     async def _follow(self) -> None:
         pause_s = RECONNECT_S_MIN
         while True:
             consumer = make_consumer(
-                connection(self._kafka),
+                connection_options(self._kafka),
                 self._topic,
                 group_id=None,
                 enable_auto_commit=False,
@@ -88,13 +90,13 @@ class Follower:
                 fetch_max_wait_ms=self._wait_ms,
             )
             try:
-                await start(consumer, CONNECT_S)
+                await start_client(consumer, CONNECT_S)
                 for partition, position in self._positions.items():
                     consumer.seek(partition, position)
                 if self._goal is None:
                     self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
                 pause_s = RECONNECT_S_MIN
-                await self._read_on(consumer)
+                await self._consume(consumer)
             except (KafkaError, OSError) as error:  # TimeoutError is one
                 log.warning("topic_not_followed", topic=self._name, error=f"{type(error).__name__}: {error}")
             finally:
@@ -102,7 +104,7 @@ class Follower:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RECONNECT_S_MAX)
 
-    async def _read_on(self, consumer: AIOKafkaConsumer) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         while True:
             for partition in consumer.assignment():
                 self._positions[partition] = await consumer.position(partition)

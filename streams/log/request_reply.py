@@ -15,7 +15,7 @@ import structlog
 from schemas import ids
 from schemas.errors import CATALOGUE, Problem, Refused, Unavailable
 from schemas.requests import Answer, Ask, Request, RequestAnswered, RequestAsked, Result
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.tail import RECONNECT_S_MAX, TopicTail
 from streams.runtime.agent import Clock, Outgoing, Publisher
 from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
@@ -30,16 +30,18 @@ log = structlog.get_logger(__name__)
 _decode = msgspec.json.Decoder(RequestAnswered).decode
 
 
-class Inquiries:
+class RequestReply:
     """One per process. ``choose`` gets the number of partitions and returns this process's."""
 
-    def __init__(self, kafka: Kafka, publisher: Publisher, clock: Clock, *, choose: Callable[[int], int] = secrets.randbelow) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, publisher: Publisher, clock: Clock, *, choose: Callable[[int], int] = secrets.randbelow
+    ) -> None:
         self._publisher, self._clock = publisher, clock
         self._waiting: dict[bytes, asyncio.Future[Answer]] = {}
-        self._tail = TopicTail(kafka, REQUESTS_ANSWERED, self._answered, choose=lambda count: (choose(count),))
+        self._tail = TopicTail(kafka, REQUESTS_ANSWERED, self._take_answer, choose=lambda count: (choose(count),))
 
     @property
-    def open(self) -> int:
+    def open_count(self) -> int:
         """Questions without an answer."""
         return len(self._waiting)
 
@@ -73,7 +75,7 @@ class Inquiries:
         now = self._clock.now()
         data = Request(request_id=request_id, reply_partition=partition, deadline=now + timedelta(seconds=timeout_s), ask=ask)
         event = RequestAsked(
-            id=ids.derived("request", request_id),
+            id=ids.derive("request", request_id),
             source="/claw/api",
             subject=request_id,
             time=now,
@@ -81,9 +83,9 @@ class Inquiries:
             traceparent=traceparent,
             data=data,
         )
-        return _result(await self._answer(event, timeout_s))
+        return _result(await self._await_answer(event, timeout_s))
 
-    async def _answer(self, event: RequestAsked, timeout_s: float) -> Answer:
+    async def _await_answer(self, event: RequestAsked, timeout_s: float) -> Answer:
         key = event.subject.encode()
         waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[key] = waiting
@@ -96,7 +98,7 @@ class Inquiries:
         finally:
             del self._waiting[key]
 
-    def _answered(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
+    def _take_answer(self, partition: int, offset: int, key: bytes, value: bytes | None) -> None:
         waiting = self._waiting.get(key)
         if waiting is None or waiting.done() or value is None:
             return

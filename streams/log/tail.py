@@ -12,10 +12,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection, make_consumer, start
+from adapters.kafka import connection_options, make_consumer, start_client
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
-from streams.log.partitions import partitions_of
+from schemas.settings import KafkaSettings
+from streams.log.partitions import fetch_partition_counts
 from streams.topics import Topic
 
 POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
@@ -36,7 +36,7 @@ class TopicTail:
 
     def __init__(
         self,
-        kafka: Kafka,
+        kafka: KafkaSettings,
         topic: Topic,
         take: Take,
         *,
@@ -59,7 +59,7 @@ class TopicTail:
         return [place.partition for place in self._positions]
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """A consumer is at work."""
         return self._consumer is not None
 
@@ -77,11 +77,11 @@ class TopicTail:
     async def _run(self) -> None:
         wait_s = RECONNECT_S_MIN
         while True:
-            consumer = self._made()
+            consumer = self._create_consumer()
             try:
-                await start(consumer, CONNECT_S_MAX)
+                await start_client(consumer, CONNECT_S_MAX)
                 async with asyncio.timeout(CONNECT_S_MAX):
-                    await self._take_places(consumer)
+                    await self._assign(consumer)
                 self._consumer = consumer
                 wait_s = RECONNECT_S_MIN
                 await self._read(consumer)
@@ -93,35 +93,35 @@ class TopicTail:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RECONNECT_S_MAX)
 
-    def _made(self) -> AIOKafkaConsumer:
+    def _create_consumer(self) -> AIOKafkaConsumer:
         return make_consumer(
-            connection(self._kafka),
+            connection_options(self._kafka),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
-    async def _take_places(self, consumer: AIOKafkaConsumer) -> None:
+    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
         if not self._positions:
-            count = (await partitions_of(self._kafka, {self._topic})).get(self._topic, 0)
+            count = (await fetch_partition_counts(self._kafka, {self._topic})).get(self._topic, 0)
             if not count:
                 raise Unavailable("kafka_unavailable", f"there is no topic {self._topic}: run `claw topics apply`")
-            await self._jump(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
+            await self._jump_to_end(consumer, [TopicPartition(self._topic, number) for number in self._choose(count)])
         consumer.assign(list(self._positions))
         for place, offset in self._positions.items():
             consumer.seek(place, offset)
 
-    async def _jump(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
+    async def _jump_to_end(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
         ends = await consumer.end_offsets(list(places))
         begins = await consumer.beginning_offsets(list(places)) if self._rewind else {}
         self._goals.update(ends)
         self._positions.update({place: max(begins.get(place, 0), end - self._rewind) for place, end in ends.items()})
         self.reached.clear()
         self._jumped()
-        self._look()
+        self._check_reached()
 
-    def _look(self) -> None:
+    def _check_reached(self) -> None:
         if all(self._positions[place] >= goal for place, goal in self._goals.items()):
             self.reached.set()
 
@@ -132,7 +132,7 @@ class TopicTail:
             except kafka_errors.OffsetOutOfRangeError as error:
                 lost = list(error.args[0])
                 log.warning("tail_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
-                await self._jump(consumer, lost)
+                await self._jump_to_end(consumer, lost)
                 for place in lost:
                     consumer.seek(place, self._positions[place])
                 continue
@@ -142,4 +142,4 @@ class TopicTail:
             for place in self._positions:  # behind a last record that never arrives, too
                 self._positions[place] = await consumer.position(place)
             if not self.reached.is_set():
-                self._look()
+                self._check_reached()

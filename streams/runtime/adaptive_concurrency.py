@@ -18,7 +18,7 @@ DECREASE = 0.85  # of what runs, for every sample that is too late
 INCREASE = 0.02  # of the bound and one more, for every sample in good time
 
 
-class Throttle:
+class AdaptiveConcurrency:
     """Turns for at most ``most``; fewer while the loop wakes people more than ``late_s`` seconds late, as ``observe`` is told."""
 
     def __init__(self, most: int, late_s: float) -> None:
@@ -28,7 +28,7 @@ class Throttle:
         self.running = 0
 
     @property
-    def bound(self) -> int:
+    def limit(self) -> int:
         """How many may run now; more may still do so from before."""
         return int(self._bound)
 
@@ -48,9 +48,9 @@ class Throttle:
             self._admit()
 
     @asynccontextmanager
-    async def turn(self, unless: asyncio.Event) -> AsyncIterator[None]:
+    async def slot(self, unless: asyncio.Event) -> AsyncIterator[None]:
         """Wait for a turn, first come first served, and have it; who no longer wants one (``unless``) waits no longer."""
-        if self.running < self.bound and not self._queue:
+        if self.running < self.limit and not self._queue:
             self.running += 1
         else:
             await self._wait(unless)
@@ -79,6 +79,6 @@ class Throttle:
             self.running += 1  # beyond the bound, for what little there is to do when nothing is wanted
 
     def _admit(self) -> None:
-        while self._queue and self.running < self.bound:
+        while self._queue and self.running < self.limit:
             self._queue.popleft().set_result(None)
             self.running += 1

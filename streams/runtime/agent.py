@@ -15,7 +15,7 @@ from streams.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogOffset:
     """A record's place on the log."""
 
     topic: str
@@ -36,15 +36,15 @@ class Outgoing:
 class Publisher(Protocol):
     """Puts events on the log with ``acks=all``; raises Unavailable("kafka_unavailable") when the log does not take them in time."""
 
-    async def publish(self, outgoing: Outgoing) -> Place: ...
+    async def publish(self, outgoing: Outgoing) -> LogOffset: ...
 
-    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]: ...
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]: ...
 
-    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
         """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
         ...
 
-    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+    async def publish_tombstone(self, topic: Topic, key: str, partition: int) -> Awaitable[LogOffset]:
         """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
         ...
 
@@ -61,11 +61,11 @@ class Clock(Protocol):
     def monotonic_s(self) -> float: ...
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     """Nobody watches."""
 
 
-def nobody() -> int:
+def none_waiting() -> int:
     """Nothing waits."""
     return 0
 
@@ -74,14 +74,14 @@ def nobody() -> int:
 class Context:
     """What a step may know besides its event."""
 
-    place: Place
+    place: LogOffset
     attempt: int  # fencing token of a leased agent (grows with every takeover), else 0
     replayed: bool  # this event was started before, here or elsewhere, and may have had effects
     publisher: Publisher
     clock: Clock
     still_owner: Callable[[], Awaitable[bool]]  # a leased agent asks before an effect that only the newest attempt may have
     headers: Mapping[str, bytes] = field(default_factory=dict)
-    alive: Callable[[], None] = _nothing  # a step that rightly waits for long (a free child process) says so now and then
+    alive: Callable[[], None] = _do_nothing  # a step that rightly waits for long (a free child process) says so now and then
     since_s: float = 0.0  # when it began, or last said so: how long it is repeated counts from there
 
 
@@ -89,7 +89,7 @@ class Context:
 class Delivery:
     """A record as it came, for agents that decode by themselves (``Agent.raw``): the inbox."""
 
-    place: Place
+    place: LogOffset
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
@@ -98,7 +98,7 @@ class Delivery:
 
 Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
 StepMany = Callable[[Sequence[tuple[Any, Context]]], Awaitable[Sequence[Sequence[Outgoing]]]]
-Burial = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
+FailureStep = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,21 +121,21 @@ class Agent:
     name: str
     reads: tuple[Topic, ...]
     step: Step
-    failed: Burial | None = None
+    failed: FailureStep | None = None
     in_flight_max: int = 64
     leased: bool = False
     raw: bool = False
     in_order: bool = False
     assigned: Callable[[Topic, int], Awaitable[None]] | None = None
     awaited: bool = False
-    waits: Callable[[], int] = nobody
+    waits: Callable[[], int] = none_waiting
     late: Callable[[float, float], None] | None = None
     step_many: StepMany | None = None
     together_max: int = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class WorkerGroup:
     """Agents that share a worker process because they wait for the same thing; group ids belong to lanes.
 
     ``pace_s``: under load the log is read this often at most, so that many events share a wake-up; the first one after a rest never waits.

@@ -5,41 +5,41 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from streams.runtime.runner import Outcome, Turn
+from streams.runtime.runner import Execution, WorkOutcome
 
 R = TypeVar("R")
 
 RUNS_MAX = 2  # one waits for the log or Redis while the next one computes; more would only make them smaller
 
-Many = Callable[[list[tuple[R, Turn]]], Awaitable[list[Outcome]]]
+RunBatch = Callable[[list[tuple[R, Execution]]], Awaitable[list[WorkOutcome]]]
 
 
-class Together(Generic[R]):
+class BatchRunner(Generic[R]):
     """The runners' ``Work`` for all partitions of an agent: gathers what they start in one turn of the loop, and while earlier runs go on.
 
     ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
     """
 
-    def __init__(self, many: Many[R], most: int) -> None:
+    def __init__(self, many: RunBatch[R], most: int) -> None:
         self._many, self._most = many, most
-        self._waiting: deque[tuple[R, Turn, asyncio.Future[Outcome]]] = deque()
+        self._waiting: deque[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = deque()
         self._runs: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    def __call__(self, record: R, turn: Turn) -> asyncio.Future[Outcome]:
+    def __call__(self, record: R, turn: Execution) -> asyncio.Future[WorkOutcome]:
         """Done when its run is; cancelling it gives up this event, and the run when nobody waits for any of it."""
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
+        future: asyncio.Future[WorkOutcome] = loop.create_future()
         self._waiting.append((record, turn, future))
         if not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._go)
+            loop.call_soon(self._start_runs)
         return future
 
-    def _go(self) -> None:
+    def _start_runs(self) -> None:
         self._scheduled = False
         while self._waiting and len(self._runs) < RUNS_MAX:
-            batch: list[tuple[R, Turn, asyncio.Future[Outcome]]] = []
+            batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]] = []
             while self._waiting and len(batch) < self._most:
                 entry = self._waiting.popleft()
                 if not entry[2].done():  # else it was cancelled while it waited
@@ -47,11 +47,11 @@ class Together(Generic[R]):
             if batch:
                 run = asyncio.create_task(self._run(batch))
                 self._runs.add(run)
-                run.add_done_callback(self._ended)
+                run.add_done_callback(self._on_run_done)
                 for _, _, future in batch:
                     future.add_done_callback(lambda _, run=run, batch=batch: self._abandon(run, batch))  # type: ignore[misc]
 
-    async def _run(self, batch: list[tuple[R, Turn, asyncio.Future[Outcome]]]) -> None:
+    async def _run(self, batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
         try:
             outcomes = await self._many([(record, turn) for record, turn, _ in batch])
         except BaseException as error:  # whatever it is belongs to the runners, which say what to do about it
@@ -65,10 +65,10 @@ class Together(Generic[R]):
             if not future.done():
                 future.set_result(outcome)
 
-    def _ended(self, run: asyncio.Task[None]) -> None:
+    def _on_run_done(self, run: asyncio.Task[None]) -> None:
         self._runs.discard(run)
-        self._go()
+        self._start_runs()
 
-    def _abandon(self, run: asyncio.Task[None], batch: list[tuple[R, Turn, asyncio.Future[Outcome]]]) -> None:
+    def _abandon(self, run: asyncio.Task[None], batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
         if not run.done() and all(future.cancelled() for _, _, future in batch):
             run.cancel()

@@ -8,7 +8,7 @@ from faust.app.base import BootStrategy
 from faust.types import Message
 
 from schemas.settings import Settings
-from streams.runtime.transport import Listener, install
+from streams.runtime.transport import RebalanceListener, install
 
 BUFFER_EVENTS_MAX = 4096  # Faust's queue in front of every agent
 COMMIT_INTERVAL_S = 0.5  # what is done again after a crash at most, besides what was in flight
@@ -24,7 +24,7 @@ class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
     enable_kafka_producer = False
 
 
-class LaneApp(faust.App):  # type: ignore[misc]
+class WorkerApp(faust.App):  # type: ignore[misc]
     """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` and ``unhurried_pace_s`` are
     the lane's (``unhurried``: names of topics); records of ``urgent`` topics are handed out before others.
     """
@@ -35,7 +35,7 @@ class LaneApp(faust.App):  # type: ignore[misc]
         self,
         *args: Any,
         connection: Mapping[str, Any],
-        listener: Listener,
+        listener: RebalanceListener,
         pace_s: float,
         unhurried: frozenset[str],
         unhurried_pace_s: float,
@@ -53,22 +53,22 @@ class LaneApp(faust.App):  # type: ignore[misc]
         """Nothing is kept on disk: state is in Redis."""
 
 
-def lane_app(
+def build_faust_app(
     group: str,
     settings: Settings,
     *,
     connection: Mapping[str, Any],
-    listener: Listener,
+    listener: RebalanceListener,
     pace_s: float = 0.0,
     unhurried: frozenset[str] = frozenset(),
     unhurried_pace_s: float = 0.0,
     poll_max: int = 500,
     urgent: frozenset[str] = frozenset(),
-) -> LaneApp:
+) -> WorkerApp:
     """The app, not started. ``poll_max`` stays far below the buffer: a poll that does not fit blocks the one loop that reads for all."""
     install()
     session_timeout_s = settings.lanes.session_timeout_s
-    return LaneApp(
+    return WorkerApp(
         group,
         connection=connection,
         listener=listener,
@@ -100,7 +100,7 @@ def lane_app(
     )
 
 
-def read(app: LaneApp, name: str, topics: tuple[str, ...], offer: Callable[[Message], None]) -> None:
+def add_agent(app: WorkerApp, name: str, topics: tuple[str, ...], offer: Callable[[Message], None]) -> None:
     """Add a Faust agent that hands every record of ``topics`` to ``offer``, which must not block; acknowledging is the runner's."""
 
     async def consume(stream: Any) -> None:

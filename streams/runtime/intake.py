@@ -9,10 +9,10 @@ import structlog
 
 from schemas.errors import ClawError
 from schemas.settings import Settings
-from streams.runtime.agent import Agent, Delivery, Place
-from streams.runtime.batching import Together
-from streams.runtime.poison import Deaths, Partition
-from streams.runtime.runner import Carried, KeyedRunner, Load, Outcome, Turn, Work
+from streams.runtime.agent import Agent, Delivery, LogOffset
+from streams.runtime.batching import BatchRunner
+from streams.runtime.poison import Partition, PoisonDetector
+from streams.runtime.runner import CarriedWork, Execution, KeyedRunner, Load, Work, WorkOutcome
 from streams.runtime.wrapper import Wrapper
 
 ORPHANS_MAX = 2_048  # work of partitions that went elsewhere, still running under its leases; the oldest gives way
@@ -39,19 +39,19 @@ class Arrival:
 class Intake:
     """``consumer`` is the lane's safe Faust consumer, asked for only once there is one."""
 
-    def __init__(self, agent: Agent, wrapper: Wrapper, deaths: Deaths, settings: Settings, consumer: Callable[[], Any]) -> None:
+    def __init__(self, agent: Agent, wrapper: Wrapper, deaths: PoisonDetector, settings: Settings, consumer: Callable[[], Any]) -> None:
         self.agent = agent
         self.deaths = deaths
         self.names = {settings.kafka.topic_prefix + topic.name: topic for topic in agent.reads}
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wrapper, self._settings, self._consumer = wrapper, settings, consumer
         self._runners: dict[Partition, KeyedRunner[Arrival]] = {}
-        self._carried: dict[Partition, Carried] = {}
+        self._carried: dict[Partition, CarriedWork] = {}
         self._begun: dict[Partition, list[int]] = {}
         self._fresh: set[Partition] = set()  # assigned, nothing delivered yet
-        self._orphans: dict[asyncio.Future[Outcome], asyncio.TimerHandle] = {}
+        self._orphans: dict[asyncio.Future[WorkOutcome], asyncio.TimerHandle] = {}
         self._closed = False
-        self._work: Work[Arrival] = self._alone if agent.step_many is None else Together(self._together, agent.together_max)
+        self._work: Work[Arrival] = self._run_one if agent.step_many is None else BatchRunner(self._run_batch, agent.together_max)
 
     def offer(self, message: Any) -> None:
         """Take a message from the stream; never blocks. One of a partition that is not ours any more is read again elsewhere."""
@@ -61,14 +61,14 @@ class Intake:
             return
         if partition in self._fresh:
             self._fresh.discard(partition)
-            self.deaths.reading_from(partition, message.offset)
-        place = Place(message.topic, message.partition, message.offset)
+            self.deaths.forget_below(partition, message.offset)
+        place = LogOffset(message.topic, message.partition, message.offset)
         headers = dict(message.headers or ())
         arrival = Arrival(message, Delivery(place, message.key, message.value, int(message.timestamp * 1000), headers))
-        if not runner.offer(arrival) and runner.open:
+        if not runner.offer(arrival) and runner.is_open:
             self._consumer().unacked.discard(message)  # read twice; the first copy is acknowledged in its time
 
-    def head(self, partition: Partition) -> Turn | None:
+    def head(self, partition: Partition) -> Execution | None:
         """The oldest unacknowledged event's place in the partition."""
         runner = self._runners.get(partition)
         return None if runner is None else runner.head
@@ -77,28 +77,26 @@ class Intake:
         """What is in hand of each partition that is ours."""
         return {partition: runner.load for partition, runner in self._runners.items()}
 
-    def releasing(self, partitions: Iterable[Partition]) -> None:
+    def release(self, partitions: Iterable[Partition]) -> None:
         """Acknowledge nothing of these any more; what runs goes on."""
         for partition in partitions:
             runner = self._runners.pop(partition, None)
             if runner is not None:
-                self._begun[partition] = runner.begun
+                self._begun[partition] = runner.offsets_in_work
                 self._carried[partition] = runner.release()
 
-    async def released(self) -> None:
+    async def sign_off(self) -> None:
         """What could be committed is committed: tell the next owners what had begun."""
         begun, self._begun = self._begun, {}
         await self.deaths.sign_off(begun)
 
-    async def assigned(
-        self, partitions: set[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
-    ) -> None:
+    async def assign(self, partitions: set[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]) -> None:
         """These are ours now, before anything of them is delivered."""
         ours = {partition for partition in partitions if partition[0] in self.names}
         for partition, carried in self._carried.items():
             if partition not in ours:
                 self._orphan(carried)
-        await self.deaths.sign(ours, end_offsets)
+        await self.deaths.sign_on(ours, end_offsets)
         self._runners = {partition: self._runner(partition) for partition in ours}
         self._carried.clear()
         self._fresh = set(ours)
@@ -106,7 +104,7 @@ class Intake:
             self.close()
         if self.agent.assigned is not None:
             for topic, partition_number in sorted(ours):
-                await self._tell(topic, partition_number)
+                await self._notify_agent(topic, partition_number)
 
     def close(self) -> None:
         """Start nothing any more."""
@@ -115,15 +113,15 @@ class Intake:
             runner.close()
 
     @property
-    def running(self) -> set[asyncio.Future[Outcome]]:
+    def running(self) -> set[asyncio.Future[WorkOutcome]]:
         """All work that has not ended, wherever its partition is."""
         tasks = {task for runner in self._runners.values() for task in runner.tasks}
         tasks.update(task for carried in self._carried.values() for task, _ in carried.work.values() if not task.done())
         return tasks | set(self._orphans)
 
-    def leave(self) -> None:
+    def release_all(self) -> None:
         """The end, after the last acknowledgement: every partition is given away, nothing is carried on."""
-        self.releasing(list(self._runners))
+        self.release(list(self._runners))
         for carried in self._carried.values():
             carried.cancel()
         self._carried.clear()
@@ -138,21 +136,21 @@ class Intake:
             window=lanes.window,
             in_order=self.agent.in_order,
             hold=lambda held: consumer.hold(partition, self.agent.name, held),
-            broken=self._break,
+            broken=self._report_failure,
             carried=self._carried.get(partition),
         )
 
-    async def _alone(self, arrival: Arrival, turn: Turn) -> Outcome:
+    async def _run_one(self, arrival: Arrival, turn: Execution) -> WorkOutcome:
         return await self._wrapper(arrival.delivery, turn)
 
-    async def _together(self, arrivals: list[tuple[Arrival, Turn]]) -> list[Outcome]:
-        return await self._wrapper.many([(arrival.delivery, turn) for arrival, turn in arrivals])
+    async def _run_batch(self, arrivals: list[tuple[Arrival, Execution]]) -> list[WorkOutcome]:
+        return await self._wrapper.run_batch([(arrival.delivery, turn) for arrival, turn in arrivals])
 
-    def _break(self, error: BaseException) -> None:
+    def _report_failure(self, error: BaseException) -> None:
         if not self.broken.done():
             self.broken.set_exception(error)
 
-    def _orphan(self, carried: Carried) -> None:
+    def _orphan(self, carried: CarriedWork) -> None:
         """Leased work ends in peace, within the time after which anything counts as stuck; other work is the new owner's."""
         if not self.agent.leased:
             carried.cancel()
@@ -168,12 +166,12 @@ class Intake:
             next(iter(self._orphans)).cancel()
             self._forget_orphan(next(iter(self._orphans)))
 
-    def _forget_orphan(self, task: asyncio.Future[Outcome]) -> None:
+    def _forget_orphan(self, task: asyncio.Future[WorkOutcome]) -> None:
         timer = self._orphans.pop(task, None)
         if timer is not None:
             timer.cancel()
 
-    async def _tell(self, topic: str, partition: int) -> None:
+    async def _notify_agent(self, topic: str, partition: int) -> None:
         assert self.agent.assigned is not None
         try:
             await self.agent.assigned(self.names[topic], partition)

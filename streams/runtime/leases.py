@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
-from streams.runtime.agent import Clock, Place
-from streams.runtime.metrics import LaneMetrics
+from streams.runtime.agent import Clock, LogOffset
+from streams.runtime.metrics import WorkerMetrics
 
 ATTEMPT_TTL_S = 86_400  # far longer than an event is delivered again
 POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # a waiting worker looks again after this, growing
@@ -56,7 +56,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class Lease:
+class KeyLease:
     """A key in our hands. ``lost`` is set once somebody else has it: stop."""
 
     keys: tuple[str, str]
@@ -67,24 +67,24 @@ class Lease:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # a renewal that overtakes the release would take the lease back
 
 
-class Leases:
+class KeyLeases:
     """The leases of one worker. ``worker`` names it; ``lease_s`` is the life of a lease, renewed at a third of it.
 
     ``wait_s_max``: a holder that renews longer than this hangs; its lease is taken by force, and fencing makes that safe.
     """
 
     def __init__(
-        self, redis: Client, *, prefix: str, worker: str, lease_s: float, wait_s_max: float, clock: Clock, metrics: LaneMetrics
+        self, redis: RedisClient, *, prefix: str, worker: str, lease_s: float, wait_s_max: float, clock: Clock, metrics: WorkerMetrics
     ) -> None:
         self._redis, self._prefix, self._worker = redis, prefix, worker
         self._lease_s, self._wait_s_max = lease_s, wait_s_max
         self._clock, self._metrics = clock, metrics
-        self._held: dict[Lease, str] = {}  # to the agent's name
+        self._held: dict[KeyLease, str] = {}  # to the agent's name
         self._serial = 0
         self._renewer: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def held(self, agent: str, key: bytes | None, place: Place, generation: int) -> AsyncIterator[Lease]:
+    async def hold(self, agent: str, key: bytes | None, place: LogOffset, generation: int) -> AsyncIterator[KeyLease]:
         """The lease on ``key`` (an event without a key is its own); waits for the holder to end, to expire, or to be hanging."""
         lease = await self._acquire(agent, key, place, generation)
         self._held[lease] = agent
@@ -97,7 +97,7 @@ class Leases:
             if not lease.lost.is_set():
                 await asyncio.shield(asyncio.ensure_future(self._release(lease)))
 
-    async def still_owner(self, lease: Lease) -> bool:
+    async def still_owner(self, lease: KeyLease) -> bool:
         """Whether nobody newer has the key; with Redis down: as far as we know."""
         await self._renew(lease)
         return not lease.lost.is_set()
@@ -108,19 +108,19 @@ class Leases:
             self._renewer.cancel()
             await asyncio.wait([self._renewer])
 
-    async def _acquire(self, agent: str, key: bytes | None, place: Place, generation: int) -> Lease:
+    async def _acquire(self, agent: str, key: bytes | None, place: LogOffset, generation: int) -> KeyLease:
         event = f"{place.topic}/{place.partition}/{place.offset}"
         tag = f"{{{agent}/{event if key is None else key.decode(errors='backslashreplace')}}}"
         keys = (f"{self._prefix}:lease:{tag}", f"{self._prefix}:attempt:{tag}:{event}")
         self._serial += 1
-        lease = Lease(keys, f"{self._worker}/{self._serial}", generation)
+        lease = KeyLease(keys, f"{self._worker}/{self._serial}", generation)
         until_s, poll_s = self._clock.monotonic_s() + self._wait_s_max, POLL_S_MIN
         while True:
             force = int(self._clock.monotonic_s() >= until_s)
             try:
                 attempt = await ACQUIRE(self._redis, keys, (lease.holder, self._lease_ms, generation, ATTEMPT_TTL_S, force))
             except Unavailable:
-                self._without_redis()
+                self._count_fallback()
                 return lease
             if attempt:
                 lease.attempt = int(attempt)
@@ -139,27 +139,27 @@ class Leases:
             for start in range(0, len(leases), RENEWALS_AT_ONCE):
                 await asyncio.gather(*(self._renew(lease) for lease in leases[start : start + RENEWALS_AT_ONCE]))
 
-    async def _renew(self, lease: Lease) -> None:
+    async def _renew(self, lease: KeyLease) -> None:
         async with lease.turn:
             if lease.released or lease.lost.is_set():
                 return
             try:
                 mine = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
             except Unavailable:
-                self._without_redis()
+                self._count_fallback()
                 return
             if not mine:
                 lease.lost.set()
                 self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
                 log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
 
-    async def _release(self, lease: Lease) -> None:
+    async def _release(self, lease: KeyLease) -> None:
         async with lease.turn:
             lease.released = True
             try:
                 await RELEASE(self._redis, lease.keys[:1], (lease.holder,))
             except Unavailable:
-                self._without_redis()
+                self._count_fallback()
 
-    def _without_redis(self) -> None:
+    def _count_fallback(self) -> None:
         self._metrics.fallbacks.labels("lease").inc()

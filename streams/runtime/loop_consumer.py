@@ -27,7 +27,7 @@ FETCH_WAIT_MS_MAX = 500  # the broker answers an empty fetch after this; data is
 log = structlog.get_logger(__name__)
 
 
-class ConsumerHere(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
+class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
     """What Faust calls the consumer's thread, without a thread."""
 
     wait_for_shutdown = False  # there is nobody else who would have to end first
@@ -127,7 +127,7 @@ class ConsumerHere(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
             fetched.move_to_end(tp, last=False)
         return await super()._fetch_records(consumer, *args, **kwargs)
 
-    def fetched_to(self, tp: TP) -> int | None:
+    def next_offset(self, tp: TP) -> int | None:
         """The offset that is read next; None while that is not known."""
         if self._consumer is None:
             return None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
 
-SAMPLE_S, TOLD_SAMPLE_S = 0.5, 0.1
+SAMPLE_S, LISTENER_SAMPLE_S = 0.5, 0.1
 BLOCKED_S = 0.5  # so late a loop is logged: some work belongs into a thread or a child
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-Told = Callable[[float, float], None]  # seconds late; and what this process does, in cores
+LagListener = Callable[[float, float], None]  # seconds late; and what this process does, in cores
 
 log = structlog.get_logger(__name__)
 
@@ -19,8 +19,8 @@ log = structlog.get_logger(__name__)
 class LoopLag:
     """Samples the running loop between ``start`` and ``stop``. Whoever is in ``told`` hears of each sample, and gets more of them."""
 
-    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[Told] = ()) -> None:
-        self._sample_s, self._told = sample_s or (TOLD_SAMPLE_S if told else SAMPLE_S), told
+    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[LagListener] = ()) -> None:
+        self._sample_s, self._told = sample_s or (LISTENER_SAMPLE_S if told else SAMPLE_S), told
         self._seconds = Histogram("claw_loop_lag_seconds", "How late the event loop woke a sampler.", registry=registry, buckets=BUCKETS_S)
         self._sampling: asyncio.Task[None] | None = None
 

@@ -6,7 +6,7 @@ STEP_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 WAIT_BUCKETS_S = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120)
 
 
-class LaneMetrics:
+class WorkerMetrics:
     """Labels are bounded: agents, outcomes, topics and partitions, never ids."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, MutableSet
 from faust.types import TP, Message
 
 
-class Unacked(MutableSet[Message]):
+class OffsetTracker(MutableSet[Message]):
     """The messages that were read and not acknowledged, by partition.
 
     Stock Faust keeps them in a WeakSet: one that is garbage collected counts as done.
@@ -20,7 +20,7 @@ class Unacked(MutableSet[Message]):
     def discard(self, value: Message) -> None:
         self._by_partition.get(value.tp, {}).pop(value, None)
 
-    def forget(self, partitions: Iterable[TP]) -> None:
+    def drop(self, partitions: Iterable[TP]) -> None:
         """Nobody here will acknowledge what was read from these."""
         for tp in partitions:
             self._by_partition.pop(tp, None)

@@ -18,16 +18,16 @@ from typing import Any
 
 import structlog
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
-from streams.runtime.agent import Place
-from streams.runtime.metrics import LaneMetrics
+from streams.runtime.agent import LogOffset
+from streams.runtime.metrics import WorkerMetrics
 
-EVERYTHING = 2**63 - 1
+OFFSET_MAX = 2**63 - 1
 BATCH_MAX = 500  # starts or ends in one script
 
 # KEYS: record. ARGV: me. Returns the former signature ("" = signed off, false = no record) and the whole record.
-SIGN = """
+SIGN_ON = """
 local owner = redis.call('HGET', KEYS[1], 'owner')
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
 return {owner, redis.call('HGETALL', KEYS[1])}
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class _Past:
+class _PartitionHistory:
     """What is known of a partition's earlier owners. ``begun``: offsets begun earlier, to their counted starts."""
 
     end: int = 0  # what lies below may have begun before
@@ -71,29 +71,29 @@ class _Past:
     starting: list[tuple[int, asyncio.Future[int]]] = field(default_factory=list)
 
 
-class Deaths:
+class PoisonDetector:
     """Of one agent in one worker; ``name`` is the group's and agent's, ``worker`` this process's; its agents share ``last_chance``."""
 
     def __init__(
-        self, redis: Client, *, prefix: str, name: str, worker: str, deaths_max: int, last_chance: asyncio.Lock, metrics: LaneMetrics
+        self, redis: RedisClient, *, prefix: str, name: str, worker: str, deaths_max: int, last_chance: asyncio.Lock, metrics: WorkerMetrics
     ) -> None:
         self._redis, self._prefix, self._name, self._worker = redis, prefix, name, worker
         self._metrics = metrics
-        self._past: dict[Partition, _Past] = {}
+        self._past: dict[Partition, _PartitionHistory] = {}
         self._counting: dict[Partition, asyncio.Task[None]] = {}
         self.deaths_max = max(2, deaths_max)  # the death that nobody counted is not proof enough
         self._last_chance = last_chance
 
-    async def sign(
+    async def sign_on(
         self, partitions: Iterable[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
     ) -> None:
         """On assignment, before anything is delivered. ``end_offsets`` is asked for partitions whose former owner did not sign off."""
         wanted = list(partitions)
-        self._past = {partition: _Past(end=EVERYTHING) for partition in wanted}
+        self._past = {partition: _PartitionHistory(end=OFFSET_MAX) for partition in wanted}
         if not wanted:
             return
         try:
-            records = await self._on_all(SIGN, dict.fromkeys(wanted, (self._worker,)))
+            records = await self._eval_all(SIGN_ON, dict.fromkeys(wanted, (self._worker,)))
         except Unavailable:
             self._metrics.fallbacks.labels("deaths").inc()
             return
@@ -107,7 +107,7 @@ class Deaths:
                 continue
             unclean.add(partition)
             if owner is not None:  # else nobody ever signed, or Redis has lost it
-                past.suspect_end = EVERYTHING
+                past.suspect_end = OFFSET_MAX
                 log.warning("partition_owner_died", agent=self._name, topic=partition[0], partition=partition[1])
         if unclean:
             for partition, end in (await end_offsets(unclean)).items():
@@ -124,36 +124,36 @@ class Deaths:
         if not arguments:
             return
         try:
-            await self._on_all(SIGN_OFF, arguments)
+            await self._eval_all(SIGN_OFF, arguments)
         except Unavailable:
             self._metrics.fallbacks.labels("deaths").inc()
 
-    def begun_before(self, place: Place) -> bool:
+    def may_have_begun(self, place: LogOffset) -> bool:
         """Whether an earlier owner may have begun this event."""
         past = self._past.get((place.topic, place.partition))
         return past is None or place.offset < past.end or place.offset in past.begun
 
-    def calm(self, place: Place) -> bool:
+    def is_clean(self, place: LogOffset) -> bool:
         """No process died over this event, as far as anybody knows: nothing of it needs to be counted."""
         past = self._past.get((place.topic, place.partition))
         return past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset))
 
     @asynccontextmanager
-    async def watched(self, place: Place) -> AsyncIterator[int]:
+    async def track(self, place: LogOffset) -> AsyncIterator[int]:
         """Around the work on an event: yields how often it may have begun, this time included; 0, at once, when no process died.
 
         An event that is about to get its last chance waits until it is alone with it, and only then is this start counted.
         """
         past = self._past.get((place.topic, place.partition))
-        if past is None or self.calm(place):
+        if past is None or self.is_clean(place):
             yield 0
             return
         async with AsyncExitStack() as stack:
             if past.begun.get(place.offset, 0) + 1 >= self.deaths_max - 1:
                 await stack.enter_async_context(self._last_chance)
-            yield await self._started(place, past)
+            yield await self._count_start(place, past)
 
-    async def _started(self, place: Place, past: _Past) -> int:
+    async def _count_start(self, place: LogOffset, past: _PartitionHistory) -> int:
         if place.offset in past.counted:
             return past.counted[place.offset]  # left to somebody else and taken up again: no process died in between
         result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -162,11 +162,11 @@ class Deaths:
         partition = (place.topic, place.partition)
         task = self._counting.get(partition)
         if task is None or task.done():
-            self._counting[partition] = asyncio.create_task(self._count(partition, past))
+            self._counting[partition] = asyncio.create_task(self._flush_counts(partition, past))
         past.counted[place.offset] = await result
         return past.counted[place.offset]
 
-    def ended(self, place: Place) -> None:
+    def finish(self, place: LogOffset) -> None:
         """The event was handled or dead-lettered."""
         past = self._past.get((place.topic, place.partition))
         if past is not None and (place.offset in past.counted or place.offset in past.begun):
@@ -174,7 +174,7 @@ class Deaths:
             past.begun.pop(place.offset, None)
             past.ended.append(place.offset)
 
-    def reading_from(self, partition: Partition, offset: int) -> None:
+    def forget_below(self, partition: Partition, offset: int) -> None:
         """The first offset delivered: what is noted below it was committed meanwhile."""
         past = self._past.get(partition)
         if past is not None:
@@ -187,9 +187,9 @@ class Deaths:
         """Forget in Redis what has ended; call it now and then."""
         for partition, past in list(self._past.items()):
             if past.ended and (partition not in self._counting or self._counting[partition].done()):
-                await self._count(partition, past)
+                await self._flush_counts(partition, past)
 
-    async def _count(self, partition: Partition, past: _Past) -> None:
+    async def _flush_counts(self, partition: Partition, past: _PartitionHistory) -> None:
         while past.starting or past.ended:
             starting, past.starting = past.starting[:BATCH_MAX], past.starting[BATCH_MAX:]
             ended, past.ended = past.ended[:BATCH_MAX], past.ended[BATCH_MAX:]
@@ -202,7 +202,7 @@ class Deaths:
                 if not result.done():
                     result.set_result(int(count))
 
-    async def _on_all(self, script: str, arguments: Mapping[Partition, tuple[str | int, ...]]) -> dict[Partition, Any]:
+    async def _eval_all(self, script: str, arguments: Mapping[Partition, tuple[str | int, ...]]) -> dict[Partition, Any]:
         """One round trip for all partitions."""
         batch = self._redis.pipeline()
         for partition, values in arguments.items():

@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 TURN_DELAY_S_MIN, TURN_DELAY_S_MAX = 0.2, 5.0  # before an event that was left to somebody else gets another turn here
 
 
-class Record(Protocol):
+class KeyedRecord(Protocol):
     """What the runner must know of an event."""
 
     @property
@@ -32,10 +32,10 @@ class Record(Protocol):
     def key(self) -> bytes | None: ...
 
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=KeyedRecord)
 
 
-class Outcome(enum.Enum):
+class WorkOutcome(enum.Enum):
     """How a piece of work ended. LEFT: somebody else owns it; never acknowledged, and tried again should the partition stay here."""
 
     DONE = "done"
@@ -43,7 +43,7 @@ class Outcome(enum.Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
+class Execution:
     """What a running event knows of its place here. ``detached`` is true while no runner of this process waits for the result."""
 
     permits: asyncio.Semaphore
@@ -53,7 +53,7 @@ class Turn:
     detached: bool = False
 
 
-Work = Callable[[R, Turn], Awaitable[Outcome]]  # a coroutine is made a task; a future is waited for as it is
+Work = Callable[[R, Execution], Awaitable[WorkOutcome]]  # a coroutine is made a task; a future is waited for as it is
 Ack = Callable[[R], None]
 Key = bytes | int | None
 
@@ -72,17 +72,17 @@ class Load:
 class _Entry(Generic[R]):
     record: R
     key: Key
-    turn: Turn
-    task: asyncio.Future[Outcome] | None = None
+    turn: Execution
+    task: asyncio.Future[WorkOutcome] | None = None
     done: bool = False
 
 
 @dataclass(slots=True, eq=False)
-class Carried:
+class CarriedWork:
     """Started, unacknowledged work of a released runner, by offset, ascending; the permits it holds belong to its successor too."""
 
     permits: asyncio.Semaphore
-    work: dict[int, tuple[asyncio.Future[Outcome], Turn]] = field(default_factory=dict)
+    work: dict[int, tuple[asyncio.Future[WorkOutcome], Execution]] = field(default_factory=dict)
 
     def cancel(self) -> None:
         """Give all of it up."""
@@ -109,7 +109,7 @@ class KeyedRunner(Generic[R]):
         hold: Callable[[bool], None],
         broken: Callable[[BaseException], None],
         in_order: bool = False,
-        carried: Carried | None = None,
+        carried: CarriedWork | None = None,
     ) -> None:
         self._work, self._ack = work, ack
         self._key_queue_max, self._window = key_queue_max, window
@@ -127,17 +127,17 @@ class KeyedRunner(Generic[R]):
         self._released = self._closed = False
 
     @property
-    def unacknowledged(self) -> int:
+    def in_flight_count(self) -> int:
         """Admitted events that are not acknowledged."""
         return len(self._order)
 
     @property
-    def waiting(self) -> int:
+    def waiting_count(self) -> int:
         """Offered events that are not admitted."""
         return len(self._waiting)
 
     @property
-    def head(self) -> Turn | None:
+    def head(self) -> Execution | None:
         """The oldest unacknowledged event's."""
         return self._order[0].turn if self._order else None
 
@@ -150,18 +150,18 @@ class KeyedRunner(Generic[R]):
         return Load(running, unbegun, finished, max(0, self._in_flight_max - running))
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Whether events are taken at all."""
         return not (self._closed or self._released)
 
     @property
-    def tasks(self) -> list[asyncio.Future[Outcome]]:
+    def tasks(self) -> list[asyncio.Future[WorkOutcome]]:
         """What is started and not finished, adopted work included."""
         own = (entry.task for entry in self._order if entry.task is not None)
         return [task for task in (*own, *(task for task, _ in self._carried.values())) if not task.done()]
 
     @property
-    def begun(self) -> list[int]:
+    def offsets_in_work(self) -> list[int]:
         """Offsets of unacknowledged events whose work has started; finished ones behind a hole included."""
         return [entry.record.offset for entry in self._order if entry.task is not None] + list(self._carried)
 
@@ -171,8 +171,8 @@ class KeyedRunner(Generic[R]):
             return False
         self._last_offset = record.offset
         key: Key = None if self._in_order else record.offset if record.key is None else record.key
-        self._forget_carried(below=record.offset)
-        self._waiting.append(_Entry(record, key, Turn(self._permits, asyncio.get_running_loop().time())))
+        self._drop_carried(below=record.offset)
+        self._waiting.append(_Entry(record, key, Execution(self._permits, asyncio.get_running_loop().time())))
         self._admit()
         return True
 
@@ -184,10 +184,10 @@ class KeyedRunner(Generic[R]):
             handle.cancel()
         self._again.clear()
 
-    def release(self) -> Carried:
+    def release(self) -> CarriedWork:
         """The partition is no longer ours: acknowledge nothing any more, forget the queue, hand over what was started."""
         self._released = True
-        carried = Carried(self._permits)
+        carried = CarriedWork(self._permits)
         for entry in self._order:
             if entry.task is not None:
                 entry.turn.detached = not entry.task.done()
@@ -203,7 +203,7 @@ class KeyedRunner(Generic[R]):
         self._carried = {}
         return carried
 
-    def _forget_carried(self, *, below: int) -> None:
+    def _drop_carried(self, *, below: int) -> None:
         """What lies below an offset that is read now was committed by somebody else: nobody waits for it."""
         while self._carried and (offset := next(iter(self._carried))) < below:
             self._carried.pop(offset)[0].cancel()
@@ -234,19 +234,19 @@ class KeyedRunner(Generic[R]):
             entry.turn.detached = False
         else:
             entry.task = asyncio.ensure_future(self._work(entry.record, entry.turn))
-        entry.task.add_done_callback(lambda task: self._ended(entry, task))
+        entry.task.add_done_callback(lambda task: self._on_task_done(entry, task))
 
-    def _ended(self, entry: _Entry[R], task: asyncio.Future[Outcome]) -> None:
+    def _on_task_done(self, entry: _Entry[R], task: asyncio.Future[WorkOutcome]) -> None:
         if task.cancelled():
             return  # a shutdown, or work that was carried too far: it stays unacknowledged
         if (error := task.exception()) is not None:
             self._broken(error)
         elif self._released:
             return
-        elif task.result() is Outcome.DONE:
+        elif task.result() is WorkOutcome.DONE:
             self._finish(entry)
         elif not self._closed:
-            self._turn_again(entry)
+            self._retry_later(entry)
 
     def _finish(self, entry: _Entry[R]) -> None:
         entry.done = True
@@ -261,7 +261,7 @@ class KeyedRunner(Generic[R]):
         if not self._closed:
             self._admit()
 
-    def _turn_again(self, entry: _Entry[R]) -> None:
+    def _retry_later(self, entry: _Entry[R]) -> None:
         delay_s = min(TURN_DELAY_S_MAX, TURN_DELAY_S_MIN * 2**entry.turn.number)
         entry.task = None
         self._again[entry] = asyncio.get_running_loop().call_later(delay_s, self._start, entry)

@@ -7,13 +7,13 @@ from http import HTTPStatus
 REQUEST_BYTES_MAX = 8_192  # a scraper's request with all its headers
 REQUEST_S_MAX = 5.0  # for a client to say what it wants and take the answer
 
-Answer = tuple[HTTPStatus, str, bytes]  # status, content type, body
+StatusResponse = tuple[HTTPStatus, str, bytes]  # status, content type, body
 
 
 class StatusServer:
     """``pages`` maps a path to what is answered there, computed at each request."""
 
-    def __init__(self, pages: dict[str, Callable[[], Answer]]) -> None:
+    def __init__(self, pages: dict[str, Callable[[], StatusResponse]]) -> None:
         self._pages = pages
         self._server: asyncio.Server | None = None
 
@@ -41,7 +41,7 @@ class StatusServer:
         finally:
             writer.close()
 
-    def _answer(self, request: bytes) -> Answer:
+    def _answer(self, request: bytes) -> StatusResponse:
         method, _, rest = request.partition(b" ")
         path = rest.partition(b" ")[0].partition(b"?")[0].decode(errors="replace")
         if method != b"GET":

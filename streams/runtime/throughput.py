@@ -16,7 +16,7 @@ FULL_S_MIN = 3.0  # of work at full width: then what comes out is known without 
 EVENT_SHARE_MIN = 0.01  # less than this much of an event is nothing to divide by
 
 
-class Pace:
+class AgentThroughput:
     """Events per second of work. Time without work says nothing and does not count, so that the first moments of a rush are not taken for
     slowness, and the pace of an hour ago holds after an idle one.
     """
@@ -68,14 +68,14 @@ class Pace:
         return self._step_s / self._events if self._events > EVENT_SHARE_MIN and self._step_s > 0 else None
 
 
-class Queue(NamedTuple):
+class AgentQueue(NamedTuple):
     """Of one agent: events in work or about to be, and events that must wait until one of those ends."""
 
     working: int
     waiting: int
 
     @classmethod
-    def of(cls, partitions: Sequence[tuple[int, Load]]) -> "Queue":
+    def from_loads(cls, partitions: Sequence[tuple[int, Load]]) -> "AgentQueue":
         """From each partition's lag and what is in hand of it; permits belong to partitions."""
         working = waiting = 0
         for lag, load in partitions:
@@ -86,16 +86,16 @@ class Queue(NamedTuple):
         return cls(working, waiting)
 
 
-class Paces:
+class ThroughputEstimator:
     """Of every agent of a lane; what lies in the topics they read, by their names without the prefix; and how much of it must wait."""
 
     def __init__(self, agents: Sequence[Agent], prefix: str) -> None:
         self._prefix = prefix
         self._reads = {agent.name: [prefix + topic.name for topic in agent.reads] for agent in agents}
         self._waits = {agent.name: agent.waits for agent in agents}
-        self._paces = {agent.name: Pace() for agent in agents}
+        self._paces = {agent.name: AgentThroughput() for agent in agents}
         self._lags: Counter[str] = Counter()
-        self._queues: dict[str, Queue] = {}
+        self._queues: dict[str, AgentQueue] = {}
 
     def observe(
         self,
@@ -109,7 +109,7 @@ class Paces:
         for (topic, _), position in positions.items():
             self._lags[topic] += position.lag
         self._queues = {
-            name: Queue.of([(positions[partition].lag, load) for partition, load in held.items() if partition in positions])
+            name: AgentQueue.from_loads([(positions[partition].lag, load) for partition, load in held.items() if partition in positions])
             for name, held in loads.items()
         }
         waiting = self.waiting

@@ -18,8 +18,8 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers import aiokafka as stock
 from faust.types import TP, Message
 
-from streams.runtime.loop_consumer import ConsumerHere
-from streams.runtime.offset_tracker import Unacked
+from streams.runtime.loop_consumer import LoopConsumer
+from streams.runtime.offset_tracker import OffsetTracker
 
 REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker gone it would wait for ever
 HELD_POLL_S = 0.05  # how soon a partition that was let go again is polled while others have nothing to say
@@ -35,18 +35,18 @@ def install() -> None:
     TRANSPORTS.aliases["kafka"] = f"{__name__}:Transport"
 
 
-class Listener(Protocol):
+class RebalanceListener(Protocol):
     """Whoever runs the work of the partitions. Neither may wait for work to end."""
 
-    def releasing(self, partitions: set[TP]) -> None:
+    def on_revoking(self, partitions: set[TP]) -> None:
         """Stop acknowledging: these partitions are about to be given away."""
         ...
 
-    async def released(self, partitions: set[TP]) -> None:
+    async def on_revoked(self, partitions: set[TP]) -> None:
         """What could be committed is committed; in a moment they belong to somebody else."""
         ...
 
-    async def assigned(self, partitions: set[TP], generation: int) -> None:
+    async def on_assigned(self, partitions: set[TP], generation: int) -> None:
         """These and only these are ours now; nothing is delivered before this returns."""
         ...
 
@@ -55,9 +55,9 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
     """Reads, keeps the books of what is read and acknowledged, commits."""
 
     def __init__(self, *args: Any, callback: Any, **kwargs: Any) -> None:
-        super().__init__(*args, callback=self._delivering, **kwargs)
+        super().__init__(*args, callback=self._deliver_message, **kwargs)
         self._deliver = callback
-        self._unacked_messages = Unacked()
+        self._unacked_messages = OffsetTracker()
         self._handed: dict[TP, int] = {}  # the last offset that was handed out since the assignment
         self._passed: dict[TP, int] = {}  # every record below was handed out, or never arrives
         self._passed_s = float("-inf")
@@ -67,11 +67,11 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._given_up = False
         self.next_fetch_s = float("-inf")  # not before, in the loop's time: the lane's pace
 
-    def _new_consumer_thread(self) -> ConsumerHere:
-        return ConsumerHere(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> LoopConsumer:
+        return LoopConsumer(self, loop=self.loop, beacon=self.beacon)
 
     @property
-    def listener(self) -> Listener | None:
+    def listener(self) -> RebalanceListener | None:
         """The lane, when the app is one."""
         return getattr(self.app, "listener", None)
 
@@ -103,7 +103,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                     self._note_passed(wanted)
                 elif not self._stopped.is_set():
                     self._dropped.update(records)
-                    await self._read_again()
+                    await self._seek_back()
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
@@ -131,7 +131,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             return
         self._passed_s = now_s
         for tp in wanted:
-            position = self._thread.fetched_to(tp)
+            position = self._thread.next_offset(tp)
             if position and tp not in self._dropped:
                 self._passed[tp] = position
 
@@ -140,7 +140,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         await super().perform_seek()
         self._dropped.clear()
 
-    async def _read_again(self) -> None:
+    async def _seek_back(self) -> None:
         """What was fetched too early: the position has passed it. Faust lets the flow go before it has sought the committed offsets, and
         empties its queues afterwards.
         """
@@ -150,7 +150,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         except KafkaError as error:
             log.warning("seek_refused", error=repr(error))  # the assignment that follows seeks as well
 
-    async def _delivering(self, message: Message) -> None:
+    async def _deliver_message(self, message: Message) -> None:
         """Stock: a message is in the books only when its stream comes to it; until then an offset behind it may be committed."""
         if self.app.topics.acks_enabled_for(message.topic):
             self._unacked_messages.add(message)
@@ -234,10 +234,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             await asyncio.wait((under_way,))
         return under_way is not None
 
-    def standing(self, tp: TP) -> int | None:
+    def lowest_pending_offset(self, tp: TP) -> int | None:
         """The lowest offset of the partition whose work is not done, as far as is known."""
         lowest: int | None = self._unacked_messages.lowest(tp)
-        return self._thread.fetched_to(tp) if lowest is None else lowest
+        return self._thread.next_offset(tp) if lowest is None else lowest
 
     async def commit_within(self, timeout_s: float) -> None:
         """Commit everything that can be; twice, because a commit that is under way may have begun before the last acknowledgement."""
@@ -251,15 +251,15 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Stock: drops the books first and commits afterwards, and then waits for all work to end."""
         if self.listener is not None:
-            self.listener.releasing(revoked)
+            self.listener.on_revoking(revoked)
         if revoked:
             await self.commit_within(REVOKE_COMMIT_S_MAX)
-        self._unacked_messages.forget(revoked)
+        self._unacked_messages.drop(revoked)
         for tp in revoked:
             self._held.pop(tp, None)
             self._passed.pop(tp, None)
         if self.listener is not None:
-            await self.listener.released(revoked)
+            await self.listener.on_revoked(revoked)
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -271,7 +271,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         complete = self.listener is None
         try:
             if self.listener is not None:
-                await self.listener.assigned(assigned, generation_id)
+                await self.listener.on_assigned(assigned, generation_id)
                 complete = True
         finally:
             if not complete:  # aiokafka only logs what a listener raises, and would go on with partitions that nobody works on
@@ -285,7 +285,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         if not self._given_up:
             await self.commit_within(REVOKE_COMMIT_S_MAX)
 
-    async def give_up(self, timeout_s: float) -> None:
+    async def commit_last(self, timeout_s: float) -> None:
         """The last commit of this consumer, whether the broker answers or not."""
         self._given_up = True
         await self.commit_within(timeout_s)

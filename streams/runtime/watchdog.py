@@ -44,18 +44,18 @@ class Watchdog:
         self.lag = sum(position.lag for position in positions.values())
         self.standstill_s = max((now_s - since_s for _, since_s in seen.values()), default=0.0)
 
-    def blind(self) -> None:
+    def reset(self) -> None:
         """The broker cannot be asked: nobody can tell whether there is work, so nothing stands still."""
         self._moved.clear()
         self.standstill_s = 0.0
 
     @property
-    def stuck(self) -> bool:
+    def is_stuck(self) -> bool:
         """Time to end it."""
         return self.standstill_s >= self._stuck_s
 
     @property
-    def sluggish(self) -> bool:
+    def is_sluggish(self) -> bool:
         """Time to say so."""
         return self.standstill_s >= self._stuck_s * READY_SHARE
 

@@ -19,25 +19,25 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Settings
-from streams.dead_letters.writer import LanePublisher
-from streams.log.partitions import partitions_of
-from streams.runtime.agent import Clock, Lane
-from streams.runtime.faust_app import LaneApp, lane_app, read
+from streams.dead_letters.writer import WorkerPublisher
+from streams.log.partitions import fetch_partition_counts
+from streams.runtime.agent import Clock, WorkerGroup
+from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
 from streams.runtime.intake import Intake
-from streams.runtime.leases import Leases
+from streams.runtime.leases import KeyLeases
 from streams.runtime.loop_lag import LoopLag
-from streams.runtime.metrics import LaneMetrics
-from streams.runtime.poison import Deaths, Partition
-from streams.runtime.status_server import Answer, StatusServer
-from streams.runtime.throughput import Paces
+from streams.runtime.metrics import WorkerMetrics
+from streams.runtime.poison import Partition, PoisonDetector
+from streams.runtime.status_server import StatusResponse, StatusServer
+from streams.runtime.throughput import ThroughputEstimator
 from streams.runtime.transport import Consumer
 from streams.runtime.watchdog import Position, Watchdog
-from streams.runtime.worker_registry import BEAT_S, WorkerState, report, retire
-from streams.runtime.wrapper import Parts, Wrapper
+from streams.runtime.worker_registry import BEAT_S, WorkerState, remove_worker, save_worker_state
+from streams.runtime.wrapper import WorkerPorts, Wrapper
 
 EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
 START_S_MAX = 60.0  # to connect, join and get partitions; a broker that is not there by then is the supervisor's to wait for
@@ -49,26 +49,26 @@ END_OFFSETS_S_MAX = 5.0  # the broker is asked where its logs end, at each beat 
 log = structlog.get_logger(__name__)
 
 
-class LaneWorker:
+class Worker:
     """Runs ``lane`` until told to stop. ``publisher`` is started, ``redis`` open; both stay the caller's to close."""
 
-    def __init__(self, settings: Settings, lane: Lane, publisher: LanePublisher, redis: Client, clock: Clock) -> None:
+    def __init__(self, settings: Settings, lane: WorkerGroup, publisher: WorkerPublisher, redis: RedisClient, clock: Clock) -> None:
         self.id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.group = f"{settings.kafka.topic_prefix}claw.{lane.name}"
         self.metrics_port = 0
         self._settings, self._lane, self._redis, self._clock = settings, lane, redis, clock
         self._publisher = publisher
-        self._metrics = LaneMetrics(CollectorRegistry())
+        self._metrics = WorkerMetrics(CollectorRegistry())
         self._loop_lag = LoopLag(self._metrics.registry, told=[agent.late for agent in lane.agents if agent.late is not None])
         self._started_at: datetime = clock.now()
         self._generation = 0
         self._assigned: set[Partition] | None = None
         self._partitions = 0
         self._intakes: list[Intake] = []
-        self._app: LaneApp | None = None
+        self._app: WorkerApp | None = None
         self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
-        self._paces = Paces(lane.agents, settings.kafka.topic_prefix)
-        self._leases = Leases(
+        self._paces = ThroughputEstimator(lane.agents, settings.kafka.topic_prefix)
+        self._leases = KeyLeases(
             redis,
             prefix=settings.redis.key_prefix,
             worker=self.id,
@@ -77,26 +77,26 @@ class LaneWorker:
             clock=clock,
             metrics=self._metrics,
         )
-        self._status = StatusServer({"/livez": _alive, "/readyz": self._readiness, "/metrics": self._exposition})
+        self._status = StatusServer({"/livez": _liveness, "/readyz": self._readiness, "/metrics": self._exposition})
 
     async def run(self, stop: asyncio.Event) -> int:
         """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
-        self._partitions = await self._verified_partitions()
+        self._partitions = await self._count_partitions()
         await self._listen()
         await self._lane.open()
         await self._loop_lag.start()
         try:
             self._build()
-            return await self._live(stop)
+            return await self._run_until_end(stop)
         finally:
             await self._loop_lag.stop()
             await self._leases.stop()
             await self._lane.close()
             await self._status.stop()
 
-    async def _verified_partitions(self) -> int:
+    async def _count_partitions(self) -> int:
         names = {self._settings.kafka.topic_prefix + topic.name for agent in self._lane.agents for topic in agent.reads}
-        counts = await partitions_of(self._settings.kafka, names)
+        counts = await fetch_partition_counts(self._settings.kafka, names)
         if missing := sorted(names - counts.keys()):
             raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
         return sum(counts.values())
@@ -111,10 +111,10 @@ class LaneWorker:
 
     def _build(self) -> None:
         settings, prefix = self._settings, self._settings.redis.key_prefix
-        self._app = app = lane_app(
+        self._app = app = build_faust_app(
             self.group,
             settings,
-            connection=connection(settings.kafka),
+            connection=connection_options(settings.kafka),
             listener=self,
             pace_s=self._lane.pace_s,
             unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._lane.unhurried),
@@ -124,10 +124,10 @@ class LaneWorker:
                 settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
             ),
         )
-        parts = Parts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
+        parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
         last_chance = asyncio.Lock()
         for agent in self._lane.agents:
-            deaths = Deaths(
+            deaths = PoisonDetector(
                 self._redis,
                 prefix=prefix,
                 name=f"{self.group}/{agent.name}",
@@ -138,7 +138,7 @@ class LaneWorker:
             )
             intake = Intake(agent, Wrapper(agent, parts, deaths), deaths, settings, lambda: self._consumer)
             self._intakes.append(intake)
-            read(app, agent.name, tuple(intake.names), intake.offer)
+            add_agent(app, agent.name, tuple(intake.names), intake.offer)
 
     @property
     def _consumer(self) -> Consumer:
@@ -148,20 +148,20 @@ class LaneWorker:
 
     # what the transport tells
 
-    def releasing(self, partitions: set[TP]) -> None:
+    def on_revoking(self, partitions: set[TP]) -> None:
         """Part of transport.Listener."""
         for intake in self._intakes:
-            intake.releasing((tp.topic, tp.partition) for tp in partitions)
+            intake.release((tp.topic, tp.partition) for tp in partitions)
 
-    async def released(self, partitions: set[TP]) -> None:  # noqa: ARG002
+    async def on_revoked(self, partitions: set[TP]) -> None:  # noqa: ARG002
         """Part of transport.Listener."""
-        await asyncio.gather(*(intake.released() for intake in self._intakes))
+        await asyncio.gather(*(intake.sign_off() for intake in self._intakes))
 
-    async def assigned(self, partitions: set[TP], generation: int) -> None:
+    async def on_assigned(self, partitions: set[TP], generation: int) -> None:
         """Part of transport.Listener."""
         self._generation = generation
         self._assigned = {(tp.topic, tp.partition) for tp in partitions}
-        await asyncio.gather(*(intake.assigned(self._assigned, self._end_offsets) for intake in self._intakes))
+        await asyncio.gather(*(intake.assign(self._assigned, self._end_offsets) for intake in self._intakes))
         self._metrics.lag.clear()
         self._metrics.rebalances.inc()
         self._metrics.assigned.set(len(partitions))
@@ -179,7 +179,7 @@ class LaneWorker:
 
     # its life
 
-    async def _live(self, stop: asyncio.Event) -> int:
+    async def _run_until_end(self, stop: asyncio.Event) -> int:
         assert self._app is not None
         app = self._app
         app.loop = asyncio.get_running_loop()
@@ -194,13 +194,13 @@ class LaneWorker:
             if started.done() and started.exception() is None:
                 log.info("lane_started", lane=self._lane.name, group=self.group, worker=self.id, metrics_port=self.metrics_port)
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            return self._verdict(asked, stuck, started)
+            return self._exit_code(asked, stuck, started)
         finally:
             for future in (asked, crashed, stuck):
                 future.cancel()
-            await self._end(app, started)
+            await self._shut_down(app, started)
 
-    def _verdict(self, asked: asyncio.Future[Any], stuck: asyncio.Future[None], started: asyncio.Future[None]) -> int:
+    def _exit_code(self, asked: asyncio.Future[Any], stuck: asyncio.Future[None], started: asyncio.Future[None]) -> int:
         assert self._app is not None
         if asked.done():
             return EXIT_STOPPED
@@ -213,7 +213,7 @@ class LaneWorker:
         log.error("lane_crashed", lane=self._lane.name, error=repr(cause), exc_info=cause)
         return EXIT_CRASHED
 
-    async def _end(self, app: LaneApp, started: asyncio.Future[None]) -> None:
+    async def _shut_down(self, app: WorkerApp, started: asyncio.Future[None]) -> None:
         """Take nothing more, give what runs its grace, cancel the rest, commit, leave the group."""
         for intake in self._intakes:
             intake.close()
@@ -225,33 +225,33 @@ class LaneWorker:
             log.info("lane_cancelled_work", lane=self._lane.name, running=len(running), cancelled=len(cancelled))
         started.cancel()
         with suppress(Unavailable):  # its report runs out by itself
-            await retire(self._redis, self._settings.redis.key_prefix, self._lane.name, self.id)
-        leaving = asyncio.ensure_future(self._leave(app))
+            await remove_worker(self._redis, self._settings.redis.key_prefix, self._lane.name, self.id)
+        leaving = asyncio.ensure_future(self._leave_group(app))
         await asyncio.wait((leaving,), timeout=STOP_S_MAX)  # not a timeout(): Faust's services may take a cancellation for something else
         if not leaving.done():
             leaving.cancel()
             log.warning("lane_left_late", lane=self._lane.name)
 
-    async def _leave(self, app: LaneApp) -> None:
+    async def _leave_group(self, app: WorkerApp) -> None:
         if self._assigned:
-            await self._give_up()
+            await self._release_partitions()
         await app.stop()
 
-    async def _give_up(self) -> None:
+    async def _release_partitions(self) -> None:
         for intake in self._intakes:
-            intake.leave()
-        await self._consumer.give_up(COMMIT_S_MAX)
-        await self.released(set())
+            intake.release_all()
+        await self._consumer.commit_last(COMMIT_S_MAX)
+        await self.on_revoked(set())
 
     async def _watch(self) -> None:
         """Returns when the worker is stuck; reports how it is until then."""
-        while not self._watchdog.stuck:
+        while not self._watchdog.is_stuck:
             await asyncio.sleep(BEAT_S)
             await self._observe()
             for intake in self._intakes:
                 await intake.deaths.flush()
             try:
-                await report(self._redis, self._settings.redis.key_prefix, self.state())
+                await save_worker_state(self._redis, self._settings.redis.key_prefix, self.state())
             except Unavailable:
                 self._metrics.fallbacks.labels("report").inc()
 
@@ -259,12 +259,12 @@ class LaneWorker:
         assigned = set(self._assigned or ())
         ends = await self._end_offsets(assigned) if assigned else {}
         if assigned and not ends:
-            self._watchdog.blind()
+            self._watchdog.reset()
             return
         positions = {}
         for partition, end in ends.items():
             heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
-            standing = self._consumer.standing(TP(*partition))
+            standing = self._consumer.lowest_pending_offset(TP(*partition))
             begun = min((head.begun_s for head in heads if head.begun_s is not None), default=None)
             positions[partition] = Position(end if standing is None else standing, begun, end)
             self._metrics.lag.labels(*partition).set(positions[partition].lag)
@@ -288,8 +288,8 @@ class LaneWorker:
             lag=self._watchdog.lag,
             oldest_unacked_age_s=self._oldest_s(),
             standstill_s=self._watchdog.standstill_s,
-            ready=self._assigned is not None and not self._watchdog.sluggish,
-            stuck=self._watchdog.stuck,
+            ready=self._assigned is not None and not self._watchdog.is_sluggish,
+            stuck=self._watchdog.is_stuck,
             started_at=self._started_at,
             metrics_port=self.metrics_port,
             lags=self._paces.lags,
@@ -298,13 +298,13 @@ class LaneWorker:
             speeds=self._paces.speeds,
         )
 
-    def _readiness(self) -> Answer:
+    def _readiness(self) -> StatusResponse:
         state = self.state()
         return HTTPStatus.OK if state.ready else HTTPStatus.SERVICE_UNAVAILABLE, "application/json", msgspec.json.encode(state)
 
-    def _exposition(self) -> Answer:
+    def _exposition(self) -> StatusResponse:
         return HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(REGISTRY) + generate_latest(self._metrics.registry)
 
 
-def _alive() -> Answer:
+def _liveness() -> StatusResponse:
     return HTTPStatus.OK, "text/plain", b"alive\n"

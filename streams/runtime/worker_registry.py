@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import Struct, field
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 
 STATE_TTL_S = 10  # a worker that has said nothing for so long is gone
 BEAT_S = 2.0  # between two reports
@@ -36,7 +36,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     speeds: dict[str, float] = field(default_factory=dict)
 
 
-async def report(redis: Client, prefix: str, state: WorkerState) -> None:
+async def save_worker_state(redis: RedisClient, prefix: str, state: WorkerState) -> None:
     """Say how this worker is; raises Unavailable."""
     name = f"{state.lane}:{state.id}"
     seconds, _ = await redis.time()
@@ -48,7 +48,7 @@ async def report(redis: Client, prefix: str, state: WorkerState) -> None:
     await batch.execute()
 
 
-async def retire(redis: Client, prefix: str, lane: str, worker: str) -> None:
+async def remove_worker(redis: RedisClient, prefix: str, lane: str, worker: str) -> None:
     """Take this worker off the list; raises Unavailable."""
     batch = redis.pipeline()
     batch.delete(f"{prefix}:workers:{lane}:{worker}")
@@ -56,7 +56,7 @@ async def retire(redis: Client, prefix: str, lane: str, worker: str) -> None:
     await batch.execute()
 
 
-async def workers(redis: Client, prefix: str) -> list[WorkerState]:
+async def list_workers(redis: RedisClient, prefix: str) -> list[WorkerState]:
     """Every worker that lives, by lane and id; raises Unavailable."""
     names: list[bytes] = sorted(await redis.zrange(_registry(prefix), 0, WORKERS_MAX - 1))  # type: ignore[arg-type]  # bytes, not decoded
     if not names:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from streams.tables.counters import SEEN_MAX, Change, Counter
 
 
-class Tally:
+class CounterAudit:
     """One partition, from ``begin`` on. ``next`` is the first offset that is not in it.
 
     Buckets that begin before ``floor_s`` may hold what the log keeps no more, those that may go before ``until_s`` may be gone: neither is
@@ -45,8 +45,8 @@ class Tally:
         """Every name there is."""
         return self._sums.keys()
 
-    def compares(self, part: str) -> bool:
+    def is_comparable(self, part: str) -> bool:
         """Whether the count can be right about this value."""
-        name, bucket, _ = self._counter.value_of(part)
+        name, bucket, _ = self._counter.parse_value_part(part)
         expiry = self._counter.scales[name].expiry(bucket)
         return bucket >= self._floor_s and (expiry == 0 or expiry > self._until_s)

@@ -17,12 +17,12 @@ from typing import Any
 
 import structlog
 
-from adapters.redis.client import Argument, Client, Script
+from adapters.redis.client import Argument, RedisClient, Script
 from schemas.errors import Unavailable
-from streams.log.range_reader import Gaps, Record
+from streams.log.range_reader import LogRecord, RangeSource
 from streams.tables.windows import BUCKETS_MAX, Buckets, Scale, Window, hopping, tumbling
 
-__all__ = ["BUCKETS_MAX", "Applied", "Change", "Counter", "CounterFeed", "Gap", "Scale", "Window", "hopping", "tumbling"]
+__all__ = ["BUCKETS_MAX", "ApplyResult", "Change", "Counter", "CounterFeed", "OffsetGap", "Scale", "Window", "hopping", "tumbling"]
 
 SEEN_MAX = 10_000  # event ids a shard remembers, about 1 MB: repeats lie close together, a replayed step apart
 SEEN_S = 7 * 86_400
@@ -77,14 +77,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ApplyResult:
     """The event is accounted for; ``counted`` False: it was already, or its id was."""
 
     counted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class OffsetGap:
     """The shard ends at ``mark``: what lies between on the log must be applied first."""
 
     mark: int
@@ -99,7 +99,7 @@ class Counter:
 
     def __init__(
         self,
-        redis: Client,
+        redis: RedisClient,
         prefix: str,
         name: str,
         *,
@@ -125,14 +125,14 @@ class Counter:
 
     async def apply(
         self, partition: int, offset: int, event_id: str, changes: Sequence[Change], *, after: int | None = None
-    ) -> Applied | Gap:
+    ) -> ApplyResult | OffsetGap:
         """Account for the event at ``offset``, once. ``after``: the caller has read the log and vouches that there is nothing between this
         offset and ``offset``; without it that is the offset before.
         """
         for _ in range(SWITCH_TRIES):
             code, said = await _APPLY(self._redis, *self._call(partition, offset, event_id, changes, after))
             if code != -2:  # noqa: PLR2004
-                return Gap(int(said)) if code < 0 else Applied(counted=code == 1)
+                return OffsetGap(int(said)) if code < 0 else ApplyResult(counted=code == 1)
             self._generations[partition] = int(said)
         raise Unavailable("redis_unavailable", f"the generation of {self.name} keeps changing")
 
@@ -141,7 +141,7 @@ class Counter:
         ``after`` as in ``apply``, of the first.
         """
         befores = [after, *(offset for offset, _, _ in events)]
-        await _APPLY.many(self._redis, [self._call(partition, *event, before) for event, before in zip(events, befores, strict=False)])
+        await _APPLY.run_many(self._redis, [self._call(partition, *event, before) for event, before in zip(events, befores, strict=False)])
 
     async def mark(self, partition: int) -> int:
         """The last offset of the partition that is accounted for, -1 for none."""
@@ -160,11 +160,11 @@ class Counter:
         self, key: str, start: datetime, end: datetime, *, scale: str = "", partitions: Sequence[int] | None = None
     ) -> list[tuple[datetime, dict[str, int]]]:
         """The sums of each bucket that begins in [start, end), oldest first, empty ones left out; at most 1,000 buckets."""
-        starts = self.scales[scale].within(start, end)
+        starts = self.scales[scale].buckets_between(start, end)
         found = await self._sums(key, starts, scale, partitions)
         return [(datetime.fromtimestamp(at, UTC), sums) for at, sums in found.items() if sums]
 
-    async def shard(self, partition: int, parts: Sequence[str]) -> tuple[int, list[dict[str, int]]]:
+    async def read_shard(self, partition: int, parts: Sequence[str]) -> tuple[int, list[dict[str, int]]]:
         """The sums under these names of values (``value_part``), and the mark at which they are just so: one transaction."""
         wanted = [(partition, "GET", "mark"), *((partition, "HGETALL", part) for part in parts)]
         mark, *sums = await self._read(wanted, together=True)
@@ -178,7 +178,7 @@ class Counter:
         """What the sums of one key and bucket are called inside a shard."""
         return f"value:{scale}:{bucket}:{key}" if scale else f"value:{bucket}:{key}"
 
-    def value_of(self, part: str) -> tuple[str, int, str]:
+    def parse_value_part(self, part: str) -> tuple[str, int, str]:
         """Scale, bucket and key behind such a name."""
         _, _, rest = part.partition(":")
         scale = ""
@@ -255,7 +255,7 @@ class CounterFeed:
     process it also accounts for what Redis has lost although no new event comes; that several processes do so is harmless.
     """
 
-    def __init__(self, counter: Counter, gaps: Gaps, changes_of: Callable[[Record], tuple[str, Sequence[Change]] | None]) -> None:
+    def __init__(self, counter: Counter, gaps: RangeSource, changes_of: Callable[[LogRecord], tuple[str, Sequence[Change]] | None]) -> None:
         self._counter = counter
         self._gaps = gaps
         self._changes_of = changes_of
@@ -276,38 +276,38 @@ class CounterFeed:
         """Account for one event; True if it was counted now. Raises Unavailable when Redis or the log is out of reach."""
         outcome = await self._counter.apply(partition, offset, event_id, changes)
         for _ in range(GAP_TRIES):
-            if isinstance(outcome, Applied):
+            if isinstance(outcome, ApplyResult):
                 return outcome.counted
-            after = await self._catch_up(partition, outcome.mark, offset)
+            after = await self._apply_range(partition, outcome.mark, offset)
             outcome = await self._counter.apply(partition, offset, event_id, changes, after=after)
-        if isinstance(outcome, Applied):
+        if isinstance(outcome, ApplyResult):
             return outcome.counted
         raise Unavailable("redis_unavailable", f"the mark of {self._counter.name} keeps falling back")
 
-    async def assigned(self, partition: int) -> None:
+    async def catch_up(self, partition: int) -> None:
         """The partition is ours now: account for everything up to the end of the log that the shard lacks."""
-        await self._catch_up(partition, await self._counter.mark(partition), None)
+        await self._apply_range(partition, await self._counter.mark(partition), None)
 
     async def _catch_up_all(self) -> None:
         for partition in range(self._counter.partitions):
             pause_s = RETRY_S_MIN
             while True:
                 try:
-                    await self.assigned(partition)
+                    await self.catch_up(partition)
                 except Unavailable:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, RETRY_S_MAX)
                 else:
                     break
 
-    async def _catch_up(self, partition: int, mark: int, stop: int | None) -> int:
+    async def _apply_range(self, partition: int, mark: int, stop: int | None) -> int:
         """Apply the records between; the last offset that is accounted for then."""
         if stop is not None:
             log.info("counter_gap", counter=self._counter.name, partition=partition, mark=mark, offset=stop)
         async with aclosing(self._gaps.records(partition, mark + 1, stop)) as stretch:
             async for record in stretch:
                 event_id, changes = self._changes_of(record) or ("", ())
-                if isinstance(await self._counter.apply(partition, record.offset, event_id, changes, after=mark), Gap):
+                if isinstance(await self._counter.apply(partition, record.offset, event_id, changes, after=mark), OffsetGap):
                     break  # Redis fell back while we were reading: the caller starts over from the new mark
                 mark = record.offset
         return mark

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 import msgspec
 import structlog
 
-from adapters.redis.client import Argument, Client, Script
+from adapters.redis.client import Argument, RedisClient, Script
 from schemas.errors import FieldError, Refused
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ return 1
 """)
 
 # KEYS record, index; ARGV rank, id, life of a placeholder in ms: what comes before its record leaves one behind, of no order and no JSON.
-_LIFT = Script("""
+_RAISE_RANK = Script("""
 local old = redis.pcall('GET', KEYS[1])
 if old == false then return redis.call('SET', KEYS[1], '0 ' .. ARGV[1] .. ' ', 'PX', ARGV[3]) end
 if type(old) ~= 'string' then return 0 end
@@ -82,7 +82,7 @@ return redis.call('SET', KEYS[1], order .. ' ' .. ARGV[1] .. ' ' .. json)
 """)
 
 # KEYS index, record; ARGV member: the entry of a record that has expired goes, unless the record came back meanwhile.
-_TIDY = Script("""
+_REMOVE_EXPIRED = Script("""
 if redis.call('EXISTS', KEYS[2]) == 0 then return redis.call('ZREM', KEYS[1], ARGV[1]) end
 return 0
 """)
@@ -96,7 +96,7 @@ def order_of(*parts: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class RecordPage(Generic[T]):
     """Some records in order; ``next_cursor`` is "" at the end."""
 
     items: Sequence[T]
@@ -125,7 +125,7 @@ class RecordTable(Generic[T]):
 
     def __init__(
         self,
-        redis: Client,
+        redis: RedisClient,
         prefix: str,
         name: str,
         type: type[T],  # noqa: A002
@@ -149,93 +149,103 @@ class RecordTable(Generic[T]):
 
     async def put_many(self, puts: Sequence["Put[T]"]) -> list["Put[T]"]:
         """Several in one round trip, in order; those that came too late, because their scope is closed."""
-        replies = await _PUT.many(self._redis, [self._call(each) for each in puts])
+        replies = await _PUT.run_many(self._redis, [self._call(each) for each in puts])
         return [put for put, reply in zip(puts, replies, strict=True) if reply == CLOSED]
 
-    async def lift(self, lifts: Sequence[tuple[str, str, float]]) -> None:
+    async def raise_ranks(self, lifts: Sequence[tuple[str, str, float]]) -> None:
         """Raise the ranks of records (scope, id, rank), also if a record comes only after this; a deleted one stays deleted."""
-        calls = [((self._record(scope, each), self._index(scope)), (_sortable(rank), each, TOMBSTONE_MS)) for scope, each, rank in lifts]
-        await _LIFT.many(self._redis, calls)
+        calls = [
+            ((self._record_key(scope, each), self._index_key(scope)), (_encode_rank(rank), each, TOMBSTONE_MS))
+            for scope, each, rank in lifts
+        ]
+        await _RAISE_RANK.run_many(self._redis, calls)
 
     def _call(self, put: "Put[T]") -> tuple[tuple[str, ...], tuple[Argument, ...]]:
         json = b"" if put.value is None else self._encode(put.value)
-        keys = (self._record(put.scope, put.id), self._index(put.scope), self._closed(put.scope), self._groups(put.scope))
-        group, never_falls = _group(put.group) if put.group else "", "1" if self._lifted else ""
-        return keys, (put.order, _sortable(put.rank), put.id, json, self._life_ms, TOMBSTONE_MS, group, never_falls)
+        keys = (
+            self._record_key(put.scope, put.id),
+            self._index_key(put.scope),
+            self._scope_closed_key(put.scope),
+            self._groups_key(put.scope),
+        )
+        group, never_falls = _group_hash(put.group) if put.group else "", "1" if self._lifted else ""
+        return keys, (put.order, _encode_rank(put.rank), put.id, json, self._life_ms, TOMBSTONE_MS, group, never_falls)
 
     async def get(self, scope: str, id: str) -> T | None:  # noqa: A002
         """The record, or None."""
-        return self._read(scope, id, await self._redis.execute_command("GET", self._record(scope, id)))
+        return self._read(scope, id, await self._redis.execute_command("GET", self._record_key(scope, id)))
 
     async def get_many(self, scope: str, ids: Sequence[str]) -> dict[str, T]:
         """Those of ``ids`` that exist."""
         found: dict[str, T] = {}
         for start in range(0, len(ids), PAGE_MAX):
             some = ids[start : start + PAGE_MAX]
-            raw = await self._redis.execute_command("MGET", *(self._record(scope, each) for each in some))
+            raw = await self._redis.execute_command("MGET", *(self._record_key(scope, each) for each in some))
             values = ((each, self._read(scope, each, entry)) for each, entry in zip(some, raw, strict=True))
             found.update({each: value for each, value in values if value is not None})
         return found
 
-    async def list(self, scope: str, *, limit: int, cursor: str = "", newest_first: bool = True) -> Page[T]:
+    async def list(self, scope: str, *, limit: int, cursor: str = "", newest_first: bool = True) -> RecordPage[T]:
         """At most ``limit`` records (1 to 1,000) after ``cursor``; a record that keeps its rank is seen exactly once whatever is
         inserted meanwhile. Raises Refused("validation_failed") for a cursor that is not one of ours.
         """
         limit = max(1, min(limit, PAGE_MAX))
-        after = _member_of(cursor) if cursor else b""
-        page: Page[T] = Page([], "")
+        after = _decode_cursor(cursor) if cursor else b""
+        page: RecordPage[T] = RecordPage([], "")
         for _ in range(PAGE_ROUNDS_MAX):
             wanted = limit - len(page.items)
             members = await self._members(scope, after, wanted + 1, newest_first=newest_first)
             some, more = members[:wanted], len(members) > wanted
             after = some[-1] if some else after
-            page = Page([*page.items, *await self._present(scope, some)], _cursor(after) if more else "")
+            page = RecordPage([*page.items, *await self._read_members(scope, some)], _encode_cursor(after) if more else "")
             if not more or len(page.items) == limit:
                 break
         return page
 
     async def count(self, scope: str) -> int:
         """How many records the scope has; with a retention this may count some that have just expired."""
-        return int(await self._redis.execute_command("ZCARD", self._index(scope)))
+        return int(await self._redis.execute_command("ZCARD", self._index_key(scope)))
 
-    async def grouped(self, scope: str, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    async def group_members(self, scope: str, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The ids that were put into each group, by rank; the first 100."""
         if not groups:
             return {}
         batch = self._redis.pipeline()
         for group in groups:
-            start = _group(group).encode()
-            batch.execute_command("ZRANGE", self._groups(scope), b"[" + start, b"(" + start + b"g", "BYLEX", "LIMIT", 0, GROUP_MAX)
+            start = _group_hash(group).encode()
+            batch.execute_command("ZRANGE", self._groups_key(scope), b"[" + start, b"(" + start + b"g", "BYLEX", "LIMIT", 0, GROUP_MAX)
         replies = await batch.execute()
-        return {group: tuple(_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)}
+        return {
+            group: tuple(_member_id(member[GROUP_CHARS:]) for member in members) for group, members in zip(groups, replies, strict=True)
+        }
 
     async def is_closed(self, scope: str) -> bool:
         """The scope takes no more records."""
-        return bool(await self._redis.execute_command("EXISTS", self._closed(scope)))
+        return bool(await self._redis.execute_command("EXISTS", self._scope_closed_key(scope)))
 
     async def close(self, scope: str) -> None:
         """Remove every record of the scope for good: until tombstones expire no write is accepted, whatever its order.
 
         Their ids stay in ``left`` for whoever has to remove what else there is of them. Repeating it goes on where it was broken off.
         """
-        await self._redis.execute_command("SET", self._closed(scope), b"1", "PX", TOMBSTONE_MS)
-        await self._redis.execute_command("UNLINK", self._groups(scope))
-        while members := await self._redis.execute_command("ZRANGE", self._index(scope), 0, CLOSE_BATCH - 1):
+        await self._redis.execute_command("SET", self._scope_closed_key(scope), b"1", "PX", TOMBSTONE_MS)
+        await self._redis.execute_command("UNLINK", self._groups_key(scope))
+        while members := await self._redis.execute_command("ZRANGE", self._index_key(scope), 0, CLOSE_BATCH - 1):
             batch = self._redis.pipeline()
-            batch.execute_command("SADD", self._left(scope), *(_id(member) for member in members))
-            batch.execute_command("PEXPIRE", self._left(scope), TOMBSTONE_MS)
-            batch.execute_command("UNLINK", *(self._record(scope, _id(member)) for member in members))
-            batch.execute_command("ZREM", self._index(scope), *members)
+            batch.execute_command("SADD", self._remaining_key(scope), *(_member_id(member) for member in members))
+            batch.execute_command("PEXPIRE", self._remaining_key(scope), TOMBSTONE_MS)
+            batch.execute_command("UNLINK", *(self._record_key(scope, _member_id(member)) for member in members))
+            batch.execute_command("ZREM", self._index_key(scope), *members)
             await batch.execute()
 
-    async def left(self, scope: str) -> Sequence[str]:
+    async def remaining_ids(self, scope: str) -> Sequence[str]:
         """Ids of a closed scope that were not ``forgotten`` yet, at most 500."""
-        ids = await self._redis.execute_command("SRANDMEMBER", self._left(scope), CLOSE_BATCH)
+        ids = await self._redis.execute_command("SRANDMEMBER", self._remaining_key(scope), CLOSE_BATCH)
         return [each.decode() for each in ids]
 
-    async def forgotten(self, scope: str, ids: Sequence[str]) -> None:
+    async def clear_remaining(self, scope: str, ids: Sequence[str]) -> None:
         """Nothing is left of these."""
-        await self._redis.execute_command("SREM", self._left(scope), *ids)
+        await self._redis.execute_command("SREM", self._remaining_key(scope), *ids)
 
     async def _members(self, scope: str, after: bytes, count: int, *, newest_first: bool) -> Sequence[bytes]:
         bounds: tuple[Argument, ...]
@@ -243,19 +253,19 @@ class RecordTable(Generic[T]):
             bounds = (b"(" + after if after else b"+", b"-", "BYLEX", "REV")
         else:
             bounds = (b"(" + after if after else b"-", b"+", "BYLEX")
-        found: Sequence[bytes] = await self._redis.execute_command("ZRANGE", self._index(scope), *bounds, "LIMIT", 0, count)
+        found: Sequence[bytes] = await self._redis.execute_command("ZRANGE", self._index_key(scope), *bounds, "LIMIT", 0, count)
         return found
 
-    async def _present(self, scope: str, members: Sequence[bytes]) -> Sequence[T]:
+    async def _read_members(self, scope: str, members: Sequence[bytes]) -> Sequence[T]:
         if not members:
             return []
-        raw = await self._redis.execute_command("MGET", *(self._record(scope, _id(member)) for member in members))
+        raw = await self._redis.execute_command("MGET", *(self._record_key(scope, _member_id(member)) for member in members))
         items = []
         for member, entry in zip(members, raw, strict=True):
             if entry is None:
-                await _TIDY(self._redis, (self._index(scope), self._record(scope, _id(member))), (member,))
+                await _REMOVE_EXPIRED(self._redis, (self._index_key(scope), self._record_key(scope, _member_id(member))), (member,))
                 continue
-            value = self._read(scope, _id(member), entry)
+            value = self._read(scope, _member_id(member), entry)
             if value is not None:
                 items.append(value)
         return items
@@ -268,54 +278,54 @@ class RecordTable(Generic[T]):
             return None
         try:
             value = self._decode(parts[2])
-            return self._lifted(value, _rank(parts[1])) if self._lifted else value
+            return self._lifted(value, _decode_rank(parts[1])) if self._lifted else value
         except (IndexError, ValueError, struct.error, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("record_undecodable", table=self.name, scope=scope, id=id, error=str(error))
             return None
 
-    def _record(self, scope: str, id: str) -> str:  # noqa: A002
+    def _record_key(self, scope: str, id: str) -> str:  # noqa: A002
         return f"{self._prefix}:record:{{{self.name}:{scope}}}:{id}"
 
-    def _index(self, scope: str) -> str:
+    def _index_key(self, scope: str) -> str:
         return f"{self._prefix}:index:{{{self.name}:{scope}}}"
 
-    def _closed(self, scope: str) -> str:
+    def _scope_closed_key(self, scope: str) -> str:
         return f"{self._prefix}:closed:{{{self.name}:{scope}}}"
 
-    def _groups(self, scope: str) -> str:
+    def _groups_key(self, scope: str) -> str:
         return f"{self._prefix}:groups:{{{self.name}:{scope}}}"
 
-    def _left(self, scope: str) -> str:
+    def _remaining_key(self, scope: str) -> str:
         return f"{self._prefix}:left:{{{self.name}:{scope}}}"
 
 
-def _sortable(rank: float) -> str:
+def _encode_rank(rank: float) -> str:
     """16 hex digits that compare as text like the number: its bits, turned so that negative ones come first."""
     (bits,) = struct.unpack(">Q", struct.pack(">d", rank + 0.0))
     return f"{bits ^ 0xFFFF_FFFF_FFFF_FFFF if bits >> 63 else bits | 1 << 63:016x}"
 
 
-def _rank(digits: bytes) -> float:
+def _decode_rank(digits: bytes) -> float:
     """The number behind ``_sortable``; raises ValueError for other text."""
     bits = int(digits, 16)
     (rank,) = struct.unpack(">d", struct.pack(">Q", bits ^ 1 << 63 if bits >> 63 else bits ^ 0xFFFF_FFFF_FFFF_FFFF))
     return float(rank)
 
 
-def _group(name: str) -> str:
+def _group_hash(name: str) -> str:
     """Of one length, so that no group is the beginning of another."""
     return hashlib.sha256(name.encode()).hexdigest()[:GROUP_CHARS]
 
 
-def _id(member: bytes) -> str:
+def _member_id(member: bytes) -> str:
     return member[16:].decode(errors="replace")
 
 
-def _cursor(member: bytes) -> str:
+def _encode_cursor(member: bytes) -> str:
     return base64.urlsafe_b64encode(member).decode().rstrip("=")
 
 
-def _member_of(cursor: str) -> bytes:
+def _decode_cursor(cursor: str) -> bytes:
     try:
         member = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

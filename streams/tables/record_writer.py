@@ -6,10 +6,10 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.redis.client import Client, Script
-from domain.read_models import Views
+from adapters.redis.client import RedisClient, Script
+from domain.read_models import ReadModels
 from schemas.errors import Unavailable
-from streams.runtime.agent import Clock, Outgoing, Place, Publisher
+from streams.runtime.agent import Clock, LogOffset, Outgoing, Publisher
 
 LEASE_S = 5.0  # after this somebody else may go on
 HELD_S_MAX = 4.0  # the holder stops before that; the rest is for clocks that differ and for a release on its way
@@ -25,11 +25,18 @@ return 1
 """)
 
 
-class Records:
+class RecordWriter:
     """The writer of record topics. With Redis down every method raises Unavailable("redis_unavailable"): nothing is changed unchecked."""
 
     def __init__(
-        self, redis: Client, prefix: str, publisher: Publisher, views: Views, clock: Clock, *, jitter: Callable[[], float] = random.random
+        self,
+        redis: RedisClient,
+        prefix: str,
+        publisher: Publisher,
+        views: ReadModels,
+        clock: Clock,
+        *,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._redis = redis
         self._prefix = prefix
@@ -56,13 +63,13 @@ class Records:
         finally:
             await self._release(key, token)
 
-    async def change(self, *outgoing: Outgoing) -> Sequence[Place]:
+    async def change(self, *outgoing: Outgoing) -> Sequence[LogOffset]:
         """Publish record events and write them through, so that they can be read back when this returns.
 
         Raises Unavailable("kafka_unavailable") when the log does not take them; Unavailable("redis_unavailable") when they are on the log
         but not yet in the tables (the projection brings them there: repeating the same request is safe).
         """
-        if not self._redis.up:
+        if not self._redis.is_up:
             await self._redis.execute_command("PING")
         places = await self._publisher.publish_all(outgoing)
         for each, place in zip(outgoing, places, strict=True):

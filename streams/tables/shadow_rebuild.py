@@ -15,16 +15,16 @@ from typing import Protocol
 
 from aiokafka import ConsumerRecord
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
-from streams.log.range_reader import Record
+from streams.log.range_reader import LogRecord
 from streams.log.reader import LogReader
-from streams.tables.counter_audit import Tally
+from streams.tables.counter_audit import CounterAudit
 from streams.tables.counters import Change, Counter
 from streams.topics import Topic
 
 BATCH = 500  # events per round trip to a shadow, keys per command that removes
-COMPARED = 100  # values read at once, in one transaction: about 1 ms of Redis
+COMPARE_BATCH = 100  # values read at once, in one transaction: about 1 ms of Redis
 BUILDER_S = 300  # a builder that says nothing this long has died; it says something with every batch
 CATCH_UP_TRIES = 20  # the one in use may move on while the shadow catches up; each round has less to do
 SOON_S = 120  # a bucket that expires within this is not compared: it may go before it is looked at
@@ -33,7 +33,7 @@ GENERATION_MAX = 1 << 62
 
 _GENERATION = re.compile(r"g(\d{1,18}):")
 
-ChangesOf = Callable[[Record], tuple[str, Sequence[Change]] | None]
+ChangesOf = Callable[[LogRecord], tuple[str, Sequence[Change]] | None]
 
 # KEYS builder, generations; ARGV token, life in s. Replies the number of the generation to build, 0 while somebody else builds one.
 _BEGIN = Script("""
@@ -41,7 +41,7 @@ if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 en
 return redis.call('INCR', KEYS[2])
 """)
 # KEYS builder; ARGV token, life in s.
-_GO_ON = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0")
+_RENEW = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0")
 _END = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 # KEYS builder, generation, mark in use, mark of the shadow; ARGV token, generation of the shadow, a mark in use that is known to be
 # of a log that is gone (-1: none). Replies -2 when the builder was thought dead, -1 when it is done, else the mark to catch up with.
@@ -54,14 +54,14 @@ return -1
 """)
 
 
-class Retold(Protocol):
+class TopicHistory(Protocol):
     """A topic read again. Raises Unavailable("kafka_unavailable")."""
 
     async def bounds(self, partition: int) -> tuple[int, int]:
         """First offset that is kept, and the one the next record will get."""
         ...
 
-    async def since(self, partition: int, at: datetime) -> int:
+    async def offset_for_time(self, partition: int, at: datetime) -> int:
         """The first offset written at that time or later; the end when there is none."""
         ...
 
@@ -70,7 +70,7 @@ class Retold(Protocol):
         ...
 
 
-class Retelling:
+class TopicHistoryReader:
     """Implements ``Retold`` for one topic with a reader that is open."""
 
     def __init__(self, reader: LogReader, topic: Topic) -> None:
@@ -78,18 +78,18 @@ class Retelling:
 
     async def bounds(self, partition: int) -> tuple[int, int]:
         """See ``Retold``."""
-        place = self._reader.place(self._topic, partition)
+        place = self._reader.topic_partition(self._topic, partition)
         return (await self._reader.bounds([place]))[place]
 
-    async def since(self, partition: int, at: datetime) -> int:
+    async def offset_for_time(self, partition: int, at: datetime) -> int:
         """See ``Retold``."""
-        place = self._reader.place(self._topic, partition)
-        found = (await self._reader.since([place], int(at.timestamp() * 1000)))[place]
+        place = self._reader.topic_partition(self._topic, partition)
+        found = (await self._reader.offsets_for_time([place], int(at.timestamp() * 1000)))[place]
         return (await self.bounds(partition))[1] if found is None else found
 
     def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[ConsumerRecord], None]:
         """See ``Retold``."""
-        return self._reader.batches(self._reader.place(self._topic, partition), begin, end)
+        return self._reader.batches(self._reader.topic_partition(self._topic, partition), begin, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class AuditResult:
     """What was compared: events read, values held against them, and those that differ."""
 
     events: int
@@ -113,45 +113,45 @@ class Compared:
     differences: Sequence[Difference]
 
 
-class Shadows:
+class ShadowRebuild:
     """Rebuilds and audits one counter."""
 
-    def __init__(self, redis: Client, prefix: str, counter: Counter, log: Retold, changes_of: ChangesOf) -> None:
+    def __init__(self, redis: RedisClient, prefix: str, counter: Counter, log: TopicHistory, changes_of: ChangesOf) -> None:
         self._redis, self._counter, self._log, self._changes_of = redis, counter, log, changes_of
         self._base = f"{prefix}:counter:{{{counter.name}:"
 
-    async def rebuilt(self) -> int:
+    async def rebuild(self) -> int:
         """Make every shard anew and switch to it; how many events were read. Raises Unavailable, also when somebody else is at it."""
         events = 0
         for partition in range(self._counter.partitions):
-            events += await self._rebuilt(partition)
-        await self._tidy()
+            events += await self._rebuild_shard(partition)
+        await self._remove_old_generations()
         return events
 
-    async def differences(self, now: datetime, since: datetime | None = None) -> Compared:
+    async def find_differences(self, now: datetime, since: datetime | None = None) -> AuditResult:
         """Hold every value against the log, or those whose bucket begins at ``since`` or later."""
         events, values, found = 0, 0, list[Difference]()
-        kept = await self._parts()
+        kept = await self._value_parts()
         for partition in range(self._counter.partitions):
-            tally = await self._tally(partition, now, since)
-            unread = {part for part in kept.get(partition, ()) if tally.compares(part)}
+            tally = await self._begin_audit(partition, now, since)
+            unread = {part for part in kept.get(partition, ()) if tally.is_comparable(part)}
             read: set[str] = set()
             while unread:
-                some = list(islice(unread, COMPARED))
-                mark, sums = await self._counter.shard(partition, some)
+                some = list(islice(unread, COMPARE_BATCH))
+                mark, sums = await self._counter.read_shard(partition, some)
                 await self._recount(partition, tally, mark)
                 found += [
-                    Difference(partition, *self._counter.value_of(part), counted, tally.sums(part))
+                    Difference(partition, *self._counter.parse_value_part(part), counted, tally.sums(part))
                     for part, counted in zip(some, sums, strict=True)
                     if counted != tally.sums(part)
                 ]
                 read.update(some)
-                unread = (unread | {part for part in tally.parts() if tally.compares(part)}) - read
+                unread = (unread | {part for part in tally.parts() if tally.is_comparable(part)}) - read
                 values += len(some)
             events += tally.events
-        return Compared(events, values, found)
+        return AuditResult(events, values, found)
 
-    async def _rebuilt(self, partition: int) -> int:
+    async def _rebuild_shard(self, partition: int) -> int:
         token = secrets.token_hex(16)
         generation = int(
             await _BEGIN(self._redis, (self._key(partition, "builder"), self._key(partition, "generations")), (token, BUILDER_S))
@@ -159,11 +159,11 @@ class Shadows:
         if not generation:
             raise Unavailable("overloaded", f"{self._counter.name} is being rebuilt by somebody else")
         try:
-            return await self._built(partition, generation, token)
+            return await self._build_shard(partition, generation, token)
         finally:
             await _END(self._redis, (self._key(partition, "builder"),), (token,))
 
-    async def _built(self, partition: int, generation: int, token: str) -> int:
+    async def _build_shard(self, partition: int, generation: int, token: str) -> int:
         """Fill this generation until it may take over; how many events that took."""
         shadow, mark, events, false = self._counter.of_generation(generation), -1, 0, -1
         for _ in range(CATCH_UP_TRIES):
@@ -172,7 +172,7 @@ class Shadows:
                 changes = [(record.offset, *self._changes(record)) for record in batch]
                 await shadow.apply_many(partition, changes, after=mark)
                 mark, events = batch[-1].offset, events + len(batch)
-                await self._go_on(partition, token)
+                await self._renew_builder(partition, token)
             if mark < end - 1:  # what retention or compaction removed is accounted for, too
                 await shadow.apply(partition, end - 1, "", (), after=mark)
                 mark = end - 1
@@ -192,11 +192,11 @@ class Shadows:
                 false = said
         raise Unavailable("overloaded", f"the rebuild of {self._counter.name} cannot catch up with partition {partition}")
 
-    async def _go_on(self, partition: int, token: str) -> None:
-        if not await _GO_ON(self._redis, (self._key(partition, "builder"),), (token, BUILDER_S)):
+    async def _renew_builder(self, partition: int, token: str) -> None:
+        if not await _RENEW(self._redis, (self._key(partition, "builder"),), (token, BUILDER_S)):
             raise Unavailable("overloaded", f"somebody else rebuilds {self._counter.name} now")
 
-    async def _tally(self, partition: int, now: datetime, since: datetime | None) -> Tally:
+    async def _begin_audit(self, partition: int, now: datetime, since: datetime | None) -> CounterAudit:
         """An empty count that knows from when on it can be right."""
         begin, end = await self._log.bounds(partition)
         floor_s = 0
@@ -206,10 +206,10 @@ class Shadows:
                 break
         if since is not None:
             floor_s = max(floor_s, int(since.timestamp()))
-            begin = max(begin, await self._log.since(partition, since))
-        return Tally(self._counter, begin=begin, floor_s=floor_s, until_s=int(now.timestamp()) + SOON_S)
+            begin = max(begin, await self._log.offset_for_time(partition, since))
+        return CounterAudit(self._counter, begin=begin, floor_s=floor_s, until_s=int(now.timestamp()) + SOON_S)
 
-    async def _recount(self, partition: int, tally: Tally, mark: int) -> None:
+    async def _recount(self, partition: int, tally: CounterAudit, mark: int) -> None:
         """Bring the count up to and including ``mark``."""
         if mark < tally.next:
             return
@@ -220,9 +220,9 @@ class Shadows:
         tally.next = mark + 1
 
     def _changes(self, record: ConsumerRecord) -> tuple[str, Sequence[Change]]:
-        return self._changes_of(Record(record.offset, record.value, record.key or b"")) or ("", ())
+        return self._changes_of(LogRecord(record.offset, record.value, record.key or b"")) or ("", ())
 
-    async def _parts(self) -> dict[int, set[str]]:
+    async def _value_parts(self) -> dict[int, set[str]]:
         """The names of all values in use, by partition."""
         found: dict[int, set[str]] = {}
         starts = [
@@ -235,7 +235,7 @@ class Shadows:
                     found.setdefault(partition, set()).add(f"value:{name.removeprefix(start)}")
         return found
 
-    async def _tidy(self) -> None:
+    async def _remove_old_generations(self) -> None:
         """Remove generations below those in use; a higher one is somebody's who is building it."""
         in_use = [await self._counter.generation(partition) for partition in range(self._counter.partitions)]
         gone: list[bytes] = []

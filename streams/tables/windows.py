@@ -88,7 +88,7 @@ class Scale:
         """When the bucket may go, in unix seconds; 0: never."""
         return 0 if self.window is None or self.retention_s is None else self.window.end(bucket) + self.retention_s
 
-    def within(self, start: datetime, end: datetime) -> Sequence[int]:
+    def buckets_between(self, start: datetime, end: datetime) -> Sequence[int]:
         """The buckets that begin in [start, end), oldest first. Raises ValueError without a window, and for more than 1,000."""
         if self.window is None:
             raise ValueError(f"{self.name or 'this counter'} has no window")

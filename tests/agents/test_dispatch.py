@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from adapters.redis.client import Client
-from agents.dispatch import Route, submission
+from adapters.redis.client import RedisClient
+from agents.dispatch import Dispatch, work_events
 from domain.documents.content_hash import content_hash_of
 from domain.documents.express import EXPRESS_MAX, Express
-from domain.documents.visibility import NEVER, Before, Standing, Stored, Visibility
+from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Shelf, Withdrawal
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 from streams.runtime.agent import Outgoing
 from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
 from tests.support.ports import NOW, context, header
 
 pytestmark = pytest.mark.stack
 KEY = "acme/kb/doc"
-RETRIEVAL = Retrieval()
+RETRIEVAL = RetrievalSettings()
 
 
 @dataclass
@@ -42,8 +42,8 @@ def plans() -> Plans:
 
 
 @pytest.fixture
-def route(redis: Client, prefix: str, plans: Plans) -> Route:
-    return Route(Visibility(redis, prefix), Express(redis, prefix), plans, RETRIEVAL, file_of)
+def route(redis: RedisClient, prefix: str, plans: Plans) -> Dispatch:
+    return Dispatch(Visibility(redis, prefix), Express(redis, prefix), plans, RETRIEVAL, file_of)
 
 
 def submitted(text: str = "正文", **fields: Any) -> DocumentSubmitted:
@@ -54,26 +54,26 @@ def withdrawn() -> DocumentWithdrawn:
     return DocumentWithdrawn(**header("w", KEY), data=Withdrawal(knowledge_base_id="kb", document_id="doc"))
 
 
-async def shown(route: Route, event: DocumentSubmitted, version: int, chunks: int = 3) -> None:
+async def shown(route: Dispatch, event: DocumentSubmitted, version: int, chunks: int = 3) -> None:
     """Let it be indexed as the index agent does."""
-    stored = Stored(content_hash=content_hash_of(event.data, Shelf(), RETRIEVAL), chunks=chunks)
-    assert await route.visibility.indexed(event.subject, version, stored)
+    stored = IndexedContent(content_hash=content_hash_of(event.data, Shelf(), RETRIEVAL), chunks=chunks)
+    assert await route.visibility.mark_indexed(event.subject, version, stored)
 
 
 def states(outgoing: Any) -> list[str]:
     return [each.event.data.state for each in outgoing if each.topic is DOCUMENTS_PROGRESSED]
 
 
-async def test_the_offset_is_the_version_and_people_go_first(route: Route):
+async def test_the_offset_is_the_version_and_people_go_first(route: Dispatch):
     progressed, queued = await route.step(submitted(), context(offset=41))
-    assert (await route.visibility.of([KEY]))[KEY].latest == 41
+    assert (await route.visibility.version_states([KEY]))[KEY].latest == 41
     assert (progressed.topic, progressed.event.data.state) == (DOCUMENTS_PROGRESSED, "queued")
     assert (queued.topic, queued.event.data.version) == (DOCUMENTS_QUEUED_EXPRESS, 41)
     assert queued.event.data.task_id == progressed.event.data.task_id
     assert not queued.event.data.earlier
 
 
-async def test_machines_and_crowds_go_to_bulk(route: Route):
+async def test_machines_and_crowds_go_to_bulk(route: Dispatch):
     _, by_machine = await route.step(submitted(origin="inbox"), context())
     assert by_machine.topic is DOCUMENTS_QUEUED_BULK
     lanes = []
@@ -85,33 +85,33 @@ async def test_machines_and_crowds_go_to_bulk(route: Route):
     assert (await route.step(replace(submitted(), subject="acme/kb/x"), context(offset=90)))[1].topic is DOCUMENTS_QUEUED_EXPRESS
 
 
-async def test_a_withdrawal_hides_at_once_and_asks_for_the_removal(route: Route):
+async def test_a_withdrawal_hides_at_once_and_asks_for_the_removal(route: Dispatch):
     blob = Blob(path="acme/kb/1/a", bytes=3, sha256="00")
     await route.step(submitted("", blob=blob), context(offset=49))
     progressed, removal = await route.step(withdrawn(), context(offset=50))
-    assert not (await route.visibility.of([KEY]))[KEY].shows(49)
+    assert not (await route.visibility.version_states([KEY]))[KEY].is_visible(49)
     assert progressed.event.data.state == "deleted"
     assert (removal.topic, removal.event.data.version, removal.event.data.blobs) == (DOCUMENTS_EMBEDDED, 50, ("acme/kb/1/a",))
     again = await route.step(withdrawn(), context(offset=50))
     assert again[1].event == removal.event  # until somebody says that the file is gone
-    await route.visibility.tidied(KEY, ("acme/kb/1/a",))
+    await route.visibility.clear_orphaned_blobs(KEY, ("acme/kb/1/a",))
     assert (await route.step(withdrawn(), context(offset=50)))[1].event.data.blobs == ()
 
 
-async def test_what_says_nothing_new_is_not_worked(route: Route):
+async def test_what_says_nothing_new_is_not_worked(route: Dispatch):
     first = submitted()
     await route.step(first, context(offset=1))
     await shown(route, first, 1)
     (progress,) = await route.step(first, context(offset=5))
     assert (progress.event.data.state, progress.event.data.chunks, progress.event.data.version) == ("unchanged", 3, 5)
-    assert (await route.visibility.of([KEY]))[KEY].shown == 1
+    assert (await route.visibility.version_states([KEY]))[KEY].visible_version == 1
     assert progress.event.data.visible == 1  # the log keeps the last word per document: it must not forget what readers see
     assert (await route.step(submitted("别的"), context(offset=6)))[0].event.data.visible == 1
     for changed in (submitted("别的"), submitted(force=True), submitted(metadata={"a": "b"}), submitted(media_type="text/markdown")):
         assert states(await route.step(changed, context(offset=6))) == ["queued"]
 
 
-async def test_unchanged_is_against_what_readers_see(route: Route):
+async def test_unchanged_is_against_what_readers_see(route: Dispatch):
     """Neither what is only on its way nor what was deleted counts; the same content after another version is its own return."""
     first = submitted()
     await route.step(first, context(offset=1))
@@ -119,19 +119,19 @@ async def test_unchanged_is_against_what_readers_see(route: Route):
     await shown(route, first, 2)
     await route.step(submitted("二"), context(offset=3))
     assert states(await route.step(first, context(offset=4))) == ["unchanged"]  # 3 is superseded by it
-    assert await route.visibility.superseded(KEY, 3)
+    assert await route.visibility.is_superseded(KEY, 3)
     await route.step(withdrawn(), context(offset=7))
     assert states(await route.step(first, context(offset=8))) == ["queued"]
 
 
-async def test_a_repeat_after_the_version_was_indexed_does_not_call_it_unchanged(route: Route):
+async def test_a_repeat_after_the_version_was_indexed_does_not_call_it_unchanged(route: Dispatch):
     first = submitted()
     await route.step(first, context(offset=1))
     await shown(route, first, 1)
     assert states(await route.step(first, context(offset=1))) == ["queued"]
 
 
-async def test_every_shelf_is_filled_the_one_that_is_seen_last(route: Route, plans: Plans):
+async def test_every_shelf_is_filled_the_one_that_is_seen_last(route: Dispatch, plans: Plans):
     plans.plans["kb"] = IndexPlan(
         tenant="acme", knowledge_base_id="kb", other=Shelf(generation=1, chunk_tokens=64), state="building", revision=1
     )
@@ -143,17 +143,17 @@ async def test_every_shelf_is_filled_the_one_that_is_seen_last(route: Route, pla
     assert len({progressed.event.id, other.event.id, active.event.id}) == 3
 
 
-async def test_a_replaced_file_becomes_litter_until_it_is_gone(route: Route):
+async def test_a_replaced_file_becomes_litter_until_it_is_gone(route: Dispatch):
     for version, path in ((1, "acme/kb/1/a"), (2, "acme/kb/1/b"), (3, "acme/kb/1/c")):
         event = submitted("", blob=Blob(path=path, bytes=1, sha256=path))
         outgoing = await route.step(event, context(offset=version))
     removal = next(each for each in outgoing if each.topic is DOCUMENTS_EMBEDDED)
-    assert (removal.event.data.blobs, removal.event.data.version) == (("acme/kb/1/a", "acme/kb/1/b"), NEVER)
-    await route.visibility.tidied(KEY, removal.event.data.blobs)
+    assert (removal.event.data.blobs, removal.event.data.version) == (("acme/kb/1/a", "acme/kb/1/b"), NO_VERSION)
+    await route.visibility.clear_orphaned_blobs(KEY, removal.event.data.blobs)
     assert not [each for each in await route.step(submitted("x"), context(offset=3)) if each.topic is DOCUMENTS_EMBEDDED]
 
 
-async def test_many_at_once_are_what_they_are_one_by_one(route: Route, redis: Client):
+async def test_many_at_once_are_what_they_are_one_by_one(route: Dispatch, redis: RedisClient):
     seen = submitted()
     await shown(route, replace(seen, subject="acme/kb/seen"), 0)
     events: list[Any] = [replace(submitted(str(n)), id=f"s{n}", subject=f"acme/kb/{n}") for n in range(5)]
@@ -166,14 +166,16 @@ async def test_many_at_once_are_what_they_are_one_by_one(route: Route, redis: Cl
     assert [list(each) for each in together] == [list(each) for each in alone]
 
 
-async def test_a_submission_that_is_sent_on_again_is_told_apart(route: Route):
+async def test_a_submission_that_is_sent_on_again_is_told_apart(route: Dispatch):
     event, plan = submitted(), IndexPlan(tenant="acme", knowledge_base_id="kb", other=Shelf(generation=2))
-    rounds = [submission(event, 3, "bulk", plan, NOW, content_hash="", before=Before(Standing()), again=again) for again in range(3)]
+    rounds = [
+        work_events(event, 3, "bulk", plan, NOW, content_hash="", before=PriorState(VersionState()), again=again) for again in range(3)
+    ]
     ids = [each.event.id for outgoing in rounds for each in outgoing]
     assert len(set(ids)) == len(ids)
 
 
-async def test_a_refused_submission_says_so(route: Route):
-    (news,) = await route.failed(submitted(), Refused("document_too_large").problem(), context(offset=4))
+async def test_a_refused_submission_says_so(route: Dispatch):
+    (news,) = await route.report_failure(submitted(), Refused("document_too_large").problem(), context(offset=4))
     assert isinstance(news, Outgoing)
     assert (news.event.data.state, news.event.data.cause.title_zh) == ("failed", "文档过大")

@@ -10,9 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.index.embedded import EmbeddedIndex
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from adapters.text.sparse import Bm25Encoder, pack
-from agents.index import Index
+from agents.index import IndexChunks
 from domain.documents.express import Express
 from domain.documents.visibility import Visibility
 from schemas import ids
@@ -46,7 +46,7 @@ class Engines:
         assert model == MODEL
         return self.index
 
-    async def of(self, _embedding: str) -> "Engines":
+    async def get(self, _embedding: str) -> "Engines":
         return self
 
 
@@ -59,10 +59,10 @@ class Files:
 
 
 @pytest.fixture
-async def agent(redis: Client, prefix: str, tmp_path: Path) -> AsyncIterator[Index]:
+async def agent(redis: RedisClient, prefix: str, tmp_path: Path) -> AsyncIterator[IndexChunks]:
     index = EmbeddedIndex(tmp_path / "index", model=MODEL, dimensions=4)
     await index.open()
-    yield Index(Engines(index), Plans(), Visibility(redis, prefix), Express(redis, prefix), Files(), 8)  # type: ignore[arg-type]
+    yield IndexChunks(Engines(index), Plans(), Visibility(redis, prefix), Express(redis, prefix), Files(), 8)  # type: ignore[arg-type]
     await index.close()
 
 
@@ -78,7 +78,7 @@ def embedded(
 ) -> DocumentEmbedded:
     total = total or len(texts)
     chunks = tuple(
-        Chunk(ordinal=first + n, text=text, hash=ids.derived(text).replace("-", ""), place=Locator(page=n + 1))
+        Chunk(ordinal=first + n, text=text, hash=ids.derive(text).replace("-", ""), place=Locator(page=n + 1))
         for n, text in enumerate(texts)
     )
     batch = ChunkBatch(
@@ -98,20 +98,20 @@ def embedded(
     return DocumentEmbedded(**header(f"e{version}-{first}", KEY), data=EmbeddedBatch(batch=batch, model=MODEL, vectors=rows))
 
 
-async def texts(agent: Index, version: int, shelf: str = "kb") -> list[str]:
-    index = (await agent.engines.of("")).index
+async def texts(agent: IndexChunks, version: int, shelf: str = "kb") -> list[str]:
+    index = (await agent.engines.get("")).index
     return [hit.text for hit in await index.chunks("acme", shelf, "doc", version, first=0, limit=100)]
 
 
-async def shown(agent: Index) -> int | None:
-    return (await agent.visibility.of([KEY]))[KEY].shown
+async def shown(agent: IndexChunks) -> int | None:
+    return (await agent.visibility.version_states([KEY]))[KEY].visible_version
 
 
-async def test_a_version_is_shown_when_the_last_of_it_is_stored_and_the_old_one_goes(agent: Index):
-    await agent.visibility.submitted(KEY, 1)
+async def test_a_version_is_shown_when_the_last_of_it_is_stored_and_the_old_one_goes(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 1)
     (news,) = await agent.step(embedded(1, ["甲 一", "乙 二"]), context())
     assert (news.event.data.state, news.event.data.done, await shown(agent)) == ("indexed", 2, 1)
-    before = await agent.visibility.submitted(KEY, 2)
+    before = await agent.visibility.record_submission(KEY, 2)
     assert (before.content_hash, before.chunks) == ("hash of 1", 2)
     (news,) = await agent.step(embedded(2, ["丙", "丁"], total=3, earlier=True), context())
     assert (news.event.data.state, news.event.data.done, news.event.data.percent, await shown(agent)) == ("embedding", 2, 72, 1)
@@ -121,26 +121,26 @@ async def test_a_version_is_shown_when_the_last_of_it_is_stored_and_the_old_one_
     assert await texts(agent, 2) == ["丙", "丁", "戊"]
 
 
-async def test_unchanged_chunks_borrow_their_vectors(agent: Index):
-    await agent.visibility.submitted(KEY, 1)
+async def test_unchanged_chunks_borrow_their_vectors(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 1)
     await agent.step(embedded(1, ["甲 一", "乙 二"]), context())
-    await agent.visibility.submitted(KEY, 2)
-    _, known = await agent.visibility.before_work(KEY, 0, earlier=True)
+    await agent.visibility.record_submission(KEY, 2)
+    _, known = await agent.visibility.read_for_indexing(KEY, 0, earlier=True)
     event = embedded(2, ["乙 二", "新 的"], lacking=(0,), earlier=True)
     assert event.data.batch.chunks[0].hash in known
     (news,) = await agent.step(event, context())
     assert news.event.data.state == "indexed"
-    index = (await agent.engines.of("")).index
+    index = (await agent.engines.get("")).index
     lent = await index.vectors_of("acme", "kb", "doc", {event.data.batch.chunks[0].hash})
     dense, sparse = lent[event.data.batch.chunks[0].hash]
     assert dense[0] / dense[1] == pytest.approx(len("乙 二"))  # the engine keeps it normalised
     assert sorted(sparse.indices.tolist()) == sorted(BM25.encode_document("乙 二").indices.tolist())
-    _, known = await agent.visibility.before_work(KEY, 0, earlier=True)
+    _, known = await agent.visibility.read_for_indexing(KEY, 0, earlier=True)
     assert known == {chunk.hash for chunk in event.data.batch.chunks}  # what only version 1 had is forgotten
 
 
-async def test_vectors_that_are_not_there_are_asked_for_once_more(agent: Index):
-    await agent.visibility.submitted(KEY, 2)
+async def test_vectors_that_are_not_there_are_asked_for_once_more(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 2)
     event = embedded(2, ["甲", "乙"], total=3, lacking=(1,), earlier=True)
     (again,) = await agent.step(event, context())
     assert (again.topic, again.event.data.again, again.event.data.chunks) == (DOCUMENTS_CHUNKED, True, event.data.batch.chunks)
@@ -152,43 +152,43 @@ async def test_vectors_that_are_not_there_are_asked_for_once_more(agent: Index):
     assert (news.event.data.state, await shown(agent)) == ("indexed", 2)
 
 
-async def test_a_version_with_a_hole_is_never_shown(agent: Index):
-    await agent.visibility.submitted(KEY, 1)
+async def test_a_version_with_a_hole_is_never_shown(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 1)
     with pytest.raises(Refused, match="1 of 3 chunks"):
         await agent.step(embedded(1, ["丙"], first=2, total=3), context())
     assert await shown(agent) is None
 
 
-async def test_nothing_is_left_of_what_nobody_may_see(agent: Index):
-    await agent.visibility.submitted(KEY, 1)
-    await agent.visibility.withdrawn(KEY, 4)
+async def test_nothing_is_left_of_what_nobody_may_see(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 1)
+    await agent.visibility.record_withdrawal(KEY, 4)
     assert await agent.step(embedded(1, ["甲"]), context()) == []
     assert await agent.step_many([(embedded(1, ["甲"]), context()), (embedded(3, ["乙"]), context())]) == [[], []]
     assert await texts(agent, 1) + await texts(agent, 3) == []
     assert await shown(agent) is None
 
 
-async def test_many_at_once(agent: Index):
+async def test_many_at_once(agent: IndexChunks):
     events = []
     for n in range(5):
         event = replace(embedded(n, [f"文 {n}"]), subject=f"acme/kb/{n}", id=f"m{n}")
         batch = replace(event.data.batch, document_id=str(n))
         events.append((replace(event, data=replace(event.data, batch=batch)), context()))
-        await agent.visibility.submitted(event.subject, n)
+        await agent.visibility.record_submission(event.subject, n)
     outgoing = await agent.step_many(events)
     assert [each[0].event.data.state for each in outgoing] == ["indexed"] * 5
-    standings = await agent.visibility.of([event.subject for event, _ in events])
-    assert [standing.shown for standing in standings.values()] == list(range(5))
+    standings = await agent.visibility.version_states([event.subject for event, _ in events])
+    assert [standing.visible_version for standing in standings.values()] == list(range(5))
 
 
-async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: Index):
+async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: IndexChunks):
     shelf = Shelf(generation=1, chunk_tokens=64)
     agent.plans.plans["kb"] = IndexPlan(tenant="acme", knowledge_base_id="kb", other=shelf, state="building")  # type: ignore[attr-defined]
-    await agent.visibility.submitted(KEY, 1)
+    await agent.visibility.record_submission(KEY, 1)
     assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []
     assert await shown(agent) is None
-    assert (await agent.visibility.built_versions([KEY], 1))[KEY].version == 1
-    assert await texts(agent, 1, ids.shelf_name("kb", 1)) == ["甲"]
+    assert (await agent.visibility.build_states([KEY], 1))[KEY].version == 1
+    assert await texts(agent, 1, ids.collection_name("kb", 1)) == ["甲"]
     await agent.step(embedded(1, ["甲"]), context())
     removal = DocumentRemovalRequested(**header("r", KEY), data=Removal(knowledge_base_id="kb", document_id="doc", version=5, blobs=("x",)))
     (news,) = await agent.step(removal, context())
@@ -196,4 +196,4 @@ async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: Index):
     assert agent.files.deleted == ["x"]  # type: ignore[attr-defined]
     agent.plans.plans.clear()  # type: ignore[attr-defined]
     assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []  # given up: nothing is stored
-    assert await texts(agent, 1, ids.shelf_name("kb", 1)) == []
+    assert await texts(agent, 1, ids.collection_name("kb", 1)) == []

@@ -10,19 +10,19 @@ import msgspec
 import pytest
 
 from adapters.redis.client import connect
-from agents.ingest import Admit
-from domain.documents.inbox import ACCEPTED, Sizes
-from domain.documents.visibility import NEVER
-from domain.documents.visibility_replica import Mirror
-from domain.read_models import Views
+from agents.ingest import Ingest
+from domain.documents.inbox import ACCEPTED, SizeLimits
+from domain.documents.visibility import NO_VERSION
+from domain.documents.visibility_replica import VisibilityReplica
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn
 from schemas.errors import ClawError, Refused
 from schemas.events import encode
 from schemas.inbox import schema
-from schemas.settings import Kafka
-from streams.runtime.agent import Delivery, Place
-from streams.topics import DOCUMENTS_PROGRESSED, inbox
+from schemas.settings import KafkaSettings
+from streams.runtime.agent import Delivery, LogOffset
+from streams.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from tests.support.ports import RememberingPublisher, context
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,12 +52,12 @@ def folder() -> Folder:
 
 
 @pytest.fixture
-def admit(folder: Folder) -> Admit:
-    return Admit(has_knowledge_base=_has, blobs=folder, sizes=Sizes(1000, 2000), random_bytes=bytes)
+def admit(folder: Folder) -> Ingest:
+    return Ingest(has_knowledge_base=_has, blobs=folder, sizes=SizeLimits(1000, 2000), random_bytes=bytes)
 
 
 def _delivery(value, key=b"handbook", topic="x.claw.inbox.acme.v1", headers=None, offset=42) -> Delivery:
-    return Delivery(place=Place(topic, 1, offset), key=key, value=value, timestamp_ms=0, headers=headers or {})
+    return Delivery(place=LogOffset(topic, 1, offset), key=key, value=value, timestamp_ms=0, headers=headers or {})
 
 
 def _event(attributes: dict[str, object] | None = None, **data: object) -> bytes:
@@ -65,7 +65,7 @@ def _event(attributes: dict[str, object] | None = None, **data: object) -> bytes
     return json.dumps({"specversion": "1.0", "id": "1", "source": "/wiki", "type": "saved", "data": data, **(attributes or {})}).encode()
 
 
-async def _document(admit: Admit, delivery: Delivery):
+async def _document(admit: Ingest, delivery: Delivery):
     (out,) = await admit.step(delivery, context())
     assert isinstance(out.event, DocumentSubmitted)
     return out.event.data
@@ -275,7 +275,7 @@ async def test_the_sender_is_told_what_was_refused(admit, value, key, headers, d
     (again,) = await admit.failed(delivery, problem, context(publisher))
     assert again.event == out.event
     assert isinstance(out.event, DocumentProgressed)
-    assert (out.event.data.document_id, out.event.data.version, out.event.data.state) == (document, NEVER, "failed")
+    assert (out.event.data.document_id, out.event.data.version, out.event.data.state) == (document, NO_VERSION, "failed")
     assert (out.event.data.cause, out.event.causationid, out.event.tenant) == (problem, cause, "acme")
     assert out.key == out.event.subject + "/refused"  # or compaction would forget where the document really stands
     assert out.partition == publisher.partition_for(DOCUMENTS_PROGRESSED, out.event.subject)
@@ -313,16 +313,16 @@ def test_the_schema_says_what_the_decoder_takes():
 
 
 async def test_topics_of_inboxes_are_read(admit):
-    agent = admit.agent((inbox("acme"),))
+    agent = admit.agent((inbox_topic("acme"),))
     assert agent.raw
-    assert agent.reads == (inbox("acme"),)
+    assert agent.reads == (inbox_topic("acme"),)
 
 
 @pytest.mark.stack
 async def test_what_was_refused_changes_no_record(admit, redis_settings):
     """Neither a document that has versions nor one that never had one: readers of the tables see versions only."""
     redis = connect(redis_settings)
-    views, mirror, place = Views(redis, redis_settings.key_prefix), Mirror(Kafka()), Place("t", 0, 9)
+    views, mirror, place = ReadModels(redis, redis_settings.key_prefix), VisibilityReplica(KafkaSettings()), LogOffset("t", 0, 9)
     problem = ClawError(code="event_malformed").problem()
     (out,) = await admit.failed(_delivery(b"not json"), problem, context())
     progress = out.event.data

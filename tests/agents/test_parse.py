@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.children.worker import Outcome
+from adapters.children.worker import ParsedDocument
 from agents import embed, parse
 from schemas.documents import Chunk, Document, DocumentQueued, Vectors, Work
 from tests.support.ports import context, header
@@ -17,9 +17,9 @@ def queued(**fields) -> DocumentQueued:
     return DocumentQueued(**header("q", KEY), data=Work(version=3, lane="bulk", document=document, content_hash="ab", earlier=True))
 
 
-def outcome(count: int, title: str = "A heading") -> Outcome:
+def outcome(count: int, title: str = "A heading") -> ParsedDocument:
     chunks = [Chunk(ordinal=n, text=f"chunk {n}", hash=f"{n:032x}") for n in range(count)]
-    return Outcome(title=title, media_type="text/plain", chars=9, chunks=chunks, vectors=[], notes=())
+    return ParsedDocument(title=title, media_type="text/plain", chars=9, chunks=chunks, vectors=[], notes=())
 
 
 @given(st.lists(st.integers(1, 90_000), max_size=200))
@@ -33,7 +33,7 @@ def test_batches_are_bounded_and_nothing_is_lost(sizes):
 
 
 def test_batches_say_where_they_stand():
-    outgoing = parse.chunked(queued(), outcome(130), context())
+    outgoing = parse.chunk_events(queued(), outcome(130), context())
     batches = [each.event.data for each in outgoing]
     assert [(b.first, len(b.chunks), b.last, b.total) for b in batches] == [(0, 64, False, 130), (64, 64, False, 130), (128, 2, True, 130)]
     assert {(b.title, b.content_hash, b.earlier) for b in batches} == {("A heading", "ab", True)}  # the id is no title
@@ -50,7 +50,7 @@ def test_a_document_is_called_what_its_owner_calls_it_then_what_it_calls_itself_
 def test_vectors_fit_their_events(count, dimensions, last):
     batch = msgspec.structs.replace(next(parse.batches(queued(), outcome(count))), last=last)
     vectors = [Vectors(dense="A" * (dimensions * 16 // 3), indices="AAAA", values="AAAA")] * count
-    parts = list(embed.parts(batch, vectors))
+    parts = list(embed.split_batch(batch, vectors))
     assert [chunk for part, _ in parts for chunk in part.chunks] == list(batch.chunks)
     assert [part.first for part, _ in parts] == [part.chunks[0].ordinal for part, _ in parts]
     assert [part.last for part, _ in parts] == [False] * (len(parts) - 1) + [last]

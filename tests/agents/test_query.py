@@ -13,16 +13,16 @@ import pytest
 from adapters.index.port import Hit
 from adapters.redis.client import connect
 from agents import query
-from agents.query import Lookup
+from agents.query import QueryService
 from domain.documents.visibility import Visibility
-from domain.retrieval.search import merged
+from domain.retrieval.search import merge_rankings
 from schemas import ids
 from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan
 from schemas.requests import EMBED_TEXTS_MAX, Ask, Chunks, Embed, ListChunks, Passages, Request, RequestAsked, Search, Vectors
-from schemas.settings import Redis, Retrieval
+from schemas.settings import RedisSettings, RetrievalSettings
 from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
 from tests.support.ports import NOW, context, header
@@ -33,7 +33,7 @@ TENANT = "acme"
 
 
 @pytest.fixture
-async def library(redis_settings: Redis, tmp_path: Path) -> AsyncIterator[Library]:
+async def library(redis_settings: RedisSettings, tmp_path: Path) -> AsyncIterator[Library]:
     redis = connect(redis_settings)
     engine = await opened_engine(tmp_path / "one")
     yield Library({"": engine}, Visibility(redis, redis_settings.key_prefix), Plans())
@@ -44,13 +44,13 @@ async def library(redis_settings: Redis, tmp_path: Path) -> AsyncIterator[Librar
 def asked(ask: Ask, *, in_s: float = 5.0) -> RequestAsked:
     request_id = str(uuid.uuid4())
     data = Request(request_id=request_id, reply_partition=3, deadline=NOW + timedelta(seconds=in_s), ask=ask)
-    return RequestAsked(data=data, **header(ids.derived(request_id), request_id, TENANT))
+    return RequestAsked(data=data, **header(ids.derive(request_id), request_id, TENANT))
 
 
 async def answer(library: Library, ask: Ask) -> Passages | Chunks:
     """What goes to the partition of whoever asked."""
     event = asked(ask)
-    (outgoing,) = await Lookup(library.searching, 4).step(event, context())
+    (outgoing,) = await QueryService(library.searching, 4).step(event, context())
     assert (outgoing.topic, outgoing.partition) == (REQUESTS_ANSWERED, 3)
     said = outgoing.event.data
     assert (said.request_id, said.problem, outgoing.event.causationid) == (event.data.request_id, None, event.id)
@@ -108,7 +108,7 @@ async def test_only_the_visible_version(library: Library):
     assert [each.version for each in (await search(library, "leave")).passages] == [1]
     await library.show(TENANT, "kb", "a", 2)
     assert [each.version for each in (await search(library, "leave")).passages] == [2]
-    await library.visibility.withdrawn(key, 3)
+    await library.visibility.record_withdrawal(key, 3)
     assert (await search(library, "leave")).passages == ()
 
 
@@ -165,7 +165,7 @@ def test_merging_keeps_what_stands_out():
             dense=dense,
         )
 
-    order = [each.id for each in merged([[hit("a", 9, 0.2), hit("b", 1, 0.1)], [hit("c", 2, 0.95), hit("d", 0, 0.9)]])]
+    order = [each.id for each in merge_rankings([[hit("a", 9, 0.2), hit("b", 1, 0.1)], [hit("c", 2, 0.95), hit("d", 0, 0.9)]])]
     assert order[0] == "a"
     assert order.index("c") < order.index("b")
     assert len(order) == 4
@@ -203,12 +203,12 @@ async def test_answers_stay_within_a_record(library: Library, monkeypatch: pytes
 
 async def test_nobody_waits_any_more(library: Library):
     event = asked(Search(query="leave", knowledge_base_ids=("kb",), limit=1), in_s=0)
-    assert await Lookup(library.searching, 4).step(event, context()) == []
+    assert await QueryService(library.searching, 4).step(event, context()) == []
 
 
 async def test_failures_are_told(library: Library):
     event = asked(Search(query="leave", knowledge_base_ids=("kb",), limit=1))
-    agent = Lookup(library.searching, 4).agent()
+    agent = QueryService(library.searching, 4).agent()
     assert agent.reads == (REQUESTS_ASKED,)
     assert agent.failed is not None
     problem = Unavailable("index_unavailable", "gone").problem()
@@ -219,23 +219,23 @@ async def test_failures_are_told(library: Library):
 
 async def test_vectors_are_those_of_the_index_and_are_charged(library: Library):
     event = asked(Embed(texts=(LEAVE, PAY), user_id="u", api_key_id="k"))
-    told, charged = await Lookup(library.searching, 4).step(event, context())
+    told, charged = await QueryService(library.searching, 4).step(event, context())
     result = told.event.data.result
     assert isinstance(result, Vectors)
     expected = await library.engines[""].encoder.embed((LEAVE, PAY))
-    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).all()
+    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).read()
     assert result.model == library.engines[""].encoder.embedding_name
     spent = charged.event.data
     assert (charged.topic, charged.event.subject) == (USAGE_RECORDED, "u")
     assert (spent.purpose, spent.model, spent.prompt_tokens, spent.estimated) == ("embedding", result.model, result.tokens, True)
     assert (spent.reply_id, spent.api_key_id) == (event.data.request_id, "k")
-    _, again = await Lookup(library.searching, 4).step(event, context())
+    _, again = await QueryService(library.searching, 4).step(event, context())
     assert again.event.id == charged.event.id  # a repeat is charged once
 
 
 async def test_the_largest_answer_with_vectors_fits_a_record():
     """By the settings' own bound on dimensions."""
-    dimensions = next(field for field in msgspec.structs.fields(Retrieval) if field.name == "embedding_dimensions").type
+    dimensions = next(field for field in msgspec.structs.fields(RetrievalSettings) if field.name == "embedding_dimensions").type
     (meta,) = [part for part in dimensions.__metadata__ if part.le is not None]
     vectors = Vectors(model="m" * 100, dimensions=meta.le, values=bytes(meta.le * 4 * EMBED_TEXTS_MAX), tokens=10**6)
     assert len(msgspec.json.encode(vectors)) < 1_000_000

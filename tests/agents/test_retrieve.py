@@ -17,7 +17,7 @@ from schemas.chats import ChatAsked, Grounding, LogPlace, Question, Turn, Usage
 from schemas.documents import Locator
 from schemas.errors import Unavailable
 from schemas.events import Event
-from schemas.settings import Redis, Retrieval
+from schemas.settings import RedisSettings, RetrievalSettings
 from streams.runtime.agent import Outgoing
 from streams.topics import CHATS_GROUNDED, USAGE_RECORDED
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
@@ -30,7 +30,7 @@ TALK = (Turn("user", "阿姆鲁姆灯塔在哪里？"), Turn("assistant", "在�
 
 
 @pytest.fixture
-async def library(redis_settings: Redis, tmp_path: Path) -> AsyncIterator[Library]:
+async def library(redis_settings: RedisSettings, tmp_path: Path) -> AsyncIterator[Library]:
     redis = connect(redis_settings)
     engine = await opened_engine(tmp_path / "one")
     yield Library({"": engine}, Visibility(redis, redis_settings.key_prefix), Plans())
@@ -89,11 +89,11 @@ def asked(content: str, history: tuple[Turn, ...] = (), **other: Any) -> ChatAsk
         asked_at=NOW,
         **other,
     )
-    return ChatAsked(data=data, **header(ids.derived("asked", content, data.round), "c", TENANT))
+    return ChatAsked(data=data, **header(ids.derive("asked", content, data.round), "c", TENANT))
 
 
 def agent(library: Library, *, writer: Any = None, reranker: Any = None, **settings: Any) -> Retrieve:
-    return Retrieve(library.searching, Condenser(writer, 3.0), reranker, Retrieval(**settings), 4, "openai")
+    return Retrieve(library.searching, Condenser(writer, 3.0), reranker, RetrievalSettings(**settings), 4, "openai")
 
 
 async def answer(retrieve: Retrieve, event: ChatAsked) -> tuple[Grounding, list[Outgoing]]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest_asyncio
 
 from ops.commands import topics as administration
-from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
+from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS, TOPICS
 from tests.conftest import Servers
@@ -22,11 +22,11 @@ async def api_settings(servers: Servers, tmp_path_factory) -> AsyncIterator[Sett
     """An installation of its own, without rate limits, with topics."""
     name = uuid.uuid4().hex[:10]
     settings = Settings(
-        node=Node(home=Path(tmp_path_factory.mktemp("api")), port=0),
-        kafka=Kafka(bootstrap=servers.bootstrap, partitions=2, reply_partitions=2, topic_prefix=f"t{name}."),
-        redis=Redis(url=servers.redis_url, key_prefix=f"t{name}"),
-        auth=Auth(secret=Secret("test-" * 8)),
-        limits=Limits(enabled=False),
+        node=NodeSettings(home=Path(tmp_path_factory.mktemp("api")), port=0),
+        kafka=KafkaSettings(bootstrap=servers.bootstrap, partitions=2, reply_partitions=2, topic_prefix=f"t{name}."),
+        redis=RedisSettings(url=servers.redis_url, key_prefix=f"t{name}"),
+        auth=AuthSettings(secret=Secret("test-" * 8)),
+        limits=LimitSettings(enabled=False),
     )
     await administration.apply(settings.kafka, WANTED)
     yield settings
@@ -53,4 +53,4 @@ async def bob(house: House) -> Person:
 def with_limits(settings: Settings, **limits: object) -> Settings:
     """The same installation with limits of its own in Redis."""
     redis = msgspec.structs.replace(settings.redis, key_prefix=f"t{uuid.uuid4().hex[:10]}")
-    return msgspec.structs.replace(settings, redis=redis, limits=Limits(**limits))  # type: ignore[arg-type]
+    return msgspec.structs.replace(settings, redis=redis, limits=LimitSettings(**limits))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import yaml
 
-from schemas.settings import LANES, Settings, sections_of
+from schemas.settings import WORKER_GROUPS, Settings, sections_of
 from schemas.settings.section import Secret
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +136,7 @@ class TestSettings:
 
     def test_every_lane_has_a_worker(self) -> None:
         commands = [SERVICES[name]["command"] for name in OURS]
-        assert {command[2] for command in commands if command[:2] == ["worker", "--lane"]} == set(LANES)
+        assert {command[2] for command in commands if command[:2] == ["worker", "--lane"]} == set(WORKER_GROUPS)
         assert ["api"] in commands
         assert ["topics", "apply"] in commands
 

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from adapters.kafka import connection
-from agents.ingest import Admit
-from domain.documents.inbox import Sizes
+from adapters.kafka import connection_options
+from agents.ingest import Ingest
+from domain.documents.inbox import SizeLimits
 from ops.commands import inbox as command
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
 from schemas.settings import Settings
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery, Outgoing, Place
-from streams.topics import DOCUMENTS_PROGRESSED, inbox
+from streams.runtime.agent import Delivery, LogOffset, Outgoing
+from streams.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "upstream.md").read_text(encoding="utf-8")
-INBOX = inbox("acme")
+INBOX = inbox_topic("acme")
 PDF = b"%PDF-1.7\nseveral\nlines\n"
 
 
@@ -61,16 +61,16 @@ async def received(settings: Settings, topics, files: Files) -> AsyncIterator[Ca
     """What admit makes of the next record in the inbox."""
     await topics(INBOX, DOCUMENTS_PROGRESSED)
     consumer = AIOKafkaConsumer(
-        settings.kafka.topic_prefix + INBOX.name, **connection(settings.kafka), group_id=None, auto_offset_reset="earliest"
+        settings.kafka.topic_prefix + INBOX.name, **connection_options(settings.kafka), group_id=None, auto_offset_reset="earliest"
     )
     await consumer.start()
-    admit = Admit(has_knowledge_base=_has, blobs=files, sizes=Sizes(800_000, 1_000_000), random_bytes=bytes)
+    admit = Ingest(has_knowledge_base=_has, blobs=files, sizes=SizeLimits(800_000, 1_000_000), random_bytes=bytes)
 
     async def next_one() -> Submitted:
         async with asyncio.timeout(10):
             record: ConsumerRecord = await consumer.getone()
         headers = dict(record.headers)
-        delivery = Delivery(Place(record.topic, record.partition, record.offset), record.key, record.value, record.timestamp, headers)
+        delivery = Delivery(LogOffset(record.topic, record.partition, record.offset), record.key, record.value, record.timestamp, headers)
         (out,) = await admit.step(delivery, context())
         assert isinstance(out.event, DocumentSubmitted | DocumentWithdrawn)
         return out.event
@@ -119,7 +119,7 @@ async def test_kcat_writes_and_deletes(settings, tmp_path, received, files):
 def _progress(document: str, state: str) -> Outgoing:
     base = ids.default_knowledge_base("acme")
     event = DocumentProgressed(
-        id=ids.derived(document, state),
+        id=ids.derive(document, state),
         source="/claw/test",
         subject=ids.document_key("acme", base, document),
         time=datetime.now(UTC),
@@ -165,11 +165,11 @@ async def test_an_inbox_is_made_found_and_described(settings, topics, capsys):
     assert f"--allow-principal 'User:crm' --operation Write --operation Describe --topic {name}" in made
     assert f"--topic {settings.kafka.topic_prefix}claw.documents.progressed.v1" in made
     assert f"bootstrap.servers={settings.kafka.servers}" in made
-    await topics(inbox("acme-2"))  # to be deleted when the test ends
+    await topics(inbox_topic("acme-2"))  # to be deleted when the test ends
     assert await command.create(settings, "acme-2", "User:crm") == 0
     assert "is as it should be" in capsys.readouterr().out
-    assert (await command.with_discovered(settings)).lanes.inboxes == ("default", "acme-2")
-    assert await command.listed(settings) == 0
+    assert (await command.with_discovered_inboxes(settings)).lanes.inboxes == ("default", "acme-2")
+    assert await command.list_inboxes(settings) == 0
     listed = capsys.readouterr().out
     assert "acme-2\t" in listed
     assert "no worker of the lane tables runs" in listed

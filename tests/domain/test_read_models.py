@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.redis.client import Client
-from domain.read_models import ROOT, Views
+from adapters.redis.client import RedisClient
+from domain.read_models import ROOT, ReadModels
 from schemas.chats import Consumption, Message, MessageChanged, UsageRecorded
 from schemas.documents import DocumentProgressed, Progress, State
 from schemas.events import Event
@@ -21,23 +21,23 @@ from schemas.records import (
     KnowledgeBase,
     KnowledgeBaseChanged,
 )
-from streams.runtime.agent import Place
+from streams.runtime.agent import LogOffset
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def views(redis: Client, prefix: str) -> Views:
-    return Views(redis, prefix)
+def views(redis: RedisClient, prefix: str) -> ReadModels:
+    return ReadModels(redis, prefix)
 
 
 def event(kind: type[Event], data: Any, at: datetime = NOON) -> Any:
     return kind(id="e", source="/claw/test", subject="s", time=at, tenant="t", traceparent="", data=data)
 
 
-def at(offset: int) -> Place:
-    return Place("topic", 0, offset)
+def at(offset: int) -> LogOffset:
+    return LogOffset("topic", 0, offset)
 
 
 def conversation(id_: str, minute: int = 0, *, deleted: bool = False, revision: int = 1) -> Any:
@@ -61,7 +61,7 @@ def message(id_: str, content: str, attempt: int = 0, minute: int = 0, **more: A
     return event(MessageChanged, Message(id=id_, user_id="u", content=content, created_at=created, attempt=attempt, **fields))
 
 
-async def test_conversations_by_last_change(views: Views) -> None:
+async def test_conversations_by_last_change(views: ReadModels) -> None:
     """A change moves a conversation to the top; an old event repeated does not move it back."""
     for n, id_ in enumerate("abc"):
         await views.apply(conversation(id_, n), at(n))
@@ -74,7 +74,7 @@ async def test_conversations_by_last_change(views: Views) -> None:
     assert await views.conversations.get("other/u", "a") is None
 
 
-async def test_a_deleted_conversation_takes_its_messages_along(views: Views) -> None:
+async def test_a_deleted_conversation_takes_its_messages_along(views: ReadModels) -> None:
     """Also those whose event comes late."""
     await views.apply(conversation("c"), at(0))
     await views.apply(message("m1", "hello"), at(3))
@@ -85,7 +85,7 @@ async def test_a_deleted_conversation_takes_its_messages_along(views: Views) -> 
     assert (await views.messages.list("t/c", limit=10)).items == []
 
 
-async def test_a_question_moves_its_conversation_up(views: Views) -> None:
+async def test_a_question_moves_its_conversation_up(views: ReadModels) -> None:
     """Without an event of its own; an answer does not, and neither brings a deleted conversation back."""
     for n, id_ in enumerate("abc"):
         await views.apply(conversation(id_, n), at(n))
@@ -101,17 +101,17 @@ async def test_a_question_moves_its_conversation_up(views: Views) -> None:
     assert found.updated_at == NOON + timedelta(minutes=20)
 
 
-async def test_siblings_have_one_parent(views: Views) -> None:
+async def test_siblings_have_one_parent(views: ReadModels) -> None:
     for id_, parent, minute in (("q", "", 0), ("r2", "q", 2), ("r1", "q", 1), ("root", "", 5)):
         await views.apply(message(id_, "x", minute=minute, parent_id=parent), at(minute))
-    assert await views.messages.grouped("t/c", ["q", ROOT]) == {"q": ("r1", "r2"), ROOT: ("q", "root")}
+    assert await views.messages.group_members("t/c", ["q", ROOT]) == {"q": ("r1", "r2"), ROOT: ("q", "root")}
 
 
-async def test_the_newest_attempt_of_a_message_stands(views: Views) -> None:
+async def test_the_newest_attempt_of_a_message_stands(views: ReadModels) -> None:
     """Whatever the order: attempt first, then offset; listed by creation."""
     versions = [(message("m", "first", 1), 10), (message("m", "again", 1), 12), (message("m", "takeover", 3), 11)]
     for n, arrival in enumerate(itertools.permutations(versions)):
-        scope_view = Views(views.messages._redis, f"{views.messages._prefix}:{n}")
+        scope_view = ReadModels(views.messages._redis, f"{views.messages._prefix}:{n}")
         for each, offset in arrival:
             await scope_view.apply(each, at(offset))
         found = await scope_view.messages.get("t/c", "m")
@@ -122,7 +122,7 @@ async def test_the_newest_attempt_of_a_message_stands(views: Views) -> None:
     assert [each.id for each in (await views.messages.list("t/c", limit=9, newest_first=False)).items] == ["early", "late"]
 
 
-async def test_document_progress_keeps_version_and_rank(views: Views) -> None:
+async def test_document_progress_keeps_version_and_rank(views: ReadModels) -> None:
     """States of one version only go forward; a deletion hides; a newer version shows again."""
 
     async def progress(version: int, state: State) -> str | None:
@@ -148,24 +148,24 @@ def account(id_: str, email: str) -> Account:
     return Account(id=id_, tenant=f"tenant-{id_}", email=email, created_at=NOON)
 
 
-async def test_an_address_belongs_to_its_newest_claim(views: Views) -> None:
+async def test_an_address_belongs_to_its_newest_claim(views: ReadModels) -> None:
     """Compared without case; freed when its owner takes another; offsets of different partitions are never compared."""
     later = NOON + timedelta(hours=1)
     await views.apply(event(AccountChanged, account("a", "Ann@Example.com")), at(1000))
-    found = await views.account_of(" ann@example.COM ")
+    found = await views.find_account(" ann@example.COM ")
     assert found is not None
     assert (found.id, found.tenant) == ("a", "tenant-a")
     await views.apply(event(AccountChanged, account("a", "ann@new.example"), later), at(1001))
-    assert await views.account_of("ann@example.com") is None
+    assert await views.find_account("ann@example.com") is None
     await views.apply(event(AccountChanged, account("b", "ann@example.com"), later + timedelta(seconds=1)), at(3))
     await views.apply(event(AccountChanged, account("a", "Ann@Example.com")), at(1000))
-    found = await views.account_of("ann@example.com")
+    found = await views.find_account("ann@example.com")
     assert found is not None
     assert found.id == "b"
-    assert await views.account_of("nobody@example.com") is None
+    assert await views.find_account("nobody@example.com") is None
 
 
-async def test_credentials_by_id_and_by_account(views: Views) -> None:
+async def test_credentials_by_id_and_by_account(views: ReadModels) -> None:
     """A key is found by its id, a password by its account; revoked ones by neither."""
 
     async def credential(id_: str, kind: Any, offset: int, *, minute: int = 0, revoked: bool = False) -> None:
@@ -177,12 +177,12 @@ async def test_credentials_by_id_and_by_account(views: Views) -> None:
     await credential("k1", "api_key", 5, minute=1)
     await credential("k2", "api_key", 6, minute=2)
     await credential("p2", "password", 3, minute=3)
-    newest = await views.password_of("a")
+    newest = await views.find_password("a")
     assert newest is not None
     assert newest.id == "p2"
     await credential("p2", "password", 4, minute=3, revoked=True)
     await credential("k1", "api_key", 7, minute=1, revoked=True)
-    older = await views.password_of("a")
+    older = await views.find_password("a")
     assert older is not None
     assert older.id == "p1"
     assert [each.id for each in (await views.account_credentials.list("a/api_key", limit=9)).items] == ["k2"]
@@ -190,7 +190,7 @@ async def test_credentials_by_id_and_by_account(views: Views) -> None:
     assert await views.credentials.get("k2", "k2") is not None
 
 
-async def test_knowledge_bases_of_a_tenant(views: Views) -> None:
+async def test_knowledge_bases_of_a_tenant(views: ReadModels) -> None:
     """By creation; deleted ones are gone; events that no table knows are ignored."""
     for offset, (id_, deleted) in enumerate((("a", False), ("b", False), ("a", True))):
         base = KnowledgeBase(id=id_, tenant="t", user_id="u", name=id_, created_at=NOON, updated_at=NOON, deleted=deleted)

@@ -16,10 +16,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from schemas import ids
-from schemas.settings import Lanes, Settings
+from schemas.settings import Settings, WorkerSettings
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent import Outgoing
 from streams.topics import DEAD_LETTERS, Topic
@@ -86,7 +86,7 @@ class Fleet:
 @pytest.fixture
 def lane_settings(settings: Settings) -> Settings:
     """Short sessions, so that a killed worker is missed soon."""
-    return msgspec.structs.replace(settings, lanes=Lanes(session_timeout_s=6, lease_s=2))
+    return msgspec.structs.replace(settings, lanes=WorkerSettings(session_timeout_s=6, lease_s=2))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def publisher(settings: Settings, topics) -> AsyncIterator[KafkaPublisher]
 
 def poke(key: str, number: int, *, topic: Topic = POKED, **data) -> Outgoing:
     event = Poked(
-        id=ids.derived(key, number),
+        id=ids.derive(key, number),
         source="/claw/tests",
         subject=key,
         time=datetime.now(UTC),
@@ -125,7 +125,7 @@ def poke(key: str, number: int, *, topic: Topic = POKED, **data) -> Outgoing:
 class Effects:
     """What the agents of the workers did."""
 
-    redis: Client
+    redis: RedisClient
     prefix: str
 
     async def counts(self, agent: str) -> dict[str, int]:
@@ -144,7 +144,7 @@ class Effects:
 
 
 @pytest.fixture
-def effects(redis: Client, settings: Settings) -> Effects:
+def effects(redis: RedisClient, settings: Settings) -> Effects:
     return Effects(redis, settings.redis.key_prefix)
 
 
@@ -155,7 +155,7 @@ def dead_letters(settings: Settings) -> Callable[[], Awaitable[list[ConsumerReco
     async def read_all() -> list[ConsumerRecord]:
         topic = settings.kafka.topic_prefix + DEAD_LETTERS.name
         partitions = [TopicPartition(topic, n) for n in range(settings.kafka.partitions)]
-        consumer = AIOKafkaConsumer(**connection(settings.kafka))
+        consumer = AIOKafkaConsumer(**connection_options(settings.kafka))
         await consumer.start()
         try:
             consumer.assign(partitions)
@@ -174,7 +174,7 @@ def dead_letters(settings: Settings) -> Callable[[], Awaitable[list[ConsumerReco
 
 async def committed(settings: Settings, lane: str, topic: Topic = POKED) -> dict[int, int]:
     """What the group of a lane has committed, by partition."""
-    admin = AIOKafkaAdminClient(**connection(settings.kafka))
+    admin = AIOKafkaAdminClient(**connection_options(settings.kafka))
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(f"{settings.kafka.topic_prefix}claw.{lane}")

@@ -7,15 +7,15 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from adapters.models.condensing import Condenser
 from adapters.models.port import AnswerModel
 from agents.generate import Generate
 from agents.retrieve import Retrieve
 from domain.chats.reply_lock import CancelWatch
 from schemas.errors import ClawError, Superseded
-from schemas.settings import Model, Retrieval
-from streams.runtime.agent import Agent, Context, Place
+from schemas.settings import ModelSettings, RetrievalSettings
+from streams.runtime.agent import Agent, Context, LogOffset
 from streams.topics import decoder
 from tests.support.api_process import House
 from tests.support.index_library import Library
@@ -26,8 +26,8 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     """Answers everything asked from now on with ``model``, from ``library``."""
     ports, prefix = house.ports, house.settings.redis.key_prefix
     watch = CancelWatch(ports.redis, prefix)
-    generate = Generate(model, Model(delta_window_ms=0), ports.views, ports.turns, watch, ports.visibility)
-    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, Retrieval(), 8)
+    generate = Generate(model, ModelSettings(delta_window_ms=0), ports.views, ports.turns, watch, ports.visibility)
+    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8)
     await watch.start()
     await model.open()
     workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]
@@ -43,7 +43,7 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
 
 async def _begun(house: House, agent: Agent) -> asyncio.Task[None]:
     (topic,) = agent.reads
-    consumer = AIOKafkaConsumer(house.settings.kafka.topic_prefix + topic.name, **connection(house.settings.kafka))
+    consumer = AIOKafkaConsumer(house.settings.kafka.topic_prefix + topic.name, **connection_options(house.settings.kafka))
     await consumer.start()
     await consumer.seek_to_end()
     for partition in consumer.assignment():
@@ -55,7 +55,7 @@ async def _work(house: House, agent: Agent, consumer: AIOKafkaConsumer, decode: 
     steps: set[asyncio.Task[None]] = set()
     try:
         async for record in consumer:
-            place = Place(record.topic, record.partition, record.offset)
+            place = LogOffset(record.topic, record.partition, record.offset)
             step = asyncio.create_task(_step(house, agent, decode(record.value), place))
             steps.add(step)
             step.add_done_callback(steps.discard)
@@ -66,7 +66,7 @@ async def _work(house: House, agent: Agent, consumer: AIOKafkaConsumer, decode: 
         await consumer.stop()
 
 
-async def _step(house: House, agent: Agent, event: Any, place: Place) -> None:
+async def _step(house: House, agent: Agent, event: Any, place: LogOffset) -> None:
     """One event; what fails goes where the wrapper's last try would send it."""
     ports = house.ports
 

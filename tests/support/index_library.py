@@ -7,11 +7,11 @@ from adapters.embedders.query import QueryEncoder
 from adapters.index.embedded import EmbeddedIndex
 from adapters.index.port import Point
 from domain.documents.visibility import Visibility
-from domain.retrieval.search import Engine, Searching
+from domain.retrieval.search import Engine, SearchService
 from schemas import ids
 from schemas.documents import Locator, Shelf
 from schemas.indexes import IndexPlan
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 
 
 class Plans:
@@ -34,11 +34,11 @@ class Library:
     candidates: int = 30
 
     @property
-    def searching(self) -> Searching:
+    def searching(self) -> SearchService:
         async def engine_of(embedding: str) -> Engine:
             return self.engines[embedding]
 
-        return Searching(engine_of, self.visibility, self.plans, self.candidates)
+        return SearchService(engine_of, self.visibility, self.plans, self.candidates)
 
     async def store(
         self, tenant: str, base: str, document: str, version: int, *texts: str, shelf: Shelf | None = None, place: Locator | None = None
@@ -52,7 +52,7 @@ class Library:
                 Point(
                     id=ids.chunk_id(key, version, ordinal, shelf.generation),
                     tenant=tenant,
-                    knowledge_base_id=ids.shelf_name(base, shelf.generation),
+                    knowledge_base_id=ids.collection_name(base, shelf.generation),
                     document_id=document,
                     version=version,
                     ordinal=ordinal,
@@ -67,7 +67,7 @@ class Library:
         await engine.index.upsert(points)
 
     async def show(self, tenant: str, base: str, document: str, version: int) -> None:
-        await self.visibility.indexed(ids.document_key(tenant, base, document), version)
+        await self.visibility.mark_indexed(ids.document_key(tenant, base, document), version)
 
     async def add(self, tenant: str, base: str, document: str, version: int, *texts: str) -> None:
         await self.store(tenant, base, document, version, *texts)
@@ -76,7 +76,7 @@ class Library:
 
 async def opened_engine(folder: Path) -> Engine:
     """Both its parts are the caller's to close."""
-    encoder = QueryEncoder(Retrieval())
+    encoder = QueryEncoder(RetrievalSettings())
     await encoder.open()
     index = EmbeddedIndex(folder, model=encoder.embedding_name, dimensions=encoder.dimensions)
     await index.open()

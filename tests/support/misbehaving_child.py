@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from adapters.children import confinement, process
-from adapters.children.protocol import Chunked, Orders, ParseTask, Part, Reply, Task
+from adapters.children.protocol import ChildMessage, ChildOptions, ChunkFrame, ParseSummary, ParseTask, Task
 from schemas.documents import Chunk
 
 MIB = 1024 * 1024
@@ -22,7 +22,7 @@ AF_INET, SOCK_STREAM = 2, 1
 class Misbehaving:
     """Does what ``source.text`` says with ``source.filename``, and answers with what came of it."""
 
-    def __init__(self, orders: Orders) -> None:
+    def __init__(self, orders: ChildOptions) -> None:
         self._folder = Path(orders.folder)
         self._does: dict[str, Callable[[str], object]] = {
             "answer": lambda word: word,
@@ -45,19 +45,19 @@ class Misbehaving:
             "start_natively": lambda command: ctypes.CDLL(None).system(command.encode()),
             "left_behind": lambda _: sorted(self._folder.iterdir()),
             "spin": _spin,
-            "kernel": lambda _: " ".join(confinement.KERNEL),
+            "kernel": lambda _: " ".join(confinement.KERNEL_PROTECTIONS),
             "recognise": lambda seconds: self._recognise(float(seconds)),
         }
 
-    def perform(self, task: Task) -> Iterator[Reply]:
+    def perform(self, task: Task) -> Iterator[ChildMessage]:
         assert isinstance(task, ParseTask)
         if task.source.text == "flood":
-            yield from (Part([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
+            yield from (ChunkFrame([Chunk(ordinal=n, text="x" * MIB)]) for n in range(1_000_000))
         if task.source.path:
             task = replace(task, source=replace(task.source, text="answer", filename=Path(task.source.path).read_text()))
         text = str(self._does[task.source.text](task.source.filename))
-        yield from process.parts([Chunk(ordinal=0, text=text)])
-        yield Chunked(title="", media_type="text/plain", chars=len(text), notes=(), vectors=[])
+        yield from process.chunk_frames([Chunk(ordinal=0, text=text)])
+        yield ParseSummary(title="", media_type="text/plain", chars=len(text), notes=(), vectors=[])
 
     def load_more(self) -> None:
         pass

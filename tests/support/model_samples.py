@@ -1,7 +1,7 @@
 """Passages and settings the tests of answering models share."""
 
 from schemas.chats import Passage
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 
 KEY = "sk-test-0123456789abcdef"
@@ -29,7 +29,7 @@ PASSAGES = (
 )
 
 
-def model_settings(root: str, name: str, **changes: object) -> Model:
+def model_settings(root: str, name: str, **changes: object) -> ModelSettings:
     values: dict[str, object] = {
         "provider": "openai",
         "base_url": f"{root}/v1",
@@ -39,4 +39,4 @@ def model_settings(root: str, name: str, **changes: object) -> Model:
         "idle_timeout_s": 5.0,
         "total_timeout_s": 20.0,
     }
-    return Model(**(values | changes))  # type: ignore[arg-type]
+    return ModelSettings(**(values | changes))  # type: ignore[arg-type]

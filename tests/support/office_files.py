@@ -15,9 +15,9 @@ from pptx.util import Inches
 
 from adapters.parsing.core.source import Bounds, Entry
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 REL = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 NS = f"""{W} xmlns:r="{REL}" xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"

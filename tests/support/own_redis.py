@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 
 from ops.stack import redis as server
-from ops.stack.child import Child
+from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
-from schemas.settings import Redis
+from schemas.settings import RedisSettings
 
 
 class OwnRedis:
@@ -15,12 +15,12 @@ class OwnRedis:
 
     def __init__(self, folder: Path) -> None:
         self.node = server.RedisNode(folder / "redis", folder / "redis.log", claim("redis", 0, set()))
-        self.settings = Redis(url=self.node.url, timeout_s=0.5)
-        self._child: Child | None = None
+        self.settings = RedisSettings(url=self.node.url, timeout_s=0.5)
+        self._child: ComponentProcess | None = None
 
     async def start(self) -> None:
-        self._child = Child(server.prepare(self.node, os.environ))
-        await self._child.ready()
+        self._child = ComponentProcess(server.prepare(self.node, os.environ))
+        await self._child.wait_ready()
 
     def freeze(self) -> None:
         self._signal(signal.SIGSTOP)

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from adapters.concurrency.cluster import ClusterGate
+from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import Priority
 from adapters.redis.client import connect
-from schemas.settings import Redis
+from schemas.settings import RedisSettings
 
 
 def say(word: str) -> None:
@@ -19,11 +19,11 @@ def say(word: str) -> None:
 
 
 async def main(url: str, prefix: str, limit: int, held: int, lease_s: float) -> None:
-    gate = ClusterGate(connect(Redis(url=url)), prefix=prefix, name="g", label="g", limit=limit, workers=1, lease_s=lease_s)
+    gate = ClusterLimit(connect(RedisSettings(url=url)), prefix=prefix, name="g", label="g", limit=limit, workers=1, lease_s=lease_s)
     async with AsyncExitStack() as permits:
         for _ in range(held):
             permit = await permits.enter_async_context(gate.permit(Priority.PEOPLE, 5))
-            permit.closes(lambda: say("lost"))
+            permit.on_lost(lambda: say("lost"))
         say("held")
         await asyncio.Event().wait()
 

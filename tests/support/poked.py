@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from adapters.redis.client import Client, Script
+from adapters.redis.client import RedisClient, Script
 from schemas.errors import Refused
 from schemas.events import Event
-from streams.runtime.agent import Agent, Context, Lane, Outgoing
+from streams.runtime.agent import Agent, Context, Outgoing, WorkerGroup
 from streams.topics import Topic
 
 
@@ -42,7 +42,7 @@ def effect_keys(prefix: str, agent: str, subject: str) -> tuple[str, str, str]:
     return f"{tag}:counts", f"{tag}:seen", f"{tag}:list:{subject}"
 
 
-def poking(name: str, redis: Client, prefix: str, *, topic: Topic = POKED, leased: bool = False) -> Agent:
+def poking(name: str, redis: RedisClient, prefix: str, *, topic: Topic = POKED, leased: bool = False) -> Agent:
     """An agent whose effect is one list entry per event."""
 
     async def step(event: Poked, context: Context) -> Sequence[Outgoing]:
@@ -61,10 +61,10 @@ async def nothing() -> None:
     return None
 
 
-def lane(name: str, redis: Client, prefix: str) -> Lane:
+def lane(name: str, redis: RedisClient, prefix: str) -> WorkerGroup:
     """The lanes that ``worker.py`` knows."""
     plain = poking("plain", redis, prefix)
     leased = poking("leased", redis, prefix, leased=True)
     quick = poking("quick", redis, prefix, topic=OTHER)
     agents = {"chaos": (plain, leased), "plain": (plain,), "leased": (leased,), "two": (plain, quick)}
-    return Lane(name=name, agents=agents[name], open=nothing, close=nothing)
+    return WorkerGroup(name=name, agents=agents[name], open=nothing, close=nothing)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import Event
-from streams.runtime.agent import Context, Outgoing, Place
+from streams.runtime.agent import Context, LogOffset, Outgoing
 from streams.topics import Topic
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,22 +27,22 @@ class RememberingPublisher:
     forgotten: list[tuple[str, str, int]] = field(default_factory=list)
     first_offset: int = 0
 
-    async def publish(self, outgoing: Outgoing) -> Place:
+    async def publish(self, outgoing: Outgoing) -> LogOffset:
         self.sent.append(outgoing)
-        return Place(outgoing.topic.name, outgoing.partition or 0, self.first_offset + len(self.sent))
+        return LogOffset(outgoing.topic.name, outgoing.partition or 0, self.first_offset + len(self.sent))
 
-    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[Place]:
+    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]:
         return [await self.publish(each) for each in outgoing]
 
-    async def enqueue(self, outgoing: Outgoing) -> Awaitable[Place]:
-        done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
+    async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
+        done: asyncio.Future[LogOffset] = asyncio.get_running_loop().create_future()
         done.set_result(await self.publish(outgoing))
         return done
 
-    async def forget(self, topic: Topic, key: str, partition: int) -> Awaitable[Place]:
+    async def publish_tombstone(self, topic: Topic, key: str, partition: int) -> Awaitable[LogOffset]:
         self.forgotten.append((topic.name, key, partition))
-        done: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        done.set_result(Place(topic.name, partition, len(self.forgotten)))
+        done: asyncio.Future[LogOffset] = asyncio.get_running_loop().create_future()
+        done.set_result(LogOffset(topic.name, partition, len(self.forgotten)))
         return done
 
     def partition_for(self, topic: Topic, key: str) -> int:
@@ -60,7 +60,7 @@ def context(
     publisher: RememberingPublisher | None = None, *, offset: int = 7, topic: str = "t", attempt: int = 0, replayed: bool = False
 ) -> Context:
     return Context(
-        place=Place(topic, 0, offset),
+        place=LogOffset(topic, 0, offset),
         attempt=attempt,
         replayed=replayed,
         publisher=publisher or RememberingPublisher(),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer
 
-from adapters.kafka import connection
-from agents.query import Lookup
+from adapters.kafka import connection_options
+from agents.query import QueryService
 from schemas.settings import Settings
-from streams.runtime.agent import Context, Place
+from streams.runtime.agent import Context, LogOffset
 from streams.topics import REQUESTS_ASKED, decoder
 from tests.support.api_process import House
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
@@ -33,7 +33,7 @@ async def working(house: House, folder: Path) -> AsyncIterator[Library]:
 
 
 async def _at_the_end(settings: Settings) -> AIOKafkaConsumer:
-    consumer = AIOKafkaConsumer(settings.kafka.topic_prefix + REQUESTS_ASKED.name, **connection(settings.kafka))
+    consumer = AIOKafkaConsumer(settings.kafka.topic_prefix + REQUESTS_ASKED.name, **connection_options(settings.kafka))
     await consumer.start()
     await consumer.seek_to_end()
     for partition in consumer.assignment():
@@ -42,12 +42,12 @@ async def _at_the_end(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def _answering(house: House, library: Library, consumer: AIOKafkaConsumer) -> None:
-    lookup, decode, ports = Lookup(library.searching, 4), decoder(REQUESTS_ASKED).decode, house.ports
+    lookup, decode, ports = QueryService(library.searching, 4), decoder(REQUESTS_ASKED).decode, house.ports
 
     async def owner() -> bool:
         return True
 
     async for record in consumer:
-        place = Place(record.topic, record.partition, record.offset)
+        place = LogOffset(record.topic, record.partition, record.offset)
         context = Context(place=place, attempt=0, replayed=False, publisher=ports.publisher, clock=ports.clock, still_owner=owner)
         await ports.publisher.publish_all(await lookup.step(decode(record.value), context))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from domain.chats.relay import Frame, Relay
+from domain.chats.relay import Relay, ReplyFrame
 from schemas import ids
 from schemas.chats import (
     Answered,
@@ -42,7 +42,7 @@ E = TypeVar("E", bound=Event)
 def _event(kind: type[E], reply_id: str, data: Any) -> E:
     name = kind.type_name()
     return kind(
-        id=ids.derived(reply_id, name, data.attempt, getattr(data, "seq", 0)),
+        id=ids.derive(reply_id, name, data.attempt, getattr(data, "seq", 0)),
         source="/claw/generate",
         subject=reply_id,
         time=NOW,
@@ -84,13 +84,13 @@ def outgoing(events: Sequence[Event], partition: int) -> list[Outgoing]:
     return [Outgoing(CHATS_ANSWERED, event, partition=partition) for event in events]
 
 
-async def collect(relay: Relay, reply_id: str, *, heartbeats: bool = False, **options: Any) -> list[Frame]:
+async def collect(relay: Relay, reply_id: str, *, heartbeats: bool = False, **options: Any) -> list[ReplyFrame]:
     """A stream to its end."""
     async with aclosing(relay.stream(reply_id, **options)) as frames:
         return [frame async for frame in frames if frame.id or heartbeats]
 
 
-def text_of(frames: list[Frame]) -> str:
+def text_of(frames: list[ReplyFrame]) -> str:
     """The text a client that only follows deltas, restarts and snapshots has."""
     text = ""
     for frame in frames:
@@ -104,7 +104,7 @@ def text_of(frames: list[Frame]) -> str:
     return text
 
 
-def names(frames: list[Frame]) -> list[str]:
+def names(frames: list[ReplyFrame]) -> list[str]:
     return [frame.event for frame in frames]
 
 

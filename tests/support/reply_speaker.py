@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -80,7 +80,7 @@ class Speaker:
 
     async def stored(self, text: str, attempt: int = 1) -> None:
         ports = self.house.ports
-        location = await ports.turns.locate(self.tenant, self.reply) if ports.redis.up else None
+        location = await ports.turns.locate(self.tenant, self.reply) if ports.redis.is_up else None
         question = location and await ports.views.messages.get(f"{self.tenant}/{self.conversation}", location.message_id)
         message = Message(
             id=self.reply,
@@ -90,7 +90,7 @@ class Speaker:
             content=text,
             created_at=ports.clock.now(),
             attempt=attempt,
-            parent_id=question.id if question else ids.derived("question", self.reply),
+            parent_id=question.id if question else ids.derive("question", self.reply),
             ancestors=(*question.ancestors, question.id) if question else (),
             model="m",
             citations=(CITATION,),
@@ -102,7 +102,7 @@ class Speaker:
         await self.release()
 
     async def release(self) -> None:
-        await self.house.ports.turns.close(self.tenant, self.conversation, self.reply)
+        await self.house.ports.turns.release(self.tenant, self.conversation, self.reply)
 
     async def answer(self, text: str) -> None:
         """The whole of it."""
@@ -117,7 +117,7 @@ class Speaker:
     def _event(self, kind: type[Event], data: object) -> Any:
         self.said += 1
         return kind(
-            id=ids.derived("test", self.reply, self.said),
+            id=ids.derive("test", self.reply, self.said),
             source="/claw/test",
             subject=self.reply,
             time=self.house.ports.clock.now(),
@@ -138,7 +138,9 @@ async def first_event(settings: Settings, topic: Topic, subject: str) -> Any:
 
 async def all_events(settings: Settings, topic: Topic, subject: str, count: int) -> list[Any]:
     """The first ``count`` events about ``subject`` on ``topic``."""
-    consumer = AIOKafkaConsumer(settings.kafka.topic_prefix + topic.name, **connection(settings.kafka), auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        settings.kafka.topic_prefix + topic.name, **connection_options(settings.kafka), auto_offset_reset="earliest"
+    )
     await consumer.start()
     decode = decoder(topic).decode
     found: list[Any] = []

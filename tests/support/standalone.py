@@ -6,7 +6,7 @@ import openai
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from openai.types.chat import ChatCompletionChunk
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from schemas.chats import Question
 from streams.topics import CHATS_ASKED, Topic, decoder
 from tests.support.api_process import House, Person
@@ -37,7 +37,7 @@ async def key_of_scope(person: Person, *scopes: str) -> str:
 
 async def everything_on(house: House, topic: Topic) -> list[Any]:
     """All events of a topic by now, in the order of their time."""
-    consumer = AIOKafkaConsumer(**connection(house.settings.kafka), auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**connection_options(house.settings.kafka), auto_offset_reset="earliest")
     await consumer.start()
     decode, found = decoder(topic).decode, []
     try:

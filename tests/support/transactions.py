@@ -7,8 +7,8 @@ from typing import Literal
 
 from aiokafka import AIOKafkaProducer
 
-from adapters.kafka import connection
-from schemas.settings import Kafka
+from adapters.kafka import connection_options
+from schemas.settings import KafkaSettings
 
 Ending = Literal["committed", "aborted", "aborted whole", "open"]
 ENDINGS: tuple[Ending, ...] = ("committed", "aborted", "aborted whole", "open")
@@ -49,9 +49,9 @@ class Outsider:
 
 
 @asynccontextmanager
-async def outsider(kafka: Kafka, topic: str, partition: int = 0) -> AsyncIterator[Outsider]:
+async def outsider(kafka: KafkaSettings, topic: str, partition: int = 0) -> AsyncIterator[Outsider]:
     """``topic`` with its prefix. What is open at the end is aborted."""
-    producer = AIOKafkaProducer(**connection(kafka), transactional_id=f"outsider-{topic}-{partition}")
+    producer = AIOKafkaProducer(**connection_options(kafka), transactional_id=f"outsider-{topic}-{partition}")
     await producer.start()
     try:
         yield Outsider(producer, topic, partition)

@@ -11,7 +11,7 @@ from adapters.redis.client import connect
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.worker import LaneWorker
+from streams.runtime.worker import Worker
 from streams.topics import DEAD_LETTERS
 from tests.support.poked import lane
 
@@ -33,7 +33,7 @@ async def main() -> int:
     publisher = KafkaPublisher(settings.kafka, topics=(DEAD_LETTERS,))
     await publisher.start()
     try:
-        worker = LaneWorker(settings, lane(sys.argv[1], redis, settings.redis.key_prefix), publisher, redis, SystemClock())
+        worker = Worker(settings, lane(sys.argv[1], redis, settings.redis.key_prefix), publisher, redis, SystemClock())
         return await worker.run(stop)
     finally:
         await publisher.stop()

@@ -15,9 +15,9 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.client import PROJECT, Client, announced, stack
+from ops.client import PROJECT, StackClient, launch, stack
 from ops.stack.ports import claim
-from ops.stack.state import Process, StackState, read_state
+from ops.stack.state import ProcessRecord, StackState, read_state
 
 # slow enough to be killed in the middle: 60 tokens at 50 ms, citing the first passage
 MODEL = "stub?first_ms=50&tokens=60&token_ms=50&cite=1"
@@ -37,7 +37,7 @@ class Up:
         assert state is not None
         return state
 
-    def process(self, component: str) -> Process:
+    def process(self, component: str) -> ProcessRecord:
         return self.state.components[component]
 
     @property
@@ -80,7 +80,7 @@ class Up:
     def key(self) -> str:
         return (self.home / "key").read_text(encoding="utf-8").strip()
 
-    async def restarted(self, component: str, before: Process, timeout_s: float = 60.0) -> Process:
+    async def restarted(self, component: str, before: ProcessRecord, timeout_s: float = 60.0) -> ProcessRecord:
         """Wait for the successor of a process."""
         async with asyncio.timeout(timeout_s):
             while (now := self.process(component)).pid == before.pid:
@@ -142,7 +142,7 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
     home = tmp_path_factory.mktemp("system")
-    stub = announced([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
+    stub = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
     async with stub as provider:
         settings = {
             "CLAW_MODEL_PROVIDER": "openai",
@@ -165,17 +165,17 @@ async def session(up: Up) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def client(session: aiohttp.ClientSession) -> Client:
+async def client(session: aiohttp.ClientSession) -> StackClient:
     """A new user in a tenant of their own."""
-    return await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
+    return await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
 
 
 @pytest.fixture
-async def owner(up: Up, session: aiohttp.ClientSession) -> Client:
+async def owner(up: Up, session: aiohttp.ClientSession) -> StackClient:
     """The tenant that upstream systems write for, with a knowledge base of the test's own."""
-    client = await Client.with_token(session, up.key)
+    client = await StackClient.with_token(session, up.key)
     async with session.post("/api/v1/knowledge", json={"name": uuid.uuid4().hex}, headers=client.headers) as made:
-        return Client(session, client.headers, (await made.json())["id"])
+        return StackClient(session, client.headers, (await made.json())["id"])
 
 
 @pytest.fixture

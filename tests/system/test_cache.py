@@ -3,13 +3,13 @@
 import asyncio
 import re
 
-from ops.client import Client
+from ops.client import StackClient
 
 CLIENTS = 20
 VERSIONS = 3
 
 
-async def test_twenty_clients_never_find_what_was_replaced_or_deleted(client: Client):
+async def test_twenty_clients_never_find_what_was_replaced_or_deleted(client: StackClient):
     """A price that changes and then goes, asked for all the time."""
     acknowledged, gone, over, looks = 0, False, False, 0
 
@@ -35,7 +35,7 @@ async def test_twenty_clients_never_find_what_was_replaced_or_deleted(client: Cl
 
     async def submit(version: int) -> None:
         accepted = await client.submit("price", f"The crossing costs number {version} euros.")
-        await client.indexed("price", version=accepted["version"])
+        await client.wait_indexed("price", version=accepted["version"])
 
     await submit(0)
     async with asyncio.TaskGroup() as group:

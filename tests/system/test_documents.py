@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.client import Client
+from ops.client import StackClient
 from tests.support import file_kinds
 from tests.system.conftest import records
 
@@ -19,7 +19,7 @@ BULK = 2_000
 SEARCHERS = 20
 
 
-async def upload(client: Client, file: file_kinds.File) -> None:
+async def upload(client: StackClient, file: file_kinds.File) -> None:
     form = aiohttp.FormData()
     form.add_field("document_id", file.name)
     form.add_field("file", file.data, filename=file.name, content_type="application/octet-stream")
@@ -27,7 +27,7 @@ async def upload(client: Client, file: file_kinds.File) -> None:
         assert answer.status == 202, await answer.text()
 
 
-async def listed(client: Client) -> dict[str, dict[str, Any]]:
+async def listed(client: StackClient) -> dict[str, dict[str, Any]]:
     """Every document of the knowledge base as the API lists it."""
     found: dict[str, dict[str, Any]] = {}
     cursor = ""
@@ -40,7 +40,7 @@ async def listed(client: Client) -> dict[str, dict[str, Any]]:
         cursor = page["next_cursor"]
 
 
-async def settled(client: Client, count: int, timeout_s: float) -> dict[str, dict[str, Any]]:
+async def settled(client: StackClient, count: int, timeout_s: float) -> dict[str, dict[str, Any]]:
     """The list once every one of ``count`` documents has come to an end."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -50,14 +50,14 @@ async def settled(client: Client, count: int, timeout_s: float) -> dict[str, dic
             await asyncio.sleep(1)
 
 
-async def search(client: Client, query: str, limit: int = 5) -> list[dict[str, Any]]:
+async def search(client: StackClient, query: str, limit: int = 5) -> list[dict[str, Any]]:
     url = f"/api/v1/knowledge/{client.knowledge_base}/search"
     async with client.session.post(url, json={"query": query, "limit": limit}, headers=client.headers) as answer:
         assert answer.status == 200, await answer.text()
         return list((await answer.json())["passages"])
 
 
-async def chunks(client: Client, document: str) -> list[dict[str, Any]]:
+async def chunks(client: StackClient, document: str) -> list[dict[str, Any]]:
     async with client.session.get(f"{client.documents}/{document}/chunks", params={"limit": 100}, headers=client.headers) as answer:
         assert answer.status == 200, await answer.text()
         return list((await answer.json())["items"])

@@ -18,7 +18,7 @@ from domain.limits.rules import default_rules
 from ops.commands import topics as administration
 from ops.stack.environment import environment_of
 from schemas.configs import RATE_LIMIT_RULES
-from schemas.settings import Auth, Kafka, Limits, Node, Redis, Settings
+from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
 from streams.topics import DEAD_LETTERS, TOPICS
 from tests.conftest import Servers
@@ -47,12 +47,16 @@ async def fleet(servers: Servers, tmp_path_factory) -> AsyncIterator[Fleet]:
     home = tmp_path_factory.mktemp("fleet")
     redis = OwnRedis(home)
     await redis.start()
-    kafka = Kafka(bootstrap=servers.bootstrap, partitions=1, reply_partitions=PROCESSES, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
-    limits = Limits(
+    kafka = KafkaSettings(bootstrap=servers.bootstrap, partitions=1, reply_partitions=PROCESSES, topic_prefix=f"t{uuid.uuid4().hex[:10]}.")
+    limits = LimitSettings(
         user_free_per_minute=1, burst_factor=BURST, global_per_minute=1_000_000, address_per_minute=1_000_000, replicas=PROCESSES
     )
     settings = Settings(
-        node=Node(home=home, port=0), kafka=kafka, redis=Redis(url=redis.node.url), auth=Auth(secret=Secret("test-" * 8)), limits=limits
+        node=NodeSettings(home=home, port=0),
+        kafka=kafka,
+        redis=RedisSettings(url=redis.node.url),
+        auth=AuthSettings(secret=Secret("test-" * 8)),
+        limits=limits,
     )
     await administration.apply(kafka, WANTED)
     async with AsyncExitStack() as stack:
@@ -130,7 +134,7 @@ async def _rules(fleet: Fleet, when_down: str) -> None:
         msgspec.structs.replace(rule, when_down=when_down) if rule.name == "user_free" else rule
         for rule in default_rules(fleet.settings.limits)
     ]
-    settings = msgspec.structs.replace(fleet.settings, node=Node(home=fleet.settings.node.home, port=0))
+    settings = msgspec.structs.replace(fleet.settings, node=NodeSettings(home=fleet.settings.node.home, port=0))
     async with opened(settings) as house:
         await house.ports.configuring.change(RATE_LIMIT_RULES, {"rules": msgspec.to_builtins(rules)}, by="test")
     await asyncio.sleep(1.0)  # the promise: every replica has it within a second

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from ops.client import Client
+from ops.client import StackClient
 from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.log.request_reply import Inquiries
+from streams.log.request_reply import RequestReply
 from tests.system.conftest import Up
 
 DOCUMENTS = 8
@@ -37,7 +37,7 @@ def text(name: str, edition: int = 1) -> str:
 class Readers:
     """People who search all the time; ``misses`` are searches that did not find their document, or found two versions of one."""
 
-    client: Client
+    client: StackClient
     names: list[str]
     searches: int = 0
     misses: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Readers:
             at += 1
 
 
-async def search(client: Client, query: str) -> list[dict[str, Any]]:
+async def search(client: StackClient, query: str) -> list[dict[str, Any]]:
     body = {"query": query, "limit": 10}
     async with client.session.post(f"/api/v1/knowledge/{client.knowledge_base}/search", json=body, headers=client.headers) as answer:
         assert answer.status == 200, await answer.text()
@@ -73,21 +73,21 @@ async def search(client: Client, query: str) -> list[dict[str, Any]]:
         return passages
 
 
-async def index(client: Client, method: str = "GET", path: str = "", **body: Any) -> dict[str, Any]:
+async def index(client: StackClient, method: str = "GET", path: str = "", **body: Any) -> dict[str, Any]:
     url = f"/api/v1/knowledge/{client.knowledge_base}/index{path}"
     async with client.session.request(method, url, json=body if path == "/rebuild" else None, headers=client.headers) as answer:
         assert answer.ok, await answer.text()
         return dict(await answer.json())
 
 
-async def until(client: Client, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 90.0) -> dict[str, Any]:
+async def until(client: StackClient, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 90.0) -> dict[str, Any]:
     async with asyncio.timeout(timeout_s):
         while not condition(seen := await index(client)):
             await asyncio.sleep(0.3)
     return seen
 
 
-def tenant_of(client: Client) -> str:
+def tenant_of(client: StackClient) -> str:
     payload = client.headers["Authorization"].split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])
 
@@ -95,9 +95,9 @@ def tenant_of(client: Client) -> str:
 @asynccontextmanager
 async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Callable[..., Any]]:
     """``await count(generation)`` asks the index itself."""
-    kafka, clock = Kafka(bootstrap=up.kafka), SystemClock()
+    kafka, clock = KafkaSettings(bootstrap=up.kafka), SystemClock()
     publisher = KafkaPublisher(kafka)
-    inquiries = Inquiries(kafka, publisher, clock)
+    inquiries = RequestReply(kafka, publisher, clock)
     await publisher.start()
     await inquiries.start()
 
@@ -116,16 +116,16 @@ async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Ca
 
 
 @pytest.fixture
-async def library(client: Client) -> Client:
+async def library(client: StackClient) -> StackClient:
     """Somebody with a few documents."""
     for n in range(DOCUMENTS):
         await client.submit(f"ledger{n}", text(f"ledger{n}"))
     for n in range(DOCUMENTS):
-        await client.indexed(f"ledger{n}")
+        await client.wait_indexed(f"ledger{n}")
     return client
 
 
-async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
+async def test_another_chunk_size_under_load(up: Up, library: StackClient) -> None:
     """Every search finds its document all the time, the worker that drives it is killed; what was replaced, deleted and added meanwhile is
     right in the new index; the old one is gone.
     """
@@ -147,7 +147,7 @@ async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
                 if edition == 5:
                     killed = up.process("tables")
                     os.kill(killed.pid, signal.SIGKILL)
-                await library.indexed("ledger0", version=newest)
+                await library.wait_indexed("ledger0", version=newest)
                 if building.done():
                     break
                 await asyncio.sleep(0.3)
@@ -163,18 +163,18 @@ async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
     seen = await index(library)
     assert (seen["state"], seen["other"]) == ("steady", None)
     assert (seen["active"]["generation"], seen["active"]["chunk_tokens"], seen["active"]["points"]) == (1, 64, after)
-    await library.indexed("ledger0", version=newest)
+    await library.wait_indexed("ledger0", version=newest)
     versions = {each["version"] for each in await search(library, "sheet about the ledger0") if each["document_id"] == "ledger0"}
     assert versions == {newest}
     assert "mill" in {each["document_id"] for each in await search(library, "sheet about the mill")}
     gone = f"ledger{DOCUMENTS - 1}"
     assert gone not in {each["document_id"] for each in await search(library, f"sheet about the {gone}")}
     await library.submit("later", text("later"))
-    await library.indexed("later")
+    await library.wait_indexed("later")
     assert "later" in {each["document_id"] for each in await search(library, "sheet about the later")}
 
 
-async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> None:
+async def test_back_works_while_the_old_one_is_kept(up: Up, library: StackClient) -> None:
     """Both hold what came since the switch; what is dropped in the end is gone; nobody who searches notices any of it."""
     readers = Readers(library, [f"ledger{n}" for n in range(DOCUMENTS)])
     async with readers.reading(2), counting(up, tenant_of(library), library.knowledge_base) as count:
@@ -184,12 +184,12 @@ async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> 
         assert (kept["active"]["generation"], kept["other"]["generation"], kept["keep"]) == (1, 0, True)
         assert kept["active"]["points"] > kept["other"]["points"] > 0
         await library.submit("mill", text("mill"))
-        await library.indexed("mill")
+        await library.wait_indexed("mill")
         back = await index(library, "POST", "/back")
         assert (back["active"]["generation"], back["other"]["generation"]) == (0, 1)
         assert "mill" in {each["document_id"] for each in await search(library, "sheet about the mill")}
         changed = (await library.submit("ledger1", text("ledger1", 2)))["version"]
-        await library.indexed("ledger1", version=changed)
+        await library.wait_indexed("ledger1", version=changed)
         await index(library, "POST", "/drop")
         steady = await until(library, lambda seen: seen["state"] == "steady")
         assert (steady["active"]["generation"], steady["other"]) == (0, None)

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from ops.client import Client
+from ops.client import StackClient
 from tests.system.conftest import Up
 from tests.system.test_documents import chunks, search
 
@@ -21,7 +21,7 @@ def event(knowledge_base: str, document: str, text: str) -> bytes:
     return json.dumps({"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/crm", "type": "note", "data": said}).encode()
 
 
-async def test_every_codec_is_read(up: Up, owner: Client):
+async def test_every_codec_is_read(up: Up, owner: StackClient):
     """One batch each, of four documents; then one without a codec shows that nobody has stopped."""
     for codec in ("snappy", "lz4", "zstd", "gzip", None):
         names = [f"{codec}-{n}" for n in range(4)]
@@ -38,13 +38,13 @@ async def test_every_codec_is_read(up: Up, owner: Client):
         finally:
             await producer.stop()
         for name in names:
-            await owner.indexed(f"doc-{name}", timeout_s=30)
+            await owner.wait_indexed(f"doc-{name}", timeout_s=30)
             assert f"Spare part {name}" in (await chunks(owner, f"doc-{name}"))[0]["text"]
     async with owner.session.get("/readyz") as answer:
         assert answer.status == 200
 
 
-async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: Client):
+async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: StackClient):
     """A committed document, an aborted one, an aborted change of the first, an open transaction; the lag returns to nothing."""
     base = owner.knowledge_base
     producer = AIOKafkaProducer(bootstrap_servers=up.kafka, transactional_id=f"crm-{uuid.uuid4().hex}")
@@ -52,7 +52,7 @@ async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: Client):
     try:
         async with producer.transaction():
             await producer.send_and_wait(INBOX, event(base, "window", "The window of return is thirty days."), b"window", partition=1)
-        await owner.indexed("window")
+        await owner.wait_indexed("window")
         await aborted(producer, b"draft", event(base, "draft", "The window of return is nine hundred days."))
         await aborted(producer, b"window", event(base, "window", "The window of return is one day."))
         await producer.begin_transaction()
@@ -82,19 +82,19 @@ async def aborted(producer: AIOKafkaProducer, key: bytes, value: bytes) -> None:
     await producer.abort_transaction()
 
 
-async def texts(client: Client) -> dict[str, str]:
+async def texts(client: StackClient) -> dict[str, str]:
     """All that a search over everything finds."""
     return {hit["document_id"]: hit["text"] for hit in await search(client, "window of return", 10)}
 
 
-async def no_lag(up: Up, client: Client) -> None:
+async def no_lag(up: Up, client: StackClient) -> None:
     """The product says so, and so does the broker of the consumer group."""
     async with asyncio.timeout(20):
         while await lag_of_workers(client) or await lag_of_group(up):
             await asyncio.sleep(0.2)
 
 
-async def lag_of_workers(client: Client) -> int:
+async def lag_of_workers(client: StackClient) -> int:
     async with client.session.get("/readyz") as answer:
         body: dict[str, Any] = await answer.json()
     assert body["status"] == "ready"

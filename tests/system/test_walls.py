@@ -6,21 +6,21 @@ import uuid
 
 import aiohttp
 
-from ops.client import Client, events
+from ops.client import StackClient, events
 
 
 async def test_two_tenants_with_the_same_document_and_question_never_meet(session):
     """Neither text nor score of one depends on the other's documents."""
-    left, right = [await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
+    left, right = [await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
     question = "What is the colour of the lighthouse of Norddorf?"
     await left.submit("handbook", "The lighthouse of Norddorf is painted red and white.")
-    await left.indexed("handbook")
+    await left.wait_indexed("handbook")
     alone = await _sources(left, question)
     await right.submit("handbook", "The lighthouse of Norddorf is painted blue and yellow.")
     for n in range(12):  # would move the document frequencies of a shared index
         await right.submit(f"more-{n}", f"The lighthouse of Norddorf, sheet {n}: lighthouse, Norddorf, colour, colour, painted.")
-    await right.indexed("handbook")
-    await right.indexed("more-11")
+    await right.wait_indexed("handbook")
+    await right.wait_indexed("more-11")
     assert await _sources(left, question) == alone
     assert {source["knowledge_base_id"] for source in alone} == {left.knowledge_base}
     theirs = await _sources(right, question)
@@ -28,9 +28,9 @@ async def test_two_tenants_with_the_same_document_and_question_never_meet(sessio
 
 
 async def test_what_belongs_to_another_tenant_is_not_found(session):
-    left, right = [await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
+    left, right = [await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
     await left.submit("secret", "The code is 4711.")
-    conversation = await left.conversation()
+    conversation = await left.create_conversation()
     for path in (
         f"/api/v1/knowledge/{left.knowledge_base}",
         f"/api/v1/knowledge/{left.knowledge_base}/documents",
@@ -49,7 +49,7 @@ async def test_what_belongs_to_another_tenant_is_not_found(session):
 
 async def test_a_delete_during_a_bulk_backlog_is_for_ever(up, session, upstream):
     """The backlog still holds an older version when the delete is acknowledged; it must not come back."""
-    client = await Client.with_token(session, up.key)
+    client = await StackClient.with_token(session, up.key)
     name = f"gone-{uuid.uuid4().hex[:8]}"
     filler = "The backlog is long. " * 400
     for n in range(150):
@@ -64,7 +64,7 @@ async def test_a_delete_during_a_bulk_backlog_is_for_ever(up, session, upstream)
     async with session.delete(f"{client.documents}/{name}", headers=client.headers) as answer:
         assert answer.status == 204, await answer.text()
     for n in (0, 149, 299):
-        await client.indexed(f"backlog-{n}", timeout_s=100)
+        await client.wait_indexed(f"backlog-{n}", timeout_s=100)
     assert await client.document(name) == {}
     found = {source["document_id"] for source in await _sources(client, "Where does the wreck of the Pella lie?")}
     assert name not in found
@@ -91,9 +91,9 @@ async def test_a_replaced_document_is_never_seen_twice(client):
     assert all(len(versions) == 1 for versions in seen), seen
 
 
-async def _sources(client: Client, question: str) -> list[dict[str, object]]:
+async def _sources(client: StackClient, question: str) -> list[dict[str, object]]:
     """The passages an answer is made from; the answer itself is cancelled."""
-    conversation = await client.conversation()
+    conversation = await client.create_conversation()
     async with client.ask(conversation, question) as answer:
         async for sent in events(answer.content):
             if sent.name == "accepted":
@@ -107,7 +107,7 @@ async def _sources(client: Client, question: str) -> list[dict[str, object]]:
     return found
 
 
-async def _cancel(session: aiohttp.ClientSession, client: Client, conversation: str, reply: str) -> None:
+async def _cancel(session: aiohttp.ClientSession, client: StackClient, conversation: str, reply: str) -> None:
     async with session.post(f"/api/v1/conversations/{conversation}/replies/{reply}/cancel", headers=client.headers) as answer:
         assert answer.status < 500
 

@@ -14,10 +14,10 @@ from hashlib import blake2b
 
 from msgspec.structs import replace
 
-from adapters.parsing.chunks.splitting import EIGHTHS, Budget, anchor, parts, size_of
-from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, Parsed
-from adapters.parsing.core.cell_ranges import apart, rows_of, together
-from adapters.text.language import estimated_tokens
+from adapters.parsing.chunks.splitting import EIGHTHS, ChunkBudget, anchor, size_of, split_block
+from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, ParsedText
+from adapters.parsing.core.cell_ranges import is_separate, locate_rows, merge_places
+from adapters.text.language import estimate_tokens
 from schemas.documents import Chunk, Locator
 from schemas.errors import Refused
 
@@ -41,22 +41,22 @@ class _Unit:
     lead_size: int = 0
 
 
-def chunk(parsed: Parsed, *, title: str, target_tokens: int, max_tokens: int, chunks_max: int) -> list[Chunk]:
+def chunk(parsed: ParsedText, *, title: str, target_tokens: int, max_tokens: int, chunks_max: int) -> list[Chunk]:
     """Chunks of about ``target_tokens``, never over ``max_tokens``. ``title`` is the document's, as ``indexed_text`` gets it.
 
     Raises Refused("document_too_large") beyond ``chunks_max`` chunks.
     """
     limit = max_tokens * EIGHTHS
-    budget = Budget(min(target_tokens * EIGHTHS, limit), limit)
+    budget = ChunkBudget(min(target_tokens * EIGHTHS, limit), limit)
     chunks: list[Chunk] = []
-    for units in _packed(parsed.text, list(_units(parsed, budget)), budget.target):
+    for units in _pack_units(parsed.text, list(_units(parsed, budget)), budget.target):
         if len(chunks) == chunks_max:
             raise Refused("document_too_large", f"the document makes more than {chunks_max:,} chunks")
-        chunks.append(_chunk(len(chunks), parsed.text, units, title))
+        chunks.append(_make_chunk(len(chunks), parsed.text, units, title))
     return chunks
 
 
-def indexed_text(title: str, chunk: Chunk) -> str:
+def searchable_text(title: str, chunk: Chunk) -> str:
     """What of a chunk is embedded and searched: where it stands, then its text; a heading that the text begins with is not said twice."""
     headings = [
         heading for heading in dict.fromkeys((title, *chunk.headings)) if heading and heading not in chunk.text[: 4 * len(heading) + 8]
@@ -64,38 +64,38 @@ def indexed_text(title: str, chunk: Chunk) -> str:
     return "\n".join((*headings, chunk.text))
 
 
-def _chunk(ordinal: int, text: str, units: list[_Unit], title: str) -> Chunk:
+def _make_chunk(ordinal: int, text: str, units: list[_Unit], title: str) -> Chunk:
     first = units[0]
     shown = text[first.lead : units[-1].end]
     headings = units[0].headings
     for unit in units:
-        headings = _common(headings, unit.headings)
+        headings = _common_prefix(headings, unit.headings)
     made = Chunk(
         ordinal=ordinal,
         text=shown,
         headings=headings,
         start=first.lead,
-        tokens=estimated_tokens(shown),
+        tokens=estimate_tokens(shown),
         overlap=len(text[first.lead : first.start].rstrip()),
-        place=together(unit.place for unit in units),
+        place=merge_places(unit.place for unit in units),
     )
-    digest = blake2b(indexed_text(title, made).encode("utf-8", "replace"), digest_size=HASH_BYTES)
+    digest = blake2b(searchable_text(title, made).encode("utf-8", "replace"), digest_size=HASH_BYTES)
     return replace(made, hash=digest.hexdigest())
 
 
-def _packed(text: str, units: list[_Unit], target: int) -> Iterator[list[_Unit]]:
+def _pack_units(text: str, units: list[_Unit], target: int) -> Iterator[list[_Unit]]:
     """The units of every chunk, up to the target; a small section joins its neighbour under the same heading."""
     sections = _section_sizes(text, units)
-    pile = _Pile(text)
+    pile = _ChunkBuilder(text)
     for index, unit in enumerate(units):
-        while pile.units and not pile.takes(unit, sections[index] if unit.opens_section else unit.size, target):
-            yield pile.give(pile.best_cut(unit, target))
+        while pile.units and not pile.fits(unit, sections[index] if unit.opens_section else unit.size, target):
+            yield pile.take_first(pile.best_cut(unit, target))
         pile.add(unit)
     if pile.units:
         yield pile.units
 
 
-class _Pile:
+class _ChunkBuilder:
     """Units on their way into a chunk, their size together and the headings that they share."""
 
     def __init__(self, text: str) -> None:
@@ -107,18 +107,18 @@ class _Pile:
     def add(self, unit: _Unit) -> None:
         if self.units:
             self._size += self._gap(unit) + unit.size
-            self._path = _common(self._path, unit.headings)
+            self._path = _common_prefix(self._path, unit.headings)
         else:
             self._size, self._path = unit.lead_size + unit.size, unit.headings
         self.units.append(unit)
 
-    def takes(self, unit: _Unit, size: int, target: int) -> bool:
+    def fits(self, unit: _Unit, size: int, target: int) -> bool:
         """Whether the unit, and the ``size`` it brings, belongs into this chunk."""
-        return self._akin(unit) and self._size + self._gap(unit) + size <= target
+        return self._is_related(unit) and self._size + self._gap(unit) + size <= target
 
     def best_cut(self, unit: _Unit, target: int) -> int:
         """How many units make a chunk when this one is too much: all of them, or those before a better beginning in the second half."""
-        if not self._akin(unit):
+        if not self._is_related(unit):
             return len(self.units)
         best, lowest, size = len(self.units), anchor(self._text, unit.start), self._size
         for index in range(len(self.units) - 1, 0, -1):
@@ -131,7 +131,7 @@ class _Pile:
                 best, lowest = index, value
         return best
 
-    def give(self, count: int) -> list[_Unit]:
+    def take_first(self, count: int) -> list[_Unit]:
         """Takes the first ``count`` units away."""
         given, rest = self.units[:count], self.units[count:]
         self.units = []
@@ -139,9 +139,11 @@ class _Pile:
             self.add(unit)
         return given
 
-    def _akin(self, unit: _Unit) -> bool:
+    def _is_related(self, unit: _Unit) -> bool:
         """A section without a heading in common, another file, sheet or slide begins a chunk of its own."""
-        return not apart(self.units[-1].place, unit.place) and (not unit.opens_section or len(_common(self._path, unit.headings)) > 0)
+        return not is_separate(self.units[-1].place, unit.place) and (
+            not unit.opens_section or len(_common_prefix(self._path, unit.headings)) > 0
+        )
 
     def _gap(self, unit: _Unit) -> int:
         return size_of(self._text[self.units[-1].end : unit.start])
@@ -156,7 +158,7 @@ def _section_sizes(text: str, units: list[_Unit]) -> list[int]:
     return sizes
 
 
-def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+def _common_prefix(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     if one == other:
         return one
     count = 0
@@ -167,16 +169,16 @@ def _common(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return one[:count]
 
 
-def _units(parsed: Parsed, budget: Budget) -> Iterator[_Unit]:
+def _units(parsed: ParsedText, budget: ChunkBudget) -> Iterator[_Unit]:
     """Blocks, or parts of long ones; headings wait for what they head."""
     waiting: _Unit | None = None
     for block in parsed.blocks:
-        for unit in _of_block(parsed.text, block, budget):
+        for unit in _block_units(parsed.text, block, budget):
             made = unit
             if waiting is not None:
                 size = waiting.size + size_of(parsed.text[waiting.end : unit.start]) + unit.size
-                if size <= budget.limit and not apart(waiting.place, unit.place):
-                    place = together((waiting.place, unit.place))
+                if size <= budget.limit and not is_separate(waiting.place, unit.place):
+                    place = merge_places((waiting.place, unit.place))
                     made = _Unit(waiting.start, unit.end, size, unit.headings, place, opens_section=True, lead=waiting.start)
                 else:
                     yield waiting
@@ -187,16 +189,16 @@ def _units(parsed: Parsed, budget: Budget) -> Iterator[_Unit]:
         yield waiting
 
 
-def _of_block(text: str, block: Block, budget: Budget) -> Iterator[_Unit]:
+def _block_units(text: str, block: Block, budget: ChunkBudget) -> Iterator[_Unit]:
     """Later parts of a table carry its first row as their last heading; each has the place of just its rows."""
     headings, place, opens = block.headings, block.place, block.kind == "heading"
     lines = text.count("\n", block.start, block.end) + 1 if block.kind == "table" and place is not None and place.cells else 0
     line, read = 0, block.start
-    for part in parts(text, block, budget):
+    for part in split_block(text, block, budget):
         if lines:
             line += text.count("\n", read, part.start)
             read = part.start
-            place = rows_of(block.place, line, line + text.count("\n", part.start, part.end), lines)
+            place = locate_rows(block.place, line, line + text.count("\n", part.start, part.end), lines)
         size = size_of(text[part.start : part.end])
         yield _Unit(part.start, part.end, size, headings, place, opens, part.lead, size_of(text[part.lead : part.start]))
         if block.kind == "table" and headings is block.headings:

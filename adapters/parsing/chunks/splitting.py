@@ -28,18 +28,18 @@ _LINES = (_LINE, _SENTENCE, _CLAUSE, _SPACE)
 _PROSE_KINDS = ("paragraph", "quote")
 
 
-class Budget(NamedTuple):
+class ChunkBudget(NamedTuple):
     """Wanted and largest size in eighths of a token."""
 
     target: int
     limit: int
 
-    def less(self, size: int) -> "Budget":
+    def minus(self, size: int) -> "ChunkBudget":
         """What remains beside something of ``size``."""
-        return Budget(max(self.target - size, 1), max(self.limit - size, 1))
+        return ChunkBudget(max(self.target - size, 1), max(self.limit - size, 1))
 
 
-class Part(NamedTuple):
+class BlockPart(NamedTuple):
     """``text[start:end]``; a chunk that begins with it begins at ``lead``, inside the part before."""
 
     start: int
@@ -57,41 +57,41 @@ def anchor(text: str, at: int) -> int:
     return crc32(text[at : at + ANCHOR_CHARS].lstrip().encode())
 
 
-def parts(text: str, block: Block, budget: Budget) -> Iterator[Part]:
+def split_block(text: str, block: Block, budget: ChunkBudget) -> Iterator[BlockPart]:
     """The block when it fits a chunk, else parts of about the target, each within the limit together with what it repeats."""
-    start, end = _stripped(text, block.start, block.end), _stripped_end(text, block.start, block.end)
+    start, end = _skip_space(text, block.start, block.end), _skip_space_back(text, block.start, block.end)
     boundaries = _PROSE if block.kind in (*_PROSE_KINDS, "heading") else _LINES
     lead = start
     while start < end:
-        room = budget.less(size_of(text[lead:start]))
+        room = budget.minus(size_of(text[lead:start]))
         if (end - start) * CHAR_EIGHTHS_MIN <= room.limit and size_of(text[start:end]) <= room.limit:
-            yield Part(start, end, lead)
+            yield BlockPart(start, end, lead)
             return
-        cut = _cut(text, start, end, room, boundaries)
-        stop = _stripped_end(text, start, cut)
-        yield Part(start, stop, lead)
-        following = _stripped(text, cut, end)
-        lead = _lead(text, start, stop, budget.target // OVERLAP_SHARE) if block.kind in _PROSE_KINDS else following
+        cut = _find_cut(text, start, end, room, boundaries)
+        stop = _skip_space_back(text, start, cut)
+        yield BlockPart(start, stop, lead)
+        following = _skip_space(text, cut, end)
+        lead = _overlap_start(text, start, stop, budget.target // OVERLAP_SHARE) if block.kind in _PROSE_KINDS else following
         lead = lead if lead < stop else following
         start = following
 
 
-def _lead(text: str, start: int, end: int, budget: int) -> int:
+def _overlap_start(text: str, start: int, end: int, budget: int) -> int:
     """Where the last sentences of ``text[start:end]`` begin that cost at most ``budget``; the last clause or words of a longer one."""
     earliest = _reach_back(text, start + 1, end, budget)
     for boundary in _PROSE:
-        begins = [_stripped(text, at, end) for at in _ends(text, boundary, earliest, end, end)]
+        begins = [_skip_space(text, at, end) for at in _boundary_ends(text, boundary, earliest, end, end)]
         if begins and begins[0] < end:
             return begins[0]
     return earliest
 
 
-def _cut(text: str, start: int, end: int, budget: Budget, boundaries: tuple[re.Pattern[str], ...]) -> int:
+def _find_cut(text: str, start: int, end: int, budget: ChunkBudget, boundaries: tuple[re.Pattern[str], ...]) -> int:
     """Where a text that is too long ends its first part: the best kind of boundary that lies within reach."""
-    wanted, furthest = _reach(text, start, end, budget.target), _reach(text, start, end, budget.limit)
+    wanted, furthest = _reach_forward(text, start, end, budget.target), _reach_forward(text, start, end, budget.limit)
     half, soonest = start + (wanted - start) // 2, start + (wanted - start) // WINDOW_START
     for boundary in boundaries:
-        ends = list(_ends(text, boundary, start, min(furthest + 1, end), furthest))
+        ends = list(_boundary_ends(text, boundary, start, min(furthest + 1, end), furthest))
         before = [at for at in ends if at <= wanted]
         if near := [at for at in before if at >= half]:
             return min(reversed(near), key=lambda at: anchor(text, at))
@@ -102,18 +102,18 @@ def _cut(text: str, start: int, end: int, budget: Budget, boundaries: tuple[re.P
     return max(wanted, start + 1)
 
 
-def _ends(text: str, boundary: re.Pattern[str], start: int, end: int, last: int) -> Iterator[int]:
+def _boundary_ends(text: str, boundary: re.Pattern[str], start: int, end: int, last: int) -> Iterator[int]:
     """Places behind the boundaries in ``text[start:end]``, up to and including ``last``."""
     for match in boundary.finditer(text, start, end):
-        if start < match.end() <= last and (boundary is not _SENTENCE or _ends_sentence(text, start, match)):
+        if start < match.end() <= last and (boundary is not _SENTENCE or _is_sentence_end(text, start, match)):
             yield match.end()
 
 
-def _ends_sentence(text: str, start: int, stop: re.Match[str]) -> bool:
+def _is_sentence_end(text: str, start: int, stop: re.Match[str]) -> bool:
     return stop.group() != "." or not _ABBREVIATION.search(text[max(start, stop.end() - _ABBREVIATION_CHARS_MAX) : stop.end()])
 
 
-def _reach(text: str, start: int, end: int, budget: int) -> int:
+def _reach_forward(text: str, start: int, end: int, budget: int) -> int:
     """The furthest place up to which the text from ``start`` costs at most ``budget``."""
     low, high = start, min(end, start + budget // CHAR_EIGHTHS_MIN)
     while low < high:
@@ -137,13 +137,13 @@ def _reach_back(text: str, start: int, end: int, budget: int) -> int:
     return low
 
 
-def _stripped(text: str, start: int, end: int) -> int:
+def _skip_space(text: str, start: int, end: int) -> int:
     while start < end and text[start].isspace():
         start += 1
     return start
 
 
-def _stripped_end(text: str, start: int, end: int) -> int:
+def _skip_space_back(text: str, start: int, end: int) -> int:
     while end > start and text[end - 1].isspace():
         end -= 1
     return end

@@ -13,7 +13,7 @@ from io import BytesIO
 
 from adapters.parsing.containers.nested import Contents, check_depth
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed
+from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.detect import central_directory
 from adapters.parsing.core.encodings import decode
 from adapters.parsing.core.source import Allowance, Entry
@@ -26,7 +26,7 @@ NAME_IN_UTF8 = 0x800
 
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 AES = 99  # the method that stands in place of the one it was packed with
-_BROKEN = (
+_ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
@@ -38,10 +38,10 @@ _BROKEN = (
     KeyError,
     NotImplementedError,
 )
-_LITTER = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
+_SYSTEM_FILES = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
-def parse_zip(entry: Entry) -> Parsed:
+def parse_zip(entry: Entry) -> ParsedText:
     """The files in order, each under its name. What cannot be read is a note, unless nothing at all can.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex`` (a limit), ``document_empty``, ``password_required``,
@@ -57,13 +57,13 @@ def parse_zip(entry: Entry) -> Parsed:
     contents = Contents(Assembly(entry.bounds.chars_max), entry, allowance)
     try:
         archive = zipfile.ZipFile(BytesIO(entry.data))
-    except _BROKEN as error:
+    except _ARCHIVE_ERRORS as error:
         raise Refused("document_unreadable", f"the archive is broken: {error}") from error
     with archive:
-        for info, name in _named(archive.infolist()):
+        for info, name in _list_files(archive.infolist()):
             try:
                 allowance.take_entry()
-                data = _inflated(archive, info, entry, allowance)
+                data = _inflate(archive, info, entry, allowance)
             except Refused as refusal:
                 contents.leave_out(name, refusal)
             else:
@@ -71,7 +71,7 @@ def parse_zip(entry: Entry) -> Parsed:
     return contents.build()
 
 
-def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
+def _list_files(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
     """Files and their names; those that are not marked as UTF-8 were written in whatever their packer's system used, all in the same."""
     files = [info for info in infos if not info.filename.endswith("/")]
     unmarked = [info.orig_filename.encode("cp437", "replace") for info in files if not info.flag_bits & NAME_IN_UTF8]
@@ -79,11 +79,11 @@ def _named(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]
     for info in files:
         name = info.filename if info.flag_bits & NAME_IN_UTF8 else next(guessed, info.filename)
         base = name.replace("\\", "/").rpartition("/")[2]
-        if not name.startswith(_LITTER) and base not in _LITTER and not base.startswith("._"):
+        if not name.startswith(_SYSTEM_FILES) and base not in _SYSTEM_FILES and not base.startswith("._"):
             yield info, name
 
 
-def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, allowance: Allowance) -> bytes:
+def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, allowance: Allowance) -> bytes:
     encrypted = info.flag_bits & ENCRYPTED
     if encrypted and not entry.password:
         raise Refused("password_required", "it is encrypted")
@@ -91,7 +91,7 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, all
     parts: list[bytes] = []
     length = 0
     try:
-        for part in _pieces(archive, info, entry):
+        for part in _read_pieces(archive, info, entry):
             length += len(part)
             allowance.take_bytes(len(part))
             if length > most:
@@ -101,18 +101,18 @@ def _inflated(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, all
         if encrypted and not isinstance(error, NotImplementedError):
             raise Refused("password_wrong", "the password does not open it") from error
         raise Refused("document_unreadable", f"it cannot be unpacked: {error}") from error
-    except _BROKEN as error:
+    except _ARCHIVE_ERRORS as error:
         # one wrong password in 256 passes the check at the start and fails at the end
         raise Refused("password_wrong" if encrypted else "document_unreadable", f"it cannot be unpacked: {error}") from error
     return b"".join(parts)
 
 
-def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
+def _read_pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
     password = entry.password.encode()
     if info.compress_type == AES:
-        from adapters.parsing.containers.zip_aes import pieces  # noqa: PLC0415 - few archives are encrypted
+        from adapters.parsing.containers.zip_aes import decrypt_pieces  # noqa: PLC0415 - few archives are encrypted
 
-        yield from pieces(entry.data, info, password)
+        yield from decrypt_pieces(entry.data, info, password)
         return
     with archive.open(info, pwd=password if info.flag_bits & ENCRYPTED else None) as file:
         while part := file.read(READ_BYTES):

@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MimePart:
     """A message or a part of one. ``body`` as it was sent, encoded for transport."""
 
     headers: Message
     body: bytes
 
     @classmethod
-    def of(cls, data: bytes) -> "Part":
+    def of(cls, data: bytes) -> "MimePart":
         """Headers up to the first empty line, in whatever encoding they are; everything else is the body."""
         if first := _LINE_END.match(data):
             return cls(Message(), data[first.end() :])
@@ -43,34 +43,34 @@ class Part:
         return cls(HeaderParser().parsestr(decode(header), headersonly=True), body)
 
     @property
-    def kind(self) -> str:
+    def content_type(self) -> str:
         """``text/plain`` and such, lower case."""
-        return _tried(self.headers.get_content_type, "text/plain")
+        return _value_or(self.headers.get_content_type, "text/plain")
 
     @property
     def charset(self) -> str:
         """As declared; empty when it is not."""
-        return _tried(lambda: self.headers.get_content_charset("") or "", "")
+        return _value_or(lambda: self.headers.get_content_charset("") or "", "")
 
     @property
-    def attached(self) -> bool:
+    def is_attachment(self) -> bool:
         """Said to be a file, not a part of the text."""
-        return _tried(self.headers.get_content_disposition, None) == "attachment"
+        return _value_or(self.headers.get_content_disposition, None) == "attachment"
 
     @property
     def filename(self) -> str:
         """As its sender calls it; empty when it has no name."""
         for parameter, header in (("filename", "content-disposition"), ("name", "content-type")):
-            value = _tried(lambda parameter=parameter, header=header: self.headers.get_param(parameter, header=header), None)  # type: ignore[misc]
+            value = _value_or(lambda parameter=parameter, header=header: self.headers.get_param(parameter, header=header), None)  # type: ignore[misc]
             if isinstance(value, tuple):  # charset, language, and bytes as the standard library hides them in text
                 value = decode(value[2].encode("latin-1", "replace"), value[0] or "")
             if value:
-                return unfolded(str(value))
+                return decode_header(str(value))
         return ""
 
     def header(self, name: str) -> str:
         """A header's text on one line; empty when there is none."""
-        return unfolded(str(self.headers.get(name, "")))
+        return decode_header(str(self.headers.get(name, "")))
 
     def content(self) -> bytes:
         """The body without its transport encoding, as far as that is whole."""
@@ -79,9 +79,9 @@ class Part:
             return _from_base64(self.body)
         return binascii.a2b_qp(self.body) if encoding == "quoted-printable" else self.body
 
-    def parts(self) -> Iterator["Part"]:
+    def parts(self) -> Iterator["MimePart"]:
         """Of a multipart, in order; nothing when its boundary does not occur. One that was cut off ends where the message ends."""
-        boundary = _tried(lambda: self.headers.get_boundary("") or "", "")
+        boundary = _value_or(lambda: self.headers.get_boundary("") or "", "")
         if not boundary:
             return
         delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("utf-8", "replace")) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
@@ -89,14 +89,14 @@ class Part:
         while at is not None and not at[1]:
             # from the line end on: it also begins the next delimiter when a part is empty
             following = delimiter.search(self.body, max(at.start() + 1, at.end() - 2))
-            part = Part.of(self.body[at.end() : max(at.end(), following.start()) if following else len(self.body)])
-            if self.kind == "multipart/digest":
+            part = MimePart.of(self.body[at.end() : max(at.end(), following.start()) if following else len(self.body)])
+            if self.content_type == "multipart/digest":
                 part.headers.set_default_type("message/rfc822")
             yield part
             at = following
 
 
-def unfolded(value: str) -> str:
+def decode_header(value: str) -> str:
     """A header's value with its encoded words decoded; neighbours of one charset together, for some mailers tear characters apart."""
     value = _FOLD.sub(" ", value).strip()
     pieces: list[str] = []
@@ -123,7 +123,7 @@ def _from_base64(data: bytes) -> bytes:
         return binascii.a2b_base64(letters[:whole] + b"=" * (-whole % _BASE64_GROUP))
 
 
-def _tried(read: Callable[[], T], otherwise: T) -> T:
+def _value_or(read: Callable[[], T], otherwise: T) -> T:
     try:
         return read()
     except _ERRORS:

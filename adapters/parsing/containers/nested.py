@@ -3,14 +3,14 @@
 from dataclasses import dataclass, field
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed, clean
+from adapters.parsing.core.blocks import ParsedText, clean
 from adapters.parsing.core.source import Allowance, Entry
 from adapters.parsing.dispatch import parse_entry
 from schemas.documents import FileType
 from schemas.errors import Refused
 
 NAME_CHARS_MAX = 200
-_TELLING = (
+_REFUSAL_PRIORITY = (
     "password_wrong",
     "password_required",
     "document_too_complex",
@@ -50,21 +50,24 @@ class Contents:
         except Refused as refusal:
             self.leave_out(name, refusal)
         else:
-            self.assembly.absorb(parsed, shown(name))
+            self.assembly.absorb(parsed, display_name(name))
 
     def leave_out(self, name: str, refusal: Refused) -> None:
         """Raises ``refusal`` again when a limit of the whole document is the cause."""
-        if self.allowance.used_up:
+        if self.allowance.is_exhausted:
             raise refusal
-        self.refusals.append((shown(name), refusal))
+        self.refusals.append((display_name(name), refusal))
 
-    def build(self, title: str = "") -> Parsed:
+    def build(self, title: str = "") -> ParsedText:
         """Raises the most telling refusal when nothing came out of any file."""
-        if self.assembly.empty and self.refusals:
-            name, refusal = min(self.refusals, key=lambda one: _TELLING.index(one[1].code) if one[1].code in _TELLING else len(_TELLING))
+        if self.assembly.is_empty and self.refusals:
+            name, refusal = min(
+                self.refusals,
+                key=lambda one: _REFUSAL_PRIORITY.index(one[1].code) if one[1].code in _REFUSAL_PRIORITY else len(_REFUSAL_PRIORITY),
+            )
             raise Refused(refusal.code, f"{name}: {refusal.detail or refusal.code}")
         for name, refusal in self.refusals:
-            self.assembly.note("part_unreadable", f"{name}: {refusal.detail or refusal.code}")
+            self.assembly.add_note("part_unreadable", f"{name}: {refusal.detail or refusal.code}")
         return self.assembly.build(title)
 
 
@@ -74,7 +77,7 @@ def check_depth(entry: Entry) -> None:
         raise Refused("document_too_complex", "files lie too deep in each other (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """A file's name on one line, of bounded length."""
     name = " ".join(clean(name).split())
     return name if len(name) <= NAME_CHARS_MAX else f"{name[: NAME_CHARS_MAX - 1]}…"

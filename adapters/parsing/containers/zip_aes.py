@@ -27,16 +27,16 @@ EXTRA_ID = 0x9901
 _KEY_BYTES = {1: 16, 2: 24, 3: 32}  # by the strength that the extra field names; the salt is half of it
 
 
-class _Sealing(NamedTuple):
+class _EncryptionInfo(NamedTuple):
     key_bytes: int
     method: int
 
 
-def pieces(data: bytes, info: zipfile.ZipInfo, password: bytes) -> Iterator[bytes]:
+def decrypt_pieces(data: bytes, info: zipfile.ZipInfo, password: bytes) -> Iterator[bytes]:
     """The file's content as it unpacks. Raises Refused("password_wrong"), zipfile.BadZipFile, zlib.error, NotImplementedError."""
-    sealing = _sealing(info.extra)
+    sealing = _parse_extra(info.extra)
     salt_bytes = sealing.key_bytes // 2
-    body = _body(data, info)
+    body = _read_body(data, info)
     if len(body) < salt_bytes + CHECK_BYTES + SIGNATURE_BYTES:
         raise zipfile.BadZipFile("too short for its encryption")
     salt, check = body[:salt_bytes], body[salt_bytes : salt_bytes + CHECK_BYTES]
@@ -48,26 +48,26 @@ def pieces(data: bytes, info: zipfile.ZipInfo, password: bytes) -> Iterator[byte
     if not hmac.compare_digest(hmac.digest(signing, sealed, "sha1")[:SIGNATURE_BYTES], signature):
         raise zipfile.BadZipFile("its signature does not match")
     if sealing.method == zipfile.ZIP_STORED:
-        yield from _opened(sealed, key)
+        yield from _decrypt_body(sealed, key)
     elif sealing.method == zipfile.ZIP_DEFLATED:
-        yield from _inflated(_opened(sealed, key))
+        yield from _inflate(_decrypt_body(sealed, key))
     else:
         raise NotImplementedError(f"packing method {sealing.method} under encryption")
 
 
-def _sealing(extra: bytes) -> _Sealing:
+def _parse_extra(extra: bytes) -> _EncryptionInfo:
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)
         if kind == EXTRA_ID and size >= 7 and at + 11 <= len(extra):  # noqa: PLR2004 - the field's own layout
             strength, method = struct.unpack_from("<BH", extra, at + 8)
             if strength in _KEY_BYTES:
-                return _Sealing(_KEY_BYTES[strength], method)
+                return _EncryptionInfo(_KEY_BYTES[strength], method)
         at += 4 + size
     raise zipfile.BadZipFile("it does not say how it is encrypted")
 
 
-def _body(data: bytes, info: zipfile.ZipInfo) -> bytes:
+def _read_body(data: bytes, info: zipfile.ZipInfo) -> bytes:
     at = info.header_offset
     if not data.startswith(b"PK\x03\x04", at) or at + LOCAL_HEADER_BYTES > len(data):
         raise zipfile.BadZipFile("its header is not where the list says")
@@ -76,7 +76,7 @@ def _body(data: bytes, info: zipfile.ZipInfo) -> bytes:
     return data[start : start + info.compress_size]
 
 
-def _opened(sealed: bytes, key: bytes) -> Iterator[bytes]:
+def _decrypt_body(sealed: bytes, key: bytes) -> Iterator[bytes]:
     cipher = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # noqa: S305 - of counters: that is counter mode, with WinZip's byte order
     for start in range(0, len(sealed), PIECE_BYTES):
         piece = np.frombuffer(sealed, np.uint8, min(PIECE_BYTES, len(sealed) - start), start)
@@ -87,7 +87,7 @@ def _opened(sealed: bytes, key: bytes) -> Iterator[bytes]:
         yield (piece ^ stream).tobytes()
 
 
-def _inflated(packed: Iterator[bytes]) -> Iterator[bytes]:
+def _inflate(packed: Iterator[bytes]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     for piece in packed:
         rest = piece

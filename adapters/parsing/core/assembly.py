@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from adapters.parsing.core.blocks import Block, HeadingPath, Kind, Parsed, clean, first_heading
+from adapters.parsing.core.blocks import Block, HeadingPath, Kind, ParsedText, clean, first_heading
 from schemas.documents import Locator, Note
 from schemas.errors import Refused
 
@@ -23,33 +23,33 @@ class Assembly:
         self._length = 0
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Nothing came in yet."""
         return not self._blocks
 
-    def heading(self, level: int, text: str, place: Locator | None = None) -> None:
+    def add_heading(self, level: int, text: str, place: Locator | None = None) -> None:
         """``level`` from 1, outermost; deeper than 6 counts as 6."""
         line = " ".join(clean(text).split())
         if line:
             self._add("heading", line, place, level=max(1, min(level, HEADING_LEVELS)))
 
-    def paragraph(self, text: str, place: Locator | None = None) -> None:
+    def add_paragraph(self, text: str, place: Locator | None = None) -> None:
         """Prose; line feeds inside stay."""
         self._add("paragraph", text, place)
 
-    def item(self, text: str, place: Locator | None = None) -> None:
+    def add_item(self, text: str, place: Locator | None = None) -> None:
         """One item of a list."""
         self._add("list", text, place)
 
-    def quote(self, text: str, place: Locator | None = None) -> None:
+    def add_quote(self, text: str, place: Locator | None = None) -> None:
         """Somebody else's words."""
         self._add("quote", text, place)
 
-    def code(self, text: str, place: Locator | None = None) -> None:
+    def add_code(self, text: str, place: Locator | None = None) -> None:
         """Text whose lines stay as they are."""
         self._add("code", text, place)
 
-    def table(self, rows: Iterable[Sequence[str]], place: Locator | None = None) -> None:
+    def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None) -> None:
         """One line per row; the first row is the header, which chunks of a long table repeat."""
         lines: list[str] = []
         length = 0
@@ -58,47 +58,47 @@ class Assembly:
             if line.strip():
                 lines.append(line)
                 length += len(line)
-                self._check(length)
+                self._check_length(length)
         self._add("table", "\n".join(lines), place)
 
-    def section(self) -> None:
+    def start_section(self) -> None:
         """What follows stands under no heading of what came before: another file of an archive, another sheet."""
         self._path = HeadingPath()
 
-    def note(self, code: str, detail: str) -> None:
+    def add_note(self, code: str, detail: str) -> None:
         """Something was left out."""
         self._notes.append(Note(code, detail))
 
-    def absorb(self, parsed: Parsed, part: str) -> None:
+    def absorb(self, parsed: ParsedText, part: str) -> None:
         """All of another text, as the file ``part`` inside this one."""
-        self.section()
+        self.start_section()
         for block in parsed.blocks:
             text = parsed.text[block.start : block.end]
             inner = block.place or Locator()
             name = f"{part} > {inner.part}" if inner.part else part
             place = Locator(page=inner.page, page_last=inner.page_last, slide=inner.slide, sheet=inner.sheet, cells=inner.cells, part=name)
-            self._add(block.kind, text, place, level=block.level, shown=_shown(block))
+            self._add(block.kind, text, place, level=block.level, shown=_path_heading(block))
         self._notes.extend(Note(note.code, f"{part}: {note.detail}") for note in parsed.notes)
 
-    def include(self, parsed: Parsed, *, below: int = 0) -> None:
+    def include(self, parsed: ParsedText, *, below: int = 0) -> None:
         """All of another text as a part of this one, its headings ``below`` levels deeper."""
         for block in parsed.blocks:
             level = min(block.level + below, HEADING_LEVELS) if block.level else 0
-            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level, shown=_shown(block))
+            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level, shown=_path_heading(block))
         self._notes.extend(parsed.notes)
 
-    def build(self, title: str = "") -> Parsed:
+    def build(self, title: str = "") -> ParsedText:
         """``title`` as the file names itself; else the heading it begins with."""
         blocks, notes = tuple(self._blocks), self._notes
         if len(notes) > NOTES_MAX:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
-        return Parsed(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
+        return ParsedText(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
 
     def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "") -> None:
         text = clean(text).strip()
         if not text:
             return
-        self._check(len(text))
+        self._check_length(len(text))
         separator = "\n" if self._blocks and kind == self._blocks[-1].kind == "list" else "\n\n"
         start = self._length + len(separator) if self._blocks else 0
         if self._blocks:
@@ -108,13 +108,13 @@ class Assembly:
         headings = self._path.enter(level, shown or text) if kind == "heading" else self._path.path
         self._blocks.append(Block(kind, start, self._length, level, headings, place))
 
-    def _check(self, more: int) -> None:
+    def _check_length(self, more: int) -> None:
         if self._length + more > self._chars_max:
             raise Refused(
                 "document_too_complex", f"more than {self._chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
             )
 
 
-def _shown(block: Block) -> str:
+def _path_heading(block: Block) -> str:
     """A heading as paths have it: its text may have marks."""
     return block.headings[-1] if block.kind == "heading" and block.headings else ""

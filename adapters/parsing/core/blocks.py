@@ -37,7 +37,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedText:
     """``blocks`` are in order, do not overlap, and between them there is only white space. ``title`` is empty when the text names none.
 
     ``notes`` say what was left out.

@@ -10,7 +10,7 @@ _RANGE = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})(?::([A-Z]{1,3})([1-9]\d{0,6}))?
 _LETTERS = 26
 
 
-class Cells(NamedTuple):
+class CellRange(NamedTuple):
     """A rectangle of cells; rows and columns count from 1, the last ones belong to it."""
 
     first_row: int
@@ -41,16 +41,16 @@ def column_number(name: str) -> int:
     return number
 
 
-def read_cells(text: str) -> Cells | None:
+def read_cells(text: str) -> CellRange | None:
     """``A1:C20`` as numbers; None when it is not written like that."""
     match = _RANGE.match(text)
     if match is None:
         return None
     column, row, last_column, last_row = match.groups()
-    return Cells(int(row), column_number(column), int(last_row or row), column_number(last_column or column))
+    return CellRange(int(row), column_number(column), int(last_row or row), column_number(last_column or column))
 
 
-def rows_of(place: Locator | None, first: int, last: int, lines: int) -> Locator | None:
+def locate_rows(place: Locator | None, first: int, last: int, lines: int) -> Locator | None:
     """The place of the lines ``first`` to ``last`` (from 0) of a table of ``lines`` lines, when every line is a row of its cells."""
     cells = read_cells(place.cells) if place is not None else None
     if place is None or cells is None or cells.last_row - cells.first_row + 1 != lines:
@@ -59,12 +59,12 @@ def rows_of(place: Locator | None, first: int, last: int, lines: int) -> Locator
     return Locator(page=place.page, page_last=place.page_last, slide=place.slide, sheet=place.sheet, cells=str(rows), part=place.part)
 
 
-def apart(one: Locator | None, other: Locator | None) -> bool:
+def is_separate(one: Locator | None, other: Locator | None) -> bool:
     """Whether two places may not share a chunk: different files, sheets or slides. Pages may."""
-    return _whole(one) != _whole(other)
+    return _container_key(one) != _container_key(other)
 
 
-def together(places: Iterable[Locator | None]) -> Locator | None:
+def merge_places(places: Iterable[Locator | None]) -> Locator | None:
     """The place of neighbouring blocks, none of them ``apart``; None when none has one."""
     known = [place for place in places if place is not None]
     if not known:
@@ -72,15 +72,15 @@ def together(places: Iterable[Locator | None]) -> Locator | None:
     pages = [page for place in known for page in (place.page, place.page_last) if page]
     first, last = min(pages, default=0), max(pages, default=0)
     rectangles = [read for place in known if (read := read_cells(place.cells))]
-    cells = str(_around(rectangles)) if rectangles else ""
-    part, sheet, slide = _whole(known[0])
+    cells = str(_bounding_range(rectangles)) if rectangles else ""
+    part, sheet, slide = _container_key(known[0])
     return Locator(page=first, page_last=last if last > first else 0, slide=slide, sheet=sheet, cells=cells, part=part)
 
 
-def _around(rectangles: list[Cells]) -> Cells:
+def _bounding_range(rectangles: list[CellRange]) -> CellRange:
     tops, lefts, bottoms, rights = zip(*rectangles, strict=True)
-    return Cells(min(tops), min(lefts), max(bottoms), max(rights))
+    return CellRange(min(tops), min(lefts), max(bottoms), max(rights))
 
 
-def _whole(place: Locator | None) -> tuple[str, str, int]:
+def _container_key(place: Locator | None) -> tuple[str, str, int]:
     return (place.part, place.sheet, place.slide) if place is not None else ("", "", 0)

@@ -74,10 +74,10 @@ def likelihood(text: str, language: Language) -> float:
     """Logarithm, comparable between readings of the same bytes only. U+FFFD stands for what could not be read."""
     junk = _JUNK.findall(text)
     total = sum(JUNK_RUN + JUNK * len(run) for run in junk)
-    known = _known(language)
+    known = _log_probabilities(language)
     for character, count in Counter(_JUNK.sub("", text) if junk else text).items():
         value = known.get(character)
-        total += count * (value if value is not None else _class(character, language))
+        total += count * (value if value is not None else _class_probability(character, language))
     if language == "latin":
         return total + PILED * len(_PILED.findall(text))
     if language == "other":
@@ -86,21 +86,21 @@ def likelihood(text: str, language: Language) -> float:
 
 
 @cache
-def _known(language: Language) -> dict[str, float]:
+def _log_probabilities(language: Language) -> dict[str, float]:
     values = {chr(code): -5.0 for code in range(0x20, 0x7F)}
     values |= dict.fromkeys("etaoinshrdlcumwfgypbvk ", -3.4) | dict.fromkeys("ETAOINSHRDLCUMWFGYPBVKjxqz0123456789.,-", -4.5)
     values |= dict.fromkeys("\n\r\t", -4.0) | dict.fromkeys("\x0c\x1b", -8.0) | {"\ufeff": -18.0}
     if language == "simplified":
-        values |= _han(_rows("gb2312", 0xB0, 0xD7), _rows("gb2312", 0xD8, 0xF7), SIMPLIFIED)
+        values |= _han_probabilities(_charset_rows("gb2312", 0xB0, 0xD7), _charset_rows("gb2312", 0xD8, 0xF7), SIMPLIFIED)
     elif language == "traditional":
-        values |= _han(_rows("big5", 0xA4, 0xC6), _rows("big5", 0xC9, 0xF9), TRADITIONAL)
+        values |= _han_probabilities(_charset_rows("big5", 0xA4, 0xC6), _charset_rows("big5", 0xC9, 0xF9), TRADITIONAL)
     elif language == "japanese":
-        values |= _han(_rows("euc_jp", 0xB0, 0xCF), _rows("euc_jp", 0xD0, 0xF4), JAPANESE)
+        values |= _han_probabilities(_charset_rows("euc_jp", 0xB0, 0xCF), _charset_rows("euc_jp", 0xD0, 0xF4), JAPANESE)
         values |= dict.fromkeys(map(chr, range(0x3041, 0x3094)), -6.0) | dict.fromkeys(map(chr, range(0x30A1, 0x30FD)), -6.6)
         values |= dict.fromkeys(_KANA_COMMON, -4.3) | dict.fromkeys(map(chr, range(0xFF61, 0xFFA0)), -11.0)
     elif language == "korean":
-        values |= dict.fromkeys(_rows("euc_kr", 0xB0, 0xC8), -9.6) | dict.fromkeys(KOREAN, -5.8)
-        values |= dict.fromkeys(_rows("euc_kr", 0xCA, 0xFD), -13.8)
+        values |= dict.fromkeys(_charset_rows("euc_kr", 0xB0, 0xC8), -9.6) | dict.fromkeys(KOREAN, -5.8)
+        values |= dict.fromkeys(_charset_rows("euc_kr", 0xCA, 0xFD), -13.8)
     elif language == "latin":
         values |= dict.fromkeys(map(chr, range(0xA0, 0x100)), -11.5) | dict.fromkeys(map(chr, range(0x100, 0x180)), -9.5)
         values |= dict.fromkeys("ąćęłńśźżčďěňřšťůžőűăşţğı", -7.2)
@@ -109,21 +109,21 @@ def _known(language: Language) -> dict[str, float]:
     return values
 
 
-def _han(ordinary: str, rare: str, common: str) -> dict[str, float]:
+def _han_probabilities(ordinary: str, rare: str, common: str) -> dict[str, float]:
     """The first hundred make 40 % of a text, five hundred make three quarters, a thousand nine tenths."""
     values = dict.fromkeys(rare, -13.5) | dict.fromkeys(ordinary, -10.4)
     values |= dict.fromkeys(common, -8.2) | dict.fromkeys(common[:500], -7.1) | dict.fromkeys(common[:100], -5.5)
     return values | dict.fromkeys(_HAN_PUNCTUATION, -5.1)
 
 
-def _rows(codec: str, first: int, last: int) -> str:
+def _charset_rows(codec: str, first: int, last: int) -> str:
     """The characters of these rows of a national standard, which puts the common ones first."""
     pairs = (bytes((row, cell)).decode(codec, "ignore") for row in range(first, last + 1) for cell in range(0x40, 0xFF))
     return "".join(character for character in pairs if not character.isascii())
 
 
 @cache
-def _class(character: str, language: Language) -> float:
+def _class_probability(character: str, language: Language) -> float:
     """What is in no list."""
     category = unicodedata.category(character)
     if category in ("Cn", "Co", "Cs", "Cc"):

@@ -58,9 +58,16 @@ _EXTENSIONS: dict[str, FileType] = {
 OFFICE = (DOCX, PPTX, XLSX)
 _SHEETS = (XLSX, XLS)
 _BINARY = (PDF, DOCX, PPTX, XLSX, XLS, ZIP)
-_SAID = {PDF: "a PDF file", DOCX: "a Word document", PPTX: "a presentation", XLSX: "a workbook", XLS: "a workbook", ZIP: "a ZIP archive"}
+_DESCRIPTIONS = {
+    PDF: "a PDF file",
+    DOCX: "a Word document",
+    PPTX: "a presentation",
+    XLSX: "a workbook",
+    XLS: "a workbook",
+    ZIP: "a ZIP archive",
+}
 
-_OTHERS = (  # place, magic bytes, what it is
+_UNSUPPORTED = (  # place, magic bytes, what it is
     (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
     (0, b"\xff\xd8\xff", "a JPEG image"),
     (0, b"GIF87a", "a GIF image"),
@@ -95,7 +102,7 @@ _OTHERS = (  # place, magic bytes, what it is
     (0, b"wOF2", "a font"),
 )
 _PREFIXES = {b"WEBP": b"RIFF", b"WAVE": b"RIFF", b"AVI ": b"RIFF", b"\0\0\0\0": b"BM"}
-_BINARY_BEHIND = {b"MZ", b"ID3", b"BZh"}  # so short that a text may begin with it
+_AMBIGUOUS_MAGIC = {b"MZ", b"ID3", b"BZh"}  # so short that a text may begin with it
 
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE2_ENTRY_BYTES = 128
@@ -105,14 +112,16 @@ _ZIP_END_BYTES = 22
 _ZIP64_LOCATOR_BYTES = 20
 _ZIP64_END_BYTES = 56 + _ZIP64_LOCATOR_BYTES
 _ZIP_COMMENT_BYTES_MAX = 65_535
-_LISTED = re.compile(rb"PK\x01\x02.{42}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/|mimetype|META-INF/container\.xml|Index/)", re.DOTALL)
-_LOCAL = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
+_DIRECTORY_NAME = re.compile(
+    rb"PK\x01\x02.{42}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/|mimetype|META-INF/container\.xml|Index/)", re.DOTALL
+)
+_LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
 
 _MARKUP = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"\s*<(?:head|title|body|meta|div|p|h[1-6]|table|ul|ol|span|section|article)[\s>]", re.IGNORECASE)
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
-_TRANSPORT = {"received", "return-path", "message-id", "mime-version", "delivered-to", "dkim-signature", "x-mailer"}
-_LETTER = {"from", "to", "subject", "date", "cc", "content-type"}
+_TRANSPORT_HEADERS = {"received", "return-path", "message-id", "mime-version", "delivered-to", "dkim-signature", "x-mailer"}
+_MESSAGE_HEADERS = {"from", "to", "subject", "date", "cc", "content-type"}
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 
@@ -126,14 +135,14 @@ def detect(entry: Entry) -> FileType:
     if not data:
         raise Refused("document_empty", "the file has no bytes")
     if data.startswith(_ZIP_STARTS):
-        return _zipped(data, named or entry.media_type)
+        return _detect_zip(data, named or entry.media_type)
     if data.startswith(OLE2):
-        return _compound(data, named or entry.media_type)
+        return _detect_ole2(data, named or entry.media_type)
     if _is_pdf(data):
         return PDF
-    if other := _other(data):
+    if other := _identify_other(data):
         raise Refused("document_type_unsupported", f"the file looks like {other}")
-    return _text(entry, named)
+    return _detect_text(entry, named)
 
 
 def extension(filename: str) -> str:
@@ -158,23 +167,23 @@ def _is_pdf(data: bytes) -> bool:
     return at == 0 or (at > 0 and (not data[:at].strip(b"\xef\xbb\xbf \t\r\n\0") or b"endobj" in data))
 
 
-def _other(data: bytes) -> str:
-    for place, magic, name in _OTHERS:
+def _identify_other(data: bytes) -> str:
+    for place, magic, name in _UNSUPPORTED:
         if not data.startswith(magic, place) or not data.startswith(_PREFIXES.get(magic, b"")):
             continue
-        if magic not in _BINARY_BEHIND or b"\0" in data[:HEAD_BYTES]:
+        if magic not in _AMBIGUOUS_MAGIC or b"\0" in data[:HEAD_BYTES]:
             return name
     return ""
 
 
-def _zipped(data: bytes, said: FileType) -> FileType:
+def _detect_zip(data: bytes, said: FileType) -> FileType:
     """An Office file by the parts it lists, else an archive."""
     listed = central_directory(data)
     if listed is not None and listed[0] == listed[1]:
         if said in OFFICE:
-            raise Refused("document_unreadable", f"the file is called {_SAID[said]} but is an empty archive")
+            raise Refused("document_unreadable", f"the file is called {_DESCRIPTIONS[said]} but is an empty archive")
         raise Refused("document_empty", "the archive has no entries")
-    found_names = _LISTED.finditer(data, *listed) if listed else _LOCAL.finditer(data)
+    found_names = _DIRECTORY_NAME.finditer(data, *listed) if listed else _LOCAL_NAME.finditer(data)
     names = {match[1] for match in found_names}
     if b"[Content_Types].xml" in names or listed is None:
         for folder, found in ((b"word/", DOCX), (b"ppt/", PPTX), (b"xl/", XLSX)):
@@ -190,7 +199,7 @@ def _zipped(data: bytes, said: FileType) -> FileType:
     return ZIP
 
 
-def _compound(data: bytes, said: FileType) -> FileType:
+def _detect_ole2(data: bytes, said: FileType) -> FileType:
     """An OLE2 container by the names in its directory."""
     if _has_stream(data, "EncryptedPackage"):
         return said if said in OFFICE else DOCX  # which of them only the password tells
@@ -220,7 +229,7 @@ def _has_stream(data: bytes, name: str) -> bool:
     return False
 
 
-def _text(entry: Entry, named: FileType) -> FileType:
+def _detect_text(entry: Entry, named: FileType) -> FileType:
     said = named or entry.media_type
     head = decode(entry.data[:HEAD_BYTES], entry.charset, html=True)
     if _MARKUP.match(head) and said not in (EML, MARKDOWN):
@@ -230,7 +239,7 @@ def _text(entry: Entry, named: FileType) -> FileType:
     if said in _BINARY:
         if said in _SHEETS and not _is_binary(head):
             return CSV  # programs save tables of text under this name
-        raise Refused("document_unreadable", f"the file is called {_SAID[said]} but is none")
+        raise Refused("document_unreadable", f"the file is called {_DESCRIPTIONS[said]} but is none")
     # text with damage in it is text; what only a one-byte encoding, which can read anything, makes something of is none
     if _is_binary(head) and (not said or encoding_of(entry.data[:HEAD_BYTES], entry.charset) in ONE_BYTE):
         raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
@@ -252,4 +261,4 @@ def _is_message(head: str, *, strict: bool) -> bool:
             names.add(match[1].lower())
         elif not line.startswith((" ", "\t")) or not names:
             break
-    return bool(names & _TRANSPORT) and bool(names & _LETTER) and (not strict or len(names & _TRANSPORT) > 1)
+    return bool(names & _TRANSPORT_HEADERS) and bool(names & _MESSAGE_HEADERS) and (not strict or len(names & _TRANSPORT_HEADERS) > 1)

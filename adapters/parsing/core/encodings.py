@@ -59,7 +59,7 @@ _XML_LABEL = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:+-]{
 _META_LABEL = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*=\s*["']?\s*([\w.:+-]{1,40})""", re.IGNORECASE)
 
 
-class _Reading(NamedTuple):
+class _EncodingCandidate(NamedTuple):
     """A way to read bytes; ``head_start`` is the logarithm of how much likelier than UTF-8 it is before they are seen."""
 
     codec: str
@@ -67,21 +67,21 @@ class _Reading(NamedTuple):
     head_start: float
 
 
-_READINGS = (
-    _Reading("utf-8", LANGUAGES, 0.0),
-    _Reading("gb18030", ("simplified",), -1.0),
-    _Reading("gb18030", ("traditional",), -4.0),
-    _Reading("cp1252", ("latin",), -2.0),
-    _Reading("big5hkscs", ("traditional",), -2.0),
-    _Reading("cp932", ("japanese",), -3.0),
-    _Reading("euc_jp", ("japanese",), -4.0),
-    _Reading("cp949", ("korean",), -4.0),
-    _Reading("cp1250", ("latin",), -5.0),
-    _Reading("cp1251", ("other",), -6.0),
-    *(_Reading(codec, ("other",), -10.0) for codec in ("koi8_r", "cp1253", "cp1255", "cp1256", "cp874")),
+_CANDIDATES = (
+    _EncodingCandidate("utf-8", LANGUAGES, 0.0),
+    _EncodingCandidate("gb18030", ("simplified",), -1.0),
+    _EncodingCandidate("gb18030", ("traditional",), -4.0),
+    _EncodingCandidate("cp1252", ("latin",), -2.0),
+    _EncodingCandidate("big5hkscs", ("traditional",), -2.0),
+    _EncodingCandidate("cp932", ("japanese",), -3.0),
+    _EncodingCandidate("euc_jp", ("japanese",), -4.0),
+    _EncodingCandidate("cp949", ("korean",), -4.0),
+    _EncodingCandidate("cp1250", ("latin",), -5.0),
+    _EncodingCandidate("cp1251", ("other",), -6.0),
+    *(_EncodingCandidate(codec, ("other",), -10.0) for codec in ("koi8_r", "cp1253", "cp1255", "cp1256", "cp874")),
 )
 ONE_BYTE = frozenset(("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874"))
-_WIDE_READINGS = tuple(_Reading(codec, LANGUAGES, -6.0) for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"))
+_WIDE_CANDIDATES = tuple(_EncodingCandidate(codec, LANGUAGES, -6.0) for codec in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"))
 DECLARED, DECLARED_INSIDE = 12.0, 14.0  # what the content itself says goes first
 
 
@@ -90,7 +90,7 @@ def decode(data: bytes, declared: str = "", *, html: bool = False) -> str:
 
     ``declared`` is a charset's name as somebody gave it, empty or unknown names included. ``html``: the page may name one itself.
     """
-    return _decoded(data, encoding_of(data, declared, html=html)).removeprefix("\ufeff")
+    return _decode(data, encoding_of(data, declared, html=html)).removeprefix("\ufeff")
 
 
 def encoding_of(data: bytes, declared: str = "", *, html: bool = False) -> str:
@@ -98,22 +98,22 @@ def encoding_of(data: bytes, declared: str = "", *, html: bool = False) -> str:
     for mark, codec in _MARKS:
         if data.startswith(mark) and not (codec == "utf-32-le" and len(data) % 4):
             return codec
-    outside, inside = _codec(declared), _codec(_label(data)) if html else ""
+    outside, inside = _codec_for(declared), _codec_for(_find_label(data)) if html else ""
     if data.isascii() and b"\0" not in data:
-        return _seven_bit(data, outside or inside)
-    if b"\0" not in data and _surely_utf8(data):
+        return _detect_seven_bit(data, outside or inside)
+    if b"\0" not in data and _is_surely_utf8(data):
         return "utf-8"
-    return _likeliest(data, outside, inside)
+    return _most_likely(data, outside, inside)
 
 
-def _label(data: bytes) -> str:
+def _find_label(data: bytes) -> str:
     prologue = data[:PROLOGUE_BYTES]
     match = _XML_LABEL.search(prologue) or _META_LABEL.search(prologue)
     # a label that can be read byte by byte is not in UTF-16, whatever it says
     return match[1].decode("ascii", "ignore") if match and b"utf-16" not in match[1].lower() else ""
 
 
-def _codec(label: str) -> str:
+def _codec_for(label: str) -> str:
     """Python's codec for a label, the widest of its family; empty when it is none that makes text."""
     name = label.strip(" \t\r\n\"'").lower()
     name = _ALIASES.get(name, name)
@@ -126,7 +126,7 @@ def _codec(label: str) -> str:
     return _SUPERSETS.get(found.name, found.name)
 
 
-def _seven_bit(data: bytes, declared: str) -> str:
+def _detect_seven_bit(data: bytes, declared: str) -> str:
     """ASCII, or one of the encodings that hide in it."""
     names = [declared] if declared.startswith(_SEVEN_BIT) else []
     if b"\x1b$" in data:
@@ -134,7 +134,7 @@ def _seven_bit(data: bytes, declared: str) -> str:
     return next((name for name in names if _is_valid(data, name)), "ascii")
 
 
-def _surely_utf8(data: bytes) -> bool:
+def _is_surely_utf8(data: bytes) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -145,15 +145,15 @@ def _surely_utf8(data: bytes) -> bool:
     return _LONG_SEQUENCE.search(data) is not None or len(_HIGH.findall(data[:SAMPLE_BYTES])) >= SURE_BYTES
 
 
-def _likeliest(data: bytes, outside: str, inside: str) -> str:
+def _most_likely(data: bytes, outside: str, inside: str) -> str:
     wide = b"\0" in data[:SAMPLE_BYTES] or len(data) <= UNMARKED_WIDE_BYTES_MAX
     sample = data[:SAMPLE_BYTES] if wide else _sample(data)
-    readings = [*_READINGS, *(reading for reading in _WIDE_READINGS if wide and _is_valid(sample, reading.codec))]
+    readings = [*_CANDIDATES, *(reading for reading in _WIDE_CANDIDATES if wide and _is_valid(sample, reading.codec))]
     known = {reading.codec for reading in readings}
-    readings += [_Reading(codec, LANGUAGES, -2.0) for codec in dict.fromkeys((outside, inside)) if codec and codec not in known]
+    readings += [_EncodingCandidate(codec, LANGUAGES, -2.0) for codec in dict.fromkeys((outside, inside)) if codec and codec not in known]
     best, best_score = "utf-8", float("-inf")
     for codec, languages, head_start in readings:
-        text = _decoded(sample, codec, cut_off="\ufffd")
+        text = _decode(sample, codec, cut_off="\ufffd")
         score = head_start + max(likelihood(text, language) for language in languages)
         score += DECLARED_INSIDE if codec == inside else DECLARED if codec == outside else 0
         if score > best_score:
@@ -185,7 +185,7 @@ def _sample(data: bytes) -> bytes:
     return b"\n".join(parts)
 
 
-def _decoded(data: bytes, codec: str, *, cut_off: str = "") -> str:
+def _decode(data: bytes, codec: str, *, cut_off: str = "") -> str:
     """``cut_off`` stands for a character that ``data`` ends within."""
     decoder = codecs.getincrementaldecoder(codec)("replace")
     text = decoder.decode(data, False)  # noqa: FBT003 - vendor signature

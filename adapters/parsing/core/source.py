@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from schemas.documents import FileType
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     ocr_pages_max: int
 
     @classmethod
-    def of(cls, settings: Documents) -> "Bounds":
+    def of(cls, settings: DocumentSettings) -> "Bounds":
         """The limits as the settings say."""
         return cls(
             chars_max=settings.text_chars_max,
@@ -40,7 +40,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
         )
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class DocumentSource(Struct, frozen=True, kw_only=True):
     """A document as a child process gets it: ``text``, or the ``path`` of a file that it can read.
 
     ``media_type`` and ``charset`` are what its sender said; empty means nothing was said, and the content is asked first anyway.
@@ -68,7 +68,7 @@ class Allowance:
         return cls(bounds.archive_entries_max, bounds.archive_bytes_max)
 
     @property
-    def used_up(self) -> bool:
+    def is_exhausted(self) -> bool:
         """A limit was reached: the whole document is refused, not only the file that reached it."""
         return self.entries < 0 or self.bytes < 0
 

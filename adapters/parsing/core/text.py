@@ -9,19 +9,19 @@ UTF8_BYTES_MAX = 4  # of one character: more bytes than so many times the limit 
 MARKUP_CHARS_MAX = 4  # per character of text: a page may have so much more than what it shows
 
 
-def decoded(entry: Entry, *, html: bool = False) -> str:
+def decode_entry(entry: Entry, *, html: bool = False) -> str:
     """Raises Refused("document_too_complex") when there is more than the limit; of a page, which has markup besides, four times it."""
     if len(entry.data) > UTF8_BYTES_MAX * entry.bounds.chars_max:
-        raise _too_long(entry.bounds)
-    return bounded(decode(entry.data, entry.charset, html=html), entry.bounds, html=html)
+        raise _length_refusal(entry.bounds)
+    return check_and_clean(decode(entry.data, entry.charset, html=html), entry.bounds, html=html)
 
 
-def bounded(text: str, bounds: Bounds, *, html: bool = False) -> str:
+def check_and_clean(text: str, bounds: Bounds, *, html: bool = False) -> str:
     """Of a text that is one already. Raises as ``decoded`` does."""
     if len(text) > bounds.chars_max * (MARKUP_CHARS_MAX if html else 1):
-        raise _too_long(bounds)
+        raise _length_refusal(bounds)
     return clean(text)
 
 
-def _too_long(bounds: Bounds) -> Refused:
+def _length_refusal(bounds: Bounds) -> Refused:
     return Refused("document_too_complex", f"the text has more than {bounds.chars_max:,} characters (CLAW_DOCUMENT_TEXT_CHARS_MAX)")

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed
-from adapters.parsing.core.cell_ranges import Cells
+from adapters.parsing.core.blocks import ParsedText
+from adapters.parsing.core.cell_ranges import CellRange
 from adapters.parsing.core.source import Bounds, Entry
-from adapters.parsing.core.text import decoded
+from adapters.parsing.core.text import decode_entry
 from schemas.documents import Locator
 from schemas.errors import Refused
 
@@ -17,27 +17,27 @@ DELIMITERS = ",;\t|"
 SNIFFED_CHARS = 32_768
 SNIFFED_ROWS = 100
 CELL_LINES_MAX = 50  # in a quoted cell of a file with broken quotes: one that goes on longer was never closed
-_DECLARED = re.compile(r"""\s*"?sep=([,;\t|])"?[ \t]*(?:\n|$)""", re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r"""\s*"?sep=([,;\t|])"?[ \t]*(?:\n|$)""", re.IGNORECASE)
 
 
-def parse_csv(entry: Entry) -> Parsed:
+def parse_csv(entry: Entry) -> ParsedText:
     """A table as a file, in whatever encoding. Raises as ``parse_rows`` does."""
-    return parse_rows(decoded(entry), entry.bounds)
+    return parse_rows(decode_entry(entry), entry.bounds)
 
 
-def parse_rows(text: str, bounds: Bounds) -> Parsed:
+def parse_rows(text: str, bounds: Bounds) -> ParsedText:
     """One table block of the whole file, its first row the header; ``text`` must be clean. Formulas are text like any other.
 
     Raises Refused("document_too_complex") beyond the limits of cells and characters.
     """
     csv.field_size_limit(bounds.chars_max)  # the process's own; its default would refuse a long cell
-    if declared := _DECLARED.match(text):
+    if declared := _SEPARATOR_LINE.match(text):
         text, delimiter = text[declared.end() :], declared[1]
     else:
-        delimiter = _delimiter(text)
+        delimiter = _sniff_delimiter(text)
     rows: list[list[str]] = []
     cells = width = 0
-    for row in _rows(text, delimiter):
+    for row in _read_rows(text, delimiter):
         cells += len(row)
         if cells > bounds.cells_max:
             raise Refused("document_too_complex", f"the table has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
@@ -48,11 +48,11 @@ def parse_rows(text: str, bounds: Bounds) -> Parsed:
     assembly = Assembly(bounds.chars_max)
     if rows:
         first = 1 + (declared is not None)
-        assembly.table(rows, Locator(cells=str(Cells(first, 1, first + len(rows) - 1, max(width, 1)))))
+        assembly.add_table(rows, Locator(cells=str(CellRange(first, 1, first + len(rows) - 1, max(width, 1)))))
     return assembly.build()
 
 
-def _delimiter(text: str) -> str:
+def _sniff_delimiter(text: str) -> str:
     """The one that agrees with the quotes and cuts most rows into the same number of cells, the header too; more cells win a tie."""
     sample = text[:SNIFFED_CHARS]
     if len(text) > SNIFFED_CHARS and "\n" in sample:
@@ -60,8 +60,8 @@ def _delimiter(text: str) -> str:
     lines = sample.splitlines(keepends=True)
     best, best_score = DELIMITERS[0], (False, 0.0, False, 0)
     for delimiter in DELIMITERS:
-        quoted = _quoted(lines, delimiter)
-        rows = quoted if quoted is not None else list(_mended(lines, delimiter))
+        quoted = _read_strict(lines, delimiter)
+        rows = quoted if quoted is not None else list(_repair_rows(lines, delimiter))
         widths = [len(row) for row in rows[:SNIFFED_ROWS] if any(row)]
         if not widths:
             continue
@@ -73,14 +73,14 @@ def _delimiter(text: str) -> str:
     return best
 
 
-def _rows(text: str, delimiter: str) -> Iterable[list[str]]:
+def _read_rows(text: str, delimiter: str) -> Iterable[list[str]]:
     """Rows as the quotes say; in a file whose quotes are broken, as far as they make sense."""
     lines = text.splitlines(keepends=True)
-    quoted = _quoted(lines, delimiter)
-    return quoted if quoted is not None else _mended(lines, delimiter)
+    quoted = _read_strict(lines, delimiter)
+    return quoted if quoted is not None else _repair_rows(lines, delimiter)
 
 
-def _quoted(lines: list[str], delimiter: str) -> list[list[str]] | None:
+def _read_strict(lines: list[str], delimiter: str) -> list[list[str]] | None:
     """None when quotes are not closed or end inside a cell."""
     try:
         return list(csv.reader(lines, delimiter=delimiter, strict=True))
@@ -88,7 +88,7 @@ def _quoted(lines: list[str], delimiter: str) -> list[list[str]] | None:
         return None
 
 
-def _mended(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+def _repair_rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
     """A quote that is closed within a few lines is one; another is a character."""
     opening = re.compile(rf'(?:^|{re.escape(delimiter)})[ \t]*"')
     at = 0

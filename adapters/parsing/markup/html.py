@@ -10,9 +10,9 @@ from typing import Any
 from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.source import Bounds, Entry
-from adapters.parsing.core.text import decoded
+from adapters.parsing.core.text import decode_entry
 from schemas.errors import Refused
 
 SPAN_MAX = 100  # columns or rows of one cell: more is a mistake, or meant to fill memory
@@ -25,8 +25,8 @@ _BLOCKS = frozenset(
     """address article aside body caption center details dialog dir div dl fieldset figcaption figure footer form head header hr html legend
     main menu ol option p search section summary table tbody td textarea tfoot th thead tr ul""".split()
 ) | set(_KINDS)
-_UNSEEN = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
-_NAVIGATION = frozenset(("nav",))
+_HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
+_NAVIGATION_TAGS = frozenset(("nav",))
 _SOFT_HYPHEN = re.compile("\xad|&shy;|&#173;|&#xad;", re.IGNORECASE)  # where a word may be broken: not part of it
 _WIDE = "\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef"
 _WIDE_BREAK = re.compile(f"(?<=[{_WIDE}])[ \t]*\n[ \t]*(?=[{_WIDE}])")  # a line wrapped in Chinese: no space belongs there
@@ -35,25 +35,25 @@ _LIMITS_HIT = re.compile("excessive depth|huge", re.IGNORECASE)  # of the tag pa
 _LAYOUT = ("table", *_HEADINGS)
 
 
-def parse_html(entry: Entry) -> Parsed:
+def parse_html(entry: Entry) -> ParsedText:
     """A page as a file: in the encoding that it or its sender names, unless the bytes say otherwise. Raises as ``parse_page`` does."""
-    return parse_page(decoded(entry, html=True), entry.bounds)
+    return parse_page(decode_entry(entry, html=True), entry.bounds)
 
 
-def parse_page(text: str, bounds: Bounds) -> Parsed:
+def parse_page(text: str, bounds: Bounds) -> ParsedText:
     """Blocks of the visible text, without scripts, styles and, unless there is nothing else, navigation; ``text`` must be clean.
 
     Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside, and
     Refused("document_too_complex") for too much text.
     """
-    root = _tree(_SOFT_HYPHEN.sub("", text))
+    root = _parse_tree(_SOFT_HYPHEN.sub("", text))
     if root is None:
         return Assembly(bounds.chars_max).build()
-    parsed = _read(root, bounds, _UNSEEN | _NAVIGATION)
-    return parsed if has_words(parsed.text) else _read(root, bounds, _UNSEEN)
+    parsed = _read_tree(root, bounds, _HIDDEN_TAGS | _NAVIGATION_TAGS)
+    return parsed if has_words(parsed.text) else _read_tree(root, bounds, _HIDDEN_TAGS)
 
 
-def _tree(text: str) -> Any:
+def _parse_tree(text: str) -> Any:
     """None when there are no tags at all and no text."""
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
@@ -65,9 +65,9 @@ def _tree(text: str) -> Any:
     return root
 
 
-def _read(root: Any, bounds: Bounds, unseen: frozenset[str]) -> Parsed:
+def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str]) -> ParsedText:
     assembly = Assembly(bounds.chars_max)
-    page = _Page(assembly)
+    page = _HtmlReader(assembly)
     walk = etree.iterwalk(root, events=("start", "end"))
     for event, element in walk:
         if event == "end":
@@ -75,8 +75,8 @@ def _read(root: Any, bounds: Bounds, unseen: frozenset[str]) -> Parsed:
         elif element.tag in unseen:
             page.skip(element)
             walk.skip_subtree()
-        elif element.tag == "table" and (rows := _rows(element, bounds, unseen)):
-            page.table(element, rows)
+        elif element.tag == "table" and (rows := _table_rows(element, bounds, unseen)):
+            page.add_table(element, rows)
             walk.skip_subtree()
         else:
             page.enter(element)
@@ -84,7 +84,7 @@ def _read(root: Any, bounds: Bounds, unseen: frozenset[str]) -> Parsed:
     return assembly.build("".join(title.itertext()) if title is not None else "")
 
 
-class _Page:
+class _HtmlReader:
     """What is read of a page: text gathers until a tag ends the block."""
 
     def __init__(self, assembly: Assembly) -> None:
@@ -100,7 +100,7 @@ class _Page:
             self._open.append(element.tag)
         if element.tag == "br":
             self._pieces.append("\n")
-        self._text(element.text)
+        self._add_text(element.text)
 
     def leave(self, element: Any) -> None:
         if element is self._skipped:
@@ -110,29 +110,29 @@ class _Page:
                 self._flush()
             if element.tag in _KINDS:
                 self._open.pop()
-        self._text(element.tail)
+        self._add_text(element.tail)
 
     def skip(self, element: Any) -> None:
         """Its text is not read; what follows it is."""
         self._skipped = element
 
-    def table(self, element: Any, rows: list[list[str]]) -> None:
+    def add_table(self, element: Any, rows: list[list[str]]) -> None:
         self._flush()
         self._skipped = element
         for caption in element.iterfind("caption"):
-            self._assembly.paragraph(_inline(caption))
-        self._assembly.table(rows)
+            self._assembly.add_paragraph(_inline_text(caption))
+        self._assembly.add_table(rows)
 
-    def _text(self, text: str | None) -> None:
+    def _add_text(self, text: str | None) -> None:
         if not text:
             return
-        if self._preformatted:
+        if self._is_preformatted:
             self._pieces.append(text)
         else:
             self._pieces.append(_SPACE.sub(" ", _WIDE_BREAK.sub("", text)))
 
     @property
-    def _preformatted(self) -> bool:
+    def _is_preformatted(self) -> bool:
         return any(_KINDS[tag] == "code" for tag in self._open)
 
     def _flush(self) -> None:
@@ -141,29 +141,29 @@ class _Page:
         self._pieces.clear()
         if not text.strip():
             return
-        tag = "pre" if self._preformatted else self._open[-1] if self._open else ""
+        tag = "pre" if self._is_preformatted else self._open[-1] if self._open else ""
         if _KINDS.get(tag) != "code":
             text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
         match _KINDS.get(tag):
             case "heading":
-                self._assembly.heading(_HEADINGS[tag], text)
+                self._assembly.add_heading(_HEADINGS[tag], text)
             case "item":
-                self._assembly.item(text)
+                self._assembly.add_item(text)
             case "code":
-                self._assembly.code(text)
+                self._assembly.add_code(text)
             case "quote":
-                self._assembly.quote(text)
+                self._assembly.add_quote(text)
             case _:
-                self._assembly.paragraph(text)
+                self._assembly.add_paragraph(text)
 
 
-def _rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]:
+def _table_rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]:
     """The rows of a table of data; none when it arranges a page, or has text outside its cells that would be lost."""
     if next(table.iterdescendants(*_LAYOUT), None) is not None:
         return []
     rows: list[list[str]] = []
     cells = 0
-    for row in _aligned(table, unseen):
+    for row in _grid_rows(table, unseen):
         cells += len(row)
         if cells > bounds.cells_max:
             raise Refused("document_too_complex", f"a table has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
@@ -171,11 +171,11 @@ def _rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]
     if max((sum(map(bool, row)) for row in rows), default=0) <= 1:
         return []
     told = sum(len(_SPACE.sub("", cell)) for row in rows for cell in row)
-    told += sum(len(_SPACE.sub("", _inline(caption, unseen))) for caption in table.iterfind("caption"))
-    return rows if told == len(_SPACE.sub("", _inline(table, unseen))) else []
+    told += sum(len(_SPACE.sub("", _inline_text(caption, unseen))) for caption in table.iterfind("caption"))
+    return rows if told == len(_SPACE.sub("", _inline_text(table, unseen))) else []
 
 
-def _aligned(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
+def _grid_rows(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
     """Cells under each other: where one reaches over several rows or columns, the others are empty."""
     covered: dict[int, int] = {}  # column -> rows below that a cell above reaches into
     for line in table.iter("tr"):
@@ -187,7 +187,7 @@ def _aligned(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
             rows_below, columns = _span(cell, "rowspan") - 1, _span(cell, "colspan")
             for column in range(len(row), len(row) + columns) if rows_below else ():
                 covered[column] = rows_below
-            row += [_inline(cell, unseen), *[""] * (columns - 1)]
+            row += [_inline_text(cell, unseen), *[""] * (columns - 1)]
         covered = {column: left - (column >= len(row)) for column, left in covered.items() if left}
         yield row
 
@@ -197,7 +197,7 @@ def _span(cell: Any, name: str) -> int:
     return max(1, min(int(value[:4]), SPAN_MAX)) if value.isascii() and value.isdigit() else 1
 
 
-def _inline(element: Any, unseen: frozenset[str] = _UNSEEN) -> str:
+def _inline_text(element: Any, unseen: frozenset[str] = _HIDDEN_TAGS) -> str:
     """All text of an element on one line; blocks inside it are apart."""
     pieces: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end"))

@@ -7,7 +7,7 @@ of it one line. Plain text keeps its lines, which may mean something (verses, lo
 import re
 from dataclasses import dataclass, field, replace
 
-from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, Parsed, first_heading, has_words
+from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, ParsedText, first_heading, has_words
 
 LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
 
@@ -25,7 +25,7 @@ _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 
 @dataclass(slots=True)
-class _Reader:
+class _BlockReader:
     """Gathers the lines of one block after another."""
 
     text: str
@@ -47,29 +47,29 @@ class _Reader:
             self.blocks.append(Block(self.kind, self.start, self.end, 0, self.path.path))
             self.kind = None
 
-    def heading(self, level: int, words: str, start: int, end: int) -> None:
+    def add_heading(self, level: int, words: str, start: int, end: int) -> None:
         self.close()
         shown = _MARKUP.sub("", _LINK.sub(r"\1", words[: 2 * HEADING_CHARS_MAX])).strip()
         self.blocks.append(Block("heading", start, end, level, self.path.enter(level, shown)))
 
 
-def parse_plain(text: str) -> Parsed:
+def parse_plain(text: str) -> ParsedText:
     """Paragraphs between blank lines; ``text`` must be clean."""
-    reader = _Reader(text)
-    for start, end in _lines(text):
+    reader = _BlockReader(text)
+    for start, end in _line_spans(text):
         if text[start:end].strip():
             reader.extend("paragraph", start, end)
         else:
             reader.close()
     reader.close()
-    return Parsed("", text, tuple(reader.blocks))
+    return ParsedText("", text, tuple(reader.blocks))
 
 
-def parse_markdown(text: str) -> Parsed:
+def parse_markdown(text: str) -> ParsedText:
     """Headings of both styles, fenced code, tables, lists, quotes, paragraphs; ``text`` must be clean."""
-    reader = _Reader(text)
+    reader = _BlockReader(text)
     fence = ""
-    lines = _lines(text)
+    lines = _line_spans(text)
     for index, (start, end) in enumerate(lines):
         line = text[start:end]
         if fence:
@@ -87,16 +87,16 @@ def parse_markdown(text: str) -> Parsed:
             fence = opening[1]
             reader.extend("code", start, end)
         elif heading := _HEADING.match(line):
-            reader.heading(len(heading[1]), _heading_words(line[heading.end() :]), start, end)
+            reader.add_heading(len(heading[1]), _heading_words(line[heading.end() :]), start, end)
         elif reader.kind == "paragraph" and (underline := _UNDERLINE.match(line)):
-            _underlined(reader, 1 if underline[1][0] == "=" else 2, end)
+            _promote_to_heading(reader, 1 if underline[1][0] == "=" else 2, end)
         else:
-            reader.extend(_kind(reader.kind, line, text, lines, index), start, end)
+            reader.extend(_line_kind(reader.kind, line, text, lines, index), start, end)
     reader.close()
-    return _unwrapped(Parsed(first_heading(reader.blocks), text, tuple(reader.blocks)))
+    return _join_soft_breaks(ParsedText(first_heading(reader.blocks), text, tuple(reader.blocks)))
 
 
-def _unwrapped(parsed: Parsed) -> Parsed:
+def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
     """Soft line breaks of paragraphs and list items joined; blocks moved accordingly."""
     pieces: list[str] = []
     blocks: list[Block] = []
@@ -104,16 +104,16 @@ def _unwrapped(parsed: Parsed) -> Parsed:
     for block in parsed.blocks:
         gap, body = parsed.text[read : block.start], parsed.text[block.start : block.end]
         if block.kind in ("paragraph", "list") and "\n" in body:
-            body = _joined(body)
+            body = _join_lines(body)
         start = length + len(gap)
         length = start + len(body)
         pieces += (gap, body)
         blocks.append(replace(block, start=start, end=length))
         read = block.end
-    return Parsed(parsed.title, "".join((*pieces, parsed.text[read:])), tuple(blocks))
+    return ParsedText(parsed.title, "".join((*pieces, parsed.text[read:])), tuple(blocks))
 
 
-def _joined(body: str) -> str:
+def _join_lines(body: str) -> str:
     """Lines that only go on with the one before, joined to it: by a space, or by nothing between two Chinese characters."""
     lines = body.split("\n")
     made = [lines[0]]
@@ -129,7 +129,7 @@ def _joined(body: str) -> str:
     return "\n".join(made)
 
 
-def _kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, int]], index: int) -> Kind:
+def _line_kind(open_kind: Kind | None, line: str, text: str, lines: list[tuple[int, int]], index: int) -> Kind:
     following = text[slice(*lines[index + 1])] if index + 1 < len(lines) else ""
     if open_kind == "table" and "|" in line:
         return "table"
@@ -156,7 +156,7 @@ def _heading_words(rest: str) -> str:
     return opened.strip() if not opened or opened[-1].isspace() else words
 
 
-def _underlined(reader: _Reader, level: int, end: int) -> None:
+def _promote_to_heading(reader: _BlockReader, level: int, end: int) -> None:
     """``Heading`` above ``=====``: the last line read was one; lines before it stay a paragraph."""
     start = max(reader.start, reader.text.rfind("\n", reader.start, reader.end) + 1)
     words = reader.text[start : reader.end]
@@ -164,7 +164,7 @@ def _underlined(reader: _Reader, level: int, end: int) -> None:
         reader.end = start - 1
     else:
         reader.kind = None
-    reader.heading(level, words, start, end)
+    reader.add_heading(level, words, start, end)
 
 
 def _continues_list(text: str, lines: list[tuple[int, int]], index: int) -> bool:
@@ -175,7 +175,7 @@ def _continues_list(text: str, lines: list[tuple[int, int]], index: int) -> bool
     return bool(_LIST.match(following) or _CONTINUED.match(following))
 
 
-def _lines(text: str) -> list[tuple[int, int]]:
+def _line_spans(text: str) -> list[tuple[int, int]]:
     """Start and end of every line, without its line end."""
     spans = []
     start = 0

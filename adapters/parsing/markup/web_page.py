@@ -9,9 +9,9 @@ from typing import Any
 from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.source import Entry
-from adapters.parsing.core.text import decoded
+from adapters.parsing.core.text import decode_entry
 from adapters.parsing.markup.html import parse_page
 from schemas.errors import Refused
 
@@ -20,10 +20,10 @@ _BLOCKS = frozenset({"head", "p", "list", "item", "table", "quote", "div", "ab"}
 _ERRORS = (RecursionError, ValueError, AttributeError, TypeError, LookupError, etree.LxmlError)  # of odd pages, by experience
 
 
-def parse_web_page(entry: Entry) -> Parsed:
+def parse_web_page(entry: Entry) -> ParsedText:
     """The readable text of a fetched page. Raises as ``html.parse_html`` does."""
-    text = decoded(entry, html=True)
-    readable = _readable(text, entry)
+    text = decode_entry(entry, html=True)
+    readable = _extract_article(text, entry)
     if readable is not None and len(readable.text) >= CHARS_MIN:
         return readable
     try:
@@ -35,7 +35,7 @@ def parse_web_page(entry: Entry) -> Parsed:
     return whole if readable is None or has_words(whole.text) else readable
 
 
-def _readable(text: str, entry: Entry) -> Parsed | None:
+def _extract_article(text: str, entry: Entry) -> ParsedText | None:
     from trafilatura import bare_extraction  # noqa: PLC0415 - only fetched pages need it
 
     try:
@@ -47,7 +47,7 @@ def _readable(text: str, entry: Entry) -> Parsed | None:
     if found is None or found.body is None:
         return None
     assembly = Assembly(entry.bounds.chars_max)
-    _walk(assembly, found.body, assembly.paragraph)
+    _walk(assembly, found.body, assembly.add_paragraph)
     parsed = assembly.build(found.title or "")
     return parsed if has_words(parsed.text) else None
 
@@ -58,38 +58,38 @@ def _walk(assembly: Assembly, element: Any, say: Any) -> None:
     for child in element:
         if child.tag in _BLOCKS or (child.tag == "code" and element.tag not in ("p", "item", "ab")):
             say("".join(run))
-            _block(assembly, child)
+            _add_block(assembly, child)
             run = [child.tail or ""]
         else:
-            run += ("\n" if child.tag == "lb" else _text(child), child.tail or "")
+            run += ("\n" if child.tag == "lb" else _inner_text(child), child.tail or "")
     say("".join(run))
 
 
-def _block(assembly: Assembly, element: Any) -> None:
+def _add_block(assembly: Assembly, element: Any) -> None:
     match element.tag:
         case "head":
             level = str(element.get("rend", "")).removeprefix("h")
-            assembly.heading(int(level) if level.isdigit() else 2, _text(element))
+            assembly.add_heading(int(level) if level.isdigit() else 2, _inner_text(element))
         case "table":
-            assembly.table(_rows(element))
+            assembly.add_table(_table_rows(element))
         case "code":
-            assembly.code(_text(element))
+            assembly.add_code(_inner_text(element))
         case "item":
-            _walk(assembly, element, assembly.item)
+            _walk(assembly, element, assembly.add_item)
         case _:
-            _walk(assembly, element, assembly.paragraph)
+            _walk(assembly, element, assembly.add_paragraph)
 
 
-def _rows(table: Any) -> Iterator[list[str]]:
+def _table_rows(table: Any) -> Iterator[list[str]]:
     for row in table.iter("row"):
-        yield [" ".join(_text(cell).split()) for cell in row.iter("cell")]
+        yield [" ".join(_inner_text(cell).split()) for cell in row.iter("cell")]
 
 
-def _text(element: Any) -> str:
+def _inner_text(element: Any) -> str:
     """All text inside, with its line breaks; blocks inside stand apart."""
     parts = [element.text or ""]
     for child in element:
         if child.tag == "lb" or child.tag in _BLOCKS:
             parts.append("\n")
-        parts += (_text(child), child.tail or "")
+        parts += (_inner_text(child), child.tail or "")
     return "".join(parts)

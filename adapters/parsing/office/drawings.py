@@ -15,7 +15,7 @@ _DATA = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}dm
 _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 
 
-def preferred(alternate: Any) -> Any:
+def choose_alternative(alternate: Any) -> Any:
     """Of an AlternateContent the first choice that has something, else the fallback, else nothing."""
     for name in ("Choice", "Fallback"):
         for option in alternate.iterchildren(_MC + name):

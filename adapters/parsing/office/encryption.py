@@ -14,10 +14,10 @@ from schemas.errors import Refused
 INFO_BYTES_MAX = 64 * 1024  # keys and salts; real ones have about 1 KB
 SPINS_MAX = 1_000_000  # hashes to try one password; Office does 100,000, a tenth of a second
 XLS_BYTES_MAX = 32 * 1024**2  # an old workbook takes ten times its size while it is decrypted
-UNASKED_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel opens with it what only must not be changed
+DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel opens with it what only must not be changed
 _INFO, _WORKBOOKS = "EncryptionInfo", ("Workbook", "Book")
 # what a broken container or broken keys make the two libraries raise
-_BROKEN = (
+_CONTAINER_ERRORS = (
     exceptions.FileFormatError,
     exceptions.ParseError,
     exceptions.DecryptionError,
@@ -39,7 +39,7 @@ def decrypt(data: bytes, password: str) -> bytes:
     Raises Refused: ``password_required``, ``password_wrong``, ``document_type_unsupported`` (DOC, PPT), ``document_unreadable``.
     """
     try:
-        names = _names(data)
+        names = _stream_names(data)
         if _INFO not in names and not names.intersection(_WORKBOOKS):
             raise Refused("document_type_unsupported", "it is an Office file of before 2007 and no workbook")
         if "Book" in names:  # Excel 5 and 95, which msoffcrypto does not know
@@ -49,12 +49,12 @@ def decrypt(data: bytes, password: str) -> bytes:
             return data
         if file.format != "ooxml" and len(data) > XLS_BYTES_MAX:
             raise Refused("document_too_complex", f"an encrypted old workbook may have {XLS_BYTES_MAX:,} bytes")
-        return _opened(file, password)
-    except _BROKEN as error:
+        return _decrypt_file(file, password)
+    except _CONTAINER_ERRORS as error:
         raise Refused("document_unreadable", f"its container or its encryption is broken: {error}") from error
 
 
-def _names(data: bytes) -> set[str]:
+def _stream_names(data: bytes) -> set[str]:
     """The streams at the top. What describes the encryption is looked at first: it is XML that msoffcrypto reads without a care."""
     with olefile.OleFileIO(BytesIO(data)) as container:
         names = {path[0] for path in container.listdir() if len(path) == 1}
@@ -66,17 +66,17 @@ def _names(data: bytes) -> set[str]:
     return names
 
 
-def _opened(file: Any, password: str) -> bytes:
+def _decrypt_file(file: Any, password: str) -> bytes:
     if file.format == "ooxml" and file.type == "agile" and file.info["spinValue"] > SPINS_MAX:
         raise Refused("document_too_complex", f"its password is hashed more than {SPINS_MAX:,} times")
-    if not _loads(file, password or UNASKED_PASSWORD):
+    if not _accepts_password(file, password or DEFAULT_PASSWORD):
         raise Refused("password_wrong" if password else "password_required")
     opened = BytesIO()
     file.decrypt(opened)
     return opened.getvalue()
 
 
-def _loads(file: Any, password: str) -> bool:
+def _accepts_password(file: Any, password: str) -> bool:
     try:
         if file.format == "ooxml":
             file.load_key(password=password, verify_password=True)

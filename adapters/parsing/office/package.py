@@ -30,7 +30,7 @@ _ENCRYPTED = 1
 _XML_SUFFIXES = (".xml", ".rels")
 _ZIP_ERRORS = (BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, OverflowError, RuntimeError)
 # libxml2 itself ends at 256 elements in each other and at texts of 10 MB: what is recursive here stays shallow
-_CAREFUL: dict[str, Any] = {
+_PARSER_OPTIONS: dict[str, Any] = {
     "resolve_entities": False,
     "no_network": True,
     "load_dtd": False,
@@ -76,7 +76,7 @@ class Package:
         if len(data) > most:
             raise Refused("document_too_complex", f"{name} has {len(data):,} bytes of XML, over {most:,} (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
         try:
-            return etree.fromstring(data, etree.XMLParser(**_CAREFUL))
+            return etree.fromstring(data, etree.XMLParser(**_PARSER_OPTIONS))
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
@@ -87,7 +87,7 @@ class Package:
         """
         data = self.parts.get(name.lower(), b"")
         try:
-            for _, element in etree.iterparse(BytesIO(data), tag=tags, **_CAREFUL):
+            for _, element in etree.iterparse(BytesIO(data), tag=tags, **_PARSER_OPTIONS):
                 above = element.getparent()
                 if above is not None and above.tag == parent:
                     yield element
@@ -96,16 +96,16 @@ class Package:
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
-    def main(self, root: str) -> str:
+    def main_part(self, root: str) -> str:
         """Name of the main part, whose outermost element must be ``root``. Raises Refused."""
         for relation in self.relations(""):
-            if relation.kind == "officeDocument" and self._root(relation.target) == root:
+            if relation.kind == "officeDocument" and self._root_tag(relation.target) == root:
                 return relation.target
         raise Refused("document_unreadable", f"it has no part with a {root}")
 
-    def _root(self, name: str) -> str:
+    def _root_tag(self, name: str) -> str:
         try:
-            _, element = next(etree.iterparse(BytesIO(self.parts.get(name.lower(), b"")), events=("start",), **_CAREFUL))
+            _, element = next(etree.iterparse(BytesIO(self.parts.get(name.lower(), b"")), events=("start",), **_PARSER_OPTIONS))
         except (etree.XMLSyntaxError, ValueError):
             return ""
         return str(etree.QName(element).localname)
@@ -121,17 +121,17 @@ class Package:
                 found.append(Relation(element.get("Id", ""), element.get("Type", "").rpartition("/")[2], target))
         return found
 
-    def related(self, name: str, kind: str) -> Any:
+    def find_tree(self, name: str, kind: str) -> Any:
         """The tree of that part; None when there is none."""
-        return self.tree(self.target(name, kind))
+        return self.tree(self.find_target(name, kind))
 
-    def target(self, name: str, kind: str) -> str:
+    def find_target(self, name: str, kind: str) -> str:
         """The name of the first part of a kind that a part refers to; empty when there is none."""
         return next((one.target for one in self.relations(name) if one.kind == kind), "")
 
     def title(self) -> str:
         """As the file names itself."""
-        core = self.related("", "core-properties")
+        core = self.find_tree("", "core-properties")
         return "" if core is None else core.findtext("{http://purl.org/dc/elements/1.1/}title", "").strip()
 
 
@@ -140,7 +140,7 @@ def open_package(entry: Entry, opened: bytes | None = None) -> Package:
 
     Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
     """
-    data, bounds = decrypted(entry) if opened is None else opened, entry.bounds
+    data, bounds = decrypt_entry(entry) if opened is None else opened, entry.bounds
     # before the directory is read: a million entries would be a gigabyte of them
     if data.count(_DIRECTORY_ENTRY) > bounds.archive_entries_max:
         raise Refused(
@@ -148,13 +148,13 @@ def open_package(entry: Entry, opened: bytes | None = None) -> Package:
         )
     try:
         with ZipFile(BytesIO(data)) as archive:
-            parts = dict(_inflated(archive, len(data), bounds))
+            parts = dict(_inflate_parts(archive, len(data), bounds))
     except _ZIP_ERRORS as error:
         raise Refused("document_unreadable", f"it is not a whole Office file: {error}") from error
     return Package(parts, bounds)
 
 
-def decrypted(entry: Entry) -> bytes:
+def decrypt_entry(entry: Entry) -> bytes:
     """The file itself: of an encrypted one what the password opens. An old binary file (XLS) that is not encrypted comes back as it is."""
     if not entry.data.startswith(OLE_MAGIC):
         return entry.data
@@ -163,7 +163,7 @@ def decrypted(entry: Entry) -> bytes:
     return decrypt(entry.data, entry.password)
 
 
-def _inflated(archive: ZipFile, packed_bytes: int, bounds: Bounds) -> Iterator[tuple[str, bytes]]:
+def _inflate_parts(archive: ZipFile, packed_bytes: int, bounds: Bounds) -> Iterator[tuple[str, bytes]]:
     """Name and content of every XML part. The headers are not believed: bytes are counted as they come."""
     total = 0
     most = min(bounds.archive_bytes_max, RATIO_FREE_BYTES + bounds.archive_ratio_max * packed_bytes)
@@ -173,12 +173,12 @@ def _inflated(archive: ZipFile, packed_bytes: int, bounds: Bounds) -> Iterator[t
             continue
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise Refused("document_unreadable", f"{name} is packed in a way that Office does not write")
-        content = _part(archive, info, most - total, bounds)
+        content = _inflate_part(archive, info, most - total, bounds)
         total += len(content)
-        yield name, content if _begins_plainly(name, content) else b""
+        yield name, content if _is_plain_xml(name, content) else b""
 
 
-def _part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) -> bytes:
+def _inflate_part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) -> bytes:
     content = bytearray()
     most = min(most, RATIO_FREE_BYTES + bounds.archive_ratio_max * info.compress_size)
     with archive.open(info) as stream:
@@ -196,18 +196,18 @@ def _part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) -> bytes:
     return bytes(content)
 
 
-class _Begun(Exception):
+class _RootReached(Exception):
     """Ends the look at a part's beginning."""
 
 
-def _begins_plainly(name: str, content: bytes) -> bool:
+def _is_plain_xml(name: str, content: bytes) -> bool:
     """Whether a part is XML up to its outermost element. Raises Refused when it declares a document type, in whatever encoding."""
 
     def declared(*_: object) -> None:
         raise Refused("document_unreadable", f"{name} declares a document type, which Office never writes")
 
     def begun(*_: object) -> None:
-        raise _Begun
+        raise _RootReached
 
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = declared
@@ -215,7 +215,7 @@ def _begins_plainly(name: str, content: bytes) -> bool:
     try:
         for start in range(0, len(content), READ_BYTES):
             parser.Parse(content[start : start + READ_BYTES])
-    except _Begun:
+    except _RootReached:
         return True
     except (expat.ExpatError, LookupError, ValueError):
         return False

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed
+from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.source import Entry
-from adapters.parsing.office.drawings import CHART, DIAGRAM, A, chart_rows, diagram_texts, preferred
+from adapters.parsing.office.drawings import CHART, DIAGRAM, A, chart_rows, choose_alternative, diagram_texts
 from adapters.parsing.office.package import Package, open_package
 from schemas.documents import Locator
 from schemas.errors import Refused
@@ -36,10 +36,10 @@ class _Box:
     height: int
 
 
-def parse_pptx(entry: Entry) -> Parsed:
+def parse_pptx(entry: Entry) -> ParsedText:
     """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
     package = open_package(entry)
-    name = package.main("presentation")
+    name = package.main_part("presentation")
     targets = {relation.id: relation.target for relation in package.relations(name)}
     slides = [targets.get(one.get(_R_ID, ""), "") for one in package.tree(name).iterfind(f"{P}sldIdLst/{P}sldId")]
     if len(slides) > entry.bounds.pages_max:
@@ -49,17 +49,17 @@ def parse_pptx(entry: Entry) -> Parsed:
     unreadable: list[int] = []
     for number, slide in enumerate(slides, 1):
         try:
-            _Slide(package, slide, number, assembly, said).read()
+            _SlideReader(package, slide, number, assembly, said).read()
         except Refused as refusal:
             unreadable.append(number)
             if refusal.code != "document_unreadable" or len(unreadable) == len(slides):
                 raise
     if unreadable:
-        assembly.note("page_unreadable", "slides " + ", ".join(map(str, unreadable)))
+        assembly.add_note("page_unreadable", "slides " + ", ".join(map(str, unreadable)))
     return assembly.build(package.title())
 
 
-class _Slide:
+class _SlideReader:
     """One slide on its way into the text. ``said`` are the footers of the slides before."""
 
     def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str]) -> None:
@@ -73,27 +73,27 @@ class _Slide:
         self._targets = {relation.id: relation.target for relation in relations}
         layout = next((one.target for one in relations if one.kind == "slideLayout"), "")
         # positions that a slide does not give are those of its layout, then of its master
-        self._models = [package.tree(layout), package.related(layout, "slideMaster") if layout else None]
+        self._models = [package.tree(layout), package.find_tree(layout, "slideMaster") if layout else None]
 
     def read(self) -> None:
-        self._assembly.section()
+        self._assembly.start_section()
         shapes = list(_shapes(self._tree.find(f"{P}cSld/{P}spTree")))
         titles = [shape for shape in shapes if _placeholder(shape)[0] in _TITLES]
         words = [" ".join(text.split()) for title in titles for _, text in _paragraphs(title.find(P + "txBody"))]
-        self._assembly.heading(1, " ".join(words), self._place)
-        self._shapes([shape for shape in shapes if shape not in titles])
-        self._notes()
+        self._assembly.add_heading(1, " ".join(words), self._place)
+        self._add_shapes([shape for shape in shapes if shape not in titles])
+        self._add_notes()
 
-    def _shapes(self, shapes: list[Any]) -> None:
-        for shape in _in_order([(self._box(shape), shape) for shape in shapes]):
+    def _add_shapes(self, shapes: list[Any]) -> None:
+        for shape in _reading_order([(self._box_of(shape), shape) for shape in shapes]):
             if shape.tag == P + "grpSp":
-                self._shapes(list(_shapes(shape)))
+                self._add_shapes(list(_shapes(shape)))
             elif shape.tag == P + "graphicFrame":
-                self._frame(shape)
+                self._add_frame(shape)
             else:
-                self._words(shape)
+                self._add_text(shape)
 
-    def _words(self, shape: Any) -> None:
+    def _add_text(self, shape: Any) -> None:
         kind, index = _placeholder(shape)
         if kind in _NUMBERS:
             return
@@ -102,29 +102,31 @@ class _Slide:
             if kind in _FOOTERS:
                 if text not in self._said:
                     self._said.add(text)
-                    self._assembly.paragraph(text, self._place)
+                    self._assembly.add_paragraph(text, self._place)
             elif _is_item(paragraph, listed=listed):
-                self._assembly.item(text, self._place)
+                self._assembly.add_item(text, self._place)
             else:
-                self._assembly.paragraph(text, self._place)
+                self._assembly.add_paragraph(text, self._place)
 
-    def _frame(self, frame: Any) -> None:
+    def _add_frame(self, frame: Any) -> None:
         for table in frame.iter(A + "tbl"):
-            self._assembly.table((list(map(_cell, row.iterchildren(A + "tc"))) for row in table.iterchildren(A + "tr")), self._place)
+            self._assembly.add_table(
+                (list(map(_cell_text, row.iterchildren(A + "tc"))) for row in table.iterchildren(A + "tr")), self._place
+            )
         for chart in frame.iter(CHART):
-            self._assembly.table(chart_rows(self._package.tree(self._targets.get(chart.get(_R_ID, ""), ""))), self._place)
+            self._assembly.add_table(chart_rows(self._package.tree(self._targets.get(chart.get(_R_ID, ""), ""))), self._place)
         for diagram in frame.iter(DIAGRAM):
             for text in diagram_texts(self._package, self._targets, diagram):
-                self._assembly.item(text, self._place)
+                self._assembly.add_item(text, self._place)
 
-    def _notes(self) -> None:
-        notes = self._package.related(self._name, "notesSlide")
+    def _add_notes(self) -> None:
+        notes = self._package.find_tree(self._name, "notesSlide")
         for shape in () if notes is None else notes.iter(P + "sp"):
             if _placeholder(shape)[0] == "body":
                 for _, text in _paragraphs(shape.find(P + "txBody")):
-                    self._assembly.paragraph(text, self._place)
+                    self._assembly.add_paragraph(text, self._place)
 
-    def _box(self, shape: Any) -> _Box:
+    def _box_of(self, shape: Any) -> _Box:
         """Its own word on where it stands, else that of the placeholder it was made from; else at the top."""
         kind, index = _placeholder(shape)
         box = _own_box(shape)
@@ -138,12 +140,12 @@ def _shapes(container: Any) -> Iterator[Any]:
     """The shapes of a slide or a group, as written."""
     for element in () if container is None else container:
         if element.tag == _ALTERNATE:
-            yield from _shapes(preferred(element))
+            yield from _shapes(choose_alternative(element))
         elif element.tag in _SHAPES:
             yield element
 
 
-def _in_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
+def _reading_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
     """Shapes from top to bottom; those that begin above the middle of the first of a row stand in its row, from left to right."""
     row: list[tuple[int, Any]] = []
     middle = -1
@@ -201,7 +203,7 @@ def _runs(element: Any) -> Iterator[str]:
         elif child.tag == A + "br":
             yield "\n"
         elif child.tag == _ALTERNATE:
-            yield from _runs(preferred(child))
+            yield from _runs(choose_alternative(child))
         elif not (child.tag == A + "fld" and child.get("type") == "slidenum"):
             yield from _runs(child)
 
@@ -217,7 +219,7 @@ def _is_item(paragraph: Any, *, listed: bool) -> bool:
     return listed or bulleted or properties.get("lvl", "0") != "0"
 
 
-def _cell(cell: Any) -> str:
+def _cell_text(cell: Any) -> str:
     """Text of a table's cell; one that is merged into another is empty."""
     if cell.get("hMerge") in ("1", "true") or cell.get("vMerge") in ("1", "true"):
         return ""

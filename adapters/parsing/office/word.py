@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed
+from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.source import Entry
-from adapters.parsing.office.drawings import CHART, DIAGRAM, chart_rows, diagram_texts, preferred
+from adapters.parsing.office.drawings import CHART, DIAGRAM, chart_rows, choose_alternative, diagram_texts
 from adapters.parsing.office.package import Package, open_package
-from adapters.parsing.office.word_styles import Numbering, Styles, W, number
+from adapters.parsing.office.word_styles import Numbering, Styles, W, parse_number
 from schemas.documents import Locator
 
 COLUMNS_MAX = 63  # Word's own limit
@@ -31,7 +31,7 @@ _NOTES = {W + "footnoteReference": "footnotes", W + "endnoteReference": "endnote
 
 
 @dataclass(slots=True)
-class _Found:
+class _BlockContext:
     """What hangs on a block besides its text, and the page on which its text begins."""
 
     page: int
@@ -40,91 +40,91 @@ class _Found:
     begun: bool = False
 
 
-def parse_docx(entry: Entry) -> Parsed:
+def parse_docx(entry: Entry) -> ParsedText:
     """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
     package = open_package(entry)
-    return _Reader(package, entry.bounds.chars_max).read()
+    return _DocxReader(package, entry.bounds.chars_max).read()
 
 
-class _Reader:
+class _DocxReader:
     """Walks the document once, in reading order."""
 
     def __init__(self, package: Package, chars_max: int) -> None:
         self._package = package
-        self._name = package.main("document")
+        self._name = package.main_part("document")
         self._assembly = Assembly(chars_max)
-        self._styles = Styles(package.related(self._name, "styles"))
-        self._numbering = Numbering(package.related(self._name, "numbering"))
+        self._styles = Styles(package.find_tree(self._name, "styles"))
+        self._numbering = Numbering(package.find_tree(self._name, "numbering"))
         self._targets = {relation.id: relation.target for relation in package.relations(self._name)}
         self._notes = {(kind, note_id): note for kind in _NOTES.values() for note_id, note in self._notes_of(kind)}
-        self._page = 1 if self._pages_known() else 0
+        self._page = 1 if self._has_all_page_breaks() else 0
 
-    def read(self) -> Parsed:
-        self._blocks(self._package.children(self._name, W + "body", _BLOCKS))
+    def read(self) -> ParsedText:
+        self._read_blocks(self._package.children(self._name, W + "body", _BLOCKS))
         for note in list(self._notes):  # those that no text refers to
-            self._note(note)
-        self._margins()
+            self._add_note(note)
+        self._add_margins()
         return self._assembly.build(self._package.title())
 
-    def _pages_known(self) -> bool:
+    def _has_all_page_breaks(self) -> bool:
         """Whether Word noted every page's end: then the file's properties count as many pages."""
-        properties = self._package.related("", "extended-properties")
-        pages = 0 if properties is None else number(properties.findtext("{*}Pages", ""), 0, PAGES_MAX)
+        properties = self._package.find_tree("", "extended-properties")
+        pages = 0 if properties is None else parse_number(properties.findtext("{*}Pages", ""), 0, PAGES_MAX)
         return pages > 1 and self._package.parts[self._name.lower()].count(b"lastRenderedPageBreak/>") == pages - 1
 
     def _notes_of(self, kind: str) -> Iterator[tuple[str, Any]]:
-        tree = self._package.related(self._name, kind)
+        tree = self._package.find_tree(self._name, kind)
         for note in () if tree is None else tree.iterchildren(W + kind[:-1]):
             if note.get(W + "type", "normal") == "normal":
                 yield note.get(W + "id", ""), note
 
-    def _blocks(self, container: Any) -> None:
+    def _read_blocks(self, container: Any) -> None:
         for element in container:
             if element.tag == W + "p":
-                self._paragraph(element)
+                self._read_paragraph(element)
             elif element.tag == W + "tbl":
-                self._table(element)
+                self._read_table(element)
             elif element.tag == _ALTERNATE:
-                self._blocks(preferred(element))
+                self._read_blocks(choose_alternative(element))
             elif element.tag not in _SKIPPED:  # content controls, insertions, custom markup
-                self._blocks(element)
+                self._read_blocks(element)
 
-    def _paragraph(self, paragraph: Any) -> None:
-        found = _Found(self._page)
+    def _read_paragraph(self, paragraph: Any) -> None:
+        found = _BlockContext(self._page)
         text = "".join(self._text(paragraph, found)).strip()
         if text:
-            place = self._place(found)
+            place = self._locator(found)
             level = self._styles.level(paragraph)
             list_id, depth = self._styles.numbering(paragraph)
-            label = self._numbering.label(list_id, depth) if list_id else ""
+            label = self._numbering.next_label(list_id, depth) if list_id else ""
             text = f"{label} {text}" if label else text
             if level:
-                self._assembly.heading(level, text, place)
+                self._assembly.add_heading(level, text, place)
             elif list_id:
-                self._assembly.item(text, place)
+                self._assembly.add_item(text, place)
             else:
-                self._assembly.paragraph(text, place)
-        self._attached(found)
+                self._assembly.add_paragraph(text, place)
+        self._add_attachments(found)
 
-    def _table(self, table: Any) -> None:
+    def _read_table(self, table: Any) -> None:
         rows = [list(_cells(row)) for row in _rows(table)]
         if all(len(row) == 1 for row in rows):  # a frame around text, not a table
             for row in rows:
-                self._blocks(row[0])
+                self._read_blocks(row[0])
             return
-        found = _Found(self._page)
-        shown = [[text for cell in row for text in self._spread(cell, found)] for row in rows]
-        self._assembly.table(shown, self._place(found))
-        self._attached(found)
+        found = _BlockContext(self._page)
+        shown = [[text for cell in row for text in self._cell_texts(cell, found)] for row in rows]
+        self._assembly.add_table(shown, self._locator(found))
+        self._add_attachments(found)
 
-    def _spread(self, cell: Any, found: _Found) -> list[str]:
+    def _cell_texts(self, cell: Any, found: _BlockContext) -> list[str]:
         """The texts of the columns that a cell covers; a cell merged into the one above is empty."""
         properties = cell.find(W + "tcPr")
         span = properties.find(W + "gridSpan") if properties is not None else None
-        columns = number(span.get(W + "val", ""), 1, COLUMNS_MAX) if span is not None else 1
+        columns = parse_number(span.get(W + "val", ""), 1, COLUMNS_MAX) if span is not None else 1
         return ["\n".join(self._lines(cell, found)), *[""] * (columns - 1)]
 
-    def _lines(self, container: Any, found: _Found) -> Iterator[str]:
+    def _lines(self, container: Any, found: _BlockContext) -> Iterator[str]:
         """Everything in a cell or a note as lines, tables in it too."""
         for element in container:
             if element.tag == W + "p":
@@ -133,11 +133,11 @@ class _Reader:
                 for row in _rows(element):
                     yield " ".join(line for cell in _cells(row) for line in self._lines(cell, found))
             elif element.tag == _ALTERNATE:
-                yield from self._lines(preferred(element), found)
+                yield from self._lines(choose_alternative(element), found)
             elif element.tag not in _SKIPPED:
                 yield from self._lines(element, found)
 
-    def _text(self, element: Any, found: _Found) -> Iterator[str]:
+    def _text(self, element: Any, found: _BlockContext) -> Iterator[str]:
         """The text of a paragraph or of anything inside one."""
         for child in element:
             tag = child.tag
@@ -147,66 +147,66 @@ class _Reader:
             elif tag in _BREAKS:
                 yield _BREAKS[tag]
             elif tag == W + "lastRenderedPageBreak":
-                self._turn(found)
+                self._turn_page(found)
             elif tag in _NOTES:
                 found.notes.append((_NOTES[tag], child.get(W + "id", "")))
             elif tag == _ALTERNATE:
-                yield from self._text(preferred(child), found)
+                yield from self._text(choose_alternative(child), found)
             elif tag in _PICTURES:
                 found.boxes.append(child)
-            elif tag not in _SKIPPED and not (tag == W + "r" and _hidden(child)):
+            elif tag not in _SKIPPED and not (tag == W + "r" and _is_hidden(child)):
                 yield from self._text(child, found)
 
-    def _turn(self, found: _Found) -> None:
+    def _turn_page(self, found: _BlockContext) -> None:
         if self._page:
             self._page += 1
             if not found.begun:
                 found.page = self._page
 
-    def _place(self, found: _Found) -> Locator | None:
+    def _locator(self, found: _BlockContext) -> Locator | None:
         if not self._page:
             return None
         return Locator(page=found.page, page_last=self._page if self._page > found.page else 0)
 
-    def _attached(self, found: _Found) -> None:
+    def _add_attachments(self, found: _BlockContext) -> None:
         """Text boxes, charts and notes of a block, after it."""
         for picture in found.boxes:
-            self._drawn(picture)
+            self._add_drawing(picture)
         for note in found.notes:
-            self._note(note)
+            self._add_note(note)
 
-    def _drawn(self, element: Any) -> None:
+    def _add_drawing(self, element: Any) -> None:
         for child in element:
             if child.tag == W + "txbxContent":
-                self._blocks(child)
+                self._read_blocks(child)
             elif child.tag == _ALTERNATE:
-                self._drawn(preferred(child))
+                self._add_drawing(choose_alternative(child))
             elif child.tag == CHART:
                 chart = self._package.tree(self._targets.get(child.get(_R_ID, ""), ""))
-                self._assembly.table(chart_rows(chart), self._place(_Found(self._page)))
+                self._assembly.add_table(chart_rows(chart), self._locator(_BlockContext(self._page)))
             elif child.tag == DIAGRAM:
                 for text in diagram_texts(self._package, self._targets, child):
-                    self._assembly.item(text, self._place(_Found(self._page)))
+                    self._assembly.add_item(text, self._locator(_BlockContext(self._page)))
             else:
-                self._drawn(child)
+                self._add_drawing(child)
 
-    def _note(self, key: tuple[str, str]) -> None:
+    def _add_note(self, key: tuple[str, str]) -> None:
         note = self._notes.pop(key, None)
         if note is not None:
-            found = _Found(self._page)
-            self._assembly.paragraph("\n".join(self._lines(note, found)), self._place(found))
-            self._attached(found)
+            found = _BlockContext(self._page)
+            self._assembly.add_paragraph("\n".join(self._lines(note, found)), self._locator(found))
+            self._add_attachments(found)
 
-    def _margins(self) -> None:
+    def _add_margins(self) -> None:
         """Headers and footers, each text once, at the end: they belong to no section."""
         self._page = 0
         said: set[str] = set()
         for relation in self._package.relations(self._name):
             tree = self._package.tree(relation.target) if relation.kind in ("header", "footer") else None
-            text = "" if tree is None else "\n".join(filter(str.strip, self._lines(tree, _Found(0))))
+            text = "" if tree is None else "\n".join(filter(str.strip, self._lines(tree, _BlockContext(0))))
             if text not in said and any(map(str.isalpha, text)):
-                self._assembly.section()
-                self._assembly.paragraph(text)
+                self._assembly.start_section()
+                self._assembly.add_paragraph(text)
                 said.add(text)
 
 
@@ -228,6 +228,6 @@ def _cells(row: Any) -> Iterator[Any]:
             yield from _cells(element)
 
 
-def _hidden(run: Any) -> bool:
+def _is_hidden(run: Any) -> bool:
     mark = run.find(f"{W}rPr/{W}vanish")
     return mark is not None and mark.get(W + "val", "1") not in ("0", "false", "off")

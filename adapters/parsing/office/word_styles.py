@@ -35,7 +35,7 @@ class Styles:
         for element in () if tree is None else tree.iter(W + "style"):
             if element.get(W + "type") == "paragraph":
                 style_id = element.get(W + "styleId", "")
-                self._styles[style_id] = _Style(value(element, "name"), value(element, "basedOn"), element.find(W + "pPr"))
+                self._styles[style_id] = _Style(child_value(element, "name"), child_value(element, "basedOn"), element.find(W + "pPr"))
                 if element.get(W + "default") in ("1", "true"):
                     self._default = style_id
 
@@ -43,14 +43,14 @@ class Styles:
         """1 and up of a heading, 0 of anything else."""
         own = paragraph.find(W + "pPr")
         if own is not None and own.find(W + "outlineLvl") is not None:
-            return _outline(own)
+            return _outline_level(own)
         for style in self._chain(own):
             if match := _HEADING.fullmatch(style.name.strip()):
                 return int(match[1])
             if style.name.strip().lower() in _TITLES:
                 return 1
             if style.properties is not None and style.properties.find(W + "outlineLvl") is not None:
-                return _outline(style.properties)
+                return _outline_level(style.properties)
         return 0
 
     def numbering(self, paragraph: Any) -> tuple[str, int]:
@@ -60,13 +60,13 @@ class Styles:
         for properties in (own, *(style.properties for style in self._chain(own))):
             element = properties.find(W + "numPr") if properties is not None else None
             if element is not None:
-                list_id = list_id or value(element, "numId")
-                level = level or value(element, "ilvl")
-        return ("" if list_id == "0" else list_id), number(level, 0, LEVELS - 1)
+                list_id = list_id or child_value(element, "numId")
+                level = level or child_value(element, "ilvl")
+        return ("" if list_id == "0" else list_id), parse_number(level, 0, LEVELS - 1)
 
     def _chain(self, properties: Any) -> list[_Style]:
         """The paragraph's style and those it is based on."""
-        style_id = (value(properties, "pStyle") if properties is not None else "") or self._default
+        style_id = (child_value(properties, "pStyle") if properties is not None else "") or self._default
         chain: list[_Style] = []
         while (style := self._styles.get(style_id)) is not None and len(chain) < CHAIN_MAX:
             chain.append(style)
@@ -85,14 +85,14 @@ class Numbering:
             return
         definitions = {one.get(W + "abstractNumId", ""): one for one in tree.findall(W + "abstractNum")}
         for element in tree.findall(W + "num"):
-            list_id, abstract = element.get(W + "numId", ""), value(element, "abstractNumId")
+            list_id, abstract = element.get(W + "numId", ""), child_value(element, "abstractNumId")
             overrides = element.findall(W + "lvlOverride")
             levels = [*definitions[abstract].findall(W + "lvl")] if abstract in definitions else []
             levels += [level for override in overrides for level in override.findall(W + "lvl")]
-            self._levels[list_id] = {number(level.get(W + "ilvl", ""), 0, LEVELS - 1): level for level in levels}
+            self._levels[list_id] = {parse_number(level.get(W + "ilvl", ""), 0, LEVELS - 1): level for level in levels}
             self._counted_as[list_id] = f"own {list_id}" if overrides else abstract
 
-    def label(self, list_id: str, level: int) -> str:
+    def next_label(self, list_id: str, level: int) -> str:
         """What stands before the next item of a list, such as ``第三条`` or ``2.1``; empty for bullets."""
         levels = self._levels.get(list_id, {})
         if level not in levels:
@@ -102,35 +102,35 @@ class Numbering:
             counts[deeper] = 0
         for above in range(level + 1):
             if counts[above] == 0 or above == level:
-                first = number(value(levels[above], "start"), 1, NUMBER_MAX) if above in levels else 1
+                first = parse_number(child_value(levels[above], "start"), 1, NUMBER_MAX) if above in levels else 1
                 counts[above] = min(counts[above] + 1, NUMBER_MAX) if counts[above] else first
-        if value(levels[level], "numFmt") in ("bullet", "none", ""):
+        if child_value(levels[level], "numFmt") in ("bullet", "none", ""):
             return ""
         legal = levels[level].find(W + "isLgl") is not None  # all in digits, whatever the levels above say
 
         def shown(match: re.Match[str]) -> str:
             above = int(match[1]) - 1
-            return counted(counts[above], "decimal" if legal or above not in levels else value(levels[above], "numFmt"))
+            return format_number(counts[above], "decimal" if legal or above not in levels else child_value(levels[above], "numFmt"))
 
-        return _PLACEHOLDER.sub(shown, value(levels[level], "lvlText")).strip()
+        return _PLACEHOLDER.sub(shown, child_value(levels[level], "lvlText")).strip()
 
 
-def counted(count: int, style: str) -> str:
+def format_number(count: int, style: str) -> str:
     """A number as Word writes it in a list."""
     if style in ("lowerLetter", "upperLetter"):
         letters = chr(ord("a") + (count - 1) % 26) * ((count - 1) // 26 + 1)
         return letters.upper() if style == "upperLetter" else letters
     if style in ("lowerRoman", "upperRoman"):
-        roman = _roman(count)
+        roman = _roman_numeral(count)
         return roman.upper() if style == "upperRoman" else roman
     if style.startswith("decimalEnclosedCircle") and 0 < count <= _CIRCLED_MAX:
         return chr(ord("①") + count - 1)
     if style == "decimalZero":
         return f"{count:02}"
-    return chinese(count) if style in _CHINESE else str(count)
+    return chinese_numeral(count) if style in _CHINESE else str(count)
 
 
-def chinese(count: int) -> str:
+def chinese_numeral(count: int) -> str:
     """1 to 9,999 in Chinese characters, larger ones in digits."""
     if not 0 < count <= _CHINESE_MAX:
         return str(count)
@@ -143,23 +143,23 @@ def chinese(count: int) -> str:
     return words[1:] if words.startswith("一十") else words
 
 
-def value(element: Any, name: str) -> str:
+def child_value(element: Any, name: str) -> str:
     """The ``w:val`` of a child."""
     child = element.find(W + name)
     return "" if child is None else child.get(W + "val", "")
 
 
-def number(text: str, least: int, most: int) -> int:
+def parse_number(text: str, least: int, most: int) -> int:
     """A number as a file says it, within bounds; the least one when it is none."""
     return min(max(int(text), least), most) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) + 1 else least
 
 
-def _outline(properties: Any) -> int:
-    level = number(value(properties, "outlineLvl"), 0, BODY_OUTLINE)
+def _outline_level(properties: Any) -> int:
+    level = parse_number(child_value(properties, "outlineLvl"), 0, BODY_OUTLINE)
     return 0 if level == BODY_OUTLINE else level + 1
 
 
-def _roman(count: int) -> str:
+def _roman_numeral(count: int) -> str:
     letters = ""
     for unit, letter in _ROMAN.items():
         letters += letter * (count // unit)

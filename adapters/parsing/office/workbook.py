@@ -6,12 +6,12 @@ from io import BytesIO
 from typing import Any
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed
-from adapters.parsing.core.cell_ranges import Cells
+from adapters.parsing.core.blocks import ParsedText
+from adapters.parsing.core.cell_ranges import CellRange
 from adapters.parsing.core.source import Entry
 from adapters.parsing.office.drawings import A
-from adapters.parsing.office.package import OLE_MAGIC, decrypted, open_package
-from adapters.parsing.office.xlsx import Row, Workbook, shown_number
+from adapters.parsing.office.package import OLE_MAGIC, decrypt_entry, open_package
+from adapters.parsing.office.xlsx import Row, Workbook, format_number
 from schemas.documents import Locator
 from schemas.errors import Refused
 
@@ -19,61 +19,61 @@ CAPTION_ROWS_MAX = 3  # lines above a table's header that say what it is
 AREA_SHARE = 16  # an old sheet's cells, the empty ones counted, in terms of those that may hold something
 
 
-def parse_workbook(entry: Entry) -> Parsed:
+def parse_workbook(entry: Entry) -> ParsedText:
     """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
-    data = decrypted(entry)
+    data = decrypt_entry(entry)
     assembly = Assembly(entry.bounds.chars_max)
     if data.startswith(OLE_MAGIC):
-        for name, rows in _old_sheets(data, entry.bounds.cells_max):
-            _sheet(assembly, name, rows)
+        for name, rows in _xls_sheets(data, entry.bounds.cells_max):
+            _add_sheet(assembly, name, rows)
         return assembly.build()
     package = open_package(entry, data)
     workbook = Workbook(package)
     for name, part in workbook.sheets:
-        _sheet(assembly, name, workbook.rows(part))
+        _add_sheet(assembly, name, workbook.rows(part))
         for relation in package.relations(part):
             drawing = package.tree(relation.target) if relation.kind == "drawing" else None
             for paragraph in () if drawing is None else drawing.iter(A + "p"):  # text boxes
-                assembly.paragraph("".join(paragraph.itertext(A + "t")), Locator(sheet=name))
+                assembly.add_paragraph("".join(paragraph.itertext(A + "t")), Locator(sheet=name))
     return assembly.build(package.title())
 
 
-def _sheet(assembly: Assembly, name: str, rows: Iterable[Row]) -> None:
-    assembly.section()
+def _add_sheet(assembly: Assembly, name: str, rows: Iterable[Row]) -> None:
+    assembly.start_section()
     region: list[Row] = []
     begun = False
     for row in rows:
         if not begun:
-            assembly.heading(1, name, Locator(sheet=name))
+            assembly.add_heading(1, name, Locator(sheet=name))
             begun = True
         if region and row[0] != region[-1][0] + 1:
-            _region(assembly, name, region)
+            _add_region(assembly, name, region)
             region = []
         region.append(row)
     if region:
-        _region(assembly, name, region)
+        _add_region(assembly, name, region)
 
 
-def _region(assembly: Assembly, name: str, rows: list[Row]) -> None:
+def _add_region(assembly: Assembly, name: str, rows: list[Row]) -> None:
     """Rows without an empty one between them: lines of one cell above the first that has more are captions, not the header."""
     captions = next((index for index, (_, cells) in enumerate(rows) if len(cells) > 1), 0)
     captions = captions if captions <= CAPTION_ROWS_MAX else 0
     for number, cells in rows[:captions]:
         column, text = cells[0]
-        assembly.paragraph(text, Locator(sheet=name, cells=str(Cells(number, column, number, column))))
+        assembly.add_paragraph(text, Locator(sheet=name, cells=str(CellRange(number, column, number, column))))
     table = rows[captions:]
     columns = sorted({column for _, cells in table for column, _ in cells})
-    place = Locator(sheet=name, cells=str(Cells(table[0][0], columns[0], table[-1][0], columns[-1])))
-    assembly.table(_lines(table, columns), place)
+    place = Locator(sheet=name, cells=str(CellRange(table[0][0], columns[0], table[-1][0], columns[-1])))
+    assembly.add_table(_table_rows(table, columns), place)
 
 
-def _lines(rows: list[Row], columns: list[int]) -> Iterator[list[str]]:
+def _table_rows(rows: list[Row], columns: list[int]) -> Iterator[list[str]]:
     for _, cells in rows:
         held = dict(cells)
         yield [held.get(column, "") for column in columns]
 
 
-def _old_sheets(data: bytes, cells_max: int) -> Iterator[tuple[str, Iterator[Row]]]:
+def _xls_sheets(data: bytes, cells_max: int) -> Iterator[tuple[str, Iterator[Row]]]:
     from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  loaded when an old workbook comes
 
     too_many = Refused("document_too_complex", f"it has more than {cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
@@ -85,17 +85,17 @@ def _old_sheets(data: bytes, cells_max: int) -> Iterator[tuple[str, Iterator[Row
             area += sheet.height * sheet.width
             if area > AREA_SHARE * cells_max:
                 raise too_many
-            yield name, _old_rows(sheet, cells_max)
+            yield name, _xls_rows(sheet, cells_max)
     except (CalamineError, OSError, ValueError) as error:
         raise Refused("document_unreadable", f"the workbook cannot be read: {error}") from error
 
 
-def _old_rows(sheet: Any, cells_max: int) -> Iterator[Row]:
+def _xls_rows(sheet: Any, cells_max: int) -> Iterator[Row]:
     """An old sheet has at most 65,536 rows of 256 columns, all of which are walked."""
     top, left = sheet.start or (0, 0)
     count = 0
     for number, row in enumerate(sheet.to_python(skip_empty_area=True), top + 1):
-        cells = [(column, text) for column, value in enumerate(row, left + 1) if (text := _shown(value))]
+        cells = [(column, text) for column, value in enumerate(row, left + 1) if (text := _cell_text(value))]
         count += len(cells)
         if count > cells_max:
             raise Refused("document_too_complex", f"a sheet has more than {cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
@@ -103,11 +103,11 @@ def _old_rows(sheet: Any, cells_max: int) -> Iterator[Row]:
             yield number, cells
 
 
-def _shown(value: object) -> str:
+def _cell_text(value: object) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
-        return shown_number(value)
+        return format_number(value)
     if isinstance(value, datetime):
         return str(value if value.time() != time() else value.date())
     return str(value).strip() if isinstance(value, str | int | date | time | timedelta) else ""

@@ -30,10 +30,10 @@ _TIMES = {18, 19, 20, 21, 32, 33, 34, 35, 45, 47}
 _PERCENTS = {9, 10}
 _ELAPSED = 46
 
-Shown = Callable[[float], str]
+NumberFormat = Callable[[float], str]
 
 
-def shown_number(value: float) -> str:
+def format_number(value: float) -> str:
     """As a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
     return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15g}"
 
@@ -43,14 +43,14 @@ class Workbook:
 
     def __init__(self, package: Package) -> None:
         self._package, self._bounds = package, package.bounds
-        self._name = package.main("workbook")
+        self._name = package.main_part("workbook")
         workbook = package.tree(self._name)
         targets = {one.id: one.target for one in package.relations(self._name) if one.kind == "worksheet"}
         sheets = workbook.iterfind("{*}sheets/{*}sheet")
-        self.sheets = [(one.get("name", ""), target) for one in sheets if (target := targets.get(_id(one), ""))]
+        self.sheets = [(one.get("name", ""), target) for one in sheets if (target := targets.get(_relation_id(one), ""))]
         properties = workbook.find("{*}workbookPr")
         self._epoch_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-        self._strings = self._shared_strings()
+        self._strings = self._load_strings()
         self._formats = self._cell_formats()
         self._cells = self._touched = self._chars = 0
 
@@ -67,11 +67,11 @@ class Workbook:
         try:
             for start in range(0, len(data), READ_BYTES):
                 parser.Parse(data[start : start + READ_BYTES], start + READ_BYTES >= len(data))
-                yield from reader.taken()
+                yield from reader.take_rows()
         except (expat.ExpatError, LookupError) as error:
             raise Refused("document_unreadable", f"{sheet} is not well-formed: {error}") from error
 
-    def value(self, kind: str, style: str, text: str) -> str:
+    def cell_text(self, kind: str, style: str, text: str) -> str:
         """What a cell shows."""
         if kind == "s":
             index = int(text) if text.isascii() and text.isdigit() else -1
@@ -80,15 +80,15 @@ class Workbook:
             return "TRUE" if text.strip() == "1" else "FALSE"
         if kind != "n":
             return text
-        shown = self._formats.get(style, shown_number)
-        if shown is shown_number and text.isdigit() and len(text) < DIGITS:
+        shown = self._formats.get(style, format_number)
+        if shown is format_number and text.isdigit() and len(text) < DIGITS:
             return text
         try:
             return shown(float(text))
         except (ValueError, OverflowError):  # no number, or none that is one: as it is written
             return text
 
-    def counted(self, text: str) -> None:
+    def count_cell(self, text: str) -> None:
         """Counts a cell, also one without text. Raises Refused("document_too_complex")."""
         self._touched += 1
         self._cells += bool(text)
@@ -100,12 +100,12 @@ class Workbook:
                 "document_too_complex", f"its cells hold more than {self._bounds.chars_max:,} characters (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
             )
 
-    def _shared_strings(self) -> list[str]:
-        part = self._package.target(self._name, "sharedStrings")
+    def _load_strings(self) -> list[str]:
+        part = self._package.find_target(self._name, "sharedStrings")
         found: list[str] = []
         chars = 0
         for item in self._package.children(part, _S + "sst", [_S + "si"]) if part else ():
-            text = "".join(_plain_and_runs(item))
+            text = "".join(_string_runs(item))
             chars += len(text)
             if chars > self._bounds.chars_max or len(found) == self._bounds.cells_max:
                 raise Refused(
@@ -116,35 +116,35 @@ class Workbook:
             found.append(text)
         return found
 
-    def _cell_formats(self) -> dict[str, Shown]:
+    def _cell_formats(self) -> dict[str, NumberFormat]:
         """By a cell's style: how its number is shown, when that changes what it says."""
-        tree = self._package.related(self._name, "styles")
+        tree = self._package.find_tree(self._name, "styles")
         if tree is None:
             return {}
         codes = {one.get("numFmtId", ""): one.get("formatCode", "") for one in tree.iterfind("{*}numFmts/{*}numFmt")}
-        formats: dict[str, Shown] = {}
+        formats: dict[str, NumberFormat] = {}
         for index, style in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
-            shown = self._shown(style.get("numFmtId", ""), codes)
+            shown = self._formatter_for(style.get("numFmtId", ""), codes)
             if shown is not None:
                 formats[str(index)] = shown
         return formats
 
-    def _shown(self, format_id: str, codes: dict[str, str]) -> Shown | None:
+    def _formatter_for(self, format_id: str, codes: dict[str, str]) -> NumberFormat | None:
         code = _QUOTED.sub("", codes.get(format_id, "")).lower().partition(";")[0]
         built_in = int(format_id) if format_id.isascii() and format_id.isdigit() and not code else -1
         if "%" in code or built_in in _PERCENTS:
-            return lambda value: f"{shown_number(float(f'{value * 100:.12g}'))}%"
+            return lambda value: f"{format_number(float(f'{value * 100:.12g}'))}%"
         if "[" in code or built_in == _ELAPSED:
-            return _elapsed
+            return _format_duration
         days = bool(re.search("[yd]", code)) or built_in in _DATES or ("m" in code and not re.search("[hs]", code))
         if days or re.search("[hs]", code) or built_in in _TIMES:
-            return lambda value: self._moment(value, days=days)
+            return lambda value: self._format_moment(value, days=days)
         return None
 
-    def _moment(self, value: float, *, days: bool) -> str:
+    def _format_moment(self, value: float, *, days: bool) -> str:
         """A serial number as ISO date, time, or both; as it is when it is none."""
         if not 0 <= value < SERIAL_MAX:
-            return shown_number(value)
+            return format_number(value)
         whole, seconds = divmod(round(value * _SECONDS), _SECONDS)
         if whole == 0 and not days:
             return str((datetime(1900, 1, 1) + timedelta(seconds=seconds)).time())  # noqa: DTZ001  sheets know no zones
@@ -166,7 +166,7 @@ class _SheetReader:
         self._pieces: list[str] = []
         self._inside = self._phonetic = False
 
-    def taken(self) -> list[Row]:
+    def take_rows(self) -> list[Row]:
         """The rows that were read since the last time."""
         rows, self._rows = self._rows, []
         return rows
@@ -174,7 +174,7 @@ class _SheetReader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         tag = name.rpartition(":")[2]
         if tag == "c":
-            self._place(attributes.get("r", ""))
+            self._set_column(attributes.get("r", ""))
             self._kind, self._style = attributes.get("t", "n"), attributes.get("s", "0")
             self._pieces = []
         elif tag in ("v", "t"):
@@ -191,8 +191,8 @@ class _SheetReader:
         if tag in ("v", "t"):
             self._inside = False
         elif tag == "c":
-            text = self._workbook.value(self._kind, self._style, "".join(self._pieces)).strip() if self._pieces else ""
-            self._workbook.counted(text)
+            text = self._workbook.cell_text(self._kind, self._style, "".join(self._pieces)).strip() if self._pieces else ""
+            self._workbook.count_cell(text)
             if text:
                 self._cells.append((self._column, text))
         elif tag == "row":
@@ -205,7 +205,7 @@ class _SheetReader:
         if self._inside:
             self._pieces.append(data)
 
-    def _place(self, reference: str) -> None:
+    def _set_column(self, reference: str) -> None:
         letters = reference.rstrip("0123456789")
         column = self._columns.get(letters)
         if column is None:
@@ -214,12 +214,12 @@ class _SheetReader:
         self._column = column or self._column + 1
 
 
-def _elapsed(value: float) -> str:
+def _format_duration(value: float) -> str:
     seconds = round(abs(value) * _SECONDS)
     return f"{'-' * (value < 0)}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
-def _plain_and_runs(item: Any) -> Iterator[str]:
+def _string_runs(item: Any) -> Iterator[str]:
     """Text of a shared string, plain or in runs of different looks, without how it is pronounced."""
     for child in item:
         tag = child.tag.rpartition("}")[2]
@@ -229,5 +229,5 @@ def _plain_and_runs(item: Any) -> Iterator[str]:
             yield child.findtext("{*}t", "") or ""
 
 
-def _id(sheet: Any) -> str:
+def _relation_id(sheet: Any) -> str:
     return next((str(value) for name, value in sheet.attrib.items() if name.endswith("}id")), "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import has_words
-from adapters.parsing.pdf.lines import BULLETS, MARKER, Flow, Line, Table, compounds_in, joined, leading_of, without_soft_hyphens
+from adapters.parsing.pdf.lines import BULLETS, MARKER, Flow, Line, Table, compounds_in, join_lines, leading_of, without_soft_hyphens
 from adapters.parsing.pdf.text import is_wide
 from schemas.documents import Locator
 
@@ -90,8 +90,8 @@ def write_pages(assembly: Assembly, pages: Sequence[tuple[int, Sequence[Flow]]])
     writer = _Writer(assembly, Style.of(pages))
     for number, flows in pages:
         for flow in flows:
-            writer.flow(number, flow)
-    writer.end()
+            writer.add_flow(number, flow)
+    writer.finish()
 
 
 class _Writer:
@@ -102,12 +102,12 @@ class _Writer:
         self._leading = 0.0
         self._aside = False
 
-    def flow(self, page: int, flow: Flow) -> None:
+    def add_flow(self, page: int, flow: Flow) -> None:
         """One column; its first line may go on with the last of the column before."""
         lines = [piece for piece in flow.pieces if isinstance(piece, Line)]
         self._leading = leading_of(lines)
         if flow.aside or self._aside:
-            self.end()
+            self.finish()
         self._aside = flow.aside
         fresh = True
         for index, piece in enumerate(flow.pieces):
@@ -116,29 +116,31 @@ class _Writer:
                 fresh = False
             else:
                 following = flow.pieces[index + 1] if index + 1 < len(flow.pieces) else None
-                self._line(piece, page, following if isinstance(following, Line) else None, fresh=fresh)
+                self._add_line(piece, page, following if isinstance(following, Line) else None, fresh=fresh)
                 fresh = False
                 self._table = None
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Nothing more comes."""
         if draft := self._draft:
             self._draft = None
             self._write(draft)
 
-    def _line(self, line: Line, page: int, following: Line | None, *, fresh: bool) -> None:
+    def _add_line(self, line: Line, page: int, following: Line | None, *, fresh: bool) -> None:
         draft = self._draft
         if draft and (relation := self._relation(draft, line, following, fresh=fresh)) != "new":
             if relation == "join":
                 draft.groups[-1].append(line.text)
             else:
-                draft.groups.append([_shown(line)])
+                draft.groups.append([_line_text(line)])
             draft.x1, draft.last, draft.page_last = draft.last.x1, line, page
             draft.lines += 1
             draft.ragged |= bool(line.cells)
             return
-        self.end()
-        self._draft = _Draft([[_shown(line)]], line, line, page, page, self._aside, bool(MARKER.match(line.text)), ragged=bool(line.cells))
+        self.finish()
+        self._draft = _Draft(
+            [[_line_text(line)]], line, line, page, page, self._aside, bool(MARKER.match(line.text)), ragged=bool(line.cells)
+        )
 
     def _relation(self, draft: _Draft, line: Line, following: Line | None, *, fresh: bool) -> str:
         """How a line stands to the block above: ``join`` goes on with its last line, ``line`` on a line of its own, ``new`` is another."""
@@ -166,15 +168,15 @@ class _Writer:
         return max(_PITCH * self._leading, (1.75 if big else 1.15) * line.size) + 0.5
 
     def _write(self, draft: _Draft) -> None:
-        text = "\n".join(joined(group, self._style.compounds) for group in draft.groups)
+        text = "\n".join(join_lines(group, self._style.compounds) for group in draft.groups)
         text = without_soft_hyphens(text)
         place = Locator(page=draft.page, page_last=draft.page_last if draft.page_last > draft.page else 0)
         if level := self._heading_level(draft, text):
-            self._assembly.heading(level, text, place)
+            self._assembly.add_heading(level, text, place)
         elif draft.item:
-            self._assembly.item(text, place)
+            self._assembly.add_item(text, place)
         else:
-            self._assembly.paragraph(text, place)
+            self._assembly.add_paragraph(text, place)
 
     def _heading_level(self, draft: _Draft, text: str) -> int:
         """0 when it is none."""
@@ -197,27 +199,27 @@ class _Writer:
         return 0
 
     def _write_table(self, table: Table, page: int, *, first: bool) -> None:
-        self.end()
+        self.finish()
         rows = table.rows
-        if first and self._table and self._table[1] == page - 1 and _goes_on(self._table[0], table):
+        if first and self._table and self._table[1] == page - 1 and _is_continuation(self._table[0], table):
             header = self._table[0].rows[0]
             table.rows = [header, *(rows[1:] if rows[0] == header else rows)]
         if has_words("".join(cell for row in table.rows for cell in row)):
             cells = [[without_soft_hyphens(cell) for cell in row] for row in table.rows]
-            self._assembly.table(cells, Locator(page=page))
+            self._assembly.add_table(cells, Locator(page=page))
         else:
-            self._assembly.paragraph("\n".join("\t".join(row) for row in table.rows), Locator(page=page))
+            self._assembly.add_paragraph("\n".join("\t".join(row) for row in table.rows), Locator(page=page))
         self._table = table, page
 
 
-def _goes_on(before: Table, table: Table) -> bool:
+def _is_continuation(before: Table, table: Table) -> bool:
     """The same ruled columns at the top of the next page: the table goes on, and its header with it."""
     if not table.edges or len(before.edges) != len(table.edges) or len(before.rows[0]) != len(table.rows[0]):
         return False
     return all(abs(a - b) <= 3.0 for a, b in zip(before.edges, table.edges, strict=True))  # noqa: PLR2004  points
 
 
-def _shown(line: Line) -> str:
+def _line_text(line: Line) -> str:
     return "\t".join(line.cells) if line.cells else line.text
 
 

@@ -15,17 +15,17 @@ import pypdfium2 as pdfium2
 import pypdfium2.raw as pdfium
 
 from adapters.parsing.core.assembly import Assembly
-from adapters.parsing.core.blocks import Parsed, has_words
+from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.pdf.blocks import write_pages
 from adapters.parsing.pdf.drawing import drawing_of
 from adapters.parsing.pdf.layout import flows_of
-from adapters.parsing.pdf.legibility import legible
+from adapters.parsing.pdf.legibility import is_legible
 from adapters.parsing.pdf.lines import Flow, line_of
-from adapters.parsing.pdf.ocr import DPI, PIXELS_MAX, Picture, Reading, Recogniser, recogniser
-from adapters.parsing.pdf.running_headers import without_running
+from adapters.parsing.pdf.ocr import DPI, PIXELS_MAX, OcrResult, Picture, Recogniser, find_recogniser
+from adapters.parsing.pdf.running_headers import without_running_headers
 from adapters.parsing.pdf.tables import Grid, grids_of
-from adapters.parsing.pdf.text import Span, read_spans
+from adapters.parsing.pdf.text import TextSpan, read_spans
 from schemas.errors import Refused
 
 _OBJECTS_MAX = 1_000_000  # of one page: a book has no page like that, and its text alone would take a minute
@@ -37,7 +37,7 @@ _FEW_CHARS = 60
 _ANNOTATIONS_MAX = 2_000  # looked at per page
 _PAGES_NAMED_MAX = 30  # in a note
 _COPYING = 1 << 4  # permission bit 5 of the standard security handler
-_NO_TITLE = re.compile(
+_MEANINGLESS_TITLE = re.compile(
     r"untitled|\(?anonymous\)?|document\d*|microsoft \w+ - .*|.*\.(?:docx?|pdf|pptx?|xlsx?|indd|tex|dvi|html?|rtf|wps|txt)"
     r"|[\W\d_]*|\S*[_/\\]\S*",
     re.IGNORECASE,
@@ -50,16 +50,16 @@ State = Literal["text", "thin", "scan", "blank", "broken"]
 
 
 @dataclass(slots=True)
-class _Page:
+class _PdfPage:
     """What the first pass keeps of a page. ``thin``: a picture with few words upon it, which are text all the same."""
 
     state: State
-    spans: list[Span] = field(default_factory=list)
-    turned: list[list[Span]] = field(default_factory=list)
+    spans: list[TextSpan] = field(default_factory=list)
+    turned: list[list[TextSpan]] = field(default_factory=list)
     grids: list[Grid] = field(default_factory=list)
 
 
-def parse_pdf(entry: Entry) -> Parsed:
+def parse_pdf(entry: Entry) -> ParsedText:
     """Blocks of a PDF file, each with its page.
 
     Notes: ``page_unreadable``, ``pages_need_ocr``, ``read_by_ocr`` name pages, ``copy_protected`` says that its owner forbids copying,
@@ -68,31 +68,31 @@ def parse_pdf(entry: Entry) -> Parsed:
     pages of a document that has no others), ``ocr_required``, ``document_empty``.
     """
     bounds = entry.bounds
-    with _opened(entry) as document:
+    with _open_document(entry) as document:
         count = len(document)
         if count > bounds.pages_max:
             raise Refused("document_too_complex", f"it has {count:,} pages; {bounds.pages_max:,} are read (CLAW_DOCUMENT_PAGES_MAX)")
-        pages = _first_pass(document, count, bounds)
+        pages = _read_pages(document, count, bounds)
         assembly = Assembly(bounds.chars_max)
         if all(page.state == "broken" for page in pages):
             raise Refused("document_unreadable", "none of its pages can be read")
         _read_scans(document, pages, bounds, assembly)
         _note_pages(assembly, "page_unreadable", [number for number, page in enumerate(pages, 1) if page.state == "broken"])
         if pdfium.FPDF_GetSecurityHandlerRevision(document.raw) >= 0 and not pdfium.FPDF_GetDocUserPermissions(document.raw) & _COPYING:
-            assembly.note("copy_protected", "its owner forbids copying text")
+            assembly.add_note("copy_protected", "its owner forbids copying text")
         if not pdfium.FPDF_DocumentHasValidCrossReferenceTable(document.raw) or _SELF_REFERENCE.search(entry.data):
-            assembly.note("file_repaired", "its structure is damaged: what could be found of it is here")
+            assembly.add_note("file_repaired", "its structure is damaged: what could be found of it is here")
         title = _title(document)
-    bodies = without_running([page.spans for page in pages])
-    write_pages(assembly, [(number, _flows(spans, page)) for number, (spans, page) in enumerate(zip(bodies, pages, strict=True), 1)])
-    if assembly.empty:
+    bodies = without_running_headers([page.spans for page in pages])
+    write_pages(assembly, [(number, _page_flows(spans, page)) for number, (spans, page) in enumerate(zip(bodies, pages, strict=True), 1)])
+    if assembly.is_empty:
         broken = any(page.state == "broken" for page in pages)
         raise Refused("document_unreadable" if broken else "document_empty", "no text comes out of its pages")
     return assembly.build(title)
 
 
 @contextmanager
-def _opened(entry: Entry) -> Iterator[pdfium2.PdfDocument]:
+def _open_document(entry: Entry) -> Iterator[pdfium2.PdfDocument]:
     """The document, closed at the end. A password for a file that needs none is ignored."""
     document = None
     for password in dict.fromkeys((entry.password or None, None)):
@@ -111,60 +111,60 @@ def _opened(entry: Entry) -> Iterator[pdfium2.PdfDocument]:
         document.close()
 
 
-def _first_pass(document: pdfium2.PdfDocument, count: int, bounds: Bounds) -> list[_Page]:
+def _read_pages(document: pdfium2.PdfDocument, count: int, bounds: Bounds) -> list[_PdfPage]:
     pages = []
     left = bounds.chars_max
     for index in range(count):
         page = _read_page(document, index, left, bounds)
         left -= sum(len(span.text) for span in page.spans)
         if left < 0:
-            _too_much_text(bounds)
+            _refuse_length(bounds)
         pages.append(page)
     return pages
 
 
-def _too_much_text(bounds: Bounds) -> None:
+def _refuse_length(bounds: Bounds) -> None:
     raise Refused("document_too_complex", f"more than {bounds.chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)")
 
 
-def _read_page(document: pdfium2.PdfDocument, index: int, chars_left: int, bounds: Bounds) -> _Page:
+def _read_page(document: pdfium2.PdfDocument, index: int, chars_left: int, bounds: Bounds) -> _PdfPage:
     try:
         page = document[index]
     except pdfium2.PdfiumError:
-        return _Page("broken")
+        return _PdfPage("broken")
     try:
         if _merge_annotations(page.raw):
             page.close()
             page = document[index]
         if pdfium.FPDFPage_CountObjects(page.raw) > _OBJECTS_MAX:
             raise Refused("document_too_complex", f"page {index + 1} is made of more than {_OBJECTS_MAX:,} objects")
-        return _content(page, chars_left, bounds)
+        return _read_content(page, chars_left, bounds)
     except pdfium2.PdfiumError:
-        return _Page("broken")
+        return _PdfPage("broken")
     finally:
         page.close()
 
 
-def _content(page: pdfium2.PdfPage, chars_left: int, bounds: Bounds) -> _Page:
+def _read_content(page: pdfium2.PdfPage, chars_left: int, bounds: Bounds) -> _PdfPage:
     drawing = drawing_of(page.raw, *page.get_size())
     textpage = page.get_textpage()
     try:
         count = pdfium.FPDFText_CountChars(textpage.raw)
         if count > 2 * chars_left + 10_000:  # white space between words counts here, too
-            _too_much_text(bounds)
+            _refuse_length(bounds)
         found = read_spans(textpage.raw, count, drawing.rules)
         shown = sum(len(span.text) for span in found.spans) + sum(len(span.text) for group in found.turned for span in group)
-        usable = shown > 0 and legible(found.text, _unmapped(textpage.raw, count))
+        usable = shown > 0 and is_legible(found.text, _sample_unmapped(textpage.raw, count))
     finally:
         textpage.close()
     if not usable:
         drawn = drawing.pictures >= _PICTURE_MIN or drawing.shapes >= _SHAPES_MIN
-        return _Page("scan" if drawn or shown else "blank")
+        return _PdfPage("scan" if drawn or shown else "blank")
     state: State = "thin" if drawing.pictures >= _WHOLE_PICTURE and shown <= _FEW_CHARS else "text"
-    return _Page(state, found.spans, found.turned, grids_of([rule.turned(found.quarter) for rule in drawing.rules]))
+    return _PdfPage(state, found.spans, found.turned, grids_of([rule.rotate(found.quarter) for rule in drawing.rules]))
 
 
-def _unmapped(textpage: Any, count: int) -> list[bool]:
+def _sample_unmapped(textpage: Any, count: int) -> list[bool]:
     step = max(1, count // _SAMPLE)
     return [pdfium.FPDFText_HasUnicodeMapError(textpage, index) == 1 for index in range(0, count, step)]
 
@@ -183,7 +183,7 @@ def _merge_annotations(page: Any) -> bool:
     return False
 
 
-def _read_scans(document: pdfium2.PdfDocument, pages: list[_Page], bounds: Bounds, assembly: Assembly) -> None:
+def _read_scans(document: pdfium2.PdfDocument, pages: list[_PdfPage], bounds: Bounds, assembly: Assembly) -> None:
     """Scanned pages as Tesseract reads them, noted.
 
     Beyond ``ocr_pages_max`` a document of scans alone is refused, since a part of a text would answer for the whole; one that has pages
@@ -193,7 +193,7 @@ def _read_scans(document: pdfium2.PdfDocument, pages: list[_Page], bounds: Bound
     if not scans:
         return
     has_text = any(page.state in ("text", "thin") for page in pages)
-    reader = recogniser(bounds.ocr_languages) if bounds.ocr else None
+    reader = find_recogniser(bounds.ocr_languages) if bounds.ocr else None
     if reader is None:
         if not has_text:
             raise Refused("ocr_required")
@@ -206,30 +206,30 @@ def _read_scans(document: pdfium2.PdfDocument, pages: list[_Page], bounds: Bound
     read = []
     for index in scans[: bounds.ocr_pages_max]:
         try:
-            reading = _recognised(document, index, reader)
+            reading = _recognise_page(document, index, reader)
         except (pdfium2.PdfiumError, subprocess.SubprocessError, OSError):
             pages[index].state = "broken" if pages[index].state == "scan" else "text"
             continue
         if has_words(reading.text) and len(reading.text) > sum(len(span.text) for span in pages[index].spans):
-            pages[index] = _Page("text", list(reading.spans))
+            pages[index] = _PdfPage("text", list(reading.spans))
             read.append(index + 1)
     _note_pages(assembly, "read_by_ocr", read)
     _note_pages(assembly, "pages_need_ocr", [index + 1 for index in scans[bounds.ocr_pages_max :]])
 
 
-def _recognised(document: pdfium2.PdfDocument, index: int, reader: Recogniser) -> Reading:
+def _recognise_page(document: pdfium2.PdfDocument, index: int, reader: Recogniser) -> OcrResult:
     page = document[index]
     try:
-        picture = _picture(page, 0)
+        picture = _render_page(page, 0)
         reading = reader.read(picture)
-        if reader.poor(reading) and (degrees := reader.turned(picture)):
-            reading = max(reading, reader.read(_picture(page, degrees)), key=lambda one: one.confidence)
+        if reader.is_poor(reading) and (degrees := reader.detect_rotation(picture)):
+            reading = max(reading, reader.read(_render_page(page, degrees)), key=lambda one: one.confidence)
         return reading
     finally:
         page.close()
 
 
-def _picture(page: pdfium2.PdfPage, degrees: int) -> Picture:
+def _render_page(page: pdfium2.PdfPage, degrees: int) -> Picture:
     width, height = page.get_size()
     scale = min(DPI / 72, (PIXELS_MAX / max(width * height, 1.0)) ** 0.5)
     bitmap = page.render(scale=scale, grayscale=True, rotation=degrees, may_draw_forms=False)
@@ -242,7 +242,7 @@ def _picture(page: pdfium2.PdfPage, degrees: int) -> Picture:
         bitmap.close()
 
 
-def _flows(spans: list[Span], page: _Page) -> list[Flow]:
+def _page_flows(spans: list[TextSpan], page: _PdfPage) -> list[Flow]:
     """The page, then what stands on it in other directions."""
     flows = flows_of(spans, page.grids)
     for group in page.turned:
@@ -256,10 +256,10 @@ def _note_pages(assembly: Assembly, code: str, numbers: Sequence[int]) -> None:
     if numbers:
         named = ", ".join(map(str, numbers[:_PAGES_NAMED_MAX]))
         more = len(numbers) - _PAGES_NAMED_MAX
-        assembly.note(code, f"pages {named}" + (f" and {more} more" if more > 0 else ""))
+        assembly.add_note(code, f"pages {named}" + (f" and {more} more" if more > 0 else ""))
 
 
 def _title(document: pdfium2.PdfDocument) -> str:
     """As the file's properties say it, unless that is what a program wrote there by itself."""
     title = " ".join(document.get_metadata_value("Title").split())
-    return "" if _NO_TITLE.fullmatch(title) or not legible(title) else title
+    return "" if _MEANINGLESS_TITLE.fullmatch(title) or not is_legible(title) else title

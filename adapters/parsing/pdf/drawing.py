@@ -19,7 +19,7 @@ _IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RuledLine:
     """A straight line along an axis: in pdfium's coordinates (y up) as drawn; y down once ``turned``."""
 
     x0: float
@@ -28,24 +28,24 @@ class Rule:
     y1: float
 
     @property
-    def upright(self) -> bool:
+    def is_upright(self) -> bool:
         return self.x1 - self.x0 < self.y1 - self.y0
 
     @property
     def length(self) -> float:
         return max(self.x1 - self.x0, self.y1 - self.y0)
 
-    def turned(self, quarter: int) -> "Rule":
+    def rotate(self, quarter: int) -> "RuledLine":
         """As text sees it that is upright after so many quarter turns clockwise; y down."""
         x0, y0, x1, y1 = self.x0, self.y0, self.x1, self.y1
-        return Rule(*((x0, -y1, x1, -y0), (y0, x0, y1, x1), (-x1, y0, -x0, y1), (-y1, -x1, -y0, -x0))[quarter])
+        return RuledLine(*((x0, -y1, x1, -y0), (y0, x0, y1, x1), (-x1, y0, -x0, y1), (-y1, -x1, -y0, -x0))[quarter])
 
 
 @dataclass(slots=True)
 class Drawing:
     """``pictures`` is the share of the page that images cover, at most 1; ``shapes`` counts paths and shadings."""
 
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[RuledLine] = field(default_factory=list)
     pictures: float = 0.0
     shapes: int = 0
     segments: int = 0  # of paths, looked at
@@ -84,7 +84,7 @@ def _objects(page: Any) -> Iterator[tuple[int, Any, Matrix]]:
             kind = pdfium.FPDFPageObj_GetType(shape)
             left -= 1
             if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEPTH_MAX:
-                waiting.append((shape, _times(_matrix(shape), matrix), depth + 1))
+                waiting.append((shape, _multiply(_matrix(shape), matrix), depth + 1))
             elif kind in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING):
                 yield kind, shape, matrix
 
@@ -92,13 +92,13 @@ def _objects(page: Any) -> Iterator[tuple[int, Any, Matrix]]:
 def _add_path(drawing: Drawing, shape: Any, matrix: Matrix) -> None:
     x0, y0, x1, y1 = _bounds(shape, matrix)
     if min(x1 - x0, y1 - y0) < _THIN:
-        _add(drawing, x0, y0, x1, y1)
+        _add_rule(drawing, x0, y0, x1, y1)
         return
     count = pdfium.FPDFPath_CountSegments(shape)
     if count < 2 or drawing.segments + count > SEGMENTS_MAX:  # noqa: PLR2004
         return
     drawing.segments += count
-    whole = _times(_matrix(shape), matrix)
+    whole = _multiply(_matrix(shape), matrix)
     before = opened = (0.0, 0.0)
     for index in range(count):
         segment = pdfium.FPDFPath_GetPathSegment(shape, index)
@@ -115,10 +115,10 @@ def _add_path(drawing: Drawing, shape: Any, matrix: Matrix) -> None:
 
 
 def _add_edge(drawing: Drawing, start: tuple[float, float], end: tuple[float, float]) -> None:
-    _add(drawing, min(start[0], end[0]), min(start[1], end[1]), max(start[0], end[0]), max(start[1], end[1]))
+    _add_rule(drawing, min(start[0], end[0]), min(start[1], end[1]), max(start[0], end[0]), max(start[1], end[1]))
 
 
-def _add(drawing: Drawing, x0: float, y0: float, x1: float, y1: float) -> None:
+def _add_rule(drawing: Drawing, x0: float, y0: float, x1: float, y1: float) -> None:
     """A line along an axis, as its middle."""
     width, height = x1 - x0, y1 - y0
     if max(width, height) < _SHORT or min(width, height) >= _THIN or len(drawing.rules) >= RULES_MAX:
@@ -127,7 +127,7 @@ def _add(drawing: Drawing, x0: float, y0: float, x1: float, y1: float) -> None:
         y0 = y1 = (y0 + y1) / 2
     else:
         x0 = x1 = (x0 + x1) / 2
-    drawing.rules.append(Rule(x0, y0, x1, y1))
+    drawing.rules.append(RuledLine(x0, y0, x1, y1))
 
 
 def _matrix(shape: Any) -> Matrix:
@@ -137,7 +137,7 @@ def _matrix(shape: Any) -> Matrix:
     return matrix.a, matrix.b, matrix.c, matrix.d, matrix.e, matrix.f
 
 
-def _times(inner: Matrix, outer: Matrix) -> Matrix:
+def _multiply(inner: Matrix, outer: Matrix) -> Matrix:
     a, b, c, d, e, f = inner
     p, q, r, s, t, u = outer
     return a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u

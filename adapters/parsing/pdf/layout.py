@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from statistics import median
 
 from adapters.parsing.pdf.lines import Flow, Line, Piece, Table, line_of, rows_of
-from adapters.parsing.pdf.tables import Grid, aligned_tables, ruled_table
-from adapters.parsing.pdf.text import Span, is_wide
+from adapters.parsing.pdf.tables import Grid, find_aligned_tables, table_from_grid
+from adapters.parsing.pdf.text import TextSpan, is_wide
 
 _DEPTH_MAX = 6  # of columns in columns
 _GUTTERS_MAX = 8  # tried per region
@@ -20,68 +20,68 @@ _FILL_MIN = 0.55  # how much of its column the middle line of prose fills
 _FILL_ROWS_MIN = 0.8  # the same where the content stream goes row by row, as tables do
 _PROSE_CHARS = 14  # of the middle line of a column of prose; Chinese says as much in half
 
-Item = Span | Table
+Item = TextSpan | Table
 
 
-def flows_of(spans: Sequence[Span], grids: Sequence[Grid]) -> list[Flow]:
+def flows_of(spans: Sequence[TextSpan], grids: Sequence[Grid]) -> list[Flow]:
     """Columns of the page in order of reading."""
     left = list(spans)
     items: list[Item] = []
-    frames: list[tuple[float, list[list[Span]]]] = []
+    frames: list[tuple[float, list[list[TextSpan]]]] = []
     for grid in grids:
-        inside = [span for span in left if grid.holds(span)]
+        inside = [span for span in left if grid.contains(span)]
         if not inside:
             continue
-        made = ruled_table(grid, inside)
+        made = table_from_grid(grid, inside)
         if made is None:
             continue
-        left = [span for span in left if not grid.holds(span)]
+        left = [span for span in left if not grid.contains(span)]
         if isinstance(made, Table):
             items.append(made)
         else:
             frames.append((grid.ys[0], made))
     if frames:
-        return _framed([*left, *items], frames)
-    return _ordered([*left, *items], 0)
+        return _frame_flows([*left, *items], frames)
+    return _reading_order([*left, *items], 0)
 
 
-def _framed(items: list[Item], frames: list[tuple[float, list[list[Span]]]]) -> list[Flow]:
+def _frame_flows(items: list[Item], frames: list[tuple[float, list[list[TextSpan]]]]) -> list[Flow]:
     """Frames around text: each cell is read for itself, between what stands above and below its frame."""
     flows: list[Flow] = []
     for top, cells in sorted(frames, key=lambda frame: frame[0]):
         above = [item for item in items if item.top < top]
         items = [item for item in items if item.top >= top]
-        flows.extend(_ordered(above, 0))
+        flows.extend(_reading_order(above, 0))
         for cell in cells:
-            flows.extend(_ordered(list(cell), 1))
-    return flows + _ordered(items, 0)
+            flows.extend(_reading_order(list(cell), 1))
+    return flows + _reading_order(items, 0)
 
 
-def _ordered(items: list[Item], depth: int) -> list[Flow]:
+def _reading_order(items: list[Item], depth: int) -> list[Flow]:
     if not items:
         return []
-    if depth < _DEPTH_MAX and (cut := _cut(items)):
+    if depth < _DEPTH_MAX and (cut := _find_cut(items)):
         flows: list[Flow] = []
         for part in cut:
-            flows.extend(_ordered(part, depth + 1))
+            flows.extend(_reading_order(part, depth + 1))
         return flows
-    return [_flow(items)]
+    return [_make_flow(items)]
 
 
-def _cut(items: list[Item]) -> list[list[Item]] | None:
+def _find_cut(items: list[Item]) -> list[list[Item]] | None:
     """Parts to be read one after the other, cut at the gutter that most text stands beside."""
-    spans = [item for item in items if isinstance(item, Span)]
+    spans = [item for item in items if isinstance(item, TextSpan)]
     if len(spans) < 2 * _COLUMN_LINES_MIN:
         return None
     best: tuple[int, list[list[Item]]] | None = None
     for gutter in _gutters(spans):
-        parts, beside = _parts(items, gutter)
+        parts, beside = _split_bands(items, gutter)
         if beside and (best is None or beside > best[0]):
             best = beside, parts
     return best[1] if best else None
 
 
-def _gutters(spans: Sequence[Span]) -> list[float]:
+def _gutters(spans: Sequence[TextSpan]) -> list[float]:
     """Places just left of where most lines begin, other than at the left edge."""
     starts = sorted(span.x0 for span in spans)
     groups: list[list[float]] = []
@@ -95,7 +95,7 @@ def _gutters(spans: Sequence[Span]) -> list[float]:
     return [group[0] - 1.0 for group in sorted(wide, key=len, reverse=True)[:_GUTTERS_MAX]]
 
 
-def _parts(items: list[Item], gutter: float) -> tuple[list[list[Item]], int]:
+def _split_bands(items: list[Item], gutter: float) -> tuple[list[list[Item]], int]:
     """Bands from the top: those that the gutter divides in two, left before right; how many items stand beside it."""
     bands: list[list[Item]] = [[]]
     crossing: list[bool] = [False]
@@ -110,7 +110,7 @@ def _parts(items: list[Item], gutter: float) -> tuple[list[list[Item]], int]:
     for band, crosses in zip(bands, crossing, strict=True):
         left = [item for item in band if item.x1 <= gutter]
         right = [item for item in band if item.x0 >= gutter]
-        if not crosses and left and right and _columns(left, right):
+        if not crosses and left and right and _are_columns(left, right):
             beside += len(band)
             parts += [left, right, []]
         else:
@@ -118,25 +118,25 @@ def _parts(items: list[Item], gutter: float) -> tuple[list[list[Item]], int]:
     return [part for part in parts if part], beside
 
 
-def _columns(left: Sequence[Item], right: Sequence[Item]) -> bool:
-    one, other = ([item for item in side if isinstance(item, Span)] for side in (left, right))
+def _are_columns(left: Sequence[Item], right: Sequence[Item]) -> bool:
+    one, other = ([item for item in side if isinstance(item, TextSpan)] for side in (left, right))
     if not one or not other:
         return False
     size = median(span.size for span in (*one, *other))
     if min(span.x0 for span in other) - max(span.x1 for span in one) < 0.6 * size:
         return False
-    fill = _FILL_ROWS_MIN if _by_rows(one, other) else _FILL_MIN
+    fill = _FILL_ROWS_MIN if _is_row_order(one, other) else _FILL_MIN
     return all(_is_prose(side, size, fill) for side in (one, other))
 
 
-def _by_rows(left: Sequence[Span], right: Sequence[Span]) -> bool:
+def _is_row_order(left: Sequence[TextSpan], right: Sequence[TextSpan]) -> bool:
     """Whether the content stream goes from side to side: it was written row by row."""
     sides = [side for _, side in sorted([(span.order, 0) for span in left] + [(span.order, 1) for span in right])]
     switches = sum(1 for a, b in itertools.pairwise(sides) if a != b)
     return switches >= min(len(left), len(right))
 
 
-def _is_prose(spans: Sequence[Span], size: float, fill_min: float) -> bool:
+def _is_prose(spans: Sequence[TextSpan], size: float, fill_min: float) -> bool:
     rows = rows_of(spans)
     x0, x1 = min(span.x0 for span in spans), max(span.x1 for span in spans)
     if len(rows) < _COLUMN_LINES_MIN or x1 - x0 < _COLUMN_EM_MIN * size:
@@ -146,10 +146,10 @@ def _is_prose(spans: Sequence[Span], size: float, fill_min: float) -> bool:
     return fill >= fill_min and said >= _PROSE_CHARS
 
 
-def _flow(items: Sequence[Item]) -> Flow:
+def _make_flow(items: Sequence[Item]) -> Flow:
     """One column: rows from the top, tables where they stand."""
     tables = sorted((item for item in items if isinstance(item, Table)), key=lambda table: table.top)
-    rows = rows_of(item for item in items if isinstance(item, Span))
+    rows = rows_of(item for item in items if isinstance(item, TextSpan))
     pieces: list[Piece] = []
     start = 0
     for table in tables:
@@ -176,5 +176,5 @@ def _unstretch(lines: Sequence[Line]) -> None:
             line.cells = ()
 
 
-def _pieces(rows: list[list[Span]]) -> list[Piece]:
-    return [piece if isinstance(piece, Table) else line_of(piece) for piece in aligned_tables(rows)]
+def _pieces(rows: list[list[TextSpan]]) -> list[Piece]:
+    return [piece if isinstance(piece, Table) else line_of(piece) for piece in find_aligned_tables(rows)]

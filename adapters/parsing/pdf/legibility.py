@@ -32,7 +32,7 @@ _COMMON_HAN = frozenset(
 )
 
 
-def legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
+def is_legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
     """Judges ``text`` of a page that has any; ``unmapped`` tells of a sample of its glyphs whether nobody knows what they mean."""
     shown = "".join(text[:_JUDGED_CHARS].split())
     if not shown:
@@ -40,10 +40,10 @@ def legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
     strange = len(_STRANGE.findall(shown)) - min(len(_BULLETS.findall(shown)), len(shown) // 10)
     if strange > _STRANGE_MAX * len(shown) or sum(unmapped) > _UNMAPPED_MAX * max(1, len(unmapped)):
         return False
-    return _plausible(shown)
+    return _is_plausible(shown)
 
 
-def _plausible(shown: str) -> bool:
+def _is_plausible(shown: str) -> bool:
     """Letters as languages mix them; what is too short to tell is believed."""
     if len(shown) < _LETTERS_MIN:
         return True

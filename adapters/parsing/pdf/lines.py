@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from adapters.parsing.pdf.text import SPAN_GAP_EM, Span, is_wide, tidy
+from adapters.parsing.pdf.text import SPAN_GAP_EM, TextSpan, is_wide, tidy
 
 _BASE_EM = 0.35  # base lines closer than this, in the lower font, are one row: subscripts and notes stand on it
 _SPAN_OVERLAP_EM = 0.3  # text drawn over text is not one word
@@ -65,24 +65,24 @@ class Flow:
     aside: bool = False
 
 
-def rows_of(spans: Iterable[Span]) -> list[list[Span]]:
+def rows_of(spans: Iterable[TextSpan]) -> list[list[TextSpan]]:
     """Spans on one base line, from left to right; rows from the top."""
-    rows: list[list[Span]] = []
+    rows: list[list[TextSpan]] = []
     for span in sorted(spans, key=lambda span: (span.base, span.x0)):
         if rows and span.base - rows[-1][0].base <= _BASE_EM * max(1.0, min(span.size, rows[-1][0].size)):
             rows[-1].append(span)
         else:
             rows.append([span])
-    return [_merged(sorted(row, key=lambda span: span.x0)) for row in _with_marks(rows)]
+    return [_merge_neighbours(sorted(row, key=lambda span: span.x0)) for row in _attach_marks(rows)]
 
 
-def _with_marks(rows: list[list[Span]]) -> list[list[Span]]:
+def _attach_marks(rows: list[list[TextSpan]]) -> list[list[TextSpan]]:
     """Small text raised or lowered beside a line, such as a note's mark, goes into that line."""
-    kept: list[list[Span]] = []
+    kept: list[list[TextSpan]] = []
     for index, row in enumerate(rows):
         host = None
         for other in kept[-1:] + rows[index + 1 : index + 2]:
-            if _marks(row, other):
+            if _are_marks_of(row, other):
                 host = other
                 break
         if host is None:
@@ -92,7 +92,7 @@ def _with_marks(rows: list[list[Span]]) -> list[list[Span]]:
     return kept
 
 
-def _marks(row: list[Span], host: list[Span]) -> bool:
+def _are_marks_of(row: list[TextSpan], host: list[TextSpan]) -> bool:
     tall = max(span.size for span in host)
     if any(span.size > 0.8 * tall or len(span.text) > 12 for span in row):  # noqa: PLR2004
         return False
@@ -105,7 +105,7 @@ def _marks(row: list[Span], host: list[Span]) -> bool:
     return True
 
 
-def _merged(row: list[Span]) -> list[Span]:
+def _merge_neighbours(row: list[TextSpan]) -> list[TextSpan]:
     """Neighbours that only the content stream has kept apart become one span."""
     merged = [row[0]]
     for span in row[1:]:
@@ -118,7 +118,7 @@ def _merged(row: list[Span]) -> list[Span]:
             continue
         space = (gap > _SPACE_EM * size or gap < -_SPAN_OVERLAP_EM * size) and not (is_wide(before.text[-1:]) and is_wide(span.text[:1]))
         main = before if len(before.text) >= len(span.text) else span
-        merged[-1] = Span(
+        merged[-1] = TextSpan(
             before.text + (" " if space else "") + span.text,
             before.x0,
             max(before.x1, span.x1),
@@ -138,7 +138,7 @@ def _is_mark(mark: str, text: str, *, alone: bool) -> bool:
     return MARKER.fullmatch(mark + " ") is not None or (alone and _SECTION.fullmatch(mark) is not None and text[0].isalpha())
 
 
-def line_of(row: Sequence[Span]) -> Line:
+def line_of(row: Sequence[TextSpan]) -> Line:
     """A row as a line; its size is that of its longest span."""
     main = max(row, key=lambda span: len(span.text))
     cells = tuple(span.text.strip() for span in row)
@@ -155,16 +155,16 @@ def line_of(row: Sequence[Span]) -> Line:
     )
 
 
-def joined(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
+def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
     """Lines of one paragraph as one. ``compounds`` are hyphenated words seen elsewhere: they keep the hyphen that ends a line."""
     whole = ""
     for text in texts:
         words = text.strip()
-        whole = joined_two(whole, words, compounds) if whole and words else whole or words
+        whole = join_two(whole, words, compounds) if whole and words else whole or words
     return whole
 
 
-def joined_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
+def join_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
     """``after`` goes on where ``before`` ends: without a space in Chinese, with a mended word at a hyphen, else with a space."""
     if _HYPHENATED.search(before[-40:]) and after[:1].islower():
         word = re.search(r"[^\W\d_-]+(?:-[^\W\d_-]+)*$", before[:-1])

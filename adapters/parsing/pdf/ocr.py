@@ -15,7 +15,7 @@ from functools import lru_cache
 from statistics import median
 
 from adapters.parsing.core.blocks import has_words
-from adapters.parsing.pdf.text import Span, is_wide, tidy
+from adapters.parsing.pdf.text import TextSpan, is_wide, tidy
 
 DPI = 225  # Tesseract wants capitals of 20 to 40 pixels: that is print of 8 to 12 points
 PIXELS_MAX = 12_000_000  # of one picture: A3 at this resolution, 12 MB
@@ -48,10 +48,10 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class OcrResult:
     """What was read: spans in points, y down; ``confidence`` in per cent, by characters."""
 
-    spans: tuple[Span, ...]
+    spans: tuple[TextSpan, ...]
     confidence: float
 
     @property
@@ -66,7 +66,7 @@ class Recogniser:
         self._program, self._all = program, tuple(languages)
         self._likely = self._all
 
-    def read(self, picture: Picture) -> Reading:
+    def read(self, picture: Picture) -> OcrResult:
         """Raises SubprocessError or OSError: then this page was not read."""
         reading = self._recognise(picture, self._likely)
         if self._likely != self._all:
@@ -80,9 +80,9 @@ class Recogniser:
                 best, self._likely = again, languages
         return best
 
-    def turned(self, picture: Picture) -> int:
+    def detect_rotation(self, picture: Picture) -> int:
         """Degrees clockwise that make a page upright which lies on its side; 0 when it does not, or nobody knows."""
-        if "osd" not in installed_languages(self._program):
+        if "osd" not in available_languages(self._program):
             return 0
         try:
             said = self._run(picture, "osd", "0", ())
@@ -93,11 +93,11 @@ class Recogniser:
         return int(degrees) % 360 if degrees.isdigit() else 0
 
     @staticmethod
-    def poor(reading: Reading) -> bool:
+    def is_poor(reading: OcrResult) -> bool:
         """Whether it is worth another look from another side."""
         return reading.confidence < _POOR_CONFIDENCE
 
-    def _recognise(self, picture: Picture, languages: Sequence[str]) -> Reading:
+    def _recognise(self, picture: Picture, languages: Sequence[str]) -> OcrResult:
         return read_tsv(self._run(picture, "+".join(languages), "3", ("tsv",)), 72.0 / picture.dpi)
 
     def _run(self, picture: Picture, languages: str, mode: str, outputs: Sequence[str]) -> str:
@@ -108,18 +108,18 @@ class Recogniser:
         return done.stdout.decode("utf-8", "replace")
 
 
-def recogniser(languages: str) -> Recogniser | None:
+def find_recogniser(languages: str) -> Recogniser | None:
     """For those of ``languages`` (joined by +) that are installed; None when there is no Tesseract, or none of them."""
     program = shutil.which("tesseract")
     if program is None:
         return None
-    installed = installed_languages(program)
+    installed = available_languages(program)
     wanted = tuple(language for language in languages.split("+") if language in installed)
     return Recogniser(program, wanted) if wanted else None
 
 
 @lru_cache(maxsize=4)
-def installed_languages(program: str) -> frozenset[str]:
+def available_languages(program: str) -> frozenset[str]:
     """As it says itself; asked once."""
     try:
         done = subprocess.run([program, "--list-langs"], capture_output=True, timeout=LISTING_S_MAX, check=True)  # noqa: S603
@@ -150,7 +150,7 @@ class _Word:
     right: float
 
 
-def read_tsv(tsv: str, scale: float) -> Reading:
+def read_tsv(tsv: str, scale: float) -> OcrResult:
     """Lines of Tesseract's table as spans; ``scale`` is points per pixel."""
     boxes: dict[tuple[str, ...], tuple[float, float, float, float]] = {}
     words: dict[tuple[str, ...], list[_Word]] = defaultdict(list)
@@ -164,18 +164,18 @@ def read_tsv(tsv: str, scale: float) -> Reading:
             boxes[line] = left, top, left + width, top + height
         elif text := tidy(fields[11]).strip():
             words[line].append(_Word(text, float(fields[10]), left, left + width))
-    spans: list[Span] = []
+    spans: list[TextSpan] = []
     weight = total = 0.0
     for line, box in boxes.items():
-        if kept := _sure(words[line]):
+        if kept := _confident_words(words[line]):
             chars = sum(len(word.text) for word in kept)
             total += chars
             weight += sum(len(word.text) * word.confidence for word in kept)
-            spans.extend(_spans(kept, box, len(spans)))
-    return Reading(tuple(_levelled(spans)), weight / total if total else 0.0)
+            spans.extend(_word_spans(kept, box, len(spans)))
+    return OcrResult(tuple(_level_lines(spans)), weight / total if total else 0.0)
 
 
-def _sure(words: list[_Word]) -> list[_Word]:
+def _confident_words(words: list[_Word]) -> list[_Word]:
     """Without what is probably no text: stains, edges of pictures."""
     chars = sum(len(word.text) for word in words)
     confidence = sum(len(word.text) * word.confidence for word in words) / chars if chars else 0.0
@@ -184,7 +184,7 @@ def _sure(words: list[_Word]) -> list[_Word]:
     return [word for word in words if word.confidence >= _WORD_CONFIDENCE_MIN or (has_words(word.text) and confidence >= _POOR_CONFIDENCE)]
 
 
-def _spans(words: list[_Word], box: tuple[float, float, float, float], order: int) -> Iterable[Span]:
+def _word_spans(words: list[_Word], box: tuple[float, float, float, float], order: int) -> Iterable[TextSpan]:
     """The words of a line, apart where a cell ends."""
     left, top, right, bottom = box
     height = bottom - top
@@ -200,10 +200,12 @@ def _spans(words: list[_Word], box: tuple[float, float, float, float], order: in
             text += word.text if is_wide(text[-1]) and is_wide(word.text[0]) else f" {word.text}"
         x0 = left if index == 0 else group[0].left
         x1 = right if index + 1 == len(groups) else max(word.right for word in group)
-        yield Span(_LOOSE.sub("", tidy(text)), x0, x1, top, bottom, bottom, height * _LINE_SIZE, order=order + index, last=order + index)
+        yield TextSpan(
+            _LOOSE.sub("", tidy(text)), x0, x1, top, bottom, bottom, height * _LINE_SIZE, order=order + index, last=order + index
+        )
 
 
-def _levelled(spans: list[Span]) -> list[Span]:
+def _level_lines(spans: list[TextSpan]) -> list[TextSpan]:
     """A line's box is as high as its letters happen to be: what is near the usual size has that, and stands on one base line."""
     if not spans:
         return spans

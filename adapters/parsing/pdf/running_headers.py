@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.parsing.pdf.lines import rows_of
-from adapters.parsing.pdf.text import Span
+from adapters.parsing.pdf.text import TextSpan
 
 PAGES_MIN = 3  # fewer say nothing about what repeats
 _SHARE_MIN = 0.5  # of the pages with text; of every second one, for books with two kinds of pages
@@ -24,7 +24,7 @@ _NUMBERING = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _EdgeRow:
     page: int  # its place among the pages given
     base: float
     template: str
@@ -32,16 +32,16 @@ class _Row:
     orders: frozenset[int]
 
 
-def without_running(pages: Sequence[list[Span]]) -> list[list[Span]]:
+def without_running_headers(pages: Sequence[list[TextSpan]]) -> list[list[TextSpan]]:
     """The spans of each page without those that run."""
     filled = sum(1 for spans in pages if spans)
     if filled < PAGES_MIN:
         return list(pages)
     dropped: dict[int, set[int]] = defaultdict(set)
     for at_top in (True, False):
-        candidates = [_outermost(index, spans, at_top=at_top) for index, spans in enumerate(pages)]
+        candidates = [_outermost_rows(index, spans, at_top=at_top) for index, spans in enumerate(pages)]
         for depth in range(_ROWS):
-            found = _running([rows[depth] for rows in candidates if len(rows) > depth], filled)
+            found = _find_running([rows[depth] for rows in candidates if len(rows) > depth], filled)
             if not found:
                 break
             for row in found:
@@ -51,7 +51,7 @@ def without_running(pages: Sequence[list[Span]]) -> list[list[Span]]:
     ]
 
 
-def _outermost(page: int, spans: list[Span], *, at_top: bool) -> list[_Row]:
+def _outermost_rows(page: int, spans: list[TextSpan], *, at_top: bool) -> list[_EdgeRow]:
     """The rows nearest to an end of the page, the outermost first."""
     near = sorted(spans, key=lambda span: span.base if at_top else -span.base)[: _ROWS * 12]
     rows = rows_of(near)
@@ -62,28 +62,28 @@ def _outermost(page: int, spans: list[Span], *, at_top: bool) -> list[_Row]:
         low, high = min(span.top for span in row), max(span.bottom for span in row)
         orders = frozenset(span.order for span in near if low <= (span.top + span.bottom) / 2 <= high)
         numbers = tuple(int(number[:9]) for number in _NUMBER.findall(text))
-        found.append(_Row(page, row[0].base, _NUMBER.sub("#", "".join(text.split())).lower(), numbers, orders))
+        found.append(_EdgeRow(page, row[0].base, _NUMBER.sub("#", "".join(text.split())).lower(), numbers, orders))
     return found
 
 
-def _running(rows: list[_Row], pages: int) -> list[_Row]:
+def _find_running(rows: list[_EdgeRow], pages: int) -> list[_EdgeRow]:
     """Those that stand at the same place of most pages, or count pages; they differ at most by a number that grows with the page."""
-    groups: dict[tuple[str, int], list[_Row]] = defaultdict(list)
+    groups: dict[tuple[str, int], list[_EdgeRow]] = defaultdict(list)
     for row in rows:
         groups[row.template, len(row.numbers)].append(row)  # a # may also be its own
-    found: list[_Row] = []
+    found: list[_EdgeRow] = []
     for (template, _), same in groups.items():
         runs = [row for row in same if sum(1 for other in same if abs(other.base - row.base) <= _SLACK) * 2 >= len(same)]
         every_second = len({row.page % 2 for row in runs}) == 1
         most = pages * _SHARE_MIN / (2 if every_second else 1)
-        steps = _steps(runs)
+        steps = _count_growing_numbers(runs)
         if len(runs) < PAGES_MIN or steps is None or (len(runs) < most and not steps):
             continue
         found += runs if _NUMBERING.fullmatch(template) else runs[1:]
     return found
 
 
-def _steps(rows: list[_Row]) -> int | None:
+def _count_growing_numbers(rows: list[_EdgeRow]) -> int | None:
     """How many of their numbers grow with the page; None when one differs in another way: then they are no running text."""
     found = 0
     for values in zip(*(row.numbers for row in rows), strict=True):

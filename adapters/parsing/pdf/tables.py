@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from adapters.parsing.pdf.drawing import Rule
-from adapters.parsing.pdf.lines import Table, joined, rows_of
-from adapters.parsing.pdf.text import Span
+from adapters.parsing.pdf.drawing import RuledLine
+from adapters.parsing.pdf.lines import Table, join_lines, rows_of
+from adapters.parsing.pdf.text import TextSpan
 
 _NEAR = 3.0  # points: lines meant to meet, or to be one line
 _CELLS_MAX = 20_000  # of one grid
@@ -27,11 +27,11 @@ class Grid:
     ys: tuple[float, ...]
     region: tuple[tuple[int, ...], ...]  # [row][column]
 
-    def holds(self, span: Span) -> bool:
+    def contains(self, span: TextSpan) -> bool:
         x, y = span.middle
         return self.xs[0] - _NEAR <= x <= self.xs[-1] + _NEAR and self.ys[0] - _NEAR <= y <= self.ys[-1] + _NEAR
 
-    def cell(self, span: Span) -> tuple[int, int]:
+    def cell(self, span: TextSpan) -> tuple[int, int]:
         """Row and column of the elementary cell that the span's middle is in."""
         x, y = span.middle
         column = int(np.searchsorted(self.xs, x)) - 1
@@ -43,10 +43,10 @@ class Grid:
         return (self.xs[-1] - self.xs[0]) * (self.ys[-1] - self.ys[0])
 
 
-def grids_of(rules: Sequence[Rule]) -> list[Grid]:
+def grids_of(rules: Sequence[RuledLine]) -> list[Grid]:
     """Grids with at least two columns, the biggest first. ``rules`` as turned, y down."""
-    flat = _straightened([rule for rule in rules if not rule.upright], flat=True)
-    upright = _straightened([rule for rule in rules if rule.upright], flat=False)
+    flat = _merge_collinear([rule for rule in rules if not rule.is_upright], flat=True)
+    upright = _merge_collinear([rule for rule in rules if rule.is_upright], flat=False)
     if not flat or not upright or max(len(flat), len(upright)) > _LINES_MAX:
         return []
     h, v = np.array(flat), np.array(upright)  # at, from, to
@@ -54,12 +54,12 @@ def grids_of(rules: Sequence[Rule]) -> list[Grid]:
     meet &= (h[:, None, 0] >= v[None, :, 1] - _NEAR) & (h[:, None, 0] <= v[None, :, 2] + _NEAR)
     grids = []
     for rows, columns in _components(meet):
-        if grid := _grid([flat[row] for row in rows], [upright[column] for column in columns]):
+        if grid := _make_grid([flat[row] for row in rows], [upright[column] for column in columns]):
             grids.append(grid)
     return sorted(grids, key=lambda grid: -grid.area)
 
 
-def _straightened(rules: Sequence[Rule], *, flat: bool) -> list[tuple[float, float, float]]:
+def _merge_collinear(rules: Sequence[RuledLine], *, flat: bool) -> list[tuple[float, float, float]]:
     """Pieces of one line joined: where it runs, and from where to where."""
     lines = sorted((r.y0, r.x0, r.x1) if flat else (r.x0, r.y0, r.y1) for r in rules)
     bands: list[list[tuple[float, float, float]]] = []
@@ -118,7 +118,7 @@ def _edges(places: Sequence[float], ends: Sequence[float]) -> list[float]:
     return distinct
 
 
-def _grid(flat: list[tuple[float, float, float]], upright: list[tuple[float, float, float]]) -> Grid | None:
+def _make_grid(flat: list[tuple[float, float, float]], upright: list[tuple[float, float, float]]) -> Grid | None:
     xs = _edges([line[0] for line in upright], [end for line in flat for end in line[1:]])
     ys = _edges([line[0] for line in flat], [end for line in upright for end in line[1:]])
     if len(xs) < 3 or len(ys) < 2 or len(xs) * len(ys) > _CELLS_MAX:  # noqa: PLR2004
@@ -126,8 +126,8 @@ def _grid(flat: list[tuple[float, float, float]], upright: list[tuple[float, flo
     h, v = np.array(flat), np.array(upright)
     mid_x, mid_y = (np.array(xs[1:]) + xs[:-1]) / 2, (np.array(ys[1:]) + ys[:-1]) / 2
     region = np.arange(mid_y.size * mid_x.size).reshape(mid_y.size, mid_x.size)
-    across = [_covered(v, x, mid_y) for x in xs[1:-1]]  # is there a line between column c and c + 1, by row
-    below = [_covered(h, y, mid_x) for y in ys[1:-1]]
+    across = [_has_line_at(v, x, mid_y) for x in xs[1:-1]]  # is there a line between column c and c + 1, by row
+    below = [_has_line_at(h, y, mid_x) for y in ys[1:-1]]
     parent = list(range(region.size))
 
     def root(cell: int) -> int:
@@ -149,14 +149,14 @@ def _grid(flat: list[tuple[float, float, float]], upright: list[tuple[float, flo
     return Grid(tuple(xs), tuple(ys), tuple(tuple(root(int(cell)) for cell in row) for row in region))
 
 
-def _covered(lines: np.ndarray, place: float, points: np.ndarray) -> np.ndarray:
+def _has_line_at(lines: np.ndarray, place: float, points: np.ndarray) -> np.ndarray:
     near = lines[np.abs(lines[:, 0] - place) <= _NEAR + 0.1]
     return np.asarray(((near[None, :, 1] <= points[:, None]) & (near[None, :, 2] >= points[:, None])).any(axis=1))
 
 
-def ruled_table(grid: Grid, spans: Sequence[Span]) -> Table | list[list[Span]] | None:
+def table_from_grid(grid: Grid, spans: Sequence[TextSpan]) -> Table | list[list[TextSpan]] | None:
     """The table that these spans of a grid make; their groups by region when it frames prose; None when it frames anything else."""
-    regions: dict[int, list[Span]] = defaultdict(list)
+    regions: dict[int, list[TextSpan]] = defaultdict(list)
     for span in spans:
         row, column = grid.cell(span)
         regions[grid.region[row][column]].append(span)
@@ -170,7 +170,7 @@ def ruled_table(grid: Grid, spans: Sequence[Span]) -> Table | list[list[Span]] |
     for index in range(len(grid.ys) - 1):
         firsts = range(index * columns, (index + 1) * columns)
         cells = [rows_of(regions[region]) if region in regions else [] for region in firsts]
-        rows.extend(_split(cells) or [[joined(_text(line) for line in cell) for cell in cells]])
+        rows.extend(_split_row(cells) or [[join_lines(_row_text(line) for line in cell) for cell in cells]])
     used = [column for column in range(columns) if any(row[column] for row in rows)]
     size = float(np.median([span.size for span in spans]))
     return Table(
@@ -178,16 +178,16 @@ def ruled_table(grid: Grid, spans: Sequence[Span]) -> Table | list[list[Span]] |
     )
 
 
-def _has_rows(spans: Sequence[Span]) -> bool:
+def _has_rows(spans: Sequence[TextSpan]) -> bool:
     """A cell that is a table itself."""
     return len(spans) >= 6 and sum(1 for row in rows_of(spans) if len(row) > 1) >= 3  # noqa: PLR2004
 
 
-def _text(row: Sequence[Span]) -> str:
+def _row_text(row: Sequence[TextSpan]) -> str:
     return " ".join(span.text.strip() for span in row)
 
 
-def _split(cells: list[list[list[Span]]]) -> list[list[str]] | None:
+def _split_row(cells: list[list[list[TextSpan]]]) -> list[list[str]] | None:
     """Rows inside one ruled row, whose lines stand side by side in several columns: a table without lines between its rows."""
     tall = [cell for cell in cells if len(cell) >= 3]  # noqa: PLR2004
     if len(tall) < 2 or len(tall) < len([cell for cell in cells if cell]) - 1:  # noqa: PLR2004
@@ -195,31 +195,31 @@ def _split(cells: list[list[list[Span]]]) -> list[list[str]] | None:
     bases = [line[0].base for line in max(tall, key=len)]
     slack = 0.35 * tall[0][0][0].size
     aligned = all(min(abs(line[0].base - base) for base in bases) <= slack for cell in cells for line in cell)
-    short = sum(1 for cell in tall if _short(cell))
+    short = sum(1 for cell in tall if _has_short_lines(cell))
     if not aligned or short < len(tall) / 2:
         return None
     rows = [["" for _ in cells] for _ in bases]
     for column, cell in enumerate(cells):
         for line in cell:
             nearest = min(range(len(bases)), key=lambda index: abs(bases[index] - line[0].base))
-            rows[nearest][column] = joined((rows[nearest][column], _text(line)))
+            rows[nearest][column] = join_lines((rows[nearest][column], _row_text(line)))
     return rows
 
 
-def _short(cell: list[list[Span]]) -> bool:
+def _has_short_lines(cell: list[list[TextSpan]]) -> bool:
     """Lines of a cell that were not broken because it was full: most differ much in length, or are numbers."""
     widths = [line[-1].x1 - line[0].x0 for line in cell]
-    numbers = sum(1 for line in cell if sum(char.isdigit() for char in _text(line)) * 2 >= len(_text(line).replace(" ", "")))
+    numbers = sum(1 for line in cell if sum(char.isdigit() for char in _row_text(line)) * 2 >= len(_row_text(line).replace(" ", "")))
     return numbers * 2 >= len(cell) or float(np.median(widths)) < 0.75 * max(widths)
 
 
-def aligned_tables(rows: list[list[Span]]) -> list[Table | list[Span]]:
+def find_aligned_tables(rows: list[list[TextSpan]]) -> list[Table | list[TextSpan]]:
     """Runs of rows whose cells stand under each other become tables; other rows stay as they are, in order."""
-    found: list[Table | list[Span]] = []
+    found: list[Table | list[TextSpan]] = []
     index = 0
     while index < len(rows):
-        end = _run(rows, index) if len(rows[index]) > 1 else index
-        table = _aligned(rows[index:end]) if end - index >= 2 else None  # noqa: PLR2004
+        end = _run_end(rows, index) if len(rows[index]) > 1 else index
+        table = _align_rows(rows[index:end]) if end - index >= 2 else None  # noqa: PLR2004
         if table is None:
             found.append(rows[index])
             index += 1
@@ -229,7 +229,7 @@ def aligned_tables(rows: list[list[Span]]) -> list[Table | list[Span]]:
     return found
 
 
-def _run(rows: list[list[Span]], start: int) -> int:
+def _run_end(rows: list[list[TextSpan]], start: int) -> int:
     """Behind the last row of a run: rows of several spans, and rows of one that go on with a cell of the row above."""
     end = last = start + 1
     while end < len(rows):
@@ -239,7 +239,7 @@ def _run(rows: list[list[Span]], start: int) -> int:
             break
         if len(row) > 1:
             last = end + 1
-        elif not _hangs(row[0], rows[start:last]) or row[0].base - above[0].base > 1.8 * size:
+        elif not _continues_cell(row[0], rows[start:last]) or row[0].base - above[0].base > 1.8 * size:
             break
         end += 1
     if end < len(rows) and end == last:
@@ -250,7 +250,7 @@ def _run(rows: list[list[Span]], start: int) -> int:
     return last
 
 
-def _hangs(span: Span, rows: list[list[Span]]) -> bool:
+def _continues_cell(span: TextSpan, rows: list[list[TextSpan]]) -> bool:
     """It stands under one cell, and not the first: what stands under that is a new row, or the text below the table."""
     above = max(rows, key=len)
     under = [index for index, cell in enumerate(above) if span.x0 < cell.x1 and span.x1 > cell.x0]
@@ -258,10 +258,10 @@ def _hangs(span: Span, rows: list[list[Span]]) -> bool:
     return len(under) == 1 and span.x1 < right and (under[0] > 0 or (len(rows) > 1 and span.x1 < above[1].x0))
 
 
-def _aligned(rows: list[list[Span]]) -> Table | None:
+def _align_rows(rows: list[list[TextSpan]]) -> Table | None:
     """The table of these rows, when clear gaps run down between their cells."""
     most = max(len(row) for row in rows)
-    columns = _columns([row for row in rows if len(row) > max(1, most - 2)])
+    columns = _column_extents([row for row in rows if len(row) > max(1, most - 2)])
     full = sum(1 for row in rows if len(row) > 1)
     if len(columns) < 2 or full < (3 if len(columns) == 2 else 2):  # noqa: PLR2004
         return None
@@ -278,7 +278,7 @@ def _aligned(rows: list[list[Span]]) -> Table | None:
         near = min(_WRAP_EM * row[0].size, usual if len(row) == 1 else _WRAP_PITCH * usual)
         wraps = index > 0 and not cells[0] and row[0].base - rows[index - 1][0].base <= near
         if made and wraps and all(made[-1][c] for c, cell in enumerate(cells) if cell):
-            made[-1] = [joined((above, cell)) for above, cell in zip(made[-1], cells, strict=True)]
+            made[-1] = [join_lines((above, cell)) for above, cell in zip(made[-1], cells, strict=True)]
         else:
             made.append(cells)
     if clashes > max(1, len(rows) // 4) or len(made) < 2:  # noqa: PLR2004
@@ -288,14 +288,14 @@ def _aligned(rows: list[list[Span]]) -> Table | None:
     return Table(made, *place, float(np.median([span.size for span in spans])))
 
 
-def _usual_pitch(rows: list[list[Span]]) -> float:
+def _usual_pitch(rows: list[list[TextSpan]]) -> float:
     """Between a row that begins at the left edge and what is above it."""
     edge = min(row[0].x0 for row in rows) + _NEAR
     pitches = [row[0].base - above[0].base for above, row in pairwise(rows) if row[0].x0 <= edge]
     return float(np.median(pitches)) if pitches else float("inf")
 
 
-def _columns(rows: list[list[Span]]) -> list[tuple[float, float]]:
+def _column_extents(rows: list[list[TextSpan]]) -> list[tuple[float, float]]:
     """From where to where each column reaches: what the cells of these rows cover, seen from above."""
     columns: list[tuple[float, float]] = []
     for x0, x1 in sorted((span.x0, span.x1) for row in rows for span in row):

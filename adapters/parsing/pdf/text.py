@@ -16,7 +16,7 @@ import numpy as np
 import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
-from adapters.parsing.pdf.drawing import Rule
+from adapters.parsing.pdf.drawing import RuledLine
 
 SPAN_GAP_EM = 1.0  # characters further apart than this stand in different spans: cells, columns
 _CELL_GAP_EM = 0.15  # a rule between characters as close as this crosses a word
@@ -36,17 +36,17 @@ _WIDE = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U0002
 _WIDE_GAP = re.compile(f"(?<=[{_WIDE}]) (?=[{_WIDE}])")
 _WIDE_CHAR = re.compile(f"[{_WIDE}]")
 # Forms that fonts use and people do not type: ligatures, radicals in place of characters, bullets of symbol fonts.
-_PLAIN: dict[int, str | None] = {
+_REPLACEMENTS: dict[int, str | None] = {
     code: unicodedata.normalize("NFKC", chr(code)) for code in (*range(0x2E80, 0x2FE0), *range(0xFB00, 0xFB07))
 }
-_PLAIN |= dict.fromkeys((0xF0B7, 0xF0A7, 0xF0A8, 0xF06C, 0xF06E, 0xF0D8, 0xF0FC, 0xF076, 0xF075), "•") | dict.fromkeys(
+_REPLACEMENTS |= dict.fromkeys((0xF0B7, 0xF0A7, 0xF0A8, 0xF06C, 0xF06E, 0xF0D8, 0xF0FC, 0xF076, 0xF075), "•") | dict.fromkeys(
     map(ord, HYPHENS), "\xad"
 )
-_PLAIN |= dict.fromkeys(range(0x80, 0xA0))  # control characters: icons of fonts without names
+_REPLACEMENTS |= dict.fromkeys(range(0x80, 0xA0))  # control characters: icons of fonts without names
 
 
 @dataclass(slots=True)
-class Span:
+class TextSpan:
     """Characters next to each other on one line. ``order`` and ``last`` are places in the content stream; ``size`` is that of the font."""
 
     text: str
@@ -70,8 +70,8 @@ class PageText:
     """Upright ``spans`` of a page; ``turned`` are those that read another way, in groups; ``quarter`` says how the page was turned."""
 
     text: str = ""
-    spans: list[Span] = field(default_factory=list)
-    turned: list[list[Span]] = field(default_factory=list)
+    spans: list[TextSpan] = field(default_factory=list)
+    turned: list[list[TextSpan]] = field(default_factory=list)
     quarter: int = 0
 
 
@@ -82,10 +82,10 @@ def is_wide(char: str) -> bool:
 
 def tidy(text: str) -> str:
     """One line's text: single spaces, none between Chinese characters, and characters that people type."""
-    return _WIDE_GAP.sub("", _WHITE.sub(" ", text.translate(_PLAIN)))
+    return _WIDE_GAP.sub("", _WHITE.sub(" ", text.translate(_REPLACEMENTS)))
 
 
-def read_spans(textpage: Any, count: int, rules: list[Rule]) -> PageText:
+def read_spans(textpage: Any, count: int, rules: list[RuledLine]) -> PageText:
     """All ``count`` characters of a text page. ``rules`` are lines drawn on the page: a span never crosses an upright one."""
     if count <= 0:
         return PageText()
@@ -100,7 +100,7 @@ def read_spans(textpage: Any, count: int, rules: list[Rule]) -> PageText:
     for quarter in (0, 1, 2, 3):
         if quarter != main and votes[quarter]:
             page.turned.append(glyphs.spans(everything[quarters == quarter], quarter, rules))
-    page.turned.extend(glyphs.strays(everything, quarters))
+    page.turned.extend(glyphs.oblique_spans(everything, quarters))
     return page
 
 
@@ -120,21 +120,21 @@ class _Glyphs:
 
     def quarters(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Quarter turns clockwise that make each character upright; 4 when it is askew."""
-        x0, top, x1, bottom = self._upright(chosen, 0)
-        starts = _starts(self.codes[chosen], x0, top, x1, bottom)
+        x0, top, x1, bottom = self._upright_boxes(chosen, 0)
+        starts = _span_starts(self.codes[chosen], x0, top, x1, bottom)
         lengths = np.diff(np.append(starts, chosen.size))
         turns = np.array([self._quarter(int(index)) for index in chosen[starts]], np.int64)
         quarters = np.repeat(turns, lengths)
-        if starts.size * 10 > chosen.size * 6 and chosen.size >= 10 and (quarters == 0).all():  # noqa: PLR2004  mostly lone characters
+        if starts.size * 10 > chosen.size * 6 and chosen.size >= 10 and (quarters == 0).read():  # noqa: PLR2004  mostly lone characters
             down, height = np.diff(top), (bottom - top)[:-1]
             if np.mean((down > 0.3 * height) & (np.abs(np.diff(x0)) < 0.5 * height)) > 0.5:  # noqa: PLR2004
                 quarters[:] = 3  # Chinese written downwards, columns from right to left
         return quarters
 
-    def spans(self, chosen: NDArray[np.int64], quarter: int, rules: list[Rule]) -> list[Span]:
+    def spans(self, chosen: NDArray[np.int64], quarter: int, rules: list[RuledLine]) -> list[TextSpan]:
         """Spans of these characters in the order of the content stream."""
-        x0, top, x1, bottom = self._upright(chosen, quarter)
-        starts = _starts(self.codes[chosen], x0, top, x1, bottom, [rule.turned(quarter) for rule in rules])
+        x0, top, x1, bottom = self._upright_boxes(chosen, quarter)
+        starts = _span_starts(self.codes[chosen], x0, top, x1, bottom, [rule.rotate(quarter) for rule in rules])
         spans = []
         ends = np.append(starts[1:], chosen.size)
         lefts, rights = np.minimum.reduceat(x0, starts), np.maximum.reduceat(x1, starts)
@@ -142,22 +142,22 @@ class _Glyphs:
         columns = (lefts.tolist(), rights.tolist(), tops.tolist(), bottoms.tolist())
         for start, end, left, right, high, low in zip(chosen[starts].tolist(), chosen[ends - 1].tolist(), *columns, strict=True):
             if text := tidy(self.text[start : end + 1]).strip():
-                spans.append(Span(text, left, right, high, low, *self._face(start, end, quarter, low, low - high), start, end))
+                spans.append(TextSpan(text, left, right, high, low, *self._face(start, end, quarter, low, low - high), start, end))
         return spans
 
-    def strays(self, chosen: NDArray[np.int64], quarters: NDArray[np.int64]) -> list[list[Span]]:
+    def oblique_spans(self, chosen: NDArray[np.int64], quarters: NDArray[np.int64]) -> list[list[TextSpan]]:
         """Text askew, such as a watermark: each run of it as one span."""
         runs = np.flatnonzero(quarters == 4)  # noqa: PLR2004
         found = []
         for run in np.split(runs, np.flatnonzero(np.diff(runs) > 1) + 1) if runs.size else []:
             start, end = int(chosen[run[0]]), int(chosen[run[-1]])
-            x0, top, x1, bottom = self._upright(chosen[run], 0)
+            x0, top, x1, bottom = self._upright_boxes(chosen[run], 0)
             place = float(x0.min()), float(x1.max()), float(top.min()), float(bottom.max())
             if text := tidy(self.text[start : end + 1]).strip():
-                found.append([Span(text, *place, place[3], 0.0, order=start, last=end)])
+                found.append([TextSpan(text, *place, place[3], 0.0, order=start, last=end)])
         return found
 
-    def _upright(self, chosen: NDArray[np.int64], quarter: int) -> tuple[NDArray[np.float64], ...]:
+    def _upright_boxes(self, chosen: NDArray[np.int64], quarter: int) -> tuple[NDArray[np.float64], ...]:
         """Left, top, right, bottom; y down."""
         left, top, right, bottom = self._boxes[chosen].T
         left, right, low, high = np.minimum(left, right), np.maximum(left, right), np.minimum(bottom, top), np.maximum(bottom, top)
@@ -180,9 +180,9 @@ class _Glyphs:
         if pdfium.FPDFText_GetMatrix(self._page, index, matrix):
             size = pdfium.FPDFText_GetFontSize(self._page, index) * math.hypot(matrix.c, matrix.d)
             size = size if 0.4 * height < size < 2.5 * height else height
-        return base, max(size, _SIZE_MIN), self._bold(index) and self._bold(last)
+        return base, max(size, _SIZE_MIN), self._is_bold(index) and self._is_bold(last)
 
-    def _bold(self, index: int) -> bool:
+    def _is_bold(self, index: int) -> bool:
         if pdfium.FPDFText_GetFontWeight(self._page, index) >= _BOLD_WEIGHT:
             return True
         name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
@@ -201,13 +201,13 @@ def _codes(textpage: Any, count: int) -> NDArray[np.uint32]:
     return codes
 
 
-def _starts(
+def _span_starts(
     codes: NDArray[np.uint32],
     x0: NDArray[np.float64],
     top: NDArray[np.float64],
     x1: NDArray[np.float64],
     bottom: NDArray[np.float64],
-    rules: list[Rule] | None = None,
+    rules: list[RuledLine] | None = None,
 ) -> NDArray[np.int64]:
     """Where a span begins: on another line, after a wide gap, behind an upright rule."""
     height = np.maximum(bottom - top, 0.1)
@@ -223,6 +223,6 @@ def _starts(
     middle = (top + bottom)[1:] / 2
     apart_enough = gap > _CELL_GAP_EM * lower
     for rule in rules or ():
-        if rule.upright and rule.length > 2 * lower.min(initial=1.0):
+        if rule.is_upright and rule.length > 2 * lower.min(initial=1.0):
             breaks |= apart_enough & (x1[:-1] <= rule.x0 + 1.5) & (x0[1:] >= rule.x0 - 1.5) & (middle > rule.y0) & (middle < rule.y1)
     return np.append(0, np.flatnonzero(breaks) + 1)

@@ -6,7 +6,7 @@ served by a few pooled catch-up consumers until it reaches a window again. So a 
 any reply from any place.
 """
 
-from domain.chats.relay.frames import HEARTBEAT, Frame, Location, event_id
+from domain.chats.relay.frames import HEARTBEAT, PartitionOffset, ReplyFrame, event_id
 from domain.chats.relay.relay import Relay
 
-__all__ = ["HEARTBEAT", "Frame", "Location", "Relay", "event_id"]
+__all__ = ["HEARTBEAT", "PartitionOffset", "Relay", "ReplyFrame", "event_id"]

@@ -7,10 +7,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import start
+from adapters.kafka import start_client
 from domain.chats.relay.cursor import Cursor
 from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Connect
-from domain.chats.relay.window import Record, Window
+from domain.chats.relay.window import RecordWindow, ReplyRecord
 
 READERS_MAX = 7  # consumers here; with the one that follows other replicas' partitions the eight of the design
 TURN_S = 1.0  # a partition's turn while others wait for a reader
@@ -21,20 +21,20 @@ SILENCE_S_MAX = 5.0  # the log holds more and none of it comes: the reader conne
 log = structlog.get_logger(__name__)
 
 
-class Follower(Protocol):
+class PartitionFollower(Protocol):
     """Who takes over where catching up ends."""
 
-    def window(self, partition: int) -> Window | None:
+    def window(self, partition: int) -> RecordWindow | None:
         """The window of the partition, when it is followed."""
 
     def follow(self, partition: int, offset: int) -> None:
         """Follow the partition from ``offset`` on."""
 
 
-class CatchUp:
+class CatchUpPool:
     """The pool. Partitions are served in the order of asking; one is read by one reader at a time, for all its cursors together."""
 
-    def __init__(self, topic: str, connect: Connect, follower: Follower) -> None:
+    def __init__(self, topic: str, connect: Connect, follower: PartitionFollower) -> None:
         self._topic = topic
         self._connect = connect
         self._follower = follower
@@ -52,7 +52,7 @@ class CatchUp:
     def add(self, cursor: Cursor) -> None:
         """Read for ``cursor`` until it is released."""
         self._waiting.setdefault(cursor.partition, []).append(cursor)
-        self._call_reader()
+        self._assign_reader()
 
     async def stop(self) -> None:
         """Readers end; cursors still waiting are for their owner to close."""
@@ -62,7 +62,7 @@ class CatchUp:
         if self._readers:
             await asyncio.wait(self._readers)
 
-    def _call_reader(self) -> None:
+    def _assign_reader(self) -> None:
         """Hand the first waiting partition to a reader at rest or to a new one; with neither it waits for the next to be done."""
         while self._resting and self._resting[-1].done():
             self._resting.pop()
@@ -74,7 +74,7 @@ class CatchUp:
         if self._resting:
             self._resting.pop().set_result(partition)
             return
-        reader = asyncio.create_task(self._read(partition), name="relay-catch-up")
+        reader = asyncio.create_task(self._run_reader(partition), name="relay-catch-up")
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
 
@@ -85,7 +85,7 @@ class CatchUp:
             self._being_read.add(partition)
         return partition
 
-    async def _read(self, partition: int | None) -> None:
+    async def _run_reader(self, partition: int | None) -> None:
         """The life of one reader: turn after turn, rest when nothing waits, leave when nothing comes."""
         consumer: AIOKafkaConsumer | None = None
         wait_s = RECONNECT_S_MIN
@@ -94,8 +94,8 @@ class CatchUp:
                 try:
                     if consumer is None:
                         consumer = self._connect()
-                        await start(consumer, CONNECT_TIMEOUT_S)
-                    await self._turn(consumer, partition)
+                        await start_client(consumer, CONNECT_TIMEOUT_S)
+                    await self._serve_partition(consumer, partition)
                     wait_s = RECONNECT_S_MIN
                 except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
                     log.warning("relay_catch_up_interrupted", partition=partition, error=repr(error))
@@ -108,12 +108,12 @@ class CatchUp:
                     self._being_read.discard(partition)
                 partition = self._claim()
                 if partition is None:
-                    partition = await self._rest()
+                    partition = await self._wait_for_partition()
         finally:
             if consumer is not None:
                 await consumer.stop()
 
-    async def _rest(self) -> int | None:
+    async def _wait_for_partition(self) -> int | None:
         """The next partition to read, or None when none has come for ``IDLE_S``."""
         rest: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._resting.append(rest)
@@ -123,7 +123,7 @@ class CatchUp:
         except TimeoutError:
             return rest.result() if rest.done() and not rest.cancelled() else None  # it came in the very same moment
 
-    async def _turn(self, consumer: AIOKafkaConsumer, partition: int) -> None:
+    async def _serve_partition(self, consumer: AIOKafkaConsumer, partition: int) -> None:
         """Read upwards for everybody who waits at this partition, until all are released or others have waited long enough."""
         loop = asyncio.get_running_loop()
         source = TopicPartition(self._topic, partition)
@@ -135,7 +135,7 @@ class CatchUp:
                 end = (await consumer.end_offsets([source]))[source]
             position, turn_ends_s, silent_since_s = -1, loop.time() + TURN_S, loop.time()
             while True:
-                serving = self._sift([*serving, *self._joining(partition, position)], begin, end)
+                serving = self._release_done([*serving, *self._join_waiting(partition, position)], begin, end)
                 if not serving or (loop.time() > turn_ends_s and self._waiting):
                     return
                 lowest = min(cursor.next for cursor in serving)
@@ -146,7 +146,7 @@ class CatchUp:
                 reached = await consumer.position(source)
                 if reached > position:  # with records or without: aborted ones and the markers of transactions never arrive
                     silent_since_s, position = loop.time(), reached
-                    _deal(partition, records, serving, position)
+                    _distribute(partition, records, serving, position)
                 elif loop.time() - silent_since_s > SILENCE_S_MAX:
                     raise kafka_errors.KafkaTimeoutError(f"nothing from {source} at {position}, which ends at {end}")
         finally:
@@ -154,7 +154,7 @@ class CatchUp:
             if serving:  # back to the end of the queue
                 self._waiting[partition] = [*self._waiting.pop(partition, []), *serving]
 
-    def _joining(self, partition: int, position: int) -> list[Cursor]:
+    def _join_waiting(self, partition: int, position: int) -> list[Cursor]:
         """Those who came since and need nothing that has gone by."""
         waiting = self._waiting.pop(partition, [])
         behind = [cursor for cursor in waiting if cursor.next < position]
@@ -162,21 +162,21 @@ class CatchUp:
             self._waiting[partition] = behind
         return [cursor for cursor in waiting if cursor.next >= position]
 
-    def _sift(self, serving: list[Cursor], begin: int, end: int) -> list[Cursor]:
+    def _release_done(self, serving: list[Cursor], begin: int, end: int) -> list[Cursor]:
         """Release whoever has what it came for; returns the others."""
         staying = []
         for cursor in serving:
-            if not cursor.wants:
-                cursor.released()
+            if not cursor.wants_records:
+                cursor.end_catch_up()
             elif cursor.next < begin:
-                cursor.released(expired=True)
-            elif self._covered(cursor, end):
-                cursor.released()
+                cursor.end_catch_up(expired=True)
+            elif self._is_covered(cursor, end):
+                cursor.end_catch_up()
             else:
                 staying.append(cursor)
         return staying
 
-    def _covered(self, cursor: Cursor, end: int) -> bool:
+    def _is_covered(self, cursor: Cursor, end: int) -> bool:
         window = self._follower.window(cursor.partition)
         if window is not None:
             return cursor.next >= window.start
@@ -186,7 +186,7 @@ class CatchUp:
         return True
 
 
-def _deal(partition: int, records: list[ConsumerRecord], serving: list[Cursor], position: int) -> None:
+def _distribute(partition: int, records: list[ConsumerRecord], serving: list[Cursor], position: int) -> None:
     """Give each cursor its records; all below ``position`` was read. A cursor that is full stays where it is."""
     by_key: dict[bytes, list[Cursor]] = {}
     for cursor in serving:
@@ -194,10 +194,10 @@ def _deal(partition: int, records: list[ConsumerRecord], serving: list[Cursor], 
     for raw in records:
         takers = by_key.get(raw.key)
         if takers:
-            record = Record(partition, raw.offset, raw.key, raw.value)
+            record = ReplyRecord(partition, raw.offset, raw.key, raw.value)
             for cursor in takers:
-                if cursor.wants:
-                    cursor.absorb(record)
+                if cursor.wants_records:
+                    cursor.apply(record)
     for cursor in serving:
-        if cursor.wants:
+        if cursor.wants_records:
             cursor.next = max(cursor.next, position)

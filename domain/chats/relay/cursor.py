@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from domain.chats.relay.frames import HEARTBEAT, EventId, Frame, Location, frames_of_message, snapshot_of
-from domain.chats.relay.window import Record, Window
+from domain.chats.relay.frames import HEARTBEAT, EventId, PartitionOffset, ReplyFrame, frames_of_message, snapshot_of
+from domain.chats.relay.window import RecordWindow, ReplyRecord
 from domain.chats.reply_fold import ReplyFold
 from schemas.chats import Message
 from schemas.errors import Refused
@@ -18,10 +18,10 @@ AHEAD_S_MAX = 1.0  # a reader that comes from another replica may have seen more
 Fallback = Callable[[], Awaitable[Message | None]]
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """Where a cursor finds records."""
 
-    def window(self, partition: int) -> Window | None:
+    def window(self, partition: int) -> RecordWindow | None:
         """The partition's recent past, when somebody follows it here."""
 
     def catch_up(self, cursor: "Cursor") -> None:
@@ -35,7 +35,9 @@ class Cursor:
     is this reply's, and the frames behind it are told, or everything the log holds has been folded without it, and a snapshot is given.
     """
 
-    def __init__(self, reply_id: str, location: Location, after: EventId | None, source: Source, fallback: Fallback | None) -> None:
+    def __init__(
+        self, reply_id: str, location: PartitionOffset, after: EventId | None, source: RecordSource, fallback: Fallback | None
+    ) -> None:
         self.key = reply_id.encode()
         self.partition = location.partition
         self.next = location.offset
@@ -46,16 +48,16 @@ class Cursor:
         self._source = source
         self._fallback = fallback
         self._fold = ReplyFold()
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[ReplyFrame] = deque()
         self._bytes = 0
-        self._waiting: Window | None = None
+        self._waiting: RecordWindow | None = None
         self._catching_up = False
         self._expired = False
         self._over = False
         self._patience_ends_s = 0.0
         self._news: asyncio.Future[None] | None = None
 
-    async def read(self, heartbeat_s: float) -> Frame | None:
+    async def read(self, heartbeat_s: float) -> ReplyFrame | None:
         """The next frame, a heartbeat after ``heartbeat_s`` of silence, None after the end.
 
         Raises Refused("reply_expired") when the log no longer keeps the reply and there is no record of it either.
@@ -76,7 +78,7 @@ class Cursor:
         """The reader has gone. A catch-up reader that serves this cursor notices by ``wants``."""
         self._over = True
         if self._waiting is not None:
-            self._waiting.forget(self)
+            self._waiting.remove_waiter(self)
             self._waiting = None
         self._wake()
 
@@ -91,10 +93,10 @@ class Cursor:
             return False
         record = window.find(self.key, self.next)
         if record is not None:
-            self.absorb(record)
+            self.apply(record)
             return True
         self._waiting = window
-        window.wait(self)
+        window.add_waiter(self)
         return self._after is not None and self._settle()
 
     def _settle(self) -> bool:
@@ -107,7 +109,7 @@ class Cursor:
             self._patience_ends_s = self._patience_ends_s or now + AHEAD_S_MAX
             if now < self._patience_ends_s:
                 return False
-        self._tell((snapshot_of(self._fold, self._told),))
+        self._emit((snapshot_of(self._fold, self._told),))
         return True
 
     async def _wait(self, timeout_s: float) -> bool:
@@ -133,10 +135,10 @@ class Cursor:
         message = await self._fallback() if self._fallback is not None else None
         if message is None:
             raise Refused("reply_expired")
-        self._tell(frames_of_message(message, self._origin))
+        self._emit(frames_of_message(message, self._origin))
         self._over = True
 
-    def _tell(self, frames: tuple[Frame, ...]) -> None:
+    def _emit(self, frames: tuple[ReplyFrame, ...]) -> None:
         self._after = None
         self._frames.extend(frames)
         self._bytes += sum(len(frame.data) for frame in frames)
@@ -149,11 +151,11 @@ class Cursor:
         self._wake()
 
     @property
-    def wants(self) -> bool:
+    def wants_records(self) -> bool:
         """There is room, the end has not come, and the reader is still there."""
         return not self._over and self._fold.end is None and len(self._frames) < FRAMES_MAX and self._bytes < BYTES_MAX
 
-    def absorb(self, record: Record) -> None:
+    def apply(self, record: ReplyRecord) -> None:
         """Fold a record of this reply and keep what it tells. Repeats of an offset are ignored."""
         if record.offset < self.next:
             return
@@ -163,16 +165,16 @@ class Cursor:
         frames = record.frames(steps) if steps else ()
         after = self._after
         if after is None:
-            self._tell(frames)
+            self._emit(frames)
         elif (after.partition, after.offset) == (self.partition, record.offset):
-            self._tell(frames[after.ordinal :])
+            self._emit(frames[after.ordinal :])
         elif self._fold.end is not None:
             place = EventId(self.partition, record.offset, len(frames) - 1)
-            self._tell((snapshot_of(self._fold, place), frames[-1]))
+            self._emit((snapshot_of(self._fold, place), frames[-1]))
         if frames:
             self._told = EventId(self.partition, record.offset, len(frames))
 
-    def released(self, *, expired: bool = False) -> None:
+    def end_catch_up(self, *, expired: bool = False) -> None:
         """The catch-up reader has left this cursor; ``expired``: the log begins after the reply did."""
         self._catching_up = False
         self._expired = expired

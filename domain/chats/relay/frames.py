@@ -7,14 +7,14 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from domain.chats.reply_fold import ReplyFold, Restarted, Step
+from domain.chats.reply_fold import FoldStep, ReplyFold, Restarted
 from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Message, Source, Started, Usage
 from schemas.errors import CATALOGUE, Problem
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
-class Location(NamedTuple):
+class PartitionOffset(NamedTuple):
     """Where a reply begins on ``claw.chats.answered.v1``: at or before its first record."""
 
     partition: int
@@ -43,13 +43,13 @@ class EventId(NamedTuple):
 DIGITS_MAX = 19  # an offset is a signed 64-bit number
 
 
-def event_id(location: Location) -> str:
+def event_id(location: PartitionOffset) -> str:
     """The id of what the API itself says before the log says anything (``accepted``): resuming from it repeats nothing."""
     return str(EventId(location.partition, location.offset, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class ReplyFrame:
     """One event of a stream; ``data`` is JSON. The heartbeat has neither id nor data."""
 
     id: str
@@ -68,10 +68,10 @@ class Frame:
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id.encode(), self.event.encode(), self.data)
 
 
-HEARTBEAT = Frame("", "heartbeat", b"")
+HEARTBEAT = ReplyFrame("", "heartbeat", b"")
 
 
-class Retrieved(Struct, frozen=True):
+class RetrievedData(Struct, frozen=True):
     """``retrieved``: what the answer will be made of."""
 
     keywords: tuple[str, ...]
@@ -79,7 +79,7 @@ class Retrieved(Struct, frozen=True):
     model: str
 
 
-class Snapshot(Struct, frozen=True):
+class SnapshotData(Struct, frozen=True):
     """``snapshot``: everything said so far, in place of the events that said it; ``seq`` is the last delta's."""
 
     text: str
@@ -89,20 +89,20 @@ class Snapshot(Struct, frozen=True):
     citations: tuple[Citation, ...]
 
 
-class Delta(Struct, frozen=True):
+class DeltaData(Struct, frozen=True):
     """``delta``: more text."""
 
     seq: int
     text: str
 
 
-class Restart(Struct, frozen=True):
+class RestartData(Struct, frozen=True):
     """``restart``: drop the text so far."""
 
     attempt: int
 
 
-class Whole(Struct, frozen=True):
+class CompletedData(Struct, frozen=True):
     """``completed``: the whole answer."""
 
     text: str
@@ -113,7 +113,7 @@ class Whole(Struct, frozen=True):
     model: str
 
 
-class Stopped(Struct, frozen=True):
+class CancelledData(Struct, frozen=True):
     """``cancelled``: what had been said."""
 
     text: str
@@ -122,52 +122,52 @@ class Stopped(Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def frames_of(partition: int, offset: int, steps: Sequence[Step]) -> tuple[Frame, ...]:
+def frames_of(partition: int, offset: int, steps: Sequence[FoldStep]) -> tuple[ReplyFrame, ...]:
     """The frames of one record; ordinals count from 1."""
     bodies = [body for step in steps for body in _bodies(step)]
     return tuple(
-        Frame(str(EventId(partition, offset, ordinal)), name, _encode(body)) for ordinal, (name, body) in enumerate(bodies, start=1)
+        ReplyFrame(str(EventId(partition, offset, ordinal)), name, _encode(body)) for ordinal, (name, body) in enumerate(bodies, start=1)
     )
 
 
-def _bodies(step: Step) -> list[tuple[str, Struct]]:
+def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
     match step:
         case Extended():
-            return [("delta", Delta(step.seq, step.text)), *(("citation", citation) for citation in step.citations)]
+            return [("delta", DeltaData(step.seq, step.text)), *(("citation", citation) for citation in step.citations)]
         case Started():
-            return [("retrieved", Retrieved(step.keywords, step.sources, step.model))]
+            return [("retrieved", RetrievedData(step.keywords, step.sources, step.model))]
         case Restarted():
-            return [("restart", Restart(step.attempt))]
+            return [("restart", RestartData(step.attempt))]
         case Completed():
-            whole = Whole(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
+            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
             return [("completed", whole)]
         case Failed():
             return [("failed", step.problem)]
         case Cancelled():
-            return [("cancelled", Stopped(step.text))]
+            return [("cancelled", CancelledData(step.text))]
 
 
-def snapshot_of(fold: ReplyFold, place: EventId) -> Frame:
+def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
     """All that ``fold`` holds; ``place`` is the last event it stands for."""
     started = fold.started
     keywords, passages = (started.keywords, started.sources) if started else ((), ())
-    return Frame(str(place), "snapshot", _encode(Snapshot(fold.text, fold.seq, keywords, passages, fold.citations)))
+    return ReplyFrame(str(place), "snapshot", _encode(SnapshotData(fold.text, fold.seq, keywords, passages, fold.citations)))
 
 
-def frames_of_message(message: Message, place: EventId) -> tuple[Frame, Frame]:
+def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, ReplyFrame]:
     """A reply whose events the log no longer keeps, from its record: a snapshot and its end."""
     name: str
     body: Struct
     match message.state:
         case "complete":
-            whole = Whole(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
+            whole = CompletedData(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
             name, body = "completed", whole
         case "cancelled":
-            name, body = "cancelled", Stopped(message.content)
+            name, body = "cancelled", CancelledData(message.content)
         case "failed":
             name, body = "failed", message.problem or _failure()
-    snapshot = Snapshot(message.content, 0, (), (), message.citations)
-    return Frame(str(place), "snapshot", _encode(snapshot)), Frame(str(place), name, _encode(body))
+    snapshot = SnapshotData(message.content, 0, (), (), message.citations)
+    return ReplyFrame(str(place), "snapshot", _encode(snapshot)), ReplyFrame(str(place), name, _encode(body))
 
 
 def _failure() -> Problem:

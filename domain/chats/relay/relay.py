@@ -11,14 +11,14 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection, make_consumer, start
-from domain.chats.relay.catch_up import CatchUp
+from adapters.kafka import connection_options, make_consumer, start_client
+from domain.chats.relay.catch_up import CatchUpPool
 from domain.chats.relay.cursor import Cursor, Fallback
-from domain.chats.relay.frames import HEARTBEAT, EventId, Frame, Location
+from domain.chats.relay.frames import HEARTBEAT, EventId, PartitionOffset, ReplyFrame
 from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
-from domain.chats.relay.window import Window
+from domain.chats.relay.window import RecordWindow
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import CHATS_ANSWERED
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
@@ -40,14 +40,16 @@ class Relay:
     and returns the one to take: replicas should spread, but an overlap is harmless.
     """
 
-    def __init__(self, kafka: Kafka, *, choose: Callable[[int], int] = secrets.randbelow, window_bytes_max: int = WINDOW_BYTES_MAX) -> None:
+    def __init__(
+        self, kafka: KafkaSettings, *, choose: Callable[[int], int] = secrets.randbelow, window_bytes_max: int = WINDOW_BYTES_MAX
+    ) -> None:
         self._topic = kafka.topic_prefix + CHATS_ANSWERED.name
-        self._connection = connection(kafka)
+        self._connection = connection_options(kafka)
         self._choose = choose
         self._partition: int | None = None
         self._own = Tail("own", self._topic, partial(self._consumer, OWN_WAIT_MS), window_bytes_max)
         self._foreign = Tail("foreign", self._topic, partial(self._consumer, FOREIGN_WAIT_MS), FOREIGN_WINDOW_BYTES_MAX)
-        self._pool = CatchUp(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
+        self._pool = CatchUpPool(self._topic, partial(self._consumer, CATCH_UP_WAIT_MS), self)
         self._beginning: asyncio.Task[None] | None = None
         self._cursors: set[Cursor] = set()
         self._readers_by_partition: Counter[int] = Counter()
@@ -56,7 +58,7 @@ class Relay:
         """Choose a partition and follow it. With the log out of reach this returns after 5 s and goes on trying in the background."""
         self._own.start()
         self._foreign.start()
-        self._beginning = asyncio.create_task(self._begin(), name="relay-begin")
+        self._beginning = asyncio.create_task(self._choose_partition(), name="relay-begin")
         await asyncio.wait([self._beginning], timeout=CONNECT_TIMEOUT_S)
 
     async def stop(self) -> None:
@@ -73,7 +75,7 @@ class Relay:
     @property
     def ready(self) -> bool:
         """This replica's partition is being followed."""
-        return self._partition is not None and self._own.connected
+        return self._partition is not None and self._own.is_connected
 
     @property
     def streams(self) -> int:
@@ -89,12 +91,12 @@ class Relay:
         """The offset after the last record seen of this replica's partition; Unavailable until the log was reached once."""
         return self.location().offset
 
-    def location(self) -> Location:
+    def location(self) -> PartitionOffset:
         """Where a reply asked for now will begin: take it before the question is published, keep it with the reply."""
         window = None if self._partition is None else self._own.windows.get(self._partition)
         if window is None:
             raise Unavailable("kafka_unavailable", "the log of replies has not been reached yet", retry_after_s=RECONNECT_S_MAX)
-        return Location(window.partition, window.end)
+        return PartitionOffset(window.partition, window.end)
 
     async def stream(
         self,
@@ -105,7 +107,7 @@ class Relay:
         fallback: Fallback | None = None,
         heartbeat_s: float = HEARTBEAT_S,
         first_heartbeat_s: float | None = None,
-    ) -> AsyncGenerator[Frame, None]:
+    ) -> AsyncGenerator[ReplyFrame, None]:
         """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
 
         ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
@@ -114,11 +116,11 @@ class Relay:
         before the first text or end every ``first_heartbeat_s``.
         Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
         """
-        place = Location(*location) if location is not None else Location(0, 0)
+        place = PartitionOffset(*location) if location is not None else PartitionOffset(0, 0)
         cursor = Cursor(reply_id, place, EventId.parse(last_event_id), self, fallback)
         if location is None:
-            cursor.released(expired=True)
-        with self._reading(cursor):
+            cursor.end_catch_up(expired=True)
+        with self._register_reader(cursor):
             handed_out, pause_s = 0, first_heartbeat_s or heartbeat_s
             while (frame := await cursor.read(pause_s)) is not None:
                 yield frame
@@ -132,7 +134,7 @@ class Relay:
                 if handed_out % FRAMES_AT_ONCE_MAX == 0:
                     await asyncio.sleep(0)
 
-    def window(self, partition: int) -> Window | None:
+    def window(self, partition: int) -> RecordWindow | None:
         """The partition's recent past, when it is followed here."""
         return self._own.windows.get(partition) or self._foreign.windows.get(partition)
 
@@ -145,7 +147,7 @@ class Relay:
         self._foreign.follow(partition, offset)
 
     @contextlib.contextmanager
-    def _reading(self, cursor: Cursor) -> Iterator[None]:
+    def _register_reader(self, cursor: Cursor) -> Iterator[None]:
         self._cursors.add(cursor)
         self._readers_by_partition[cursor.partition] += 1
         try:
@@ -169,14 +171,14 @@ class Relay:
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
 
-    async def _begin(self) -> None:
+    async def _choose_partition(self) -> None:
         wait_s = RECONNECT_S_MIN
         while True:
             consumer = self._consumer(OWN_WAIT_MS)
             try:
-                await start(consumer, CONNECT_TIMEOUT_S)
+                await start_client(consumer, CONNECT_TIMEOUT_S)
                 async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    place = await self._choose_place(consumer)
+                    place = await self._find_end(consumer)
             except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
                 log.warning("relay_topic_unreachable", topic=self._topic, error=repr(error))
             else:
@@ -189,10 +191,10 @@ class Relay:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RECONNECT_S_MAX)
 
-    async def _choose_place(self, consumer: AIOKafkaConsumer) -> Location:
+    async def _find_end(self, consumer: AIOKafkaConsumer) -> PartitionOffset:
         first = TopicPartition(self._topic, 0)
         consumer.assign([first])
         await consumer.end_offsets([first])  # brings the metadata of the topic
         partition = self._choose(len(consumer.partitions_for_topic(self._topic)))
         source = TopicPartition(self._topic, partition)
-        return Location(partition, (await consumer.end_offsets([source]))[source])
+        return PartitionOffset(partition, (await consumer.end_offsets([source]))[source])

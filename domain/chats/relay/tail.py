@@ -7,8 +7,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import start
-from domain.chats.relay.window import Record, Window
+from adapters.kafka import start_client
+from domain.chats.relay.window import RecordWindow, ReplyRecord
 from streams.log.fetch_pacing import pace_fetches
 
 PACE_S = 0.005  # between fetches under load: a delta waits less than anybody sees, and several share a fetch
@@ -33,10 +33,10 @@ class Tail:
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._next_fetch_s = float("-inf")
-        self.windows: dict[int, Window] = {}
+        self.windows: dict[int, RecordWindow] = {}
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """A consumer is at work."""
         return self._consumer is not None
 
@@ -50,11 +50,11 @@ class Tail:
         for partition in list(self.windows):
             self.unfollow(partition)
 
-    def follow(self, partition: int, offset: int) -> Window:
+    def follow(self, partition: int, offset: int) -> RecordWindow:
         """Follow ``partition`` from ``offset`` on, unless it is followed already."""
         window = self.windows.get(partition)
         if window is None:
-            window = self.windows[partition] = Window(partition, offset, self._window_bytes_max)
+            window = self.windows[partition] = RecordWindow(partition, offset, self._window_bytes_max)
             self._assign()
         return window
 
@@ -80,7 +80,7 @@ class Tail:
             await self._wanted.wait()
             consumer = self._connect()
             try:
-                await start(consumer, CONNECT_TIMEOUT_S)
+                await start_client(consumer, CONNECT_TIMEOUT_S)
                 pace_fetches(consumer, lambda: self._next_fetch_s)
                 self._consumer = consumer
                 self._assign()
@@ -107,7 +107,7 @@ class Tail:
                 if window is None:
                     continue
                 for record in records:
-                    window.append(Record(topic_partition.partition, record.offset, record.key, record.value))
+                    window.append(ReplyRecord(topic_partition.partition, record.offset, record.key, record.value))
 
     async def _reset(self, consumer: AIOKafkaConsumer, lost: list[TopicPartition]) -> None:
         """The log no longer has, or never again will have, where we stand: begin anew at its end."""
@@ -117,6 +117,6 @@ class Tail:
             log.error("relay_position_lost", tail=self._name, partition=partition, end_offset=end)
             window = self.windows.get(partition)
             if window is not None:
-                self.windows[partition] = Window(partition, end, self._window_bytes_max)
+                self.windows[partition] = RecordWindow(partition, end, self._window_bytes_max)
                 window.close()
         self._assign()

@@ -8,8 +8,8 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from domain.chats.relay.frames import Frame, frames_of
-from domain.chats.reply_fold import Step
+from domain.chats.relay.frames import ReplyFrame, frames_of
+from domain.chats.reply_fold import FoldStep
 from schemas.chats import Answered
 from streams.topics import CHATS_ANSWERED, decoder
 
@@ -18,7 +18,7 @@ RECORD_BYTES = 512  # what a record costs beside its value: objects, key, index 
 log = structlog.get_logger(__name__)
 
 
-class Record:
+class ReplyRecord:
     """A record of the log. Decoded when the first reader asks, its frames encoded once for all readers."""
 
     __slots__ = ("_event", "_frames", "_steps", "key", "offset", "partition", "size", "value")
@@ -30,8 +30,8 @@ class Record:
         self.value = value
         self.size = len(value or b"") + RECORD_BYTES
         self._event: Answered | None = None
-        self._steps: tuple[Step, ...] = ()
-        self._frames: tuple[Frame, ...] = ()
+        self._steps: tuple[FoldStep, ...] = ()
+        self._frames: tuple[ReplyFrame, ...] = ()
 
     def event(self) -> Answered | None:
         """The event, or None when the bytes are none: that is for the dead letters of whoever wrote them, not for a reader."""
@@ -43,7 +43,7 @@ class Record:
             self.value = None
         return self._event
 
-    def frames(self, steps: tuple[Step, ...]) -> tuple[Frame, ...]:
+    def frames(self, steps: tuple[FoldStep, ...]) -> tuple[ReplyFrame, ...]:
         """The frames of what a fold made of this record; all folds of a reply make the same of it, so they share the encoding."""
         if self._steps != steps:
             self._steps, self._frames = steps, frames_of(self.partition, self.offset, steps)
@@ -62,7 +62,7 @@ class Waiter(Protocol):
         """Look again from ``offset``: nothing of the key is unread before it."""
 
 
-class Window:
+class RecordWindow:
     """Every record of a partition from ``start`` up to ``end`` (the next offset), the oldest dropped beyond ``bytes_max``."""
 
     def __init__(self, partition: int, start: int, bytes_max: int) -> None:
@@ -71,11 +71,11 @@ class Window:
         self.end = start
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._records: deque[Record] = deque()
-        self._by_key: dict[bytes, list[Record]] = {}
+        self._records: deque[ReplyRecord] = deque()
+        self._by_key: dict[bytes, list[ReplyRecord]] = {}
         self._waiters: dict[bytes, set[Waiter]] = {}
 
-    def append(self, record: Record) -> None:
+    def append(self, record: ReplyRecord) -> None:
         """The next record of the partition; repeats are ignored. Wakes the cursors that wait for its key."""
         if record.offset < self.end:
             return
@@ -88,7 +88,7 @@ class Window:
         for waiter in self._waiters.pop(record.key, ()):
             waiter.resume_at(record.offset)
 
-    def find(self, key: bytes, offset: int) -> Record | None:
+    def find(self, key: bytes, offset: int) -> ReplyRecord | None:
         """The first record of ``key`` at or after ``offset``."""
         records = self._by_key.get(key)
         if records is None:
@@ -96,11 +96,11 @@ class Window:
         index = bisect_left(records, offset, key=_offset)
         return records[index] if index < len(records) else None
 
-    def wait(self, waiter: Waiter) -> None:
+    def add_waiter(self, waiter: Waiter) -> None:
         """Tell ``waiter`` once about the next record of its key."""
         self._waiters.setdefault(waiter.key, set()).add(waiter)
 
-    def forget(self, waiter: Waiter) -> None:
+    def remove_waiter(self, waiter: Waiter) -> None:
         """The waiter is gone."""
         waiters = self._waiters.get(waiter.key)
         if waiters is not None:

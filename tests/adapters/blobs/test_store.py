@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from adapters.blobs import BlobStore, home_of
+from adapters.blobs import BlobStore, blob_folder
 from schemas.documents import Blob
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings import Node, Settings
-from schemas.settings.documents import Documents
+from schemas.settings import NodeSettings, Settings
+from schemas.settings.documents import DocumentSettings
 
-HOME = home_of("acme", "6f0a5d3b")
+HOME = blob_folder("acme", "6f0a5d3b")
 
 
 def settings_of(home: Path, url: str = "", **documents: Any) -> Settings:
-    return Settings(node=Node(home=home), documents=Documents(blob_url=url, **documents))
+    return Settings(node=NodeSettings(home=home), documents=DocumentSettings(blob_url=url, **documents))
 
 
 @pytest.fixture(scope="module")
@@ -172,11 +172,11 @@ async def test_check(store):
 
 def test_homes_are_harmless():
     """Names of upstream systems never become paths."""
-    assert home_of("acme", "kb-1") == "acme/kb-1"
-    odd = home_of("..", "a/../b")
+    assert blob_folder("acme", "kb-1") == "acme/kb-1"
+    odd = blob_folder("..", "a/../b")
     assert ".." not in odd
     assert odd.count("/") == 1
-    assert home_of("acme", "a b") != home_of("acme", "a c")
+    assert blob_folder("acme", "a b") != blob_folder("acme", "a c")
 
 
 async def test_folder_is_for_nobody_else_and_swept(tmp_path: Path):

@@ -11,20 +11,20 @@ import pytest
 
 from adapters.children import child, folders, worker
 from adapters.children.worker import TextWorker
-from adapters.parsing.core.source import Source
+from adapters.parsing.core.source import DocumentSource
 from schemas.documents import Shelf
 from schemas.errors import Refused
-from schemas.settings import Retrieval
-from schemas.settings.documents import Documents
+from schemas.settings import RetrievalSettings
+from schemas.settings.documents import DocumentSettings
 
 MISBEHAVING = "tests.support.misbehaving_child"
-SETTINGS = Documents(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256)
+SETTINGS = DocumentSettings(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256)
 SHELF = Shelf()
 
 
 async def told(made: TextWorker, order: str, operand: str = "", lane="express") -> str:
     """What came of it."""
-    outcome = await made.parse(Source(text=order, filename=operand), title="", lane=lane, shelf=SHELF)
+    outcome = await made.parse(DocumentSource(text=order, filename=operand), title="", lane=lane, shelf=SHELF)
     return outcome.chunks[0].text
 
 
@@ -40,7 +40,7 @@ async def refused(made: TextWorker, order: str, operand: str = "") -> Refused:
 async def made(monkeypatch):
     """A worker whose heavy children do what their documents say; without small ones, unless they are started."""
     monkeypatch.setattr(worker, "HEAVY", MISBEHAVING)
-    made = TextWorker(Retrieval(), SETTINGS)
+    made = TextWorker(RetrievalSettings(), SETTINGS)
     yield made
     await made.stop()
 
@@ -63,7 +63,7 @@ async def test_memory_is_bounded(made):
 
 async def test_the_parent_watches_memory(made, monkeypatch):
     """Where the kernel's limit does not bite, its children's included."""
-    made._limits = child.Limits(wall_s=6, ocr_wall_s=6, memory_kib=100 * 1024)
+    made._limits = child.TaskLimits(wall_s=6, ocr_wall_s=6, memory_kib=100 * 1024)
     with pytest.raises(Refused, match="100 MiB") as failure:
         await told(made, "hog_outside_the_interpreter", "180")
     assert failure.value.code == "document_too_complex"
@@ -85,7 +85,7 @@ async def test_cpu_time_is_counted_per_document(made):
 
 async def test_wall_time_is_bounded(made):
     """Doing nothing for long is refused as well."""
-    made._limits = child.Limits(wall_s=0.5, ocr_wall_s=0.5, memory_kib=10**6)
+    made._limits = child.TaskLimits(wall_s=0.5, ocr_wall_s=0.5, memory_kib=10**6)
     with pytest.raises(Refused, match="CLAW_DOCUMENT_PARSE_WALL_S") as failure:
         await told(made, "sleep", "30")
     assert failure.value.code == "document_too_complex"
@@ -94,7 +94,7 @@ async def test_wall_time_is_bounded(made):
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="Tesseract is not installed")
 async def test_recognition_has_more_time(made):
     """The child says that Tesseract runs."""
-    made._limits = child.Limits(wall_s=0.7, ocr_wall_s=20, memory_kib=10**6)
+    made._limits = child.TaskLimits(wall_s=0.7, ocr_wall_s=20, memory_kib=10**6)
     assert await told(made, "answer", "warm") == "warm"
     assert await told(made, "recognise", "1.5") == "recognised"
 
@@ -146,10 +146,10 @@ async def test_nothing_outside_is_read(made, tmp_path):
         assert (failure.code, "read" in failure.detail) == ("document_unreadable", True)
         if "landlock" in await told(made, "kernel"):
             assert int(await told(made, "read_natively", path)) < 0
-    outcome = await made.parse(Source(path=str(mine)), title="", lane="express", shelf=SHELF)
+    outcome = await made.parse(DocumentSource(path=str(mine)), title="", lane="express", shelf=SHELF)
     assert outcome.chunks[0].text == "mine"
     with pytest.raises(Refused) as gone:
-        await made.parse(Source(path=str(tmp_path / "gone")), title="", lane="express", shelf=SHELF)
+        await made.parse(DocumentSource(path=str(tmp_path / "gone")), title="", lane="express", shelf=SHELF)
     assert gone.value.code == "file_missing"
 
 
@@ -170,7 +170,7 @@ async def test_the_light_lane_does_not_wait(made):
     express = asyncio.create_task(told(made, "sleep", "4"))
     began = time.monotonic()
     for n in range(10):
-        outcome = await made.parse(Source(media_type="text/plain", text=f"note {n}"), title="", lane="bulk", shelf=SHELF)
+        outcome = await made.parse(DocumentSource(media_type="text/plain", text=f"note {n}"), title="", lane="bulk", shelf=SHELF)
         assert outcome.chunks[0].text == f"note {n}"
     assert time.monotonic() - began < 2
     assert not bulk.done()

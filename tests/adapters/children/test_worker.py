@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 
 from adapters.children import worker
-from adapters.children.worker import Outcome, TextWorker
+from adapters.children.worker import ParsedDocument, TextWorker
 from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
-from adapters.parsing.core.source import Source
+from adapters.parsing.core.source import DocumentSource
 from adapters.text.sparse import unpack
 from schemas.documents import FileType, Lane, Shelf
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings import Retrieval
-from schemas.settings.documents import Documents
+from schemas.settings import RetrievalSettings
+from schemas.settings.documents import DocumentSettings
 from schemas.settings.section import Secret
 
 ROOT = Path(__file__).parents[3]
 SHELF = Shelf()
 
 
-async def parse(made: TextWorker, text: str, media_type: FileType = "text/markdown", *, lane: Lane = "express", **more) -> Outcome:
-    return await made.parse(Source(media_type=media_type, text=text), title="", lane=lane, shelf=SHELF, **more)
+async def parse(made: TextWorker, text: str, media_type: FileType = "text/markdown", *, lane: Lane = "express", **more) -> ParsedDocument:
+    return await made.parse(DocumentSource(media_type=media_type, text=text), title="", lane=lane, shelf=SHELF, **more)
 
 
 def pids(made: TextWorker) -> list[int]:
@@ -50,7 +50,7 @@ async def until(condition, timeout_s=20.0):
 
 @pytest.fixture
 async def text_worker():
-    made = TextWorker(Retrieval(), Documents(parse_wall_s=20))
+    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=20))
     await made.start()
     yield made
     await made.stop()
@@ -74,7 +74,7 @@ async def test_parse_and_encode(text_worker):
 async def test_few_chunks_are_encoded_in_the_same_go(text_worker):
     """The vectors are the same as later ones, and none for what is known; many chunks wait for the embedding agent."""
     text = "# One\n\n" + "first words. " * 90 + "\n\n# Two\n\n" + "second words. " * 90
-    before = {name: counter._value.get() for name, counter in (("new", worker.EMBEDDED), ("old", worker.REUSED))}
+    before = {name: counter._value.get() for name, counter in (("new", worker.CHUNKS_EMBEDDED), ("old", worker.CHUNKS_REUSED))}
     outcome = await parse(text_worker, text, known=frozenset())
     assert len(outcome.chunks) > 1
     assert outcome.vectors == await text_worker.encode_chunks(outcome.title, outcome.chunks, SHELF)
@@ -82,21 +82,21 @@ async def test_few_chunks_are_encoded_in_the_same_go(text_worker):
     again = await parse(text_worker, text, known=known)
     assert [bool(each.dense) for each in again.vectors] == [False] + [True] * (len(outcome.chunks) - 1)
     assert again.vectors == await text_worker.encode_chunks(outcome.title, outcome.chunks, SHELF, known)
-    assert worker.REUSED._value.get() - before["old"] == 2
-    assert worker.EMBEDDED._value.get() - before["new"] == 4 * len(outcome.chunks) - 2
+    assert worker.CHUNKS_REUSED._value.get() - before["old"] == 2
+    assert worker.CHUNKS_EMBEDDED._value.get() - before["new"] == 4 * len(outcome.chunks) - 2
     assert (await parse(text_worker, "words here. " * 12_000, known=frozenset())).vectors == []
 
 
 async def test_shelves_choose_chunks_and_embedding():
     """A shelf's own sizes and embedding go before the settings; one that nobody offers is the operator's."""
-    made = TextWorker(Retrieval(embedding="openai", embedding_api_key=Secret("k")), Documents())
+    made = TextWorker(RetrievalSettings(embedding="openai", embedding_api_key=Secret("k")), DocumentSettings())
     assert made.embedding_name(SHELF) == "openai-text-embedding-3-small-1536"
     assert made.embedding_name(Shelf(embedding="local")) == LOCAL_NAME
     with pytest.raises(ConfigurationError, match="zhipu"):
         made.embedding_name(Shelf(embedding="zhipu"))
     await made.start()
     try:
-        source = Source(media_type="text/plain", text="a sentence of some length. " * 60)
+        source = DocumentSource(media_type="text/plain", text="a sentence of some length. " * 60)
         small = await made.parse(source, title="t", lane="express", shelf=Shelf(chunk_tokens=32, chunk_tokens_max=64), known=frozenset())
         assert small.vectors == []  # a provider's are the embedding agent's work
         assert all(chunk.tokens <= 64 for chunk in small.chunks)
@@ -143,7 +143,7 @@ async def test_texts_that_went_together_fail_alone(text_worker):
     os.kill(pid, signal.SIGCONT)
     assert (await first).chunks[0].text == "first"
     done = await asyncio.gather(*others, return_exceptions=True)
-    assert [each.chunks[0].text if isinstance(each, Outcome) else getattr(each, "code", each) for each in done] == [
+    assert [each.chunks[0].text if isinstance(each, ParsedDocument) else getattr(each, "code", each) for each in done] == [
         "one",
         "document_empty",
         "three",
@@ -171,7 +171,7 @@ async def test_vectors_of_texts_that_went_together_are_their_own(text_worker):
 
 async def test_a_child_that_takes_too_long_is_replaced():
     """The wall clock ends it; the setting is named."""
-    made = TextWorker(Retrieval(), Documents(parse_wall_s=0.5))
+    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_wall_s=0.5))
     await made.start()
     try:
         (pid,) = pids(made)
@@ -238,7 +238,7 @@ async def test_express_goes_before_bulk(text_worker):
 
 async def test_stopping_ends_children_and_answers_callers():
     """Nobody waits for ever, no process stays."""
-    made = TextWorker(Retrieval(parse_processes=2), Documents())
+    made = TextWorker(RetrievalSettings(parse_processes=2), DocumentSettings())
     await made.start()
     before = pids(made)
     assert len(before) == 2
@@ -301,7 +301,7 @@ async def test_children_know_no_secrets(text_worker):
     """What reads strangers' documents has none of our environment."""
     os.environ |= {"CLAW_TEST_SECRET": "hidden", "AWS_SECRET_ACCESS_KEY": "hidden"}
     try:
-        made = TextWorker(Retrieval(), Documents())
+        made = TextWorker(RetrievalSettings(), DocumentSettings())
         await made.start()
         environment = await asyncio.to_thread(Path(f"/proc/{pids(made)[0]}/environ").read_bytes)
         await made.stop()

@@ -8,19 +8,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from adapters.concurrency import OPEN, Gates, Permit, Priority
-from adapters.concurrency.cluster import ClusterGate
-from adapters.redis.client import Client, connect
+from adapters.concurrency import UNLIMITED, ConcurrencyLimits, Permit, Priority
+from adapters.concurrency.cluster import ClusterLimit
+from adapters.redis.client import RedisClient, connect
 from schemas.errors import Unavailable
-from schemas.settings import Model, Redis, Retrieval, Settings
+from schemas.settings import ModelSettings, RedisSettings, RetrievalSettings, Settings
 from tests.support.own_redis import OwnRedis
 
 LEASE_S = 0.6
 PEOPLE, TEXTS, DOCUMENTS = Priority.PEOPLE, Priority.TEXTS, Priority.DOCUMENTS
 
 
-def gate_of(redis: Client | None, prefix: str, limit: int, *, workers: int = 1, lease_s: float = LEASE_S) -> ClusterGate:
-    return ClusterGate(redis, prefix=prefix, name="g", label="g", limit=limit, workers=workers, lease_s=lease_s)
+def gate_of(redis: RedisClient | None, prefix: str, limit: int, *, workers: int = 1, lease_s: float = LEASE_S) -> ClusterLimit:
+    return ClusterLimit(redis, prefix=prefix, name="g", label="g", limit=limit, workers=workers, lease_s=lease_s)
 
 
 async def eventually(condition: Callable[[], bool], within_s: float = 20) -> None:
@@ -29,13 +29,13 @@ async def eventually(condition: Callable[[], bool], within_s: float = 20) -> Non
             await asyncio.sleep(0.01)
 
 
-async def settled(gate: ClusterGate) -> None:
+async def settled(gate: ClusterLimit) -> None:
     """What was given back has reached Redis."""
     await asyncio.gather(*gate._releases)
 
 
 @asynccontextmanager
-async def holding(gate: ClusterGate, count: int, priority: Priority = PEOPLE) -> AsyncIterator[list[Permit]]:
+async def holding(gate: ClusterLimit, count: int, priority: Priority = PEOPLE) -> AsyncIterator[list[Permit]]:
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(gate.permit(priority, 5)) for _ in range(count)]
     await settled(gate)
@@ -62,11 +62,11 @@ async def said(made: asyncio.subprocess.Process) -> str:
     return (await asyncio.wait_for(made.stdout.readline(), 20)).decode().strip()
 
 
-async def keys(redis: Client, prefix: str, part: str) -> int:
+async def keys(redis: RedisClient, prefix: str, part: str) -> int:
     return int(await redis.zcard(f"{prefix}:gate:{{g}}:{part}"))
 
 
-async def test_never_more_than_the_limit_over_two_processes(redis: Client, prefix: str):
+async def test_never_more_than_the_limit_over_two_processes(redis: RedisClient, prefix: str):
     gates, inside, most, done = [gate_of(redis, prefix, 3), gate_of(redis, prefix, 3)], 0, 0, 0
 
     async def call(number: int) -> None:
@@ -85,24 +85,24 @@ async def test_never_more_than_the_limit_over_two_processes(redis: Client, prefi
     assert [await keys(redis, prefix, part) for part in ("permits", "queue", "marks")] == [0, 0, 0]
 
 
-async def test_a_free_permit_costs_one_round_trip(redis: Client, prefix: str, monkeypatch: pytest.MonkeyPatch):
+async def test_a_free_permit_costs_one_round_trip(redis: RedisClient, prefix: str, monkeypatch: pytest.MonkeyPatch):
     gate, trips = gate_of(redis, prefix, 2), 0
     async with holding(gate, 1):
         pass  # the server knows the scripts now
-    together = redis.together
+    together = redis.execute_commands
 
     async def counted(commands):
         nonlocal trips
         trips += 1
         return await together(commands)
 
-    monkeypatch.setattr(redis, "together", counted)
+    monkeypatch.setattr(redis, "execute_commands", counted)
     async with gate.permit(PEOPLE, 5):
         assert trips == 1
     await settled(gate)
 
 
-async def test_documents_leave_the_last_permits_to_people(redis: Client, prefix: str):
+async def test_documents_leave_the_last_permits_to_people(redis: RedisClient, prefix: str):
     gate = gate_of(redis, prefix, 4)
     async with holding(gate, 3, DOCUMENTS):
         with pytest.raises(Unavailable):
@@ -114,11 +114,11 @@ async def test_documents_leave_the_last_permits_to_people(redis: Client, prefix:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-async def test_people_go_first_then_texts_then_documents_in_order_of_arrival(redis: Client, prefix: str, apart: bool):
+async def test_people_go_first_then_texts_then_documents_in_order_of_arrival(redis: RedisClient, prefix: str, apart: bool):
     """Whether they wait in one process or in several."""
     gates, order = [gate_of(redis, prefix, 1)] * 4 if not apart else [gate_of(redis, prefix, 1) for _ in range(4)], []
 
-    async def call(gate: ClusterGate, name: str, priority: Priority) -> None:
+    async def call(gate: ClusterLimit, name: str, priority: Priority) -> None:
         async with gate.permit(priority, 30):
             order.append(name)
 
@@ -133,7 +133,7 @@ async def test_people_go_first_then_texts_then_documents_in_order_of_arrival(red
     assert order == ["p1", "p2", "t", "d"]
 
 
-async def test_waiting_has_an_end_and_leaves_the_queue(redis: Client, prefix: str):
+async def test_waiting_has_an_end_and_leaves_the_queue(redis: RedisClient, prefix: str):
     gate = gate_of(redis, prefix, 1)
     async with holding(gate, 1):
         with pytest.raises(Unavailable) as raised:
@@ -151,7 +151,7 @@ async def test_waiting_has_an_end_and_leaves_the_queue(redis: Client, prefix: st
         assert await keys(redis, prefix, "permits") == 1
 
 
-async def test_leases_are_renewed_for_as_long_as_the_call_lasts(redis: Client, prefix: str):
+async def test_leases_are_renewed_for_as_long_as_the_call_lasts(redis: RedisClient, prefix: str):
     first, second = gate_of(redis, prefix, 1, lease_s=0.3), gate_of(redis, prefix, 1, lease_s=0.3)
     async with holding(first, 1) as (permit,):
         with pytest.raises(Unavailable):
@@ -161,7 +161,7 @@ async def test_leases_are_renewed_for_as_long_as_the_call_lasts(redis: Client, p
     await settled(second)
 
 
-async def test_the_permits_of_a_killed_process_come_back(redis: Client, prefix: str, redis_settings: Redis):
+async def test_the_permits_of_a_killed_process_come_back(redis: RedisClient, prefix: str, redis_settings: RedisSettings):
     gate = gate_of(redis, prefix, 2)
     async with process(redis_settings.location, prefix, limit=2, held=2) as holder:
         with pytest.raises(Unavailable):
@@ -173,7 +173,7 @@ async def test_the_permits_of_a_killed_process_come_back(redis: Client, prefix: 
             assert not any(permit.lost for permit in permits)
 
 
-async def test_a_paused_process_closes_its_calls_when_it_wakes(redis: Client, prefix: str, redis_settings: Redis):
+async def test_a_paused_process_closes_its_calls_when_it_wakes(redis: RedisClient, prefix: str, redis_settings: RedisSettings):
     """Meanwhile the overshoot is what it had open; a place that nobody took is its own again."""
     gate = gate_of(redis, prefix, 3)
     async with process(redis_settings.location, prefix, limit=3, held=3) as holder:
@@ -202,14 +202,14 @@ async def test_with_redis_frozen_the_local_share_goes_on(own_redis: OwnRedis, pr
                 pass
         assert raised.value.code == "model_unavailable"
     async with holding(gate, 2):
-        assert not redis.up
+        assert not redis.is_up
         own_redis.thaw()
         while await _permits_known(redis, prefix) != 2:
             await asyncio.sleep(0.02)
     await redis.aclose()
 
 
-async def _permits_known(redis: Client, prefix: str) -> int:
+async def _permits_known(redis: RedisClient, prefix: str) -> int:
     try:
         return await keys(redis, prefix, "permits")
     except Unavailable:
@@ -248,36 +248,36 @@ async def test_a_lost_permit_ends_what_is_bounded_by_it():
     permit = Permit()
 
     async def bounded() -> None:
-        async with permit.bounding():
+        async with permit.guard():
             await asyncio.Event().wait()
 
     task = asyncio.create_task(bounded())
     await asyncio.sleep(0)
-    permit.lose()
+    permit.revoke()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(task, 5)
     closed: list[bool] = []
-    permit.closes(lambda: closed.append(True))  # it was lost already
+    permit.on_lost(lambda: closed.append(True))  # it was lost already
     assert closed == [True]
 
 
 async def test_no_bound_costs_nothing():
-    gates = Gates(Settings())
-    assert gates.of("http://x/v1", "m", 0) is OPEN
-    assert OPEN.permit(PEOPLE, 1) is OPEN.permit(DOCUMENTS, 9)
-    async with OPEN.permit(PEOPLE, 1) as permit, permit.bounding():
-        permit.closes(lambda: pytest.fail("nothing is lost"))
+    gates = ConcurrencyLimits(Settings())
+    assert gates.for_model("http://x/v1", "m", 0) is UNLIMITED
+    assert UNLIMITED.permit(PEOPLE, 1) is UNLIMITED.permit(DOCUMENTS, 9)
+    async with UNLIMITED.permit(PEOPLE, 1) as permit, permit.guard():
+        permit.on_lost(lambda: pytest.fail("nothing is lost"))
 
 
 def test_which_models_share_a_gate():
     """One per server and model; embeddings of the same server that have no permits of their own pass the answering model's."""
-    chat = Model(provider="openai", base_url="http://x/v1/", name="m", permits=4)
-    gates = Gates(Settings(model=chat))
-    answers = gates.of("http://x/v1", "m", 4)
-    assert gates.of("http://x/v1/", "m", 4) is answers
-    assert gates.of("http://y/v1", "m", 4) is not answers
-    assert gates.of_embedding("http://x/v1", "embedding") is answers
-    assert gates.of_embedding("http://y/v1", "embedding") is OPEN
-    own = Gates(Settings(model=chat, retrieval=Retrieval(embedding_permits=2)))
-    assert own.of_embedding("http://x/v1", "embedding") not in (OPEN, own.of("http://x/v1", "m", 4))
-    assert Gates(Settings()).of_embedding("http://x/v1", "embedding") is OPEN
+    chat = ModelSettings(provider="openai", base_url="http://x/v1/", name="m", permits=4)
+    gates = ConcurrencyLimits(Settings(model=chat))
+    answers = gates.for_model("http://x/v1", "m", 4)
+    assert gates.for_model("http://x/v1/", "m", 4) is answers
+    assert gates.for_model("http://y/v1", "m", 4) is not answers
+    assert gates.for_embedding("http://x/v1", "embedding") is answers
+    assert gates.for_embedding("http://y/v1", "embedding") is UNLIMITED
+    own = ConcurrencyLimits(Settings(model=chat, retrieval=RetrievalSettings(embedding_permits=2)))
+    assert own.for_embedding("http://x/v1", "embedding") not in (UNLIMITED, own.for_model("http://x/v1", "m", 4))
+    assert ConcurrencyLimits(Settings()).for_embedding("http://x/v1", "embedding") is UNLIMITED

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from adapters.concurrency.cluster import reserve
 from adapters.concurrency.port import Priority
-from adapters.concurrency.scripts import Ask, Permits
+from adapters.concurrency.scripts import PermitRequest, Permits
 from adapters.redis.client import connect
-from schemas.settings import Redis
+from schemas.settings import RedisSettings
 
 S = 1_000_000
 LEASE, MARK = 900 * S, 300 * S  # of the test's clock; so long that the keys' own life, in real time, plays no part
@@ -69,7 +69,9 @@ class Model:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 4), priorities=st.lists(st.sampled_from(Priority), min_size=6, max_size=6), steps=STEPS)
-def test_any_interleaving_is_the_models(redis_settings: Redis, limit: int, priorities: list[Priority], steps: list[tuple[str, int, int]]):
+def test_any_interleaving_is_the_models(
+    redis_settings: RedisSettings, limit: int, priorities: list[Priority], steps: list[tuple[str, int, int]]
+):
     """And never are more permits alive than the limit; documents leave the last ones; a free place waits for nobody but those before."""
 
     async def play() -> None:
@@ -83,7 +85,7 @@ def test_any_interleaving_is_the_models(redis_settings: Redis, limit: int, prior
                     alive_before = sum(end > now for end in model.ends.values())
                     had = model.ends.get(holder, 0) > now
                     expected = model.ask(holder, priority, now)
-                    (has,) = await permits.acquire([Ask(str(holder), priority, reserve(limit, priority))], now)
+                    (has,) = await permits.acquire([PermitRequest(str(holder), priority, reserve(limit, priority))], now)
                     assert has == expected, (number, steps)
                     if has and not had and priority is Priority.DOCUMENTS:
                         assert alive_before < limit - reserve(limit, priority)

@@ -12,15 +12,15 @@ import pytest
 import structlog
 from aiohttp import web
 
-from adapters.concurrency import Gates, Priority
-from adapters.embedders import QueryEncoder, embedder_of
-from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, LocalModel
+from adapters.concurrency import ConcurrencyLimits, Priority
+from adapters.embedders import QueryEncoder, create_embedder
+from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, StaticEmbeddings
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
 from adapters.models import retries
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 from benchmarks.stub_provider import Stats, StubProvider, serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings import Model, Retrieval, Settings
+from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from schemas.settings.section import Secret
 
 ORACLE = """
@@ -77,8 +77,10 @@ def brisk(monkeypatch):
 
 @pytest.fixture(params=["zhipu", "openai"])
 async def embedder(request, provider):
-    made = embedder_of(
-        Retrieval(embedding=request.param, embedding_base_url=provider.url, embedding_api_key=Secret("id.secret"), embedding_dimensions=4)
+    made = create_embedder(
+        RetrievalSettings(
+            embedding=request.param, embedding_base_url=provider.url, embedding_api_key=Secret("id.secret"), embedding_dimensions=4
+        )
     )
     await made.open()
     yield made
@@ -108,7 +110,9 @@ async def test_errors_say_what_to_do_next(embedder, provider, status, kind):
 async def test_nobody_listening_is_unavailable():
     """Both, without a hang."""
     for name in ("zhipu", "openai"):
-        embedder = embedder_of(Retrieval(embedding=name, embedding_base_url="http://127.0.0.1:9/v1", embedding_api_key=Secret("id.secret")))
+        embedder = create_embedder(
+            RetrievalSettings(embedding=name, embedding_base_url="http://127.0.0.1:9/v1", embedding_api_key=Secret("id.secret"))
+        )
         await embedder.open()
         with pytest.raises(Unavailable):
             await embedder.embed(["text"])
@@ -156,7 +160,7 @@ async def embedding(request, stub):
 
     async def make(name: str, priority: Priority = Priority.DOCUMENTS, permits: int = 0):
         root = stub.root + ("/api/paas/v4" if request.param == "zhipu" else "/v1")
-        settings = Retrieval(
+        settings = RetrievalSettings(
             embedding=request.param,
             embedding_base_url=root,
             embedding_api_key=Secret("id.secret"),
@@ -164,7 +168,7 @@ async def embedding(request, stub):
             embedding_dimensions=8,
             embedding_permits=permits,
         )
-        made.append(embedder_of(settings, Gates(Settings(retrieval=settings)), priority))
+        made.append(create_embedder(settings, ConcurrencyLimits(Settings(retrieval=settings)), priority))
         await made[-1].open()
         return made[-1]
 
@@ -207,8 +211,8 @@ async def test_calls_in_flight_are_bounded_and_the_last_permit_is_for_people(emb
 
 async def test_a_call_that_nobody_waits_for_is_closed(stub):
     """With the lean client; the SDK's ends by its own timeout."""
-    settings = Retrieval(embedding="openai", embedding_base_url=f"{stub.root}/v1", embedding_name="stub?fault=hang_before")
-    embedder = embedder_of(settings)
+    settings = RetrievalSettings(embedding="openai", embedding_base_url=f"{stub.root}/v1", embedding_name="stub?fault=hang_before")
+    embedder = create_embedder(settings)
     await embedder.open()
     task = asyncio.create_task(embedder.embed(["text"]))
     async with asyncio.timeout(5):
@@ -226,10 +230,10 @@ async def test_embeddings_of_the_chat_models_server_share_its_permits(stub):
     """Where the operator bounded the answering model and said nothing of embeddings."""
     root = f"{stub.root}/v1"
     settings = Settings(
-        model=Model(provider="openai", base_url=root, permits=2),
-        retrieval=Retrieval(embedding="openai", embedding_base_url=root, embedding_name="stub?first_ms=20", embedding_dimensions=8),
+        model=ModelSettings(provider="openai", base_url=root, permits=2),
+        retrieval=RetrievalSettings(embedding="openai", embedding_base_url=root, embedding_name="stub?first_ms=20", embedding_dimensions=8),
     )
-    embedder = embedder_of(settings.retrieval, Gates(settings))
+    embedder = create_embedder(settings.retrieval, ConcurrencyLimits(settings))
     await embedder.open()
     await embedder.embed(["x"] * (TEXTS_PER_CALL * 3))
     assert stub.stats.open_max == 1, "the other permit is left to people"
@@ -240,19 +244,21 @@ async def test_a_text_is_no_longer_than_the_provider_takes(embedder, provider):
     await embedder.embed(["字" * 8_000])
     (sent,) = provider.calls[0]["input"]
     preset = PRESETS["zhipu" if embedder.name.startswith("zhipu") else "openai"]
-    assert estimated_tokens(sent) == preset.text_tokens_max
+    assert estimate_tokens(sent) == preset.text_tokens_max
 
 
 def test_a_provider_without_key_or_address_is_a_configuration_error():
     """Named before anything is opened."""
     with pytest.raises(ConfigurationError, match="CLAW_RETRIEVAL_EMBEDDING_API_KEY"):
-        embedder_of(Retrieval(embedding="zhipu"))
+        create_embedder(RetrievalSettings(embedding="zhipu"))
 
 
 def test_names_tell_models_and_sizes_apart():
     """They are part of the index's name."""
     made = {
-        embedder_of(Retrieval(embedding="openai", embedding_base_url="http://x", embedding_name=name, embedding_dimensions=size)).name
+        create_embedder(
+            RetrievalSettings(embedding="openai", embedding_base_url="http://x", embedding_name=name, embedding_dimensions=size)
+        ).name
         for name in ("a", "b")
         for size in (0, 8)
     }
@@ -264,12 +270,12 @@ def test_the_local_model_is_the_packages_own():
     texts = ["static embeddings of a passage", "数据库连接池"]  # already folded
     oracle = subprocess.run([sys.executable, "-c", ORACLE, *texts], capture_output=True, check=True, timeout=60)
     expected = np.array(msgspec.json.decode(oracle.stdout), np.float32)
-    assert np.allclose(LocalModel().embed(texts), expected, atol=1e-5)
+    assert np.allclose(StaticEmbeddings().embed(texts), expected, atol=1e-5)
 
 
 def test_the_local_model_takes_any_text():
     """Empty, endless and broken texts have finite vectors; traditional characters have those of the simplified ones."""
-    vectors = LocalModel().embed(["", "a\ud800b", "word " * 100_000, "數據庫", "数据库"])
+    vectors = StaticEmbeddings().embed(["", "a\ud800b", "word " * 100_000, "數據庫", "数据库"])
     assert vectors.shape == (5, LOCAL_DIMENSIONS)
     assert np.isfinite(vectors).all()
     assert not vectors[0].any()
@@ -278,7 +284,7 @@ def test_the_local_model_takes_any_text():
 
 async def test_a_question_is_encoded_off_the_loop():
     """Terms, vector and keywords; the loop goes on meanwhile."""
-    encoder = QueryEncoder(Retrieval())
+    encoder = QueryEncoder(RetrievalSettings())
     with pytest.raises(Unavailable):
         await encoder.encode("early")
     await encoder.open()
@@ -292,7 +298,7 @@ async def test_a_question_is_encoded_off_the_loop():
 async def test_a_question_goes_on_without_its_dense_vector(provider):
     """BM25 alone still answers when the embedding provider does not."""
     provider.status = 503
-    encoder = QueryEncoder(Retrieval(embedding="openai", embedding_base_url=provider.url, embedding_dimensions=4))
+    encoder = QueryEncoder(RetrievalSettings(embedding="openai", embedding_base_url=provider.url, embedding_dimensions=4))
     await encoder.open()
     encoded = await encoder.encode("which topic")
     assert not encoded.dense.any()

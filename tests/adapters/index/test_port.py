@@ -14,13 +14,13 @@ import pytest
 from adapters.index.embedded import EmbeddedIndex
 from adapters.index.port import Point, Query, VectorIndex, hit_of, index_name, payload_of
 from adapters.index.server import ServerIndex
-from adapters.text.sparse import Bm25Encoder, Sparse
+from adapters.text.sparse import Bm25Encoder, SparseVector
 from schemas.documents import Locator
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Index
+from schemas.settings import IndexSettings
 
 DIMENSIONS = 8
-NOTHING = Sparse(np.empty(0, np.uint32), np.empty(0, np.float32))
+NOTHING = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
 ENCODER = Bm25Encoder()
 
 
@@ -65,13 +65,13 @@ async def index(request, tmp_path):
         url = os.environ.get("CLAW_TEST_QDRANT_URL")
         if not url:
             pytest.skip("CLAW_TEST_QDRANT_URL is not set")
-        made: VectorIndex = ServerIndex(Index(url=url), model=f"test-{uuid.uuid4().hex}", dimensions=DIMENSIONS)
+        made: VectorIndex = ServerIndex(IndexSettings(url=url), model=f"test-{uuid.uuid4().hex}", dimensions=DIMENSIONS)
     else:
         made = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS)
     await made.open()
     yield made
     if isinstance(made, ServerIndex):
-        await made._ask(lambda client: client.delete_collection(made._collection))
+        await made._call(lambda client: client.delete_collection(made._collection))
     await made.close()
 
 
@@ -218,10 +218,10 @@ async def test_a_shelf_goes_as_a_whole_and_alone(index):
     """Every document and version of it, in more than one portion; the same knowledge base's other shelf stays."""
     await index.upsert([point("text", kb="kb~1", doc=f"d{n % 7}", version=n % 3, ordinal=n) for n in range(1300)])
     await index.upsert([point("text"), point("text", tenant="t2", kb="kb~1")])
-    assert await index.count_shelf("t1", "kb~1") == 1300
-    assert await index.remove_shelf("t1", "kb~1") == 1300
-    assert await index.remove_shelf("t1", "kb~1") == 0
-    assert [await index.count_shelf(*shelf) for shelf in (("t1", "kb~1"), ("t1", "kb"), ("t2", "kb~1"))] == [0, 1, 1]
+    assert await index.count_collection("t1", "kb~1") == 1300
+    assert await index.remove_collection("t1", "kb~1") == 1300
+    assert await index.remove_collection("t1", "kb~1") == 0
+    assert [await index.count_collection(*shelf) for shelf in (("t1", "kb~1"), ("t1", "kb"), ("t2", "kb~1"))] == [0, 1, 1]
 
 
 async def test_the_embedded_index_survives_restarts_and_forbids_a_second_holder(tmp_path, monkeypatch):

@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client import REGISTRY
 
-from adapters.models.breaker import Breaker
-from adapters.models.wire import Displaced, Passing
+from adapters.models.breaker import CircuitBreaker
+from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 
 
@@ -21,11 +21,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Breaker:
-    return Breaker("m", failures_max=3, pause_s=10.0, clock_s=clock)
+def breaker(clock: Clock) -> CircuitBreaker:
+    return CircuitBreaker("m", failures_max=3, pause_s=10.0, clock_s=clock)
 
 
-def end(breaker: Breaker, error: BaseException | None = None) -> None:
+def end(breaker: CircuitBreaker, error: BaseException | None = None) -> None:
     """One call that ends so."""
     with pytest.raises(type(error)) if error is not None else breaker.call():
         if error is not None:
@@ -33,63 +33,72 @@ def end(breaker: Breaker, error: BaseException | None = None) -> None:
                 raise error
 
 
-def is_open(breaker: Breaker) -> bool:
+def is_open(breaker: CircuitBreaker) -> bool:
     return breaker.is_open
 
 
-def refuses(breaker: Breaker) -> float:
+def refuses(breaker: CircuitBreaker) -> float:
     with pytest.raises(Unavailable) as raised, breaker.call():
         pytest.fail("no call may be made")
     assert raised.value.code == "model_unavailable"
     return raised.value.retry_after_s
 
 
-def test_opens_after_failures_in_a_row_and_says_for_how_long(breaker: Breaker, clock: Clock) -> None:
-    for error in (Passing("x"), Passing("x"), None, Passing("x"), Passing("x"), Refused("model_refused"), Passing("x"), Passing("x")):
+def test_opens_after_failures_in_a_row_and_says_for_how_long(breaker: CircuitBreaker, clock: Clock) -> None:
+    for error in (
+        TransientFailure("x"),
+        TransientFailure("x"),
+        None,
+        TransientFailure("x"),
+        TransientFailure("x"),
+        Refused("model_refused"),
+        TransientFailure("x"),
+        TransientFailure("x"),
+    ):
         end(breaker, error)
     assert not is_open(breaker), "an answer and a refusal are signs of life"
-    end(breaker, Passing("x"))
+    end(breaker, TransientFailure("x"))
     assert is_open(breaker)
     assert REGISTRY.get_sample_value("claw_model_breaker_open", {"model": "m"}) == 1
     clock.now_s += 4
     assert refuses(breaker) == 6
 
 
-def test_what_says_nothing_about_the_provider_does_not_count(breaker: Breaker) -> None:
+def test_what_says_nothing_about_the_provider_does_not_count(breaker: CircuitBreaker) -> None:
     for _ in range(9):
-        end(breaker, Displaced("x"))
+        end(breaker, PermitLost("x"))
         end(breaker, Unavailable("model_unavailable"))
         end(breaker, GeneratorExit())
     assert not is_open(breaker)
 
 
-def opened(breaker: Breaker, clock: Clock) -> None:
+def opened(breaker: CircuitBreaker, clock: Clock) -> None:
     for _ in range(3):
-        end(breaker, Passing("x"))
+        end(breaker, TransientFailure("x"))
     clock.now_s += 10
 
 
-def test_one_probe_at_a_time_and_its_first_word_closes(breaker: Breaker, clock: Clock) -> None:
+def test_one_probe_at_a_time_and_its_first_word_closes(breaker: CircuitBreaker, clock: Clock) -> None:
     opened(breaker, clock)
     with breaker.call() as watched:
         refuses(breaker)
-        watched.lives()
+        watched.mark_alive()
         assert not is_open(breaker)
         with breaker.call():
             pass
     assert REGISTRY.get_sample_value("claw_model_breaker_open", {"model": "m"}) == 0
 
 
-def test_a_probe_that_fails_opens_again_at_once(breaker: Breaker, clock: Clock) -> None:
+def test_a_probe_that_fails_opens_again_at_once(breaker: CircuitBreaker, clock: Clock) -> None:
     opened(breaker, clock)
-    end(breaker, Passing("x"))
+    end(breaker, TransientFailure("x"))
     assert refuses(breaker) == 10
     clock.now_s += 10
     end(breaker)
     assert not is_open(breaker)
 
 
-def test_a_probe_that_is_given_up_leaves_room_for_the_next(breaker: Breaker, clock: Clock) -> None:
+def test_a_probe_that_is_given_up_leaves_room_for_the_next(breaker: CircuitBreaker, clock: Clock) -> None:
     opened(breaker, clock)
     end(breaker, GeneratorExit())
     assert is_open(breaker)

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.models.citations import QUOTE_CHARS_MAX, Citations
+from adapters.models.citations import QUOTE_CHARS_MAX, CitationResolver
 from schemas.chats import Citation, Passage, PassagePart
 from schemas.documents import Locator
 from tests.support.model_samples import PASSAGES, passage
 
 
 def _resolved(pieces: list[str], passages: Iterable[Passage] = PASSAGES) -> tuple[str, list[Citation]]:
-    resolver = Citations(passages)
+    resolver = CitationResolver(passages)
     spans = [span for piece in pieces for span in resolver.feed(piece)] + resolver.finish()
     return "".join(span.text for span in spans), [citation for span in spans for citation in span.citations]
 
@@ -82,7 +82,7 @@ def test_a_citation_says_where_and_quotes_the_sentence_that_supports_the_claim()
 
 def test_a_long_sentence_is_quoted_around_what_was_said() -> None:
     text = "，".join(f"第{n}处遗址出土了文物" for n in range(60)) + "，最后一处叫良渚古城。"
-    resolver = Citations([passage(1, text)])
+    resolver = CitationResolver([passage(1, text)])
     spans = resolver.feed("最后一处是良渚古城[1]") + resolver.finish()
     quote = next(citation.quote for span in spans for citation in span.citations)
     assert quote in text
@@ -107,7 +107,7 @@ def test_sources_are_numbered_as_the_answer_cites_them() -> None:
 
 def test_text_is_not_held_back() -> None:
     """All but what may become a marker is shown at once."""
-    resolver = Citations(PASSAGES)
+    resolver = CitationResolver(PASSAGES)
     assert [span.text for span in resolver.feed("黄鹤楼在武汉")] == ["黄鹤楼在武汉"]
     assert [span.text for span in resolver.feed("。 [")] == ["。"]
     assert resolver.feed("1") == []
@@ -169,7 +169,7 @@ def test_no_invalid_marker_is_shown_outside_code_links_and_indexes(text: str) ->
 
 @given(TEXTS)
 def test_little_is_ever_held(text: str) -> None:
-    resolver = Citations(PASSAGES)
+    resolver = CitationResolver(PASSAGES)
     for character in text:
         resolver.feed(character)
         assert len(resolver._held) <= 32
@@ -183,7 +183,7 @@ WORDS = st.text(alphabet=" \n。，.!？[]【】1239`abcABC楼塔灯高。\u200b
 def test_any_quote_is_literal_in_any_passage(one: str, other: str, said: str) -> None:
     """Whatever the documents and the model say; a passage without a sentence is quoted with nothing."""
     texts = {1: one, 2: other}
-    resolver = Citations([passage(marker, text) for marker, text in texts.items()])
+    resolver = CitationResolver([passage(marker, text) for marker, text in texts.items()])
     spans = resolver.feed(said + "。[1][2][7]") + resolver.finish()
     citations = [citation for span in spans for citation in span.citations]
     for citation in citations:
@@ -208,7 +208,7 @@ def test_a_quote_of_a_merged_passage_names_the_chunk_that_says_it() -> None:
             PassagePart(chunk_id="b", start=len(first) + 1, headings=("岛", "港口"), place=Locator(page=4)),
         ),
     )
-    resolver = Citations([merged])
+    resolver = CitationResolver([merged])
     spans = resolver.feed("港口1890年启用[1]。灯塔高41.8米[1]。") + resolver.finish()
     found = [(each.chunk_id, each.locator, each.quote) for span in spans for each in span.citations]
     assert found == [("b", "p. 4 > 岛 > 港口", second), ("a", "p. 3 > 岛 > 灯塔", first)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from adapters.models import condensing
-from adapters.models.condensing import Condenser, conversation, one_line
+from adapters.models.condensing import Condenser, format_conversation, parse_question
 from adapters.models.port import Completion
 from schemas.chats import Question, Turn, Usage
 from schemas.errors import Refused, Unavailable
@@ -64,10 +64,10 @@ async def test_what_the_model_writes_is_searched_for() -> None:
 
 async def test_the_conversation_goes_along_bounded() -> None:
     """Without markers, with the summary of what is older, the question last."""
-    told = conversation(question(summary="他们谈过名楼。"))
+    told = format_conversation(question(summary="他们谈过名楼。"))
     assert told == "summary: 他们谈过名楼。\nuser: 黄鹤楼在哪个城市？\nassistant: 黄鹤楼位于武汉。\n---\nuser: 它是什么时候建的？"
     long = tuple(Turn("user", "话" * 1_000) for _ in range(9))
-    assert len(conversation(question(history=long))) < 1_400
+    assert len(format_conversation(question(history=long))) < 1_400
 
 
 @pytest.mark.parametrize(
@@ -125,4 +125,4 @@ async def test_without_a_model_the_rules_say_what_they_did() -> None:
     ],
 )
 def test_one_line(written: str, line: str) -> None:
-    assert one_line(written) == line
+    assert parse_question(written) == line

@@ -6,14 +6,14 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from adapters.concurrency.cluster import ClusterGate
-from adapters.models.choose import answer_model, prompt_hash
+from adapters.concurrency.cluster import ClusterLimit
+from adapters.models.choose import create_answer_model, request_prompt_hash
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece
-from adapters.models.retries import Patience
+from adapters.models.retries import RetryPolicy
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings import Model, Settings
-from schemas.settings.fallback_models import SecondModel, ThirdModel
+from schemas.settings import ModelSettings, Settings
+from schemas.settings.fallback_models import SecondModelSettings, ThirdModelSettings
 from schemas.settings.section import Secret
 from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import KEY, PASSAGES, model_settings
@@ -25,7 +25,7 @@ def settings_of(stub: Running, first: str, second: str, third: str = "", **chang
     """Three models: of the stub in both dialects, then of a third kind."""
     return Settings(
         model=model_settings(stub.root, first, **changes),
-        model_second=SecondModel(
+        model_second=SecondModelSettings(
             provider="zhipu",
             base_url=f"{stub.root}/api/paas/v4",
             api_key=Secret(KEY),
@@ -33,7 +33,7 @@ def settings_of(stub: Running, first: str, second: str, third: str = "", **chang
             price_prompt=1.5,
             price_completion=2.5,
         ),
-        model_third=ThirdModel(provider="local") if third == "local" else ThirdModel(),
+        model_third=ThirdModelSettings(provider="local") if third == "local" else ThirdModelSettings(),
     )
 
 
@@ -47,7 +47,7 @@ async def opened(model: AnswerModel) -> AsyncIterator[AnswerModel]:
 
 
 async def answered(settings: Settings) -> tuple[str, Finish]:
-    async with opened(answer_model(settings)) as model:
+    async with opened(create_answer_model(settings)) as model:
         return await _told(model)
 
 
@@ -65,7 +65,7 @@ async def test_the_first_answers_while_it_can(stub: Running) -> None:
     text, finish = await answered(settings)
     assert text == "知识库记录"
     assert (finish.model, finish.provider) == ("stub?tokens=2", "openai")
-    assert finish.prompt_hash == prompt_hash(REQUEST, settings)
+    assert finish.prompt_hash == request_prompt_hash(REQUEST, settings)
     assert finish.speaker.prices.cost_micros(finish.usage) == 0
 
 
@@ -89,14 +89,14 @@ async def test_silence_is_not_waited_for_twice(stub: Running) -> None:
 async def test_all_of_them_together_have_the_time_of_one_answer(stub: Running) -> None:
     """A model is not asked when there is no time left for it."""
     settings = settings_of(stub, "stub?fault=hang_before", "stub", idle_timeout_s=1.2, total_timeout_s=1.3)
-    async with opened(answer_model(settings)) as model:
+    async with opened(create_answer_model(settings)) as model:
         with pytest.raises(Unavailable):
             await _told(model)
     assert stub.provider.stats.by_path == {"/v1/chat/completions": 1}
 
 
 async def test_after_the_first_word_nobody_else_is_asked(stub: Running) -> None:
-    async with opened(answer_model(settings_of(stub, "stub?tokens=4&token_ms=30&fault=cut_middle", "stub"))) as model:
+    async with opened(create_answer_model(settings_of(stub, "stub?tokens=4&token_ms=30&fault=cut_middle", "stub"))) as model:
         with pytest.raises(Refused) as raised:
             await _told(model)
     assert raised.value.code == "answer_interrupted"
@@ -110,11 +110,11 @@ async def test_the_last_may_be_the_keyless_one(stub: Running) -> None:
 
 
 async def test_when_nobody_answers_the_caller_hears_what_passes_first(stub: Running) -> None:
-    async with opened(answer_model(settings_of(stub, "stub?fault=429&retry_after=60", "stub?fault=429&retry_after=30"))) as model:
+    async with opened(create_answer_model(settings_of(stub, "stub?fault=429&retry_after=60", "stub?fault=429&retry_after=30"))) as model:
         with pytest.raises(Unavailable) as raised:
             await _told(model)
         assert raised.value.retry_after_s == 30
-    async with opened(answer_model(settings_of(stub, "stub?fault=401", "stub?fault=403"))) as model:
+    async with opened(create_answer_model(settings_of(stub, "stub?fault=401", "stub?fault=403"))) as model:
         with pytest.raises(Refused) as refused:
             await _told(model)
         assert refused.value.code == "model_refused"
@@ -123,23 +123,23 @@ async def test_when_nobody_answers_the_caller_hears_what_passes_first(stub: Runn
 async def test_a_provider_that_keeps_failing_is_left_alone(stub: Running) -> None:
     """Not even asked, until its pause is over."""
     settings = settings_of(stub, "stub?fault=500", "stub?tokens=1", breaker_failures=4)
-    async with opened(answer_model(settings)) as model:
+    async with opened(create_answer_model(settings)) as model:
         for _ in range(5):
             assert (await _told(model))[1].provider == "zhipu"
     assert stub.provider.stats.by_path == {"/v1/chat/completions": 4, "/api/paas/v4/chat/completions": 5}
 
 
 async def test_cancelling_closes_the_call_of_the_one_that_answers(stub: Running) -> None:
-    async with opened(answer_model(settings_of(stub, "stub?fault=500", "stub?tokens=900&token_ms=20"))) as model:
+    async with opened(create_answer_model(settings_of(stub, "stub?fault=500", "stub?tokens=900&token_ms=20"))) as model:
         async with aclosing(model.answer(REQUEST)) as said:
             assert isinstance(await anext(said), Piece)
         await eventually(lambda: stub.provider.stats.open == 0)
 
 
 @asynccontextmanager
-async def gated(stub: Running, name: str, limit: int, **changes: object) -> AsyncIterator[tuple[OpenAIModel, ClusterGate]]:
-    gate = ClusterGate(None, prefix="p", name="g", label="g", limit=limit, workers=1)
-    model = OpenAIModel(model_settings(stub.root, name, **changes), gate=gate, patience=Patience(1, 1.0))
+async def gated(stub: Running, name: str, limit: int, **changes: object) -> AsyncIterator[tuple[OpenAIModel, ClusterLimit]]:
+    gate = ClusterLimit(None, prefix="p", name="g", label="g", limit=limit, workers=1)
+    model = OpenAIModel(model_settings(stub.root, name, **changes), gate=gate, patience=RetryPolicy(1, 1.0))
     await model.open()
     try:
         yield model, gate
@@ -171,7 +171,7 @@ async def test_a_lost_permit_closes_the_call_at_once(stub: Running, fault: str, 
         await eventually(lambda: stub.provider.stats.open == 1)
         await asyncio.sleep(0.05)  # it stands where the fault has it
         (holder,) = gate._held
-        gate._lose(holder)
+        gate._revoke(holder)
         with pytest.raises(kind):
             await asyncio.wait_for(task, 5)
         await eventually(lambda: stub.provider.stats.open == 0)
@@ -193,9 +193,9 @@ async def test_stops_reach_the_wire_or_are_cut_here(stub: Running) -> None:
 
 
 def test_a_fallback_that_cannot_work_is_named() -> None:
-    first = Model(provider="openai", api_key=Secret("k"))
+    first = ModelSettings(provider="openai", api_key=Secret("k"))
     with pytest.raises(ConfigurationError, match="CLAW_MODEL_SECOND_API_KEY"):
-        answer_model(Settings(model=first, model_second=SecondModel(provider="zhipu")))
+        create_answer_model(Settings(model=first, model_second=SecondModelSettings(provider="zhipu")))
 
 
 async def test_a_model_that_only_thinks_is_followed_by_the_next(stub: Running) -> None:

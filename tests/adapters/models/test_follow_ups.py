@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.follow_ups import ANSWER_WEIGHT, CARRIED_MAX, QUESTION_WEIGHT, TURN_CHARS_MAX, background, condensed, follows_up
+from adapters.models.follow_ups import (
+    ANSWER_WEIGHT,
+    CARRIED_PHRASES_MAX,
+    QUESTION_WEIGHT,
+    TURN_CHARS_MAX,
+    condense_by_rules,
+    is_follow_up,
+    search_background,
+)
 from schemas.chats import Turn
 
 TOWER = (Turn("user", "黄鹤楼在哪个城市？"), Turn("assistant", "黄鹤楼位于武汉 [1]。"))
@@ -29,7 +37,7 @@ KAFKA = (Turn("user", "What is a Kafka partition?"), Turn("assistant", "An order
 )
 def test_follow_ups(question: str) -> None:
     """Pronouns, openings that go on, and questions that hardly say anything, in both languages and scripts."""
-    assert follows_up(question)
+    assert is_follow_up(question)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +51,8 @@ def test_follow_ups(question: str) -> None:
     ],
 )
 def test_questions_that_stand_alone(question: str) -> None:
-    assert not follows_up(question)
-    assert condensed(question, TOWER) == question
+    assert not is_follow_up(question)
+    assert condense_by_rules(question, TOWER) == question
 
 
 @pytest.mark.parametrize(
@@ -53,33 +61,33 @@ def test_questions_that_stand_alone(question: str) -> None:
 )
 def test_the_subject_is_carried_over(question: str, history: tuple[Turn, ...], carried: str) -> None:
     """In front of the question, which stays as it was asked."""
-    made = condensed(question, history)
+    made = condense_by_rules(question, history)
     assert carried in made
     assert made.endswith(question)
 
 
 def test_a_chain_of_follow_ups_reaches_back_to_what_it_is_about() -> None:
     history = (*TOWER, Turn("user", "它有几层？"), Turn("assistant", "五层。"))
-    assert "黄鹤楼" in condensed("那么它有多高呢？", history)
+    assert "黄鹤楼" in condense_by_rules("那么它有多高呢？", history)
 
 
 def test_thanks_are_no_subject() -> None:
     history = (*KAFKA, Turn("user", "Thank you!"), Turn("assistant", "You are welcome."))
-    assert "Kafka" in condensed("How is it replicated?", history)
+    assert "Kafka" in condense_by_rules("How is it replicated?", history)
 
 
 def test_traditional_characters_stay_as_they_were_written() -> None:
-    assert "黃鶴樓" in condensed("它有多高？", (Turn("user", "黃鶴樓在哪個城市？"),))
+    assert "黃鶴樓" in condense_by_rules("它有多高？", (Turn("user", "黃鶴樓在哪個城市？"),))
 
 
 def test_without_history_nothing_changes() -> None:
-    assert condensed("它有多高？", ()) == "它有多高？"
-    assert background(()) == ()
+    assert condense_by_rules("它有多高？", ()) == "它有多高？"
+    assert search_background(()) == ()
 
 
 def test_the_background_weighs_less_than_the_question() -> None:
     """The last questions, then the last answer without its markers."""
-    assert background(TOWER) == (("黄鹤楼在哪个城市？", QUESTION_WEIGHT), ("黄鹤楼位于武汉。", ANSWER_WEIGHT))
+    assert search_background(TOWER) == (("黄鹤楼在哪个城市？", QUESTION_WEIGHT), ("黄鹤楼位于武汉。", ANSWER_WEIGHT))
     assert ANSWER_WEIGHT < QUESTION_WEIGHT < 1
 
 
@@ -87,6 +95,6 @@ def test_the_background_weighs_less_than_the_question() -> None:
 def test_any_text_is_condensed_within_bounds(question: str, said: list[str]) -> None:
     """The question is always whole and last; what is carried is bounded."""
     history = tuple(Turn("user", text) for text in said)
-    made = condensed(question, history)
+    made = condense_by_rules(question, history)
     assert made.endswith(question)
-    assert len(made) - len(question) <= CARRIED_MAX * (TURN_CHARS_MAX * 18 + 1)
+    assert len(made) - len(question) <= CARRIED_PHRASES_MAX * (TURN_CHARS_MAX * 18 + 1)

@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from adapters.models.citations import Citations
+from adapters.models.citations import CitationResolver
 from adapters.models.local import ON_LOOP_CHARS_MAX, LocalModel
-from adapters.models.port import AnswerRequest, Finish, Piece, Said, Speaker
-from adapters.text.language import estimated_tokens
+from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.text.language import estimate_tokens
 from schemas.chats import Passage, Turn
 from tests.support.model_samples import PASSAGES, passage
 
 
-async def _answer(question: str, passages: tuple[Passage, ...] = PASSAGES, history: tuple[Turn, ...] = ()) -> list[Said]:
+async def _answer(question: str, passages: tuple[Passage, ...] = PASSAGES, history: tuple[Turn, ...] = ()) -> list[AnswerPart]:
     return [said async for said in LocalModel().answer(AnswerRequest(question=question, passages=passages, history=history))]
 
 
-def _text(said: list[Said]) -> str:
+def _text(said: list[AnswerPart]) -> str:
     return "".join(piece.text for piece in said if isinstance(piece, Piece))
 
 
@@ -55,7 +55,7 @@ async def test_every_quote_is_cited_and_literal() -> None:
     """The document's own reference marks and half code spans cannot become citations or hide ours."""
     text = "黄鹤楼屡建屡毁[2]，共有`三层。现存黄鹤楼高51.4米[7]。"
     passages = (passage(1, text, "黄鹤楼"), passage(2, "别的内容在这里说。"))
-    resolver = Citations(passages)
+    resolver = CitationResolver(passages)
     spans = resolver.feed(_text(await _answer("黄鹤楼高多少米？共有几层？", passages))) + resolver.finish()
     citations = [citation for span in spans for citation in span.citations]
     assert {citation.marker for citation in citations} == {1}
@@ -73,7 +73,7 @@ ORDERS = [
 async def test_a_document_that_gives_orders_is_only_quoted(order: str) -> None:
     """Its forged markers are gone, hidden ones too; what is cited is what was quoted."""
     passages = (passage(1, order, "黄鹤楼"), passage(2, "别的内容在这里说。"))
-    resolver = Citations(passages)
+    resolver = CitationResolver(passages)
     spans = resolver.feed(_text(await _answer("黄鹤楼高多少米？", passages))) + resolver.finish()
     shown = "".join(span.text for span in spans)
     assert {citation.marker for span in spans for citation in span.citations} == {1}
@@ -107,5 +107,5 @@ async def test_sampling_is_honoured(changes: dict[str, Any], reason: str) -> Non
     assert {item.speaker for item in said} == {Speaker(model="local", provider="local")}
     assert (finish.reason, finish.model, finish.provider, finish.prompt_hash) == (reason, "local", "local", "")
     assert "公元" not in text or changes == {"stop": ("無",)}
-    assert estimated_tokens(text) <= changes.get("max_tokens", 1024)
+    assert estimate_tokens(text) <= changes.get("max_tokens", 1024)
     assert text

@@ -13,14 +13,14 @@ import structlog
 
 from adapters.models import openai as lean
 from adapters.models import retries
-from adapters.models.choose import answer_model
+from adapters.models.choose import create_answer_model
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece
-from adapters.models.wire import Passing
+from adapters.models.wire import TransientFailure
 from schemas.chats import Usage
 from schemas.errors import ClawError, ConfigurationError, Refused, Unavailable
-from schemas.settings import Model, Settings
+from schemas.settings import ModelSettings, Settings
 from schemas.settings.section import Secret
 from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import KEY, PASSAGES, model_settings
@@ -155,8 +155,8 @@ async def test_a_model_that_thinks_is_alive(stub: Running) -> None:
     """Longer than the silence that would end the call; who probes a provider need not wait for the first word."""
     async with opened(stub, "stub?tokens=2&thinking=20&token_ms=50", idle_timeout_s=0.5, breaker_failures=1, breaker_pause_s=0.01) as model:
         breaker = model._breaker
-        with pytest.raises(Passing), breaker.call():
-            raise Passing("x")
+        with pytest.raises(TransientFailure), breaker.call():
+            raise TransientFailure("x")
         await asyncio.sleep(0.02)
         asking = asyncio.create_task(_text(model))
         await eventually(lambda: not breaker.is_open)
@@ -180,7 +180,7 @@ async def test_what_does_not_pass_is_unavailable_after_three_attempts(stub: Runn
     error, text = await failed(stub, f"stub?fault={fault}")
     assert isinstance(error, Unavailable)
     assert (error.code, text) == ("model_unavailable", "")
-    assert stub.provider.stats.requests == retries.LAST.attempts
+    assert stub.provider.stats.requests == retries.LAST_MODEL.attempts
 
 
 async def test_a_long_retry_after_is_left_to_the_caller(stub: Running) -> None:
@@ -327,18 +327,18 @@ async def test_the_key_stays_inside(stub: Running, caplog: pytest.LogCaptureFixt
 
 
 def test_settings_choose_the_model() -> None:
-    assert isinstance(answer_model(Settings()), LocalModel)
-    chosen = answer_model(Settings(model=Model(provider="zhipu", api_key=Secret("k"))))
+    assert isinstance(create_answer_model(Settings()), LocalModel)
+    chosen = create_answer_model(Settings(model=ModelSettings(provider="zhipu", api_key=Secret("k"))))
     assert (type(chosen), chosen.name) == (OpenAIModel, "glm-4-flash")
 
 
 @pytest.mark.parametrize(
     ("settings", "variable"),
     [
-        (Model(provider="openai"), "CLAW_MODEL_API_KEY"),
-        (Model(provider="openai", base_url="localhost:8001"), "CLAW_MODEL_BASE_URL"),
+        (ModelSettings(provider="openai"), "CLAW_MODEL_API_KEY"),
+        (ModelSettings(provider="openai", base_url="localhost:8001"), "CLAW_MODEL_BASE_URL"),
     ],
 )
-def test_settings_that_cannot_work_are_named(settings: Model, variable: str) -> None:
+def test_settings_that_cannot_work_are_named(settings: ModelSettings, variable: str) -> None:
     with pytest.raises(ConfigurationError, match=variable):
-        answer_model(Settings(model=settings))
+        create_answer_model(Settings(model=settings))

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.answerability import found
-from adapters.text.language import _terms, estimated_tokens, fold, sentences
+from adapters.models.answerability import is_answerable
+from adapters.text.language import _terms, estimate_tokens, fold, sentences
 from schemas.chats import Passage
 from tests.support.model_samples import passage
 
@@ -48,7 +48,7 @@ class Bm25:
 def _chunks(document: dict[str, Any]) -> list[Passage]:
     texts = [""]
     for sentence in sentences(document["text"]):
-        if texts[-1] and estimated_tokens(texts[-1]) + estimated_tokens(sentence) > CHUNK_TOKENS:
+        if texts[-1] and estimate_tokens(texts[-1]) + estimate_tokens(sentence) > CHUNK_TOKENS:
             texts.append("")
         texts[-1] += sentence + " "
     return [msgspec.structs.replace(passage(1, text, document["title"]), document_id=document["id"]) for text in texts]
@@ -69,7 +69,9 @@ def test_refuses_what_has_no_source_and_little_else(data: Path, name: str, refus
     asked = random.Random(7).sample(_lines(folder / "questions.jsonl"), QUESTIONS)
     given = folder / "unanswerable_if_left_out.jsonl"
     sourceless = _lines(given) if given.exists() else asked[: QUESTIONS // 2]
-    refused = [not found(q["question"], index.best(q["question"], q.get("left_out_doc_id") or q["gold_doc_id"])) for q in sourceless]
-    false = [not found(q["question"], index.best(q["question"])) for q in asked]
+    refused = [
+        not is_answerable(q["question"], index.best(q["question"], q.get("left_out_doc_id") or q["gold_doc_id"])) for q in sourceless
+    ]
+    false = [not is_answerable(q["question"], index.best(q["question"])) for q in asked]
     assert sum(refused) / len(refused) >= refused_min
     assert sum(false) / len(false) <= false_max

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from adapters.models import choose, request
-from adapters.models.fingerprint import prompt_hash
+from adapters.models.fingerprint import hash_messages
 from adapters.models.prices import Prices
-from adapters.models.prompts import Message
-from adapters.models.request import request_of
+from adapters.models.prompts import ProviderChatMessage
+from adapters.models.request import build_answer_request
 from schemas.chats import Question, Sampling, Usage
-from schemas.settings import Model, Retrieval, Settings
+from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from tests.support.model_samples import PASSAGES
 
-SETTINGS = Model(max_tokens=100, temperature=0.4)
+SETTINGS = ModelSettings(max_tokens=100, temperature=0.4)
 
 
 def question(sampling: Sampling) -> Question:
@@ -43,24 +43,24 @@ def question(sampling: Sampling) -> Question:
     ],
 )
 def test_sampling_is_the_askers_within_the_operators(sampling: Sampling, expected: tuple[int, float, tuple[str, ...]]) -> None:
-    request = request_of(question(sampling), PASSAGES, SETTINGS)
+    request = build_answer_request(question(sampling), PASSAGES, SETTINGS)
     assert (request.max_tokens, request.temperature, request.stop) == expected
     assert request.passages == PASSAGES
 
 
 def test_the_hash_is_that_of_canonical_json() -> None:
     """Anybody can compute it again from the messages."""
-    sent = [Message("system", "规则"), Message("user", 'a "b"\n')]
+    sent = [ProviderChatMessage("system", "规则"), ProviderChatMessage("user", 'a "b"\n')]
     canonical = json.dumps([{"content": m.content, "role": m.role} for m in sent], ensure_ascii=False, separators=(",", ":"))
-    assert prompt_hash(sent) == hashlib.sha256(canonical.encode()).hexdigest()
+    assert hash_messages(sent) == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def test_the_hash_of_a_request_depends_on_the_budget() -> None:
-    request = request_of(question(Sampling()), PASSAGES, SETTINGS)
-    wide, narrow = Settings(), Settings(retrieval=Retrieval(context_tokens=100))
-    assert choose.prompt_hash(request, wide) == choose.prompt_hash(request, Settings())
+    request = build_answer_request(question(Sampling()), PASSAGES, SETTINGS)
+    wide, narrow = Settings(), Settings(retrieval=RetrievalSettings(context_tokens=100))
+    assert choose.request_prompt_hash(request, wide) == choose.request_prompt_hash(request, Settings())
     assert narrow.prompt_tokens_max == 5_700
-    assert len(choose.prompt_hash(request, narrow)) == 64
+    assert len(choose.request_prompt_hash(request, narrow)) == 64
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish
-from adapters.models.retries import Patience
+from adapters.models.retries import RetryPolicy
 from schemas.errors import Refused, Unavailable
 from tests.adapters.models.conftest import Running
 from tests.support.model_samples import KEY, PASSAGES, model_settings
@@ -45,7 +45,7 @@ class Outcome(Struct, frozen=True):
 async def ours(stub: Running, dialect: str, name: str) -> Outcome:
     root = "/api/paas/v4" if dialect == "zhipu" else "/v1"
     settings = model_settings(stub.root, name, provider=dialect, base_url=stub.root + root, idle_timeout_s=silence_s(name))
-    model, text = OpenAIModel(settings, patience=Patience(1, 1.0)), ""
+    model, text = OpenAIModel(settings, patience=RetryPolicy(1, 1.0)), ""
     await model.open()
     try:
         async for item in model.answer(REQUEST):

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.stop_sequences import Cutter, prefix
-from adapters.text.language import estimated_tokens
+from adapters.models.stop_sequences import AnswerTruncator, truncate_to_tokens
+from adapters.text.language import estimate_tokens
 
 TEXT = st.text("ab停止", max_size=24)
 
 
 def _cut(pieces: list[str], stop: list[str], tokens_max: int | None = None) -> tuple[str, str]:
-    cutter = Cutter(stop, tokens_max=tokens_max)
+    cutter = AnswerTruncator(stop, tokens_max=tokens_max)
     text = "".join(cutter.feed(piece) for piece in pieces) + cutter.finish()
     return text, cutter.reason
 
@@ -33,21 +33,21 @@ def test_stops_are_found_across_pieces(pieces: list[str], stop: list[str]) -> No
 def test_no_more_tokens_than_allowed(pieces: list[str], tokens_max: int) -> None:
     text, reason = _cut(pieces, [], tokens_max)
     assert "".join(pieces).startswith(text)
-    assert sum(map(estimated_tokens, pieces)) <= tokens_max or reason == "length" or text == "".join(pieces)
-    assert estimated_tokens(text) <= tokens_max
+    assert sum(map(estimate_tokens, pieces)) <= tokens_max or reason == "length" or text == "".join(pieces)
+    assert estimate_tokens(text) <= tokens_max
     assert reason in ("", "length")
     assert (text == "".join(pieces)) == (reason == "")
 
 
 @given(TEXT, st.integers(0, 24))
 def test_a_prefix_is_the_longest_that_fits(text: str, tokens: int) -> None:
-    kept = prefix(text, tokens)
+    kept = truncate_to_tokens(text, tokens)
     assert text.startswith(kept)
-    assert estimated_tokens(kept) <= tokens
-    assert kept == text or estimated_tokens(text[: len(kept) + 1]) > tokens
+    assert estimate_tokens(kept) <= tokens
+    assert kept == text or estimate_tokens(text[: len(kept) + 1]) > tokens
 
 
 def test_what_might_become_a_stop_is_held_back() -> None:
-    cutter = Cutter(["\n\n"])
+    cutter = AnswerTruncator(["\n\n"])
     assert [cutter.feed(piece) for piece in ("one\n", "two\n", "\nthree")] == ["one", "\ntwo", ""]
     assert (cutter.reason, cutter.finish()) == ("stop", "")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.models import sse, wire
-from adapters.models.prompts import Message
+from adapters.models.prompts import ProviderChatMessage
 from schemas.errors import Refused
 
 STREAM = 'data: {"a":"知识"}\r\n\r\n: comment\n\ndata:one\ndata: two\n\nevent: x\nid: 1\nretry: 5\n\ndata: [DONE]'.encode()
@@ -29,9 +29,9 @@ def test_an_event_without_end_is_stopped(endless: bytes) -> None:
         deque(splitter.feed(endless * 1000) for _ in range(sse.EVENT_BYTES_MAX))
 
 
-def _take(*events: str) -> tuple[wire.Reading, str]:
-    reading = wire.Reading()
-    return reading, reading.take([event.encode() for event in events])
+def _take(*events: str) -> tuple[wire.CompletionReader, str]:
+    reading = wire.CompletionReader()
+    return reading, reading.feed([event.encode() for event in events])
 
 
 def test_frames_as_servers_really_send_them() -> None:
@@ -71,13 +71,13 @@ def test_thinking_is_counted_and_no_text(delta: str, tokens: int) -> None:
 
 def test_half_a_usage_is_estimated() -> None:
     reading, _ = _take('{"choices":[{"delta":{"content":"四个汉字"},"finish_reason":"stop"}],"usage":{"prompt_tokens":null}}')
-    usage = reading.usage([Message("user", "两字")])
+    usage = reading.usage([ProviderChatMessage("user", "两字")])
     assert (usage.prompt_tokens, usage.completion_tokens, usage.estimated) == (6, 4, True)
 
 
 @pytest.mark.parametrize("frame", ["{", "[]", '"x"', '{"choices":{}}', '{"choices":[{"delta":{"content":5}}]}', "\x00", ""])
 def test_frames_that_cannot_be_read(frame: str) -> None:
-    with pytest.raises(wire.Passing, match="cannot be read"):
+    with pytest.raises(wire.TransientFailure, match="cannot be read"):
         _take(frame)
 
 
@@ -94,7 +94,7 @@ def test_frames_that_cannot_be_read(frame: str) -> None:
     ],
 )
 def test_errors_inside_a_stream(error: str, refused: bool) -> None:
-    with pytest.raises(Refused if refused else wire.Passing):
+    with pytest.raises(Refused if refused else wire.TransientFailure):
         _take(f'{{"error":{error}}}')
 
 
@@ -120,4 +120,4 @@ def test_retry_after(header: str | None, date: str | None, seconds: float | None
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":', b'{"error":{"code":[1]}}', b'{"detail":"no"}', b"\xff"])
 def test_error_bodies_that_say_nothing_are_still_errors(body: bytes) -> None:
-    assert wire.error_in(body) == wire.ErrorDetail()
+    assert wire.parse_error(body) == wire.ProviderError()

@@ -6,21 +6,21 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.concurrency.cluster import ClusterGate
+from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import Priority
-from adapters.models.choose import writer
+from adapters.models.choose import create_writer
 from adapters.models.port import Writer
 from adapters.models.writer import ModelWriter
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings
-from schemas.settings.fallback_models import SecondModel
+from schemas.settings.fallback_models import SecondModelSettings
 from schemas.settings.section import Secret
 from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import model_settings
 
 
 @asynccontextmanager
-async def opened(stub: Running, name: str, gate: ClusterGate | None = None, **changes: object) -> AsyncIterator[ModelWriter]:
+async def opened(stub: Running, name: str, gate: ClusterLimit | None = None, **changes: object) -> AsyncIterator[ModelWriter]:
     settings = model_settings(stub.root, name, **changes)
     made = ModelWriter(settings, jitter=lambda: 0.0) if gate is None else ModelWriter(settings, gate=gate, jitter=lambda: 0.0)
     await made.open()
@@ -97,7 +97,7 @@ async def test_usage_that_cannot_be_is_estimated(stub: Running, fault: str) -> N
 
 
 async def test_it_waits_behind_answers_within_its_time(stub: Running) -> None:
-    gate = ClusterGate(None, prefix="p", name="g", label="g", limit=1, workers=1)
+    gate = ClusterLimit(None, prefix="p", name="g", label="g", limit=1, workers=1)
     async with opened(stub, "stub?text=好", gate) as made:
         async with gate.permit(Priority.PEOPLE, 1):
             with pytest.raises(Unavailable):
@@ -116,8 +116,8 @@ async def test_a_provider_that_keeps_failing_is_left_alone(stub: Running) -> Non
 
 def test_who_writes() -> None:
     """The first language model; rules where there is none."""
-    assert writer(Settings()) is None
-    second = SecondModel(provider="zhipu", api_key=Secret("k"))
-    made = writer(Settings(model_second=second))
+    assert create_writer(Settings()) is None
+    second = SecondModelSettings(provider="zhipu", api_key=Secret("k"))
+    made = create_writer(Settings(model_second=second))
     assert made is not None
     assert (made.name, made.provider) == ("glm-4-flash", "zhipu")

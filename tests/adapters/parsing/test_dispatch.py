@@ -10,12 +10,12 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from adapters import parsing
 from adapters.parsing import chunk
-from adapters.parsing.core.source import Bounds, Source
-from adapters.text.language import estimated_tokens
+from adapters.parsing.core.source import Bounds, DocumentSource
+from adapters.text.language import estimate_tokens
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
@@ -33,7 +33,7 @@ TAG = st.sampled_from(
 
 
 def parse(media_type, text):
-    return parsing.parse(Source(text=text, media_type=media_type), BOUNDS)
+    return parsing.parse(DocumentSource(text=text, media_type=media_type), BOUNDS)
 
 
 def bare(text: str) -> str:
@@ -46,7 +46,7 @@ def checked(media_type, text, target=40, limit=64):
     assert bare("".join(one.text[one.overlap :] for one in chunks)) == bare(parsed.text)
     assert [one.ordinal for one in chunks] == list(range(len(chunks)))
     for one in chunks:
-        assert one.tokens == estimated_tokens(one.text) <= limit
+        assert one.tokens == estimate_tokens(one.text) <= limit
         assert parsed.text[one.start : one.start + len(one.text)] == one.text == one.text.strip() != ""
     for before, after in zip(parsed.blocks, parsed.blocks[1:], strict=False):
         assert before.end <= after.start

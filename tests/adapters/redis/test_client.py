@@ -10,11 +10,11 @@ import pytest
 from redis.crc import key_slot
 from redis.exceptions import ResponseError
 
-from adapters.redis.client import Breaker, Client, Script, connect, translated
+from adapters.redis.client import RedisBreaker, RedisClient, Script, connect, translate_errors
 from domain.limits.limiter import Limiter
 from domain.limits.rules import default_rules
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Limits, Redis
+from schemas.settings import LimitSettings, RedisSettings
 from schemas.settings.section import Secret
 from streams.tables.counters import Change, Counter, tumbling
 from streams.tables.record_table import RecordTable, order_of
@@ -26,11 +26,11 @@ ECHO = Script("return {KEYS[1], ARGV[1]}")
 def test_the_breaker_lets_one_call_through_per_pause() -> None:
     """The first failure is looked at again at once; after that one probe a second; up with the first success."""
     now = [100.0]
-    breaker = Breaker(pause_s=1.0, clock_s=lambda: now[0])
+    breaker = RedisBreaker(pause_s=1.0, clock_s=lambda: now[0])
     calls = [breaker.admit(), breaker.admit(), breaker.admit()]
     for probe in calls:  # many were on their way when it died
-        breaker.failed(OSError("gone"), probe=probe)
-    seen = [breaker.up]
+        breaker.record_failure(OSError("gone"), probe=probe)
+    seen = [breaker.is_up]
     for pause_s in (0.0, 1.0, 1.0):
         now[0] += pause_s
         probe = breaker.admit()
@@ -39,34 +39,34 @@ def test_the_breaker_lets_one_call_through_per_pause() -> None:
             with pytest.raises(Unavailable) as caught:
                 breaker.admit()
             assert (caught.value.code, caught.value.retry_after_s) == ("redis_unavailable", 1.0)
-            breaker.failed(OSError("still gone"), probe=probe)
-    breaker.succeeded()
-    assert [*seen, breaker.up] == [False, True]
+            breaker.record_failure(OSError("still gone"), probe=probe)
+    breaker.record_success()
+    assert [*seen, breaker.is_up] == [False, True]
     assert not breaker.admit()
 
 
 async def test_bugs_are_not_outages() -> None:
     """A wrong command says what is wrong and leaves the breaker up; states that pass are outages, also from inside a script."""
-    breaker = Breaker()
+    breaker = RedisBreaker()
     with pytest.raises(ResponseError):
-        async with translated(breaker):
+        async with translate_errors(breaker):
             raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
-    assert breaker.up
+    assert breaker.is_up
     for text in (
         "OOM command not allowed when used memory > 'maxmemory'.",
         "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: -READONLY You can't write against a read only replica.",
         "MISCONF Redis is configured to save RDB snapshots",
         "CLUSTERDOWN The cluster is down",
     ):
-        breaker = Breaker()
+        breaker = RedisBreaker()
         with pytest.raises(Unavailable):
-            async with translated(breaker):
+            async with translate_errors(breaker):
                 raise ResponseError(text)
-        assert not breaker.up
+        assert not breaker.is_up
 
 
 @pytest.mark.stack
-async def test_scripts_survive_a_flush(redis: Client) -> None:
+async def test_scripts_survive_a_flush(redis: RedisClient) -> None:
     """A server that does not know a script is told its source."""
     script = Script(f"return {{KEYS[1], ARGV[1]}} -- {time.time_ns()}")
     for _ in range(2):
@@ -90,7 +90,7 @@ async def test_a_killed_server_comes_back(own_redis: OwnRedis) -> None:
         await batch.execute()
     await own_redis.start()
     async with asyncio.timeout(10):
-        while not redis.up:
+        while not redis.is_up:
             try:
                 assert await ECHO(redis, ["k"], ["v"]) == [b"k", b"v"]
             except Unavailable:
@@ -115,7 +115,7 @@ async def test_a_server_that_hangs_costs_few_callers_the_timeout(own_redis: OwnR
     assert sum(wait_s > own_redis.settings.timeout_s / 2 for wait_s in waits_s) <= 1
     own_redis.thaw()
     async with asyncio.timeout(10):
-        while not redis.up:
+        while not redis.is_up:
             try:
                 assert await redis.get("k") == b"v"
             except Unavailable:
@@ -124,7 +124,7 @@ async def test_a_server_that_hangs_costs_few_callers_the_timeout(own_redis: OwnR
 
 
 @pytest.mark.stack
-async def test_a_process_that_hangs_does_not_blame_the_server(redis_settings: Redis) -> None:
+async def test_a_process_that_hangs_does_not_blame_the_server(redis_settings: RedisSettings) -> None:
     """The loop stood still for longer than the deadline; what was answered meanwhile is read before anybody is called dead."""
     redis = connect(msgspec.structs.replace(redis_settings, timeout_s=0.2))
     await redis.set("k", "v", px=10_000)
@@ -134,7 +134,7 @@ async def test_a_process_that_hangs_does_not_blame_the_server(redis_settings: Re
             await asyncio.sleep(0)
         time.sleep(0.5)  # noqa: ASYNC251 - this is what it is about
         assert await asked == b"v"
-        assert redis.up
+        assert redis.is_up
     await redis.aclose()
 
 
@@ -145,7 +145,7 @@ async def test_a_full_server_is_an_outage(own_redis: OwnRedis) -> None:
     await redis.config_set("maxmemory", 1)
     with pytest.raises(Unavailable):
         await redis.set("k", "v")
-    redis.breaker.succeeded()
+    redis.breaker.record_success()
     with pytest.raises(Unavailable):
         await Script("return redis.call('SET', KEYS[1], 'v')")(redis, ["k"])
     await redis.aclose()
@@ -156,10 +156,10 @@ async def test_a_wrong_password_is_told_as_an_outage(own_redis: OwnRedis) -> Non
     """The log has the reason; the right one works, by user and without."""
     redis = connect(own_redis.settings)
     await redis.execute_command("ACL", "SETUSER", "claw", "on", ">geheim", "~*", "&*", "+@all")
-    wrong = connect(Redis(url=own_redis.node.url, username="claw", password=Secret("falsch")))
+    wrong = connect(RedisSettings(url=own_redis.node.url, username="claw", password=Secret("falsch")))
     with pytest.raises(Unavailable):
         await wrong.get("k")
-    right = connect(Redis(url=own_redis.node.url, username="claw", password=Secret("geheim")))
+    right = connect(RedisSettings(url=own_redis.node.url, username="claw", password=Secret("geheim")))
     assert await right.set("k", "v")
     for client in (redis, wrong, right):
         await client.aclose()
@@ -168,26 +168,26 @@ async def test_a_wrong_password_is_told_as_an_outage(own_redis: OwnRedis) -> Non
 def test_an_unusable_url_is_named() -> None:
     """At the start."""
     with pytest.raises(ConfigurationError, match="CLAW_REDIS_URL"):
-        connect(Redis(url="http://127.0.0.1"))
+        connect(RedisSettings(url="http://127.0.0.1"))
     with pytest.raises(ConfigurationError, match="rediss://"):
-        connect(Redis(url="redis://127.0.0.1", ssl_ca_file="ca.pem"))
+        connect(RedisSettings(url="redis://127.0.0.1", ssl_ca_file="ca.pem"))
     with pytest.raises(ConfigurationError, match="CLAW_REDIS_SSL_CA_FILE"):
-        connect(Redis(url="rediss://127.0.0.1", ssl_ca_file="/nonexistent.pem"))
+        connect(RedisSettings(url="rediss://127.0.0.1", ssl_ca_file="/nonexistent.pem"))
 
 
 @pytest.mark.stack
-async def test_keys_of_one_command_share_a_slot(redis: Client, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_of_one_command_share_a_slot(redis: RedisClient, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs on one server today runs on a cluster tomorrow: scripts and commands over several keys stay inside one hash tag."""
     seen: list[tuple[str, list[str]]] = []
-    execute = Client.execute_command
+    execute = RedisClient.execute_command
 
-    async def recorded(self: Client, *args: Any, **options: Any) -> Any:
+    async def recorded(self: RedisClient, *args: Any, **options: Any) -> Any:
         name = str(args[0])
         keys = args[3 : 3 + args[2]] if name.startswith("EVAL") else args[1:] if name in {"MGET", "UNLINK"} else args[1:2]
         seen.append((name, [str(key) for key in keys]))
         return await execute(self, *args, **options)
 
-    monkeypatch.setattr(Client, "execute_command", recorded)
+    monkeypatch.setattr(RedisClient, "execute_command", recorded)
     table = RecordTable(redis, prefix, "notes", dict[str, int])
     for id_ in ("a", "b }{ c"):
         await table.put("t/{x}", id_, {"n": 1}, order=order_of(1))
@@ -197,8 +197,8 @@ async def test_keys_of_one_command_share_a_slot(redis: Client, prefix: str, monk
     counter = Counter(redis, prefix, "c", partitions=2, window=tumbling(60), retention_s=60)
     now = datetime.now(UTC)
     await counter.apply(1, 0, "e", [Change("a", {"n": 1}, now), Change("b{}", {"n": 1}, now)])
-    rules = default_rules(Limits())
-    await Limiter(redis, prefix, Limits()).decide([(rule, f"subject {{{n}}}") for n, rule in enumerate(rules)])
+    rules = default_rules(LimitSettings())
+    await Limiter(redis, prefix, LimitSettings()).decide([(rule, f"subject {{{n}}}") for n, rule in enumerate(rules)])
     several = [(name, keys) for name, keys in seen if len(keys) > 1]
     assert len(several) >= 6
     for name, keys in several:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.rerankers.choose import reranker
+from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.http import HttpReranker
 from schemas.errors import ClawError, Refused, Unavailable
-from schemas.settings import Retrieval
+from schemas.settings import RetrievalSettings
 from schemas.settings.section import Secret
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -28,8 +28,10 @@ async def opened(handler: Handler, *, timeout_s: float = 5.0) -> AsyncIterator[H
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
-    made = reranker(
-        Retrieval(rerank_url=f"http://127.0.0.1:{port}/v1/", rerank_name="m", rerank_api_key=Secret("key"), rerank_timeout_s=timeout_s)
+    made = create_reranker(
+        RetrievalSettings(
+            rerank_url=f"http://127.0.0.1:{port}/v1/", rerank_name="m", rerank_api_key=Secret("key"), rerank_timeout_s=timeout_s
+        )
     )
     assert isinstance(made, HttpReranker)
     await made.open()
@@ -88,6 +90,6 @@ async def test_a_server_that_hangs_is_left_in_time():
 
 
 async def test_off_unless_configured():
-    assert reranker(Retrieval()) is None
+    assert create_reranker(RetrievalSettings()) is None
     with pytest.raises(Unavailable):
-        await HttpReranker(Retrieval(rerank_url="http://127.0.0.1:9")).rerank("q", ["a"])
+        await HttpReranker(RetrievalSettings(rerank_url="http://127.0.0.1:9")).rerank("q", ["a"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.secrets.encryption import fingerprint, seal, unseal
+from adapters.secrets.encryption import decrypt, encrypt, fingerprint
 from schemas.errors import Refused
 
 SECRET = "test-" * 8
@@ -10,11 +10,11 @@ SECRET = "test-" * 8
 
 @pytest.mark.parametrize("password", ["hunter2", "密码 with spaces", "x" * 1_000])
 def test_sealed_and_opened(password: str):
-    sealed = seal(SECRET, password, context="t/kb/doc")
+    sealed = encrypt(SECRET, password, context="t/kb/doc")
     assert password not in sealed
     assert sealed.isascii()
-    assert unseal(SECRET, sealed, context="t/kb/doc") == password
-    assert seal(SECRET, password, context="t/kb/doc") != sealed
+    assert decrypt(SECRET, sealed, context="t/kb/doc") == password
+    assert encrypt(SECRET, password, context="t/kb/doc") != sealed
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_sealed_and_opened(password: str):
     ],
 )
 def test_nothing_else_opens_it(secret, context, change):
-    sealed = seal(SECRET, "hunter2", context="t/kb/doc")
+    sealed = encrypt(SECRET, "hunter2", context="t/kb/doc")
     with pytest.raises(Refused) as refused:
-        unseal(secret, change(sealed), context=context)
+        decrypt(secret, change(sealed), context=context)
     assert refused.value.code == "password_required"
 
 

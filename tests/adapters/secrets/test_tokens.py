@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.secrets import tokens as module
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from schemas.errors import Refused
 from schemas.records import Account
-from schemas.settings import Auth
+from schemas.settings import AuthSettings
 from schemas.settings.section import Secret
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -15,8 +15,8 @@ ACCOUNT = Account(id="a", tenant="t", email="a@example.org", created_at=NOW)
 
 def test_a_token_that_was_read_before_still_expires():
     """A signature stays right, a time does not."""
-    tokens = Tokens(Auth(secret=Secret("s" * 32), access_token_ttl_s=60))
-    token, ttl_s = tokens.issued(ACCOUNT, NOW)
+    tokens = AccessTokens(AuthSettings(secret=Secret("s" * 32), access_token_ttl_s=60))
+    token, ttl_s = tokens.issue(ACCOUNT, NOW)
     assert tokens.read(token, NOW).sub == "a"
     assert tokens.read(token, NOW + timedelta(seconds=ttl_s - 1)).sub == "a"
     for _ in range(2):
@@ -26,10 +26,10 @@ def test_a_token_that_was_read_before_still_expires():
 
 def test_what_is_remembered_is_bounded_and_forged_tokens_never_are(monkeypatch):
     monkeypatch.setattr(module, "VERIFIED_KEPT_MAX", 3)
-    tokens, others = Tokens(Auth(secret=Secret("s" * 32))), Tokens(Auth(secret=Secret("o" * 32)))
+    tokens, others = AccessTokens(AuthSettings(secret=Secret("s" * 32))), AccessTokens(AuthSettings(secret=Secret("o" * 32)))
     for n in range(10):
-        token, _ = tokens.issued(ACCOUNT, NOW + timedelta(seconds=n))
+        token, _ = tokens.issue(ACCOUNT, NOW + timedelta(seconds=n))
         tokens.read(token, NOW)
         with pytest.raises(Refused):
-            tokens.read(others.issued(ACCOUNT, NOW)[0], NOW)
+            tokens.read(others.issue(ACCOUNT, NOW)[0], NOW)
     assert len(tokens._verified) == 3

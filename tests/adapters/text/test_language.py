@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.text.language import estimated_tokens, fold, language_of, sentences, terms
+from adapters.text.language import estimate_tokens, fold, language_of, sentences, terms
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_terms_leave_out_what_every_question_says() -> None:
 
 
 def test_token_estimate_is_on_the_high_side_for_chinese() -> None:
-    assert estimated_tokens("中文分词") == 4
-    assert estimated_tokens("twelve chars") == 3
-    assert estimated_tokens("") == 0
+    assert estimate_tokens("中文分词") == 4
+    assert estimate_tokens("twelve chars") == 3
+    assert estimate_tokens("") == 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.text.sparse import Bm25Encoder, Sparse, pack, unpack
+from adapters.text.sparse import Bm25Encoder, SparseVector, pack, unpack
 
 ENCODER = Bm25Encoder()
 
@@ -60,7 +60,7 @@ def test_keywords_are_limited():
 @given(st.lists(st.integers(0, 2**32 - 1), unique=True, max_size=20), st.lists(st.floats(-1, 1, width=32), max_size=20))
 def test_vectors_travel_unchanged(indices, dense):
     """pack and unpack are inverse."""
-    sparse = Sparse(np.array(indices, np.uint32), np.ones(len(indices), np.float32))
+    sparse = SparseVector(np.array(indices, np.uint32), np.ones(len(indices), np.float32))
     back, vector = unpack(pack(sparse, np.array(dense, np.float32)))
     assert back.indices.tolist() == indices
     assert back.values.tolist() == [1.0] * len(indices)

@@ -13,11 +13,11 @@ import pytest
 from aiohttp import web
 
 from adapters.web import robots
-from adapters.web.decompression import inflated
-from adapters.web.fetch import Fetcher, Page
-from adapters.web.public_addresses import checked_url, may_reach, networks_of
+from adapters.web.decompression import inflate
+from adapters.web.fetch import Fetcher, WebPage
+from adapters.web.public_addresses import check_url, may_reach, parse_networks
 from schemas.errors import ConfigurationError, Refused, Unavailable
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
 LOOPBACK = "127.0.0.1/32"
 PAGE = "<html><head><title>Leave</title></head><body><p>Everybody has 25 days.</p></body></html>"
@@ -83,7 +83,7 @@ async def fetch(site: Site) -> AsyncIterator[Callable[..., Any]]:
 
     async def run(url: str, fetcher: Fetcher | None = None, **settings: Any) -> SimpleNamespace:
         if fetcher is None:
-            fetcher = Fetcher(Documents(**({"fetch_networks": LOOPBACK} | settings)), look_up=site.look_up)
+            fetcher = Fetcher(DocumentSettings(**({"fetch_networks": LOOPBACK} | settings)), look_up=site.look_up)
             await fetcher.open()
             opened.append(fetcher)
         content = bytearray()
@@ -91,7 +91,7 @@ async def fetch(site: Site) -> AsyncIterator[Callable[..., Any]]:
         async def write(data: bytes) -> None:
             content.extend(data)
 
-        page: Page = await fetcher.fetch(url, write)
+        page: WebPage = await fetcher.fetch(url, write)
         return SimpleNamespace(page=page, content=bytes(content), fetcher=fetcher)
 
     yield run
@@ -118,7 +118,7 @@ async def test_fetched(site: Site, fetch):
     site.says("/docs/leave.html")
     got = await fetch(site.url("/docs/leave.html?x=1#part"))
     assert got.content.decode() == PAGE
-    assert got.page == Page(url=site.url("/docs/leave.html?x=1"), media_type="text/html", charset="utf-8", filename="leave.html")
+    assert got.page == WebPage(url=site.url("/docs/leave.html?x=1"), media_type="text/html", charset="utf-8", filename="leave.html")
     assert site.asked == ["/robots.txt", "/docs/leave.html?x=1"]
 
 
@@ -344,7 +344,7 @@ def test_addresses_that_are_not_public(address: str):
     assert not may_reach(ipaddress.ip_address(address), True)
     host = f"[{address}]" if ":" in address else address
     with pytest.raises(Refused):
-        checked_url(f"http://{host}/")
+        check_url(f"http://{host}/")
 
 
 @pytest.mark.parametrize("address", "93.184.216.34 8.8.8.8 172.32.0.1 2606:2800:220:1::1 64:ff9b::808:808 ::ffff:8.8.8.8".split())
@@ -352,7 +352,7 @@ def test_addresses_that_are_public(address: str):
     assert may_reach(ipaddress.ip_address(address), True)
     assert not may_reach(ipaddress.ip_address(address), False)
     host = f"[{address}]" if ":" in address else address
-    assert checked_url(f"https://{host}/a").path == "/a"
+    assert check_url(f"https://{host}/a").path == "/a"
 
 
 @pytest.mark.parametrize(
@@ -383,19 +383,19 @@ def test_addresses_that_are_public(address: str):
 )
 def test_addresses_that_are_none(url: str):
     with pytest.raises(Refused) as refused:
-        checked_url(url)
+        check_url(url)
     assert refused.value.code == "url_refused"
     assert refused.value.errors[0].limit
 
 
 def test_allowed_networks():
-    allowed = networks_of("10.0.0.0/8, fd00::/8")
-    assert checked_url("http://10.1.2.3:8080/", allowed).port == 8080
-    assert checked_url("http://[fd00::1]:8080/", allowed).port == 8080
+    allowed = parse_networks("10.0.0.0/8, fd00::/8")
+    assert check_url("http://10.1.2.3:8080/", allowed).port == 8080
+    assert check_url("http://[fd00::1]:8080/", allowed).port == 8080
     with pytest.raises(Refused):
-        checked_url("http://11.1.2.3:8080/", allowed)
+        check_url("http://11.1.2.3:8080/", allowed)
     with pytest.raises(ConfigurationError, match="CLAW_DOCUMENT_FETCH_NETWORKS"):
-        networks_of("10.0.0.1/8")
+        parse_networks("10.0.0.1/8")
 
 
 @pytest.mark.parametrize("size", [0, 1, 262_143, 262_144, 262_145, 3_000_000])
@@ -418,6 +418,6 @@ async def test_unpacked_as_it_was(encoding: str, size: int):
             yield packed[start : start + step]
 
     name = {"raw": "deflate", "two": "gzip", "padded": "gzip"}.get(encoding, encoding)
-    made = [piece async for piece in inflated(pieces(), name)]
+    made = [piece async for piece in inflate(pieces(), name)]
     assert b"".join(made) == data
     assert max(map(len, made), default=0) <= max(262_144, step)

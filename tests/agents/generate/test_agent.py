@@ -10,7 +10,7 @@ import pytest
 from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
 from agents.generate import Generate
-from domain.chats.history import Budget
+from domain.chats.history import HistoryBudget
 from schemas.chats import (
     ChatGrounded,
     Grounding,
@@ -30,9 +30,9 @@ from schemas.chats import (
     UsageRecorded,
 )
 from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
-from schemas.settings import Model
+from schemas.settings import ModelSettings
 from schemas.summaries import Digest
-from streams.runtime.adaptive_concurrency import Throttle
+from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
 from streams.runtime.agent import Outgoing
 from streams.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from tests.support.ports import NOW, RememberingPublisher, context, header
@@ -83,15 +83,15 @@ class Redis:
         if self.down:
             raise Unavailable("redis_unavailable")
 
-    async def close(self, tenant, conversation, reply_id):
+    async def release(self, tenant, conversation, reply_id):
         self._check()
         self.closed.append(reply_id)
 
     @contextmanager
-    def listening(self, tenant, reply_id) -> Iterator[asyncio.Event]:
+    def subscribe(self, tenant, reply_id) -> Iterator[asyncio.Event]:
         yield self.cancel
 
-    async def look(self, event):
+    async def check(self, event):
         pass
 
     async def get(self, scope, ident):
@@ -107,11 +107,11 @@ class Redis:
         assert self.closed == []  # the message is readable before the conversation is free
         self.stored[event.data.id] = event.data
 
-    async def keep_briefly(self, tenant, message, place):
+    async def put_brief_message(self, tenant, message, place):
         self._check()
         self.stored[message.id] = message
 
-    async def of(self, keys):
+    async def version_states(self, keys):
         self._check()
         return {key: _Standing(self.visible) for key in keys}
 
@@ -120,7 +120,7 @@ class Redis:
 class _Standing:
     version: int
 
-    def shows(self, version: int) -> bool:
+    def is_visible(self, version: int) -> bool:
         return version == self.version
 
 
@@ -140,7 +140,7 @@ def _event(**more: object) -> ChatGrounded:
 
 
 def _generate(model: Any, redis: Any) -> Generate:
-    return Generate(model=model, settings=Model(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
+    return Generate(model=model, settings=ModelSettings(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
 
 
 async def _run(model: Script, redis: Redis, publisher: RememberingPublisher, event=None, **more):
@@ -279,7 +279,7 @@ async def test_an_answer_that_was_stored_is_not_failed_by_the_deaths_after_it():
     await _run(Script(["一次", Finish()]), redis, RememberingPublisher())
     redis.closed.clear()
     problem = Problem(code="event_poisonous", title="x", status=500)
-    sent = await _generate(Script([]), redis).failed(_event(), problem, context(attempt=9))
+    sent = await _generate(Script([]), redis).report_failure(_event(), problem, context(attempt=9))
     assert [type(each.event) for each in sent if isinstance(each.event, ReplyCompleted | ReplyFailed)] == [ReplyCompleted]
     assert redis.stored["r1"].state == "complete"
 
@@ -303,11 +303,11 @@ async def test_who_waits_for_a_turn_may_still_cancel():
     """A loop that is late begins nothing more; a person who gives up meanwhile hears so at once, and the model is not asked."""
     model, redis, speaking, may_end = Script(["x", Finish()]), Redis(), asyncio.Event(), asyncio.Event()
     generate, publisher = _generate(model, redis), RememberingPublisher()
-    generate.throttle = Throttle(1, late_s=0.1)
+    generate.throttle = AdaptiveConcurrency(1, late_s=0.1)
     agent = generate.agent()
 
     async def hold() -> None:
-        async with generate.throttle.turn(unless=asyncio.Event()):
+        async with generate.throttle.slot(unless=asyncio.Event()):
             speaking.set()
             await may_end.wait()
 
@@ -360,7 +360,7 @@ async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_a
 
     async def asked(event: ChatGrounded, *, titles: bool = True, script: Sequence[object] = ("好", Finish())) -> list[Any]:
         generate = _generate(Script(list(script)), Redis())
-        generate.budget, generate.titles = Budget(20, 10_000, 70, 20), titles
+        generate.budget, generate.titles = HistoryBudget(20, 10_000, 70, 20), titles
         return [each.event for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
 
     (title,) = await asked(_event())

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from adapters.models.port import Finish, Piece, Speaker
 from adapters.models.prices import Prices
-from adapters.redis.client import Client
-from agents.generate import Generate, kept_answers
-from agents.generate.cached_answers import PIECE_CHARS, pieces
+from adapters.redis.client import RedisClient
+from agents.generate import Generate, answer_cache
+from agents.generate.cached_answers import PIECE_CHARS, merge_spans
 from domain.documents.visibility import Visibility
 from schemas.chats import (
     ChatGrounded,
@@ -34,9 +34,9 @@ from schemas.chats import (
     UsageRecorded,
 )
 from schemas.errors import Unavailable
-from schemas.settings import Model, Redis, Settings
-from schemas.settings.cache import Cache as CacheSettings
-from streams.cache import Cache
+from schemas.settings import ModelSettings, RedisSettings, Settings
+from schemas.settings.cache import CacheSettings
+from streams.cache import RedisCache
 from streams.runtime.agent import Outgoing
 from tests.support.ports import NOW, RememberingPublisher, StandingClock, context, header
 
@@ -45,7 +45,7 @@ PASSAGE = Passage(
     marker=1, chunk_id="c1", knowledge_base_id="kb", document_id="doc", version=5, ordinal=0, title="T", score=1.0, text="灯塔高41.8米。"
 )
 OTHER = replace(PASSAGE, marker=2, chunk_id="c2", document_id="other", version=6, text="灯塔是红色的。")
-MODEL = Model(provider="openai", base_url="http://stub", name="stub", delta_window_ms=0)
+MODEL = ModelSettings(provider="openai", base_url="http://stub", name="stub", delta_window_ms=0)
 
 
 @dataclass
@@ -77,13 +77,13 @@ class Tables:
     def __post_init__(self) -> None:
         self.messages = self
 
-    async def close(self, tenant: str, conversation: str, reply_id: str) -> None: ...
+    async def release(self, tenant: str, conversation: str, reply_id: str) -> None: ...
 
     @contextmanager
-    def listening(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
+    def subscribe(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
         yield self.cancel
 
-    async def look(self, event: asyncio.Event) -> None: ...
+    async def check(self, event: asyncio.Event) -> None: ...
 
     async def is_closed(self, scope: str) -> bool:
         return False
@@ -102,7 +102,7 @@ class Worker:
     generate: Generate
     model: Stub
     tables: Tables
-    cache: Cache
+    cache: RedisCache
 
     async def ask(self, event: ChatGrounded) -> list[Outgoing]:
         publisher = RememberingPublisher()
@@ -111,26 +111,26 @@ class Worker:
 
 
 @pytest.fixture
-async def visibility(redis: Client, redis_settings: Redis) -> Visibility:
+async def visibility(redis: RedisClient, redis_settings: RedisSettings) -> Visibility:
     made = Visibility(redis, redis_settings.key_prefix)
     for tenant in ("acme", "else"):
-        await made.indexed(f"{tenant}/kb/doc", 5)
-        await made.indexed(f"{tenant}/kb/other", 6)
+        await made.mark_indexed(f"{tenant}/kb/doc", 5)
+        await made.mark_indexed(f"{tenant}/kb/other", 6)
     return made
 
 
 @pytest.fixture
-async def worker(redis: Client, redis_settings: Redis, visibility: Visibility):
+async def worker(redis: RedisClient, redis_settings: RedisSettings, visibility: Visibility):
     """``worker(model=…, setting=…)`` is another process."""
-    running: list[Cache] = []
+    running: list[RedisCache] = []
 
-    def start(model: Model = MODEL, *, held: bool = False, **settings: Any) -> Worker:
-        cache = Cache(redis, redis_settings.key_prefix, CacheSettings(**settings), StandingClock())
+    def start(model: ModelSettings = MODEL, *, held: bool = False, **settings: Any) -> Worker:
+        cache = RedisCache(redis, redis_settings.key_prefix, CacheSettings(**settings), StandingClock())
         running.append(cache)
         stub, tables = Stub(name=model.name), Tables()
         if not held:
             stub.may_go.set()
-        kept = kept_answers(Settings(model=model, cache=CacheSettings(**settings)), cache, visibility, stub.name)
+        kept = answer_cache(Settings(model=model, cache=CacheSettings(**settings)), cache, visibility, stub.name)
         ports: dict[str, Any] = {"model": stub, "views": tables, "turns": tables, "watch": tables}
         return Worker(Generate(**ports, settings=model, visibility=visibility, answer_cache=kept), stub, tables, cache)
 
@@ -348,7 +348,7 @@ async def test_an_answer_that_failed_holds_nobody_up(worker):
 
 
 async def test_settings_say_whose_answers_are_kept(worker):
-    local = Model(provider="local", name="local")
+    local = ModelSettings(provider="local", name="local")
     assert worker(local).generate.answer_cache is None
     assert worker(local, answers="all").generate.answer_cache is not None
     assert worker(answers="off").generate.answer_cache is None
@@ -362,14 +362,14 @@ async def test_while_nobody_can_tell_what_is_visible_nothing_is_said_again(worke
     async def unknown(self: Visibility, keys: Sequence[str]) -> dict[str, Any]:
         raise Unavailable("redis_unavailable")
 
-    monkeypatch.setattr(Visibility, "of", unknown)
+    monkeypatch.setattr(Visibility, "version_states", unknown)
     assert not one(await here.ask(grounded("r2")), ReplyCompleted).cached
 
 
 def test_pieces_are_few_and_whole():
     citation = Citation(marker=1, chunk_id="c", knowledge_base_id="kb", document_id="d", version=1, title="", quote="q")
     spans = [(f"word {n} ", (citation,) if n % 10 == 0 else ()) for n in range(300)]
-    made = pieces(spans)
+    made = merge_spans(spans)
     assert "".join(piece.text for piece in made) == "".join(span for span, _ in spans)
     assert sum(len(piece.citations) for piece in made) == 30
     assert len(made) <= sum(len(span) for span, _ in spans) / PIECE_CHARS + 1

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from adapters.models.port import Finish
-from adapters.redis.client import Client
-from domain.chats.reply_lock import Turns
-from domain.read_models import BRIEF_MESSAGE_S, Views
+from adapters.redis.client import RedisClient
+from domain.chats.reply_lock import ReplyLocks
+from domain.read_models import BRIEF_MESSAGE_S, ReadModels
 from schemas.chats import ChatGrounded, Door, ReplyCancelled, ReplyCompleted, Usage, UsageRecorded
 from streams.runtime.agent import Outgoing
 from streams.topics import MESSAGES_CHANGED
@@ -26,15 +26,15 @@ def through(door: Door) -> ChatGrounded:
 class Brief(Redis):
     """Redis as far as this agent uses it: the message table and turns are the real ones."""
 
-    def __init__(self, redis: Client, prefix: str) -> None:
+    def __init__(self, redis: RedisClient, prefix: str) -> None:
         super().__init__()
-        self.views, self.turns = Views(redis, prefix), Turns(redis, prefix)
+        self.views, self.turns = ReadModels(redis, prefix), ReplyLocks(redis, prefix)
 
     async def get(self, scope, ident):
         return await self.views.messages.get(scope, ident)
 
-    async def keep_briefly(self, tenant, message, place):
-        await self.views.keep_briefly(tenant, message, place)
+    async def put_brief_message(self, tenant, message, place):
+        await self.views.put_brief_message(tenant, message, place)
 
 
 async def run(model: Script, brief: Brief, door: Door) -> tuple[list[Outgoing], RememberingPublisher]:
@@ -44,25 +44,25 @@ async def run(model: Script, brief: Brief, door: Door) -> tuple[list[Outgoing], 
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_kept_for_a_day_and_nowhere_else(redis: Client, prefix: str, door: Door):
+async def test_kept_for_a_day_and_nowhere_else(redis: RedisClient, prefix: str, door: Door):
     """Charged like any answer, to the key that asked; the log has no record of it, and no turn is given back that was never taken."""
     brief = Brief(redis, prefix)
-    await brief.turns.open("acme", "conv", "r1", 60)
+    await brief.turns.acquire("acme", "conv", "r1", 60)
     sent, _ = await run(Script(["高41.8米[1]。", Finish(usage=USED)]), brief, door)
     assert MESSAGES_CHANGED not in {each.topic for each in sent}
     assert (brief.stored, brief.closed) == ({}, [])
     message = await brief.views.messages.get("acme/conv", "r1")
     assert message is not None
     assert (message.content, message.usage, message.versions) == ("高41.8米[1]。", USED, {"acme/kb/doc": 5})
-    key = brief.views.messages._record("acme/conv", "r1")
+    key = brief.views.messages._record_key("acme/conv", "r1")
     assert 0 < await redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
-    assert 0 < await redis.execute_command("TTL", brief.views.messages._index("acme/conv")) <= BRIEF_MESSAGE_S
+    assert 0 < await redis.execute_command("TTL", brief.views.messages._index_key("acme/conv")) <= BRIEF_MESSAGE_S
     (charge,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
     assert (charge.prompt_tokens, charge.api_key_id) == (10, "key")
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_a_question_that_comes_twice_is_answered_once(redis: Client, prefix: str, door: Door):
+async def test_a_question_that_comes_twice_is_answered_once(redis: RedisClient, prefix: str, door: Door):
     brief, again = Brief(redis, prefix), Script(["两次", Finish()])
     await run(Script(["一次", Finish(usage=USED)]), brief, door)
     sent, _ = await run(again, brief, door)
@@ -70,7 +70,7 @@ async def test_a_question_that_comes_twice_is_answered_once(redis: Client, prefi
     assert [each.event.data.text for each in sent if isinstance(each.event, ReplyCompleted)] == ["一次"]
 
 
-async def test_a_cancelled_one_is_kept_as_that(redis: Client, prefix: str):
+async def test_a_cancelled_one_is_kept_as_that(redis: RedisClient, prefix: str):
     brief = Brief(redis, prefix)
     brief.cancel.set()
     sent, _ = await run(Script(["x", Finish()]), brief, "openai")

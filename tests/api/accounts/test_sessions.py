@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from adapters.secrets.passwords import Passwords
-from adapters.secrets.tokens import Tokens
+from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
 from schemas.errors import ConfigurationError, Refused
 from schemas.records import AccountChanged, CredentialChanged
-from schemas.settings import Auth, Settings
+from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.runtime.agent import Outgoing
 from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, TOPICS
@@ -39,7 +39,7 @@ async def test_register_then_log_in(house: House, ada: Person):
 async def test_password_is_on_the_credentials_topic_alone(house: House, ada: Person):
     account = await first_event(house.settings, ACCOUNTS_CHANGED, ada.user["id"])
     assert "argon2" not in msgspec.json.encode(account).decode()
-    stored = await house.ports.views.password_of(ada.user["id"])
+    stored = await house.ports.views.find_password(ada.user["id"])
     assert stored is not None
     assert stored.secret_hash.startswith("$argon2id$")
     credential = await first_event(house.settings, CREDENTIALS_CHANGED, stored.id)
@@ -186,15 +186,15 @@ async def test_expired_api_key(house: House, ada: Person):
 @pytest.mark.parametrize("secret", ["", "short", "x" * 31])
 async def test_short_secret_is_refused(secret: str):
     with pytest.raises(ConfigurationError, match="CLAW_AUTH_SECRET"):
-        create_app(Settings(auth=Auth(secret=Secret(secret))))
+        create_app(Settings(auth=AuthSettings(secret=Secret(secret))))
 
 
 async def test_token_reading_uses_the_clock_it_is_given(house: House, ada: Person):
-    tokens = Tokens(house.settings.auth)
+    tokens = AccessTokens(house.settings.auth)
     account = await house.ports.views.accounts.get(ada.user["id"], ada.user["id"])
     assert account is not None
     now = house.ports.clock.now()
-    token, life_s = tokens.issued(account, now)
+    token, life_s = tokens.issue(account, now)
     assert tokens.read(token, now).sub == account.id
     with pytest.raises(Refused):
         tokens.read(token, now.fromtimestamp(now.timestamp() + life_s + 1, now.tzinfo))
@@ -202,7 +202,7 @@ async def test_token_reading_uses_the_clock_it_is_given(house: House, ada: Perso
 
 async def test_passwords_match_only_themselves():
     passwords = Passwords(concurrency=1)
-    kept = await passwords.hashed("päßword")
+    kept = await passwords.hash("päßword")
     assert await passwords.matches("päßword", kept)
     assert not await passwords.matches("password", kept)
     assert not await passwords.matches("x", None)

@@ -14,9 +14,9 @@ from schemas import ids
 from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import DocumentProgressed, Progress
 from schemas.settings import Settings
-from schemas.settings.quotas import Quotas
+from schemas.settings.quotas import QuotaSettings
 from streams.log.partitions import partition_of
-from streams.tables.counters import Applied
+from streams.tables.counters import ApplyResult
 from streams.topics import CHATS_ASKED
 from tests.api.http.test_bad_input import is_problem
 from tests.api.operations.test_dead_letters import promoted
@@ -36,7 +36,7 @@ async def spent(person: Person, **data: Any) -> None:
     usage = person.house.ports.usage
     consumption = {"user_id": person.user["id"], "conversation_id": "c", "reply_id": "r", "model": "m"}
     event = UsageRecorded(
-        id=ids.derived("test", uuid.uuid4().hex),
+        id=ids.derive("test", uuid.uuid4().hex),
         source="/claw/test",
         subject=person.user["id"],
         time=person.house.ports.clock.now(),
@@ -46,7 +46,7 @@ async def spent(person: Person, **data: Any) -> None:
     )
     partition = partition_of(event.subject, usage.partitions)
     offset = await usage.mark(partition) + 1
-    assert await usage.apply(partition, offset, event.id, usage_changes(event)) == Applied(counted=True)
+    assert await usage.apply(partition, offset, event.id, usage_changes(event)) == ApplyResult(counted=True)
 
 
 async def test_own_usage_in_every_window(ada: Person, bob: Person) -> None:
@@ -114,7 +114,7 @@ async def test_admins_see_their_tenant(house: House, ada: Person, bob: Person) -
 
 async def test_a_question_past_the_quota_is_refused(api_settings: Settings) -> None:
     """Until the quota is reached it passes; then it is a 429 with a code of its own, and nothing is written or held."""
-    quotas = Quotas(free_messages_per_day=3, free_tokens_per_month=24)
+    quotas = QuotaSettings(free_messages_per_day=3, free_tokens_per_month=24)
     async with opened(msgspec.structs.replace(api_settings, quotas=quotas)) as house:
         ada = await house.person()
         conversation = await ada.conversation()
@@ -128,7 +128,7 @@ async def test_a_question_past_the_quota_is_refused(api_settings: Settings) -> N
         following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
         assert abs(int(refused.headers["retry-after"]) - (following - now).total_seconds()) < 30
         assert (await ada.call("GET", f"/conversations/{conversation}/messages")).json()["items"] == []
-        assert await house.ports.turns.current(tenant_of(ada), conversation) is None
+        assert await house.ports.turns.holder(tenant_of(ada), conversation) is None
         month = next(each for each in (await ada.call("GET", "/users/me/usage")).json()["quotas"] if each["period"] == "month")
         assert (month["limit"], month["used"], month["left"]) == (24, 24, 0)
         bob = await house.person()

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from schemas.chats import Message, MessageChanged, Question
-from streams.runtime.agent import Place
+from streams.runtime.agent import LogOffset
 from streams.topics import CHATS_ASKED
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person, collected
@@ -184,7 +184,7 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
     ids = {30: await store(ports, tenant, short, 30), 600: await store(ports, tenant, long, 600)}
     await ports.cached.cache.tally.flush()  # what earlier tests counted is not this one's
     calls: list[int] = []
-    together = ports.redis.together
+    together = ports.redis.execute_commands
 
     async def counted(commands: Any) -> Any:
         calls.append(sum(len(args) for args, _ in commands))
@@ -193,11 +193,11 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
     costs = []
     for each, parent in ((short, {}), (long, {}), (short, {"parent_id": ids[30][23]}), (long, {"parent_id": ids[600][301]})):
         for repeat in range(2):  # what is kept in this process for a second is known the second time
-            monkeypatch.setattr(ports.redis, "together", counted)
+            monkeypatch.setattr(ports.redis, "execute_commands", counted)
             calls.clear()
             accepted = (await each.post("messages", content="next", **parent)).json()
             costs.append((repeat, len(calls), sum(calls)))
-            monkeypatch.setattr(ports.redis, "together", together)
+            monkeypatch.setattr(ports.redis, "execute_commands", together)
             await Speaker(each.house, each.person, each.id, accepted["reply_id"]).answer("25")
     assert costs[1] == costs[3]
     assert costs[5] == costs[7]
@@ -223,6 +223,6 @@ async def store(ports: Any, tenant: str, talk: Talk, count: int, *, linked: bool
         event = MessageChanged(
             id=ident, source="/claw/test", subject=ident, time=data.created_at, tenant=tenant, traceparent=TRACE, data=data
         )
-        events.append((event, Place("t", 0, number)))
+        events.append((event, LogOffset("t", 0, number)))
     await ports.views.apply_many(events)
     return ids

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from api.chats.estimates import WAIT_S_MAX, Estimates, Report
+from api.chats.estimates import WAIT_S_MAX, Estimates, Workload
 from domain.documents.express import EXPRESS_MAX, Express
 from schemas.settings import Settings
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from streams.clock import SystemClock
-from streams.runtime.worker_registry import WorkerState, report
+from streams.runtime.worker_registry import WorkerState, save_worker_state
 from streams.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
@@ -56,20 +56,20 @@ async def said(house: House, *states: WorkerState) -> Estimates:
     """What is estimated when these workers report."""
     prefix = house.settings.redis.key_prefix
     for state in states:
-        await report(house.ports.redis, prefix, state)
+        await save_worker_state(house.ports.redis, prefix, state)
     return Estimates(house.ports.redis, prefix, SystemClock(), house.settings.documents.wait_s_max)
 
 
 async def test_nobody_reports_means_unknown(api_settings: Settings):
     async with opened(with_limits(api_settings)) as house:
-        assert await (await said(house)).of_new("t") is None
+        assert await (await said(house)).new_document_wait_s("t") is None
 
 
 async def test_idle_is_no_wait(api_settings: Settings):
     """Also before anything was ever measured."""
     async with opened(with_limits(api_settings)) as house:
-        assert await (await said(house, worker("a", {}))).of_new("t") == 0
-        assert await (await said(house, worker("a", {}, express=1))).of_new("t") is None
+        assert await (await said(house, worker("a", {}))).new_document_wait_s("t") == 0
+        assert await (await said(house, worker("a", {}, express=1))).new_document_wait_s("t") is None
 
 
 async def test_lag_by_rate_of_every_hop(api_settings: Settings):
@@ -77,19 +77,19 @@ async def test_lag_by_rate_of_every_hop(api_settings: Settings):
     async with opened(with_limits(api_settings)) as house:
         lags = {"express": 30, "bulk": 1000, "chunked": 20, "embedded": 50}
         estimates = await said(house, worker("a", RATES, submitted=100, **lags), worker("b", RATES, **lags))
-        assert await estimates.of_new("t") == 5.1  # 100/2000 + 60/20 + 40/40 + 100/100 and up
-        assert await estimates.of_open("express", "queued") == 5
-        assert await estimates.of_open("bulk", "queued") == 202
-        assert await estimates.of_open("bulk", "embedding") == 2
-        assert await estimates.of_open("bulk", "indexed") is None
+        assert await estimates.new_document_wait_s("t") == 5.1  # 100/2000 + 60/20 + 40/40 + 100/100 and up
+        assert await estimates.open_document_wait_s("express", "queued") == 5
+        assert await estimates.open_document_wait_s("bulk", "queued") == 202
+        assert await estimates.open_document_wait_s("bulk", "embedding") == 2
+        assert await estimates.open_document_wait_s("bulk", "indexed") is None
         express = Express(house.ports.redis, house.settings.redis.key_prefix)
         for number in range(EXPRESS_MAX):
             await express.enter("busy", f"busy/kb/{number}", number)
-        assert await estimates.of_new("busy") == 202.1
+        assert await estimates.new_document_wait_s("busy") == 202.1
 
 
-def _rounded() -> Report:
-    return Report.of([worker("a", {"parse_bulk": 0.0}, bulk=1)])
+def _rounded() -> Workload:
+    return Workload.of([worker("a", {"parse_bulk": 0.0}, bulk=1)])
 
 
 async def test_no_estimate_says_more_than_a_week():
@@ -98,7 +98,7 @@ async def test_no_estimate_says_more_than_a_week():
 
 async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
     """With a time to come back; deleting goes on, and what waits is told how long."""
-    settings = msgspec.structs.replace(with_limits(api_settings, enabled=False), documents=Documents(wait_s_max=100))
+    settings = msgspec.structs.replace(with_limits(api_settings, enabled=False), documents=DocumentSettings(wait_s_max=100))
     async with opened(settings) as house:
         ada = await house.person()
         path = f"/knowledge/{ada.base}/documents/a"
@@ -112,5 +112,5 @@ async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
         refused = await ada.call("PUT", path, json={"text": "y"})
         is_problem(refused, 503, "overloaded")
         assert refused.headers["retry-after"] == "15"
-        await house.ports.visibility.withdrawn(key_of(house, ada, "a"), 1_000)
+        await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), 1_000)
         is_problem(await ada.call("DELETE", path), 404, "not_found")

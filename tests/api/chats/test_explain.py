@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from adapters.models import prompts
-from adapters.models.fingerprint import prompt_hash
-from adapters.models.request import request_of
+from adapters.models.fingerprint import hash_messages
+from adapters.models.request import build_answer_request
 from schemas import ids
 from schemas.chats import (
     ChatAsked,
@@ -29,7 +29,7 @@ from schemas.chats import (
     Usage,
 )
 from schemas.events import Event
-from streams.runtime.agent import Outgoing, Place
+from streams.runtime.agent import LogOffset, Outgoing
 from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, Topic
 from tests.api.accounts.test_usage import tenant_of
 from tests.api.chats.test_routes import asked
@@ -98,7 +98,9 @@ class Story:
     async def stored(self, **changes: Any) -> None:
         offered = self.grounding.passages[:1]
         settings = self.house.settings
-        sent = prompts.messages(request_of(self.grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max)
+        sent = prompts.build_messages(
+            build_answer_request(self.grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max
+        )
         citation = Citation(
             marker=1,
             chunk_id="chunk-rules",
@@ -123,7 +125,7 @@ class Story:
             "versions": {ids.document_key(self.tenant, self.person.base, "rules"): 1},
             "usage": Usage(prompt_tokens=90, completion_tokens=4),
             "cost_micros": 12,
-            "prompt_hash": prompt_hash(sent),
+            "prompt_hash": hash_messages(sent),
             "timings_ms": {"total": 300.0},
             "asked": LogPlace(self.asked_at.partition, self.asked_at.offset),
             "grounded": LogPlace(self.grounded_at.partition, self.grounded_at.offset),
@@ -134,14 +136,14 @@ class Story:
         place = await self.house.ports.publisher.publish(Outgoing(MESSAGES_CHANGED, event, partition=partition))
         await self.house.ports.views.apply(event, place)
 
-    async def publish(self, topic: Topic, kind: type[Event], data: Any, subject: str) -> Place:
+    async def publish(self, topic: Topic, kind: type[Event], data: Any, subject: str) -> LogOffset:
         partition = self.house.ports.relay.partition if topic is CHATS_ANSWERED else None
         return await self.house.ports.publisher.publish(Outgoing(topic, self.event(kind, data, subject), partition=partition))
 
     def event(self, kind: type[Event], data: Any, subject: str) -> Any:
         self.said += 1
         now = self.house.ports.clock.now()
-        ident = ids.derived("story", self.reply, self.said)
+        ident = ids.derive("story", self.reply, self.said)
         trace = self.asked.traceparent
         return kind(id=ident, source="/claw/test", subject=subject, time=now, tenant=self.tenant, traceparent=trace, data=data)
 
@@ -218,7 +220,7 @@ async def test_what_the_log_does_not_keep_is_named(house: House, ada: Person) ->
 async def test_without_redis_memory_of_where_it_was_told(house: House, ada: Person) -> None:
     """The question's own time and partition lead to what was said."""
     story = await Story(house, ada).told()
-    await house.ports.redis.delete(house.ports.turns._location(story.tenant, story.reply))
+    await house.ports.redis.delete(house.ports.turns._location_key(story.tenant, story.reply))
     body = await story.explained()
     assert body["missing"] == {}
     assert [each["attempt"] for each in body["attempts"]] == [1, 2]

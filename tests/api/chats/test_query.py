@@ -61,8 +61,8 @@ async def test_nothing_of_it_is_a_conversation(house: House, ada: Person, rules:
     assert (await ada.call("GET", "/conversations")).json()["items"] == []
     is_problem(await ada.call("GET", f"/conversations/{question.conversation_id}"), 404, "not_found")
     ports, scope = house.ports, f"{tenant_of(house, ada)}/{question.conversation_id}"
-    assert await ports.turns.current(tenant_of(house, ada), question.conversation_id) is None
-    for key in (ports.views.messages._record(scope, reply), ports.turns._location(tenant_of(house, ada), reply)):
+    assert await ports.turns.holder(tenant_of(house, ada), question.conversation_id) is None
+    for key in (ports.views.messages._record_key(scope, reply), ports.turns._location_key(tenant_of(house, ada), reply)):
         assert 0 < await ports.redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
 
 

@@ -43,7 +43,7 @@ async def test_later(impatient: House):
     assert (await eve.call("POST", f"{path}/cancel")).status_code == 202
     question = await asked_event(impatient, body["reply_id"])
     speaker = Speaker(impatient, eve, question.conversation_id, body["reply_id"])
-    assert await impatient.ports.turns.cancelled(speaker.tenant, body["reply_id"])
+    assert await impatient.ports.turns.is_cancelled(speaker.tenant, body["reply_id"])
     await speaker.started()
     await speaker.completed("25")
     done = (await eve.call("GET", path)).json()

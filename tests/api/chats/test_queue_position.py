@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from api.chats.estimates import Queue, Report
-from api.chats.queue_position import Waiting, moved
+from api.chats.estimates import QueueEstimate, Workload
+from api.chats.queue_position import QueueTracker, advance_position
 from domain.chats.relay import HEARTBEAT
-from schemas.settings import Limits
-from streams.runtime.worker_registry import WorkerState, report
+from schemas.settings import LimitSettings
+from streams.runtime.worker_registry import WorkerState, save_worker_state
 from tests.api.conftest import with_limits
 from tests.api.http.test_bad_input import is_problem
 from tests.api.operations.test_health import WORKER
@@ -28,7 +28,7 @@ def chat(waiting: int, speed: float, ident: str = "chat") -> WorkerState:
 async def say(house: House, *states: WorkerState) -> None:
     """Let these reports be all there is, now."""
     for state in states:
-        await report(house.ports.redis, house.settings.redis.key_prefix, state)
+        await save_worker_state(house.ports.redis, house.settings.redis.key_prefix, state)
     house.ports.estimates._reports.forget("")
 
 
@@ -36,31 +36,31 @@ async def say(house: House, *states: WorkerState) -> None:
     ("states", "queue"),
     [
         ([], None),
-        ([chat(0, 0)], Queue(0, 0)),
-        ([chat(7, 0)], Queue(7, None)),
-        ([chat(7, 2)], Queue(7, 3.5)),
-        ([chat(7, 2), chat(3, 3, "other")], Queue(10, 2)),
+        ([chat(0, 0)], QueueEstimate(0, 0)),
+        ([chat(7, 0)], QueueEstimate(7, None)),
+        ([chat(7, 2)], QueueEstimate(7, 3.5)),
+        ([chat(7, 2), chat(3, 3, "other")], QueueEstimate(10, 2)),
     ],
 )
-async def test_queue_is_what_waits_by_how_fast_it_goes(states: list[WorkerState], queue: Queue | None):
+async def test_queue_is_what_waits_by_how_fast_it_goes(states: list[WorkerState], queue: QueueEstimate | None):
     """Of all workers together; unknown is neither short nor long."""
-    assert Report.of(states).queue == queue
+    assert Workload.of(states).queue == queue
 
 
 async def test_a_place_only_moves_forward():
     """Those who came later wait behind; with nobody waiting there is no place."""
-    assert moved(None, None, 0) is None
-    assert moved(Queue(0, 0.0), 3, 1) is None
-    first = moved(Queue(11, 5.5), None, 0)
+    assert advance_position(None, None, 0) is None
+    assert advance_position(QueueEstimate(0, 0.0), 3, 1) is None
+    first = advance_position(QueueEstimate(11, 5.5), None, 0)
     assert first is not None
     assert (first.ahead, first.wait_s) == (10, 5)
-    later = moved(Queue(100, 50.0), first.ahead, 2.0)
+    later = advance_position(QueueEstimate(100, 50.0), first.ahead, 2.0)
     assert later is not None
     assert (later.ahead, later.wait_s) == (6, 3)
-    shorter = moved(Queue(2, 1.0), later.ahead, 0.1)
+    shorter = advance_position(QueueEstimate(2, 1.0), later.ahead, 0.1)
     assert shorter is not None
     assert shorter.ahead == 1
-    unknown = moved(Queue(50, None), shorter.ahead, 9)
+    unknown = advance_position(QueueEstimate(50, None), shorter.ahead, 9)
     assert unknown is not None
     assert (unknown.ahead, unknown.wait_s) == (1, None)
 
@@ -78,53 +78,53 @@ class Hand:
 class Told:
     """Estimates that say what the test says."""
 
-    queue: Queue | None = None
+    queue: QueueEstimate | None = None
 
-    async def of_question(self) -> Queue | None:
+    async def question_queue(self) -> QueueEstimate | None:
         return self.queue
 
 
 async def test_waiting_says_only_news_and_heartbeats_in_time():
     estimates, clock = Told(), Hand()
-    waiting = Waiting(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
-    estimates.queue = Queue(5, 10.0)
-    frame = await waiting.frame()
+    waiting = QueueTracker(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
+    estimates.queue = QueueEstimate(5, 10.0)
+    frame = await waiting.next_frame()
     assert frame is not None
     assert (frame.id, frame.event) == ("1.2.0", "queued")
     assert msgspec.json.decode(frame.data) == {"position": 4, "estimated_wait_s": 8}
-    assert await waiting.frame() is None
+    assert await waiting.next_frame() is None
     clock.now_s += 4
-    moved_on = await waiting.frame()
+    moved_on = await waiting.next_frame()
     assert moved_on is not None
     assert msgspec.json.decode(moved_on.data) == {"position": 2, "estimated_wait_s": 4}
     estimates.queue = None
     clock.now_s += 9
-    assert await waiting.frame() is None
+    assert await waiting.next_frame() is None
     clock.now_s += 1
-    assert await waiting.frame() is HEARTBEAT
+    assert await waiting.next_frame() is HEARTBEAT
 
 
 async def test_after_the_search_only_the_queued_are_told():
     """They wait for the model; whoever was not queued has a model that thinks."""
     for queued in (True, False):
         estimates, clock = Told(), Hand()
-        estimates.queue = Queue(5, 10.0)
-        waiting = Waiting(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
-        await waiting.frame()
-        waiting.found("1.3.1", queued=queued)
+        estimates.queue = QueueEstimate(5, 10.0)
+        waiting = QueueTracker(estimates, clock, "1.2.0")  # type: ignore[arg-type]  # the parts of them that it uses
+        await waiting.next_frame()
+        waiting.mark_retrieved("1.3.1", queued=queued)
         clock.now_s += 4
-        frame = await waiting.frame()
+        frame = await waiting.next_frame()
         assert (frame is not None) is queued
         if frame is not None:
             assert (frame.id, frame.event) == ("1.3.1", "queued")
         clock.now_s += 11
         estimates.queue = None
-        assert await waiting.frame() is HEARTBEAT
+        assert await waiting.next_frame() is HEARTBEAT
 
 
 async def test_too_long_a_wait_refuses_before_anything_is_written(api_settings):
     """With the time to come back; the turn is free, nothing is listed, and a question that was taken before is still found."""
-    settings = msgspec.structs.replace(with_limits(api_settings), limits=Limits(enabled=False, chat_wait_s_max=30))
+    settings = msgspec.structs.replace(with_limits(api_settings), limits=LimitSettings(enabled=False, chat_wait_s_max=30))
     async with opened(settings) as house:
         ada = await house.person()
         conversation = await ada.conversation()

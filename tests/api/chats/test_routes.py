@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.chats.replies import Reply, relayed
+from api.chats.replies import Reply, relay_reply
 from api.http.identity import Caller
 from schemas.chats import Turn
 from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
@@ -138,7 +138,7 @@ async def test_a_turn_that_nobody_could_give_back_holds_nobody_up(house: House, 
     first = await asked(ada, conversation)
     speaker = Speaker(house, ada, conversation, first["reply_id"])
     await speaker.answer("25")
-    assert await house.ports.turns.open(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]  # taken once more
+    assert await house.ports.turns.acquire(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]  # taken once more
     second = await asked(ada, conversation, "And?")
     refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And then?"})
     assert (refused.status_code, refused.json()["reply_id"]) == (409, second["reply_id"])
@@ -206,7 +206,7 @@ async def test_cancel(house: House, ada: Person):
     answer = await ada.call("POST", f"{path}/cancel")
     assert answer.status_code == 202
     speaker = Speaker(house, ada, conversation, accepted["reply_id"])
-    assert await house.ports.turns.cancelled(speaker.tenant, accepted["reply_id"])
+    assert await house.ports.turns.is_cancelled(speaker.tenant, accepted["reply_id"])
     await speaker.stored("2")
     refused = await ada.call("POST", f"{path}/cancel")
     assert (refused.status_code, refused.json()["code"]) == (409, "reply_finished")
@@ -250,6 +250,6 @@ async def test_reply_that_nobody_keeps(house: House, ada: Person):
     tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
     reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
     caller = Caller(ada.user["id"], tenant, "user", "free")
-    sent = b"".join([frame.sse() async for frame in relayed(house.ports, caller, reply, "1.2.3")])
+    sent = b"".join([frame.sse() async for frame in relay_reply(house.ports, caller, reply, "1.2.3")])
     assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
     assert b"reply_expired" in sent

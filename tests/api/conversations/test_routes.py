@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from agents import project
 from domain.documents.open_documents import OpenDocuments
 from schemas.chats import MessageChanged
 from schemas.records import ConversationChanged
-from streams.runtime.agent import Context, Place
+from streams.runtime.agent import Context, LogOffset
 from streams.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED, decoder
 from tests.api.chats.test_branches import Talk, store
 from tests.api.http.test_bad_input import is_problem
@@ -123,8 +123,8 @@ async def test_deleting_a_conversation_takes_its_content_everywhere(house: House
     for path in ("", "/messages", "/export", f"/replies/{first['reply_id']}", f"/replies/{first['reply_id']}/stream"):
         is_problem(await ada.call("GET", f"/conversations/{talk.id}{path}"), 404, "not_found")
     is_problem(await talk.post("messages", content="x"), 404, "not_found")
-    assert await ports.turns.cancelled(speaker.tenant, speaker.reply)
-    assert await ports.turns.current(speaker.tenant, talk.id) is None
+    assert await ports.turns.is_cancelled(speaker.tenant, speaker.reply)
+    assert await ports.turns.holder(speaker.tenant, talk.id) is None
     records_left = [key async for key in ports.redis.scan_iter(match=f"*:record:*{talk.id}*", count=1_000)]
     assert [bytes(await ports.redis.execute_command("GET", key)).endswith(b"  ") for key in records_left] == [True]  # the tombstone
     await speaker.stored("told too late: secret")  # an answer that had ended when it was to be cancelled
@@ -136,7 +136,7 @@ async def test_deleting_a_conversation_takes_its_content_everywhere(house: House
     assert set(last.values()) == {None}
     assert len({record.partition for record in messages}) == 1
     assert (await ports.views.messages.list(scope, limit=9)).items == []
-    assert await ports.views.messages.left(scope) == []
+    assert await ports.views.messages.remaining_ids(scope) == []
     gone = (await all_events(house.settings, CONVERSATIONS_CHANGED, talk.id, 2))[-1].data
     assert (gone.title, gone.system_prompt, gone.deleted) == ("", "", True)
 
@@ -148,7 +148,7 @@ async def test_a_deletion_goes_on_where_a_worker_died(house: House, ada: Person)
     ids = await store(ports, tenant, talk, 620)
     assert (await ada.call("DELETE", f"/conversations/{talk.id}")).status_code == 204
     scope = f"{tenant}/{talk.id}"
-    assert len(await ports.views.messages.left(scope)) == 500
+    assert len(await ports.views.messages.remaining_ids(scope)) == 500
 
     class Dying:
         def __init__(self) -> None:
@@ -161,16 +161,16 @@ async def test_a_deletion_goes_on_where_a_worker_died(house: House, ada: Person)
             self.sent += 1
             if self.sent > 550:
                 raise ConnectionError
-            return await ports.publisher.forget(*args)
+            return await ports.publisher.publish_tombstone(*args)
 
     async with projecting(house, talk.id, ids) as (records, step):
         with pytest.raises(ConnectionError):
             await step(Dying())
-        assert len(await ports.views.messages.left(scope)) == 120
+        assert len(await ports.views.messages.remaining_ids(scope)) == 120
         await step()
         erased = {record.key.decode() for record in await records() if record.value is None}
     assert erased == set(ids)
-    assert await ports.views.messages.left(scope) == []
+    assert await ports.views.messages.remaining_ids(scope) == []
 
 
 Step = Callable[..., Awaitable[None]]
@@ -182,7 +182,7 @@ async def projecting(house: House, conversation: str, ids: Sequence[str] = ()) -
     """All records of the conversation and its messages, and the step of ``project`` over all of them, as the tables lane runs it."""
     ports, prefix = house.ports, house.settings.kafka.topic_prefix
     names = [prefix + topic.name for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)]
-    consumer = AIOKafkaConsumer(*names, **connection(house.settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(*names, **connection_options(house.settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False)
     partition = ports.publisher.partition_for(MESSAGES_CHANGED, conversation)
     decode = {prefix + topic.name: decoder(topic).decode for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)}
     agent = project.agent(ports.views, OpenDocuments(ports.redis, house.settings.redis.key_prefix, 2), ports.storage)
@@ -220,5 +220,5 @@ def _context(house: House, record: ConsumerRecord, publisher: Any) -> Context:
     async def yes() -> bool:
         return True
 
-    place = Place(record.topic.removeprefix(house.settings.kafka.topic_prefix), record.partition, record.offset)
+    place = LogOffset(record.topic.removeprefix(house.settings.kafka.topic_prefix), record.partition, record.offset)
     return Context(place=place, attempt=0, replayed=False, publisher=publisher, clock=house.ports.clock, still_owner=yes)

@@ -26,7 +26,7 @@ async def say(house: House, person: Person, document: str, version: int, state: 
     key = key_of(house, person, document)
     progress = Progress(knowledge_base_id=person.base, document_id=document, version=version, state=state, title=document.title(), **more)
     event = DocumentProgressed(
-        id=ids.derived("test", key, version, state, str(more)),
+        id=ids.derive("test", key, version, state, str(more)),
         source="/claw/test",
         subject=key,
         time=house.ports.clock.now(),
@@ -104,22 +104,22 @@ async def test_missed_records_give_a_fresh_snapshot(house: House, ada: Person):
     async with watching(house, ada) as stream:
         await nth(stream, "snapshot")
         await say(house, ada, "a", 5, "parsing", show=True)
-        house.ports.spectators._jumped()
+        house.ports.spectators._mark_all_stale()
         assert (await nth(stream, "snapshot"))["counts"] == {"parsing": 1}
 
 
 async def test_a_slow_reader_gets_a_snapshot_instead_of_a_backlog(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("api.documents.watch.WAITING_MAX", 3)
     tenant = key_of(house, ada, "").partition("/")[0]
-    async with house.ports.spectators.watching(tenant, ada.base) as spectator:
-        await house.ports.spectators.reached()
-        spectator.caught_up()
+    async with house.ports.spectators.subscribe(tenant, ada.base) as spectator:
+        await house.ports.spectators.catch_up()
+        spectator.mark_current()
         for version in range(4):
             await say(house, ada, "a", version, "queued")
         async with asyncio.timeout(5):
             while not spectator.stale:
                 await asyncio.sleep(0.02)
-        assert await spectator.news(0.01) == []
+        assert await spectator.next_updates(0.01) == []
 
 
 async def test_followed_only_while_somebody_watches(api_settings):
@@ -128,7 +128,7 @@ async def test_followed_only_while_somebody_watches(api_settings):
         ports = house.ports
 
         def seen() -> tuple[bool, int]:
-            return ports.spectators.following, ports.running.streams
+            return ports.spectators.is_following, ports.running.streams
 
         assert seen() == (False, 0)
         async with watching(house, ada) as stream:

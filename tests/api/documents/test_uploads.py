@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from adapters.secrets.encryption import unseal
+from adapters.secrets.encryption import decrypt
 from schemas.documents import Blob, Document
 from schemas.errors import Unavailable
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from streams.topics import DOCUMENTS_SUBMITTED
 from tests.api.documents.test_routes import key_of
 from tests.api.http.test_bad_input import is_problem
@@ -78,7 +78,7 @@ async def test_uploaded(house: House, ada: Person, leaves: list[int]):
         assert path.read_bytes() == PDF
     key = key_of(house, ada, "rules 2026")
     assert "hunter2" not in document.sealed_password
-    assert unseal(house.settings.auth.secret.reveal(), document.sealed_password, context=key) == "hunter2"
+    assert decrypt(house.settings.auth.secret.reveal(), document.sealed_password, context=key) == "hunter2"
     followed = await house.client.get(answer.headers["location"], headers=ada.headers)
     assert (followed.json()["state"], followed.json()["bytes"]) == ("queued", len(PDF))
 
@@ -211,7 +211,7 @@ async def test_too_large(house: House, eve: Person, leaves: list[int], announced
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 
-    async with opened(replace(house.settings, documents=Documents(file_bytes_max=1_000_000))) as small:
+    async with opened(replace(house.settings, documents=DocumentSettings(file_bytes_max=1_000_000))) as small:
         answer = await small.client.post(
             f"/api/v1{upload_path(eve)}",
             content=body if announced else pieces(),
@@ -266,7 +266,7 @@ async def test_a_log_that_may_have_taken_it(eve: Person, leaves: list[int], monk
     async def refuse(*_: object) -> None:
         raise Unavailable(code)
 
-    monkeypatch.setattr("api.documents.uploads.accept", refuse)
+    monkeypatch.setattr("api.documents.uploads.submit_document", refuse)
     is_problem(await eve.call("POST", upload_path(eve), files={"file": ("a.pdf", PDF)}), 503, code)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from api.http.idempotency import BODY_BYTES_MAX, Fresh, Idempotency, Replay
 from schemas.errors import Refused
 
@@ -13,7 +13,7 @@ WHO = ("t", "u", "POST /conversations")
 
 
 @pytest.fixture
-def idempotency(redis: Client, prefix: str) -> Idempotency:
+def idempotency(redis: RedisClient, prefix: str) -> Idempotency:
     return Idempotency(redis, prefix)
 
 
@@ -59,7 +59,7 @@ async def test_a_repeat_beside_the_first_runs_too(idempotency: Idempotency) -> N
     assert all(isinstance(answer, Fresh) for answer in answers)
 
 
-async def test_entries_live_a_day_and_poison_is_fresh(idempotency: Idempotency, redis: Client) -> None:
+async def test_entries_live_a_day_and_poison_is_fresh(idempotency: Idempotency, redis: RedisClient) -> None:
     """Bounded in time; garbage is no answer."""
     first = await fresh(idempotency, "k")
     assert 86_000 < await redis.ttl(first.entry) <= 86_400

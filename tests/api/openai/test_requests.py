@@ -15,7 +15,7 @@ from schemas import model_names
 from schemas.bodies.openai import ChatCompletionCreate
 from schemas.chats import Sampling, Turn
 from schemas.errors import Refused
-from schemas.settings import Model, Retrieval, Settings
+from schemas.settings import ModelSettings, RetrievalSettings, Settings
 
 KB, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 ASK = {"role": "user", "content": "Days?"}
@@ -25,7 +25,7 @@ SETTINGS = Settings()
 
 def read(**body: Any) -> Any:
     data = msgspec.convert({"model": "claw", "messages": [ASK]} | body, ChatCompletionCreate)
-    return requests.question(data, SETTINGS)
+    return requests.parse_question(data, SETTINGS)
 
 
 def refused(**body: Any) -> Refused:
@@ -193,9 +193,11 @@ def test_messages_that_are_no_question(messages: list[dict[str, Any]], field: st
 
 def test_models_by_name():
     assert refused(model="gpt-4o").code == "model_not_found"
-    named = Settings(model=Model(provider="openai", name="qwen-max"), retrieval=Retrieval(embedding="zhipu", embedding_dimensions=512))
+    named = Settings(
+        model=ModelSettings(provider="openai", name="qwen-max"), retrieval=RetrievalSettings(embedding="zhipu", embedding_dimensions=512)
+    )
     data = msgspec.convert({"model": "qwen-max", "messages": [ASK]}, ChatCompletionCreate)
-    assert requests.question(data, named).content == "Days?"
+    assert requests.parse_question(data, named).content == "Days?"
     assert (model_names.embedding(named), model_names.dimensions(named)) == ("embedding-3", 512)
 
 

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.openai.responses import DONE, Chunks, Head, completion
-from domain.chats.relay.frames import HEARTBEAT, EventId, Frame, Whole, frames_of, snapshot_of
+from api.openai.responses import DONE, CompletionEncoder, CompletionHead, completion
+from domain.chats.relay.frames import HEARTBEAT, CompletedData, EventId, ReplyFrame, frames_of, snapshot_of
 from domain.chats.reply_fold import ReplyFold, Restarted
 from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Started, Usage
 from schemas.errors import Problem, Refused, Unavailable
 from tests.support.reply_speaker import CITATION
 
-HEAD = Head("chatcmpl-r", 1_700_000_000, "claw")
+HEAD = CompletionHead("chatcmpl-r", 1_700_000_000, "claw")
 OTHER = msgspec.structs.replace(CITATION, marker=2, document_id="a b/c", title="Other")
 ENDS = st.sampled_from(["whole", "shorter", "other"])
 
 
-def frames(*steps: Any) -> list[Frame]:
+def frames(*steps: Any) -> list[ReplyFrame]:
     return [frame for offset, step in enumerate(steps) for frame in frames_of(0, offset, [step])]
 
 
@@ -35,13 +35,13 @@ def completed(text: str, *citations: Citation, reason: str = "stop") -> Complete
     return Completed(conversation_id="c", attempt=1, text=text, citations=citations, usage=usage, finish_reason=reason)
 
 
-def told(steps: Iterable[Frame], *, include_usage: bool = False) -> tuple[list[dict[str, Any]], bytes]:
+def told(steps: Iterable[ReplyFrame], *, include_usage: bool = False) -> tuple[list[dict[str, Any]], bytes]:
     """The chunks, and what came after the last."""
-    chunks = Chunks(HEAD, include_usage=include_usage)
+    chunks = CompletionEncoder(HEAD, include_usage=include_usage)
     said = chunks.begin()
     for frame in steps:
         assert not chunks.ended
-        said += chunks.tell(frame)
+        said += chunks.encode(frame)
     lines = [line for line in said.split(b"\n\n") if line and not line.startswith(b":")]
     done = lines.pop() if lines[-1] == DONE.strip() else b""
     return [json.loads(line.removeprefix(b"data: ")) for line in lines], done
@@ -122,7 +122,7 @@ def test_the_end_brings_what_was_missing():
 def test_markers_that_come_twice_have_two_places():
     chunks, _ = told(frames(delta(1, "A [1] B [1]", CITATION, CITATION), completed("A [1] B [1]", CITATION, CITATION)))
     assert [each["url_citation"]["start_index"] for each in annotations_of(chunks)] == [2, 8]
-    whole = completion(HEAD, Whole("A [1] B [1]", (CITATION, CITATION), Usage(), "stop", cached=False, model="m"))
+    whole = completion(HEAD, CompletedData("A [1] B [1]", (CITATION, CITATION), Usage(), "stop", cached=False, model="m"))
     assert [each.url_citation.start_index for each in whole.choices[0].message.annotations] == [2, 8]
     assert [msgspec.to_builtins(each) for each in whole.choices[0].message.annotations] == annotations_of(chunks)
 
@@ -165,10 +165,10 @@ def test_made_anew(text: str, died_at: int, cuts: list[int], again_cuts: list[in
     first = text[: min(died_at, len(text))]
     again = {"whole": text, "shorter": first[:-1], "other": "c" + text}[second]
     steps = frames(*pieces(first, cuts, 1), Restarted(2), *pieces(again, again_cuts, 2), completed(again))
-    stream = Chunks(HEAD, include_usage=False)
+    stream = CompletionEncoder(HEAD, include_usage=False)
     said = stream.begin()
     for frame in steps:
-        said += stream.tell(frame)
+        said += stream.encode(frame)
         if stream.ended:
             break
     lines = [line.removeprefix(b"data: ") for line in said.split(b"\n\n") if line]

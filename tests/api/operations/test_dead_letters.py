@@ -14,9 +14,9 @@ from schemas import ids
 from schemas.errors import ClawError
 from schemas.records import AccountChanged
 from schemas.settings import Settings
-from streams.dead_letters.writer import bury, letter_headers
-from streams.runtime.agent import Delivery, Outgoing, Place
-from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, inbox
+from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
+from streams.runtime.agent import Delivery, LogOffset, Outgoing
+from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, inbox_topic
 from tests.support.api_process import House, Person
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
@@ -34,7 +34,7 @@ async def promoted(house: House, person: Person) -> str:
     account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     event = AccountChanged(
-        id=ids.derived("promotion", account.id),
+        id=ids.derive("promotion", account.id),
         source="/claw/test",
         subject=account.id,
         time=datetime.now(UTC),
@@ -48,10 +48,10 @@ async def promoted(house: House, person: Person) -> str:
 
 async def buried(house: House, topic: str, key: bytes | None, value: bytes | None, **headers: bytes) -> str:
     prefix = house.settings.kafka.topic_prefix
-    delivery = Delivery(Place(prefix + topic, 0, 5), key, value, int(datetime.now(UTC).timestamp() * 1000), headers)
+    delivery = Delivery(LogOffset(prefix + topic, 0, 5), key, value, int(datetime.now(UTC).timestamp() * 1000), headers)
     problem = ClawError("data.text: too long", code="document_too_large").problem()
-    said = letter_headers(delivery, agent="admit", problem=problem, error="Refused", attempts=1, traceparent="")
-    place = await bury(house.ports.publisher, prefix, delivery, said)
+    said = dead_letter_headers(delivery, agent="admit", problem=problem, error="Refused", attempts=1, traceparent="")
+    place = await write_dead_letter(house.ports.publisher, prefix, delivery, said)
     return f"{place.partition}-{place.offset}"
 
 
@@ -64,12 +64,12 @@ async def listed(person: Person, query: str = "") -> list[dict[str, Any]]:
 async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person, bob: Person, cemetery: None) -> None:
     """Newest first, page by page, with all that is known and not the content; another tenant's are not there."""
     tenant, other = await promoted(house, ada), await promoted(house, bob)
-    mine = [await buried(house, inbox(tenant).name, b"k", b"x" * n) for n in range(3)]
-    theirs = await buried(house, inbox(other).name, b"k", b"x")
+    mine = [await buried(house, inbox_topic(tenant).name, b"k", b"x" * n) for n in range(3)]
+    theirs = await buried(house, inbox_topic(other).name, b"k", b"x")
     items = await listed(ada)
     assert [item["id"] for item in items] == mine[::-1]
     first = items[0]
-    assert (first["topic"], first["partition"], first["offset"], first["key"]) == (inbox(tenant).name, 0, 5, "k")
+    assert (first["topic"], first["partition"], first["offset"], first["key"]) == (inbox_topic(tenant).name, 0, 5, "k")
     assert (first["agent"], first["code"], first["detail"], first["attempts"]) == ("admit", "document_too_large", "data.text: too long", 1)
     assert first["bytes"] == 2
     assert first["redriven_at"] is None
@@ -78,7 +78,7 @@ async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person,
     rest = (await ada.call("GET", f"/tasks/dead-letters?limit=2&cursor={page['next_cursor']}")).json()
     assert [item["id"] for item in page["items"] + rest["items"]] == mine[::-1]
     assert await listed(ada, "?code=event_malformed") == []
-    assert len(await listed(ada, f"?topic={inbox(tenant).name}&code=document_too_large")) == 3
+    assert len(await listed(ada, f"?topic={inbox_topic(tenant).name}&code=document_too_large")) == 3
     assert (await ada.call("POST", f"/tasks/dead-letters/{theirs}/redrive")).status_code == 404
     assert (await ada.call("POST", "/tasks/dead-letters/0-99999/redrive")).status_code == 404
     assert (await ada.call("POST", "/tasks/dead-letters/nonsense/redrive")).status_code == 404
@@ -87,7 +87,7 @@ async def test_admins_see_the_letters_of_their_tenant(house: House, ada: Person,
 
 async def test_nobody_else_does(house: House, ada: Person, cemetery: None) -> None:
     """Neither people without the role nor a key without the scope."""
-    letter = await buried(house, inbox("default").name, b"k", b"x")
+    letter = await buried(house, inbox_topic("default").name, b"k", b"x")
     for method, path in (("GET", "/tasks/dead-letters"), ("POST", f"/tasks/dead-letters/{letter}/redrive")):
         assert (await ada.call(method, path)).status_code == 403
         assert (await house.client.request(method, f"/api/v1{path}")).status_code == 401
@@ -102,7 +102,7 @@ async def test_nobody_else_does(house: House, ada: Person, cemetery: None) -> No
 async def test_the_content_when_it_is_asked_for(house: House, ada: Person, cemetery: None) -> None:
     """Text as text, bytes as base64, no value as none, a long one cut; never that of a topic of credentials."""
     tenant = await promoted(house, ada)
-    name = inbox(tenant).name
+    name = inbox_topic(tenant).name
     await buried(house, name, b"k", "正文".encode(), ce_id=b"1")
     await buried(house, name, b"k", b"\xff\x00")
     await buried(house, name, b"k", None)
@@ -121,9 +121,9 @@ async def test_one_is_sent_again_once(house: House, ada: Person, cemetery: None)
     tenant = await promoted(house, ada)
     base = ids.default_knowledge_base(tenant)
     key = ids.document_key(tenant, base, "d")
-    await administration.apply(house.settings.kafka, (inbox(tenant),))
+    await administration.apply(house.settings.kafka, (inbox_topic(tenant),))
     try:
-        letter = await buried(house, inbox(tenant).name, b"d", b"not json")
+        letter = await buried(house, inbox_topic(tenant).name, b"d", b"not json")
         done = await ada.call("POST", f"/tasks/dead-letters/{letter}/redrive")
         assert done.status_code == 200, done.text
         assert (done.json()["outcome"], done.json()["partition"], done.json()["offset"]) == ("redriven", 0, 0)
@@ -131,9 +131,9 @@ async def test_one_is_sent_again_once(house: House, ada: Person, cemetery: None)
         again = (await ada.call("POST", f"/tasks/dead-letters/{letter}/redrive")).json()
         assert (again["outcome"], again["offset"]) == ("already_redriven", None)
         late = await buried(house, DOCUMENTS_SUBMITTED.name, key.encode(), b"{}")
-        await house.ports.visibility.submitted(key, 900)
+        await house.ports.visibility.record_submission(key, 900)
         answer = (await ada.call("POST", f"/tasks/dead-letters/{late}/redrive")).json()
         assert answer["outcome"] == "superseded"
         assert "900" in answer["detail"]
     finally:
-        await administration.delete(house.settings.kafka, (inbox(tenant),))
+        await administration.delete(house.settings.kafka, (inbox_topic(tenant),))

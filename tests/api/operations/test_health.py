@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from schemas.bodies.socket import FRAMES
-from schemas.settings import LANES
-from streams.runtime.worker_registry import WorkerState, report
+from schemas.settings import WORKER_GROUPS
+from streams.runtime.worker_registry import WorkerState, save_worker_state
 from tests.api.conftest import with_limits
 from tests.support.api_process import House, Person, opened
 
@@ -41,17 +41,17 @@ async def test_ready_when_every_lane_works(api_settings):
             assert answer.status_code == (200 if answer.json()["status"] == "ready" else 503)
             return dict(answer.json())
 
-        assert (await seen())["down"] == ["index", *(f"lane.{lane}" for lane in LANES)]
-        for lane in LANES:
-            await report(house.ports.redis, prefix, msgspec.structs.replace(WORKER, lane=lane))
+        assert (await seen())["down"] == ["index", *(f"lane.{lane}" for lane in WORKER_GROUPS)]
+        for lane in WORKER_GROUPS:
+            await save_worker_state(house.ports.redis, prefix, msgspec.structs.replace(WORKER, lane=lane))
         state = await seen()
         assert (state["status"], state["down"]) == ("ready", [])
         assert state["parts"]["lane.chat"] == {"state": "up", "workers": 1, "lag": 7}
         spare = msgspec.structs.replace(WORKER, lane="chat", id="spare", assigned=0, ready=False, lag=0)
-        await report(house.ports.redis, prefix, spare)
+        await save_worker_state(house.ports.redis, prefix, spare)
         assert (await seen())["status"] == "ready"
         still = msgspec.structs.replace(WORKER, lane="documents", ready=False, standstill_s=61.0)
-        await report(house.ports.redis, prefix, still)
+        await save_worker_state(house.ports.redis, prefix, still)
         state = await seen()
         assert state["down"] == ["lane.documents"]
         assert state["parts"]["lane.documents"]["detail"] == "stands still for 61 s"

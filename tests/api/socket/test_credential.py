@@ -11,11 +11,11 @@ import pytest
 
 from api.http import identity
 from api.socket import session as session_module
-from api.socket.handshake import check_origin, check_query, offered
+from api.socket.handshake import check_origin, check_query, parse_offer
 from schemas.errors import Refused
 from schemas.limits import AccessEntry
 from schemas.records import AccountChanged
-from schemas.settings.sockets import Sockets
+from schemas.settings.sockets import SocketSettings
 from streams.clock import SystemClock
 from streams.runtime.agent import Outgoing
 from streams.topics import ACCOUNTS_CHANGED
@@ -52,7 +52,7 @@ def ending(house: House, person: Person, left_s: float) -> str:
     claims = house.ports.tokens.read(person.token, datetime.now(UTC))
     account = msgspec.convert({"id": claims.sub, "tenant": claims.tenant}, _Holder)
     issued_at = datetime.now(UTC) + timedelta(seconds=left_s - house.settings.auth.access_token_ttl_s)
-    return house.ports.tokens.issued(account, issued_at)[0]  # type: ignore[arg-type]  # the parts of an account that it reads
+    return house.ports.tokens.issue(account, issued_at)[0]  # type: ignore[arg-type]  # the parts of an account that it reads
 
 
 class _Holder(msgspec.Struct):
@@ -151,9 +151,9 @@ async def test_origins(origin: str, allowed: str, passes: bool):
 
 
 async def test_offers():
-    assert offered([], "Bearer a").authorization == "Bearer a"
-    assert offered(["bearer.b", "claw.v1"], "Bearer a") == offered(["claw.v1", "bearer.b"], "")
-    assert offered(["bearer.b"], "").subprotocol is None
+    assert parse_offer([], "Bearer a").authorization == "Bearer a"
+    assert parse_offer(["bearer.b", "claw.v1"], "Bearer a") == parse_offer(["claw.v1", "bearer.b"], "")
+    assert parse_offer(["bearer.b"], "").subprotocol is None
 
 
 async def test_a_page_of_a_stranger_may_not_connect(house: House):
@@ -238,7 +238,7 @@ async def test_who_is_shut_out_is_out(house: House, ada: Person, watchful: None,
 
 
 async def test_guessing_is_limited_by_address(api_settings):
-    settings = msgspec.structs.replace(with_limits(api_settings, address_per_minute=2), socket=Sockets())
+    settings = msgspec.structs.replace(with_limits(api_settings, address_per_minute=2), socket=SocketSettings())
     async with opened(settings) as house, connected(house) as wire:  # the handshake took one of four
         codes = [(await wire.problem("authenticate", token="no"))["code"] for _ in range(4)]
         assert codes == ["unauthenticated"] * 3 + ["rate_limited"]

@@ -13,7 +13,7 @@ import pytest
 
 from api.socket import session as session_module
 from schemas.bodies.socket import FRAMES
-from schemas.settings.sockets import Sockets
+from schemas.settings.sockets import SocketSettings
 from streams.topics import CHATS_ASKED
 from tests.api.conftest import with_limits
 from tests.support.api_process import House, Person, collected, events, opened
@@ -133,7 +133,7 @@ async def test_cancel_and_leave(house: House, ada: Person):
         cancelled = await wire.answer("cancel", conversation_id=conversation, reply_id=reply)
         assert (cancelled["type"], cancelled["data"]["reply_id"]) == ("done", reply)
         speaker = Speaker(house, ada, conversation, reply)
-        assert await house.ports.turns.cancelled(speaker.tenant, reply)
+        assert await house.ports.turns.is_cancelled(speaker.tenant, reply)
         await speaker.cancelled("2")
         read = await wire.send("read", conversation_id=conversation, reply_id=reply)
         assert names(await wire.stream(read)) == ["cancelled"]
@@ -288,7 +288,7 @@ async def test_what_breaks_here_is_a_problem_of_that_frame(house: House, ada: Pe
     async def breaks(*_: object) -> None:
         raise RuntimeError("the driver said no")
 
-    monkeypatch.setattr(house.ports.turns, "open", breaks)
+    monkeypatch.setattr(house.ports.turns, "acquire", breaks)
     conversation = await ada.conversation()
     async with connected(house, ada) as wire:
         problem = await wire.problem("ask", conversation_id=conversation, body={"content": "x"})
@@ -319,15 +319,15 @@ async def test_the_page_says_it_all():
     """Every frame, setting, rule and close code stands in docs/socket.md."""
     page = _page()
     assert {kind for kind in FRAMES if f"| `{kind}` |" in page} == set(FRAMES)
-    settings = {Sockets.prefix + field.name.upper() for field in msgspec.structs.fields(Sockets)}
+    settings = {SocketSettings.prefix + field.name.upper() for field in msgspec.structs.fields(SocketSettings)}
     assert {name for name in settings if name in page} == settings
     codes = (
         session_module.UNAUTHENTICATED,
-        session_module.SHUT_OUT,
+        session_module.DENIED,
         session_module.IDLE,
-        session_module.TOO_MUCH,
-        session_module.BROKEN,
-        session_module.LATER,
+        session_module.RATE_LIMITED,
+        session_module.INTERNAL_ERROR,
+        session_module.TRY_AGAIN_LATER,
     )
     assert [code for code in codes if str(code) not in page] == []
     for example in re.findall(r"^\{.*\}$", page, re.MULTILINE):
@@ -339,7 +339,7 @@ def _page() -> str:
 
 
 def _with_sockets(settings: Any, **sockets: Any) -> Any:
-    return msgspec.structs.replace(with_limits(settings, enabled=False), socket=Sockets(**sockets))
+    return msgspec.structs.replace(with_limits(settings, enabled=False), socket=SocketSettings(**sockets))
 
 
 def _json_with(key: str) -> dict[str, str]:

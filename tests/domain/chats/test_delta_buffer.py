@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.chats.delta_buffer import WINDOW_FACTOR_MAX, Deltas, window_s
+from domain.chats.delta_buffer import WINDOW_FACTOR_MAX, DeltaBuffer, window_s
 from schemas.errors import Unavailable
 
 
@@ -24,7 +24,7 @@ class Sent:
 
 async def test_the_first_piece_goes_at_once_and_the_rest_in_one():
     sent = Sent()
-    deltas = Deltas(sent, lambda: 3600.0)
+    deltas = DeltaBuffer(sent, lambda: 3600.0)
     for piece in ("一", "二", "", "三"):
         await deltas.add(piece)
     assert sent.events == [(1, "一")]
@@ -35,7 +35,7 @@ async def test_the_first_piece_goes_at_once_and_the_rest_in_one():
 async def test_a_silent_model_does_not_hold_back_what_was_said():
     """The window's timer sends what is gathered though no further piece comes."""
     sent = Sent()
-    deltas = Deltas(sent, lambda: 0.01)
+    deltas = DeltaBuffer(sent, lambda: 0.01)
     await deltas.add("a")
     await deltas.add("b")
     async with asyncio.timeout(5):
@@ -48,7 +48,7 @@ async def test_a_silent_model_does_not_hold_back_what_was_said():
 async def test_an_answer_with_a_hole_is_not_called_complete():
     """What the timer could not send is told at the next piece, or at the end."""
     sent = Sent()
-    deltas = Deltas(sent, lambda: 0.0)
+    deltas = DeltaBuffer(sent, lambda: 0.0)
     await deltas.add("a")
     deltas._window = lambda: 0.01
     sent.broken = True
@@ -66,7 +66,7 @@ async def test_an_answer_with_a_hole_is_not_called_complete():
 def test_nothing_is_lost_doubled_or_reordered(pieces):
     async def run() -> list[tuple[int, str]]:
         sent, window = Sent(), [0.0]
-        deltas = Deltas(sent, lambda: window[0])
+        deltas = DeltaBuffer(sent, lambda: window[0])
         for text, window[0] in pieces:
             await deltas.add(text)
         await deltas.close()

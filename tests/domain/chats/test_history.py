@@ -5,15 +5,24 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.text.language import estimated_tokens
-from domain.chats.history import Budget, Thread, cut, outgrown, summarised, thread, told, within
+from adapters.text.language import estimate_tokens
+from domain.chats.history import (
+    BranchHistory,
+    HistoryBudget,
+    build_history,
+    count_to_summarise,
+    fit_turns,
+    needs_summary,
+    split_summary,
+    truncate,
+)
 from schemas.chats import Message, Role, Turn
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 
 NOON = datetime(2026, 1, 1, tzinfo=UTC)
 TEXT = st.text(st.sampled_from("abc 中文。\n"), max_size=60)
 TURNS = st.lists(st.builds(Turn, st.sampled_from(["user", "assistant"]), TEXT.filter(bool)), max_size=12)
-BUDGETS = st.builds(Budget, st.integers(0, 8), st.integers(0, 200), st.integers(0, 60), st.integers(0, 10))
+BUDGETS = st.builds(HistoryBudget, st.integers(0, 8), st.integers(0, 200), st.integers(0, 60), st.integers(0, 10))
 
 
 def message(number: int, content: str = "", **more: object) -> Message:
@@ -30,12 +39,12 @@ def message(number: int, content: str = "", **more: object) -> Message:
 
 
 @given(TURNS, BUDGETS)
-def test_every_bound_holds_and_the_newest_turns_are_kept(turns: list[Turn], budget: Budget) -> None:
+def test_every_bound_holds_and_the_newest_turns_are_kept(turns: list[Turn], budget: HistoryBudget) -> None:
     """A suffix of what was said; only a lone newest turn is cut, and it is left out only when nothing of it fits."""
-    kept = within(turns, budget)
+    kept = fit_turns(turns, budget)
     assert len(kept) <= budget.messages
     assert sum(len(turn.content.encode()) for turn in kept) <= budget.bytes
-    assert sum(estimated_tokens(turn.content) for turn in kept) <= budget.tokens
+    assert sum(estimate_tokens(turn.content) for turn in kept) <= budget.tokens
     if len(kept) == 1 and kept[0] != turns[-1]:
         assert turns[-1].content.startswith(kept[0].content.removesuffix("…"))
     else:
@@ -46,17 +55,17 @@ def test_every_bound_holds_and_the_newest_turns_are_kept(turns: list[Turn], budg
 
 @given(TEXT, st.integers(0, 80), st.integers(0, 40))
 def test_a_cut_keeps_its_bounds_and_loses_nothing_that_fits(text: str, size: int, tokens: int) -> None:
-    short = cut(text, size, tokens)
+    short = truncate(text, size, tokens)
     assert len(short.encode()) <= size
-    assert estimated_tokens(short) <= tokens
-    assert (short == text) == (len(text.encode()) <= size and estimated_tokens(text) <= tokens)
+    assert estimate_tokens(short) <= tokens
+    assert (short == text) == (len(text.encode()) <= size and estimate_tokens(text) <= tokens)
 
 
 def test_a_summary_takes_its_tokens_out_of_the_budget() -> None:
     turns = [Turn("user", "abcd" * 10), Turn("assistant", "abcd" * 10)]
-    budget = Budget(10, 1_000, 20, 10)
-    assert len(within(turns, budget)) == 2
-    assert within(turns, budget, "abcd" * 10) == (turns[1],)
+    budget = HistoryBudget(10, 1_000, 20, 10)
+    assert len(fit_turns(turns, budget)) == 2
+    assert fit_turns(turns, budget, "abcd" * 10) == (turns[1],)
 
 
 def test_the_newest_summary_stands_for_what_it_covers() -> None:
@@ -65,40 +74,40 @@ def test_the_newest_summary_stands_for_what_it_covers() -> None:
     branch[3] = message(3, summary="old", summarised="m1")
     branch[5] = message(5, summary="new", summarised="m3")
     branch[7] = message(7, state="failed")
-    summary, rest = told(branch)
+    summary, rest = split_summary(branch)
     assert summary == "new"
     assert [ident for ident, _ in rest] == ["m4", "m5", "m6"]
-    assert [ident for ident, _ in told(branch[4:])[1]] == ["m4", "m5", "m6"]
-    assert told(branch[6:]) == ("", [("m6", Turn("user", "turn 6"))])
+    assert [ident for ident, _ in split_summary(branch[4:])[1]] == ["m4", "m5", "m6"]
+    assert split_summary(branch[6:]) == ("", [("m6", Turn("user", "turn 6"))])
 
 
 def test_a_thread_knows_where_it_is() -> None:
-    budget = Budget.of(Limits(history_messages_max=3))
+    budget = HistoryBudget.from_limits(LimitSettings(history_messages_max=3))
     known = {each.id: each for each in (message(n) for n in range(30))}
-    found = thread(list(known), known, budget)
+    found = build_history(list(known), known, budget)
     assert found.parent_id == "m29"
     assert len(found.ancestors) == 20
     assert [turn.content for turn in found.turns] == ["turn 27", "turn 28", "turn 29"]
-    later = found.said("m30", Turn("user", "and?"), budget)
-    assert later.said("m30", Turn("user", "and?"), budget) == later
+    later = found.with_turn("m30", Turn("user", "and?"), budget)
+    assert later.with_turn("m30", Turn("user", "and?"), budget) == later
     assert (later.parent_id, later.turns[-1], len(later.ancestors)) == ("m30", Turn("user", "and?"), 20)
-    assert Thread().parent_id == ""
+    assert BranchHistory().parent_id == ""
     del known["m28"]
-    assert thread([*known, "m30"], known, budget).parent_id == "m30"  # where it is does not hang on what could be read
+    assert build_history([*known, "m30"], known, budget).parent_id == "m30"  # where it is does not hang on what could be read
 
 
 @given(TURNS, BUDGETS)
-def test_a_summary_leaves_the_last_question_and_answer(turns: list[Turn], budget: Budget) -> None:
-    covered = summarised(turns, budget)
+def test_a_summary_leaves_the_last_question_and_answer(turns: list[Turn], budget: HistoryBudget) -> None:
+    covered = count_to_summarise(turns, budget)
     assert 0 <= covered <= max(0, len(turns) - 2)
 
 
 def test_growth_is_noticed_by_messages_bytes_and_tokens() -> None:
-    budget = Budget(8, 1_000, 100, 10)
-    assert not outgrown([Turn("user", "x")] * 6, budget)
-    assert outgrown([Turn("user", "x")] * 7, budget)
-    assert outgrown([Turn("user", "x" * 110)] * 3, budget)
-    assert outgrown([Turn("user", "字" * 26)] * 3, budget)
-    assert not outgrown([Turn("user", "字" * 90)] * 2, budget)  # nothing but the last pair: there is nothing to cover
-    assert not outgrown([Turn("user", "x")] * 7, Budget(8, 1_000, 100, 0))
-    assert summarised([Turn("user", "x")] * 7, budget) == 5
+    budget = HistoryBudget(8, 1_000, 100, 10)
+    assert not needs_summary([Turn("user", "x")] * 6, budget)
+    assert needs_summary([Turn("user", "x")] * 7, budget)
+    assert needs_summary([Turn("user", "x" * 110)] * 3, budget)
+    assert needs_summary([Turn("user", "字" * 26)] * 3, budget)
+    assert not needs_summary([Turn("user", "字" * 90)] * 2, budget)  # nothing but the last pair: there is nothing to cover
+    assert not needs_summary([Turn("user", "x")] * 7, HistoryBudget(8, 1_000, 100, 0))
+    assert count_to_summarise([Turn("user", "x")] * 7, budget) == 5

@@ -3,19 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.chats.reply_fold import AHEAD_MAX, ReplyFold, Restarted, Step
+from domain.chats.reply_fold import AHEAD_MAX, FoldStep, ReplyFold, Restarted
 from schemas.chats import Answered, Completed, Extended, Failed, Started
 from tests.support.reply_events import cancelled, completed, extended, failed, started, whole_reply
 
 R = "r1"
 
 
-def fold(events: list[Answered]) -> tuple[ReplyFold, list[Step]]:
+def fold(events: list[Answered]) -> tuple[ReplyFold, list[FoldStep]]:
     state = ReplyFold()
     return state, [step for event in events for step in state.apply(event)]
 
 
-def told_text(steps: list[Step]) -> str:
+def told_text(steps: list[FoldStep]) -> str:
     """What a reader that follows the steps shows just before the end."""
     text = ""
     for step in steps:

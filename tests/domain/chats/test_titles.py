@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.chats.titles import TITLE_WIDTH_MAX, improvable, title_of, untitled
+from domain.chats.titles import TITLE_WIDTH_MAX, is_untitled, may_improve_title, title_of
 from schemas.records import Conversation
 
 
@@ -42,8 +42,8 @@ def test_whose_title_it_is() -> None:
     def conversation(**more: str) -> Conversation:
         return Conversation(id="c", tenant="t", user_id="u", created_at=now, updated_at=now, **more)  # type: ignore[arg-type]
 
-    assert untitled(conversation())
+    assert is_untitled(conversation())
     for taken in (conversation(title="x"), conversation(titled_by="person"), conversation(title="x", titled_by="model")):
-        assert not untitled(taken)
-        assert not improvable(taken)
-    assert improvable(conversation(title="x", titled_by="rule"))
+        assert not is_untitled(taken)
+        assert not may_improve_title(taken)
+    assert may_improve_title(conversation(title="x", titled_by="rule"))

@@ -10,18 +10,18 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from domain.documents import open_documents, reconciler
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.reconciler import Reconciler
 from domain.documents.visibility import Visibility
 from schemas import ids
 from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Progress, Work
-from schemas.settings import Kafka, Settings
-from schemas.settings.documents import Documents
+from schemas.settings import KafkaSettings, Settings
+from schemas.settings.documents import DocumentSettings
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing, Place
+from streams.runtime.agent import LogOffset, Outgoing
 from streams.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
@@ -72,7 +72,7 @@ class Flow:
     """The document topics of one installation, as far as the reconciler sees them."""
 
     settings: Settings
-    redis: Client
+    redis: RedisClient
     publisher: KafkaPublisher
     clock: Clock = field(default_factory=Clock)
     requeued: list[tuple[str, int, str, int]] = field(default_factory=list)
@@ -101,14 +101,14 @@ class Flow:
         self.requeued.append((event.subject, version, lane, again))
         topic = DOCUMENTS_QUEUED_BULK if lane == "bulk" else DOCUMENTS_QUEUED_EXPRESS
         work = Work(version=version, lane=lane, document=event.data)
-        return [Outgoing(topic, DocumentQueued.caused_by(event, "route", data=work, now=self.clock.now(), ordinal=again))]
+        return [Outgoing(topic, DocumentQueued.from_cause(event, "route", data=work, now=self.clock.now(), ordinal=again))]
 
     async def submitted(self, document: str, lane: str = "bulk") -> tuple[str, int]:
         """On the log, seen by route, and its news heard: key and version."""
         base = ids.default_knowledge_base("acme")
         key = ids.document_key("acme", base, document)
         event = DocumentSubmitted(
-            id=ids.derived(document),
+            id=ids.derive(document),
             source="/claw/test",
             subject=key,
             time=self.clock.now(),
@@ -118,17 +118,17 @@ class Flow:
         )
         place = await self.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
         assert place.partition == self.documents.partition_of(key)
-        await self.visibility.submitted(key, place.offset)
+        await self.visibility.record_submission(key, place.offset)
         await self.documents.apply(news(key, place.offset, "queued", self.clock.now(), lane))
         return key, place.offset
 
-    async def written(self, topic: Topic, key: str) -> Place:
+    async def written(self, topic: Topic, key: str) -> LogOffset:
         return await self.publisher.publish_raw(self.settings.kafka.topic_prefix + topic.name, key.encode(), b"{}", {})
 
-    async def done(self, lane: str, *places: Place) -> None:
+    async def done(self, lane: str, *places: LogOffset) -> None:
         """The group of a lane has worked everything up to and including these."""
         kafka = self.settings.kafka
-        consumer = AIOKafkaConsumer(**connection(kafka), group_id=f"{kafka.topic_prefix}claw.{lane}", enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**connection_options(kafka), group_id=f"{kafka.topic_prefix}claw.{lane}", enable_auto_commit=False)
         await consumer.start()
         offsets = {TopicPartition(place.topic, place.partition): place.offset + 1 for place in places}
         consumer.assign(list(offsets))
@@ -140,9 +140,9 @@ class Flow:
 
 
 @pytest.fixture
-async def flow(settings: Settings, redis: Client, topics) -> AsyncIterator[Flow]:
+async def flow(settings: Settings, redis: RedisClient, topics) -> AsyncIterator[Flow]:
     await topics(*TOPICS)
-    settings = msgspec.structs.replace(settings, documents=Documents(stall_s=STALL_S))
+    settings = msgspec.structs.replace(settings, documents=DocumentSettings(stall_s=STALL_S))
     publisher = KafkaPublisher(settings.kafka, topics=TOPICS)
     await publisher.start()
     yield Flow(settings, redis, publisher)
@@ -152,7 +152,7 @@ async def flow(settings: Settings, redis: Client, topics) -> AsyncIterator[Flow]
 async def _progress(settings: Settings) -> list[DocumentProgressed]:
     topic = settings.kafka.topic_prefix + DOCUMENTS_PROGRESSED.name
     places = [TopicPartition(topic, number) for number in range(settings.kafka.partitions)]
-    consumer = AIOKafkaConsumer(**connection(settings.kafka))
+    consumer = AIOKafkaConsumer(**connection_options(settings.kafka))
     await consumer.start()
     try:
         consumer.assign(places)
@@ -173,18 +173,18 @@ async def test_open_documents_follow_the_news(redis, settings):
     key, later = "acme/kb/手册 1", at + timedelta(seconds=5)
     partition = documents.partition_of(key)
     await documents.apply_many([news(key, 3, "parsing", later), news(key, 3, "queued", at), news(key, 4, "queued", at, "express")])
-    (silent,) = await documents.silent(partition, "bulk", 2**45, 10)
+    (silent,) = await documents.find_silent(partition, "bulk", 2**45, 10)
     assert (silent.key, silent.version, silent.lane, silent.tries) == (key, 3, "bulk", 0)
     assert silent.since_ms == int(later.timestamp() * 1000)
-    assert await documents.silent(partition, "bulk", silent.since_ms, 10) == []
-    await documents.sent_on(silent, later)
-    assert (await documents.silent(partition, "bulk", 2**45, 10))[0].tries == 1
+    assert await documents.find_silent(partition, "bulk", silent.since_ms, 10) == []
+    await documents.mark_requeued(silent, later)
+    assert (await documents.find_silent(partition, "bulk", 2**45, 10))[0].tries == 1
     await documents.apply(news(key, 3, "failed", later, "express"))  # a failure does not always know its lane
-    await documents.sent_on(silent, later)
-    assert await documents.silent(partition, "bulk", 2**45, 10) == []
-    assert [each.version for each in await documents.silent(partition, "express", 2**45, 10)] == [4]
+    await documents.mark_requeued(silent, later)
+    assert await documents.find_silent(partition, "bulk", 2**45, 10) == []
+    assert [each.version for each in await documents.find_silent(partition, "express", 2**45, 10)] == [4]
     await documents.apply(news(key, -1, "failed", later))
-    await documents.forget(key, 4)
+    await documents.remove(key, 4)
     assert await documents.count() == 0
 
 
@@ -197,7 +197,7 @@ async def test_the_books_are_bounded(redis, settings, monkeypatch):
 
 
 async def test_kafka_is_left_alone_while_nothing_is_silent(flow):
-    flow.settings = msgspec.structs.replace(flow.settings, kafka=Kafka(bootstrap="127.0.0.1:1"))
+    flow.settings = msgspec.structs.replace(flow.settings, kafka=KafkaSettings(bootstrap="127.0.0.1:1"))
     assert await flow.worker("two").look() == 0
 
 
@@ -211,7 +211,7 @@ async def test_what_stands_still_is_sent_on_three_times_then_fails_by_name(flow)
         assert await flow.reconciler.look() == 0  # it has its time again
         assert flow.requeued[-1] == (key, version, "bulk", again)
         queued = await flow.publisher.end_offset(DOCUMENTS_QUEUED_BULK, flow.documents.partition_of(key))
-        place = Place(flow.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name, flow.documents.partition_of(key), queued - 1)
+        place = LogOffset(flow.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name, flow.documents.partition_of(key), queued - 1)
         await flow.done("documents", place)  # taken, and lost again
     flow.clock.pass_s(STALL_S)
     assert await flow.reconciler.look() == 1
@@ -263,7 +263,7 @@ async def test_what_is_superseded_or_arrived_is_not_sent(flow, what):
         case "submitted again":
             await flow.visibility.submitted(key, version + 1)
         case "withdrawn":
-            await flow.visibility.withdrawn(key, version + 1)
+            await flow.visibility.record_withdrawal(key, version + 1)
         case "visible":
             await flow.redis.hset(flow.visibility._record(key), "visible", version)
         case _:
@@ -283,7 +283,7 @@ async def test_one_replica_works_and_another_takes_over(flow, monkeypatch):
         looks.append(self._worker)
         return 0
 
-    monkeypatch.setattr(Reconciler, "look", looked)
+    monkeypatch.setattr(Reconciler, "run_once", looked)
     first, second = flow.worker("first"), flow.worker("second")
     await first.start()
     await second.start()

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.blobs import BlobStore, home_of
-from adapters.secrets.encryption import seal
+from adapters.blobs import BlobStore, blob_folder
+from adapters.secrets.encryption import encrypt
 from adapters.web.fetch import Fetcher
-from domain.documents.sources import Sources, file_of
+from domain.documents.sources import DocumentLoader, blob_path
 from schemas.documents import Document, DocumentSubmitted
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Node, Settings
-from schemas.settings.documents import Documents
+from schemas.settings import NodeSettings, Settings
+from schemas.settings.documents import DocumentSettings
 from schemas.settings.section import Secret
 from streams.clock import SystemClock
 
@@ -62,12 +62,12 @@ async def house(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    settings = Settings(node=Node(home=tmp_path), documents=Documents(fetch_networks="127.0.0.1/32"))
+    settings = Settings(node=NodeSettings(home=tmp_path), documents=DocumentSettings(fetch_networks="127.0.0.1/32"))
     blobs, fetcher = BlobStore(settings), Fetcher(settings.documents)
     await blobs.open()
     await fetcher.open()
     yield SimpleNamespace(
-        sources=Sources(blobs, fetcher, SECRET),
+        sources=DocumentLoader(blobs, fetcher, SECRET),
         blobs=blobs,
         asked=asked,
         url=f"http://127.0.0.1:{runner.addresses[0][1]}",
@@ -82,25 +82,25 @@ async def test_text(house):
     data = document(text="Hello", media_type="text/markdown")
     async with house.sources.of(data, key=KEY, version=1, tenant="acme") as source:
         assert (source.text, source.media_type, source.path) == ("Hello", "text/markdown", "")
-    assert file_of(submitted(data), 1) == ""
+    assert blob_path(submitted(data), 1) == ""
 
 
 async def test_file(house):
     """By a name that a child finds wherever it runs, with its password opened."""
-    blob = await house.blobs.put(home_of("acme", "kb"), b"%PDF-")
-    sealed = seal(SECRET.reveal(), "hunter2", context=KEY)
+    blob = await house.blobs.put(blob_folder("acme", "kb"), b"%PDF-")
+    sealed = encrypt(SECRET.reveal(), "hunter2", context=KEY)
     data = document(blob=blob, media_type="application/pdf", filename="a.pdf", charset="gbk", sealed_password=sealed)
     async with house.sources.of(data, key=KEY, version=1, tenant="acme") as source:
         assert read(source.path) == "%PDF-"
         assert (source.media_type, source.filename, source.charset, source.password) == ("application/pdf", "a.pdf", "gbk", "hunter2")
-    path = file_of(submitted(data), 1)
+    path = blob_path(submitted(data), 1)
     assert path == blob.path
     await house.sources.delete(path)
     assert not house.files()
 
 
 async def test_a_password_of_another_document(house):
-    data = document(text="x", sealed_password=seal(SECRET.reveal(), "hunter2", context="acme/kb/other"))
+    data = document(text="x", sealed_password=encrypt(SECRET.reveal(), "hunter2", context="acme/kb/other"))
     with pytest.raises(Refused) as refused:
         async with house.sources.of(data, key=KEY, version=1, tenant="acme"):
             pass
@@ -121,23 +121,23 @@ async def test_a_page_is_fetched_once_per_version(house):
     assert await content(2) != first
     assert house.asked.count("/page.html") == 2
     assert len(house.files()) == 4
-    await house.sources.delete(file_of(submitted(data), 1))
+    await house.sources.delete(blob_path(submitted(data), 1))
     assert len(house.files()) == 2
     assert await content(2) != first
-    await house.sources.delete(file_of(submitted(data), 2))
-    await house.sources.delete(file_of(submitted(data), 2))
+    await house.sources.delete(blob_path(submitted(data), 2))
+    await house.sources.delete(blob_path(submitted(data), 2))
     assert not house.files()
 
 
 async def test_two_fetches_at_once_agree(house, monkeypatch):
     """Whoever describes the page first has fetched the version; the other's file goes."""
     data = document(url=house.url + "/page.html", media_type="")
-    other = Sources(house.blobs, house.sources._fetcher, SECRET)
+    other = DocumentLoader(house.blobs, house.sources._fetcher, SECRET)
     fetched = house.sources._fetcher.fetch
 
     async def fetch_meanwhile(address: str, write: Any) -> Any:
         monkeypatch.setattr(house.sources._fetcher, "fetch", fetched)
-        async with other.of(data, key=KEY, version=1, tenant="acme"):
+        async with other.open_document(data, key=KEY, version=1, tenant="acme"):
             pass
         return await fetched(address, write)
 

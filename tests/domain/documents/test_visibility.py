@@ -12,15 +12,15 @@ from aiokafka import AIOKafkaProducer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from domain.documents.express import EXPRESS_MAX, Express
-from domain.documents.visibility import Built, Sight, Standing, Stored, Visibility
-from domain.documents.visibility_replica import Mirror
+from domain.documents.visibility import BuildState, IndexedContent, VersionState, Visibility, VisibilityCheck
+from domain.documents.visibility_replica import VisibilityReplica
 from schemas.documents import DocumentProgressed, Progress, State
 from schemas.errors import Unavailable
 from schemas.events import encode
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import DOCUMENTS_PROGRESSED
 
 pytestmark = pytest.mark.stack
@@ -28,7 +28,7 @@ NEWS = st.lists(st.tuples(st.sampled_from(["submitted", "withdrawn", "indexed"])
 
 
 @pytest.fixture
-def visibility(redis: Client, prefix: str) -> Visibility:
+def visibility(redis: RedisClient, prefix: str) -> Visibility:
     return Visibility(redis, prefix)
 
 
@@ -40,49 +40,49 @@ async def test_fields_only_grow(visibility: Visibility, news: list[tuple[str, in
     for what, version in data.draw(st.permutations(news + news)):
         reply = await getattr(visibility, what)(key, version)
         if what == "indexed":
-            standing = (await visibility.of([key]))[key]
-            assert reply == standing.shows(version)
+            standing = (await visibility.version_states([key]))[key]
+            assert reply == standing.is_visible(version)
     deleted = max((v for what, v in news if what == "withdrawn"), default=-1)
-    expected = Standing(
+    expected = VersionState(
         latest=max((v for what, v in news if what != "indexed"), default=-1),
         visible=max((v for what, v in news if what == "indexed"), default=-1),
         deleted=deleted,
     )
-    assert await visibility.of([key, "t/kb/none"]) == {key: expected, "t/kb/none": Standing()}
+    assert await visibility.version_states([key, "t/kb/none"]) == {key: expected, "t/kb/none": VersionState()}
     for version in range(7):
         newer = version < expected.latest and version != expected.visible
-        assert await visibility.superseded(key, version) == (newer or version <= deleted)
+        assert await visibility.is_superseded(key, version) == (newer or version <= deleted)
 
 
 async def test_a_late_bulk_version_never_comes_back(visibility: Visibility) -> None:
     """Indexed after the withdrawal of a later version: not visible; a new submission is."""
     key = "t/kb/doc with spaces {and} braces"
-    await visibility.submitted(key, 3)
-    await visibility.withdrawn(key, 5)
-    assert not await visibility.indexed(key, 3)
-    assert (await visibility.of([key]))[key].shown is None
-    await visibility.submitted(key, 8)
-    assert await visibility.indexed(key, 8)
-    assert await visibility.indexed(key, 8)  # a repeat says the same
-    assert (await visibility.of([key]))[key].shown == 8
+    await visibility.record_submission(key, 3)
+    await visibility.record_withdrawal(key, 5)
+    assert not await visibility.mark_indexed(key, 3)
+    assert (await visibility.version_states([key]))[key].visible_version is None
+    await visibility.record_submission(key, 8)
+    assert await visibility.mark_indexed(key, 8)
+    assert await visibility.mark_indexed(key, 8)  # a repeat says the same
+    assert (await visibility.version_states([key]))[key].visible_version == 8
 
 
 async def test_many_keys_in_few_trips(visibility: Visibility) -> None:
     """More keys than one pipeline takes."""
     keys = [f"t/kb/{n}" for n in range(1201)]
-    await visibility.indexed(keys[1200], 0)
-    found = await visibility.of(keys)
-    assert [key for key in keys if found[key].shown is not None] == [keys[1200]]
+    await visibility.mark_indexed(keys[1200], 0)
+    found = await visibility.version_states(keys)
+    assert [key for key in keys if found[key].visible_version is not None] == [keys[1200]]
 
 
-async def test_poison_reads_as_nothing_known(visibility: Visibility, redis: Client, prefix: str) -> None:
+async def test_poison_reads_as_nothing_known(visibility: Visibility, redis: RedisClient, prefix: str) -> None:
     """A field that is no number hides the document until the next news."""
     await redis.execute_command("HSET", f"{prefix}:visibility:{{t/kb/p}}", "visible", "garbage")
-    assert (await visibility.of(["t/kb/p"]))["t/kb/p"] == Standing()
-    assert await visibility.indexed("t/kb/p", 2)
+    assert (await visibility.version_states(["t/kb/p"]))["t/kb/p"] == VersionState()
+    assert await visibility.mark_indexed("t/kb/p", 2)
 
 
-async def test_the_express_lane_holds_each_version_once_and_only_so_many(redis: Client, prefix: str) -> None:
+async def test_the_express_lane_holds_each_version_once_and_only_so_many(redis: RedisClient, prefix: str) -> None:
     """A repeat is told the same, leaving twice does not hurt, a lost one is forgotten; each tenant has its own."""
     express = Express(redis, prefix)
     assert all([await express.enter("t", f"t/kb/{n}", n) for n in range(EXPRESS_MAX)])
@@ -100,27 +100,27 @@ async def test_the_express_lane_holds_each_version_once_and_only_so_many(redis: 
 async def test_what_a_shelf_holds_and_what_failed_are_told_apart(visibility: Visibility) -> None:
     """Each only grows; a newer version that failed does not hide the one before; a shelf that is gone is forgotten alone."""
     key = "t/kb/doc"
-    assert await visibility.built_versions([key], 1) == {key: Built()}
-    await visibility.built(key, 1, 5)
-    await visibility.built(key, 1, 3)
-    await visibility.built(key, 2, 4)
-    await visibility.built(key, 1, 9, "document_unreadable")
-    await visibility.built(key, 1, 8, "document_empty")
-    await visibility.stored(key, 5, ["00" * 16], generation=1)
-    await visibility.stored(key, 5, ["11" * 16], generation=2)
-    assert await visibility.built_versions([key], 1) == {key: Built(5, 9, "document_unreadable")}
-    await visibility.pardon([key, "t/kb/none"], 1)
-    assert (await visibility.built_versions([key], 1))[key] == Built(5)
-    await visibility.forget([key, "t/kb/none"], 1)
-    assert (await visibility.built_versions([key], 1))[key] == Built()
-    assert (await visibility.built_versions([key], 2))[key] == Built(4)
-    assert (await visibility.before_work(key, 1, earlier=True))[1] == frozenset()
-    assert (await visibility.before_work(key, 2, earlier=True))[1] == {"11" * 16}
-    await visibility.submitted(key, 9)
-    assert await visibility.indexed(key, 9, Stored(generation=2))
-    assert (await visibility.built_versions([key], 2))[key] == Built(9)
-    await visibility.withdrawn(key, 10)
-    assert (await visibility.built_versions([key], 2))[key] == Built()
+    assert await visibility.build_states([key], 1) == {key: BuildState()}
+    await visibility.record_build(key, 1, 5)
+    await visibility.record_build(key, 1, 3)
+    await visibility.record_build(key, 2, 4)
+    await visibility.record_build(key, 1, 9, "document_unreadable")
+    await visibility.record_build(key, 1, 8, "document_empty")
+    await visibility.record_chunks(key, 5, ["00" * 16], generation=1)
+    await visibility.record_chunks(key, 5, ["11" * 16], generation=2)
+    assert await visibility.build_states([key], 1) == {key: BuildState(5, 9, "document_unreadable")}
+    await visibility.clear_failures([key, "t/kb/none"], 1)
+    assert (await visibility.build_states([key], 1))[key] == BuildState(5)
+    await visibility.remove_build([key, "t/kb/none"], 1)
+    assert (await visibility.build_states([key], 1))[key] == BuildState()
+    assert (await visibility.build_states([key], 2))[key] == BuildState(4)
+    assert (await visibility.read_for_indexing(key, 1, earlier=True))[1] == frozenset()
+    assert (await visibility.read_for_indexing(key, 2, earlier=True))[1] == {"11" * 16}
+    await visibility.record_submission(key, 9)
+    assert await visibility.mark_indexed(key, 9, IndexedContent(generation=2))
+    assert (await visibility.build_states([key], 2))[key] == BuildState(9)
+    await visibility.record_withdrawal(key, 10)
+    assert (await visibility.build_states([key], 2))[key] == BuildState()
 
 
 def progressed(document: str, version: int, state: State) -> bytes:
@@ -139,7 +139,7 @@ def progressed(document: str, version: int, state: State) -> bytes:
 
 def test_the_mirror_folds_in_any_order_and_is_bounded() -> None:
     """Only indexed and deleted change what is shown; unknown documents past the bound stay hidden."""
-    mirror = Mirror(Kafka(), documents_max=2)
+    mirror = VisibilityReplica(KafkaSettings(), documents_max=2)
     for value in (
         progressed("a", 5, "deleted"),
         progressed("a", 3, "indexed"),
@@ -152,15 +152,15 @@ def test_the_mirror_folds_in_any_order_and_is_bounded() -> None:
     mirror.fold(progressed("b", 0, "indexed"))
     mirror.fold(progressed("c", 1, "indexed"))
     assert len(mirror) == 2
-    assert mirror._standings["t/kb/a"] == Standing(latest=7, visible=3, deleted=5)
-    assert mirror._standings["t/kb/b"].shown == 0
+    assert mirror._standings["t/kb/a"] == VersionState(latest=7, visible=3, deleted=5)
+    assert mirror._standings["t/kb/b"].visible_version == 0
 
 
 @pytest.fixture
-async def progress(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[Callable[..., Any]]:
+async def progress(kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[Callable[..., Any]]:
     """``await progress(document, version, state)`` puts a progress event on the real topic."""
     await topics(DOCUMENTS_PROGRESSED)
-    producer = AIOKafkaProducer(**connection(kafka_settings))
+    producer = AIOKafkaProducer(**connection_options(kafka_settings))
     await producer.start()
 
     async def publish(document: str, version: int, state: State) -> None:
@@ -177,45 +177,45 @@ async def eventually(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_sight_goes_on_without_redis(kafka_settings: Kafka, visibility: Visibility, progress: Callable[..., Any]) -> None:
+async def test_sight_goes_on_without_redis(kafka_settings: KafkaSettings, visibility: Visibility, progress: Callable[..., Any]) -> None:
     """Redis up: the record. Redis down: what the topic said, from its beginning and as it grows, counted; and back."""
 
     class Failing:
         down = False
 
-        async def of(self, keys: Any) -> dict[str, Standing]:
+        async def version_states(self, keys: Any) -> dict[str, VersionState]:
             if self.down:
                 raise Unavailable("redis_unavailable")
-            return await visibility.of(keys)
+            return await visibility.version_states(keys)
 
     await progress("old", 1, "indexed")
     await progress("gone", 2, "indexed")
     await progress("gone", 3, "deleted")
-    mirror, record, fallbacks = Mirror(kafka_settings), Failing(), []
-    sight = Sight(record, mirror, lambda: fallbacks.append(1))
+    mirror, record, fallbacks = VisibilityReplica(kafka_settings), Failing(), []
+    sight = VisibilityCheck(record, mirror, lambda: fallbacks.append(1))
     record.down = True
     with pytest.raises(Unavailable):
-        await sight.of(["t/kb/old"])
+        await sight.version_states(["t/kb/old"])
     await mirror.start()
     try:
         await eventually(lambda: mirror.ready)
-        seen = await sight.of(["t/kb/old", "t/kb/gone", "t/kb/new"])
-        assert [standing.shown for standing in seen.values()] == [1, None, None]
-        assert (sight.on_mirror, len(fallbacks)) == (True, 1)
+        seen = await sight.version_states(["t/kb/old", "t/kb/gone", "t/kb/new"])
+        assert [standing.visible_version for standing in seen.values()] == [1, None, None]
+        assert (sight.is_on_replica, len(fallbacks)) == (True, 1)
         await progress("new", 9, "indexed")
         await eventually(lambda: "t/kb/new" in mirror._standings)
-        assert (await sight.of(["t/kb/new"]))["t/kb/new"].shows(9)
+        assert (await sight.version_states(["t/kb/new"]))["t/kb/new"].is_visible(9)
         record.down = False
-        assert (await sight.of(["t/kb/new"]))["t/kb/new"] == Standing()
-        assert not sight.on_mirror
+        assert (await sight.version_states(["t/kb/new"]))["t/kb/new"] == VersionState()
+        assert not sight.is_on_replica
     finally:
         await mirror.stop()
 
 
 def test_the_mirror_remembers_what_the_log_forgot() -> None:
     """Compaction keeps the last news per document: a version that fails or says nothing new carries the one that readers see."""
-    mirror = Mirror(Kafka())
+    mirror = VisibilityReplica(KafkaSettings())
     progress = Progress(knowledge_base_id="kb", document_id="a", version=9, state="failed", visible=5)
     event = msgspec.json.decode(progressed("a", 9, "failed"))
     mirror.fold(msgspec.json.encode(event | {"data": msgspec.to_builtins(progress)}))
-    assert mirror._standings["t/kb/a"] == Standing(latest=9, visible=5, deleted=-1)
+    assert mirror._standings["t/kb/a"] == VersionState(latest=9, visible=5, deleted=-1)

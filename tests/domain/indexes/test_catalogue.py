@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from adapters.kafka import connection
-from domain.indexes.catalogue import Shelves
+from adapters.kafka import connection_options
+from domain.indexes.catalogue import CollectionCatalogue
 from schemas.documents import Shelf
 from schemas.errors import Unavailable
 from schemas.events import encode
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.topics import INDEXES_CHANGED
 
 pytestmark = pytest.mark.stack
@@ -42,10 +42,10 @@ Publish = Callable[[IndexPlan | None, str], Awaitable[tuple[int, int]]]
 
 
 @pytest.fixture
-async def publish(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[Publish]:
+async def publish(kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[Publish]:
     """``await publish(plan, key)`` puts a plan, or a tombstone, on the real topic; gives its partition and the offset behind it."""
     await topics(INDEXES_CHANGED)
-    producer = AIOKafkaProducer(**connection(kafka_settings))
+    producer = AIOKafkaProducer(**connection_options(kafka_settings))
     await producer.start()
 
     async def put(plan: IndexPlan | None, key: str) -> tuple[int, int]:
@@ -58,13 +58,13 @@ async def publish(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]])
 
 
 @pytest.fixture
-async def shelves(kafka_settings: Kafka) -> AsyncIterator[Shelves]:
-    made = Shelves(kafka_settings)
+async def shelves(kafka_settings: KafkaSettings) -> AsyncIterator[CollectionCatalogue]:
+    made = CollectionCatalogue(kafka_settings)
     yield made
     await made.stop()
 
 
-async def test_a_start_returns_with_what_is_there_and_news_comes_at_once(publish: Publish, shelves: Shelves) -> None:
+async def test_a_start_returns_with_what_is_there_and_news_comes_at_once(publish: Publish, shelves: CollectionCatalogue) -> None:
     """The newest of a key; the default plan where nobody changed one; a tombstone is the default again."""
     for n in (1, 2, 3):
         await publish(building("kb", n), "t/kb")
@@ -75,7 +75,7 @@ async def test_a_start_returns_with_what_is_there_and_news_comes_at_once(publish
     assert shelves.plan("t", "kb") == building("kb", 3)
     assert shelves.plan("t", "none") == IndexPlan(tenant="t", knowledge_base_id="none")
     assert shelves.plan("u", "kb").other is None
-    since = shelves.changes
+    since = shelves.change_count
     await publish(building("kb", 4), "t/kb")
     assert await shelves.wait_change(since, 5.0) > since
     assert shelves.plan("t", "kb") == building("kb", 4)
@@ -84,7 +84,7 @@ async def test_a_start_returns_with_what_is_there_and_news_comes_at_once(publish
     assert list(shelves.plans()) == [building("kb", 4)]
 
 
-async def test_catching_up_knows_what_was_written_before(publish: Publish, shelves: Shelves) -> None:
+async def test_catching_up_knows_what_was_written_before(publish: Publish, shelves: CollectionCatalogue) -> None:
     """Whoever holds the lease on a plan and has caught up knows its newest state."""
     await shelves.start()
     for n in range(1, 6):
@@ -92,7 +92,7 @@ async def test_catching_up_knows_what_was_written_before(publish: Publish, shelv
         assert shelves.plan("t", "kb").other == Shelf(generation=n)
 
 
-async def test_whoever_starts_again_goes_on_where_it_was(publish: Publish, shelves: Shelves) -> None:
+async def test_whoever_starts_again_goes_on_where_it_was(publish: Publish, shelves: CollectionCatalogue) -> None:
     """Nothing is read twice and nothing is left out."""
     await publish(building("kb", 1), "t/kb")
     await shelves.start()
@@ -101,12 +101,14 @@ async def test_whoever_starts_again_goes_on_where_it_was(publish: Publish, shelv
     await shelves.start()
     await shelves.catch_up(*place)
     assert shelves.plan("t", "kb") == building("kb", 2)
-    assert shelves.changes == 2
+    assert shelves.change_count == 2
 
 
-async def test_without_the_topic_a_start_ends_and_no_plan_is_guessed(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> None:
+async def test_without_the_topic_a_start_ends_and_no_plan_is_guessed(
+    kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]
+) -> None:
     """It goes on trying: as soon as the topic is there, plans are known."""
-    shelves = Shelves(kafka_settings, read_s_max=0.5)
+    shelves = CollectionCatalogue(kafka_settings, read_s_max=0.5)
     try:
         await shelves.start()
         with pytest.raises(Unavailable):
@@ -122,16 +124,16 @@ async def test_without_the_topic_a_start_ends_and_no_plan_is_guessed(kafka_setti
 
 def test_of_one_key_the_highest_offset_stays() -> None:
     """In any order; what cannot be read changes nothing."""
-    shelves = Shelves(Kafka())
+    shelves = CollectionCatalogue(KafkaSettings())
     for offset, value in ((5, changed(building("kb", 2))), (3, changed(building("kb", 1))), (6, b"{garbage"), (7, b"\xff"), (4, None)):
         shelves.fold(offset, b"t/kb", value)
     assert shelves.plan("t", "kb") == building("kb", 2)
-    assert (len(shelves), shelves.changes) == (1, 1)
+    assert (len(shelves), shelves.change_count) == (1, 1)
 
 
 def test_shelves_are_filled_before_the_active_one_and_not_while_they_are_dropped() -> None:
     """What agents derive from a plan."""
     plan = building("kb", 1)
-    assert plan.shelves == (Shelf(generation=1), Shelf())
+    assert plan.collections == (Shelf(generation=1), Shelf())
     dropping = IndexPlan(tenant="t", knowledge_base_id="kb", other=Shelf(generation=1), state="dropping")
-    assert dropping.shelves == (Shelf(),)
+    assert dropping.collections == (Shelf(),)

@@ -14,27 +14,27 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from msgspec.structs import replace
 
-from adapters.kafka import connection
-from adapters.redis.client import Client, connect
-from domain.documents.visibility import Stored, Visibility
-from domain.indexes.catalogue import Shelves
-from domain.indexes.plans import Plans, begun, let_go, returned
-from domain.indexes.reindex import Parts
-from domain.indexes.reindex_reports import Missing, Rebuilds, Report
-from domain.indexes.reindexer import Rebuilder
-from domain.read_models import Views
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient, connect
+from domain.documents.visibility import IndexedContent, Visibility
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import PlanWriter, begin_build, discard_other, roll_back
+from domain.indexes.reindex import ReindexPorts
+from domain.indexes.reindex_reports import MissingDocument, ReindexReport, ReindexReports
+from domain.indexes.reindexer import Reindexer
+from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import Document, DocumentQueued, DocumentSubmitted, DocumentWithdrawn, Progress, Shelf, State, Withdrawal, Work
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
-from schemas.settings import Retrieval, Settings
+from schemas.settings import RetrievalSettings, Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import GapReader
+from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Outgoing
 from streams.tables.record_table import order_of
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, INDEXES_CHANGED
 
 pytestmark = pytest.mark.stack
@@ -67,10 +67,10 @@ class House:
     settings: Settings
     publisher: KafkaPublisher
     visibility: Visibility
-    views: Views
-    shelves: Shelves
-    plans: Plans
-    rebuilds: Rebuilds
+    views: ReadModels
+    shelves: CollectionCatalogue
+    plans: PlanWriter
+    rebuilds: ReindexReports
     points: Points
     queued: list[Work] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
@@ -80,8 +80,8 @@ class House:
     def plan(self) -> IndexPlan:
         return self.shelves.plan(T, KB)
 
-    def rebuilder(self) -> Rebuilder:
-        parts = Parts(
+    def rebuilder(self) -> Reindexer:
+        parts = ReindexPorts(
             kafka=self.settings.kafka,
             shelves=self.shelves,
             plans=self.plans,
@@ -90,23 +90,23 @@ class House:
             views=self.views,
             log=self.publisher,
             inquiries=self.points,  # type: ignore[arg-type]
-            gaps=GapReader(self.settings.kafka, DOCUMENTS_SUBMITTED),
+            gaps=RangeReader(self.settings.kafka, DOCUMENTS_SUBMITTED),
             clock=SystemClock(),
             random_bytes=secrets.token_bytes,
             settle_s=0.1,
             stalled_s=0.8,
         )
-        return Rebuilder(parts, uuid.uuid4().hex)
+        return Reindexer(parts, uuid.uuid4().hex)
 
     async def submit(self, name: str, *, arrives: bool = True) -> int:
         """A version on the log, known to ``route``; when it arrives it is in every shelf, the active one last."""
         key = ids.document_key(T, KB, name)
         data = Document(knowledge_base_id=KB, document_id=name, title=name, text=f"about {name}")
         place = await self.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event(DocumentSubmitted, key, data)))
-        await self.visibility.submitted(key, place.offset)
+        await self.visibility.record_submission(key, place.offset)
         if arrives:
-            for shelf in self.plan.shelves[:-1]:
-                await self.visibility.built(key, shelf.generation, place.offset)
+            for shelf in self.plan.collections[:-1]:
+                await self.visibility.record_build(key, shelf.generation, place.offset)
                 self.points.held.setdefault(shelf.generation, set()).add(key)
             await self.arrive(name, place.offset)
         return place.offset
@@ -114,14 +114,14 @@ class House:
     async def arrive(self, name: str, version: int) -> None:
         """Readers see it: it is in the active shelf."""
         key = ids.document_key(T, KB, name)
-        await self.visibility.indexed(key, version, Stored(generation=self.plan.active.generation))
+        await self.visibility.mark_indexed(key, version, IndexedContent(generation=self.plan.active.generation))
         self.points.held.setdefault(self.plan.active.generation, set()).add(key)
 
     async def withdraw(self, name: str) -> None:
         key = ids.document_key(T, KB, name)
         data = Withdrawal(knowledge_base_id=KB, document_id=name)
         place = await self.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event(DocumentWithdrawn, key, data)))
-        await self.visibility.withdrawn(key, place.offset)
+        await self.visibility.record_withdrawal(key, place.offset)
 
     async def say(self, name: str, version: int, state: State) -> None:
         """What the projection of its progress says."""
@@ -129,17 +129,17 @@ class House:
         await self.views.documents.put(f"{T}/{KB}", name, progress, order=order_of(version, 9), rank=version)
 
     async def begin(self, wanted: Shelf = SMALL, *, keep: bool = False, force: bool = False) -> IndexPlan:
-        return await self.plans.change(T, KB, begun(wanted, Retrieval(), keep=keep, force=force), by="test")
+        return await self.plans.change(T, KB, begin_build(wanted, RetrievalSettings(), keep=keep, force=force), by="test")
 
     async def until(self, condition: Callable[[IndexPlan], bool]) -> IndexPlan:
         async with asyncio.timeout(30):
             while not condition(self.plan):
-                await self.shelves.wait_change(self.shelves.changes, 0.2)
+                await self.shelves.wait_change(self.shelves.change_count, 0.2)
         return self.plan
 
-    async def reported(self, condition: Callable[[Report], bool]) -> Report:
+    async def reported(self, condition: Callable[[ReindexReport], bool]) -> ReindexReport:
         async with asyncio.timeout(30):
-            while (report := await self.rebuilds.report(T, KB)) is None or not condition(report):
+            while (report := await self.rebuilds.get(T, KB)) is None or not condition(report):
                 await asyncio.sleep(0.05)
         return report
 
@@ -147,7 +147,7 @@ class House:
         """The lanes: what is queued is held by its shelf a moment later."""
         consumer = AIOKafkaConsumer(
             self.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name,
-            **connection(self.settings.kafka),
+            **connection_options(self.settings.kafka),
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
@@ -157,13 +157,13 @@ class House:
                 queued = msgspec.json.decode(record.value, type=DocumentQueued)
                 work, name = queued.data, queued.data.document.document_id
                 self.queued.append(work)
-                standing = (await self.visibility.of([queued.subject]))[queued.subject]
+                standing = (await self.visibility.version_states([queued.subject]))[queued.subject]
                 if name in self.lost:
                     self.lost.discard(name)
                 elif name in self.broken:
-                    await self.visibility.built(queued.subject, work.shelf.generation, work.version, "document_unreadable")
+                    await self.visibility.record_build(queued.subject, work.shelf.generation, work.version, "document_unreadable")
                 elif not standing.supersedes(work.version):
-                    await self.visibility.built(queued.subject, work.shelf.generation, work.version)
+                    await self.visibility.record_build(queued.subject, work.shelf.generation, work.version)
                     self.points.held.setdefault(work.shelf.generation, set()).add(queued.subject)
         finally:
             await consumer.stop()
@@ -171,7 +171,7 @@ class House:
 
 def event(kind: Any, key: str, data: Any) -> Any:
     return kind(
-        id=ids.derived("test", uuid.uuid4().hex),
+        id=ids.derive("test", uuid.uuid4().hex),
         source="/claw/test",
         subject=key,
         time=datetime(2026, 1, 1, tzinfo=UTC),
@@ -184,15 +184,15 @@ def event(kind: Any, key: str, data: Any) -> Any:
 @pytest.fixture
 async def house(settings: Settings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[House]:
     await topics(DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, INDEXES_CHANGED)
-    redis: Client = connect(settings.redis)
+    redis: RedisClient = connect(settings.redis)
     publisher = KafkaPublisher(settings.kafka)
     await publisher.start()
-    shelves, clock, prefix = Shelves(settings.kafka), SystemClock(), settings.redis.key_prefix
+    shelves, clock, prefix = CollectionCatalogue(settings.kafka), SystemClock(), settings.redis.key_prefix
     await shelves.start()
-    views = Views(redis, prefix)
-    records = Records(redis, prefix, publisher, views, clock)
-    plans = Plans(shelves, records, publisher, clock, secrets.token_bytes, "test")
-    made = House(settings, publisher, Visibility(redis, prefix), views, shelves, plans, Rebuilds(redis, prefix), Points())
+    views = ReadModels(redis, prefix)
+    records = RecordWriter(redis, prefix, publisher, views, clock)
+    plans = PlanWriter(shelves, records, publisher, clock, secrets.token_bytes, "test")
+    made = House(settings, publisher, Visibility(redis, prefix), views, shelves, plans, ReindexReports(redis, prefix), Points())
     lanes = asyncio.create_task(made.work())
     yield made
     lanes.cancel()
@@ -203,7 +203,7 @@ async def house(settings: Settings, topics: Callable[..., Awaitable[None]]) -> A
 
 
 @contextlib.asynccontextmanager
-async def running(rebuilder: Rebuilder) -> AsyncIterator[None]:
+async def running(rebuilder: Reindexer) -> AsyncIterator[None]:
     await rebuilder.start()
     try:
         yield
@@ -233,8 +233,8 @@ async def test_a_rebuild_queues_what_readers_see_switches_and_clears_the_old_one
     assert all(work.quiet and work.lane == "bulk" and work.shelf == plan.active for work in house.queued)
     assert house.points.held.keys() == {1}
     keys = [ids.document_key(T, KB, name) for name in seen]
-    assert {each.version for each in (await house.visibility.built_versions(keys, 0)).values()} == {-1}
-    report = await house.rebuilds.report(T, KB)
+    assert {each.version for each in (await house.visibility.build_states(keys, 0)).values()} == {-1}
+    report = await house.rebuilds.get(T, KB)
     assert report is not None
     assert (report.phase, report.missing) == ("done", ())
 
@@ -246,7 +246,7 @@ async def test_what_the_new_one_cannot_hold_stops_the_switch_until_it_can_or_is_
     async with running(house.rebuilder()):
         await house.begin(keep=True)
         report = await house.reported(lambda report: report.phase == "incomplete")
-        assert set(report.missing) == {Missing(name, versions[name], "document_unreadable") for name in house.broken}
+        assert set(report.missing) == {MissingDocument(name, versions[name], "document_unreadable") for name in house.broken}
         assert house.plan.state == "building"
         house.broken = {"worse", "worst"}
         asked = await house.begin(keep=True)
@@ -279,7 +279,7 @@ async def test_what_was_on_its_way_before_the_plan_is_waited_for(house: House) -
         await house.begin(keep=True)
         await house.reported(lambda report: report.pending > 0)
         async with asyncio.timeout(10):
-            while (await house.visibility.built_versions([key], 1))[key].version < waiting:
+            while (await house.visibility.build_states([key], 1))[key].version < waiting:
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.6)
         assert house.plan.state == "building"
@@ -294,8 +294,8 @@ async def test_the_old_one_goes_only_when_what_it_was_routed_has_arrived(house: 
         await house.begin(keep=True)
         await house.until(lambda plan: plan.state == "kept")
         late = await house.submit("doc", arrives=False)
-        await house.visibility.built(ids.document_key(T, KB, "doc"), 1, late)
-        await house.plans.change(T, KB, let_go, by="test")
+        await house.visibility.record_build(ids.document_key(T, KB, "doc"), 1, late)
+        await house.plans.change(T, KB, discard_other, by="test")
         await house.reported(lambda report: report.phase == "draining" and report.pending == 1)
         await asyncio.sleep(0.5)
         assert house.plan.state == "kept"
@@ -325,15 +325,15 @@ async def test_back_and_forth_while_kept_then_dropped(house: House) -> None:
         await house.begin(keep=True)
         await house.until(lambda plan: plan.state == "kept")
         await house.submit("new")
-        plan = await house.plans.change(T, KB, returned, by="test")
+        plan = await house.plans.change(T, KB, roll_back, by="test")
         assert (plan.active.generation, plan.other and plan.other.generation) == (0, 1)
         await house.submit("doc")
         with pytest.raises(Refused, match="still kept"):
             await house.begin(Shelf(chunk_tokens=40))
-        await house.plans.change(T, KB, let_go, by="test")
+        await house.plans.change(T, KB, discard_other, by="test")
         await house.until(lambda plan: plan.state == "steady")
         assert house.points.held == {0: {f"{plan_key(T, KB)}/doc", f"{plan_key(T, KB)}/new"}}
         assert (await house.begin()).other == replace(SMALL, generation=2)
-        await house.plans.change(T, KB, let_go, by="test")
+        await house.plans.change(T, KB, discard_other, by="test")
         plan = await house.until(lambda plan: plan.state == "steady")
         assert (plan.active.generation, plan.newest) == (0, 2)

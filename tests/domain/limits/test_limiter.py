@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.redis.client import Client, connect
-from domain.limits.limiter import Decision, Limiter, LocalBuckets, Standing, bucket_key
-from domain.limits.rules import applying, default_rules
+from adapters.redis.client import RedisClient, connect
+from domain.limits.limiter import Decision, Limiter, LocalBuckets, RuleState, bucket_key
+from domain.limits.rules import applicable_rules, default_rules
 from schemas.limits import Rule
-from schemas.settings import Limits, Redis
+from schemas.settings import LimitSettings, RedisSettings
 from tests.support.own_redis import OwnRedis
 
 START_US = 1_800_000_000_000_000  # a moment of 2027: sums stay exact at real sizes
@@ -27,9 +27,9 @@ CALLS = st.lists(
 )
 
 
-def patient(redis: Client, prefix: str) -> Limiter:
+def patient(redis: RedisClient, prefix: str) -> Limiter:
     """Waits for Redis however busy the machine is."""
-    return Limiter(redis, prefix, Limits(), answer_s=30.0)
+    return Limiter(redis, prefix, LimitSettings(), answer_s=30.0)
 
 
 class Model:
@@ -71,7 +71,7 @@ def check(decision: Decision, models: list[Model], allowed: bool, remaining: lis
 @pytest.mark.stack
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rules=st.lists(RULES, min_size=1, max_size=4), calls=CALLS)
-async def test_buckets_equal_the_model(redis: Client, prefix: str, rules: list[Rule], calls: list[tuple[int, int, int]]) -> None:
+async def test_buckets_equal_the_model(redis: RedisClient, prefix: str, rules: list[Rule], calls: list[tuple[int, int, int]]) -> None:
     """Any rules, pauses and costs, in Redis and in memory: the same answers as the model, to the token and the second."""
     limiter, local, now_us, subject = patient(redis, prefix), LocalBuckets(), START_US, uuid.uuid4().hex
     models = [Model(rule, now_us) for rule in rules]
@@ -89,7 +89,7 @@ def user(name: str = "user", rate: int = 60, burst: int = 10) -> Rule:
 
 
 @pytest.mark.stack
-async def test_a_refusal_takes_from_none(redis: Client, prefix: str) -> None:
+async def test_a_refusal_takes_from_none(redis: RedisClient, prefix: str) -> None:
     """The full bucket beside an empty one stays full; the empty one is named."""
     limiter = patient(redis, prefix)
     small, large = user("small", burst=1), user("large", burst=5)
@@ -102,7 +102,7 @@ async def test_a_refusal_takes_from_none(redis: Client, prefix: str) -> None:
 
 
 @pytest.mark.stack
-async def test_many_at_once_take_exactly_the_burst(redis: Client, prefix: str) -> None:
+async def test_many_at_once_take_exactly_the_burst(redis: RedisClient, prefix: str) -> None:
     """No two callers get the same token."""
     limiter, rule = patient(redis, prefix), user(burst=10)
     decisions = await asyncio.gather(*(limiter.decide([(rule, "u")], now_us=START_US) for _ in range(30)))
@@ -110,7 +110,7 @@ async def test_many_at_once_take_exactly_the_burst(redis: Client, prefix: str) -
 
 
 @pytest.mark.stack
-async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
+async def test_the_servers_clock_and_expiry(redis: RedisClient, prefix: str) -> None:
     """Without a given time Redis' own counts, and a bucket is forgotten when it is full again."""
     limiter, rule = patient(redis, prefix), user(rate=600, burst=5)
     assert (await limiter.decide([(rule, "u")], 5)).remaining == 0
@@ -123,7 +123,7 @@ async def test_the_servers_clock_and_expiry(redis: Client, prefix: str) -> None:
 
 
 @pytest.mark.stack
-async def test_a_clock_set_back_or_poison_never_locks_out(redis: Client, prefix: str) -> None:
+async def test_a_clock_set_back_or_poison_never_locks_out(redis: RedisClient, prefix: str) -> None:
     """A failover to a slower clock costs one full bucket at most; garbage is a full bucket."""
     limiter, rule = patient(redis, prefix), user(rate=60, burst=2)
     await limiter.decide([(rule, "u")], now_us=START_US)
@@ -135,9 +135,9 @@ async def test_a_clock_set_back_or_poison_never_locks_out(redis: Client, prefix:
 
 async def test_without_redis_a_bounded_share() -> None:
     """Each replica gives out its part; subjects are bounded; every such decision is counted."""
-    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
+    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
     fallbacks: list[int] = []
-    limiter = Limiter(redis, "p", Limits(replicas=4), fell_back=lambda: fallbacks.append(1), monotonic_us=lambda: 5)
+    limiter = Limiter(redis, "p", LimitSettings(replicas=4), fell_back=lambda: fallbacks.append(1), monotonic_us=lambda: 5)
     rule = user(burst=8)
     answers = [await limiter.decide([(rule, "u")]) for _ in range(4)]
     assert [answer.allowed for answer in answers] == [True, True, False, False]
@@ -152,17 +152,17 @@ async def test_without_redis_a_bounded_share() -> None:
 
 async def test_no_rules_no_limit() -> None:
     """Limits switched off: nothing is asked and no header is sent."""
-    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
-    decision = await Limiter(redis, "p", Limits()).decide([])
+    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    decision = await Limiter(redis, "p", LimitSettings()).decide([])
     assert (decision.allowed, decision.headers(), decision.rule) == (True, {}, "")
-    assert default_rules(Limits(enabled=False)) == ()
+    assert default_rules(LimitSettings(enabled=False)) == ()
     await redis.aclose()
 
 
 def test_headers() -> None:
     """IETF structured fields for every rule, X- headers for the decisive one, Retry-After rounded up."""
-    first = Standing(Rule(name="global", rate=600, burst=1200, scope="global"), 1199, 1, 0)
-    second = Standing(Rule(name="user_free", rate=100, burst=200, scope="user"), 0, 120, 1)
+    first = RuleState(Rule(name="global", rate=600, burst=1200, scope="global"), 1199, 1, 0)
+    second = RuleState(Rule(name="user_free", rate=100, burst=200, scope="user"), 0, 120, 1)
     assert Decision(allowed=False, standings=(first, second)).headers() == {
         "RateLimit-Policy": '"global";q=1200;w=120, "user_free";q=200;w=120',
         "RateLimit": '"global";r=1199;t=1, "user_free";r=0;t=120',
@@ -192,33 +192,33 @@ def test_headers() -> None:
 )
 def test_which_rules_apply(path: str, user_id: str, tier: str, names: list[str]) -> None:
     """Global and address always, the user's tier, and the most specific route."""
-    found = applying(default_rules(Limits()), address="192.0.2.1", user=user_id, tier=tier, path=path)  # type: ignore[arg-type]
+    found = applicable_rules(default_rules(LimitSettings()), address="192.0.2.1", user=user_id, tier=tier, path=path)  # type: ignore[arg-type]
     assert [rule.name for rule, _ in found] == names
 
 
 def test_an_ipv6_client_is_its_network() -> None:
     """Whoever has a /64 has 2^64 addresses, but one bucket."""
     rules = [Rule(name="address", rate=1, burst=1, scope="address")]
-    subjects = {applying(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
+    subjects = {applicable_rules(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
     assert subjects == {"2001:db8::/64"}
-    assert applying(rules, address="unknown")[0][1] == "unknown"
+    assert applicable_rules(rules, address="unknown")[0][1] == "unknown"
 
 
 @pytest.mark.stack
-async def test_a_shadow_rule_counts_and_refuses_nobody(redis: Client, prefix: str) -> None:
+async def test_a_shadow_rule_counts_and_refuses_nobody(redis: RedisClient, prefix: str) -> None:
     """It says what it would have done, to the operator and not to the caller, and goes on from where it is."""
     limiter = patient(redis, prefix)
     shadow = Rule(name="dark", rate=60, burst=2, scope="user", shadow=True)
     decisions = [await limiter.decide([(user(burst=10), "u"), (shadow, "u")], now_us=START_US) for _ in range(4)]
     assert [decision.allowed for decision in decisions] == [True] * 4
-    assert [decision.shadowed for decision in decisions] == [[], [], ["dark"], ["dark"]]
+    assert [decision.shadow_refusals for decision in decisions] == [[], [], ["dark"], ["dark"]]
     assert "dark" not in str(decisions[3].headers())
     later = await limiter.decide([(shadow, "u")], now_us=START_US + 1_000_000)
-    assert later.shadowed == []  # what it did not take has come back
+    assert later.shadow_refusals == []  # what it did not take has come back
 
 
 @pytest.mark.stack
-async def test_looking_takes_nothing(redis: Client, prefix: str) -> None:
+async def test_looking_takes_nothing(redis: RedisClient, prefix: str) -> None:
     limiter = patient(redis, prefix)
     await limiter.decide([(user(burst=3), "u")], now_us=START_US)
     assert [(await limiter.decide([(user(burst=3), "u")], 0, now_us=START_US)).remaining for _ in range(3)] == [2, 2, 2]
@@ -226,7 +226,7 @@ async def test_looking_takes_nothing(redis: Client, prefix: str) -> None:
 
 
 @pytest.mark.stack
-async def test_a_bucket_is_small(redis: Client, prefix: str) -> None:
+async def test_a_bucket_is_small(redis: RedisClient, prefix: str) -> None:
     """At most 200 bytes, key and expiry included, however long the subject; gone after its window."""
     limiter, subject = patient(redis, "claw"), f"{uuid.uuid4()}/{uuid.uuid4()}"
     rule = user("user_enterprise")
@@ -239,8 +239,8 @@ async def test_a_bucket_is_small(redis: Client, prefix: str) -> None:
 
 
 async def test_without_redis_rules_are_shared_open_or_closed() -> None:
-    redis = connect(Redis(url="redis://127.0.0.1:1/0"))
-    limiter = Limiter(redis, "p", Limits(), monotonic_us=lambda: 5)
+    redis = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
+    limiter = Limiter(redis, "p", LimitSettings(), monotonic_us=lambda: 5)
     opened, closed = (Rule(name=name, rate=1, burst=1, scope="user", when_down=name) for name in ("open", "closed"))
     assert [(await limiter.decide([(opened, "u")])).allowed for _ in range(3)] == [True] * 3
     refused = await limiter.decide([(opened, "u"), (closed, "u"), (user(), "u")])
@@ -253,8 +253,8 @@ async def test_without_redis_rules_are_shared_open_or_closed() -> None:
 @pytest.mark.stack
 async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     """One caller waits 50 ms at most, the others not at all, and it heals by itself."""
-    redis = connect(Redis(url=own_redis.node.url))
-    limiter = Limiter(redis, "p", Limits())
+    redis = connect(RedisSettings(url=own_redis.node.url))
+    limiter = Limiter(redis, "p", LimitSettings())
     rule = user(burst=100)
     assert (await limiter.decide([(rule, "u")])).remaining == 99
     own_redis.freeze()

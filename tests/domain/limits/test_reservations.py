@@ -6,16 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.redis.client import Client, connect
+from adapters.redis.client import RedisClient, connect
 from domain.limits.reservations import DEBT_MAX, Reservations, refusal_of
 from schemas.limits import Rule
-from schemas.settings import Redis as RedisSettings
+from schemas.settings import RedisSettings
 
 START_US = 1_800_000_000_000_000
 RULE = Rule(name="tokens", rate=60, per_s=60.0, burst=1_000, scope="user", counts="model_tokens")  # a token comes back every second
 
 
-def reservations(redis: Client, prefix: str, places: int = 0) -> Reservations:
+def reservations(redis: RedisClient, prefix: str, places: int = 0) -> Reservations:
     return Reservations(redis, prefix, places_max=places, life_s=100)
 
 
@@ -29,7 +29,9 @@ def reservations(redis: Client, prefix: str, places: int = 0) -> Reservations:
         max_size=20,
     )
 )
-async def test_any_order_of_reserving_and_settling_equals_the_model(redis: Client, prefix: str, steps: list[tuple[str, int, int, int]]):
+async def test_any_order_of_reserving_and_settling_equals_the_model(
+    redis: RedisClient, prefix: str, steps: list[tuple[str, int, int, int]]
+):
     """What lacks in the bucket is the sum of what was settled and of what is still held, less what came back."""
     held: dict[int, int] = {}
     user, now_us, lack, table = uuid.uuid4().hex, START_US, 0, reservations(redis, prefix)
@@ -59,7 +61,7 @@ async def test_any_order_of_reserving_and_settling_equals_the_model(redis: Clien
 
 
 @pytest.mark.stack
-async def test_places_are_bounded_freed_and_counted_once(redis: Client, prefix: str):
+async def test_places_are_bounded_freed_and_counted_once(redis: RedisClient, prefix: str):
     table, user = reservations(redis, prefix, places=2), uuid.uuid4().hex
     assert [(await table.reserve((), user, reply, 0)).places for reply in ("a", "b", "a", "c")] == [False, False, False, True]
     refusal = refusal_of(await table.reserve((), user, "c", 0), 2)
@@ -71,7 +73,7 @@ async def test_places_are_bounded_freed_and_counted_once(redis: Client, prefix: 
 
 
 @pytest.mark.stack
-async def test_a_place_ends_by_its_age(redis: Client, prefix: str):
+async def test_a_place_ends_by_its_age(redis: RedisClient, prefix: str):
     table, user = reservations(redis, prefix, places=1), uuid.uuid4().hex
     await table.reserve((), user, "a", 0)
     key = f"{prefix}:{{limit}}:places:{user}"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.limits.access_lists import AccessLists, canonical, problem_of
-from domain.limits.rules import applying, default_rules, problems_of
+from domain.limits.access_lists import AccessLists, canonical_value, problem_of
+from domain.limits.rules import applicable_rules, default_rules, problems_of
 from schemas.limits import AccessEntry, Rule
-from schemas.settings import Limits
+from schemas.settings import LimitSettings
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ROUTES = ("/conversations", "/conversations/{conversation_id}/messages", "/knowledge/{base_id}/documents")
@@ -44,7 +44,7 @@ def test_duplicates_are_named_and_shadows_are_none() -> None:
 
 
 def test_the_defaults_are_acceptable() -> None:
-    assert not problems_of(default_rules(Limits()), (*ROUTES, "/knowledge", "/v1/chat/completions", "/v1/embeddings"))
+    assert not problems_of(default_rules(LimitSettings()), (*ROUTES, "/knowledge", "/v1/chat/completions", "/v1/embeddings"))
 
 
 def test_a_route_rule_may_name_any_word_for_a_parameter() -> None:
@@ -61,14 +61,14 @@ def test_keys_tokens_and_shadows_apply_where_they_belong() -> None:
         rule("dark", scope="route", route="/conversations", shadow=True),
     ]
     path = "/api/v1/conversations/1/messages"
-    assert [r.name for r, _ in applying(rules, address="a", user="u", path=path, key="k")] == ["key", "long", "dark"]
-    assert [r.name for r, _ in applying(rules, address="a", user="u", path=path)] == ["long", "dark"]
-    assert [r.name for r, _ in applying(rules, user="u", counts="model_tokens")] == ["tokens"]
+    assert [r.name for r, _ in applicable_rules(rules, address="a", user="u", path=path, key="k")] == ["key", "long", "dark"]
+    assert [r.name for r, _ in applicable_rules(rules, address="a", user="u", path=path)] == ["long", "dark"]
+    assert [r.name for r, _ in applicable_rules(rules, user="u", counts="model_tokens")] == ["tokens"]
 
 
 def test_ipv4_in_ipv6_clothes_is_ipv4() -> None:
     rules = [rule(scope="address")]
-    assert {applying(rules, address=address)[0][1] for address in ("192.0.2.7", "::ffff:192.0.2.7")} == {"192.0.2.7"}
+    assert {applicable_rules(rules, address=address)[0][1] for address in ("192.0.2.7", "::ffff:192.0.2.7")} == {"192.0.2.7"}
 
 
 @pytest.mark.parametrize(("kind", "value"), [("cidr", "300.0.0.1"), ("cidr", "10.0.0.0/33"), ("user", "nobody"), ("user", "a/b/c")])
@@ -86,7 +86,7 @@ def test_who_is_nobody_is_told_so(kind: str, value: str) -> None:
     asked=st.one_of(st.ip_addresses(network="203.0.113.0/24"), st.ip_addresses(v=6)),
 )
 def test_a_list_finds_what_a_scan_finds(networks: list[str], wide: list[str], asked: ipaddress.IPv4Address) -> None:
-    values = [canonical("cidr", value) for value in networks + wide]
+    values = [canonical_value("cidr", value) for value in networks + wide]
     lists = AccessLists(AccessEntry(access="deny", kind="cidr", value=value) for value in values)
     plain = getattr(asked, "ipv4_mapped", None) or asked
     found = lists.verdict(address=str(asked), user="", key="", now=NOW)

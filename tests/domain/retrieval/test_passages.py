@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 
 from adapters.index.port import Hit
 from adapters.parsing.chunks.chunking import chunk
-from adapters.parsing.core.blocks import Block, Parsed
-from adapters.text.language import estimated_tokens
-from adapters.text.near_duplicates import alike, sketch
-from domain.retrieval.passages import FULL_TOKENS, chosen, cut_before, cut_behind, passages, wanted, widened
+from adapters.parsing.core.blocks import Block, ParsedText
+from adapters.text.language import estimate_tokens
+from adapters.text.near_duplicates import is_near_duplicate, sketch
+from domain.retrieval.passages import (
+    FULL_TOKENS,
+    add_neighbour,
+    build_passages,
+    is_cut_after,
+    is_cut_before,
+    missing_neighbours,
+    select_groups,
+)
 from schemas.chats import Passage
 from schemas.documents import Chunk, Locator
 
@@ -36,7 +44,7 @@ def hit(document: str, ordinal: int, text: str = "", **other: Any) -> Hit:
 
 
 def made(*hits: Hit, passages_max: int = 6, tokens_max: int = 2_400) -> tuple[Passage, ...]:
-    return passages(chosen(hits, passages_max=passages_max, tokens_max=tokens_max).groups)
+    return build_passages(select_groups(hits, passages_max=passages_max, tokens_max=tokens_max).groups)
 
 
 def test_neighbours_become_one_passage_at_the_best_place():
@@ -77,7 +85,7 @@ def test_the_budget_holds_but_for_the_first(sizes: list[int], budget: int):
     hits = [hit(f"d{number}", 0, chr(0x4E00 + number) * size) for number, size in enumerate(sizes)]
     found = made(*hits, passages_max=12, tokens_max=budget)
     assert found[0].text == hits[0].text
-    assert len(found) == 1 or sum(estimated_tokens(each.text) for each in found) <= budget
+    assert len(found) == 1 or sum(estimate_tokens(each.text) for each in found) <= budget
 
 
 COPIED = (
@@ -95,15 +103,15 @@ def test_copies_are_dropped_across_documents():
 
 def test_a_part_is_no_copy():
     """A short passage inside a long one says less, and may be what was asked for."""
-    assert not alike(sketch(COPIED), sketch(COPIED + ROWS))
-    assert alike(sketch(""), sketch("")) is alike(sketch("x"), sketch("x")) is True
-    assert not alike(sketch("是的"), sketch("不是"))
+    assert not is_near_duplicate(sketch(COPIED), sketch(COPIED + ROWS))
+    assert is_near_duplicate(sketch(""), sketch("")) is is_near_duplicate(sketch("x"), sketch("x")) is True
+    assert not is_near_duplicate(sketch("是的"), sketch("不是"))
 
 
 @given(st.text(max_size=300))
 def test_a_text_is_alike_itself(text: str):
-    assert alike(sketch(text), sketch(text))
-    assert alike(sketch(text), sketch(text.upper().lower()) if text.isascii() else sketch(text))
+    assert is_near_duplicate(sketch(text), sketch(text))
+    assert is_near_duplicate(sketch(text), sketch(text.upper().lower()) if text.isascii() else sketch(text))
 
 
 SENTENCES = st.lists(
@@ -128,13 +136,13 @@ SENTENCES = st.lists(
 def test_merged_chunks_are_literal_document_text(sentences: list[str], target: int, random: Any):
     """Chunks as the chunker cuts them, overlaps included: nothing doubled, nothing lost but white space between them."""
     text = "".join(sentences)
-    parsed = Parsed("t", text, (Block("paragraph", 0, len(text)),))
+    parsed = ParsedText("t", text, (Block("paragraph", 0, len(text)),))
     chunks = chunk(parsed, title="t", target_tokens=target, max_tokens=2 * target, chunks_max=5_000)
     hits = [_hit_of(each) for each in chunks]
     random.shuffle(hits)
     distinct = {id(each): each for each in hits}
-    groups = chosen(list(distinct.values()), passages_max=50, tokens_max=100_000).groups
-    for each in passages(groups):
+    groups = select_groups(list(distinct.values()), passages_max=50, tokens_max=100_000).groups
+    for each in build_passages(groups):
         assert all(line in text for line in each.text.split("\n"))
         if len(groups) == 1 and len(each.chunk_ids) == len(chunks):
             assert "".join(each.text.split()) == "".join(text.split())
@@ -149,31 +157,31 @@ ROWS = "\n".join(f"- item {number} of the list costs {number} euros and is deliv
 
 def test_lists_and_tables_that_are_cut_ask_for_their_neighbours():
     """A short chunk ends where its section does; whole sentences end."""
-    assert estimated_tokens(ROWS) >= FULL_TOKENS
-    assert cut_behind(ROWS)
-    assert cut_before(ROWS)
-    assert cut_before("a\tb\tc")
-    assert not cut_behind("- one\n- two")
-    assert not cut_behind("A sentence ends here. " * 60)
-    assert not cut_before("1875 was the year.")
-    assert cut_behind("It needs the following parts, all of which are sold here. " * 20 + "They are:")
+    assert estimate_tokens(ROWS) >= FULL_TOKENS
+    assert is_cut_after(ROWS)
+    assert is_cut_before(ROWS)
+    assert is_cut_before("a\tb\tc")
+    assert not is_cut_after("- one\n- two")
+    assert not is_cut_after("A sentence ends here. " * 60)
+    assert not is_cut_before("1875 was the year.")
+    assert is_cut_after("It needs the following parts, all of which are sold here. " * 20 + "They are:")
 
 
 def test_neighbours_widen_within_the_budget_and_the_section():
-    best = chosen([hit("a", 2, ROWS)], passages_max=6, tokens_max=2_400)
+    best = select_groups([hit("a", 2, ROWS)], passages_max=6, tokens_max=2_400)
     (group,) = best.groups
-    assert [ordinal for _, ordinal in wanted(best.groups, groups_max=2)] == [3, 1]
-    left = widened(group, hit("a", 3, "- the last item"), best.tokens_left)
+    assert [ordinal for _, ordinal in missing_neighbours(best.groups, groups_max=2)] == [3, 1]
+    left = add_neighbour(group, hit("a", 3, "- the last item"), best.tokens_left)
     assert left < best.tokens_left
-    assert widened(group, hit("a", 1, "- the first item"), 1) == 1
-    assert widened(group, hit("a", 1, "- the first item", headings=("Other",)), left) == left
-    assert widened(group, hit("a", 7, "- far away"), left) == left
-    (found,) = passages(best.groups)
+    assert add_neighbour(group, hit("a", 1, "- the first item"), 1) == 1
+    assert add_neighbour(group, hit("a", 1, "- the first item", headings=("Other",)), left) == left
+    assert add_neighbour(group, hit("a", 7, "- far away"), left) == left
+    (found,) = build_passages(best.groups)
     assert (found.chunk_id, found.chunk_ids) == ("a-2", ("a-2", "a-3"))
     assert found.text.endswith("- the last item")
 
 
 @pytest.mark.parametrize("ordinal", [0, 1])
 def test_nothing_stands_before_the_first_chunk(ordinal: int):
-    found = chosen([hit("a", ordinal, "- row\nA sentence.")], passages_max=6, tokens_max=2_400)
-    assert [number for _, number in wanted(found.groups, groups_max=2)] == ([0] if ordinal else [])
+    found = select_groups([hit("a", ordinal, "- row\nA sentence.")], passages_max=6, tokens_max=2_400)
+    assert [number for _, number in missing_neighbours(found.groups, groups_max=2)] == ([0] if ordinal else [])

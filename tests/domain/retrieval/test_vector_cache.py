@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from domain.retrieval.vector_cache import Vectors
+from domain.retrieval.vector_cache import VectorCache
 from schemas.errors import Unavailable
 from tests.streams.cache.conftest import Process
 
@@ -33,9 +33,9 @@ class Provider:
 
 
 async def test_a_vector_is_paid_for_once(process: Callable[..., Process]) -> None:
-    vectors, provider = Vectors(process().cache.of("embeddings", bytes)), Provider()
+    vectors, provider = VectorCache(process().cache.of("embeddings", bytes)), Provider()
     first = await vectors.of("t", provider, "灯塔多高？")
-    again = await Vectors(process().cache.of("embeddings", bytes)).of("t", provider, "灯塔多高？")
+    again = await VectorCache(process().cache.of("embeddings", bytes)).of("t", provider, "灯塔多高？")
     assert again.dtype == np.float32
     assert first.tolist() == again.tolist()
     assert provider.asked == ["灯塔多高？"]
@@ -46,7 +46,7 @@ async def test_a_vector_is_paid_for_once(process: Callable[..., Process]) -> Non
 
 
 async def test_a_failure_is_not_kept(process: Callable[..., Process]) -> None:
-    vectors, provider = Vectors(process().cache.of("embeddings", bytes)), Provider(down=True)
+    vectors, provider = VectorCache(process().cache.of("embeddings", bytes)), Provider(down=True)
     with pytest.raises(Unavailable):
         await vectors.of("t", provider, "q")
     provider.down = False

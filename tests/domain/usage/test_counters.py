@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from adapters.redis.client import Client
-from domain.usage.counters import SCALES, Spent, api_key_key, by_model, tenant_key, total, usage_changes, usage_counter, user_key
+from adapters.redis.client import RedisClient
+from domain.usage.counters import (
+    SCALES,
+    UsageTotals,
+    api_key_key,
+    split_by_model,
+    sum_models,
+    tenant_key,
+    usage_changes,
+    usage_counter,
+    user_key,
+)
 from schemas.chats import Consumption, UsageRecorded
 from streams.tables.windows import Months
 
@@ -21,7 +31,7 @@ def recorded(number: int = 0, at: datetime = NOW, tenant: str = "t", **data: Any
     return UsageRecorded(id=f"e{number}", source="/claw/test", subject="u", time=at, tenant=tenant, traceparent="", data=consumption)
 
 
-async def test_owners_scales_and_models(redis: Client, prefix: str) -> None:
+async def test_owners_scales_and_models(redis: RedisClient, prefix: str) -> None:
     """The user, the key and the tenant count the same event; another tenant's user of the same id is another user."""
     counter = usage_counter(redis, prefix, partitions=2)
     events = [
@@ -34,18 +44,18 @@ async def test_owners_scales_and_models(redis: Client, prefix: str) -> None:
     for partition, event in events:
         await counter.apply(partition, offsets[partition], event.id, usage_changes(event))
         offsets[partition] += 1
-    mine = Spent(messages=2, cached=1, prompt_tokens=8, completion_tokens=4, cost_micros=7)
+    mine = UsageTotals(messages=2, cached=1, prompt_tokens=8, completion_tokens=4, cost_micros=7)
     for scale in SCALES:
-        assert by_model(await counter.current(user_key("t", "u"), NOW, scale=scale.name)) == {"m": mine}
-        assert by_model(await counter.current(user_key("t", "u"), NOW, scale=scale.name, partitions=(0,))) == {"m": mine}
-    assert total(by_model(await counter.current(api_key_key("t", "k"), NOW, scale="day"))).tokens == 7
-    everybody = by_model(await counter.current(tenant_key("t"), NOW, scale="month"))
-    assert everybody == {"m": mine, "gpt:large": Spent(messages=1, prompt_tokens=10, completion_tokens=4)}
-    assert total(everybody).messages == 3
+        assert split_by_model(await counter.current(user_key("t", "u"), NOW, scale=scale.name)) == {"m": mine}
+        assert split_by_model(await counter.current(user_key("t", "u"), NOW, scale=scale.name, partitions=(0,))) == {"m": mine}
+    assert sum_models(split_by_model(await counter.current(api_key_key("t", "k"), NOW, scale="day"))).tokens == 7
+    everybody = split_by_model(await counter.current(tenant_key("t"), NOW, scale="month"))
+    assert everybody == {"m": mine, "gpt:large": UsageTotals(messages=1, prompt_tokens=10, completion_tokens=4)}
+    assert sum_models(everybody).messages == 3
     assert await counter.current(user_key("other", "u"), NOW, scale="day") == {}
 
 
-async def test_a_bucket_lives_no_longer_than_its_events(redis: Client, prefix: str) -> None:
+async def test_a_bucket_lives_no_longer_than_its_events(redis: RedisClient, prefix: str) -> None:
     """Ninety days from its beginning at the most: what is shown can be counted again."""
     counter = usage_counter(redis, prefix, partitions=1)
     await counter.apply(0, 0, "e", usage_changes(recorded()))
@@ -68,4 +78,7 @@ def test_months_follow_the_calendar(first: datetime) -> None:
     assert months.end(start) == int(following.timestamp())
     assert months.bucket(following - timedelta(microseconds=1)) == months.bucket(first) == start
     assert months.bucket(following) == months.end(start)
-    assert [datetime.fromtimestamp(each, UTC) for each in SCALES[3].within(first, following + timedelta(days=1))] == [first, following]
+    assert [datetime.fromtimestamp(each, UTC) for each in SCALES[3].buckets_between(first, following + timedelta(days=1))] == [
+        first,
+        following,
+    ]

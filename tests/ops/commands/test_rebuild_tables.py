@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from adapters.kafka import connection
-from adapters.redis.client import Client, connect
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient, connect
 from agents import count_usage
 from benchmarks.stub_provider import StubProvider, serving
-from domain.chats.reply_lock import Location, Turns
+from domain.chats.reply_lock import ReplyLocation, ReplyLocks
 from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
-from domain.documents.sources import file_of
-from domain.documents.storage import Kept, Storage
-from domain.documents.visibility import Stored, Visibility
-from domain.read_models import Views
-from domain.usage.counters import by_model, total, usage_changes, usage_counter, user_key
+from domain.documents.sources import blob_path
+from domain.documents.storage import Storage, StorageTotals
+from domain.documents.visibility import IndexedContent, Visibility
+from domain.read_models import ReadModels
+from domain.usage.counters import split_by_model, sum_models, usage_changes, usage_counter, user_key
 from ops.commands import rebuild_tables, replay, usage
 from schemas import ids
 from schemas.chats import (
@@ -52,12 +52,12 @@ from schemas.records import (
     KnowledgeBase,
     KnowledgeBaseChanged,
 )
-from schemas.settings import Model, Settings
+from schemas.settings import ModelSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import GapReader
-from streams.log.reader import opened
-from streams.runtime.agent import Outgoing, Place
+from streams.log.range_reader import RangeReader
+from streams.log.reader import open_log_reader
+from streams.runtime.agent import LogOffset, Outgoing
 from streams.tables.counters import CounterFeed
 from streams.topics import (
     ACCOUNTS_CHANGED,
@@ -103,7 +103,7 @@ class House:
     """An installation whose agents are played by the test."""
 
     settings: Settings
-    redis: Client
+    redis: RedisClient
     publisher: KafkaPublisher
     said: int = 0
 
@@ -111,9 +111,9 @@ class House:
     def prefix(self) -> str:
         return self.settings.redis.key_prefix
 
-    async def publish(self, topic: Topic, kind: type[Event], subject: str, data: Any, key: str = "") -> tuple[Any, Place]:
+    async def publish(self, topic: Topic, kind: type[Event], subject: str, data: Any, key: str = "") -> tuple[Any, LogOffset]:
         self.said += 1
-        event = kind(id=ids.derived("t", self.said), source="/claw/test", subject=subject, time=NOW, tenant=T, traceparent="", data=data)
+        event = kind(id=ids.derive("t", self.said), source="/claw/test", subject=subject, time=NOW, tenant=T, traceparent="", data=data)
         partition = self.publisher.partition_for(topic, key) if key else None
         return event, await self.publisher.publish(Outgoing(topic, event, partition=partition))
 
@@ -126,7 +126,7 @@ class House:
     @property
     def feed(self) -> CounterFeed:
         counter = usage_counter(self.redis, self.prefix, self.settings.kafka.partitions)
-        return CounterFeed(counter, GapReader(self.settings.kafka, USAGE_RECORDED), count_usage.changes_of)
+        return CounterFeed(counter, RangeReader(self.settings.kafka, USAGE_RECORDED), count_usage.changes_of)
 
     async def contents(self) -> dict[str, Any]:
         """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's: ``left`` is what
@@ -169,7 +169,7 @@ async def house(settings: Settings, topics) -> AsyncIterator[House]:
 
 async def lived(house: House) -> None:
     """Some of everything, written to Redis as the agents do."""
-    views, visibility = Views(house.redis, house.prefix), Visibility(house.redis, house.prefix)
+    views, visibility = ReadModels(house.redis, house.prefix), Visibility(house.redis, house.prefix)
     account = Account(id="a", tenant=T, email="ann@example.com", created_at=NOW)
     password = Credential(id="p", tenant=T, account_id="a", kind="password", secret_hash="x", created_at=NOW)
     base = KnowledgeBase(id=KB, tenant=T, user_id="a", name="Base", created_at=NOW, updated_at=NOW)
@@ -195,14 +195,14 @@ async def lived(house: House) -> None:
             await house.spent(user, tokens)
 
 
-async def documents(house: House, views: Views, visibility: Visibility) -> None:
+async def documents(house: House, views: ReadModels, visibility: Visibility) -> None:
     """One that is indexed, one that was deleted, one on its way."""
     storage, underway = Storage(house.redis, house.prefix), OpenDocuments(house.redis, house.prefix, house.settings.kafka.partitions)
 
     async def submitted(name: str) -> int:
         data = Document(knowledge_base_id=KB, document_id=name, title=name, media_type="text/plain", text="x", origin="api")
         event, place = await house.publish(DOCUMENTS_SUBMITTED, DocumentSubmitted, f"{T}/{KB}/{name}", data)
-        await visibility.submitted(event.subject, place.offset, file_of(event, place.offset))
+        await visibility.record_submission(event.subject, place.offset, blob_path(event, place.offset))
         return place.offset
 
     async def progressed(name: str, version: int, state: Any, **more: Any) -> None:
@@ -219,13 +219,13 @@ async def documents(house: House, views: Views, visibility: Visibility) -> None:
         IndexPlan(tenant=T, knowledge_base_id=KB).active,
         house.settings.retrieval,
     )
-    await visibility.indexed(f"{T}/{KB}/kept", version, Stored(content_hash=hashed, chunks=2))
+    await visibility.mark_indexed(f"{T}/{KB}/kept", version, IndexedContent(content_hash=hashed, chunks=2))
     await progressed("kept", version, "indexed", chunks=2, done=2)
     version = await submitted("deleted")
-    await visibility.indexed(f"{T}/{KB}/deleted", version, Stored(content_hash="h", chunks=1))
+    await visibility.mark_indexed(f"{T}/{KB}/deleted", version, IndexedContent(content_hash="h", chunks=1))
     withdrawal = Withdrawal(knowledge_base_id=KB, document_id="deleted")
     event, place = await house.publish(DOCUMENTS_SUBMITTED, DocumentWithdrawn, f"{T}/{KB}/deleted", withdrawal)
-    await visibility.withdrawn(event.subject, place.offset)
+    await visibility.record_withdrawal(event.subject, place.offset)
     await progressed("deleted", place.offset, "deleted", visible=version)
     await progressed("coming", await submitted("coming"), "parsing")
 
@@ -235,7 +235,7 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     await lived(house)
     before, keys = await house.contents(), [f"{T}/{KB}/{name}" for name in ("kept", "deleted", "coming")]
     visibility, counter = Visibility(house.redis, house.prefix), usage_counter(house.redis, house.prefix, house.settings.kafka.partitions)
-    standing, stood = await visibility.of(keys), [await visibility.before(key) for key in keys]
+    standing, stood = await visibility.version_states(keys), [await visibility.prior_state(key) for key in keys]
     spent = await counter.current(user_key(T, "a"), NOW, scale="day")
     await house.forget()
     assert await house.contents() == {}
@@ -244,11 +244,11 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     for name in before.keys() | after.keys():
         if ":visibility:" not in name:
             assert after.get(name) == before.get(name), name
-    assert (await visibility.of(keys), [await visibility.before(key) for key in keys]) == (standing, stood)
+    assert (await visibility.version_states(keys), [await visibility.prior_state(key) for key in keys]) == (standing, stood)
     assert await counter.current(user_key(T, "a"), NOW, scale="day") == spent
-    assert total(by_model(spent)).tokens == 45
-    assert await Storage(house.redis, house.prefix).of(T) == Kept(documents=2, bytes=18, chunks=2)
-    assert (await Views(house.redis, house.prefix).messages.list(f"{T}/gone", limit=9)).items == []
+    assert sum_models(split_by_model(spent)).tokens == 45
+    assert await Storage(house.redis, house.prefix).totals(T) == StorageTotals(documents=2, bytes=18, chunks=2)
+    assert (await ReadModels(house.redis, house.prefix).messages.list(f"{T}/gone", limit=9)).items == []
     assert "messages: 2 events, 1 of deleted conversations taken off the log" in capsys.readouterr().out
     again = await house.contents()
     await rebuild_tables.run(house.settings, ())
@@ -262,7 +262,7 @@ async def test_what_a_deleted_conversation_left_on_the_log_goes(house: House) ->
     await lived(house)
     await house.forget()
     await rebuild_tables.run(house.settings, ("conversations", "messages"))
-    async with opened(house.settings.kafka) as reader:
+    async with open_log_reader(house.settings.kafka) as reader:
         places = await reader.partitions(MESSAGES_CHANGED)
         kept = {
             record.key: record.value
@@ -285,7 +285,7 @@ async def test_only_some_and_only_known_tables(house: House) -> None:
 
 async def test_a_record_that_is_no_event_is_left_out(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     """It is in the dead letters; the rest of its partition is rebuilt."""
-    producer = AIOKafkaProducer(**connection(house.settings.kafka))
+    producer = AIOKafkaProducer(**connection_options(house.settings.kafka))
     await producer.start()
     await producer.send_and_wait(house.settings.kafka.topic_prefix + CONVERSATIONS_CHANGED.name, b"{", key=b"c")
     await producer.stop()
@@ -293,7 +293,7 @@ async def test_a_record_that_is_no_event_is_left_out(house: House, capsys: pytes
     await house.forget()
     await rebuild_tables.run(house.settings, ("conversations",))
     assert "1 unreadable" in capsys.readouterr().out
-    assert await Views(house.redis, house.prefix).conversations.get(f"{T}/a", "c") is not None
+    assert await ReadModels(house.redis, house.prefix).conversations.get(f"{T}/a", "c") is not None
 
 
 async def test_usage_reconciles_or_says_what_differs(house: House, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,7 +311,7 @@ async def test_usage_reconciles_or_says_what_differs(house: House, capsys: pytes
     assert await usage.reconcile(house.settings, since="", repair=False) == 1
     assert "prompt_tokens:m 44 instead of 43" in capsys.readouterr().err
     assert await usage.reconcile(house.settings, since="", repair=True) == 0
-    assert total(by_model(await counter.current(user_key(T, "a"), NOW, scale="month"))).tokens == 1_046
+    assert sum_models(split_by_model(await counter.current(user_key(T, "a"), NOW, scale="month"))).tokens == 1_046
 
 
 def passage() -> Passage:
@@ -350,12 +350,12 @@ async def answered(house: House) -> str:
         grounded=LogPlace(grounded.partition, grounded.offset),
     )
     event, place = await house.publish(MESSAGES_CHANGED, MessageChanged, "r", message, "c")
-    await Views(house.redis, house.prefix).apply(event, place)
+    await ReadModels(house.redis, house.prefix).apply(event, place)
     return "r"
 
 
 async def counts(house: House, wanted: Sequence[Topic] = ALL) -> list[int]:
-    async with opened(house.settings.kafka) as reader:
+    async with open_log_reader(house.settings.kafka) as reader:
         return [end for topic in wanted for _, end in (await reader.bounds(await reader.partitions(topic))).values()]
 
 
@@ -371,7 +371,7 @@ async def test_a_reply_is_replayed_against_another_model(house: House, capsys: p
     assert both["replayed"]["model"] == "local"
     assert "25 days a year" in both["replayed"]["text"]
     assert both["replayed"]["citations"][0]["quote"] in passage().text
-    await Turns(house.redis, house.prefix).remember(T, reply, Location("c", 0, 0, "q"))
+    await ReplyLocks(house.redis, house.prefix).save_location(T, reply, ReplyLocation("c", 0, 0, "q"))
     async with serving(StubProvider(key="k")) as root:
         stub = msgspec_replace(house.settings.model, root)
         assert await replay.run(house.settings, reply, stub, tenant=T, as_json=False) == 0
@@ -382,9 +382,9 @@ async def test_a_reply_is_replayed_against_another_model(house: House, capsys: p
     assert (await counts(house), await house.contents()) == (before, held)
 
 
-def msgspec_replace(model: Model, root: str) -> Model:
+def msgspec_replace(model: ModelSettings, root: str) -> ModelSettings:
     other = replay.other_model(model, name="stub?tokens=5&cite=1", provider="openai", base_url=f"{root}/v1")
-    return Model(provider=other.provider, name=other.name, base_url=other.base_url, api_key=Secret("k"))
+    return ModelSettings(provider=other.provider, name=other.name, base_url=other.base_url, api_key=Secret("k"))
 
 
 async def test_a_reply_that_is_not_there(house: House) -> None:

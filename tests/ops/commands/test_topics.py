@@ -7,30 +7,30 @@ import pytest
 
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError, Unavailable
-from schemas.settings import Kafka, Settings
-from streams.topics import CHATS_ANSWERED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, TOPICS, inbox
+from schemas.settings import KafkaSettings, Settings
+from streams.topics import CHATS_ANSWERED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, TOPICS, inbox_topic
 
 
 @pytest.fixture
-async def some(kafka_settings: Kafka, topics):
+async def some(kafka_settings: KafkaSettings, topics):
     """Three topics of different kinds, created by ``apply``."""
     wanted = (DOCUMENTS_SUBMITTED, CHATS_ANSWERED, DEAD_LETTERS)
     await topics(*wanted)
     return wanted
 
 
-async def test_apply_creates_and_then_finds_nothing_to_do(kafka_settings: Kafka, some):
+async def test_apply_creates_and_then_finds_nothing_to_do(kafka_settings: KafkaSettings, some):
     assert await administration.check(kafka_settings, some) == []
     assert await administration.apply(kafka_settings, some) == []
 
 
-async def test_check_reports_what_is_missing_without_creating_it(kafka_settings: Kafka):
-    first = await administration.check(kafka_settings, [inbox("acme")])
+async def test_check_reports_what_is_missing_without_creating_it(kafka_settings: KafkaSettings):
+    first = await administration.check(kafka_settings, [inbox_topic("acme")])
     assert [(drift.kind, drift.topic) for drift in first] == [("missing", kafka_settings.topic_prefix + "claw.inbox.acme.v1")]
-    assert await administration.check(kafka_settings, [inbox("acme")]) == first
+    assert await administration.check(kafka_settings, [inbox_topic("acme")]) == first
 
 
-async def test_apply_corrects_configuration_and_keeps_what_operators_set(kafka_settings: Kafka, some):
+async def test_apply_corrects_configuration_and_keeps_what_operators_set(kafka_settings: KafkaSettings, some):
     changed = replace(DEAD_LETTERS, retention_ms=1000)
     await administration.apply(kafka_settings, [changed])
     (drift,) = await administration.check(kafka_settings, some)
@@ -39,16 +39,18 @@ async def test_apply_corrects_configuration_and_keeps_what_operators_set(kafka_s
     assert await administration.check(kafka_settings, some) == []
 
 
-async def test_a_partition_count_never_changes(kafka_settings: Kafka, some):
+async def test_a_partition_count_never_changes(kafka_settings: KafkaSettings, some):
     other = msgspec.structs.replace(kafka_settings, partitions=8)
     with pytest.raises(ConfigurationError, match=r"claw\.documents\.submitted\.v1: has 4 partitions.*CLAW_KAFKA_PARTITIONS=4"):
-        await administration.apply(other, [*some, inbox("late")])
-    assert [drift.kind for drift in await administration.check(kafka_settings, [inbox("late")])] == ["missing"], "a refusal changes nothing"
+        await administration.apply(other, [*some, inbox_topic("late")])
+    assert [drift.kind for drift in await administration.check(kafka_settings, [inbox_topic("late")])] == ["missing"], (
+        "a refusal changes nothing"
+    )
 
 
 async def test_a_broker_out_of_reach_is_unavailable():
     with pytest.raises(Unavailable):
-        await administration.check(Kafka(bootstrap="127.0.0.1:1"), TOPICS)
+        await administration.check(KafkaSettings(bootstrap="127.0.0.1:1"), TOPICS)
 
 
 async def test_the_catalogue_has_an_inbox_per_tenant(settings: Settings):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.children.worker import Outcome
+from adapters.children.worker import ParsedDocument
 from ops.evaluation.cases import Case, cases_of
-from ops.evaluation.documents import evaluate, judged
+from ops.evaluation.documents import evaluate, find_fault
 from schemas.documents import Chunk, Note
 from schemas.errors import ConfigurationError, Problem
 from schemas.settings import Settings
@@ -22,8 +22,8 @@ def case(expect, *phrases) -> Case:
     return Case(path=Path("file"), category="c", expect=expect, phrases=phrases)
 
 
-def outcome(*texts: str, notes=()) -> Outcome:
-    return Outcome("Title", "text/plain", 0, [Chunk(ordinal=n, text=text) for n, text in enumerate(texts)], [], notes)
+def outcome(*texts: str, notes=()) -> ParsedDocument:
+    return ParsedDocument("Title", "text/plain", 0, [Chunk(ordinal=n, text=text) for n, text in enumerate(texts)], [], notes)
 
 
 def failed(code: str) -> Problem:
@@ -58,7 +58,7 @@ PARTIAL = (Note("page_unreadable", "page 2"),)
 )
 def test_what_is_right(given, got, tesseract, right):
     """White space does not count, names do."""
-    assert (judged(given, got, tesseract=tesseract) == "") == right
+    assert (find_fault(given, got, tesseract=tesseract) == "") == right
 
 
 def test_an_encrypted_file_is_two_cases(tmp_path):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from ops.evaluation.answers import contains, judged, wordings
-from ops.evaluation.pipeline import Reply
-from ops.evaluation.questions import Asked, sets_of
+from ops.evaluation.answers import contains, score_answers, wordings
+from ops.evaluation.pipeline import PipelineReply
+from ops.evaluation.questions import EvaluationQuestion, sets_of
 from ops.evaluation.retrieval import percentile, quality, rank_of
 from schemas.chats import Turn
 from schemas.errors import ConfigurationError
@@ -67,7 +67,7 @@ def test_conversations_are_asked_with_and_without_what_was_said(tmp_path):
         {"question": "What?", "gold_doc_ids": [], "history": [], "answerability": "UNDERSPECIFIED"},
     ]
     (only,) = sets_of(written(tmp_path / "mt", corpus=CORPUS, questions=rows))
-    assert only.questions["question"] == (Asked(text="And when?", gold=frozenset("ab")),)
+    assert only.questions["question"] == (EvaluationQuestion(text="And when?", gold=frozenset("ab")),)
     assert only.questions["with history"][0].history == (Turn("user", "Where?"),)
     assert [each.text for each in only.unanswerable] == ["Why?"]
     assert list(wordings(only)) == ["with history"]
@@ -94,14 +94,16 @@ def test_ranks_and_their_quality():
 
 def test_answers_are_judged_by_what_they_cite():
     """A failed answer is neither right nor a refusal."""
-    gold = [Asked(text="q", gold=frozenset("a"), answers=("資料 庫",)) for _ in range(4)]
+    gold = [EvaluationQuestion(text="q", gold=frozenset("a"), answers=("資料 庫",)) for _ in range(4)]
     replies = [
-        Reply("completed", "是资料库 [1]", ("a",)),
-        Reply("completed", "x [1][2]", ("a", "b")),
-        Reply("completed", "not found", ()),
-        Reply("failed", "", ()),
+        PipelineReply("completed", "是资料库 [1]", ("a",)),
+        PipelineReply("completed", "x [1][2]", ("a", "b")),
+        PipelineReply("completed", "not found", ()),
+        PipelineReply("failed", "", ()),
     ]
-    made = judged("s", "question", "local", gold, replies, [Reply("completed", "no", ()), Reply("completed", "yes [1]", ("b",))])
+    made = score_answers(
+        "s", "question", "local", gold, replies, [PipelineReply("completed", "no", ()), PipelineReply("completed", "yes [1]", ("b",))]
+    )
     assert (made.citations, made.precision, made.exact, made.contains) == (3, 0.6667, 0.25, 0.25)
     assert (made.false_refusals, made.refused, made.failed) == (0.25, 0.5, 1)
     assert not contains("anything", ("", " "))

@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 
 from ops.processes import api
-from schemas.settings import Node, Settings
+from schemas.settings import NodeSettings, Settings
 
 
 async def hello(scope, receive, send):
@@ -23,7 +23,7 @@ async def hello(scope, receive, send):
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    running = uvicorn.Server(api.configuration(hello, Settings(node=Node(port=0))))
+    running = uvicorn.Server(api.configuration(hello, Settings(node=NodeSettings(port=0))))
     task = asyncio.create_task(running._serve())
     while not running.started:
         await asyncio.sleep(0.01)

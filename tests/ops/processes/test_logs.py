@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from ops.processes import logs
-from schemas.settings import Kafka, Node
+from schemas.settings import KafkaSettings, NodeSettings
 from schemas.settings.section import Secret
 
 
@@ -20,7 +20,7 @@ def lines():
     root = logging.getLogger()
     before = (root.handlers, root.level, {name: logging.getLogger(name).level for name in logs.QUIET}, warnings.showwarning)
     stream = io.StringIO()
-    logs.configure(Node(log_format="json"), "test", stream)
+    logs.configure(NodeSettings(log_format="json"), "test", stream)
     yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
     logging.captureWarnings(capture=False)
     root.handlers, level, levels, _ = before
@@ -57,7 +57,7 @@ def test_secrets_never_show(lines):
         "everything",
         password="hunter2",
         headers={"Authorization": "Bearer hunter2hunter2", "Accept": "*/*"},
-        settings=Kafka(sasl_password=Secret("hunter2")),
+        settings=KafkaSettings(sasl_password=Secret("hunter2")),
         nested=[{"api_key": "hunter2"}],
         url="redis://user:hunter2@host:1/0",
         text="sent Bearer hunter2hunter2 to it",
@@ -89,7 +89,7 @@ def test_a_terminal_gets_text():
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     try:
-        logs.configure(Node(log_format="text"), "test", stream)
+        logs.configure(NodeSettings(log_format="text"), "test", stream)
         structlog.get_logger().warning("component_died", component="chat")
     finally:
         logging.captureWarnings(capture=False)

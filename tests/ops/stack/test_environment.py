@@ -11,16 +11,16 @@ from ops.stack import ports
 from ops.stack.environment import environment_of, with_secret
 from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
-from schemas.settings import Auth, Kafka, Limits, Node, Settings
+from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
 
 
 def test_settings_travel_by_environment():
     settings = Settings(
-        node=Node(home=Path("/somewhere"), port=0, log_format="json"),
-        kafka=Kafka(bootstrap="a:1,b:2", sasl_password=Secret("päss word")),
-        limits=Limits(enabled=False, burst_factor=1.5),
-        auth=Auth(secret=Secret("s" * 40)),
+        node=NodeSettings(home=Path("/somewhere"), port=0, log_format="json"),
+        kafka=KafkaSettings(bootstrap="a:1,b:2", sasl_password=Secret("päss word")),
+        limits=LimitSettings(enabled=False, burst_factor=1.5),
+        auth=AuthSettings(secret=Secret("s" * 40)),
     )
     environ = environment_of(settings, {"PATH": "/bin", "CLAW_PORT": "1", "CLAW_DATA": "/data"})
     assert Settings.from_env(environ) == settings
@@ -29,16 +29,16 @@ def test_settings_travel_by_environment():
 
 
 def test_a_secret_is_made_once_and_given_ones_win(tmp_path: Path):
-    settings = Settings(node=Node(home=tmp_path))
+    settings = Settings(node=NodeSettings(home=tmp_path))
     made = with_secret(settings, {}, create=True)
     assert with_secret(settings, {}, create=False) == made
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
-    given = Settings(node=Node(home=tmp_path), auth=Auth(secret=Secret("x" * 32)))
+    given = Settings(node=NodeSettings(home=tmp_path), auth=AuthSettings(secret=Secret("x" * 32)))
     assert with_secret(given, {}, create=True) == given
 
 
 def test_unusable_secrets_are_refused(tmp_path: Path):
-    settings = Settings(node=Node(home=tmp_path))
+    settings = Settings(node=NodeSettings(home=tmp_path))
     with pytest.raises(ConfigurationError, match="CLAW_AUTH_SECRET is not set"):
         with_secret(settings, {}, create=False)
     with pytest.raises(ConfigurationError, match="CLAW_AUTH_SECRET: 0 bytes"):

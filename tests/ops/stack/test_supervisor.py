@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ops.stack.state import Process, StackState, is_alive, read_state
+from ops.stack.state import ProcessRecord, StackState, is_alive, read_state
 
 pytestmark = pytest.mark.stack
 PARTS = {"kafka", "redis", "knowledge", "chat", "documents", "tables", "api"}
@@ -30,7 +30,7 @@ class Stack:
         self.errors = home.with_name(home.name + ".stderr")
         self.output = home.with_name(home.name + ".stdout")
         self.process: subprocess.Popen[bytes]
-        self.redis: Process | None = None
+        self.redis: ProcessRecord | None = None
 
     def start(self) -> "Stack":
         with self.output.open("w") as output, self.errors.open("a") as errors:

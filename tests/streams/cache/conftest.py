@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.redis.client import Client, connect
-from schemas.settings import Redis
-from schemas.settings.cache import Cache as CacheSettings
-from streams.cache import Cache
+from adapters.redis.client import RedisClient, connect
+from schemas.settings import RedisSettings
+from schemas.settings.cache import CacheSettings
+from streams.cache import RedisCache
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -29,8 +29,8 @@ class HandClock:
 class Process:
     """A process with a cache: its own client, its own counts."""
 
-    cache: Cache
-    redis: Client
+    cache: RedisCache
+    redis: RedisClient
     counts: list[tuple[str, str]] = field(default_factory=list)
 
     def counted(self, outcome: str) -> int:
@@ -43,14 +43,14 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-async def process(redis: Client, redis_settings: Redis, clock: HandClock) -> AsyncIterator[Callable[..., Process]]:
+async def process(redis: RedisClient, redis_settings: RedisSettings, clock: HandClock) -> AsyncIterator[Callable[..., Process]]:
     """``process(setting=…)`` is another process of the installation."""
     running: list[Process] = []
 
     def start(**settings: object) -> Process:
         client = connect(redis_settings)
         counts: list[tuple[str, str]] = []
-        cache = Cache(client, redis_settings.key_prefix, CacheSettings(**settings), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
+        cache = RedisCache(client, redis_settings.key_prefix, CacheSettings(**settings), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
         running.append(Process(cache, client, counts))
         return running[-1]
 

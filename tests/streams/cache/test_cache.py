@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.cache import Found, Lease, Scenario
+from streams.cache import CacheEntry, Scenario, SingleFlightLease
 from streams.cache.invalidation import Invalidation
 from streams.cache.names import Names
 from tests.streams.cache.conftest import Process
@@ -65,7 +65,7 @@ class World:
     def __init__(self, pair: list[Process]) -> None:
         self.pair, self.tenant, self.model = pair, uuid.uuid4().hex, Model()
         self.kept = [each.cache.of(SCENARIO, str) for each in pair]
-        self.leases: list[tuple[int, str, Lease]] = []
+        self.leases: list[tuple[int, str, SingleFlightLease]] = []
         self.turn, self.value = 0, ""
 
     @property
@@ -80,12 +80,12 @@ class World:
     async def claim(self, key: str) -> None:
         got = await self.kept[self.turn].claim(self.tenant, key, TAGS[key], wait_s=0)
         if key in self.model.entries:
-            assert isinstance(got, Found)
+            assert isinstance(got, CacheEntry)
             assert got.value == self.model.entries[key]
         elif self.model.leases.get(key, (None, False))[1]:
             assert got is None
         else:
-            assert isinstance(got, Lease)
+            assert isinstance(got, SingleFlightLease)
             self.model.leases[key] = (got, True)
             self.leases.append((self.turn, key, got))
 

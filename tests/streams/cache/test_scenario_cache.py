@@ -9,13 +9,13 @@ import pytest
 from msgspec import Struct
 from structlog.testing import capture_logs
 
-from adapters.redis.client import Client, connect
+from adapters.redis.client import RedisClient, connect
 from schemas.errors import Unavailable
-from streams.cache import Found, Lease, Scenario
-from streams.cache.cache import Cache, Listed
+from streams.cache import CacheEntry, Scenario, SingleFlightLease
+from streams.cache.cache import EntryInfo, RedisCache
 from streams.cache.entries import Codec
 from streams.cache.names import Names
-from streams.cache.scenario_cache import Kept
+from streams.cache.scenario_cache import ScenarioCache
 from streams.cache.single_flight import LEASE_S
 from tests.streams.cache.conftest import HandClock, Process
 from tests.support.own_redis import OwnRedis
@@ -42,11 +42,11 @@ class Work:
         return self.value
 
 
-def texts(process: Process, **more: Any) -> Kept[str]:
+def texts(process: Process, **more: Any) -> ScenarioCache[str]:
     return process.cache.of(SCENARIO, str, **more)
 
 
-async def raw(redis: Client, prefix: str, key: str) -> bytes | None:
+async def raw(redis: RedisClient, prefix: str, key: str) -> bytes | None:
     found: bytes | None = await redis.execute_command("GET", Names(prefix, "t", SCENARIO).entry(key))
     return found
 
@@ -54,7 +54,9 @@ async def raw(redis: Client, prefix: str, key: str) -> bytes | None:
 async def test_a_thousand_waiters_in_two_processes_cost_one_computation(process: Start) -> None:
     here, there = process(), process()
     work = Work()
-    asking = [asyncio.create_task(texts_of.computed("t", "k", work)) for texts_of in (texts(here), texts(there)) for _ in range(WAITERS)]
+    asking = [
+        asyncio.create_task(texts_of.get_or_compute("t", "k", work)) for texts_of in (texts(here), texts(there)) for _ in range(WAITERS)
+    ]
     await work.began.wait()
     await asyncio.sleep(0)
     work.may_end.set()
@@ -66,9 +68,9 @@ async def test_a_thousand_waiters_in_two_processes_cost_one_computation(process:
 async def test_who_asked_first_may_leave(process: Start) -> None:
     """The others get the value all the same."""
     kept, work = texts(process()), Work()
-    first = asyncio.create_task(kept.computed("t", "k", work))
+    first = asyncio.create_task(kept.get_or_compute("t", "k", work))
     await work.began.wait()
-    second = asyncio.create_task(kept.computed("t", "k", work))
+    second = asyncio.create_task(kept.get_or_compute("t", "k", work))
     first.cancel()
     await asyncio.wait([first])
     work.may_end.set()
@@ -82,11 +84,11 @@ async def test_what_fails_is_told_to_all_and_kept_by_nobody(process: Start) -> N
     async def broken() -> str:
         raise Unavailable("index_unavailable")
 
-    for outcome in await asyncio.gather(*(kept.computed("t", "k", broken) for _ in range(3)), return_exceptions=True):
+    for outcome in await asyncio.gather(*(kept.get_or_compute("t", "k", broken) for _ in range(3)), return_exceptions=True):
         assert isinstance(outcome, Unavailable)
     work = Work()
     work.may_end.set()
-    assert await kept.computed("t", "k", work) == "value"
+    assert await kept.get_or_compute("t", "k", work) == "value"
 
 
 @pytest.mark.parametrize("how", ["key", "tag", "scenario", "prefix"])
@@ -96,7 +98,7 @@ async def test_a_computation_that_began_before_an_invalidation_is_seen_by_nobody
     kept, other = texts(here), texts(there)
     old, new = Work("old"), Work("new")
     new.may_end.set()
-    asking = asyncio.create_task(kept.computed("t", "a/k", old, ("tag",)))
+    asking = asyncio.create_task(kept.get_or_compute("t", "a/k", old, ("tag",)))
     await old.began.wait()
     invalidation = there.cache.invalidation
     if how == "key":
@@ -107,11 +109,11 @@ async def test_a_computation_that_began_before_an_invalidation_is_seen_by_nobody
         await invalidation.scenario("t", SCENARIO)
     else:
         await invalidation.prefix("t", SCENARIO, "a/")
-    assert await kept.computed("t", "a/k", new, ("tag",)) == "new"
-    assert await other.computed("t", "a/k", new, ("tag",)) == "new"
+    assert await kept.get_or_compute("t", "a/k", new, ("tag",)) == "new"
+    assert await other.get_or_compute("t", "a/k", new, ("tag",)) == "new"
     old.may_end.set()
     assert await asking == "old"  # it asked before
-    assert await kept.computed("t", "a/k", new, ("tag",)) == "new"
+    assert await kept.get_or_compute("t", "a/k", new, ("tag",)) == "new"
     assert new.runs == 1
 
 
@@ -136,7 +138,7 @@ async def test_another_tenant_key_tag_and_scenario_are_untouched(process: Start)
 async def test_a_set_is_the_last_word(process: Start) -> None:
     """A computation under way does not overwrite what was written meanwhile."""
     kept, work = texts(process()), Work("computed")
-    asking = asyncio.create_task(kept.computed("t", "k", work))
+    asking = asyncio.create_task(kept.get_or_compute("t", "k", work))
     await work.began.wait()
     assert await kept.set("t", "k", "written")
     work.may_end.set()
@@ -146,16 +148,16 @@ async def test_a_set_is_the_last_word(process: Start) -> None:
     assert found.value == "written"
 
 
-async def test_that_there_is_nothing_is_kept_for_a_shorter_time(process: Start, redis: Client, prefix: str) -> None:
+async def test_that_there_is_nothing_is_kept_for_a_shorter_time(process: Start, redis: RedisClient, prefix: str) -> None:
     kept, work = texts(process(negative_s=30)), Work(None)
     work.may_end.set()
     for _ in range(3):
-        assert await kept.computed("t", "k", work) is None
+        assert await kept.get_or_compute("t", "k", work) is None
     assert work.runs == 1
     assert 0 < await redis.pttl(Names(prefix, "t", SCENARIO).entry("k")) <= 33_000
     none = texts(process(negative_s=0))
-    await none.computed("t", "other", work)
-    await none.computed("t", "other", work)
+    await none.get_or_compute("t", "other", work)
+    await none.get_or_compute("t", "other", work)
     assert work.runs == 3
 
 
@@ -164,10 +166,10 @@ async def test_a_hit_late_in_life_is_served_and_refreshed_once(process: Start, c
     kept, new = texts(here), Work("new")
     await kept.set("t", "k", "old")
     clock.passed_s = 50
-    assert await kept.computed("t", "k", new) == "old"
+    assert await kept.get_or_compute("t", "k", new) == "old"
     assert new.runs == 0
     clock.passed_s = 105  # Redis' own clock has not moved: the entry is there
-    assert [await kept.computed("t", "k", new) for _ in range(5)] == ["old"] * 5
+    assert [await kept.get_or_compute("t", "k", new) for _ in range(5)] == ["old"] * 5
     await new.began.wait()
     new.may_end.set()
     async with asyncio.timeout(5):
@@ -176,7 +178,7 @@ async def test_a_hit_late_in_life_is_served_and_refreshed_once(process: Start, c
     assert new.runs == here.counted("refresh") == 1
 
 
-async def test_lives_differ(process: Start, redis: Client, prefix: str) -> None:
+async def test_lives_differ(process: Start, redis: RedisClient, prefix: str) -> None:
     """What was stored together does not end together."""
     kept = texts(process(document_content_s=1_000))
     for n in range(20):
@@ -194,14 +196,14 @@ HEAD = b"\x01" + b"i" * 8 + SHAPE
     "poison",
     [b"", b"\x01", b"\x01" + b"x" * 40, b"\x02whatever", b"null", HEAD, HEAD + b"p", HEAD + b"p\x93\x90\xcb", HEAD + b"zgarbage"],
 )
-async def test_poison_is_a_miss_and_heals(process: Start, redis: Client, prefix: str, poison: bytes) -> None:
+async def test_poison_is_a_miss_and_heals(process: Start, redis: RedisClient, prefix: str, poison: bytes) -> None:
     kept, work = texts(process()), Work()
     work.may_end.set()
     await redis.set(Names(prefix, "t", SCENARIO).entry("k"), poison)
     with capture_logs() as lines:
         assert await kept.get("t", "k") is None
     assert [line["event"] for line in lines] in (["cache_entry_of_another_kind"], ["cache_entry_undecodable"])
-    assert [await kept.computed("t", "k", work) for _ in range(2)] == ["value", "value"]
+    assert [await kept.get_or_compute("t", "k", work) for _ in range(2)] == ["value", "value"]
     assert work.runs == 1
 
 
@@ -215,11 +217,11 @@ async def test_a_shorter_life_of_some_ends_no_others(process: Start) -> None:
     assert await cache.invalidation.prefix("t", SCENARIO, "a/") == 2
 
 
-async def test_a_value_that_claims_to_be_huge_is_a_miss(process: Start, redis: Client, prefix: str) -> None:
+async def test_a_value_that_claims_to_be_huge_is_a_miss(process: Start, redis: RedisClient, prefix: str) -> None:
     kept = texts(process(compress_bytes_min=64, entry_bytes_max=16_777_216))
     assert await kept.set("t", "k", "x" * 15_000_000)
     assert len(await raw(redis, prefix, "k") or b"") < 100_000
-    assert (await kept.get("t", "k") or Found("", True, b"", 0)).value == "x" * 15_000_000
+    assert (await kept.get("t", "k") or CacheEntry("", True, b"", 0)).value == "x" * 15_000_000
     assert not await kept.set("t", "k", "x" * 17_000_000)
 
 
@@ -247,7 +249,7 @@ async def test_processes_of_two_releases_do_not_read_each_other(process: Start) 
 async def test_too_large_is_not_kept_and_computed_once_for_all_who_wait(process: Start) -> None:
     here = process(entry_bytes_max=1024, compress_bytes_min=1_000_000)
     kept, work = texts(here), Work("x" * 2_000)
-    asking = [asyncio.create_task(kept.computed("t", "k", work)) for _ in range(10)]
+    asking = [asyncio.create_task(kept.get_or_compute("t", "k", work)) for _ in range(10)]
     await work.began.wait()
     while here.counted("shared") < 9:
         await asyncio.sleep(0)
@@ -256,7 +258,7 @@ async def test_too_large_is_not_kept_and_computed_once_for_all_who_wait(process:
     assert work.runs == here.counted("too_large") == 1
 
 
-async def test_the_index_stays_bounded(process: Start, redis: Client, prefix: str) -> None:
+async def test_the_index_stays_bounded(process: Start, redis: RedisClient, prefix: str) -> None:
     """One entry beyond the bound takes another one's place; ended ones leave the index by themselves."""
     cache = process(entries_max=20).cache
     kept = cache.of(SCENARIO, str)
@@ -276,7 +278,7 @@ async def test_keys_are_listed_in_pages(process: Start) -> None:
     for n in range(25):
         await kept.set("t", f"a/{n:02}", "v" * n)
     await kept.set("t", "b", "v")
-    seen: list[Listed] = []
+    seen: list[EntryInfo] = []
     cursor = ""
     while True:
         page = await cache.keys("t", SCENARIO, prefix="a/", cursor=cursor, limit=10)
@@ -298,7 +300,7 @@ async def test_long_keys_are_bounded_and_distinct(process: Start) -> None:
     assert found.value == "one"
 
 
-async def test_what_the_judge_refuses_is_dropped(process: Start, redis: Client, prefix: str) -> None:
+async def test_what_the_judge_refuses_is_dropped(process: Start, redis: RedisClient, prefix: str) -> None:
     kept, work = texts(process()), Work("new")
     work.may_end.set()
     await kept.set("t", "k", "old")
@@ -309,7 +311,7 @@ async def test_what_the_judge_refuses_is_dropped(process: Start, redis: Client, 
     assert await kept.get("t", "k", accepts=is_new) is None
     assert await raw(redis, prefix, "k") is None
     await kept.set("t", "k", "old")
-    assert [await kept.computed("t", "k", work, accepts=is_new) for _ in range(2)] == ["new", "new"]
+    assert [await kept.get_or_compute("t", "k", work, accepts=is_new) for _ in range(2)] == ["new", "new"]
     assert work.runs == 1
 
 
@@ -317,36 +319,36 @@ async def test_who_waits_hears_when_the_holder_has_nothing(process: Start) -> No
     """Then nobody waits for the next one: all go on alone."""
     here, there = texts(process()), texts(process())
     lease = await here.claim("t", "k", wait_s=5)
-    assert isinstance(lease, Lease)
+    assert isinstance(lease, SingleFlightLease)
     waiting = [asyncio.create_task(kept.claim("t", "k", wait_s=5)) for kept in (here, there, there)]
     await asyncio.sleep(0.02)
     await here.release(lease, alone_s=5)
     assert await asyncio.gather(*waiting) == [None, None, None]
 
 
-async def test_a_dead_holder_is_replaced(process: Start, redis: Client, prefix: str) -> None:
+async def test_a_dead_holder_is_replaced(process: Start, redis: RedisClient, prefix: str) -> None:
     """Its lease ends by itself; a store that comes after that is refused."""
     here, there = process(), texts(process())
     kept = texts(here)
     lease = await kept.claim("t", "k", wait_s=5)
-    assert isinstance(lease, Lease)
+    assert isinstance(lease, SingleFlightLease)
     assert 0 < await redis.pttl(lease.name) <= LEASE_S * 1000
     await redis.pexpire(lease.name, 1)
     got = await there.claim("t", "k", wait_s=5)
-    assert isinstance(got, Lease)
+    assert isinstance(got, SingleFlightLease)
     assert not await kept.store("t", lease, "late")
     assert await there.store("t", got, "right")
-    assert (await kept.get("t", "k") or Found("", True, b"", 0)).value == "right"
+    assert (await kept.get("t", "k") or CacheEntry("", True, b"", 0)).value == "right"
 
 
 async def test_with_redis_down_everything_is_a_miss(process: Start, own_redis: OwnRedis, clock: HandClock) -> None:
     down, client = process(), connect(own_redis.settings)
-    cache = Cache(client, "p", down.cache._settings, clock)
+    cache = RedisCache(client, "p", down.cache._settings, clock)
     kept, work = cache.of(SCENARIO, str), Work()
     work.may_end.set()
-    assert await kept.computed("t", "k", work) == "value"
+    assert await kept.get_or_compute("t", "k", work) == "value"
     await own_redis.kill()
-    assert [await kept.computed("t", "k", work) for _ in range(50)] == ["value"] * 50
+    assert [await kept.get_or_compute("t", "k", work) for _ in range(50)] == ["value"] * 50
     assert await kept.claim("t", "k", wait_s=5) is None
     assert await kept.get("t", "k") is None
     with pytest.raises(Unavailable):
@@ -359,7 +361,7 @@ async def test_off_is_off(process: Start) -> None:
     kept, work = texts(process(document_content_s=0)), Work()
     work.may_end.set()
     for _ in range(2):
-        assert await kept.computed("t", "k", work) == "value"
+        assert await kept.get_or_compute("t", "k", work) == "value"
     assert work.runs == 2
     assert not await kept.set("t", "k", "v")
 
@@ -370,9 +372,9 @@ async def test_counts_of_all_processes_are_added_up(process: Start) -> None:
         kept, work = texts(each), Work()
         work.may_end.set()
         for _ in range(3):
-            await kept.computed("t", "k", work)
+            await kept.get_or_compute("t", "k", work)
         await each.cache.tally.flush()
-    counts = (await here.cache.tally.of("t"))[SCENARIO]
+    counts = (await here.cache.tally.counts_of("t"))[SCENARIO]
     assert (counts.hit, counts.miss, counts.stored) == (5, 1, 1)
     assert counts.hit_rate == pytest.approx(5 / 6)
-    assert await here.cache.tally.of("u") == {}
+    assert await here.cache.tally.counts_of("u") == {}

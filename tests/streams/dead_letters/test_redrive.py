@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from domain.documents.visibility import Visibility
 from ops.commands import redrive as command
 from schemas import ids
@@ -19,15 +19,15 @@ from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.dead_letters import redrive as redriving
-from streams.dead_letters.reader import Letters, Wanted
-from streams.dead_letters.redrive import Redrive, Redriven
-from streams.dead_letters.writer import bury, letter_headers
+from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
+from streams.dead_letters.redrive import Redrive, RedriveResult
+from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery, Outgoing, Place
-from streams.topics import CHATS_ASKED, DEAD_LETTERS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, Topic, inbox
+from streams.runtime.agent import Delivery, LogOffset, Outgoing
+from streams.topics import CHATS_ASKED, DEAD_LETTERS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, Topic, inbox_topic
 
 pytestmark = pytest.mark.stack
-INBOX = inbox("acme")
+INBOX = inbox_topic("acme")
 BASE = ids.default_knowledge_base("acme")
 KEY = ids.document_key("acme", BASE, "handbook")
 
@@ -39,20 +39,22 @@ class Cemetery:
     settings: Settings
     publisher: KafkaPublisher
     visibility: Visibility
-    letters: Letters
+    letters: DeadLetterReader
     redrive: Redrive
 
-    async def buried(self, place: Place, key: bytes | None, value: bytes | None, headers=None, code="event_failed", agent="admit", at_ms=0):
+    async def buried(
+        self, place: LogOffset, key: bytes | None, value: bytes | None, headers=None, code="event_failed", agent="admit", at_ms=0
+    ):
         delivery = Delivery(place, key, value, at_ms or int(datetime.now(UTC).timestamp() * 1000), headers or {})
         problem = ClawError("cause", code=code).problem()
-        said = letter_headers(delivery, agent=agent, problem=problem, error="Refused", attempts=2, traceparent="")
-        buried = await bury(self.publisher, self.settings.kafka.topic_prefix, delivery, said)
+        said = dead_letter_headers(delivery, agent=agent, problem=problem, error="Refused", attempts=2, traceparent="")
+        buried = await write_dead_letter(self.publisher, self.settings.kafka.topic_prefix, delivery, said)
         return f"{buried.partition}-{buried.offset}"
 
-    async def written(self, topic: Topic, key: bytes | None, value: bytes | None, headers=None) -> Place:
+    async def written(self, topic: Topic, key: bytes | None, value: bytes | None, headers=None) -> LogOffset:
         return await self.publisher.publish_raw(self.settings.kafka.topic_prefix + topic.name, key, value, headers or {})
 
-    async def submitted(self, document: str = "handbook", *, origin="inbox", withdrawn=False) -> Place:
+    async def submitted(self, document: str = "handbook", *, origin="inbox", withdrawn=False) -> LogOffset:
         """A version of a document on the log, and route has seen it."""
         key = ids.document_key("acme", BASE, document)
         head: dict[str, Any] = {
@@ -70,16 +72,16 @@ class Cemetery:
             else DocumentSubmitted(**head, data=Document(knowledge_base_id=BASE, document_id=document, title="", text="x", origin=origin))
         )
         place = await self.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
-        await (self.visibility.withdrawn(key, place.offset) if withdrawn else self.visibility.submitted(key, place.offset))
+        await (self.visibility.record_withdrawal(key, place.offset) if withdrawn else self.visibility.record_submission(key, place.offset))
         return place
 
-    async def again(self, letter_id: str, **how) -> Redriven:
+    async def again(self, letter_id: str, **how) -> RedriveResult:
         return await self.redrive.send(letter_id, await self.letters.get(letter_id), **how)
 
     async def commit(self, topic: Topic, partition: int, offset: int) -> None:
         """As the tables lane would."""
         kafka = self.settings.kafka
-        consumer = AIOKafkaConsumer(**connection(kafka), group_id=f"{kafka.topic_prefix}claw.tables", enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**connection_options(kafka), group_id=f"{kafka.topic_prefix}claw.tables", enable_auto_commit=False)
         await consumer.start()
         place = TopicPartition(kafka.topic_prefix + topic.name, partition)
         consumer.assign([place])
@@ -88,19 +90,19 @@ class Cemetery:
 
 
 @pytest.fixture
-async def cemetery(settings: Settings, redis: Client, topics) -> AsyncIterator[Cemetery]:
+async def cemetery(settings: Settings, redis: RedisClient, topics) -> AsyncIterator[Cemetery]:
     await topics(DEAD_LETTERS, DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, CHATS_ASKED, INBOX)
     publisher = KafkaPublisher(settings.kafka, topics=(DEAD_LETTERS, DOCUMENTS_SUBMITTED, INBOX))
     await publisher.start()
     prefix = settings.redis.key_prefix
     visibility = Visibility(redis, prefix)
     sender = Redrive(settings.kafka, publisher, visibility, redis, prefix, SystemClock())
-    yield Cemetery(settings, publisher, visibility, Letters(settings.kafka), sender)
+    yield Cemetery(settings, publisher, visibility, DeadLetterReader(settings.kafka), sender)
     await publisher.stop()
 
 
-async def _last(settings: Settings, place: Place):
-    consumer = AIOKafkaConsumer(**connection(settings.kafka))
+async def _last(settings: Settings, place: LogOffset):
+    consumer = AIOKafkaConsumer(**connection_options(settings.kafka))
     await consumer.start()
     try:
         at = TopicPartition(place.topic, place.partition)
@@ -114,24 +116,24 @@ async def _last(settings: Settings, place: Place):
 async def test_pages_are_newest_first_over_all_partitions(cemetery):
     """Every letter once, whatever the size of the page, also while new ones are buried."""
     codes = ("event_failed", "event_malformed")
-    buried = [await cemetery.buried(Place(INBOX.name, 0, n), f"k{n}".encode(), b"x" * n, code=codes[n % 2]) for n in range(45)]
+    buried = [await cemetery.buried(LogOffset(INBOX.name, 0, n), f"k{n}".encode(), b"x" * n, code=codes[n % 2]) for n in range(45)]
     seen, cursor = [], ""
     while True:
-        page = await cemetery.letters.page(Wanted(), limit=7, cursor=cursor)
+        page = await cemetery.letters.page(DeadLetterFilter(), limit=7, cursor=cursor)
         seen += page.items
-        await cemetery.buried(Place(INBOX.name, 0, 99), b"k", b"late")
+        await cemetery.buried(LogOffset(INBOX.name, 0, 99), b"k", b"late")
         if not (cursor := page.next_cursor):
             break
     assert sorted(letter.id for letter in seen) == sorted(buried)
     assert [letter.at for letter in seen] == sorted((letter.at for letter in seen), reverse=True)  # of one millisecond, in any order
     assert all(letter.value is None and letter.value_bytes == letter.original_offset for letter in seen)
-    assert len((await cemetery.letters.page(Wanted(code="event_malformed"), limit=100)).items) == 22
+    assert len((await cemetery.letters.page(DeadLetterFilter(code="event_malformed"), limit=100)).items) == 22
     with pytest.raises(Refused, match="cursor"):
-        await cemetery.letters.page(Wanted(), limit=1, cursor="???")
+        await cemetery.letters.page(DeadLetterFilter(), limit=1, cursor="???")
 
 
 async def test_a_letter_says_all_that_is_known(cemetery):
-    place = Place(cemetery.settings.kafka.topic_prefix + INBOX.name, 3, 17)
+    place = LogOffset(cemetery.settings.kafka.topic_prefix + INBOX.name, 3, 17)
     letter = await cemetery.letters.get(await cemetery.buried(place, b"k", b"\xff\x00", {"ce_id": b"1"}, at_ms=1_700_000_000_000))
     assert (letter.topic, letter.original_partition, letter.original_offset, letter.original_at_ms) == (
         INBOX.name,
@@ -151,31 +153,31 @@ async def test_a_letter_says_all_that_is_known(cemetery):
 async def test_whose_a_letter_is(cemetery):
     """The inbox's name, then the key of document topics, then our own events; what cannot be told belongs to nobody."""
     cases = [
-        (inbox("acme").name, b"globex/kb/d", b'{"tenant":"globex"}', "acme"),
+        (inbox_topic("acme").name, b"globex/kb/d", b'{"tenant":"globex"}', "acme"),
         (DOCUMENTS_SUBMITTED.name, b"acme/kb/d", b'{"tenant":"globex"}', "acme"),
         (CHATS_ASKED.name, b"c", b'{"tenant":"acme","data":{}}', "acme"),
         (CHATS_ASKED.name, b"c", b"not json", ""),
         (DOCUMENTS_SUBMITTED.name, None, b"{}", ""),
     ]
     for number, (topic, key, value, tenant) in enumerate(cases):
-        letter_id = await cemetery.buried(Place(topic, 0, number), key, value)
+        letter_id = await cemetery.buried(LogOffset(topic, 0, number), key, value)
         assert (await cemetery.letters.get(letter_id)).tenant == tenant
-    assert len((await cemetery.letters.page(Wanted(tenant="acme"), limit=10)).items) == 3
-    assert not (await cemetery.letters.page(Wanted(tenant=""), limit=10)).items
+    assert len((await cemetery.letters.page(DeadLetterFilter(tenant="acme"), limit=10)).items) == 3
+    assert not (await cemetery.letters.page(DeadLetterFilter(tenant=""), limit=10)).items
 
 
 async def test_all_in_the_order_they_were_buried(cemetery):
     for n in range(20):
-        await cemetery.buried(Place(INBOX.name, 0, n), b"same", b"x")
-    assert [letter.original_offset async for letter in cemetery.letters.buried(Wanted(topic=INBOX.name))] == [*range(20)]
-    assert [letter async for letter in cemetery.letters.buried(Wanted(agent="parse"))] == []
+        await cemetery.buried(LogOffset(INBOX.name, 0, n), b"same", b"x")
+    assert [letter.original_offset async for letter in cemetery.letters.buried(DeadLetterFilter(topic=INBOX.name))] == [*range(20)]
+    assert [letter async for letter in cemetery.letters.buried(DeadLetterFilter(agent="parse"))] == []
     later_ms = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
-    assert [letter async for letter in cemetery.letters.buried(Wanted(), since_ms=later_ms)] == []
+    assert [letter async for letter in cemetery.letters.buried(DeadLetterFilter(), since_ms=later_ms)] == []
 
 
 async def test_it_is_sent_as_it_was_to_the_place_it_came_from(cemetery):
     headers = {"ce_id": b"1", "content-type": b"application/pdf"}
-    letter_id = await cemetery.buried(Place(INBOX.name, 2, 0), b"handbook", b"\x00\xff", headers)
+    letter_id = await cemetery.buried(LogOffset(INBOX.name, 2, 0), b"handbook", b"\x00\xff", headers)
     dry = await cemetery.again(letter_id, dry=True)
     assert (dry.outcome, dry.place) == ("redriven", None)
     sent = await cemetery.again(letter_id)
@@ -191,19 +193,19 @@ async def test_it_is_sent_as_it_was_to_the_place_it_came_from(cemetery):
 
 
 async def test_a_deletion_is_sent_as_a_deletion(cemetery):
-    sent = await cemetery.again(await cemetery.buried(Place(INBOX.name, 0, 0), b"handbook", None))
+    sent = await cemetery.again(await cemetery.buried(LogOffset(INBOX.name, 0, 0), b"handbook", None))
     assert (await _last(cemetery.settings, sent.place)).value is None
 
 
 async def test_what_is_gone_and_what_came_from_nowhere(cemetery):
     assert (await cemetery.again("0-12345")).outcome == "gone"
     with pytest.raises(Refused, match="no topic of this installation"):
-        await cemetery.again(await cemetery.buried(Place("somebody.elses.topic", 0, 0), b"k", b"v"))
+        await cemetery.again(await cemetery.buried(LogOffset("somebody.elses.topic", 0, 0), b"k", b"v"))
 
 
 async def test_work_is_version_checked_by_its_agents(cemetery):
     await cemetery.visibility.submitted(KEY, 900)
-    letter_id = await cemetery.buried(Place(DOCUMENTS_QUEUED_BULK.name, 1, 5), KEY.encode(), b"{}", agent="parse_bulk")
+    letter_id = await cemetery.buried(LogOffset(DOCUMENTS_QUEUED_BULK.name, 1, 5), KEY.encode(), b"{}", agent="parse_bulk")
     assert (await cemetery.again(letter_id)).outcome == "redriven"
 
 
@@ -251,12 +253,12 @@ class TestInbox:
         """What the same inbox brought before it is older, although it was submitted after the record was written."""
         written_ms = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000)
         await cemetery.submitted()
-        letter_id = await cemetery.buried(Place(INBOX.name, 0, 0), b"handbook", b"not json", at_ms=written_ms)
+        letter_id = await cemetery.buried(LogOffset(INBOX.name, 0, 0), b"handbook", b"not json", at_ms=written_ms)
         assert (await cemetery.again(letter_id)).outcome == "redriven"
 
     @pytest.mark.parametrize("withdrawn", [False, True])
     async def test_something_came_since(self, cemetery, withdrawn):
-        letter_id = await cemetery.buried(Place(INBOX.name, 0, 0), b"handbook", b"not json")
+        letter_id = await cemetery.buried(LogOffset(INBOX.name, 0, 0), b"handbook", b"not json")
         await cemetery.submitted("another")
         assert (await cemetery.again(letter_id, dry=True)).outcome == "redriven"
         await cemetery.submitted(withdrawn=withdrawn)
@@ -265,7 +267,7 @@ class TestInbox:
     async def test_a_person_wrote_while_the_record_waited(self, cemetery):
         written_ms = int((datetime.now(UTC) - timedelta(minutes=5)).timestamp() * 1000)
         await cemetery.submitted(origin="api")
-        letter_id = await cemetery.buried(Place(INBOX.name, 0, 0), b"handbook", b"not json", at_ms=written_ms)
+        letter_id = await cemetery.buried(LogOffset(INBOX.name, 0, 0), b"handbook", b"not json", at_ms=written_ms)
         assert (await cemetery.again(letter_id)).outcome == "superseded"
 
     async def test_a_newer_record_waits_in_the_inbox(self, cemetery):
@@ -281,26 +283,26 @@ class TestInbox:
 
     async def test_of_two_letters_the_last_is_sent(self, cemetery, capsys):
         """Or the first, sent again, would be newer than the second; other documents and other topics have their own last word."""
-        letters = [await cemetery.buried(Place(INBOX.name, 0, n), b"handbook", b"not json") for n in range(3)]
-        other = await cemetery.buried(Place(INBOX.name, 0, 3), b"other", b"not json")
+        letters = [await cemetery.buried(LogOffset(INBOX.name, 0, n), b"handbook", b"not json") for n in range(3)]
+        other = await cemetery.buried(LogOffset(INBOX.name, 0, 3), b"other", b"not json")
         first = await cemetery.letters.get(letters[0])
-        assert await cemetery.letters.later(first) == letters[2]
-        assert await cemetery.letters.later(await cemetery.letters.get(letters[2])) == ""
+        assert await cemetery.letters.find_later(first) == letters[2]
+        assert await cemetery.letters.find_later(await cemetery.letters.get(letters[2])) == ""
         said = await cemetery.again(letters[0], later=letters[2])
         assert said.outcome == "superseded"
         assert letters[2] in said.detail
         how: dict[str, Any] = {"letter_id": "", "since_s": 60, "limit": 10, "force": False}
-        assert await command.run(cemetery.settings, Wanted(), dry=True, **how) == 0
+        assert await command.run(cemetery.settings, DeadLetterFilter(), dry=True, **how) == 0
         assert "2 redriven, 2 superseded (a dry run" in capsys.readouterr().out
-        assert await command.run(cemetery.settings, Wanted(), dry=False, **how) == 0
+        assert await command.run(cemetery.settings, DeadLetterFilter(), dry=False, **how) == 0
         out = capsys.readouterr().out
         assert f"{letters[2]}\tredriven" in out
         assert f"{other}\tredriven" in out
-        assert await command.run(cemetery.settings, Wanted(), dry=False, **how) == 0
+        assert await command.run(cemetery.settings, DeadLetterFilter(), dry=False, **how) == 0
         assert "2 already_redriven, 2 superseded" in capsys.readouterr().out
-        assert await command.run(cemetery.settings, Wanted(), dry=False, **(how | {"letter_id": letters[0], "force": True})) == 0
-        assert await command.run(cemetery.settings, Wanted(), dry=False, **(how | {"letter_id": "0-999"})) == 1
+        assert await command.run(cemetery.settings, DeadLetterFilter(), dry=False, **(how | {"letter_id": letters[0], "force": True})) == 0
+        assert await command.run(cemetery.settings, DeadLetterFilter(), dry=False, **(how | {"letter_id": "0-999"})) == 1
 
     async def test_what_names_no_document_can_harm_none(self, cemetery):
-        letter_id = await cemetery.buried(Place(INBOX.name, 0, 0), None, b"not json")
+        letter_id = await cemetery.buried(LogOffset(INBOX.name, 0, 0), None, b"not json")
         assert (await cemetery.again(letter_id)).outcome == "redriven"

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 
 from adapters.kafka import make_consumer
-from streams.runtime.loop_consumer import ConsumerHere
+from streams.runtime.loop_consumer import LoopConsumer
 
 ROOT = Path(__file__).parents[3]
 CODE = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "benchmarks")
@@ -67,7 +67,7 @@ async def test_what_is_made_reads_committed_records_only():
 
 def test_faust_has_no_other_way_to_a_consumer():
     """Stock Faust chooses between two constructors here, and both read uncommitted records."""
-    assert "_create_consumer" in vars(ConsumerHere)
+    assert "_create_consumer" in vars(LoopConsumer)
 
 
 def test_every_codec_that_a_producer_may_choose_is_there():

@@ -6,7 +6,7 @@ import uuid
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from streams.log.fetch_pacing import pace_fetches
 
 GATHER_S = 0.5  # of the test: long enough for twenty records on a busy machine
@@ -61,9 +61,9 @@ async def test_a_fetch_that_is_given_up_while_it_waits_is_no_error():
 async def test_what_comes_during_the_pause_travels_together(kafka_settings):
     """All of it, in order, in far fewer fetches than records, although the reader asks without a pause."""
     topic = f"{kafka_settings.topic_prefix}paced.{uuid.uuid4().hex}"
-    admin = AIOKafkaAdminClient(**connection(kafka_settings))
-    producer = AIOKafkaProducer(**connection(kafka_settings))
-    consumer = AIOKafkaConsumer(topic, **connection(kafka_settings), auto_offset_reset="earliest", group_id=None)
+    admin = AIOKafkaAdminClient(**connection_options(kafka_settings))
+    producer = AIOKafkaProducer(**connection_options(kafka_settings))
+    consumer = AIOKafkaConsumer(topic, **connection_options(kafka_settings), auto_offset_reset="earliest", group_id=None)
     loop, next_s, reads = asyncio.get_running_loop(), float("-inf"), 0
     offsets: list[int] = []
     await admin.start()

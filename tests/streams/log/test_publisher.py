@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import encode
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from schemas.settings.section import Secret
 from streams.log import publisher as publisher_module
 from streams.log.publisher import KafkaPublisher
@@ -19,8 +19,8 @@ from streams.topics import CHATS_ANSWERED, CHATS_ASKED
 from tests.support.reply_events import extended, outgoing, whole_reply
 
 
-async def read(kafka: Kafka, topic: str, partition: int, count: int):
-    consumer = AIOKafkaConsumer(**connection(kafka), auto_offset_reset="earliest", enable_auto_commit=False)
+async def read(kafka: KafkaSettings, topic: str, partition: int, count: int):
+    consumer = AIOKafkaConsumer(**connection_options(kafka), auto_offset_reset="earliest", enable_auto_commit=False)
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, partition)])
@@ -31,7 +31,7 @@ async def read(kafka: Kafka, topic: str, partition: int, count: int):
         await consumer.stop()
 
 
-async def test_an_event_lies_on_its_topic_as_a_cloud_event(publisher: KafkaPublisher, kafka_settings: Kafka):
+async def test_an_event_lies_on_its_topic_as_a_cloud_event(publisher: KafkaPublisher, kafka_settings: KafkaSettings):
     event = extended(str(uuid.uuid4()), 1, "你好")
     place = await publisher.publish(Outgoing(CHATS_ANSWERED, event))
     assert place.topic == kafka_settings.topic_prefix + CHATS_ANSWERED.name
@@ -61,8 +61,8 @@ def test_keys_go_where_every_kafka_client_sends_them(key: str, murmur2: int):
     assert publisher_module._partition(key.encode(), 1_000_003) == (murmur2 & 0x7FFFFFFF) % 1_000_003
 
 
-async def test_raw_bytes_are_published_as_they_are(publisher: KafkaPublisher, kafka_settings: Kafka):
-    topic = publisher.physical(CHATS_ANSWERED)
+async def test_raw_bytes_are_published_as_they_are(publisher: KafkaPublisher, kafka_settings: KafkaSettings):
+    topic = publisher.physical_name(CHATS_ANSWERED)
     place = await publisher.publish_raw(topic, b"k", b"\xff\x00", {"cause": "ü".encode()}, partition=3)
     await publisher.publish_raw(topic, None, None, {}, partition=3)
     first, second = await read(kafka_settings, topic, 3, 2)
@@ -80,7 +80,7 @@ async def test_a_record_over_its_topics_limit_is_refused_and_hurts_nobody(publis
 
 async def test_a_record_that_only_the_broker_finds_too_large_is_refused_and_the_next_one_passes(publisher: KafkaPublisher):
     """The refused batch has used up sequence numbers: without a new producer the broker would refuse everything after it."""
-    topic = publisher.physical(CHATS_ANSWERED)
+    topic = publisher.physical_name(CHATS_ANSWERED)
     with pytest.raises(Refused):
         await publisher.publish_raw(topic, b"k", b"x" * 1_060_000, {})
     async with asyncio.timeout(5):
@@ -120,8 +120,8 @@ async def test_stopping_waits_for_what_is_under_way(publisher: KafkaPublisher):
 
 
 def test_credentials_become_client_arguments():
-    kafka = Kafka(bootstrap="a:1, b:2", security_protocol="SASL_SSL", sasl_username="u", sasl_password=Secret("p"))
-    arguments = connection(kafka)
+    kafka = KafkaSettings(bootstrap="a:1, b:2", security_protocol="SASL_SSL", sasl_username="u", sasl_password=Secret("p"))
+    arguments = connection_options(kafka)
     assert arguments["bootstrap_servers"] == ["a:1", "b:2"]
     assert (arguments["sasl_mechanism"], arguments["sasl_plain_username"], arguments["sasl_plain_password"]) == ("SCRAM-SHA-512", "u", "p")
     assert arguments["ssl_context"].check_hostname
@@ -138,4 +138,4 @@ def test_credentials_become_client_arguments():
 )
 def test_an_unusable_connection_names_its_variable(change: dict[str, str], variable: str):
     with pytest.raises(ConfigurationError, match=variable):
-        connection(msgspec.structs.replace(Kafka(), **change))
+        connection_options(msgspec.structs.replace(KafkaSettings(), **change))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiokafka import TopicPartition
 
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.log.tail import TopicTail
 from streams.topics import DOCUMENTS_PROGRESSED
@@ -16,7 +16,7 @@ TOPIC = DOCUMENTS_PROGRESSED
 
 
 @pytest.fixture
-async def publisher(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[KafkaPublisher]:
+async def publisher(kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[KafkaPublisher]:
     await topics(TOPIC)
     started = KafkaPublisher(kafka_settings, topics=(TOPIC,))
     await started.start()
@@ -26,7 +26,7 @@ async def publisher(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]
 
 async def put(publisher: KafkaPublisher, *values: bytes) -> None:
     for value in values:
-        await publisher.publish_raw(publisher.physical(TOPIC), b"key", value, {}, partition=1)
+        await publisher.publish_raw(publisher.physical_name(TOPIC), b"key", value, {}, partition=1)
 
 
 async def until(seen: list[bytes], count: int) -> None:
@@ -35,7 +35,7 @@ async def until(seen: list[bytes], count: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_from_a_little_before_the_end_on(kafka_settings: Kafka, publisher: KafkaPublisher):
+async def test_from_a_little_before_the_end_on(kafka_settings: KafkaSettings, publisher: KafkaPublisher):
     """``reached`` says that what was there before has been read."""
     await put(publisher, b"old", b"1", b"2")
     seen: list[bytes] = []
@@ -60,7 +60,7 @@ async def test_from_a_little_before_the_end_on(kafka_settings: Kafka, publisher:
         await tail.stop()
 
 
-async def test_a_lost_place_is_told(kafka_settings: Kafka, publisher: KafkaPublisher):
+async def test_a_lost_place_is_told(kafka_settings: KafkaSettings, publisher: KafkaPublisher):
     """A topic that was made anew has nothing at the old place: reading begins at its end."""
     await put(publisher, b"1", b"2")
     seen: list[bytes] = []
@@ -68,7 +68,7 @@ async def test_a_lost_place_is_told(kafka_settings: Kafka, publisher: KafkaPubli
     tail = TopicTail(
         kafka_settings, TOPIC, lambda partition, offset, key, value: seen.append(value or b""), choose=range, jumped=jumped.set
     )
-    tail._positions[TopicPartition(publisher.physical(TOPIC), 1)] = 1_000_000
+    tail._positions[TopicPartition(publisher.physical_name(TOPIC), 1)] = 1_000_000
     tail.start()
     try:
         async with asyncio.timeout(10):

@@ -12,19 +12,19 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from adapters.kafka import connection, make_consumer
-from adapters.redis.client import Client
+from adapters.kafka import connection_options, make_consumer
+from adapters.redis.client import RedisClient
 from schemas.events import Event
-from schemas.settings import Kafka, Settings
-from streams.dead_letters.reader import Letters, Wanted
+from schemas.settings import KafkaSettings, Settings
+from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
 from streams.log.publisher import KafkaPublisher
-from streams.log.range_reader import GapReader, Record
-from streams.log.reader import opened
-from streams.log.replica import Follower
+from streams.log.range_reader import LogRecord, RangeReader
+from streams.log.reader import open_log_reader
+from streams.log.replica import TopicReplica
 from streams.log.tail import TopicTail
-from streams.runtime.worker_registry import workers
+from streams.runtime.worker_registry import list_workers
 from streams.tables.counters import Change, Counter, CounterFeed
-from streams.tables.shadow_rebuild import Retelling, Shadows
+from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
 from streams.topics import DEAD_LETTERS, USAGE_RECORDED
 from tests.streams.conftest import committed, poke
 from tests.support.poked import POKED
@@ -38,7 +38,7 @@ LAST = ("x:100", "y:200")
 
 
 @asynccontextmanager
-async def ended(kafka: Kafka, topic: str, ending: Ending) -> AsyncIterator[Outsider]:
+async def ended(kafka: KafkaSettings, topic: str, ending: Ending) -> AsyncIterator[Outsider]:
     """Partition 0 with three records and this end, until the block is left."""
     async with outsider(kafka, topic) as other:
         await other.transaction(*_records(BEFORE[:2]), commit=True)
@@ -63,37 +63,37 @@ def ending(request: pytest.FixtureRequest) -> Ending:
 
 
 @pytest.fixture
-async def topic(kafka_settings: Kafka, topics) -> str:
+async def topic(kafka_settings: KafkaSettings, topics) -> str:
     await topics(USAGE_RECORDED)
     return kafka_settings.topic_prefix + USAGE_RECORDED.name
 
 
-async def test_the_log_reader_ends_where_what_can_be_read_ends(kafka_settings: Kafka, topic: str, ending: Ending):
-    async with ended(kafka_settings, topic, ending), opened(kafka_settings) as reader:
-        place = reader.place(USAGE_RECORDED, 0)
+async def test_the_log_reader_ends_where_what_can_be_read_ends(kafka_settings: KafkaSettings, topic: str, ending: Ending):
+    async with ended(kafka_settings, topic, ending), open_log_reader(kafka_settings) as reader:
+        place = reader.topic_partition(USAGE_RECORDED, 0)
         begin, end = (await reader.bounds([place]))[place]
         async with asyncio.timeout(LOST_MS / 1000):
             found = [record async for batch in reader.batches(place, begin, end) for record in batch]
             assert [record.value for record in found] == seen(ending)
-            assert [record.value for record in await reader.span(place, begin, end)] == seen(ending)
+            assert [record.value for record in await reader.read_range(place, begin, end)] == seen(ending)
             assert end > found[-1].offset + 1, "the partition ends in something that never arrives"
-            assert await reader.span(place, found[-1].offset + 1, end) == []
-            assert await reader.first(place, found[-1].offset + 1, end) is None
+            assert await reader.read_range(place, found[-1].offset + 1, end) == []
+            assert await reader.read_first(place, found[-1].offset + 1, end) is None
             known = {record.offset for record in found}
             for offset in range(begin, end + 3):
-                record = await reader.record(place, offset)
+                record = await reader.read_record(place, offset)
                 assert (record.offset if record else None) == (offset if offset in known else None)
 
 
-async def test_a_range_is_read_to_its_end(kafka_settings: Kafka, topic: str, ending: Ending):
+async def test_a_range_is_read_to_its_end(kafka_settings: KafkaSettings, topic: str, ending: Ending):
     async with ended(kafka_settings, topic, ending):
-        reader = GapReader(kafka_settings, USAGE_RECORDED)
+        reader = RangeReader(kafka_settings, USAGE_RECORDED)
         async with asyncio.timeout(LOST_MS / 1000):
             assert [record.value async for record in reader.records(0, 0)] == seen(ending)
             assert [record.value async for record in reader.records(0, 0, 1_000)] == seen(ending)
 
 
-async def test_a_tail_has_reached_the_end_and_goes_on(kafka_settings: Kafka, topic: str, ending: Ending):
+async def test_a_tail_has_reached_the_end_and_goes_on(kafka_settings: KafkaSettings, topic: str, ending: Ending):
     heard: list[bytes] = []
     async with ended(kafka_settings, topic, ending) as other:
         tail = TopicTail(
@@ -114,11 +114,11 @@ async def test_a_tail_has_reached_the_end_and_goes_on(kafka_settings: Kafka, top
             await tail.stop()
 
 
-async def test_a_replica_is_ready_and_can_be_waited_for(kafka_settings: Kafka, topic: str, ending: Ending, topics):
+async def test_a_replica_is_ready_and_can_be_waited_for(kafka_settings: KafkaSettings, topic: str, ending: Ending, topics):
     """Whoever has to know everything before it writes waits for an open transaction: it may still say something."""
     heard: list[bytes] = []
     async with ended(kafka_settings, topic, ending) as other:
-        follower = Follower(kafka_settings, USAGE_RECORDED, lambda record: heard.append(record.value), fetch_bytes_min=1, wait_ms=100)
+        follower = TopicReplica(kafka_settings, USAGE_RECORDED, lambda record: heard.append(record.value), fetch_bytes_min=1, wait_ms=100)
         await follower.start()
         publisher = KafkaPublisher(kafka_settings, topics=(USAGE_RECORDED,))
         await publisher.start()
@@ -138,18 +138,18 @@ async def test_a_replica_is_ready_and_can_be_waited_for(kafka_settings: Kafka, t
             await follower.stop()
 
 
-def changes_of(record: Record) -> tuple[str, Sequence[Change]] | None:
+def changes_of(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
     key, amount = (record.value or b"").decode().split(":")
     return f"e{record.offset}", [Change(key, {"n": int(amount)}, NOON)]
 
 
 async def test_counters_count_what_is_committed_and_read_each_gap_once(
-    kafka_settings: Kafka, topic: str, redis: Client, prefix: str, ending: Ending
+    kafka_settings: KafkaSettings, topic: str, redis: RedisClient, prefix: str, ending: Ending
 ):
     """A marker before every event is a gap to each of them: it is looked at once, and the sums are right without another."""
     reads = 0
 
-    class Counted(GapReader):
+    class Counted(RangeReader):
         def records(self, partition, start, stop=None):
             nonlocal reads
             reads += 1
@@ -158,42 +158,44 @@ async def test_counters_count_what_is_committed_and_read_each_gap_once(
     counter = Counter(redis, prefix, "sums", partitions=4)
     async with ended(kafka_settings, topic, ending):
         feed = CounterFeed(counter, Counted(kafka_settings, USAGE_RECORDED), changes_of)
-        found = [record async for record in GapReader(kafka_settings, USAGE_RECORDED).records(0, 0)]
+        found = [record async for record in RangeReader(kafka_settings, USAGE_RECORDED).records(0, 0)]
         async with asyncio.timeout(LOST_MS / 1000):
             for record in found:
                 event_id, changes = changes_of(record) or ("", ())
                 assert await feed.feed(0, record.offset, event_id, changes)
         gaps = sum(after.offset - before.offset > 1 for before, after in pairwise(found))
         assert reads == gaps > 0
-        await feed.assigned(0)
+        await feed.catch_up(0)
         assert await counter.mark(0) == found[-1].offset
         expected = {key: {"n": int(n)} for key, n in (value.decode().split(":") for value in seen(ending))}
         assert {key: sums for key in "abcxy" if (sums := await counter.current(key, NOON))} == expected
 
 
-async def test_counters_are_rebuilt_and_audited_to_the_end(kafka_settings: Kafka, topic: str, redis: Client, prefix: str, ending: Ending):
+async def test_counters_are_rebuilt_and_audited_to_the_end(
+    kafka_settings: KafkaSettings, topic: str, redis: RedisClient, prefix: str, ending: Ending
+):
     counter = Counter(redis, prefix, "sums", partitions=4)
-    async with ended(kafka_settings, topic, ending), opened(kafka_settings) as reader:
-        feed = CounterFeed(counter, GapReader(kafka_settings, USAGE_RECORDED), changes_of)
-        await feed.assigned(0)
-        shadows = Shadows(redis, prefix, counter, Retelling(reader, USAGE_RECORDED), changes_of)
+    async with ended(kafka_settings, topic, ending), open_log_reader(kafka_settings) as reader:
+        feed = CounterFeed(counter, RangeReader(kafka_settings, USAGE_RECORDED), changes_of)
+        await feed.catch_up(0)
+        shadows = ShadowRebuild(redis, prefix, counter, TopicHistoryReader(reader, USAGE_RECORDED), changes_of)
         async with asyncio.timeout(LOST_MS / 1000):
-            assert (await shadows.differences(datetime.now(UTC))).differences == []
-            assert await shadows.rebuilt() == len(seen(ending))
-            assert (await shadows.differences(datetime.now(UTC))).differences == []
+            assert (await shadows.find_differences(datetime.now(UTC))).differences == []
+            assert await shadows.rebuild() == len(seen(ending))
+            assert (await shadows.find_differences(datetime.now(UTC))).differences == []
         expected = {key: {"n": int(n)} for key, n in (value.decode().split(":") for value in seen(ending))}
         assert {key: sums for key in "abcxy" if (sums := await counter.current(key, NOON))} == expected
 
 
-async def test_dead_letters_are_listed_to_their_end(kafka_settings: Kafka, topics, ending: Ending):
+async def test_dead_letters_are_listed_to_their_end(kafka_settings: KafkaSettings, topics, ending: Ending):
     await topics(DEAD_LETTERS)
-    letters = Letters(kafka_settings)
+    letters = DeadLetterReader(kafka_settings)
     async with ended(kafka_settings, kafka_settings.topic_prefix + DEAD_LETTERS.name, ending):
         async with asyncio.timeout(LOST_MS / 1000):
-            page = await letters.page(Wanted(), limit=10, content=True)
+            page = await letters.page(DeadLetterFilter(), limit=10, content=True)
             assert [letter.value for letter in reversed(page.items)] == seen(ending)
-            assert [letter.value async for letter in letters.buried(Wanted())] == seen(ending)
-            assert await letters.later(page.items[-1]) == page.items[0].id
+            assert [letter.value async for letter in letters.scan(DeadLetterFilter())] == seen(ending)
+            assert await letters.find_later(page.items[-1]) == page.items[0].id
             assert await letters.get(f"0-{page.items[0].offset + 1}") is None
 
 
@@ -205,7 +207,7 @@ def poked(number: int, key: str = "k") -> tuple[bytes, bytes]:
 async def group_lag(settings: Settings, lane: str) -> int:
     """As operators see it: where what can be read ends, less what the group has committed."""
     place = TopicPartition(settings.kafka.topic_prefix + POKED.name, 0)
-    consumer = make_consumer(connection(settings.kafka), group_id=None)
+    consumer = make_consumer(connection_options(settings.kafka), group_id=None)
     await consumer.start()
     try:
         end: int = (await consumer.end_offsets([place]))[place]
@@ -214,10 +216,10 @@ async def group_lag(settings: Settings, lane: str) -> int:
     return end - (await committed(settings, lane)).get(0, 0)
 
 
-async def until_no_lag(settings: Settings, redis: Client, lane: str) -> None:
+async def until_no_lag(settings: Settings, redis: RedisClient, lane: str) -> None:
     """What the worker says of itself, and what the group has committed."""
     async with asyncio.timeout(15):
-        while await group_lag(settings, lane) or any(state.lag for state in await workers(redis, settings.redis.key_prefix)):
+        while await group_lag(settings, lane) or any(state.lag for state in await list_workers(redis, settings.redis.key_prefix)):
             await asyncio.sleep(0.2)
 
 
@@ -225,7 +227,7 @@ async def test_a_lane_works_what_is_committed_and_its_lag_returns_to_nothing(fle
     """A committed, an aborted and an open transaction, each behind which nothing else comes; then the open one is committed."""
     worker = await fleet.start("plain")
     await fleet.logged(worker, "lane_started")
-    async with outsider(lane_settings.kafka, publisher.physical(POKED)) as other:
+    async with outsider(lane_settings.kafka, publisher.physical_name(POKED)) as other:
         await other.transaction(*(poked(n, "aborted") for n in range(3)), commit=False)
         await until_no_lag(lane_settings, redis, "plain")
         assert (await committed(lane_settings, "plain"))[0] == 4, "three records and the marker, although there was nothing to do"
@@ -236,7 +238,7 @@ async def test_a_lane_works_what_is_committed_and_its_lag_returns_to_nothing(fle
         await until_no_lag(lane_settings, redis, "plain")
         await other.producer.begin_transaction()
         await other.put(poked(5))
-        await publisher.publish_raw(publisher.physical(POKED), *poked(0, "behind"), {}, partition=0)
+        await publisher.publish_raw(publisher.physical_name(POKED), *poked(0, "behind"), {}, partition=0)
         await asyncio.sleep(1)
         assert (await effects.counts("plain"))["effects"] == 5, "nothing passes an open transaction"
         await until_no_lag(lane_settings, redis, "plain")
@@ -253,7 +255,7 @@ async def test_what_a_killed_worker_left_behind_a_marker_is_done_by_the_next(fle
     """The commit passes a marker only behind finished work: a record that is still being worked holds it."""
     worker = await fleet.start("plain")
     await fleet.logged(worker, "lane_started")
-    async with outsider(lane_settings.kafka, publisher.physical(POKED)) as other:
+    async with outsider(lane_settings.kafka, publisher.physical_name(POKED)) as other:
         slow = poke("slow", 0, sleep_ms=60_000)
         await other.transaction((b"slow", msgspec.json.encode(slow.event)), commit=True)
         await other.transaction(poked(0, "aborted"), commit=False)
@@ -262,16 +264,16 @@ async def test_what_a_killed_worker_left_behind_a_marker_is_done_by_the_next(fle
         await asyncio.sleep(1.5)  # three commits
     assert (await committed(lane_settings, "plain")).get(0, 0) == 0
     await fleet.kill(worker)
-    await delete_first(lane_settings.kafka, publisher.physical(POKED))
+    await delete_first(lane_settings.kafka, publisher.physical_name(POKED))
     heir = await fleet.start("plain")
     await fleet.logged(heir, "lane_started", timeout_s=40)
     await until_no_lag(lane_settings, redis, "plain")
     assert await effects.of("plain", "k") == [0]
 
 
-async def delete_first(kafka: Kafka, topic: str) -> None:
+async def delete_first(kafka: KafkaSettings, topic: str) -> None:
     """Retention takes the record at offset 0."""
-    admin = AIOKafkaAdminClient(**connection(kafka))
+    admin = AIOKafkaAdminClient(**connection_options(kafka))
     await admin.start()
     try:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=1)})

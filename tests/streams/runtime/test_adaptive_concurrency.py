@@ -6,7 +6,7 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.runtime.adaptive_concurrency import RUNNING_MIN, Throttle
+from streams.runtime.adaptive_concurrency import RUNNING_MIN, AdaptiveConcurrency
 
 LATE_S = 0.1
 
@@ -14,7 +14,7 @@ LATE_S = 0.1
 class Runs:
     """Work that has turns until it is told to end."""
 
-    def __init__(self, throttle: Throttle) -> None:
+    def __init__(self, throttle: AdaptiveConcurrency) -> None:
         self.throttle = throttle
         self.begun: list[int] = []
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -33,7 +33,7 @@ class Runs:
         await settle()
 
     async def _run(self, number: int) -> None:
-        async with self.throttle.turn(unless=self.unwanted[number]):
+        async with self.throttle.slot(unless=self.unwanted[number]):
             self.begun.append(number)
             await self.ends[number].wait()
 
@@ -44,7 +44,7 @@ async def settle() -> None:
 
 
 async def test_what_comes_first_begins_first():
-    runs = Runs(Throttle(2, LATE_S))
+    runs = Runs(AdaptiveConcurrency(2, LATE_S))
     await runs.start(*range(5))
     assert (runs.begun, runs.throttle.waiting) == ([0, 1], 3)
     await runs.end(1)
@@ -55,10 +55,10 @@ async def test_what_comes_first_begins_first():
 
 async def test_a_late_loop_begins_nothing_until_a_part_has_ended():
     """And a punctual one takes more again, a few at a time: what waits does not begin all at once."""
-    runs = Runs(Throttle(512, LATE_S))
+    runs = Runs(AdaptiveConcurrency(512, LATE_S))
     await runs.start(*range(200))
     runs.throttle.observe(0.3, 0.9)
-    assert runs.throttle.bound == 170
+    assert runs.throttle.limit == 170
     await runs.start(200)
     assert runs.throttle.waiting == 1
     await runs.end(*range(30))
@@ -72,42 +72,42 @@ async def test_a_late_loop_begins_nothing_until_a_part_has_ended():
     for _ in range(200):
         runs.throttle.observe(0.01, 0.9)
         await settle()
-    assert (runs.throttle.waiting, runs.throttle.bound) == (0, 512)
+    assert (runs.throttle.waiting, runs.throttle.limit) == (0, 512)
     await runs.end(*range(400))
 
 
 async def test_a_process_that_does_little_is_not_to_blame():
     """Somebody else has the machine: fewer answers would only wait, and the loop would be as late as before."""
-    throttle = Throttle(100, LATE_S)
+    throttle = AdaptiveConcurrency(100, LATE_S)
     for _ in range(50):
         throttle.observe(2.0, 0.1)
-    assert throttle.bound == 100
+    assert throttle.limit == 100
 
 
 async def test_neither_late_nor_punctual_is_left_as_it_is():
-    throttle = Throttle(100, LATE_S)
+    throttle = AdaptiveConcurrency(100, LATE_S)
     throttle.observe(0.5, 0.9)
-    bound = throttle.bound
+    bound = throttle.limit
     for _ in range(50):
         throttle.observe(0.08, 0.9)
-    assert throttle.bound == bound
+    assert throttle.limit == bound
 
 
 async def test_some_always_run():
     """However late the loop is: a worker that begins nothing would never come back."""
-    runs = Runs(Throttle(512, LATE_S))
+    runs = Runs(AdaptiveConcurrency(512, LATE_S))
     for _ in range(100):
         runs.throttle.observe(9.0, 0.9)
     await runs.start(*range(2 * RUNNING_MIN))
     assert runs.throttle.running == RUNNING_MIN
     await runs.end(*range(2 * RUNNING_MIN))
-    small = Throttle(2, LATE_S)
+    small = AdaptiveConcurrency(2, LATE_S)
     small.observe(9.0, 0.9)
-    assert small.bound == 2
+    assert small.limit == 2
 
 
 async def test_who_no_longer_wants_a_turn_does_not_wait_for_it():
-    runs = Runs(Throttle(1, LATE_S))
+    runs = Runs(AdaptiveConcurrency(1, LATE_S))
     await runs.start(0, 1, 2)
     runs.unwanted[1].set()
     await settle()
@@ -126,10 +126,10 @@ def test_no_turn_is_lost_whatever_happens(actions: list[tuple[str, int]]):
     """Never more begin than the bound allows, save what is not wanted; in the end nothing runs, nothing waits, and the bound is whole."""
 
     async def scenario() -> None:
-        runs, serial = Runs(Throttle(24, LATE_S)), 0
+        runs, serial = Runs(AdaptiveConcurrency(24, LATE_S)), 0
         for action, number in actions:
             known = sorted(runs.tasks)
-            before, bound = runs.throttle.running, runs.throttle.bound
+            before, bound = runs.throttle.running, runs.throttle.limit
             if action == "start":
                 await runs.start(serial)
                 serial += 1
@@ -145,7 +145,7 @@ def test_no_turn_is_lost_whatever_happens(actions: list[tuple[str, int]]):
                 else:
                     runs.unwanted[chosen].set()
             await settle()
-            assert runs.throttle.waiting == 0 or runs.throttle.running >= min(runs.throttle.bound, RUNNING_MIN)
+            assert runs.throttle.waiting == 0 or runs.throttle.running >= min(runs.throttle.limit, RUNNING_MIN)
         for number, task in runs.tasks.items():
             runs.ends[number].set()
             with suppress(asyncio.CancelledError):

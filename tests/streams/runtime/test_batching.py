@@ -4,24 +4,24 @@ import asyncio
 
 import pytest
 
-from streams.runtime.batching import RUNS_MAX, Together
-from streams.runtime.runner import Outcome, Turn
+from streams.runtime.batching import RUNS_MAX, BatchRunner
+from streams.runtime.runner import Execution, WorkOutcome
 
 
-def turn() -> Turn:
-    return Turn(asyncio.Semaphore(1), 0.0)
+def turn() -> Execution:
+    return Execution(asyncio.Semaphore(1), 0.0)
 
 
 class Bench:
     def __init__(self, most: int = 4) -> None:
         self.runs: list[list[int]] = []
-        self.gates: list[asyncio.Future[list[Outcome]]] = []
+        self.gates: list[asyncio.Future[list[WorkOutcome]]] = []
         self.cancelled = 0
-        self.together: Together[int] = Together(self.many, most)
+        self.together: BatchRunner[int] = BatchRunner(self.many, most)
 
-    async def many(self, batch: list[tuple[int, Turn]]) -> list[Outcome]:
+    async def many(self, batch: list[tuple[int, Execution]]) -> list[WorkOutcome]:
         self.runs.append([record for record, _ in batch])
-        gate: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        gate: asyncio.Future[list[WorkOutcome]] = asyncio.get_running_loop().create_future()
         self.gates.append(gate)
         try:
             return await gate
@@ -30,7 +30,7 @@ class Bench:
             raise
 
     def end(self, run: int) -> None:
-        self.gates[run].set_result([Outcome.DONE if record % 2 else Outcome.LEFT for record in self.runs[run]])
+        self.gates[run].set_result([WorkOutcome.DONE if record % 2 else WorkOutcome.LEFT for record in self.runs[run]])
 
 
 async def settle() -> None:
@@ -57,7 +57,7 @@ async def test_what_comes_at_once_runs_at_once_and_what_comes_meanwhile_gathers(
     assert bench.runs[3] == [8, 9, 10]
     bench.end(2)
     bench.end(3)
-    assert await asyncio.gather(*futures) == [Outcome.DONE if n % 2 else Outcome.LEFT for n in range(11)]
+    assert await asyncio.gather(*futures) == [WorkOutcome.DONE if n % 2 else WorkOutcome.LEFT for n in range(11)]
 
 
 async def test_a_run_goes_on_for_those_that_still_wait_for_it():
@@ -68,7 +68,7 @@ async def test_a_run_goes_on_for_those_that_still_wait_for_it():
     await settle()
     assert bench.cancelled == 0
     bench.end(0)
-    assert await futures[1] is Outcome.DONE
+    assert await futures[1] is WorkOutcome.DONE
     more = [bench.together(n, turn()) for n in range(2)]
     await settle()
     for future in more:
@@ -78,7 +78,7 @@ async def test_a_run_goes_on_for_those_that_still_wait_for_it():
     more[0] = bench.together(7, turn())
     await settle()
     bench.end(2)
-    assert await more[0] is Outcome.DONE
+    assert await more[0] is WorkOutcome.DONE
 
 
 async def test_what_was_given_up_while_it_waited_is_not_run():
@@ -103,4 +103,4 @@ async def test_an_error_reaches_everybody_and_ends_nothing_else():
     later = bench.together(5, turn())
     await settle()
     bench.end(1)
-    assert await later is Outcome.DONE
+    assert await later is WorkOutcome.DONE

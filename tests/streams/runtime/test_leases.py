@@ -7,13 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adapters.redis.client import connect
-from schemas.settings import Redis
+from schemas.settings import RedisSettings
 from streams.clock import SystemClock
-from streams.runtime.agent import Place
-from streams.runtime.leases import Leases
-from streams.runtime.metrics import LaneMetrics
+from streams.runtime.agent import LogOffset
+from streams.runtime.leases import KeyLeases
+from streams.runtime.metrics import WorkerMetrics
 
-PLACE = Place("t", 0, 7)
+PLACE = LogOffset("t", 0, 7)
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ async def workers(redis, settings):
     """Makes the leases of any number of workers, with leases of 0.3 s."""
     made = []
 
-    def worker(name: str, client=redis, wait_s_max: float = 60) -> Leases:
-        metrics = LaneMetrics(CollectorRegistry())
-        leases = Leases(
+    def worker(name: str, client=redis, wait_s_max: float = 60) -> KeyLeases:
+        metrics = WorkerMetrics(CollectorRegistry())
+        leases = KeyLeases(
             client,
             prefix=settings.redis.key_prefix,
             worker=name,
@@ -61,7 +61,7 @@ async def test_another_event_of_the_key_waits_but_has_attempts_of_its_own(worker
     leases = workers("w")
     async with leases.held("a", b"k", PLACE, 9) as lease:
         assert lease.attempt == 9
-    async with leases.held("a", b"k", Place("t", 0, 8), 2) as lease:
+    async with leases.held("a", b"k", LogOffset("t", 0, 8), 2) as lease:
         assert lease.attempt == 2
 
 
@@ -99,7 +99,7 @@ async def test_a_lease_that_ran_out_unseen_and_that_nobody_took_is_taken_back(wo
 async def test_a_renewal_under_way_does_not_bring_a_released_lease_back(workers, redis):
     leases = workers("w")
     for number in range(50):
-        async with leases.held("a", b"k", Place("t", 0, number), 1) as lease:
+        async with leases.held("a", b"k", LogOffset("t", 0, number), 1) as lease:
             renewals = [asyncio.ensure_future(leases._renew(lease)) for _ in range(3)]
             await asyncio.sleep(0)
         await asyncio.gather(*renewals)
@@ -108,7 +108,7 @@ async def test_a_renewal_under_way_does_not_bring_a_released_lease_back(workers,
 
 
 async def test_without_redis_work_goes_on_with_the_generation(workers):
-    nowhere = connect(Redis(url="redis://127.0.0.1:1/0"))
+    nowhere = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
     leases = workers("w", nowhere)
     async with leases.held("a", b"k", PLACE, 5) as lease:
         assert lease.attempt == 5
@@ -119,5 +119,5 @@ async def test_without_redis_work_goes_on_with_the_generation(workers):
 
 async def test_an_event_without_a_key_waits_for_nobody(workers):
     leases = workers("w")
-    async with leases.held("a", None, Place("t", 0, 1), 1), asyncio.timeout(1), leases.held("a", None, Place("t", 0, 2), 1):
+    async with leases.held("a", None, LogOffset("t", 0, 1), 1), asyncio.timeout(1), leases.held("a", None, LogOffset("t", 0, 2), 1):
         pass

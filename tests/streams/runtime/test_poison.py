@@ -6,20 +6,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from adapters.redis.client import connect
-from schemas.settings import Redis
-from streams.runtime.agent import Place
-from streams.runtime.metrics import LaneMetrics
-from streams.runtime.poison import Deaths
+from schemas.settings import RedisSettings
+from streams.runtime.agent import LogOffset
+from streams.runtime.metrics import WorkerMetrics
+from streams.runtime.poison import PoisonDetector
 
 P = ("t", 0)
 
 
-def place(offset: int) -> Place:
-    return Place("t", 0, offset)
+def place(offset: int) -> LogOffset:
+    return LogOffset("t", 0, offset)
 
 
-async def starts(deaths: Deaths, offset: int) -> int:
-    async with deaths.watched(place(offset)) as count:
+async def starts(deaths: PoisonDetector, offset: int) -> int:
+    async with deaths.track(place(offset)) as count:
         return count
 
 
@@ -27,21 +27,21 @@ async def starts(deaths: Deaths, offset: int) -> int:
 def worker(redis, settings):
     """A process with the end of the log at 10."""
 
-    async def sign(name: str, client=redis) -> Deaths:
-        deaths = Deaths(
+    async def sign(name: str, client=redis) -> PoisonDetector:
+        deaths = PoisonDetector(
             client,
             prefix=settings.redis.key_prefix,
             name="g/a",
             worker=name,
             deaths_max=3,
             last_chance=asyncio.Lock(),
-            metrics=LaneMetrics(CollectorRegistry()),
+            metrics=WorkerMetrics(CollectorRegistry()),
         )
 
         async def ends(partitions):
             return dict.fromkeys(partitions, 10)
 
-        await deaths.sign([P], ends)
+        await deaths.sign_on([P], ends)
         return deaths
 
     return sign
@@ -51,22 +51,22 @@ async def test_after_an_orderly_handover_nothing_is_counted_and_only_what_had_be
     first = await worker("w1")
     await first.sign_off({P: [4, 6]})
     second = await worker("w2")
-    assert [second.begun_before(place(offset)) for offset in (3, 4, 5, 6, 7)] == [False, True, False, True, False]
+    assert [second.may_have_begun(place(offset)) for offset in (3, 4, 5, 6, 7)] == [False, True, False, True, False]
     assert await starts(second, 4) == 0
     second.ended(place(4))
     second.ended(place(6))
     await second.flush()
     await second.sign_off({P: []})
     third = await worker("w3")
-    assert not third.begun_before(place(4))
+    assert not third.may_have_begun(place(4))
 
 
 async def test_three_deaths_on_one_event_are_seen_and_its_neighbours_are_not_blamed(worker):
     await (await worker("w0")).sign_off({P: []})
     await worker("w1")  # dies with 4 and 5 in work, which nobody has counted
     second = await worker("w2")
-    assert second.begun_before(place(9))
-    assert not second.begun_before(place(10)), "it came after the death"
+    assert second.may_have_begun(place(9))
+    assert not second.may_have_begun(place(10)), "it came after the death"
     assert list(await asyncio.gather(starts(second, 4), starts(second, 5))) == [1, 1]
     assert await starts(second, 10) == 0
     second.ended(place(5))
@@ -85,39 +85,39 @@ async def test_an_orderly_end_in_the_middle_of_suspect_work_takes_the_count_back
         assert await starts(deaths, 4) in (0, 1)
         assert await starts(deaths, 4) in (0, 1), "another turn in the same process is no death"
         await deaths.sign_off({P: [4]})
-    assert (await worker("w5")).begun_before(place(4))
+    assert (await worker("w5")).may_have_begun(place(4))
 
 
 async def test_before_anybody_has_signed_nothing_is_counted(worker):
     first = await worker("w1")
-    assert first.begun_before(place(4)), "nobody knows"
+    assert first.may_have_begun(place(4)), "nobody knows"
     assert await starts(first, 4) == 0
 
 
 async def test_the_same_process_coming_back_is_no_death(worker):
     await worker("w1")
-    assert not (await worker("w1")).begun_before(place(4))
+    assert not (await worker("w1")).may_have_begun(place(4))
 
 
 async def test_a_late_sign_off_of_somebody_who_was_replaced_says_nothing(worker):
     zombie = await worker("w1")
     await worker("w2")
     await zombie.sign_off({P: []})
-    assert (await worker("w3")).begun_before(place(4))
+    assert (await worker("w3")).may_have_begun(place(4))
 
 
 async def test_notes_below_the_first_delivered_offset_are_dropped(worker):
     await (await worker("w1")).sign_off({P: [2, 4]})
     second = await worker("w2")
-    second.reading_from(P, 4)
-    assert not second.begun_before(place(2))
-    assert second.begun_before(place(4))
+    second.forget_below(P, 4)
+    assert not second.may_have_begun(place(2))
+    assert second.may_have_begun(place(4))
 
 
 async def test_without_redis_nothing_is_counted_and_everything_is_suspected(worker):
-    nowhere = connect(Redis(url="redis://127.0.0.1:1/0"))
+    nowhere = connect(RedisSettings(url="redis://127.0.0.1:1/0"))
     deaths = await worker("w", nowhere)
-    assert deaths.begun_before(place(99))
+    assert deaths.may_have_begun(place(99))
     assert await starts(deaths, 4) == 0
     await deaths.sign_off({P: [4]})
     await nowhere.aclose()
@@ -128,7 +128,7 @@ async def test_last_chances_are_taken_one_at_a_time_and_counted_when_they_are_ta
     second = await worker("w2")
     await asyncio.gather(*(starts(second, offset) for offset in (4, 5)))  # dies with both in work
     third = await worker("w3")
-    async with third.watched(place(4)) as count:
+    async with third.track(place(4)) as count:
         assert count == 2
         waiting = asyncio.ensure_future(starts(third, 5))
         await asyncio.sleep(0.05)

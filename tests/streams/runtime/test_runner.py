@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.runtime import runner as module
-from streams.runtime.runner import Carried, KeyedRunner, Load, Outcome, Turn
+from streams.runtime.runner import CarriedWork, Execution, KeyedRunner, Load, WorkOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Bench:
     key_queue_max: int = 3
     window: int = 10
     in_order: bool = False
-    carried: Carried | None = None
-    gates: dict[int, asyncio.Future[Outcome]] = field(default_factory=dict)
+    carried: CarriedWork | None = None
+    gates: dict[int, asyncio.Future[WorkOutcome]] = field(default_factory=dict)
     runs: list[int] = field(default_factory=list)
     acked: list[int] = field(default_factory=list)
     finished: list[Event] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Bench:
             carried=self.carried,
         )
 
-    async def work(self, event: Event, turn: Turn) -> Outcome:
+    async def work(self, event: Event, turn: Execution) -> WorkOutcome:
         async with turn.permits:
             turn.begun_s = asyncio.get_running_loop().time()
             self.runs.append(event.offset)
@@ -60,11 +60,11 @@ class Bench:
             finally:
                 self.inside -= 1
                 self.gates.pop(event.offset, None)
-            if outcome is Outcome.DONE:
+            if outcome is WorkOutcome.DONE:
                 self.finished.append(event)
             return outcome
 
-    def end(self, offset: int, outcome: Outcome = Outcome.DONE) -> None:
+    def end(self, offset: int, outcome: WorkOutcome = WorkOutcome.DONE) -> None:
         self.gates[offset].set_result(outcome)
 
 
@@ -92,7 +92,7 @@ def test_any_interleaving_keeps_every_promise(data):
         gaps = data.draw(st.lists(st.integers(1, 3), min_size=1, max_size=40))  # compacted logs have holes
         events = [Event(offset, bytes([data.draw(st.integers(0, 4))])) for offset in itertools.accumulate(gaps)]
         left = list(events)
-        while left or bench.gates or bench.runner.unacknowledged:
+        while left or bench.gates or bench.runner.in_flight_count:
             if left and (not bench.gates or data.draw(st.booleans())):
                 bench.runner.offer(left.pop(0))
             elif bench.gates:
@@ -102,8 +102,8 @@ def test_any_interleaving_keeps_every_promise(data):
             offered = [event.offset for event in events[: len(events) - len(left)]]
             assert bench.acked == offered[: len(bench.acked)], "only a prefix is acknowledged"
             assert set(bench.acked) <= done, "nothing unfinished is acknowledged"
-            assert bench.runner.unacknowledged <= bench.window
-            assert bench.held == (bench.runner.waiting > 0)
+            assert bench.runner.in_flight_count <= bench.window
+            assert bench.held == (bench.runner.waiting_count > 0)
             assert all(len(queue) <= bench.key_queue_max + 1 for queue in bench.runner._keys.values())
         assert bench.acked == [event.offset for event in events]
         assert per_key_in_order(bench.finished)
@@ -216,12 +216,12 @@ async def test_work_that_others_committed_is_cancelled_when_later_offsets_arrive
 
 
 async def test_an_event_left_to_somebody_else_gets_another_turn(monkeypatch):
-    monkeypatch.setattr(module, "TURN_DELAY_S_MIN", 0.01)
+    monkeypatch.setattr(module, "", 0.01)
     bench = Bench()
     bench.runner.offer(Event(0, b"a"))
     bench.runner.offer(Event(1, b"a"))
     await settle()
-    bench.end(0, Outcome.LEFT)
+    bench.end(0, WorkOutcome.LEFT)
     await asyncio.sleep(0.05)
     assert bench.runs == [0, 0]
     assert bench.acked == []

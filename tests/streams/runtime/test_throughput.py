@@ -4,20 +4,20 @@ import pytest
 
 from streams.runtime.agent import Agent
 from streams.runtime.runner import Load
-from streams.runtime.throughput import MEMORY_S, Pace, Paces, Queue
+from streams.runtime.throughput import MEMORY_S, AgentQueue, AgentThroughput, ThroughputEstimator
 from streams.runtime.watchdog import Position
 from streams.topics import CHATS_GROUNDED
 
 
 def test_nothing_is_known_before_any_work():
-    pace = Pace()
+    pace = AgentThroughput()
     pace.observe(0, 0, 0, 0)
     pace.observe(0, 0, 0, 100)
     assert pace.rate is None
 
 
 def test_a_backlog_counts_all_of_the_time():
-    pace = Pace()
+    pace = AgentThroughput()
     for beat in range(5):
         pace.observe(100 * beat, 7 * beat, 500, 2 * beat)
     assert pace.rate == pytest.approx(50)
@@ -25,7 +25,7 @@ def test_a_backlog_counts_all_of_the_time():
 
 def test_the_first_moments_of_a_rush_are_not_slowness():
     """One event in 20 ms, then a long rest: fifty a second, not one in two seconds."""
-    pace = Pace()
+    pace = AgentThroughput()
     pace.observe(0, 0, 0, 0)
     pace.observe(1, 0.02, 0, 2)
     pace.observe(1, 0.02, 0, 600)
@@ -34,7 +34,7 @@ def test_the_first_moments_of_a_rush_are_not_slowness():
 
 def test_it_follows_what_happens():
     """Half a minute of work at another speed, and most of it is known; an event that never ends shows as well."""
-    pace = Pace()
+    pace = AgentThroughput()
     for beat in range(60):
         pace.observe(200 * beat, beat, 500, 2 * beat)
     fast = pace.rate
@@ -54,7 +54,7 @@ def test_it_follows_what_happens():
 
 def test_the_first_seconds_of_a_worker_are_no_pace():
     """After a death a worker finds a backlog before it has done anything: nobody must be sent away for that."""
-    pace = Pace()
+    pace = AgentThroughput()
     for second in range(12):
         pace.observe(0, 0, 2_000, second)
     assert pace.rate is None
@@ -77,8 +77,8 @@ def test_the_first_seconds_of_a_worker_are_no_pace():
     ],
 )
 def test_who_waits_is_who_cannot_begin(lag: int, load: Load, queue: tuple[int, int]):
-    assert Queue.of([(lag, load)]) == queue
-    assert Queue.of([(lag, load)] * 2) == (2 * queue[0], 2 * queue[1])
+    assert AgentQueue.from_loads([(lag, load)]) == queue
+    assert AgentQueue.from_loads([(lag, load)] * 2) == (2 * queue[0], 2 * queue[1])
 
 
 def test_speed_is_what_the_work_in_hand_comes_to():
@@ -87,7 +87,7 @@ def test_speed_is_what_the_work_in_hand_comes_to():
     async def step(*_: object) -> list[object]:
         return []
 
-    paces = Paces([Agent(name="generate", reads=(CHATS_GROUNDED,), step=step)], "p.")  # type: ignore[arg-type]  # a step that says nothing
+    paces = ThroughputEstimator([Agent(name="generate", reads=(CHATS_GROUNDED,), step=step)], "p.")  # type: ignore[arg-type]  # a step that says nothing
     partition = ("p." + CHATS_GROUNDED.name, 0)
     idle, full = Load(0, 0, 0, 4), Load(4, 6, 0, 0)
     paces.observe({"generate": (0, 0.0)}, {partition: Position(0, None, 0)}, {"generate": {partition: idle}}, 0)
@@ -106,7 +106,7 @@ def test_who_waits_for_a_permit_in_its_step_waits():
         return []
 
     agent = Agent(name="generate", reads=(CHATS_GROUNDED,), step=step, waits=lambda: 6)  # type: ignore[arg-type]  # a step that says nothing
-    paces, partition = Paces([agent], "p."), ("p." + CHATS_GROUNDED.name, 0)
+    paces, partition = ThroughputEstimator([agent], "p."), ("p." + CHATS_GROUNDED.name, 0)
     begun = {"generate": {partition: Load(10, 0, 0, 54)}}
     paces.observe({"generate": (0, 0.0)}, {partition: Position(0, None, 10)}, begun, 0)
     paces.observe({"generate": (20, 100.0)}, {partition: Position(20, None, 30)}, begun, 10)
@@ -116,7 +116,7 @@ def test_who_waits_for_a_permit_in_its_step_waits():
 
 def test_while_some_wait_what_comes_out_is_counted():
     """Steps that wait in a growing queue take longer than those that ended: only what came out tells how long the newest will wait."""
-    pace = Pace()
+    pace = AgentThroughput()
     for beat in range(10):
         pace.observe(170 * beat, 300 * beat, 2_000, 2 * beat, waiting=500 * beat)
     assert pace.full_rate == pytest.approx(85)

@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP, Message
 
-from adapters.kafka import connection
+from adapters.kafka import connection_options
 from streams.runtime import faust_app as module
-from streams.runtime.faust_app import BUFFER_EVENTS_MAX, lane_app
-from streams.runtime.offset_tracker import Unacked
+from streams.runtime.faust_app import BUFFER_EVENTS_MAX, build_faust_app
+from streams.runtime.offset_tracker import OffsetTracker
 from streams.runtime.transport import Consumer, Producer
 from tests.streams.conftest import committed, poke
 from tests.support.poked import POKED
@@ -21,13 +21,13 @@ from tests.support.poked import POKED
 class Nobody:
     """A listener with no work of its own."""
 
-    def releasing(self, partitions):
+    def on_revoking(self, partitions):
         pass
 
-    async def released(self, partitions):
+    async def on_revoked(self, partitions):
         pass
 
-    async def assigned(self, partitions, generation):
+    async def on_assigned(self, partitions, generation):
         pass
 
 
@@ -37,10 +37,10 @@ def message(offset: int, partition: int = 0) -> Message:
 
 @pytest.fixture
 async def app(lane_settings):
-    app = lane_app(
+    app = build_faust_app(
         lane_settings.kafka.topic_prefix + "claw.stock",
         lane_settings,
-        connection=connection(lane_settings.kafka),
+        connection=connection_options(lane_settings.kafka),
         listener=Nobody(),
     )
     app.loop = asyncio.get_running_loop()
@@ -131,7 +131,7 @@ async def test_an_acknowledgement_below_the_commit_leaves_the_books(consumer):
 
 def positioned(consumer, offset):
     """What the broker has given so far."""
-    consumer._thread.fetched_to = lambda tp: offset
+    consumer._thread.next_offset = lambda tp: offset
     consumer._passed_s = float("-inf")
 
 
@@ -281,26 +281,26 @@ async def test_what_is_fetched_too_early_is_read_again_and_not_handed_out(consum
 
 def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
     unhurried = frozenset({"slow"})
-    app = lane_app("g", lane_settings, connection={}, listener=Nobody(), pace_s=0.01, unhurried=unhurried, unhurried_pace_s=0.04)
+    app = build_faust_app("g", lane_settings, connection={}, listener=Nobody(), pace_s=0.01, unhurried=unhurried, unhurried_pace_s=0.04)
     consumer = app.consumer
     assert consumer._pace_s({TP("slow", 0): [1], TP("slow", 1): [1]}) == 0.04
     assert consumer._pace_s({TP("slow", 0): [1], TP("quick", 0): [1]}) == 0.01
 
 
 def test_unacked_is_by_partition():
-    books = Unacked()
+    books = OffsetTracker()
     first, second, other = message(3), message(4), message(1, partition=1)
     for each in (second, first, other):
         books.add(each)
     assert (books.lowest(TP("t", 0)), books.lowest(TP("t", 1)), books.lowest(TP("t", 2))) == (3, 1, None)
     assert (len(books), first in books, set(books)) == (3, True, {first, second, other})
-    books.forget([TP("t", 0)])
+    books.drop([TP("t", 0)])
     assert list(books) == [other]
 
 
 @pytest.mark.parametrize("wanted", [1, 64, 500, 1_000_000])
 def test_one_poll_fits_into_the_buffer_of_one_agent(lane_settings, wanted):
-    app = lane_app("g", lane_settings, connection={}, listener=Nobody(), poll_max=wanted)
+    app = build_faust_app("g", lane_settings, connection={}, listener=Nobody(), poll_max=wanted)
     assert app.conf.broker_max_poll_records <= min(wanted, BUFFER_EVENTS_MAX // 8)
 
 
@@ -325,7 +325,7 @@ async def test_concurrent_agents_never_commit_past_one_that_is_still_busy(app, p
                 await gate.wait()
             done.append(event.message.offset)
 
-    raw = app.topic(publisher.physical(POKED), key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
+    raw = app.topic(publisher.physical_name(POKED), key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
     app.agent(raw, name="busy", concurrency=4)(busy)
     for n in range(10):
         outgoing = poke("k", n)

@@ -10,8 +10,8 @@ import pytest
 from schemas.errors import ConfigurationError
 from streams.clock import SystemClock
 from streams.runtime.agent import Outgoing
-from streams.runtime.worker import EXIT_STUCK, LaneWorker
-from streams.runtime.worker_registry import workers
+from streams.runtime.worker import EXIT_STUCK, Worker
+from streams.runtime.worker_registry import list_workers
 from streams.topics import Topic
 from tests.streams.conftest import committed, poke
 from tests.support.poked import OTHER, POKED, Poked, lane, nothing, poking
@@ -39,7 +39,7 @@ async def test_a_worker_handles_what_is_on_the_log_says_how_it_is_and_leaves_qui
     assert [await effects.of("plain", f"k{n}") for n in range(5)] == [list(range(10))] * 5
     await reach_commit(lane_settings, "plain", 50)
     async with asyncio.timeout(10):
-        while not (states := await workers(redis, lane_settings.redis.key_prefix)):
+        while not (states := await list_workers(redis, lane_settings.redis.key_prefix)):
             await asyncio.sleep(0.1)
     assert [(state.lane, state.assigned, state.partitions, state.lag, state.ready, state.stuck) for state in states] == [
         ("plain", 4, 4, 0, True, False)
@@ -50,7 +50,7 @@ async def test_a_worker_handles_what_is_on_the_log_says_how_it_is_and_leaves_qui
     began = time.monotonic()
     assert await fleet.stop(worker) == 0
     assert time.monotonic() - began < 5
-    assert await workers(redis, lane_settings.redis.key_prefix) == []
+    assert await list_workers(redis, lane_settings.redis.key_prefix) == []
 
 
 async def test_a_killed_worker_loses_nothing_that_was_in_flight_and_a_spare_takes_over(fleet, publisher, effects, lane_settings):
@@ -75,7 +75,7 @@ async def test_what_cannot_be_handled_stops_nobody(fleet, publisher, effects, de
     stop does not hang.
     """
     await publisher.publish_all([first_partition(poke("k", n, refuse=n == 3)) for n in range(6)])
-    await publisher.publish_raw(publisher.physical(POKED), b"k", b"\xffnot an event", {}, partition=0)
+    await publisher.publish_raw(publisher.physical_name(POKED), b"k", b"\xffnot an event", {}, partition=0)
     await publisher.publish(first_partition(poke("k", 6)))
     worker = await fleet.start("plain")
     await effects.reach("plain", 6)
@@ -178,6 +178,6 @@ async def test_a_worker_refuses_to_start_without_its_topics(settings, publisher,
     alone = msgspec.structs.replace(settings, lanes=settings.lanes)
     known = lane("plain", redis, settings.redis.key_prefix)
     broken = type(known)("plain", (poking("plain", redis, "p", topic=missing),), nothing, nothing)
-    worker = LaneWorker(alone, broken, publisher, redis, SystemClock())
+    worker = Worker(alone, broken, publisher, redis, SystemClock())
     with pytest.raises(ConfigurationError, match=r"test\.missing\.v1 do not exist: run `claw topics apply`"):
         await worker.run(asyncio.Event())

@@ -10,7 +10,7 @@ import pytest
 
 from ops.commands import topics as administration
 from ops.stack import kafka
-from ops.stack.child import Child
+from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
 from streams.log.publisher import KafkaPublisher
 from streams.topics import DEAD_LETTERS
@@ -31,9 +31,9 @@ async def test_a_worker_waits_for_the_log_and_goes_on(lane_settings, tmp_path, e
     component = await asyncio.to_thread(kafka.prepare, node, os.environ)
     fleet = Fleet(settings, tmp_path)
     async with AsyncExitStack() as stack:
-        broker = Child(component)
+        broker = ComponentProcess(component)
         stack.push_async_callback(broker.stop)
-        await broker.ready()
+        await broker.wait_ready()
         await administration.apply(settings.kafka, (POKED, OTHER, DEAD_LETTERS))
         publisher = KafkaPublisher(settings.kafka, topics=(POKED,))
         await publisher.start()
@@ -49,9 +49,9 @@ async def test_a_worker_waits_for_the_log_and_goes_on(lane_settings, tmp_path, e
         await effects.reach("leased", 80)
         await asyncio.sleep(8)
         assert worker.returncode is None
-        broker = Child(component)
+        broker = ComponentProcess(component)
         stack.push_async_callback(broker.stop)
-        await broker.ready()
+        await broker.wait_ready()
         for _ in range(50):
             if publisher.ready:
                 break

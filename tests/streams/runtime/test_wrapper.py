@@ -12,14 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.events import encode
-from schemas.settings import Lanes
+from schemas.settings import WorkerSettings
 from streams.clock import SystemClock
-from streams.runtime.agent import Agent, Context, Delivery, Outgoing, Place
-from streams.runtime.leases import Leases
-from streams.runtime.metrics import LaneMetrics
-from streams.runtime.poison import Deaths
-from streams.runtime.runner import Outcome, Turn
-from streams.runtime.wrapper import Parts, Wrapper
+from streams.runtime.agent import Agent, Context, Delivery, LogOffset, Outgoing
+from streams.runtime.leases import KeyLeases
+from streams.runtime.metrics import WorkerMetrics
+from streams.runtime.poison import PoisonDetector
+from streams.runtime.runner import Execution, WorkOutcome
+from streams.runtime.wrapper import WorkerPorts, Wrapper
 from tests.streams.conftest import poke
 from tests.support.poked import OTHER, POKED
 
@@ -33,14 +33,16 @@ class Bench:
         self.seen: list[tuple[Any, Context]] = []
         self.told: list[Problem] = []
         self.told_as: list[tuple[int, bool]] = []  # attempt, and whether it was ours
-        self.metrics = LaneMetrics(CollectorRegistry())
+        self.metrics = WorkerMetrics(CollectorRegistry())
         prefix = settings.redis.key_prefix
-        self.leases = Leases(redis, prefix=prefix, worker="w", lease_s=0.3, wait_s_max=9, clock=SystemClock(), metrics=self.metrics)
-        self.deaths = Deaths(redis, prefix=prefix, name="g/a", worker="w", deaths_max=3, last_chance=asyncio.Lock(), metrics=self.metrics)
+        self.leases = KeyLeases(redis, prefix=prefix, worker="w", lease_s=0.3, wait_s_max=9, clock=SystemClock(), metrics=self.metrics)
+        self.deaths = PoisonDetector(
+            redis, prefix=prefix, name="g/a", worker="w", deaths_max=3, last_chance=asyncio.Lock(), metrics=self.metrics
+        )
         self.agent = replace(Agent(name="agent", reads=(POKED,), step=self.step, failed=self.failed), **options)
-        parts = Parts(settings, publisher, SystemClock(), self.leases, self.metrics, lambda: 4)
+        parts = WorkerPorts(settings, publisher, SystemClock(), self.leases, self.metrics, lambda: 4)
         self.wrapper = Wrapper(self.agent, parts, self.deaths)
-        self.turn = Turn(asyncio.Semaphore(1), asyncio.get_running_loop().time())
+        self.turn = Execution(asyncio.Semaphore(1), asyncio.get_running_loop().time())
 
     async def step(self, event: Any, context: Context) -> Sequence[Outgoing]:
         self.seen.append((event, context))
@@ -55,8 +57,8 @@ class Bench:
         self.told_as.append((context.attempt, await context.still_owner()))
         return (poke("told", len(self.told), topic=OTHER),)
 
-    async def run(self, value: bytes | None = None, offset: int = 0) -> Outcome:
-        place = Place(self.publisher.physical(POKED), 0, offset)
+    async def run(self, value: bytes | None = None, offset: int = 0) -> WorkOutcome:
+        place = LogOffset(self.publisher.physical_name(POKED), 0, offset)
         value = encode(poke("k", 1).event) if value is None else value
         return await self.wrapper(Delivery(place, b"k", value, 1_700_000_000_000, {"hop": b"1"}), self.turn)
 
@@ -67,7 +69,7 @@ class Bench:
 @pytest.fixture
 async def make(settings, publisher, redis):
     made = []
-    quick = msgspec.structs.replace(settings, lanes=Lanes(retry_s=0.5))
+    quick = msgspec.structs.replace(settings, lanes=WorkerSettings(retry_s=0.5))
 
     def bench(**options) -> Bench:
         made.append(Bench(quick, publisher, redis, **options))
@@ -91,7 +93,7 @@ async def ends(publisher, topic) -> int:
 async def test_what_a_step_returns_is_on_the_log_when_the_delivery_is_done(make, publisher):
     bench = make()
     bench.plan = [(poke("x", 1, topic=OTHER), poke("y", 2, topic=OTHER))]
-    assert await bench.run() is Outcome.DONE
+    assert await bench.run() is WorkOutcome.DONE
     assert await ends(publisher, OTHER) == 2
     event, context = bench.seen[0]
     assert (event.data.number, context.attempt, context.headers) == (1, 0, {"hop": b"1"})
@@ -102,7 +104,7 @@ async def test_what_a_step_returns_is_on_the_log_when_the_delivery_is_done(make,
 async def test_a_part_that_is_away_is_waited_for(make, dead_letters):
     bench = make()
     bench.plan = [Unavailable("index_unavailable", retry_after_s=0.05), RuntimeError("a race")]
-    assert await bench.run() is Outcome.DONE
+    assert await bench.run() is WorkOutcome.DONE
     assert len(bench.seen) == 3
     assert bench.seen[-1][1].replayed
     assert await dead_letters() == []
@@ -122,11 +124,11 @@ async def test_what_cannot_be_handled_is_dead_lettered_as_it_came_and_its_agent_
     bench = make()
     bench.plan = plan
     value = encode(poke("k", 1).event)
-    assert await bench.run(value) is Outcome.DONE
+    assert await bench.run(value) is WorkOutcome.DONE
     (letter,) = await dead_letters()
     headers = dict(letter.headers)
     assert (letter.key, letter.value) == (b"k", value)
-    assert headers["topic"].decode() == publisher.physical(POKED)
+    assert headers["topic"].decode() == publisher.physical_name(POKED)
     assert (headers["partition"], headers["offset"], headers["timestamp-ms"]) == (b"0", b"0", b"1700000000000")
     assert (headers["agent"], headers["code"].decode(), headers["error"]) == (b"agent", code, error)
     assert headers["traceparent"].startswith(b"00-0af7")
@@ -143,17 +145,17 @@ async def test_an_outage_of_a_shared_part_is_waited_out_unless_somebody_waits(ma
     outage = [Unavailable(code, retry_after_s=0.2)] * 9  # 1.8 s; the retries end after 0.5 s
     patient, hurried = make(), make(awaited=True)
     patient.plan, hurried.plan = list(outage), list(outage)
-    assert await patient.run() is Outcome.DONE
+    assert await patient.run() is WorkOutcome.DONE
     assert len(patient.seen) == 10
     assert await dead_letters() == []
-    assert await hurried.run() is Outcome.DONE
+    assert await hurried.run() is WorkOutcome.DONE
     assert len(await dead_letters()) == 1
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b'{"type": "who.knows"}'])
 async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, value):
     bench = make()
-    assert await bench.run(value) is Outcome.DONE
+    assert await bench.run(value) is WorkOutcome.DONE
     (letter,) = await dead_letters()
     assert dict(letter.headers)["code"] == b"event_malformed"
     assert letter.value == value
@@ -162,15 +164,15 @@ async def test_a_malformed_event_is_dead_lettered_at_once(make, dead_letters, va
 
 async def test_a_tombstone_on_a_compacted_topic_is_nothing_to_do(make, dead_letters):
     bench = make(reads=(replace(POKED, retention_ms=None),))
-    place = Place(bench.publisher.physical(POKED), 0, 0)
-    assert await bench.wrapper(Delivery(place, b"k", None, 0, {}), bench.turn) is Outcome.DONE
+    place = LogOffset(bench.publisher.physical_name(POKED), 0, 0)
+    assert await bench.wrapper(Delivery(place, b"k", None, 0, {}), bench.turn) is WorkOutcome.DONE
     assert bench.seen == []
     assert await dead_letters() == []
 
 
 async def test_a_raw_agent_gets_the_delivery(make):
     bench = make(raw=True)
-    assert await bench.run(b"\xff") is Outcome.DONE
+    assert await bench.run(b"\xff") is WorkOutcome.DONE
     assert isinstance(bench.seen[0][0], Delivery)
 
 
@@ -190,7 +192,7 @@ async def test_an_event_is_kept_while_the_log_is_away(make, publisher, monkeypat
     await asyncio.sleep(2.5)
     assert not work.done()
     down = False
-    assert await asyncio.wait_for(work, 6) is Outcome.DONE
+    assert await asyncio.wait_for(work, 6) is WorkOutcome.DONE
     assert len(await dead_letters()) == 1
 
 
@@ -203,7 +205,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_failure_and_one_that_wa
         await inner
 
     bench.plan = [cancelled_inside]
-    assert await bench.run() is Outcome.DONE
+    assert await bench.run() is WorkOutcome.DONE
     assert len(bench.seen) == 2
 
     async def long(event, context):
@@ -229,7 +231,7 @@ async def test_retries_count_from_when_a_step_last_said_that_it_rightly_waits(ma
         raise Unavailable("index_unavailable")
 
     bench.plan = [waited, ()]
-    assert await bench.run() is Outcome.DONE
+    assert await bench.run() is WorkOutcome.DONE
     assert (len(bench.seen), bench.count("handled")) == (2, 1)
     assert await dead_letters() == []
 
@@ -238,9 +240,9 @@ async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, de
     bench = make()
     bench.plan = [Superseded("a newer attempt")] * 9
     for _ in range(5):
-        assert await bench.run() is Outcome.LEFT
+        assert await bench.run() is WorkOutcome.LEFT
     assert await dead_letters() == []
-    assert await bench.run() is Outcome.DONE
+    assert await bench.run() is WorkOutcome.DONE
     assert len(await dead_letters()) == 1
 
 
@@ -259,7 +261,7 @@ async def test_a_leased_step_knows_its_attempt_and_ends_when_the_lease_is_lost(m
     assert bench.seen[0][1].attempt == 4
     (lease,) = bench.leases._held
     await redis.set(lease.keys[0], "somebody else")
-    assert await asyncio.wait_for(work, 3) is Outcome.LEFT
+    assert await asyncio.wait_for(work, 3) is WorkOutcome.LEFT
     assert bench.count("superseded") == 1
 
 
@@ -276,20 +278,20 @@ async def test_a_leased_agent_tells_a_failure_under_the_newest_attempt(make):
 async def test_work_that_had_not_begun_when_its_partition_went_away_does_not_begin(make):
     bench = make()
     bench.turn.detached = True
-    assert await bench.run() is Outcome.LEFT
+    assert await bench.run() is WorkOutcome.LEFT
     assert bench.seen == []
 
 
 async def test_poison_is_dead_lettered_before_it_is_run(make, publisher, dead_letters):
     bench = make()
-    partition = (publisher.physical(POKED), 0)
+    partition = (publisher.physical_name(POKED), 0)
 
     async def log_end(partitions):
         return dict.fromkeys(partitions, 1)
 
     await bench.deaths._redis.hset(bench.deaths._key(partition), mapping={"owner": "dead", "0": 2})
-    await bench.deaths.sign([partition], log_end)
-    assert await bench.run() is Outcome.DONE
+    await bench.deaths.sign_on([partition], log_end)
+    assert await bench.run() is WorkOutcome.DONE
     assert bench.seen == []
     (letter,) = await dead_letters()
     assert dict(letter.headers)["code"] == b"event_poisonous"
@@ -311,11 +313,11 @@ async def test_log_lines_of_a_step_carry_its_place_and_its_trace(make):
     assert bound["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
 
 
-def together(bench: "Bench", *values: bytes, turns: Sequence[Turn] = ()) -> Any:
+def together(bench: "Bench", *values: bytes, turns: Sequence[Execution] = ()) -> Any:
     """Deliveries of one go, each with a turn of its own."""
-    place = bench.publisher.physical(POKED)
+    place = bench.publisher.physical_name(POKED)
     made = [
-        (Delivery(Place(place, 0, offset), b"k%d" % offset, value, 1_700_000_000_000, {}), Turn(asyncio.Semaphore(1), 0.0))
+        (Delivery(LogOffset(place, 0, offset), b"k%d" % offset, value, 1_700_000_000_000, {}), Execution(asyncio.Semaphore(1), 0.0))
         for offset, value in enumerate(values)
     ]
     return [(delivery, turns[n] if n < len(turns) else turn) for n, (delivery, turn) in enumerate(made)]
@@ -333,7 +335,7 @@ async def test_what_came_at_once_is_stepped_at_once_and_each_has_its_own_results
         return [(poke("x", event.data.number, topic=OTHER),) for event, _ in events]
 
     bench = make(step_many=step_many)
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [Outcome.DONE] * 3
+    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert (calls, bench.seen, bench.count("handled")) == ([[1, 2, 3]], [], 3)
     assert await ends(publisher, OTHER) == 3
 
@@ -344,7 +346,7 @@ async def test_when_the_common_step_fails_the_one_that_is_bad_fails_alone(make, 
 
     bench = make(step_many=step_many)
     bench.plan = [(), Refused("document_empty", "no text"), ()]
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [Outcome.DONE] * 3
+    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert sorted(event.data.number for event, _ in bench.seen) == [1, 2, 3]
     assert (bench.count("handled"), bench.count("dead_lettered")) == (2, 1)
     assert len(await dead_letters()) == 1
@@ -359,9 +361,15 @@ async def test_what_is_out_of_the_ordinary_is_taken_out_of_the_common_step(make,
         return [()] * len(events)
 
     bench = make(step_many=step_many)
-    gone, left = Turn(asyncio.Semaphore(1), 0.0, detached=True), Turn(asyncio.Semaphore(1), 0.0, number=1)
+    gone, left = Execution(asyncio.Semaphore(1), 0.0, detached=True), Execution(asyncio.Semaphore(1), 0.0, number=1)
     deliveries = together(bench, poked(0), poked(1), b"{garbage", poked(3), poked(4), turns=(gone, left))
-    assert await bench.wrapper.many(deliveries) == [Outcome.LEFT, Outcome.DONE, Outcome.DONE, Outcome.DONE, Outcome.DONE]
+    assert await bench.wrapper.many(deliveries) == [
+        WorkOutcome.LEFT,
+        WorkOutcome.DONE,
+        WorkOutcome.DONE,
+        WorkOutcome.DONE,
+        WorkOutcome.DONE,
+    ]
     assert calls == [[3, 4]]
     assert [event.data.number for event, _ in bench.seen] == [1]
     assert len(await dead_letters()) == 1
@@ -381,9 +389,9 @@ async def test_suspects_are_counted_one_by_one(make, publisher):
         return dict.fromkeys(partitions, 2)
 
     await bench.deaths._redis.execute_command(
-        "HSET", f"{bench.settings.redis.key_prefix}:deaths:{{g/a/{publisher.physical(POKED)}/0}}", "owner", "somebody"
+        "HSET", f"{bench.settings.redis.key_prefix}:deaths:{{g/a/{publisher.physical_name(POKED)}/0}}", "owner", "somebody"
     )
-    await bench.deaths.sign([(publisher.physical(POKED), 0)], log_end)
-    assert await bench.wrapper.many(together(bench, *(poked(n) for n in range(5)))) == [Outcome.DONE] * 5
+    await bench.deaths.sign_on([(publisher.physical_name(POKED), 0)], log_end)
+    assert await bench.wrapper.many(together(bench, *(poked(n) for n in range(5)))) == [WorkOutcome.DONE] * 5
     assert calls == [3]
     assert sorted(event.data.number for event, _ in bench.seen) == [0, 1]

@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaProducer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.kafka import connection
-from adapters.redis.client import Client
+from adapters.kafka import connection_options
+from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
-from streams.log.range_reader import GapReader, Record
-from streams.tables.counters import Applied, Change, Counter, CounterFeed, Gap, hopping, tumbling
+from schemas.settings import KafkaSettings
+from streams.log.range_reader import LogRecord, RangeReader
+from streams.tables.counters import ApplyResult, Change, Counter, CounterFeed, OffsetGap, hopping, tumbling
 from streams.topics import USAGE_RECORDED
 
 pytestmark = pytest.mark.stack
@@ -30,19 +30,19 @@ class Log:
         self.kept = records
         self.reads = 0
 
-    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
+    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
         self.reads += 1
         for offset in sorted(self.kept):
             if start <= offset and (stop is None or offset < stop):
-                yield Record(offset, self.kept[offset])
+                yield LogRecord(offset, self.kept[offset])
 
 
-def changes_of(record: Record) -> tuple[str, Sequence[Change]] | None:
+def changes_of(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
     event_id, key, amount = (record.value or b"").decode().split(":")
     return (event_id, [Change(key, {"n": int(amount), "events": 1}, NOON)]) if key else None
 
 
-def make(redis: Client, prefix: str, log: Log, **options: object) -> tuple[Counter, CounterFeed]:
+def make(redis: RedisClient, prefix: str, log: Log, **options: object) -> tuple[Counter, CounterFeed]:
     counter = Counter(redis, prefix, f"c{uuid.uuid4().hex}", partitions=1, **options)  # type: ignore[arg-type]
     return counter, CounterFeed(counter, log, changes_of)
 
@@ -60,12 +60,12 @@ def model(log: Log, upto: int) -> dict[str, dict[str, int]]:
     return sums
 
 
-async def snapshot(redis: Client, prefix: str, counter: Counter) -> dict[bytes, bytes]:
+async def snapshot(redis: RedisClient, prefix: str, counter: Counter) -> dict[bytes, bytes]:
     keys = [key async for key in redis.scan_iter(match=f"{prefix}:counter:{{{counter.name}:*", count=1000)]
     return {key: await redis.execute_command("DUMP", key) for key in keys}
 
 
-async def restore(redis: Client, prefix: str, counter: Counter, before: dict[bytes, bytes]) -> None:
+async def restore(redis: RedisClient, prefix: str, counter: Counter, before: dict[bytes, bytes]) -> None:
     """What a failover does: the writes after ``before`` are gone."""
     for key in await snapshot(redis, prefix, counter):
         await redis.delete(key)
@@ -87,7 +87,7 @@ STEPS = st.lists(
     steps=STEPS,
 )
 async def test_any_deliveries_and_any_loss_equal_the_model(
-    redis: Client, prefix: str, ids: list[int], holes: list[int], steps: list[tuple[str, int]]
+    redis: RedisClient, prefix: str, ids: list[int], holes: list[int], steps: list[tuple[str, int]]
 ) -> None:
     """Deliveries in any order with any repeats, ids twice on the log, holes, Redis thrown back at any moment: the sums of the log."""
     offsets = [sum(holes[: n + 1]) - 1 for n in range(len(ids))]
@@ -100,35 +100,35 @@ async def test_any_deliveries_and_any_loss_equal_the_model(
         elif what == "lose":
             await restore(redis, prefix, counter, saved)
         elif what == "assign":
-            await feed.assigned(0)
-        elif n < len(offsets) and (found := changes_of(Record(offsets[n], log.kept[offsets[n]]))):
+            await feed.catch_up(0)
+        elif n < len(offsets) and (found := changes_of(LogRecord(offsets[n], log.kept[offsets[n]]))):
             await feed.feed(0, offsets[n], *found)
             assert await counter.mark(0) >= offsets[n]
         assert {key: await counter.current(key, NOON) for key in "ab"} == model(log, await counter.mark(0))
     assert await counter.mark(0) == offsets[-1]
 
 
-async def test_a_gap_is_told_not_guessed(redis: Client, prefix: str) -> None:
+async def test_a_gap_is_told_not_guessed(redis: RedisClient, prefix: str) -> None:
     """Without somebody who vouches for the stretch between, nothing is counted."""
     counter, _ = make(redis, prefix, Log({}))
     change = [Change("a", {"n": 1}, NOON)]
-    assert await counter.apply(0, 5, "e5", change) == Gap(-1)
-    assert await counter.apply(0, 5, "e5", change, after=-1) == Applied(counted=True)
-    assert await counter.apply(0, 5, "e5", change) == Applied(counted=False)
-    assert await counter.apply(0, 7, "e7", change) == Gap(5)
-    assert await counter.apply(0, 7, "e7", change, after=6) == Gap(5)
-    assert await counter.apply(0, 6, "e5", change) == Applied(counted=False)  # the same event again, later on the log
-    assert await counter.apply(0, 7, "e7", change) == Applied(counted=True)
+    assert await counter.apply(0, 5, "e5", change) == OffsetGap(-1)
+    assert await counter.apply(0, 5, "e5", change, after=-1) == ApplyResult(counted=True)
+    assert await counter.apply(0, 5, "e5", change) == ApplyResult(counted=False)
+    assert await counter.apply(0, 7, "e7", change) == OffsetGap(5)
+    assert await counter.apply(0, 7, "e7", change, after=6) == OffsetGap(5)
+    assert await counter.apply(0, 6, "e5", change) == ApplyResult(counted=False)  # the same event again, later on the log
+    assert await counter.apply(0, 7, "e7", change) == ApplyResult(counted=True)
     assert await counter.current("a", NOON) == {"n": 2}
     assert await counter.mark(0) == 7
 
 
-async def test_a_redis_that_keeps_forgetting_is_an_outage(redis: Client, prefix: str) -> None:
+async def test_a_redis_that_keeps_forgetting_is_an_outage(redis: RedisClient, prefix: str) -> None:
     """Bounded tries, then the wrapper's retry."""
 
     class Forgetful(Log):
-        async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
-            yield Record(1, b"e1:a:1")
+        async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
+            yield LogRecord(1, b"e1:a:1")
             await redis.delete(counter.shard_key(0, "mark"))
 
     counter, feed = make(redis, prefix, Forgetful({}))
@@ -136,13 +136,13 @@ async def test_a_redis_that_keeps_forgetting_is_an_outage(redis: Client, prefix:
         await feed.feed(0, 5, "e5", [])
 
 
-async def test_readers_sum_the_shards_and_windows(redis: Client, prefix: str) -> None:
+async def test_readers_sum_the_shards_and_windows(redis: RedisClient, prefix: str) -> None:
     """Tumbling: one bucket. Hopping: the buckets of the open window. range: bucket by bucket."""
     for window, current in ((tumbling(600), 4), (hopping(600, 60), 7), (None, 15)):
         counter = Counter(redis, prefix, f"w{uuid.uuid4().hex}", partitions=2, window=window, retention_s=FOR_EVER_S if window else None)
         for n, minute in enumerate((0, 5, 9, 10)):
             change = [Change("k", {"n": 2**n}, NOON + timedelta(minutes=minute)), Change("x", {"n": 1}, NOON)]
-            assert await counter.apply(n % 2, n // 2, f"e{n}", change) == Applied(counted=True)
+            assert await counter.apply(n % 2, n // 2, f"e{n}", change) == ApplyResult(counted=True)
         now = NOON + timedelta(minutes=9, seconds=59) if current != 4 else NOON
         expected = {4: 7, 7: 7, 15: 15}[current]
         assert await counter.current("k", now) == {"n": expected}
@@ -155,7 +155,7 @@ async def test_readers_sum_the_shards_and_windows(redis: Client, prefix: str) ->
                 assert [(at.minute, sums["n"]) for at, sums in buckets] == [(0, 1), (5, 2), (9, 4), (10, 8)]
 
 
-async def test_buckets_expire_by_themselves(redis: Client, prefix: str) -> None:
+async def test_buckets_expire_by_themselves(redis: RedisClient, prefix: str) -> None:
     """A bucket lives until its end plus the retention; one that is over already is not even kept; marks and order stay."""
     counter = Counter(redis, prefix, "brief", partitions=1, window=tumbling(60), retention_s=3600)
     now = datetime.now(UTC)
@@ -168,13 +168,13 @@ async def test_buckets_expire_by_themselves(redis: Client, prefix: str) -> None:
     assert 3600 - 2 <= await redis.ttl(key) <= 3660
 
 
-async def test_poison_is_replaced(redis: Client, prefix: str) -> None:
+async def test_poison_is_replaced(redis: RedisClient, prefix: str) -> None:
     """A sum that is none starts again instead of stopping the partition for ever."""
     counter, _ = make(redis, prefix, Log({}))
     await redis.set(counter.shard_key(0, counter.value_part("k", 0)), "garbage")
     await redis.hset(counter.shard_key(0, counter.value_part("j", 0)), "n", "garbage")
     changes = [Change("k", {"n": 2}, NOON), Change("j", {"n": 3}, NOON)]
-    assert await counter.apply(0, 0, "e", changes) == Applied(counted=True)
+    assert await counter.apply(0, 0, "e", changes) == ApplyResult(counted=True)
     assert (await counter.current("k", NOON), await counter.current("j", NOON)) == ({"n": 2}, {"n": 3})
 
 
@@ -186,17 +186,17 @@ def test_windows_that_do_not_tile_are_refused() -> None:
 
 
 async def test_gaps_are_read_from_the_real_log(
-    redis: Client, prefix: str, kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]
+    redis: RedisClient, prefix: str, kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]
 ) -> None:
     """Redis lost everything: the next event brings the whole partition back; assignment does it without one."""
     await topics(USAGE_RECORDED)
-    producer = AIOKafkaProducer(**connection(kafka_settings))
+    producer = AIOKafkaProducer(**connection_options(kafka_settings))
     await producer.start()
     for n in range(1200):
         await producer.send(kafka_settings.topic_prefix + USAGE_RECORDED.name, f"e{n}:a:1".encode(), partition=2)
     await producer.flush()
     await producer.stop()
-    reader = GapReader(kafka_settings, USAGE_RECORDED)
+    reader = RangeReader(kafka_settings, USAGE_RECORDED)
     assert [record.offset async for record in reader.records(2, 1190, 1195)] == list(range(1190, 1195))
     assert [record.offset async for record in reader.records(1, 0)] == []
     counter = Counter(redis, prefix, "real", partitions=4)
@@ -210,5 +210,5 @@ async def test_gaps_are_read_from_the_real_log(
     await feed.stop()
     assert await counter.current("a", NOON) == {"n": 1200, "events": 1200}
     with pytest.raises(Unavailable):
-        async for _ in GapReader(Kafka(bootstrap="127.0.0.1:1"), USAGE_RECORDED).records(0, 0):
+        async for _ in RangeReader(KafkaSettings(bootstrap="127.0.0.1:1"), USAGE_RECORDED).records(0, 0):
             pass

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.errors import Refused
 from streams.tables.record_table import Put, RecordTable, order_of
 
@@ -21,7 +21,7 @@ class Note(Struct, frozen=True):
 
 
 @pytest.fixture
-def table(redis: Client, prefix: str) -> RecordTable[Note]:
+def table(redis: RedisClient, prefix: str) -> RecordTable[Note]:
     return RecordTable(redis, prefix, "notes", Note)
 
 
@@ -104,7 +104,7 @@ async def test_a_cursor_of_somebody_else_is_refused(table: RecordTable[Note]) ->
             assert caught.value.code == "validation_failed"
 
 
-async def test_poison_reads_as_missing_and_is_replaced(table: RecordTable[Note], redis: Client, prefix: str) -> None:
+async def test_poison_reads_as_missing_and_is_replaced(table: RecordTable[Note], redis: RedisClient, prefix: str) -> None:
     """Whatever lies at the key, it hides one record at most, and the next write mends it."""
     await table.put("s", "good", Note("good"), order=order_of(1))
     poisons: list[bytes] = [b"", b"garbage", b"1 2 3", b"00 \xff {", order_of(0).encode() + b' 8000000000000000 {"text": "\xff"}']
@@ -119,7 +119,7 @@ async def test_poison_reads_as_missing_and_is_replaced(table: RecordTable[Note],
         assert await table.get("s", f"bad{n}") == Note("mended")
 
 
-async def test_an_expired_record_leaves_the_listing(redis: Client, prefix: str) -> None:
+async def test_an_expired_record_leaves_the_listing(redis: RedisClient, prefix: str) -> None:
     """Redis' own expiry removes the record; the listing tidies its entry."""
     table = RecordTable(redis, prefix, "brief", Note, retention_s=60)
     for n in range(5):
@@ -131,7 +131,7 @@ async def test_an_expired_record_leaves_the_listing(redis: Client, prefix: str) 
     assert await table.count("s") == 2
 
 
-async def test_a_closed_scope_stays_empty(table: RecordTable[Note], redis: Client, prefix: str) -> None:
+async def test_a_closed_scope_stays_empty(table: RecordTable[Note], redis: RedisClient, prefix: str) -> None:
     """Late writes of a deleted conversation find it closed; other scopes are untouched."""
     for n in range(700):
         await table.put("gone", f"n{n}", Note("x"), order=order_of(1))
@@ -142,8 +142,8 @@ async def test_a_closed_scope_stays_empty(table: RecordTable[Note], redis: Clien
     assert await table.get("gone", "n1") is None
     assert await table.count("kept") == 1
     forgotten: set[str] = set()
-    while ids := await table.left("gone"):
-        await table.forgotten("gone", ids)
+    while ids := await table.remaining_ids("gone"):
+        await table.clear_remaining("gone", ids)
         forgotten |= set(ids)
     assert forgotten == {f"n{n}" for n in range(700)}
     left = [key async for key in redis.scan_iter(match=f"{prefix}:*gone*", count=1000)]
@@ -160,24 +160,24 @@ async def test_groups_by_rank(table: RecordTable[Note]) -> None:
             [Put("s", ident, Note("x"), order_of(1), rank=n, group="p"), Put("t", ident, Note("x"), order_of(1), group="p")]
         )
     await table.put_many([Put("s", "d", Note("x"), order_of(1), group="p2")])
-    assert await table.grouped("s", ["p", "p2", "q"]) == {"p": ("c", "a", "b"), "p2": ("d",), "q": ()}
+    assert await table.group_members("s", ["p", "p2", "q"]) == {"p": ("c", "a", "b"), "p2": ("d",), "q": ()}
     await table.put_many([Put("s", "c", Note("y"), order_of(2), rank=9, group="p"), Put("s", "a", None, order_of(2), group="p")])
-    assert await table.grouped("s", ["p"]) == {"p": ("b", "c")}
+    assert await table.group_members("s", ["p"]) == {"p": ("b", "c")}
     await table.close("s")
-    assert await table.grouped("s", ["p", "p2"]) == {"p": (), "p2": ()}
+    assert await table.group_members("s", ["p", "p2"]) == {"p": (), "p2": ()}
 
 
 @FEW
 @given(writes=st.sets(st.integers(0, 5), max_size=4), lifts=st.lists(st.integers(0, 9), max_size=4), data=st.data())
 async def test_lifts_and_writes_in_any_order_give_the_same_place(
-    redis: Client, prefix: str, writes: set[int], lifts: list[int], data: st.DataObject
+    redis: RedisClient, prefix: str, writes: set[int], lifts: list[int], data: st.DataObject
 ) -> None:
     """The newest record at the highest rank there was (those of writes grow with their order); a lift without a record shows nothing."""
     table = RecordTable(redis, prefix, "lifted", Note, lifted=lambda note, rank: Note(f"{note.text} at {rank:g}"))
     scope, moves = uuid.uuid4().hex, [*(("put", n) for n in writes), *(("lift", n) for n in lifts)]
     for kind, number in data.draw(st.permutations([*moves, *moves])):
         if kind == "lift":
-            await table.lift([(scope, "a", float(number))])
+            await table.raise_ranks([(scope, "a", float(number))])
         else:
             await table.put(scope, "a", Note(str(number)), order=order_of(number), rank=number)
     expected = [Note(f"{max(writes)} at {max(*writes, *lifts, 0)}")] if writes else []
@@ -185,15 +185,15 @@ async def test_lifts_and_writes_in_any_order_give_the_same_place(
     assert await table.count(scope) == len(expected)
 
 
-async def test_what_was_deleted_is_not_lifted(redis: Client, prefix: str) -> None:
+async def test_what_was_deleted_is_not_lifted(redis: RedisClient, prefix: str) -> None:
     table = RecordTable(redis, prefix, "lifted", Note, lifted=lambda note, _: note)
     await table.put("s", "a", None, order=order_of(3))
-    await table.lift([("s", "a", 9.0)])
+    await table.raise_ranks([("s", "a", 9.0)])
     assert not await table.put("s", "a", Note("old"), order=order_of(2))
     assert (await table.list("s", limit=5)).items == []
 
 
-async def test_a_tombstone_outlives_late_writes(table: RecordTable[Note], redis: Client, prefix: str) -> None:
+async def test_a_tombstone_outlives_late_writes(table: RecordTable[Note], redis: RedisClient, prefix: str) -> None:
     """A deletion keeps its order for 30 days."""
     await table.put("s", "a", None, order=order_of(7))
     assert not await table.put("s", "a", Note("late"), order=order_of(6))

@@ -6,17 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.redis.client import Client, connect
-from domain.read_models import Views
+from adapters.redis.client import RedisClient, connect
+from domain.read_models import ReadModels
 from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
-from schemas.settings import Redis as RedisSettings
-from schemas.settings import Settings
+from schemas.settings import RedisSettings, Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent import Outgoing
 from streams.tables import record_writer as module
-from streams.tables.record_writer import Records
+from streams.tables.record_writer import RecordWriter
 from streams.topics import CONVERSATIONS_CHANGED
 
 pytestmark = pytest.mark.stack
@@ -29,13 +28,13 @@ def renamed(revision: int) -> Outgoing:
     return Outgoing(CONVERSATIONS_CHANGED, event)
 
 
-async def test_no_update_is_lost(redis: Client, prefix: str, settings: Settings, topics: Callable[..., Awaitable[None]]) -> None:
+async def test_no_update_is_lost(redis: RedisClient, prefix: str, settings: Settings, topics: Callable[..., Awaitable[None]]) -> None:
     """Twelve callers read, add one and write, on a real log: the record ends at twelve."""
     await topics(CONVERSATIONS_CHANGED)
     publisher = KafkaPublisher(settings.kafka, topics=(CONVERSATIONS_CHANGED,))
     await publisher.start()
-    views = Views(redis, prefix)
-    records = Records(redis, prefix, publisher, views, SystemClock())
+    views = ReadModels(redis, prefix)
+    records = RecordWriter(redis, prefix, publisher, views, SystemClock())
 
     async def rename() -> None:
         async with records.lease("conversation/c"):
@@ -55,11 +54,11 @@ class Never:
         raise AssertionError("nothing may be published")
 
 
-def unpublished(redis: Client, prefix: str) -> Records:
-    return Records(redis, prefix, Never(), Views(redis, prefix), SystemClock())  # type: ignore[arg-type]
+def unpublished(redis: RedisClient, prefix: str) -> RecordWriter:
+    return RecordWriter(redis, prefix, Never(), ReadModels(redis, prefix), SystemClock())  # type: ignore[arg-type]
 
 
-async def test_waiting_and_holding_are_bounded(redis: Client, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_and_holding_are_bounded(redis: RedisClient, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second caller gives up in time, a slow holder is stopped before its lease ends, and another entity is free."""
     monkeypatch.setattr(module, "WAIT_S_MAX", 0.1)
     monkeypatch.setattr(module, "HELD_S_MAX", 0.3)
@@ -81,7 +80,7 @@ async def test_waiting_and_holding_are_bounded(redis: Client, prefix: str, monke
         pass
 
 
-async def test_a_release_leaves_the_lease_of_somebody_else(redis: Client, prefix: str) -> None:
+async def test_a_release_leaves_the_lease_of_somebody_else(redis: RedisClient, prefix: str) -> None:
     """Whoever was too slow must not free what is another's by now."""
     records = unpublished(redis, prefix)
     async with records.lease("a"):

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.redis.client import Client
+from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
-from streams.log.range_reader import Record
+from streams.log.range_reader import LogRecord
 from streams.tables.counters import Change, Counter, CounterFeed
-from streams.tables.shadow_rebuild import Shadows
+from streams.tables.shadow_rebuild import ShadowRebuild
 from streams.tables.windows import Months, Scale, tumbling
 
 pytestmark = pytest.mark.stack
@@ -49,15 +49,15 @@ class Log:
         self.records_kept.append(Kept(self.end, f"{event_id}:{key}:{amount}".encode()))
         return self.records_kept[-1]
 
-    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[Record, None]:
+    async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
         for each in self.records_kept:
             if start <= each.offset and (stop is None or each.offset < stop):
-                yield Record(each.offset, each.value)
+                yield LogRecord(each.offset, each.value)
 
     async def bounds(self, partition: int) -> tuple[int, int]:
         return self.begin, self.end
 
-    async def since(self, partition: int, at: datetime) -> int:
+    async def offset_for_time(self, partition: int, at: datetime) -> int:
         return next((each.offset for each in self.records_kept if each.timestamp >= at.timestamp() * 1000), self.end)
 
     async def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[Kept], None]:
@@ -69,7 +69,7 @@ class Log:
                 await between()
 
 
-def changes_of(record: Record) -> tuple[str, Sequence[Change]] | None:
+def changes_of(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
     event_id, key, amount = (record.value or b"").decode().split(":")
     return (event_id, [Change(key, {"n": int(amount)}, NOW)]) if key else None
 
@@ -79,7 +79,7 @@ class Table:
     log: Log
     counter: Counter
     feed: CounterFeed
-    shadows: Shadows
+    shadows: ShadowRebuild
 
     async def counted(self, event_id: str, key: str, amount: int) -> None:
         """On the log, and counted."""
@@ -91,25 +91,25 @@ class Table:
 
 
 @pytest.fixture
-def table(redis: Client, prefix: str) -> Table:
+def table(redis: RedisClient, prefix: str) -> Table:
     return made(redis, prefix)
 
 
-def made(redis: Client, prefix: str) -> Table:
+def made(redis: RedisClient, prefix: str) -> Table:
     log = Log()
     counter = Counter(redis, prefix, f"c{uuid.uuid4().hex}", partitions=1, scales=SCALES)
     feed = CounterFeed(counter, log, changes_of)
-    return Table(log, counter, feed, Shadows(redis, prefix, counter, log, changes_of))
+    return Table(log, counter, feed, ShadowRebuild(redis, prefix, counter, log, changes_of))
 
 
-async def test_readers_and_the_feed_go_over_to_what_was_rebuilt(redis: Client, prefix: str, table: Table) -> None:
+async def test_readers_and_the_feed_go_over_to_what_was_rebuilt(redis: RedisClient, prefix: str, table: Table) -> None:
     """After a wrong sum: the same process reads the right one with its very next look, and counts on from there; nothing is left over."""
     await table.counted("e0", "a", 1)
     await table.counted("e1", "b", 2)
     await redis.hincrby(table.counter.shard_key(0, table.counter.value_part("a", SCALES[0].bucket(NOW), "day")), "n", 100)
     stranger = Counter(redis, prefix, table.counter.name, partitions=1, scales=SCALES)
     assert (await stranger.current("a", NOW, scale="day"))["n"] == 101
-    assert await table.shadows.rebuilt() == 2
+    assert await table.shadows.rebuild() == 2
     assert await table.sums() == await table.sums("month") == {"a": 1, "b": 2}
     assert (await stranger.current("a", NOW, scale="day"))["n"] == 1
     await table.counted("e2", "a", 4)
@@ -128,62 +128,62 @@ async def test_what_happens_during_a_rebuild_is_in_it(table: Table) -> None:
         await table.counted("e9", "b", 7)
 
     table.log.between = meanwhile
-    assert await table.shadows.rebuilt() == 4
+    assert await table.shadows.rebuild() == 4
     assert await table.sums() == {"a": 3, "b": 7}
 
 
-async def test_one_rebuild_at_a_time(redis: Client, table: Table) -> None:
+async def test_one_rebuild_at_a_time(redis: RedisClient, table: Table) -> None:
     """The second is told; one whose turn was taken over does not switch."""
     await table.counted("e0", "a", 1)
 
     async def meanwhile() -> None:
         with pytest.raises(Unavailable, match="somebody else"):
-            await table.shadows.rebuilt()
+            await table.shadows.rebuild()
 
     table.log.between = meanwhile
-    await table.shadows.rebuilt()
+    await table.shadows.rebuild()
 
     async def taken_over() -> None:
         await redis.set(table.shadows._key(0, "builder"), "another")
 
     table.log.between = taken_over
     with pytest.raises(Unavailable):
-        await table.shadows.rebuilt()
+        await table.shadows.rebuild()
     assert await table.counter.generation(0) == 1
 
 
-async def test_a_mark_beyond_the_log_gives_way(redis: Client, table: Table) -> None:
+async def test_a_mark_beyond_the_log_gives_way(redis: RedisClient, table: Table) -> None:
     """The topic was made anew and Redis was not: the log is the record."""
     await table.counted("e0", "a", 1)
     await redis.set(table.counter.shard_key(0, "mark"), 99)
-    await table.shadows.rebuilt()
+    await table.shadows.rebuild()
     assert await table.counter.mark(0) == 0
 
 
 async def test_what_the_log_keeps_no_more_is_accounted_for(table: Table) -> None:
     """The mark stands at the end of a log that retention has emptied, so that the next event is no gap."""
     table.log.begin = 40
-    await table.shadows.rebuilt()
+    await table.shadows.rebuild()
     assert await table.counter.mark(0) == 39
 
 
-async def test_an_audit_names_what_differs_and_only_that(redis: Client, table: Table) -> None:
+async def test_an_audit_names_what_differs_and_only_that(redis: RedisClient, table: Table) -> None:
     """A sum that is wrong, one that is missing, one that nobody wrote."""
     await table.counted("e0", "a", 1)
     await table.counted("e0", "a", 1)  # a repeat on the log counts once
     await table.counted("e1", "b", 2)
-    assert (await table.shadows.differences(NOW)).differences == []
+    assert (await table.shadows.find_differences(NOW)).differences == []
     counter = table.counter
     day, month = SCALES[0].bucket(NOW), SCALES[1].bucket(NOW)
     await redis.hincrby(counter.shard_key(0, counter.value_part("a", day, "day")), "n", 5)
     await redis.delete(counter.shard_key(0, counter.value_part("b", month, "month")))
     await redis.hset(counter.shard_key(0, counter.value_part("ghost", day, "day")), "n", "3")
-    compared = await table.shadows.differences(NOW)
+    compared = await table.shadows.find_differences(NOW)
     found = {(each.scale, each.bucket, each.key): (dict(each.counted), dict(each.recounted)) for each in compared.differences}
     assert found == {("day", day, "a"): ({"n": 6}, {"n": 1}), ("month", month, "b"): ({}, {"n": 2}), ("day", day, "ghost"): ({"n": 3}, {})}
     assert compared.events == 3
-    await table.shadows.rebuilt()
-    assert (await table.shadows.differences(NOW)).differences == []
+    await table.shadows.rebuild()
+    assert (await table.shadows.find_differences(NOW)).differences == []
 
 
 async def test_an_audit_counts_along_with_the_feed(table: Table) -> None:
@@ -196,7 +196,7 @@ async def test_an_audit_counts_along_with_the_feed(table: Table) -> None:
             await table.counted(f"m{n}", "ab"[n % 2], 1)
 
     table.log.between = meanwhile
-    assert (await table.shadows.differences(NOW)).differences == []
+    assert (await table.shadows.find_differences(NOW)).differences == []
 
 
 async def test_buckets_the_log_cannot_vouch_for_are_not_compared(table: Table) -> None:
@@ -204,26 +204,26 @@ async def test_buckets_the_log_cannot_vouch_for_are_not_compared(table: Table) -
     await table.counted("e0", "a", 1)
     await table.counted("e1", "a", 1)
     table.log.begin, table.log.records_kept = 1, table.log.records_kept[1:]
-    assert (await table.shadows.differences(NOW)).values == 0
+    assert (await table.shadows.find_differences(NOW)).values == 0
     table.log.begin = 0
-    assert [each.key for each in (await table.shadows.differences(NOW)).differences] == ["a", "a"]
-    assert (await table.shadows.differences(NOW, since=NOW + timedelta(days=40))).values == 0
+    assert [each.key for each in (await table.shadows.find_differences(NOW)).differences] == ["a", "a"]
+    assert (await table.shadows.find_differences(NOW, since=NOW + timedelta(days=40))).values == 0
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.one_of(st.tuples(st.integers(0, 4), st.sampled_from("ab"), st.integers(-3, 3)), st.just("rebuild")), max_size=12))
-async def test_rebuilds_at_any_moment_change_no_sum(redis: Client, prefix: str, steps: list[Any]) -> None:
+async def test_rebuilds_at_any_moment_change_no_sum(redis: RedisClient, prefix: str, steps: list[Any]) -> None:
     """Whatever the order of events, repeats and rebuilds, the sums are those of the log."""
     table = made(redis, prefix)
     seen: set[int] = set()
     model = {"a": 0, "b": 0}
     for step in steps:
         if step == "rebuild":
-            await table.shadows.rebuilt()
+            await table.shadows.rebuild()
         else:
             event, key, amount = step
             await table.counted(f"e{event}", key, amount)
             model[key] += amount if event not in seen else 0
             seen.add(event)
         assert await table.sums() == model
-    assert (await table.shadows.differences(NOW)).differences == []
+    assert (await table.shadows.find_differences(NOW)).differences == []

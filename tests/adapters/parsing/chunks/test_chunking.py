@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.parsing import chunk
-from adapters.parsing.chunks.chunking import indexed_text
+from adapters.parsing.chunks.chunking import searchable_text
 from adapters.parsing.chunks.splitting import EIGHTHS, size_of
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.cell_ranges import read_cells
 from adapters.parsing.core.source import Bounds
 from adapters.parsing.dispatch import parse_text
-from adapters.text.language import estimated_tokens
+from adapters.text.language import estimate_tokens
 from schemas.documents import Locator
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
 PROSE = st.lists(
     st.sampled_from(["好的。", "数据库连接池，", "A sentence. ", "words and ", "e.g. this! ", "\n", "x" * 90, "长" * 50]), min_size=1
@@ -27,7 +27,7 @@ SPOT = st.sampled_from(["page", "slide", "sheet", "part", "none"])
 
 
 def parse(media_type, text):
-    return parse_text(text, media_type, Bounds.of(Documents()))
+    return parse_text(text, media_type, Bounds.of(DocumentSettings()))
 
 
 def cells_of(place):
@@ -46,10 +46,10 @@ def cut(parsed, target=40, limit=64, title="Title"):
     assert bare("".join(one.text[one.overlap :] for one in chunks)) == bare(parsed.text)
     assert [one.ordinal for one in chunks] == list(range(len(chunks)))
     for before, one in zip([None, *chunks], chunks, strict=False):
-        assert one.tokens == estimated_tokens(one.text) <= limit
+        assert one.tokens == estimate_tokens(one.text) <= limit
         assert parsed.text[one.start : one.start + len(one.text)] == one.text == one.text.strip() != ""
         assert len(one.hash) == 32
-        assert one.hash in {two.hash for two in chunks if indexed_text(title, two) == indexed_text(title, one)}
+        assert one.hash in {two.hash for two in chunks if searchable_text(title, two) == searchable_text(title, one)}
         if one.overlap:
             assert before is not None
             assert before.text.endswith(one.text[: one.overlap])
@@ -96,10 +96,12 @@ def assembled(draw):
         }[spot]
         kind = draw(st.sampled_from(["heading", "paragraph", "item", "code", "table"]))
         if kind == "heading":
-            assembly.heading(draw(st.integers(1, 4)), draw(st.sampled_from(["One", "二", "A long heading " * 3])), place)
+            assembly.add_heading(draw(st.integers(1, 4)), draw(st.sampled_from(["One", "二", "A long heading " * 3])), place)
         elif kind == "table":
             rows = draw(ROWS)
-            assembly.table(rows, Locator(sheet=f"S{number}", cells=f"B{number}:D{number + len(rows) - 1}") if spot == "sheet" else place)
+            assembly.add_table(
+                rows, Locator(sheet=f"S{number}", cells=f"B{number}:D{number + len(rows) - 1}") if spot == "sheet" else place
+            )
         else:
             getattr(assembly, kind)("".join(draw(PROSE)), place)
     return assembly.build()
@@ -143,8 +145,8 @@ def test_nothing_is_said_twice_where_structure_divides():
 def test_the_rows_of_a_long_table_know_their_header_and_their_cells():
     """The first row is the last heading of every later chunk, not its text; rows stay whole, and the cells are just theirs."""
     assembly = Assembly(100_000)
-    assembly.heading(1, "Staff", Locator(sheet="Staff"))
-    assembly.table([("name", "age"), *((f"person number {n}", str(n)) for n in range(2, 62))], Locator(sheet="Staff", cells="B5:C65"))
+    assembly.add_heading(1, "Staff", Locator(sheet="Staff"))
+    assembly.add_table([("name", "age"), *((f"person number {n}", str(n)) for n in range(2, 62))], Locator(sheet="Staff", cells="B5:C65"))
     chunks = cut(assembly.build(), target=80, limit=120)
     assert len(chunks) > 4
     assert chunks[0].place.cells.startswith("B5:C")
@@ -164,10 +166,10 @@ def test_a_chunk_spans_pages_but_not_slides_sheets_or_files():
         ((Locator(part="a.pdf", page=4), Locator(part="b.pdf", page=4)), 2, "a.pdf > p. 4"),
     ]:
         assembly = Assembly(1_000)
-        assembly.heading(1, "Top", places[0])
-        assembly.paragraph("First.", places[0])
-        assembly.heading(2, "Deeper", places[1])
-        assembly.paragraph("Second.", places[1])
+        assembly.add_heading(1, "Top", places[0])
+        assembly.add_paragraph("First.", places[0])
+        assembly.add_heading(2, "Deeper", places[1])
+        assembly.add_paragraph("Second.", places[1])
         chunks = cut(assembly.build())
         assert len(chunks) == count
         assert str(chunks[0].place) == shown
@@ -211,5 +213,5 @@ def test_two_million_characters_without_a_break():
 def test_sizes_are_on_the_safe_side_of_tokens(text):
     """Eighths add up exactly and never let a chunk over its bound."""
     text = text.encode("utf-8", "ignore").decode()
-    assert estimated_tokens(text) <= -(-size_of(text) // EIGHTHS) + 1
+    assert estimate_tokens(text) <= -(-size_of(text) // EIGHTHS) + 1
     assert size_of(text) == sum(size_of(char) for char in text)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.dispatch import parse_entry
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from tests.support.zip_crypto import AES, encrypted, named, zipped
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 
 
 def read(data, filename="files.zip", bounds=BOUNDS, **more):

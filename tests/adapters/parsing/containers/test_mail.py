@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from adapters.parsing.containers.mime import unfolded
+from adapters.parsing.containers.mime import decode_header
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.dispatch import parse_entry
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from tests.support.zip_crypto import zipped
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 CHINESE = "请在本周五之前确认第三季度的容量规划。附件是各部门的联系人名单。"
 
 
@@ -82,7 +82,7 @@ def test_labels_lie(label, transport):
 )
 def test_encoded_words(value, text):
     """Also torn in the middle of a character, without padding, or broken."""
-    assert unfolded(value) == text
+    assert decode_header(value) == text
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "gb18030", "big5hkscs"])

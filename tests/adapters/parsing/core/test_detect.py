@@ -6,12 +6,12 @@ import pytest
 
 from adapters.parsing import parse
 from adapters.parsing.core.detect import CSV, DOCX, EML, HTML, MARKDOWN, PDF, PLAIN, PPTX, XLS, XLSX, ZIP, detect
-from adapters.parsing.core.source import Bounds, Entry, Source
+from adapters.parsing.core.source import Bounds, DocumentSource, Entry
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from tests.support.zip_crypto import zipped
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 
 
@@ -105,14 +105,14 @@ def test_refusals_say_what_it_looks_like(case):
 def test_texts_are_what_their_owner_says():
     """A text that travels inside an event is not asked, unless nothing is said."""
     page = "<!DOCTYPE html><p>words</p>"
-    assert parse(Source(text=page, media_type=PLAIN), BOUNDS).text == page
-    assert parse(Source(text=page, media_type=HTML), BOUNDS).text == "words"
-    assert parse(Source(text=page), BOUNDS).media_type == HTML
+    assert parse(DocumentSource(text=page, media_type=PLAIN), BOUNDS).text == page
+    assert parse(DocumentSource(text=page, media_type=HTML), BOUNDS).text == "words"
+    assert parse(DocumentSource(text=page), BOUNDS).media_type == HTML
 
 
 def test_files_are_read_from_their_path(tmp_path):
     """Name and charset come with the source: the path is the store's own."""
     path = tmp_path / "0a1b2c"
     path.write_bytes("姓名;备注\n张三;好".encode("gbk"))
-    parsed = parse(Source(path=str(path), filename="表.csv", charset="utf-8"), BOUNDS)
+    parsed = parse(DocumentSource(path=str(path), filename="表.csv", charset="utf-8"), BOUNDS)
     assert (parsed.media_type, parsed.text) == (CSV, "姓名\t备注\n张三\t好")

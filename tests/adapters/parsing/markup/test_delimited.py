@@ -13,9 +13,9 @@ from adapters.parsing.core.source import Bounds
 from adapters.parsing.dispatch import parse_text
 from adapters.parsing.markup.delimited import parse_rows
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 
 
 def rows(text):

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from adapters.parsing import parse
-from adapters.parsing.core.blocks import Parsed
-from adapters.parsing.core.source import Bounds, Source
+from adapters.parsing.core.blocks import ParsedText
+from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 
-BOUNDS = Bounds.of(Documents())
+BOUNDS = Bounds.of(DocumentSettings())
 LONG = "Everybody has 25 days of leave per year, which must be taken before the end of March of the year that follows. " * 2
 ARTICLE = f"""<html><head><title>Leave rules</title><script>var tracking = 1</script></head><body>
 <nav><ul><li><a href="/">Home page</a></li><li><a href="/x">Other pages</a></li></ul></nav>
@@ -22,10 +22,10 @@ ARTICLE = f"""<html><head><title>Leave rules</title><script>var tracking = 1</sc
 <footer>Copyright ACME 2026. All rights reserved. Imprint and privacy.</footer></body></html>"""
 
 
-def read(tmp_path: Path, page: str | bytes, **source: str) -> Parsed:
+def read(tmp_path: Path, page: str | bytes, **source: str) -> ParsedText:
     path = tmp_path / "page"
     path.write_bytes(page if isinstance(page, bytes) else page.encode())
-    return parse(Source(path=str(path), media_type="text/html", url="https://example.com/leave", **source), BOUNDS)
+    return parse(DocumentSource(path=str(path), media_type="text/html", url="https://example.com/leave", **source), BOUNDS)
 
 
 def test_article(tmp_path: Path):

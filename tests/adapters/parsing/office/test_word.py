@@ -11,7 +11,7 @@ import pytest
 from adapters.parsing.chunks.chunking import chunk
 from adapters.parsing.office.slides import parse_pptx
 from adapters.parsing.office.word import parse_docx
-from adapters.parsing.office.word_styles import counted
+from adapters.parsing.office.word_styles import format_number
 from adapters.parsing.office.workbook import parse_workbook
 from tests.support.office_files import NUMBERING, REL, STYLES, W, cell, code, old_workbook, p, parsed, presentation, shown, word, workbook
 
@@ -43,8 +43,14 @@ def test_lists_carry_the_numbers_that_word_shows():
     found = parsed(parse_docx, word(body, styles=STYLES, numbering=NUMBERING))
     assert [text for _, text in shown(found)] == ["第一条 甲", "1.1) x", "1.2) y", "第二条 乙", "2.1) z", "dot"]
     assert {kind for kind, _ in shown(found)} == {"list"}
-    assert [counted(28, style) for style in ("upperRoman", "lowerLetter", "chineseCounting")] == ["XXVIII", "bb", "二十八"]
-    assert [counted(n, "chineseCounting") for n in (10, 101, 110, 1001, 10_000)] == ["十", "一百零一", "一百一十", "一千零一", "10000"]
+    assert [format_number(28, style) for style in ("upperRoman", "lowerLetter", "chineseCounting")] == ["XXVIII", "bb", "二十八"]
+    assert [format_number(n, "chineseCounting") for n in (10, 101, 110, 1001, 10_000)] == [
+        "十",
+        "一百零一",
+        "一百一十",
+        "一千零一",
+        "10000",
+    ]
 
 
 def test_tables_row_by_row_with_merged_and_nested_cells():

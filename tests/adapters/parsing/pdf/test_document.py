@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.parsing.core.blocks import Block, Parsed
+from adapters.parsing.core.blocks import Block, ParsedText
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.pdf import ocr
 from adapters.parsing.pdf.document import parse_pdf
-from adapters.parsing.pdf.legibility import legible
-from adapters.parsing.pdf.lines import joined
+from adapters.parsing.pdf.legibility import is_legible
+from adapters.parsing.pdf.lines import join_lines
 from adapters.parsing.pdf.ocr import likely_languages, read_tsv
 from schemas.documents import Locator
 from schemas.errors import Refused
-from schemas.settings.documents import Documents
+from schemas.settings.documents import DocumentSettings
 from tests.support.pdf_writer import Page, pdf
 
 PROSE = (
@@ -32,14 +32,14 @@ PROSE = (
 CHINESE = "本公司在报告期内完成了三项重要的工作，其中包括新产品的发布、研发中心的扩建以及海外市场的开拓，各项指标均达到了年初制定的目标。"
 
 
-def read(data: bytes, password: str = "", **bounds: Any) -> Parsed:
-    limits = Bounds.of(Documents(**{name: value for name, value in bounds.items() if name != "ocr"}, ocr=bounds.get("ocr", "auto")))
+def read(data: bytes, password: str = "", **bounds: Any) -> ParsedText:
+    limits = Bounds.of(DocumentSettings(**{name: value for name, value in bounds.items() if name != "ocr"}, ocr=bounds.get("ocr", "auto")))
     parsed = parse_pdf(Entry(data=data, bounds=limits, password=password))
     check(parsed)
     return parsed
 
 
-def check(parsed: Parsed) -> None:
+def check(parsed: ParsedText) -> None:
     """What every parsed text keeps: blocks in order, all text in them, pages everywhere."""
     end = 0
     for block in parsed.blocks:
@@ -57,11 +57,11 @@ def refusal(data: bytes, password: str = "", **bounds: Any) -> Refused:
     return caught.value
 
 
-def texts(parsed: Parsed, kind: str = "") -> list[str]:
+def texts(parsed: ParsedText, kind: str = "") -> list[str]:
     return [parsed.text[block.start : block.end] for block in parsed.blocks if kind in ("", block.kind)]
 
 
-def block_of(parsed: Parsed, words: str) -> Block:
+def block_of(parsed: ParsedText, words: str) -> Block:
     return next(block for block in parsed.blocks if words in parsed.text[block.start : block.end])
 
 
@@ -96,7 +96,7 @@ def no_tesseract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def tesseract() -> None:
     program = shutil.which("tesseract")
-    if program is None or "eng" not in ocr.installed_languages(program):
+    if program is None or "eng" not in ocr.available_languages(program):
         pytest.skip("no Tesseract with English on this machine")
 
 
@@ -294,12 +294,12 @@ def test_a_text_layer_of_nameless_glyphs_is_a_scan() -> None:
     ],
 )
 def test_garbage_is_told_from_text(text: str, expected: bool) -> None:
-    assert legible(text) is expected
+    assert is_legible(text) is expected
 
 
 def test_glyphs_that_nobody_can_name_are_garbage() -> None:
-    assert not legible(PROSE, [True] * 6 + [False] * 4)
-    assert legible(PROSE, [True] + [False] * 9)
+    assert not is_legible(PROSE, [True] * 6 + [False] * 4)
+    assert is_legible(PROSE, [True] + [False] * 9)
 
 
 def test_an_encrypted_file_asks_for_its_password() -> None:
@@ -379,7 +379,7 @@ def test_a_scan_that_lies_on_its_side_is_turned() -> None:
     page = Page()
     for index, line in enumerate(wrapped(PROSE * 2, 50)):
         page.text(100 + 24 * index, 60, line, 14, matrix="0 1 -1 0")
-    if "osd" not in ocr.installed_languages(shutil.which("tesseract") or ""):
+    if "osd" not in ocr.available_languages(shutil.which("tesseract") or ""):
         pytest.skip("Tesseract cannot tell which side is up here: no osd")
     parsed = read(pdf(Page().image(*scanned(page))), ocr_languages="eng")
     assert "The committee met in the spring" in " ".join(parsed.text.split())
@@ -398,8 +398,8 @@ def test_languages_that_are_not_installed_are_left_out(tmp_path: Path, monkeypat
     program.write_text("#!/bin/sh\nprintf 'List of available languages (2):\\neng\\nosd\\n'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert ocr.recogniser("chi_sim+chi_tra+eng") is not None
-    assert ocr.recogniser("chi_sim") is None
+    assert ocr.find_recogniser("chi_sim+chi_tra+eng") is not None
+    assert ocr.find_recogniser("chi_sim") is None
 
 
 def test_fewer_languages_are_tried_for_what_a_page_says() -> None:
@@ -437,7 +437,7 @@ def test_tesseracts_table_becomes_lines_without_noise() -> None:
     ],
 )
 def test_lines_are_joined(lines: list[str], expected: str) -> None:
-    assert joined(lines) == expected
+    assert join_lines(lines) == expected
 
 
 WORDS = [f"{first}{second}{third}" for first in "bdfgklm" for second in "aeiou" for third in ("nter", "sol", "rim", "vak")]

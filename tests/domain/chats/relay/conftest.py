@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from domain.chats.relay import Relay
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.topics import CHATS_ANSWERED
 
 
 @pytest.fixture
-async def publisher(kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[KafkaPublisher]:
+async def publisher(kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[KafkaPublisher]:
     await topics(CHATS_ANSWERED)
     publisher = KafkaPublisher(kafka_settings, topics=[CHATS_ANSWERED])
     await publisher.start()
@@ -24,7 +24,7 @@ MakeRelay = Callable[..., Awaitable[Relay]]
 
 
 @pytest.fixture
-async def make_relay(kafka_settings: Kafka, publisher: KafkaPublisher) -> AsyncIterator[MakeRelay]:
+async def make_relay(kafka_settings: KafkaSettings, publisher: KafkaPublisher) -> AsyncIterator[MakeRelay]:
     """``await make_relay(partition)`` starts the relay of one more API replica, on that partition."""
     relays: list[Relay] = []
 

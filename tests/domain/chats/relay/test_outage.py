@@ -14,10 +14,10 @@ import pytest
 from domain.chats.relay import HEARTBEAT, Relay
 from ops.commands import topics as administration
 from ops.stack import kafka as embedded
-from ops.stack.child import Child
+from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
 from schemas.errors import Unavailable
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent import Outgoing
 from streams.topics import CHATS_ANSWERED
@@ -35,11 +35,11 @@ class Broker:
         taken: set[int] = set()
         self.node = embedded.KafkaNode(folder / "kafka", folder / "kafka.log", claim("kafka", 0, taken), claim("controller", 0, taken))
         self._component = embedded.prepare(self.node, os.environ)
-        self._child: Child | None = None
+        self._child: ComponentProcess | None = None
 
     async def start(self) -> None:
-        self._child = Child(self._component)
-        await self._child.ready()
+        self._child = ComponentProcess(self._component)
+        await self._child.wait_ready()
 
     async def stop(self) -> None:
         if self._child is not None:
@@ -71,7 +71,7 @@ async def refused(publisher: KafkaPublisher, each: Outgoing) -> float:
 
 async def test_a_broker_that_stops_and_comes_back(broker: Broker):
     """One story, since a broker is expensive: an open stream, an outage, a flood of refused events, recovery, the stream's end."""
-    kafka = Kafka(bootstrap=broker.node.servers, reply_partitions=2)
+    kafka = KafkaSettings(bootstrap=broker.node.servers, reply_partitions=2)
     await administration.apply(kafka, [CHATS_ANSWERED])
     publisher = KafkaPublisher(kafka, topics=[CHATS_ANSWERED])
     own, other = Relay(kafka, choose=lambda _: 0), Relay(kafka, choose=lambda _: 1)
@@ -115,7 +115,7 @@ async def test_a_broker_that_stops_and_comes_back(broker: Broker):
 async def test_starting_before_the_broker(folder: Path):
     """Nothing is fatal: the process comes up, says so, and works once the log does."""
     broker = Broker(folder)
-    kafka = Kafka(bootstrap=broker.node.servers, reply_partitions=1)
+    kafka = KafkaSettings(bootstrap=broker.node.servers, reply_partitions=1)
     publisher, relay = KafkaPublisher(kafka, topics=[CHATS_ANSWERED]), Relay(kafka)
     await asyncio.gather(publisher.start(), relay.start())
     assert (publisher.ready, relay.ready) == (False, False)

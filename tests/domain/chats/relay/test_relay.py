@@ -11,13 +11,13 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from adapters.kafka import connection
-from domain.chats.relay import HEARTBEAT, Location, Relay, event_id
+from adapters.kafka import connection_options
+from domain.chats.relay import HEARTBEAT, PartitionOffset, Relay, event_id
 from domain.chats.relay.cursor import BYTES_MAX
 from ops.commands import topics as administration
 from schemas.chats import Message, MessageState
 from schemas.errors import Refused
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.topics import CHATS_ANSWERED
 from tests.domain.chats.relay.conftest import MakeRelay
@@ -45,7 +45,7 @@ def new_reply() -> str:
     return str(uuid.uuid4())
 
 
-async def publish(publisher: KafkaPublisher, relay: Relay, reply_id: str, pieces: list[str]) -> Location:
+async def publish(publisher: KafkaPublisher, relay: Relay, reply_id: str, pieces: list[str]) -> PartitionOffset:
     """A whole reply in this replica's partition; returns where it begins."""
     location = relay.location()
     await publisher.publish_all(outgoing(whole_reply(reply_id, pieces), location.partition))
@@ -275,15 +275,15 @@ async def test_past_retention_the_record_answers(publisher: KafkaPublisher, make
         assert refusal.value.code == "reply_expired"
 
 
-async def test_what_the_log_has_dropped_is_expired(publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: Kafka):
+async def test_what_the_log_has_dropped_is_expired(publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: KafkaSettings):
     asked = await make_relay(0)
     old, kept = new_reply(), new_reply()
     old_at = await publish(publisher, asked, old, PIECES)
     kept_at = await publisher.end_offset(CHATS_ANSWERED, 0)
     await publisher.publish_all(outgoing(whole_reply(kept, PIECES), 0))
-    admin = AIOKafkaAdminClient(**connection(kafka_settings))
+    admin = AIOKafkaAdminClient(**connection_options(kafka_settings))
     await admin.start()
-    await admin.delete_records({TopicPartition(publisher.physical(CHATS_ANSWERED), 0): RecordsToDelete(before_offset=kept_at)})
+    await admin.delete_records({TopicPartition(publisher.physical_name(CHATS_ANSWERED), 0): RecordsToDelete(before_offset=kept_at)})
     await admin.close()
     relay = await make_relay(1)
     with pytest.raises(Refused) as refusal:
@@ -293,7 +293,7 @@ async def test_what_the_log_has_dropped_is_expired(publisher: KafkaPublisher, ma
 
 
 async def test_a_topic_that_was_made_anew_is_followed_from_its_end(
-    publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: Kafka, topics: Callable[..., Awaitable[None]]
+    publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]
 ):
     """The place where the relay stood is gone for ever: it says so in the log and goes on."""
     relay = await make_relay(0)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from schemas.settings import Kafka
+from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.topics import CHATS_ANSWERED
 from tests.domain.chats.relay.conftest import MakeRelay
@@ -19,14 +19,14 @@ SILENCE_S = 4.0  # less than a catch-up reader waits for what the log does not g
 
 @pytest.mark.parametrize("ending", ENDINGS)
 async def test_another_replica_catches_up_to_the_end_and_follows(
-    publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: Kafka, ending: Ending
+    publisher: KafkaPublisher, make_relay: MakeRelay, kafka_settings: KafkaSettings, ending: Ending
 ):
     """A reply that has begun, then nothing but a transaction: the rest comes to a reader on another replica as soon as it is written."""
     asked = await make_relay(1)
     reply_id, location = str(uuid.uuid4()), asked.location()
     events = whole_reply(reply_id, ["one ", "two"])
     await publisher.publish_all(outgoing(events[:2], 1))
-    async with outsider(kafka_settings, publisher.physical(CHATS_ANSWERED), 1) as other:
+    async with outsider(kafka_settings, publisher.physical_name(CHATS_ANSWERED), 1) as other:
         await other.end(ending, (b"of nobody", b"{}"))
         reader = await make_relay(2)
         async with aclosing(reader.stream(reply_id, location=location)) as frames, asyncio.timeout(20):
