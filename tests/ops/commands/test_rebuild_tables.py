@@ -378,7 +378,7 @@ async def test_a_reply_is_replayed_against_another_model(house: House, capsys: p
     shown = capsys.readouterr().out
     assert "recorded: old" in shown
     assert "replayed: stub?tokens=5&cite=1" in shown
-    assert "[1] Rules" in shown
+    assert "passages: 1. Rules" in shown  # its rank; in a text it has the number of its citation
     assert (await counts(house), await house.contents()) == (before, held)
 
 
