@@ -112,7 +112,7 @@ class StubAnswer:
         message = {"role": "assistant", "content": "".join(self._pieces)}
         for delta in self._thinking():
             message |= {name: message.get(name, "") + text for name, text in delta.items() if text is not None and name != "content"}
-        if self._tagged:
+        if self._uses_tags:
             message["content"] = "".join(text or "" for delta in self._thinking() for text in delta.values()) + message["content"]
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         usage = {} if self._behaviour.fault == "no_usage" else {"usage": self._usage}
@@ -128,14 +128,14 @@ class StubAnswer:
         return body
 
     @property
-    def _tagged(self) -> bool:
+    def _uses_tags(self) -> bool:
         return bool(self._thoughts) and self._behaviour.thinks == "tags"
 
     def _thinking(self) -> list[dict[str, str | None]]:
         """The deltas of the thinking. Tags are cut over frames; the closing one does not come when there is no token left for it."""
         if not self._thoughts:
             return []
-        if self._tagged:
+        if self._uses_tags:
             said = "<think>\n" + "".join(self._thoughts) + ("\n</think>\n\n" if self._pieces else "")
             return [{"content": said[i : i + 4]} for i in range(0, len(said), 4)]
         names = ("reasoning_content", "reasoning") if self._behaviour.thinks == "both" else (self._behaviour.thinks,)

@@ -21,7 +21,7 @@ from adapters.models.port import AnswerPart, AnswerRequest, EmptyAnswer, Finish,
 from adapters.models.retries import RetryPolicy
 from adapters.models.sse import EventSplitter
 from adapters.models.stop_sequences import AnswerTruncator
-from adapters.models.thinking import Thoughts
+from adapters.models.thinking import ThinkingFilter
 from adapters.models.wire import TransientFailure
 from schemas.errors import Refused
 from schemas.settings import ModelSettings
@@ -101,7 +101,7 @@ class OpenAIModel:
             ):
                 if response.content_type in NOT_STREAMS:
                     raise await self._endpoint.failure(response)
-                reading, thoughts, cutter, spoke = wire.CompletionReader(), Thoughts(), AnswerTruncator(call.cuts), False
+                reading, thoughts, cutter, spoke = wire.CompletionReader(), ThinkingFilter(), AnswerTruncator(call.cuts), False
                 async for text in _TextStream(response.content, reading):
                     watched.mark_alive()
                     if shown := cutter.feed(thoughts.feed(text)):
@@ -117,7 +117,7 @@ class OpenAIModel:
                 reason, usage = cutter.reason or reading.reason or "stop", reading.usage(call.sent)
                 if not spoke:
                     thought = bool(reading.thoughts) or thoughts.found
-                    raise EmptyAnswer(_silence(reason, usage.completion_tokens, thought=thought), usage=usage, speaker=call.speaker)
+                    raise EmptyAnswer(_empty_reason(reason, usage.completion_tokens, thought=thought), usage=usage, speaker=call.speaker)
                 yield Finish(reason=reason, usage=usage, speaker=call.speaker)
 
 
@@ -160,7 +160,7 @@ class _TextStream:
         raise StopAsyncIteration
 
 
-def _silence(reason: str, tokens: int, *, thought: bool) -> str:
+def _empty_reason(reason: str, tokens: int, *, thought: bool) -> str:
     """Why there is no answer."""
     if reason == "content_filter":
         return "The provider's content filter withheld the whole answer."

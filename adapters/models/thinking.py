@@ -13,7 +13,7 @@ _TAG = re.compile(rf"<(?P<closes>/?)(?P<name>{'|'.join(TAGS)})>", re.IGNORECASE)
 _SPELT = tuple(f"<{slash}{name}>" for name in TAGS for slash in ("", "/"))
 
 
-class Thoughts:
+class ThinkingFilter:
     """Feed an answer as it comes, get what is not thinking. ``found``: some of it was.
 
     What it gives does not depend on how the text was cut, and begins with a character that is not white space. At most the length of a
@@ -32,7 +32,7 @@ class Thoughts:
     def feed(self, text: str) -> str:
         """What of the text so far belongs to the answer."""
         text = self._held + text
-        size = _begun(text)
+        size = _partial_tag_chars(text)
         text, self._held = text[: len(text) - size], text[len(text) - size :]
         said: list[str] = []
         at = 0
@@ -61,15 +61,15 @@ class Thoughts:
         return text
 
 
-def spoken(text: str) -> str:
+def strip_thinking(text: str) -> str:
     """A whole text without thinking, also without one whose opening tag stood in the prompt's template."""
-    thoughts = Thoughts()
+    thoughts = ThinkingFilter()
     said = thoughts.feed(text) + thoughts.finish()
     closings = [tag.end() for tag in _TAG.finditer(said) if tag["closes"]]
     return said[closings[-1] :].lstrip() if closings else said
 
 
-def _begun(text: str) -> int:
+def _partial_tag_chars(text: str) -> int:
     """Characters at the end of ``text`` that a tag may begin with."""
     at = text.rfind("<")
     end = text[at:].lower() if at >= 0 else ""

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from adapters.models.prompts import ProviderChatMessage, estimate_prompt_tokens
-from adapters.models.thinking import spoken
+from adapters.models.thinking import strip_thinking
 from adapters.text.language import estimate_tokens
 from schemas.chats import Usage
 from schemas.errors import Refused
@@ -186,13 +186,13 @@ class CompletionReader:
             self.reason = _REASONS.get(choice.finish_reason, choice.finish_reason)
         if choice.delta is None:
             return ""
-        if thought := thinking_in(choice.delta):
+        if thought := parse_thinking(choice.delta):
             self.thoughts += 1
             self._estimate += estimate_tokens(thought)
         return choice.delta.content or ""
 
 
-def thinking_in(message: ProviderDelta) -> str:
+def parse_thinking(message: ProviderDelta) -> str:
     """The thinking in a message or a piece of one; servers that send it under both names mean the same."""
     for given in (message.reasoning_content, message.reasoning):
         try:
@@ -233,9 +233,9 @@ def parse_completion(body: bytes, sent: list[ProviderChatMessage]) -> tuple[str,
         raise TransientFailure(f"The provider gave up ({choice.finish_reason}).")
     message = choice.message or ProviderDelta()
     text = message.content or ""
-    tokens = estimate_tokens(text) + estimate_tokens(thinking_in(message))
+    tokens = estimate_tokens(text) + estimate_tokens(parse_thinking(message))
     estimate = Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=tokens, estimated=True)
-    return spoken(text), parse_usage(read.usage) or estimate
+    return strip_thinking(text), parse_usage(read.usage) or estimate
 
 
 def parse_error(body: bytes | Raw) -> ProviderError:

@@ -30,17 +30,17 @@ def create(settings: Settings, email: str, *, tenant: str, name: str, password_s
     """Make an administrator, or one of an account that exists; asks for a password only when one is needed."""
     if tenant:
         check_tenant(tenant)
-    checked(email, "a password that would do", name)
+    parse_registration(email, "a password that would do", name)
     account = asyncio.run(find(settings, email, tenant))
     if account is None and promote:
         raise ConfigurationError(f"--promote: nobody has the address {email}: leave it out to make an account")
     if account is None:
-        wanted = checked(email, read_password() if password_stdin else ask_password(getpass.getpass), name)
+        wanted = parse_registration(email, read_password() if password_stdin else ask_password(getpass.getpass), name)
         account, said = asyncio.run(register(settings, wanted, tenant)), "is an administrator now"
     elif account.role == "admin":
         said = "is an administrator already; nothing was changed"
     elif promote:
-        account, said = asyncio.run(promoted(settings, email)), "is an administrator now, with the password as before"
+        account, said = asyncio.run(grant_admin(settings, email)), "is an administrator now, with the password as before"
     else:
         raise Refused("email_taken", f"{email} has an account with the role {account.role}: `claw admin create {email} --promote`")
     print(f"{account.email} {said} (account {account.id}, tenant {account.tenant})")
@@ -82,7 +82,7 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
         return made.account
 
 
-async def promoted(settings: Settings, email: str) -> Account:
+async def grant_admin(settings: Settings, email: str) -> Account:
     """The account with this address, as an administrator."""
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
         account = await writer.views.find_account(email)
@@ -100,7 +100,7 @@ async def _account(writer: OperatorRecords, email: str, tenant: str) -> Account 
     return account
 
 
-def checked(email: str, password: str, name: str) -> Register:
+def parse_registration(email: str, password: str, name: str) -> Register:
     """By the rules of registration; raises ConfigurationError naming field and limit."""
     try:
         wanted: Register = decode_json(msgspec.json.encode({"email": email, "password": password, "name": name}), Register)

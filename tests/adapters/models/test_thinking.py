@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.thinking import Thoughts, spoken
+from adapters.models.thinking import ThinkingFilter, strip_thinking
 
 
 def said(pieces: list[str]) -> str:
-    thoughts = Thoughts()
+    thoughts = ThinkingFilter()
     return "".join(map(thoughts.feed, pieces)) + thoughts.finish()
 
 
@@ -53,7 +53,7 @@ def test_any_cut_gives_the_same(text: str, cuts: list[int]) -> None:
 
 @given(st.lists(PARTS, max_size=20).map("".join))
 def test_little_is_ever_held(text: str) -> None:
-    thoughts = Thoughts()
+    thoughts = ThinkingFilter()
     for character in text:
         thoughts.feed(character)
         assert len(thoughts._held) < len("</thinking>")
@@ -61,9 +61,9 @@ def test_little_is_ever_held(text: str) -> None:
 
 def test_a_whole_text_may_begin_inside_its_thinking() -> None:
     """Where the prompt's template opened it."""
-    assert spoken("Okay, the user asks …\n</think>\n\nDays of leave") == "Days of leave"
-    assert spoken("<think>hm</think>Days of leave") == "Days of leave"
-    assert spoken("Days of leave") == "Days of leave"
+    assert strip_thinking("Okay, the user asks …\n</think>\n\nDays of leave") == "Days of leave"
+    assert strip_thinking("<think>hm</think>Days of leave") == "Days of leave"
+    assert strip_thinking("Days of leave") == "Days of leave"
 
 
 def test_it_takes_time_in_proportion() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.commands.admins import ask_password, checked, read_password
+from ops.commands.admins import ask_password, parse_registration, read_password
 from ops.stack.plan import plan
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings, NodeSettings, RedisSettings, Settings
@@ -18,7 +18,7 @@ GOOD = "a long test passphrase"
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 256, "密码也可以很长很长", " spaces count "])
 def test_passwords_that_registration_takes(password: str):
-    assert checked("ada@example.org", password, "Ada").password == password
+    assert parse_registration("ada@example.org", password, "Ada").password == password
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_passwords_that_registration_takes(password: str):
 )
 def test_what_registration_refuses_is_named_with_its_limit(email: str, password: str, name: str, says: str):
     with pytest.raises(ConfigurationError) as raised:
-        checked(email, password, name)
+        parse_registration(email, password, name)
     assert says in raised.value.detail
     assert len(password) < 2 or password not in raised.value.detail
 
