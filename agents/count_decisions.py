@@ -6,9 +6,10 @@ Counts what the rate limits of all processes decided, by minute and by hour, str
 from collections.abc import Sequence
 
 from domain.limits.decisions import DecisionFeeds
+from domain.limits.topics import LIMITS_DECIDED
 from schemas.limits import LimitsDecided
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import LIMITS_DECIDED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 
 def agent(feeds: DecisionFeeds) -> Agent:

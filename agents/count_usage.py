@@ -10,11 +10,12 @@ import msgspec
 
 from domain.limits.reservations import Reservations
 from domain.usage.counters import usage_changes
+from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import UsageRecorded
+from streams.log.outgoing import Outgoing
 from streams.log.range_reader import LogRecord
-from streams.runtime.agent import Agent, Context, Outgoing
+from streams.runtime.agent import Agent, Context
 from streams.tables.counters import Change, CounterFeed
-from streams.topics import USAGE_RECORDED
 
 _DECODER = msgspec.json.Decoder(UsageRecorded)
 

@@ -14,6 +14,13 @@ import msgspec
 
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
+from domain.documents.topics import (
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_PROGRESSED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_SUBMITTED,
+)
 from domain.documents.visibility import NO_VERSION, PriorState, Visibility
 from schemas import ids
 from schemas.documents import (
@@ -31,8 +38,8 @@ from schemas.documents import (
 from schemas.errors import Problem
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_SUBMITTED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 NAME = "route"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ

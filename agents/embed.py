@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from adapters.children.worker import TextWorker
 from domain.documents.express import Express
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility
 from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress, Vectors
 from schemas.errors import Problem
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 NAME = "embed"
 EVENT_BYTES_MAX = 700_000  # of vectors in one event: 64 chunks of 1,024 dimensions take half of it, of 4,096 they need two events

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from adapters.index.port import Point, VectorIndex
 from adapters.text.sparse import SparseVector, unpack
 from domain.documents.express import Express
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.engines import Engines
 from schemas import ids
@@ -32,8 +33,8 @@ from schemas.documents import (
 )
 from schemas.errors import Problem, Refused
 from schemas.indexes import IndexPlan
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 NAME = "index"
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too

@@ -14,13 +14,15 @@ import msgspec
 
 from adapters.blobs import blob_folder
 from domain.documents import inbox
+from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
 from schemas import ids
 from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
 from schemas.errors import Problem, Refused
 from schemas.traces import new_traceparent, valid_traceparent
-from streams.runtime.agent import Agent, Context, Delivery, Outgoing
-from streams.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, Topic
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context, Delivery
+from streams.topics import Topic
 
 NAME = "admit"
 UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is

@@ -18,6 +18,7 @@ from adapters.children.worker import ParsedDocument, TextWorker
 from adapters.parsing.core.source import DocumentSource
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from domain.documents.visibility import Visibility
 from schemas.documents import (
     Chunk,
@@ -34,8 +35,9 @@ from schemas.documents import (
 )
 from schemas.errors import Problem
 from schemas.settings import RetrievalSettings
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, Topic
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
+from streams.topics import Topic
 
 NAME = "parse"
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed

@@ -8,23 +8,19 @@ on their way when it was deleted.
 import asyncio
 from collections.abc import Sequence
 
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.chats.erasure import erase, publish_tombstones
+from domain.chats.topics import CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.storage import Storage
+from domain.documents.topics import DOCUMENTS_PROGRESSED
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.records import ConversationChanged
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import (
-    ACCOUNTS_CHANGED,
-    CONVERSATIONS_CHANGED,
-    CREDENTIALS_CHANGED,
-    DOCUMENTS_PROGRESSED,
-    FEEDBACK_GIVEN,
-    KNOWLEDGE_CHANGED,
-    MESSAGES_CHANGED,
-)
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 
 def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agent:

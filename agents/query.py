@@ -13,6 +13,8 @@ from adapters.index.port import Hit
 from adapters.models.follow_ups import condense_by_rules, search_background
 from adapters.text.language import estimate_tokens
 from domain.retrieval.search import SearchService
+from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import Consumption, UsageRecorded
 from schemas.documents import Shelf
@@ -34,8 +36,8 @@ from schemas.requests import (
     ShelfCounts,
     Vectors,
 )
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 NAME = "lookup"
 ANSWER_BYTES_MAX = 512 * 1024  # of text in one answer: with escapes and the rest it stays below a record's 1 MiB

@@ -15,14 +15,16 @@ from adapters.models.answerability import is_answerable
 from adapters.models.condensing import CondensedQuestion, QuestionCondenser
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.port import Reranker
+from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
 from domain.retrieval.search import SearchResult, SearchService
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
 from schemas.errors import ClawError, Problem
 from schemas.settings import RetrievalSettings
-from streams.runtime.agent import Agent, Context, Outgoing
-from streams.topics import CHATS_ASKED, CHATS_GROUNDED, USAGE_RECORDED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 
 NAME = "retrieve"
 OVERFETCH_FACTOR = 2  # times the passages are searched for: some are copies, some are neighbours that become one

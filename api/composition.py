@@ -24,6 +24,7 @@ from domain.chats.relay import Relay
 from domain.chats.reply_lock import ReplyLocks
 from domain.configs.configs import Configs, ConfigWriter
 from domain.documents.storage import Storage
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter
@@ -31,8 +32,10 @@ from domain.indexes.reindex_reports import ReindexReports
 from domain.limits.decisions import DecisionCounters, DecisionReporter
 from domain.limits.limiter import Limiter
 from domain.limits.reservations import build_reservations
+from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
 from schemas.settings import Settings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
@@ -41,7 +44,6 @@ from streams.log.range_reader import RangeReader
 from streams.log.request_reply import RequestReply
 from streams.runtime.loop_lag import LoopLag
 from streams.tables.record_writer import RecordWriter
-from streams.topics import DOCUMENTS_SUBMITTED, LIMITS_DECIDED, USAGE_RECORDED
 
 
 @asynccontextmanager

@@ -28,10 +28,10 @@ from domain.indexes.reindex_reports import ReindexReports
 from domain.limits.decisions import DecisionCounters
 from domain.read_models import ReadModels
 from schemas.settings import Settings
+from streams.clock import Clock
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeSource
 from streams.log.request_reply import RequestReply
-from streams.runtime.agent import Clock
 from streams.tables.counters import Counter
 from streams.tables.record_writer import RecordWriter
 

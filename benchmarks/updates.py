@@ -15,10 +15,10 @@ from aiokafka import AIOKafkaProducer
 from adapters.kafka import make_consumer
 from benchmarks.documents import inbox_event, list_in_state, make_documents
 from benchmarks.figures import Figure, median
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from ops.client import StackClient, stack
 from ops.stack.state import StackState, read_state
 from schemas.documents import DocumentProgressed
-from streams.topics import DOCUMENTS_PROGRESSED
 
 DOCUMENTS = 1_000
 WARM_UP = 200

@@ -26,7 +26,7 @@ from schemas.records import (
     KnowledgeBase,
     KnowledgeBaseChanged,
 )
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 from streams.tables.record_table import Put, RecordTable, order_of
 
 BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to ask why, and to know a repeat

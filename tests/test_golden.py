@@ -13,9 +13,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from domain.areas import TOPICS
 from schemas.events import Event, encode
 from schemas.inbox import Inbound, InboxEvent
-from streams.topics import TOPICS, Topic, decoder
+from streams.topics import Topic, decoder
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = sorted(GOLDEN.glob("claw.*.json"))

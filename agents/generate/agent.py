@@ -23,6 +23,7 @@ from agents.generate.summary_requests import request_summary
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
+from domain.chats.topics import CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.documents.visibility import Visibility
 from domain.read_models import ReadModels
 from schemas import ids
@@ -42,9 +43,9 @@ from schemas.chats import (
 )
 from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
+from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
-from streams.runtime.agent import Agent, Context, Outgoing, none_waiting
-from streams.topics import CHATS_GROUNDED, MESSAGES_CHANGED
+from streams.runtime.agent import Agent, Context, none_waiting
 
 ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
 

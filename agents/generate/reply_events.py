@@ -7,6 +7,8 @@ import msgspec
 
 from adapters.models.port import NO_SPEAKER, Speaker
 from adapters.text.language import estimate_tokens
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -31,8 +33,8 @@ from schemas.chats import (
 )
 from schemas.errors import Problem
 from schemas.events import Event
-from streams.runtime.agent import Context, LogOffset, Outgoing
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, USAGE_RECORDED
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime.agent import Context
 
 NAME = "generate"
 

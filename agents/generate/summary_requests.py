@@ -1,10 +1,11 @@
 """When an answer asks for something to be written about its conversation: pure functions, and no text travels."""
 
 from domain.chats.history import HistoryBudget, needs_summary
+from domain.chats.topics import DIGESTS_ASKED
 from schemas.chats import ChatGrounded, Message, Turn
 from schemas.summaries import Digest, DigestAsked
-from streams.runtime.agent import Context, Outgoing
-from streams.topics import DIGESTS_ASKED
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Context
 
 
 def request_summary(

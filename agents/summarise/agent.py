@@ -14,14 +14,16 @@ from adapters.models.port import Completion, Writer
 from agents.summarise import extract, prompts
 from domain.chats.history import HistoryBudget, count_to_summarise, split_summary, truncate
 from domain.chats.titles import may_improve_title
+from domain.chats.topics import CONVERSATIONS_CHANGED, DIGESTS_ASKED, MESSAGES_CHANGED
 from domain.read_models import ReadModels
+from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Consumption, Message, MessageChanged, Purpose, UsageRecorded
 from schemas.errors import Refused, Unavailable
 from schemas.records import ConversationChanged
 from schemas.summaries import DigestAsked
-from streams.runtime.agent import Agent, Context, Outgoing
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context
 from streams.tables.record_writer import RecordWriter
-from streams.topics import CONVERSATIONS_CHANGED, DIGESTS_ASKED, MESSAGES_CHANGED, USAGE_RECORDED
 
 NAME = "digest"
 IN_FLIGHT_MAX = 8  # per partition: short calls beside the answers, which people wait for

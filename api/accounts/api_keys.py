@@ -16,12 +16,12 @@ from api.http.identity import key_hash, key_text
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import check_same_body, invalid_field, json_response, map_page
+from domain.accounts.topics import CREDENTIALS_CHANGED
 from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
 from schemas.records import Credential, CredentialChanged
-from streams.runtime.agent import Outgoing
-from streams.topics import CREDENTIALS_CHANGED
+from streams.log.outgoing import Outgoing
 
 KEYS_MAX = 100  # of one account
 SECRET_BYTES = 32

@@ -22,7 +22,7 @@ from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
 from schemas.limits import Rule
 from schemas.records import Account
-from streams.runtime.agent import Outgoing
+from streams.log.outgoing import Outgoing
 
 # Guessing one person's password: slow from one place, and not fast from many. Registering costs a hash and lasting records.
 LOGIN_PER_ADDRESS = Rule(name="login", rate=10, burst=10, scope="address")

@@ -20,11 +20,11 @@ from api.ports import Ports
 from domain.chats.history import BranchHistory, HistoryBudget
 from domain.chats.reply_lock import ReplyLocation
 from domain.chats.titles import is_untitled
+from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation
-from streams.runtime.agent import LogOffset, Outgoing
-from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
+from streams.log.outgoing import LogOffset, Outgoing
 
 LOCK_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
 

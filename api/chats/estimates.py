@@ -12,18 +12,18 @@ from typing import NamedTuple
 from adapters.redis.client import RedisClient
 from api.http.recent import Recent
 from domain.documents.express import Express
-from schemas.documents import Lane, State
-from schemas.errors import Unavailable
-from streams.runtime.agent import Clock
-from streams.runtime.worker_registry import WorkerState, list_workers
-from streams.topics import (
+from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
-    Topic,
 )
+from schemas.documents import Lane, State
+from schemas.errors import Unavailable
+from streams.clock import Clock
+from streams.runtime.worker_registry import WorkerState, list_workers
+from streams.topics import Topic
 
 FRESH_S = 1.0  # one look at the reports serves all requests of a second
 STALE_S = 10.0  # and what is older than this is taken by nobody: workers that say nothing for so long are gone

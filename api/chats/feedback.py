@@ -15,11 +15,11 @@ from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from api.ports import Ports
+from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.bodies.feedback import FeedbackCreate, FeedbackView
 from schemas.chats import Feedback, FeedbackGiven, Message
 from schemas.errors import Refused
-from streams.runtime.agent import Outgoing
-from streams.topics import FEEDBACK_GIVEN
+from streams.log.outgoing import Outgoing
 
 
 @post(

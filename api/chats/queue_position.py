@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from api.chats.estimates import Estimates, QueueEstimate
 from domain.chats.relay import HEARTBEAT, ReplyFrame
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 POLL_S = 1.0  # a reply that says nothing for so long may be waiting
 HEARTBEAT_S = 10.0  # no stream is silent for longer

@@ -23,12 +23,12 @@ from api.ports import Ports
 from domain.chats.history import HistoryBudget, fit_turns
 from domain.chats.relay import ReplyFrame
 from domain.chats.reply_lock import ReplyLocation
+from domain.chats.topics import CHATS_ASKED
 from domain.read_models import BRIEF_MESSAGE_S
 from schemas import ids
 from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
 from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ASKED
+from streams.log.outgoing import Outgoing
 
 WAITING_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
 SERVER_ERROR = 500

@@ -16,14 +16,14 @@ from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, invalid_field, json_response, map_page, require_match, run_idempotent
+from domain.chats.topics import CONVERSATIONS_CHANGED
 from domain.read_models import ROOT
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
 from schemas.bodies.pages import Page
 from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
-from streams.runtime.agent import Outgoing
+from streams.log.outgoing import Outgoing
 from streams.tables.record_table import RecordPage as TablePage
-from streams.topics import CONVERSATIONS_CHANGED
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and what is above it, the newest first.")]
 

@@ -6,10 +6,10 @@ import structlog
 from api.http.access import find_conversation
 from api.http.request import ApiRequest
 from domain.chats.titles import is_untitled, title_of
+from domain.chats.topics import CONVERSATIONS_CHANGED
 from schemas.errors import Refused, Unavailable
 from schemas.records import ConversationChanged
-from streams.runtime.agent import Outgoing
-from streams.topics import CONVERSATIONS_CHANGED
+from streams.log.outgoing import Outgoing
 
 log = structlog.get_logger(__name__)
 

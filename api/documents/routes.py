@@ -21,6 +21,7 @@ from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.ports import Ports
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
 from domain.read_models import progress_order
 from schemas import ids
@@ -28,8 +29,8 @@ from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, Document
 from schemas.bodies.pages import Page
 from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Progress, State, Withdrawal
 from schemas.errors import FieldError, Refused, Unavailable
-from streams.runtime.agent import LogOffset, Outgoing
-from streams.topics import DOCUMENTS_SUBMITTED, decoder
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.topics import decoder
 
 DELETE_WAIT_S = 5.0  # for the document to be out of every reader's sight; then the client follows the task
 DELETE_POLL_S_MIN, DELETE_POLL_S_MAX = 0.005, 0.1

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.read_models import has_version, progress_order
 from schemas.documents import DocumentProgressed, Progress
 from schemas.settings import KafkaSettings
 from streams.log.tail import TopicTail
-from streams.topics import DOCUMENTS_PROGRESSED
 
 WAITING_MAX = 256  # news one reader may leave unread
 RECENT_MAX = 4_000  # records kept, of all tenants: some 4 MB, four seconds of a full import, 15 ms to look through

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 
 from api.http import asyncapi_socket
+from domain.areas import TOPICS
+from domain.documents.topics import inbox_topic
 from schemas.inbox import EVENT as INBOX_EVENT
 from schemas.inbox import InboxEvent
 from schemas.settings import KafkaSettings
-from streams.topics import TOPICS, Topic, inbox_topic
+from streams.topics import Topic
 
 VERSION = "0.1.0"
 CONTENT_TYPE = "application/cloudevents+json"

@@ -11,7 +11,7 @@ from api.http.recent import Recent
 from domain.read_models import ReadModels
 from schemas.errors import Refused, Unavailable
 from schemas.records import Account, AccountRole, Credential, Scope, Tier
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 KEY_PREFIX = "claw_"
 FRESH_S = 1.0  # a revoked key or a disabled account is out within this

@@ -20,7 +20,7 @@ from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
 from schemas.settings import LimitSettings, Settings
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 log = structlog.get_logger(__name__)
 ALLOWED = Decision(allowed=True)

@@ -13,14 +13,15 @@ from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, json_response, require_match, run_idempotent
+from domain.documents.topics import DOCUMENTS_SUBMITTED
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from schemas import ids
 from schemas.bodies.knowledge import KnowledgeCreate, KnowledgePatch, KnowledgeView
 from schemas.bodies.pages import Page
 from schemas.documents import DocumentWithdrawn, Withdrawal
 from schemas.errors import Refused, Unavailable
 from schemas.records import KnowledgeBase, KnowledgeBaseChanged
-from streams.runtime.agent import Outgoing
-from streams.topics import DOCUMENTS_SUBMITTED, KNOWLEDGE_CHANGED
+from streams.log.outgoing import Outgoing
 
 WITHDRAW_BATCH = 100  # documents of one round when a knowledge base is deleted
 ROUNDS_MAX = 10  # of one request; what is left is taken by its repeat

@@ -13,12 +13,12 @@ from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from api.ports import Ports
+from domain.areas import TOPICS
 from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
 from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive
-from streams.topics import TOPICS
 
 CONTENT_BYTES_MAX = 65_536  # of one letter shown
 CONTENT_ITEMS_MAX = 20  # letters of a page that shows contents: each may have to be held whole, 2 MiB

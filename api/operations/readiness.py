@@ -9,11 +9,11 @@ from msgspec import Meta, Struct
 from adapters.redis.client import RedisClient
 from api.http.recent import Recent
 from domain.chats.relay import Relay
+from domain.chats.topics import CHATS_ASKED
 from schemas.errors import Unavailable
 from schemas.settings import WORKER_GROUPS
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.worker_registry import WorkerState, list_workers
-from streams.topics import CHATS_ASKED
 
 INDEX_GROUP = "knowledge"  # it alone talks to the index
 CHECK_S_MAX = 1.9  # all checks together; who asks waits at most 2 s

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from schemas import ids
 from schemas.records import Account, AccountChanged, AccountRole, Credential, CredentialChanged, KnowledgeBase, KnowledgeBaseChanged
-from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, KNOWLEDGE_CHANGED, Topic
+from streams.topics import Topic
 
 DEFAULT_KNOWLEDGE_BASE_NAME = "Default"
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from domain.chats.reply_lock import ReplyLocation
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED
 from schemas.chats import (
     Answered,
     ChatAsked,
@@ -29,7 +30,7 @@ from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.settings import KafkaSettings
 from streams.log.reader import LogReader, open_log_reader
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, Topic
+from streams.topics import Topic
 
 TRAILS_MAX = 4  # looked up at once by one process: each has a consumer of its own
 READ_S_MAX = 5.0  # for all of a trail, waiting for others included; then it is shown as far as it was read

@@ -5,10 +5,10 @@ The tables give their records up at once and keep only the ids until this is don
 
 from collections.abc import Sequence
 
+from domain.chats.topics import MESSAGES_CHANGED
 from schemas.chats import Message
-from streams.runtime.agent import Publisher
+from streams.log.outgoing import Publisher
 from streams.tables.record_table import RecordTable
-from streams.topics import MESSAGES_CHANGED
 
 
 async def erase(publisher: Publisher, messages: RecordTable[Message], tenant: str, conversation_id: str) -> int:

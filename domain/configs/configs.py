@@ -7,16 +7,17 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
+from domain.configs.topics import CONFIGS_CHANGED
 from domain.indexes.plans import LogPublisher
 from schemas import ids
 from schemas.configs import Config, ConfigChanged
 from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing
 from streams.log.replica import TopicReplica
-from streams.runtime.agent import Clock, Outgoing
 from streams.tables.record_writer import RecordWriter
-from streams.topics import CONFIGS_CHANGED
 
 READ_S_MAX = 5.0  # a start waits this long for what is on the log
 POLL_MS = 500  # of an idle topic; news comes at once

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, Struct
 
+from domain.documents.topics import TENANT_NAME
 from schemas import ids
 from schemas.documents import DocumentId, FileType
 from schemas.errors import FieldError, Refused
 from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
-from streams.topics import TENANT_NAME
 
 STRUCTURED = "application/cloudevents"
 JSON = "application/json"

@@ -17,22 +17,23 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from adapters.redis.client import RedisClient, Script
 from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
-from domain.documents.visibility import VersionState, VisibilitySource
-from schemas import ids
-from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
-from schemas.errors import ClawError, Refused, Unavailable
-from schemas.settings import Settings
-from streams.log.reader import LogReader, open_log_reader, read_group_offsets
-from streams.runtime.agent import Clock, Outgoing, Publisher
-from streams.topics import (
+from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
-    Topic,
 )
+from domain.documents.visibility import VersionState, VisibilitySource
+from schemas import ids
+from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
+from schemas.errors import ClawError, Refused, Unavailable
+from schemas.settings import Settings
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing, Publisher
+from streams.log.reader import LogReader, open_log_reader, read_group_offsets
+from streams.topics import Topic
 
 NAME = "reconcile"
 EVERY_S = 10.0  # between two looks

@@ -15,7 +15,7 @@ from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWit
 from schemas.events import Event
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 
 BATCH = 500  # records of one round trip
 DONE = frozenset({"indexed", "unchanged"})

@@ -9,11 +9,12 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import NO_VERSION, VersionState
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.replica import TopicReplica
-from streams.topics import DOCUMENTS_PROGRESSED, Topic
+from streams.topics import Topic
 
 DOCUMENTS_MAX = 500_000  # about 150 MB at 300 bytes a document; past that unknown ones stay unknown, hence hidden, until Redis is back
 POLL_MS = 1_000  # how far behind it may be

@@ -11,11 +11,11 @@ import msgspec
 import structlog
 from aiokafka import ConsumerRecord
 
+from domain.indexes.topics import INDEXES_CHANGED
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.settings import KafkaSettings
 from streams.log.replica import TopicReplica
-from streams.topics import INDEXES_CHANGED
 
 READ_S_MAX = 5.0  # a start waits this long for what is on the log
 POLL_MS = 1_000  # of an idle topic; news comes at once

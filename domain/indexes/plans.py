@@ -6,15 +6,17 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from domain.indexes.catalogue import PLANS_MAX, CollectionCatalogue
+from domain.indexes.topics import INDEXES_CHANGED
 from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.settings import RetrievalSettings
 from schemas.traces import new_traceparent
-from streams.runtime.agent import Clock, Outgoing, Publisher
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing, Publisher
 from streams.tables.record_writer import RecordWriter
-from streams.topics import INDEXES_CHANGED, Topic
+from streams.topics import Topic
 
 RETRY_AFTER_S = 5  # a shelf that is being dropped is gone about then
 

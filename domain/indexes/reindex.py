@@ -17,6 +17,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import LogPublisher, PlanWriter, begin_drop, finish_drop, switch_to
@@ -29,10 +30,9 @@ from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
+from streams.clock import Clock
 from streams.log.range_reader import RangeSource
 from streams.log.request_reply import RequestReply
-from streams.runtime.agent import Clock
-from streams.topics import DOCUMENTS_SUBMITTED
 
 NAME = "rebuilder"  # who changed a plan
 SETTLE_S = 3.0  # every process knows a plan by then (it takes milliseconds), and searches that read the one before have ended

@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from adapters.redis.client import RedisClient
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter
@@ -27,7 +28,6 @@ from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
 from streams.log.request_reply import RequestReply
 from streams.tables.record_writer import RecordWriter
-from streams.topics import DOCUMENTS_SUBMITTED
 
 BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
 LOOK_S = 2.0  # between looks for a plan whose driver died

@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import BuildState, VersionState, Visibility
 from domain.indexes.reindex_reports import MISSING_SHOWN_MAX, MissingDocument
 from domain.read_models import ReadModels
 from schemas.documents import DocumentQueued, DocumentSubmitted, Progress, Shelf, Work
 from schemas.errors import Refused
 from schemas.indexes import plan_key
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import LogRecord, RangeSource
-from streams.runtime.agent import Clock, Outgoing, Publisher
-from streams.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, decoder
+from streams.topics import decoder
 
 NAME = "rebuild"
 PENDING_MAX = 500  # documents under way at once: the lane is never outrun

@@ -14,14 +14,15 @@ import msgspec
 import structlog
 
 from adapters.redis.client import RedisClient
+from domain.limits.topics import LIMITS_DECIDED
 from schemas import ids
 from schemas.errors import Unavailable
 from schemas.limits import Decisions, Dimension, LimitsDecided, Tally
 from schemas.traces import new_traceparent
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import LogRecord
-from streams.runtime.agent import Clock, Outgoing, Publisher
 from streams.tables.counters import Change, Counter, CounterFeed, tumbling
-from streams.topics import LIMITS_DECIDED
 
 REPORT_S = 1.0  # between two events of a process, while there is something to tell
 VALUES_MAX = 50  # of one dimension in one event; the least refused are told together as ``other``

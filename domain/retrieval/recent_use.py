@@ -5,12 +5,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED
+from domain.retrieval.topics import REQUESTS_ASKED
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.requests import RequestAsked, Search
 from schemas.settings import KafkaSettings
 from streams.log.reader import open_log_reader
-from streams.topics import DOCUMENTS_PROGRESSED, REQUESTS_ASKED, Topic, decoder
+from streams.topics import Topic, decoder
 
 RECORDS_MAX = 5_000  # of one partition, the newest: what is read and thrown away for one warm-up
 

@@ -14,6 +14,7 @@ import msgspec
 from adapters.secrets.passwords import Passwords
 from api.http.request import decode_json
 from domain.accounts.registration import new_account
+from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.read_models import email_scope
 from ops.commands.operator_records import OperatorRecords, check_tenant, open_operator_records, tenant_lease
 from schemas import ids
@@ -21,7 +22,6 @@ from schemas.bodies.auth import Register
 from schemas.errors import ConfigurationError, Refused
 from schemas.records import Account, AccountChanged
 from schemas.settings import Settings
-from streams.topics import ACCOUNTS_CHANGED
 
 STDIN_BYTES_MAX = 4_096  # of the one line that is read
 

@@ -6,11 +6,11 @@ import sys
 import msgspec
 import structlog
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED, TENANT_NAME, inbox_topic
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError
 from schemas.inbox import schema
 from schemas.settings import KafkaSettings, Settings
-from streams.topics import DOCUMENTS_PROGRESSED, TENANT_NAME, inbox_topic
 
 LANE = "tables"  # whose workers read inboxes
 PRINCIPAL = re.compile(r"[A-Za-z]{1,32}:[^\s'\"\\]{1,200}")

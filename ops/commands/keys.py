@@ -10,10 +10,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from api.http.identity import key_hash, key_text
+from domain.accounts.topics import CREDENTIALS_CHANGED
 from ops.commands.operator_records import check_tenant, open_operator_records, service_account, tenant_lease
 from schemas.records import Credential, CredentialChanged, Scope
 from schemas.settings import Settings
-from streams.topics import CREDENTIALS_CHANGED
 
 LOCAL_TENANT = "default"
 SCOPES: tuple[Scope, ...] = ("chat", "knowledge:read", "knowledge:write")

@@ -8,6 +8,9 @@ from uuid import uuid4
 
 from adapters.redis.client import connect
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
+from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.documents.topics import TENANT_NAME
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.errors import ConfigurationError
@@ -16,10 +19,10 @@ from schemas.records import Account, AccountChanged, KnowledgeBase, KnowledgeBas
 from schemas.settings import Settings
 from schemas.traces import new_traceparent
 from streams.clock import SystemClock
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing
 from streams.tables.record_writer import RecordWriter
-from streams.topics import ACCOUNTS_CHANGED, KNOWLEDGE_CHANGED, TENANT_NAME, Topic
+from streams.topics import Topic
 
 
 class OperatorRecords:

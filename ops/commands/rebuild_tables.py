@@ -15,23 +15,29 @@ from aiokafka import ConsumerRecord
 
 from adapters.redis.client import RedisClient, connect
 from agents import count_usage
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.chats.erasure import publish_tombstones
+from domain.chats.topics import CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage
+from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
 from domain.documents.visibility_rebuild import VisibilityRebuild
 from domain.indexes.catalogue import CollectionCatalogue
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.limits.decisions import DecisionCounters, decode_changes
+from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
 from schemas.documents import DocumentProgressed
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.events import Event
 from schemas.settings import Settings
 from streams import topics
+from streams.log.outgoing import LogOffset
 from streams.log.publisher import KafkaPublisher
 from streams.log.reader import LogReader, open_log_reader
-from streams.runtime.agent import LogOffset
 from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
 from streams.topics import Topic
 
@@ -132,7 +138,7 @@ async def _messages(ports: RebuildPorts) -> RebuildResult:
     async def fold(events: Events) -> None:
         late.update({message.data.id: message.data.conversation_id for message in await ports.views.apply_many(events)})
 
-    done = await replay(ports.reader, topics.MESSAGES_CHANGED, fold, gone=lambda message_id: late.pop(message_id, None))
+    done = await replay(ports.reader, MESSAGES_CHANGED, fold, gone=lambda message_id: late.pop(message_id, None))
     if late:
         publisher = KafkaPublisher(ports.settings.kafka)
         await publisher.start()
@@ -147,7 +153,7 @@ async def _messages(ports: RebuildPorts) -> RebuildResult:
 async def _documents(ports: RebuildPorts) -> RebuildResult:
     """Where documents stand, which of them are on their way, and what tenants store."""
     prefix = ports.settings.redis.key_prefix
-    underway = OpenDocuments(ports.redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
+    underway = OpenDocuments(ports.redis, prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
     storage = Storage(ports.redis, prefix)
 
     async def fold(events: Events) -> None:
@@ -156,7 +162,7 @@ async def _documents(ports: RebuildPorts) -> RebuildResult:
         await underway.apply_many(progressed)
         await storage.apply_many(progressed)
 
-    return await replay(ports.reader, topics.DOCUMENTS_PROGRESSED, fold)
+    return await replay(ports.reader, DOCUMENTS_PROGRESSED, fold)
 
 
 async def _visibility(ports: RebuildPorts) -> RebuildResult:
@@ -166,8 +172,8 @@ async def _visibility(ports: RebuildPorts) -> RebuildResult:
     async def heard(events: Events) -> None:
         restoring.add_progress([event for event, _ in events])
 
-    heard_of = await replay(ports.reader, topics.DOCUMENTS_PROGRESSED, heard)
-    submitted = await replay(ports.reader, topics.DOCUMENTS_SUBMITTED, restoring.add_submissions)
+    heard_of = await replay(ports.reader, DOCUMENTS_PROGRESSED, heard)
+    submitted = await replay(ports.reader, DOCUMENTS_SUBMITTED, restoring.add_submissions)
     await restoring.finish()
     return RebuildResult(heard_of.events + submitted.events, heard_of.unreadable + submitted.unreadable)
 
@@ -179,8 +185,8 @@ async def _usage(ports: RebuildPorts) -> RebuildResult:
 async def _limits(ports: RebuildPorts) -> RebuildResult:
     """What rate limits decided, by minute and by hour."""
     prefix = ports.settings.redis.key_prefix
-    decided = DecisionCounters(ports.redis, prefix, topics.LIMITS_DECIDED.partitions(ports.settings.kafka))
-    retelling = TopicHistoryReader(ports.reader, topics.LIMITS_DECIDED)
+    decided = DecisionCounters(ports.redis, prefix, LIMITS_DECIDED.partitions(ports.settings.kafka))
+    retelling = TopicHistoryReader(ports.reader, LIMITS_DECIDED)
     counters = (decided.minutes, decided.hours)
     return RebuildResult(
         max([await ShadowRebuild(ports.redis, prefix, counter, retelling, decode_changes).rebuild() for counter in counters])
@@ -190,17 +196,17 @@ async def _limits(ports: RebuildPorts) -> RebuildResult:
 def usage_shadow_rebuild(settings: Settings, redis: RedisClient, reader: LogReader) -> ShadowRebuild:
     """The usage counter beside its topic."""
     prefix = settings.redis.key_prefix
-    counter = usage_counter(redis, prefix, topics.USAGE_RECORDED.partitions(settings.kafka))
-    return ShadowRebuild(redis, prefix, counter, TopicHistoryReader(reader, topics.USAGE_RECORDED), count_usage.changes_of)
+    counter = usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka))
+    return ShadowRebuild(redis, prefix, counter, TopicHistoryReader(reader, USAGE_RECORDED), count_usage.changes_of)
 
 
 TABLES: Mapping[str, Rebuild] = {
-    "accounts": _records(topics.ACCOUNTS_CHANGED),
-    "credentials": _records(topics.CREDENTIALS_CHANGED),
-    "knowledge_bases": _records(topics.KNOWLEDGE_CHANGED),
-    "conversations": _records(topics.CONVERSATIONS_CHANGED),
+    "accounts": _records(ACCOUNTS_CHANGED),
+    "credentials": _records(CREDENTIALS_CHANGED),
+    "knowledge_bases": _records(KNOWLEDGE_CHANGED),
+    "conversations": _records(CONVERSATIONS_CHANGED),
     "messages": _messages,
-    "feedback": _records(topics.FEEDBACK_GIVEN),
+    "feedback": _records(FEEDBACK_GIVEN),
     "visibility": _visibility,
     "documents": _documents,
     "usage": _usage,

@@ -12,11 +12,13 @@ from typing import Any
 import msgspec.inspect
 from msgspec import NODEFAULT, Struct
 
+from domain.areas import TOPICS
+from domain.documents.topics import inbox_topic
 from ops import cli
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings, sections_of
 from schemas.settings.section import Secret, Section
-from streams.topics import DAY_MS, TOPICS, Topic, inbox_topic
+from streams.topics import DAY_MS, Topic
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"

@@ -20,12 +20,12 @@ from adapters.models.request import build_answer_request
 from adapters.redis.client import RedisClient, connect
 from domain.chats.audit_trail import AuditTrails
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
+from domain.chats.topics import MESSAGES_CHANGED
 from domain.read_models import ReadModels
 from schemas.chats import Citation, Message, MessageChanged, Passage, Usage
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import ModelSettings, Settings
 from streams.log.reader import open_log_reader
-from streams.topics import MESSAGES_CHANGED
 
 DEFAULT_TENANT = "default"
 SCAN_S_MAX = 120.0  # for looking through the topic of messages

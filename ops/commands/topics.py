@@ -14,10 +14,11 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, for_code
 
 from adapters.kafka import connection_options
+from domain.areas import all_topics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import KafkaSettings, Settings
 from streams.log.reader import GROUP_PREFIX, retry_for_coordinator
-from streams.topics import Topic, all_topics
+from streams.topics import Topic
 
 REQUEST_MS = 15_000  # one administrative call
 SETTLE_S = 15.0  # until every changed topic shows its leaders and configuration

@@ -17,13 +17,13 @@ import aiohttp
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from domain.documents.topics import inbox_topic
 from ops.client import StackClient, events, stack
 from ops.evaluation.questions import EvaluationQuestion, Text
 from ops.stack.state import read_state
 from schemas.chats import Turn
 from schemas.errors import Unavailable
 from schemas.settings import Settings
-from streams import topics
 
 TENANT = "default"  # whose inbox a stack has open
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
@@ -71,7 +71,7 @@ class Pipeline:
             for number, text in enumerate(texts):
                 document = f"{name}-{number}"
                 shelved.passages[document] = text.id
-                await producer.send(topics.inbox_topic(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
+                await producer.send(inbox_topic(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
             await producer.flush()
         finally:
             await producer.stop()

@@ -34,12 +34,14 @@ from agents.retrieve import Retrieve
 from agents.summarise import Summariser
 from domain.chats.history import HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
+from domain.chats.topics import MESSAGES_CHANGED
 from domain.documents.express import Express
 from domain.documents.inbox import SizeLimits
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.reconciler import Reconciler
 from domain.documents.sources import DocumentLoader, blob_path
 from domain.documents.storage import Storage
+from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS, inbox_topic
 from domain.documents.visibility import Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
 from domain.indexes.catalogue import CollectionCatalogue
@@ -47,10 +49,12 @@ from domain.indexes.engines import Engines
 from domain.indexes.reindexer import reindexer
 from domain.limits.decisions import DecisionCounters, DecisionFeeds, decode_changes
 from domain.limits.reservations import build_reservations
+from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
 from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.documents import DocumentSubmitted
 from schemas.documents import Lane as DocumentLane
@@ -59,8 +63,9 @@ from schemas.settings import Settings
 from streams import topics
 from streams.cache import RedisCache
 from streams.clock import SystemClock
+from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import RangeReader
-from streams.runtime.agent import Agent, Outgoing, Publisher, WorkerGroup
+from streams.runtime.agent import Agent, WorkerGroup
 from streams.tables.counters import CounterFeed
 from streams.tables.record_writer import RecordWriter
 
@@ -164,8 +169,8 @@ def documents(parts: WorkerResources) -> WorkerGroup:
     blobs, sources = _sources(settings, fetcher)
     parse = Parse(worker, sources, visibility, express, settings.retrieval)
     agents = (
-        parse.agent("parse_express", topics.DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
-        parse.agent("parse_bulk", topics.DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
+        parse.agent("parse_express", DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
+        parse.agent("parse_bulk", DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
         EmbedChunks(worker, visibility, express, EMBEDDINGS_IN_FLIGHT_MAX).agent(),
     )
     return _worker_group("documents", agents, opened=(blobs, fetcher), started=(worker,))
@@ -175,15 +180,15 @@ def tables(parts: WorkerResources) -> WorkerGroup:
     """Waits for Redis: fast, in order."""
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
     views = ReadModels(redis, prefix)
-    counter = usage_counter(redis, prefix, topics.USAGE_RECORDED.partitions(settings.kafka))
-    feed = CounterFeed(counter, RangeReader(settings.kafka, topics.USAGE_RECORDED), count_usage.changes_of)
+    counter = usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka))
+    feed = CounterFeed(counter, RangeReader(settings.kafka, USAGE_RECORDED), count_usage.changes_of)
 
     async def has_knowledge_base(tenant: str, knowledge_base: str) -> bool:
         if knowledge_base == ids.default_knowledge_base(tenant):
             return True
         return await views.knowledge_bases.get(tenant, knowledge_base) is not None
 
-    inboxes = tuple(topics.inbox_topic(tenant) for tenant in settings.lanes.inboxes)
+    inboxes = tuple(inbox_topic(tenant) for tenant in settings.lanes.inboxes)
     blobs, shelves = BlobStore(settings), CollectionCatalogue(settings.kafka)
     incoming = Ingest(
         has_knowledge_base=has_knowledge_base,
@@ -192,9 +197,9 @@ def tables(parts: WorkerResources) -> WorkerGroup:
         random_bytes=secrets.token_bytes,
     )
     route = Dispatch(_visibility(parts), _express(parts), shelves, settings.retrieval, blob_path)
-    underway = OpenDocuments(redis, prefix, topics.DOCUMENTS_PROGRESSED.partitions(settings.kafka))
-    decided = DecisionCounters(redis, prefix, topics.LIMITS_DECIDED.partitions(settings.kafka))
-    gaps = RangeReader(settings.kafka, topics.LIMITS_DECIDED)
+    underway = OpenDocuments(redis, prefix, DOCUMENTS_PROGRESSED.partitions(settings.kafka))
+    decided = DecisionCounters(redis, prefix, LIMITS_DECIDED.partitions(settings.kafka))
+    gaps = RangeReader(settings.kafka, LIMITS_DECIDED)
     decisions = DecisionFeeds(*(CounterFeed(table, gaps, decode_changes) for table in (decided.minutes, decided.hours)))
     agents = (
         incoming.agent(inboxes),
@@ -204,7 +209,7 @@ def tables(parts: WorkerResources) -> WorkerGroup:
         count_decisions.agent(decisions),
     )
     started = (feed, decisions, shelves, reindexer(settings, redis, shelves), _reconciler(parts, underway, route))
-    unhurried = (topics.MESSAGES_CHANGED, topics.USAGE_RECORDED, topics.LIMITS_DECIDED)
+    unhurried = (MESSAGES_CHANGED, USAGE_RECORDED, LIMITS_DECIDED)
     return _worker_group("tables", agents, opened=(blobs,), started=started, pace_s=TABLES_PACE_S, unhurried=unhurried)
 
 

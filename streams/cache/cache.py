@@ -13,7 +13,7 @@ from streams.cache.scenario_cache import CacheResources, ScenarioCache
 from streams.cache.scenarios import SCENARIOS, Scenario, life_s
 from streams.cache.single_flight import SingleFlightLeases
 from streams.cache.statistics import CacheStatistics, Observe
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")

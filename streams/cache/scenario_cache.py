@@ -19,7 +19,7 @@ from streams.cache.scenarios import Scenario, life_s
 from streams.cache.scripts import ANSWER, DROP, ENTER, HELD, MINE, PUT, TIDY
 from streams.cache.single_flight import LEASE_S, SingleFlightLease, SingleFlightLeases
 from streams.cache.statistics import CacheStatistics, Outcome
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
-from streams.runtime.agent import Clock
+from streams.clock import Clock
 
 HOUR_S = 3_600
 HOURS = 24  # what is shown; kept an hour longer

@@ -17,11 +17,12 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka import TopicPartition
 from msgspec import Struct
 
+from domain.areas import TOPICS
 from domain.documents.inbox import is_inbox, tenant_of
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.settings import KafkaSettings
+from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.reader import LogReader, open_log_reader
-from streams.topics import DEAD_LETTERS, TOPICS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
 SCANNED_MAX = 2_000  # records looked at for one page; a page may end early, its cursor goes on

@@ -17,16 +17,20 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka import TopicPartition
 
 from adapters.redis.client import RedisClient
+from domain.areas import TOPICS
 from domain.documents import inbox
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION, VisibilitySource
 from schemas import ids
 from schemas.documents import Submitted
 from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
+from streams.clock import Clock
 from streams.dead_letters.reader import DeadLetter
+from streams.dead_letters.topic import DEAD_LETTERS
+from streams.log.outgoing import LogOffset
 from streams.log.reader import LogReader, open_log_reader, read_group_offsets
-from streams.runtime.agent import Clock, LogOffset
-from streams.topics import DEAD_LETTERS, DOCUMENTS_SUBMITTED, TOPICS, Topic
+from streams.topics import Topic
 
 LANE = "tables"  # whose group reads inboxes and submissions
 WAITING_MAX = 5_000  # records not yet read by that lane that are looked through; with more, the lane has to catch up first

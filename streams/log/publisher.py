@@ -15,12 +15,14 @@ from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
 
 from adapters.kafka import end_offset
+from domain.areas import TOPICS
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
+from streams.dead_letters.topic import DEAD_LETTERS
+from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.producer import RECONNECT_S_MAX, ProducerLink
-from streams.runtime.agent import LogOffset, Outgoing
-from streams.topics import DEAD_LETTERS, TOPICS, Topic
+from streams.topics import Topic
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a second at ten times the measured peak

@@ -12,13 +12,14 @@ from datetime import timedelta
 import msgspec
 import structlog
 
+from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 from schemas import ids
 from schemas.errors import CATALOGUE, Problem, Refused, Unavailable
 from schemas.requests import Answer, Ask, Request, RequestAnswered, RequestAsked, Result
 from schemas.settings import KafkaSettings
+from streams.clock import Clock
+from streams.log.outgoing import Outgoing, Publisher
 from streams.log.tail import RECONNECT_S_MAX, TopicTail
-from streams.runtime.agent import Clock, Outgoing, Publisher
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 
 ANSWER_S_MAX = 5.0  # a search takes some 20 ms: beyond this the index, its lane or the log is not there
 START_S_MAX = 5.0  # for the log to be reached when the process starts; then it goes on trying beside

@@ -6,59 +6,12 @@ dead-letters, publishes what the step returns and lets the offset move only when
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from schemas.errors import Problem
-from schemas.events import Event
+from streams.clock import Clock
+from streams.log.outgoing import LogOffset, Outgoing, Publisher
 from streams.topics import Topic
-
-
-@dataclass(frozen=True, slots=True)
-class LogOffset:
-    """A record's place on the log."""
-
-    topic: str
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """An event on its way: ``key`` defaults to the event's subject, ``partition`` to the key's (murmur2)."""
-
-    topic: Topic
-    event: Event
-    key: str = ""
-    partition: int | None = None
-
-
-class Publisher(Protocol):
-    """Puts events on the log with ``acks=all``; raises Unavailable("kafka_unavailable") when the log does not take them in time."""
-
-    async def publish(self, outgoing: Outgoing) -> LogOffset: ...
-
-    async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]: ...
-
-    async def enqueue(self, outgoing: Outgoing) -> Awaitable[LogOffset]:
-        """Sent now, acknowledged when the returned awaitable is done; events of one partition keep their order."""
-        ...
-
-    async def publish_tombstone(self, topic: Topic, key: str, partition: int) -> Awaitable[LogOffset]:
-        """A tombstone: the compacted ``topic`` drops what it holds under ``key``. Acknowledged like ``enqueue``."""
-        ...
-
-    def partition_for(self, topic: Topic, key: str) -> int:
-        """The partition of a key, for records that must lie where another key's do."""
-        ...
-
-
-class Clock(Protocol):
-    """Time as an argument. ``now`` is aware UTC; ``monotonic_s`` only for durations."""
-
-    def now(self) -> datetime: ...
-
-    def monotonic_s(self) -> float: ...
 
 
 def _do_nothing() -> None:

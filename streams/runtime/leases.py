@@ -15,7 +15,8 @@ import structlog
 
 from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
-from streams.runtime.agent import Clock, LogOffset
+from streams.clock import Clock
+from streams.log.outgoing import LogOffset
 from streams.runtime.metrics import WorkerMetrics
 
 ATTEMPT_TTL_S = 86_400  # far longer than an event is delivered again

@@ -20,7 +20,7 @@ import structlog
 
 from adapters.redis.client import RedisClient, Script
 from schemas.errors import Unavailable
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 from streams.runtime.metrics import WorkerMetrics
 
 OFFSET_MAX = 2**63 - 1

@@ -23,9 +23,10 @@ from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import Settings
+from streams.clock import Clock
 from streams.dead_letters.writer import WorkerPublisher
 from streams.log.partitions import fetch_partition_counts
-from streams.runtime.agent import Clock, WorkerGroup
+from streams.runtime.agent import WorkerGroup
 from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
 from streams.runtime.intake import Intake
 from streams.runtime.leases import KeyLeases

@@ -18,8 +18,10 @@ import structlog
 from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
 from schemas.events import Event
 from schemas.settings import Settings
+from streams.clock import Clock
 from streams.dead_letters.writer import WorkerPublisher, dead_letter_headers, write_dead_letter
-from streams.runtime.agent import Agent, Clock, Context, Delivery, Outgoing
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context, Delivery
 from streams.runtime.leases import KeyLease, KeyLeases
 from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from adapters.redis.client import RedisClient, Script
 from domain.read_models import ReadModels
 from schemas.errors import Unavailable
-from streams.runtime.agent import Clock, LogOffset, Outgoing, Publisher
+from streams.clock import Clock
+from streams.log.outgoing import LogOffset, Outgoing, Publisher
 
 LEASE_S = 5.0  # after this somebody else may go on
 HELD_S_MAX = 4.0  # the holder stops before that; the rest is for clocks that differ and for a release on its way

@@ -10,13 +10,13 @@ from adapters.redis.client import RedisClient
 from agents.dispatch import Dispatch, work_events
 from domain.documents.content_hash import content_hash_of
 from domain.documents.express import EXPRESS_MAX, Express
+from domain.documents.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
 from domain.documents.visibility import NO_VERSION, IndexedContent, PriorState, VersionState, Visibility
 from schemas.documents import Blob, Document, DocumentSubmitted, DocumentWithdrawn, Shelf, Withdrawal
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
-from streams.runtime.agent import Outgoing
-from streams.topics import DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED, DOCUMENTS_QUEUED_BULK, DOCUMENTS_QUEUED_EXPRESS
+from streams.log.outgoing import Outgoing
 from tests.support.ports import NOW, context, header
 
 pytestmark = pytest.mark.stack

@@ -14,6 +14,7 @@ from adapters.redis.client import RedisClient
 from adapters.text.sparse import Bm25Encoder, pack
 from agents.index import IndexChunks
 from domain.documents.express import Express
+from domain.documents.topics import DOCUMENTS_CHUNKED
 from domain.documents.visibility import Visibility
 from schemas import ids
 from schemas.documents import (
@@ -29,7 +30,6 @@ from schemas.documents import (
 )
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
-from streams.topics import DOCUMENTS_CHUNKED
 from tests.agents.test_dispatch import Plans
 from tests.support.ports import context, header
 

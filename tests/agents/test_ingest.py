@@ -12,6 +12,7 @@ import pytest
 from adapters.redis.client import connect
 from agents.ingest import Ingest
 from domain.documents.inbox import ACCEPTED, SizeLimits
+from domain.documents.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from domain.documents.visibility import NO_VERSION
 from domain.documents.visibility_replica import VisibilityReplica
 from domain.read_models import ReadModels
@@ -21,8 +22,8 @@ from schemas.errors import ClawError, Refused
 from schemas.events import encode
 from schemas.inbox import schema
 from schemas.settings import KafkaSettings
-from streams.runtime.agent import Delivery, LogOffset
-from streams.topics import DOCUMENTS_PROGRESSED, inbox_topic
+from streams.log.outgoing import LogOffset
+from streams.runtime.agent import Delivery
 from tests.support.ports import RememberingPublisher, context
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,6 +16,8 @@ from agents import query
 from agents.query import QueryService
 from domain.documents.visibility import Visibility
 from domain.retrieval.search import merge_rankings
+from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import Turn
 from schemas.documents import Locator, Shelf
@@ -23,7 +25,6 @@ from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan
 from schemas.requests import EMBED_TEXTS_MAX, Ask, Chunks, Embed, ListChunks, Passages, Request, RequestAsked, Search, Vectors
 from schemas.settings import RedisSettings, RetrievalSettings
-from streams.topics import REQUESTS_ANSWERED, REQUESTS_ASKED, USAGE_RECORDED
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
 from tests.support.ports import NOW, context, header
 

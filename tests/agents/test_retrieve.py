@@ -11,15 +11,16 @@ from adapters.models.condensing import Condenser
 from adapters.models.port import Completion
 from adapters.redis.client import connect
 from agents.retrieve import Retrieve
+from domain.chats.topics import CHATS_GROUNDED
 from domain.documents.visibility import Visibility
+from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, Grounding, LogPlace, Question, Turn, Usage
 from schemas.documents import Locator
 from schemas.errors import Unavailable
 from schemas.events import Event
 from schemas.settings import RedisSettings, RetrievalSettings
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_GROUNDED, USAGE_RECORDED
+from streams.log.outgoing import Outgoing
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
 from tests.support.ports import NOW, context, header
 

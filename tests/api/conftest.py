@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest_asyncio
 
+from domain.areas import TOPICS
 from ops.commands import topics as administration
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
-from streams.topics import DEAD_LETTERS, TOPICS
+from streams.dead_letters.topic import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import House, Person, opened
 

@@ -14,13 +14,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from adapters.kafka import connection_options
 from agents.ingest import Ingest
 from domain.documents.inbox import SizeLimits
+from domain.documents.topics import DOCUMENTS_PROGRESSED, inbox_topic
 from ops.commands import inbox as command
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
 from schemas.settings import Settings
+from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery, LogOffset, Outgoing
-from streams.topics import DOCUMENTS_PROGRESSED, inbox_topic
+from streams.runtime.agent import Delivery
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack

@@ -21,7 +21,7 @@ from schemas.records import (
     KnowledgeBase,
     KnowledgeBaseChanged,
 )
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, 12, 0, 0, 1, tzinfo=UTC)

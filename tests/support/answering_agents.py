@@ -15,7 +15,8 @@ from agents.retrieve import Retrieve
 from domain.chats.reply_lock import CancelWatch
 from schemas.errors import ClawError, Superseded
 from schemas.settings import ModelSettings, RetrievalSettings
-from streams.runtime.agent import Agent, Context, LogOffset
+from streams.log.outgoing import LogOffset
+from streams.runtime.agent import Agent, Context
 from streams.topics import decoder
 from tests.support.api_process import House
 from tests.support.index_library import Library

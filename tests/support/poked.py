@@ -9,7 +9,8 @@ from msgspec import Struct
 from adapters.redis.client import RedisClient, Script
 from schemas.errors import Refused
 from schemas.events import Event
-from streams.runtime.agent import Agent, Context, Outgoing, WorkerGroup
+from streams.log.outgoing import Outgoing
+from streams.runtime.agent import Agent, Context, WorkerGroup
 from streams.topics import Topic
 
 

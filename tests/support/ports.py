@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import Event
-from streams.runtime.agent import Context, LogOffset, Outgoing
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime.agent import Context
 from streams.topics import Topic
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

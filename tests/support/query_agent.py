@@ -9,9 +9,11 @@ from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
 from agents.query import QueryService
+from domain.retrieval.topics import REQUESTS_ASKED
 from schemas.settings import Settings
-from streams.runtime.agent import Context, LogOffset
-from streams.topics import REQUESTS_ASKED, decoder
+from streams.log.outgoing import LogOffset
+from streams.runtime.agent import Context
+from streams.topics import decoder
 from tests.support.api_process import House
 from tests.support.index_library import Library, Plans, closed_engine, opened_engine
 

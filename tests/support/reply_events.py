@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from domain.chats.relay import Relay, ReplyFrame
+from domain.chats.topics import CHATS_ANSWERED
 from schemas import ids
 from schemas.chats import (
     Answered,
@@ -27,9 +28,8 @@ from schemas.chats import (
 )
 from schemas.errors import Problem, Unavailable
 from schemas.events import Event
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ANSWERED
 
 CONVERSATION = "11111111-1111-4111-8111-111111111111"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

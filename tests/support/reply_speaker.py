@@ -6,6 +6,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
+from domain.chats.topics import CHATS_ANSWERED, MESSAGES_CHANGED
 from schemas import ids
 from schemas.chats import (
     Cancelled,
@@ -26,8 +27,8 @@ from schemas.chats import (
 from schemas.errors import Problem
 from schemas.events import Event
 from schemas.settings import Settings
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ANSWERED, MESSAGES_CHANGED, Topic, decoder
+from streams.log.outgoing import Outgoing
+from streams.topics import Topic, decoder
 from tests.support.api_process import House, Person
 
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"

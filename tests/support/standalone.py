@@ -7,8 +7,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from openai.types.chat import ChatCompletionChunk
 
 from adapters.kafka import connection_options
+from domain.chats.topics import CHATS_ASKED
 from schemas.chats import Question
-from streams.topics import CHATS_ASKED, Topic, decoder
+from streams.topics import Topic, decoder
 from tests.support.api_process import House, Person
 
 

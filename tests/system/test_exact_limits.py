@@ -14,13 +14,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from domain.areas import TOPICS
 from domain.limits.rules import default_rules
 from ops.commands import topics as administration
 from ops.stack.environment import environment_of
 from schemas.configs import RATE_LIMIT_RULES
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
-from streams.topics import DEAD_LETTERS, TOPICS
+from streams.dead_letters.topic import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import opened
 from tests.support.own_redis import OwnRedis

@@ -17,9 +17,9 @@ from domain.chats.relay.cursor import Cursor, Fallback
 from domain.chats.relay.frames import HEARTBEAT, EventId, PartitionOffset, ReplyFrame
 from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
 from domain.chats.relay.window import RecordWindow
+from domain.chats.topics import CHATS_ANSWERED
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
-from streams.topics import CHATS_ANSWERED
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
 FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there

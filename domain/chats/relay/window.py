@@ -10,8 +10,9 @@ import structlog
 
 from domain.chats.relay.frames import ReplyFrame, frames_of
 from domain.chats.reply_fold import FoldStep
+from domain.chats.topics import CHATS_ANSWERED
 from schemas.chats import Answered
-from streams.topics import CHATS_ANSWERED, decoder
+from streams.topics import decoder
 
 RECORD_BYTES = 512  # what a record costs beside its value: objects, key, index entry; and the decoded event is about as large as the value
 

@@ -11,6 +11,7 @@ from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
 from agents.generate import Generate
 from domain.chats.history import HistoryBudget
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from schemas.chats import (
     ChatGrounded,
     Grounding,
@@ -32,9 +33,8 @@ from schemas.chats import (
 from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
 from schemas.settings import ModelSettings
 from schemas.summaries import Digest
+from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from tests.support.ports import NOW, RememberingPublisher, context, header
 
 PASSAGE = Passage(

@@ -37,7 +37,7 @@ from schemas.errors import Unavailable
 from schemas.settings import ModelSettings, RedisSettings, Settings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
-from streams.runtime.agent import Outgoing
+from streams.log.outgoing import Outgoing
 from tests.support.ports import NOW, RememberingPublisher, StandingClock, context, header
 
 SPEAKER = Speaker(model="stub", provider="openai", prompt_hash="ab" * 32, prices=Prices(1.5, 3.0))

@@ -14,14 +14,15 @@ from adapters.text.language import estimate_tokens
 from agents.summarise import Summariser, prompts
 from agents.summarise.extract import extract_summary
 from domain.chats.history import HistoryBudget, build_history
+from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
 from domain.read_models import ReadModels
+from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Message, MessageChanged, Turn, Usage
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation, ConversationChanged
 from schemas.summaries import Digest, DigestAsked
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 from streams.tables.record_writer import RecordWriter
-from streams.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED, USAGE_RECORDED
 from tests.support.ports import NOW, RememberingPublisher, StandingClock, context, header
 
 BUDGET = HistoryBudget(messages=8, bytes=10_000, tokens=1_000, summary=60)

@@ -10,12 +10,13 @@ import pytest
 from adapters.secrets.passwords import Passwords
 from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.areas import TOPICS
 from schemas.errors import ConfigurationError, Refused
 from schemas.records import AccountChanged, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
-from streams.runtime.agent import Outgoing
-from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, TOPICS
+from streams.log.outgoing import Outgoing
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import PASSWORD, House, Person
 from tests.support.reply_speaker import TRACE, first_event

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from api.http.identity import KEY_PREFIX
+from domain.chats.topics import CHATS_ASKED
 from domain.usage.counters import usage_changes
 from schemas import ids
 from schemas.chats import Consumption, UsageRecorded
@@ -17,7 +18,6 @@ from schemas.settings import Settings
 from schemas.settings.quotas import QuotaSettings
 from streams.log.partitions import partition_of
 from streams.tables.counters import ApplyResult
-from streams.topics import CHATS_ASKED
 from tests.api.http.test_bad_input import is_problem
 from tests.api.operations.test_dead_letters import promoted
 from tests.support.api_process import House, Person, opened

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from domain.chats.topics import CHATS_ASKED
 from schemas.chats import Message, MessageChanged, Question
-from streams.runtime.agent import LogOffset
-from streams.topics import CHATS_ASKED
+from streams.log.outgoing import LogOffset
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person, collected
 from tests.support.reply_speaker import TRACE, Speaker, all_events

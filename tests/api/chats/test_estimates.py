@@ -7,18 +7,18 @@ import pytest
 
 from api.chats.estimates import WAIT_S_MAX, Estimates, Workload
 from domain.documents.express import EXPRESS_MAX, Express
-from schemas.settings import Settings
-from schemas.settings.documents import DocumentSettings
-from streams.clock import SystemClock
-from streams.runtime.worker_registry import WorkerState, save_worker_state
-from streams.topics import (
+from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
-    Topic,
 )
+from schemas.settings import Settings
+from schemas.settings.documents import DocumentSettings
+from streams.clock import SystemClock
+from streams.runtime.worker_registry import WorkerState, save_worker_state
+from streams.topics import Topic
 from tests.api.conftest import with_limits
 from tests.api.documents.test_routes import key_of
 from tests.api.http.test_bad_input import is_problem

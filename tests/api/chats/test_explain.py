@@ -8,6 +8,7 @@ import pytest
 from adapters.models import prompts
 from adapters.models.fingerprint import hash_messages
 from adapters.models.request import build_answer_request
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from schemas import ids
 from schemas.chats import (
     ChatAsked,
@@ -29,8 +30,8 @@ from schemas.chats import (
     Usage,
 )
 from schemas.events import Event
-from streams.runtime.agent import LogOffset, Outgoing
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED, Topic
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.topics import Topic
 from tests.api.accounts.test_usage import tenant_of
 from tests.api.chats.test_routes import asked
 from tests.api.http.test_bad_input import is_problem

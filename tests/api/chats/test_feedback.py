@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
+from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.chats import FeedbackGiven
-from streams.topics import FEEDBACK_GIVEN
 from tests.api.chats.test_routes import asked
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person

@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.local import LocalModel
+from domain.chats.topics import MESSAGES_CHANGED
 from domain.read_models import BRIEF_MESSAGE_S
+from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Sampling
-from streams.topics import MESSAGES_CHANGED, USAGE_RECORDED
 from tests.api.http.test_bad_input import is_problem
 from tests.api.knowledge.test_search import tenant_of
 from tests.support.answering_agents import answering

@@ -8,8 +8,8 @@ import pytest
 
 from api.chats.replies import Reply, relay_reply
 from api.http.identity import Caller
+from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
-from streams.topics import CHATS_ASKED, MESSAGES_CHANGED
 from tests.support.api_process import House, Person, Sent, collected, events
 from tests.support.reply_speaker import Speaker, first_event
 

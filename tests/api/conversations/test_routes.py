@@ -11,11 +11,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from adapters.kafka import connection_options
 from agents import project
+from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from schemas.chats import MessageChanged
 from schemas.records import ConversationChanged
-from streams.runtime.agent import Context, LogOffset
-from streams.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED, decoder
+from streams.log.outgoing import LogOffset
+from streams.runtime.agent import Context
+from streams.topics import decoder
 from tests.api.chats.test_branches import Talk, store
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from schemas import ids
 from schemas.documents import DocumentProgressed, Note, Progress, State
 from schemas.errors import Refused
-from streams.runtime.agent import Outgoing
-from streams.topics import DOCUMENTS_PROGRESSED
+from streams.log.outgoing import Outgoing
 from tests.api.conftest import with_limits
 from tests.api.documents.test_routes import key_of
 from tests.api.http.test_bad_input import is_problem

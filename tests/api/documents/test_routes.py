@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.read_models import progress_order
 from schemas import ids
 from schemas.documents import Progress
 from schemas.errors import Refused
-from streams.topics import DOCUMENTS_SUBMITTED
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person
 from tests.support.reply_speaker import all_events, first_event

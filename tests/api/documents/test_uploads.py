@@ -14,10 +14,10 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from adapters.secrets.encryption import decrypt
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Blob, Document
 from schemas.errors import Unavailable
 from schemas.settings.documents import DocumentSettings
-from streams.topics import DOCUMENTS_SUBMITTED
 from tests.api.documents.test_routes import key_of
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person, opened

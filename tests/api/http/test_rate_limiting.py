@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas import ids
 from schemas.records import AccountChanged
-from streams.runtime.agent import Outgoing
-from streams.topics import ACCOUNTS_CHANGED
+from streams.log.outgoing import Outgoing
 from tests.api.conftest import with_limits
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person, opened

@@ -5,11 +5,13 @@ import uuid
 import msgspec
 import pytest
 
+from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.chats.topics import CHATS_ASKED, CONVERSATIONS_CHANGED
+from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas import ids
 from schemas.documents import DocumentSubmitted, DocumentWithdrawn
 from schemas.records import AccountChanged
-from streams.runtime.agent import Outgoing
-from streams.topics import ACCOUNTS_CHANGED, CHATS_ASKED, CONVERSATIONS_CHANGED, DOCUMENTS_SUBMITTED
+from streams.log.outgoing import Outgoing
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person
 from tests.support.reply_speaker import TRACE, all_events, first_event

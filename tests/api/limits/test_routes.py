@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from domain.limits.decisions import decode_changes
+from domain.limits.topics import LIMITS_DECIDED
 from ops.commands import topics as administration
 from schemas.settings import Settings
 from streams.log.range_reader import RangeReader
 from streams.tables.counters import CounterFeed
-from streams.topics import LIMITS_DECIDED
 from tests.api.conftest import WANTED, with_limits
 from tests.api.http.test_bad_input import is_problem
 from tests.api.operations.test_dead_letters import promoted

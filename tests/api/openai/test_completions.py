@@ -14,10 +14,11 @@ import pytest_asyncio
 from adapters.models.openai import OpenAIModel
 from api.limits.routes import route_templates
 from benchmarks.stub_provider import StubProvider, serving
+from domain.chats.topics import MESSAGES_CHANGED
 from domain.limits.rules import default_rules, problems_of
+from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Sampling, Turn
 from schemas.settings import LimitSettings
-from streams.topics import MESSAGES_CHANGED, USAGE_RECORDED
 from tests.api.conftest import with_limits
 from tests.api.knowledge.test_search import tenant_of
 from tests.support.answering_agents import answering

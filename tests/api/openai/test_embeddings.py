@@ -8,8 +8,8 @@ import openai
 import pytest
 import pytest_asyncio
 
+from domain.usage.topics import USAGE_RECORDED
 from schemas import model_names
-from streams.topics import USAGE_RECORDED
 from tests.support.api_process import House, Person
 from tests.support.index_library import Library
 from tests.support.query_agent import working

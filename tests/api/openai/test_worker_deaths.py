@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from api.chats import standalone
-from streams.topics import CHATS_ASKED
+from domain.chats.topics import CHATS_ASKED
 from tests.support.api_process import House, Person
 from tests.support.reply_speaker import Speaker
 from tests.support.standalone import broken_off, client_of, everything_on

@@ -9,14 +9,17 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
 from schemas import ids
 from schemas.errors import ClawError
 from schemas.records import AccountChanged
 from schemas.settings import Settings
+from streams.dead_letters.topic import DEAD_LETTERS
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
-from streams.runtime.agent import Delivery, LogOffset, Outgoing
-from streams.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, inbox_topic
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime.agent import Delivery
 from tests.support.api_process import House, Person
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]

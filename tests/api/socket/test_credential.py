@@ -12,13 +12,13 @@ import pytest
 from api.http import identity
 from api.socket import session as session_module
 from api.socket.handshake import check_origin, check_query, parse_offer
+from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas.errors import Refused
 from schemas.limits import AccessEntry
 from schemas.records import AccountChanged
 from schemas.settings.sockets import SocketSettings
 from streams.clock import SystemClock
-from streams.runtime.agent import Outgoing
-from streams.topics import ACCOUNTS_CHANGED
+from streams.log.outgoing import Outgoing
 from tests.api.conftest import with_limits
 from tests.support.api_process import House, Person, opened
 from tests.support.reply_speaker import TRACE, Speaker

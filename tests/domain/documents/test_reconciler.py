@@ -15,22 +15,22 @@ from adapters.redis.client import RedisClient
 from domain.documents import open_documents, reconciler
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.reconciler import Reconciler
-from domain.documents.visibility import Visibility
-from schemas import ids
-from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Progress, Work
-from schemas.settings import KafkaSettings, Settings
-from schemas.settings.documents import DocumentSettings
-from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import LogOffset, Outgoing
-from streams.topics import (
+from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
-    Topic,
 )
+from domain.documents.visibility import Visibility
+from schemas import ids
+from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Progress, Work
+from schemas.settings import KafkaSettings, Settings
+from schemas.settings.documents import DocumentSettings
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.log.publisher import KafkaPublisher
+from streams.topics import Topic
 
 pytestmark = pytest.mark.stack
 TOPICS = (

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from domain.documents.express import EXPRESS_MAX, Express
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import BuildState, IndexedContent, VersionState, Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
 from schemas.documents import DocumentProgressed, Progress, State
 from schemas.errors import Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
-from streams.topics import DOCUMENTS_PROGRESSED
 
 pytestmark = pytest.mark.stack
 NEWS = st.lists(st.tuples(st.sampled_from(["submitted", "withdrawn", "indexed"]), st.integers(0, 6)), max_size=10)

@@ -10,12 +10,12 @@ from aiokafka import AIOKafkaProducer
 
 from adapters.kafka import connection_options
 from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.topics import INDEXES_CHANGED
 from schemas.documents import Shelf
 from schemas.errors import Unavailable
 from schemas.events import encode
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.settings import KafkaSettings
-from streams.topics import INDEXES_CHANGED
 
 pytestmark = pytest.mark.stack
 

@@ -16,12 +16,14 @@ from msgspec.structs import replace
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient, connect
+from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter, begin_build, discard_other, roll_back
 from domain.indexes.reindex import ReindexPorts
 from domain.indexes.reindex_reports import MissingDocument, ReindexReport, ReindexReports
 from domain.indexes.reindexer import Reindexer
+from domain.indexes.topics import INDEXES_CHANGED
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import Document, DocumentQueued, DocumentSubmitted, DocumentWithdrawn, Progress, Shelf, State, Withdrawal, Work
@@ -30,12 +32,11 @@ from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
 from schemas.settings import RetrievalSettings, Settings
 from streams.clock import SystemClock
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
-from streams.runtime.agent import Outgoing
 from streams.tables.record_table import order_of
 from streams.tables.record_writer import RecordWriter
-from streams.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, INDEXES_CHANGED
 
 pytestmark = pytest.mark.stack
 T, KB = "t", "kb"

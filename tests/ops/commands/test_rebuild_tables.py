@@ -14,14 +14,21 @@ from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient, connect
 from agents import count_usage
 from benchmarks.stub_provider import StubProvider, serving
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.content_hash import content_hash_of
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.sources import blob_path
 from domain.documents.storage import Storage, StorageTotals
+from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, Visibility
+from domain.indexes.topics import INDEXES_CHANGED
+from domain.knowledge.topics import KNOWLEDGE_CHANGED
+from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.usage.counters import split_by_model, sum_models, usage_changes, usage_counter, user_key
+from domain.usage.topics import USAGE_RECORDED
 from ops.commands import rebuild_tables, replay, usage
 from schemas import ids
 from schemas.chats import (
@@ -54,28 +61,12 @@ from schemas.records import (
 )
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.section import Secret
+from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
 from streams.log.reader import open_log_reader
-from streams.runtime.agent import LogOffset, Outgoing
 from streams.tables.counters import CounterFeed
-from streams.topics import (
-    ACCOUNTS_CHANGED,
-    CHATS_ANSWERED,
-    CHATS_ASKED,
-    CHATS_GROUNDED,
-    CONVERSATIONS_CHANGED,
-    CREDENTIALS_CHANGED,
-    DOCUMENTS_PROGRESSED,
-    DOCUMENTS_SUBMITTED,
-    FEEDBACK_GIVEN,
-    INDEXES_CHANGED,
-    KNOWLEDGE_CHANGED,
-    LIMITS_DECIDED,
-    MESSAGES_CHANGED,
-    USAGE_RECORDED,
-    Topic,
-)
+from streams.topics import Topic
 
 pytestmark = pytest.mark.stack
 NOW = datetime.now(UTC)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from domain.areas import TOPICS
 from ops.commands import reference
 from schemas.errors import CATALOGUE
 from schemas.settings import Settings
-from streams.topics import TOPICS
 
 
 def written(root: Path) -> dict[str, bytes]:

@@ -5,10 +5,13 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from domain.areas import TOPICS
+from domain.chats.topics import CHATS_ANSWERED
+from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import KafkaSettings, Settings
-from streams.topics import CHATS_ANSWERED, DEAD_LETTERS, DOCUMENTS_SUBMITTED, TOPICS, inbox_topic
+from streams.dead_letters.topic import DEAD_LETTERS
 
 
 @pytest.fixture

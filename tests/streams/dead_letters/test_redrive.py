@@ -11,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
+from domain.chats.topics import CHATS_ASKED
+from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, inbox_topic
 from domain.documents.visibility import Visibility
 from ops.commands import redrive as command
 from schemas import ids
@@ -21,10 +23,12 @@ from streams.clock import SystemClock
 from streams.dead_letters import redrive as redriving
 from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive, RedriveResult
+from streams.dead_letters.topic import DEAD_LETTERS
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
+from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery, LogOffset, Outgoing
-from streams.topics import CHATS_ASKED, DEAD_LETTERS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, Topic, inbox_topic
+from streams.runtime.agent import Delivery
+from streams.topics import Topic
 
 pytestmark = pytest.mark.stack
 INBOX = inbox_topic("acme")

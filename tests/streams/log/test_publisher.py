@@ -8,14 +8,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from adapters.kafka import connection_options
+from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
 from schemas.settings.section import Secret
 from streams.log import publisher as publisher_module
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ANSWERED, CHATS_ASKED
 from tests.support.reply_events import extended, outgoing, whole_reply
 
 

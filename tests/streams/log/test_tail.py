@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiokafka import TopicPartition
 
+from domain.documents.topics import DOCUMENTS_PROGRESSED
 from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
 from streams.log.tail import TopicTail
-from streams.topics import DOCUMENTS_PROGRESSED
 
 pytestmark = pytest.mark.stack
 TOPIC = DOCUMENTS_PROGRESSED

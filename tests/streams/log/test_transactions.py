@@ -14,9 +14,11 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from adapters.kafka import connection_options, make_consumer
 from adapters.redis.client import RedisClient
+from domain.usage.topics import USAGE_RECORDED
 from schemas.events import Event
 from schemas.settings import KafkaSettings, Settings
 from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
+from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import LogRecord, RangeReader
 from streams.log.reader import open_log_reader
@@ -25,7 +27,6 @@ from streams.log.tail import TopicTail
 from streams.runtime.worker_registry import list_workers
 from streams.tables.counters import Change, Counter, CounterFeed
 from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
-from streams.topics import DEAD_LETTERS, USAGE_RECORDED
 from tests.streams.conftest import committed, poke
 from tests.support.poked import POKED
 from tests.support.transactions import ENDINGS, Ending, Outsider, outsider, visible

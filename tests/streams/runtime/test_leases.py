@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from adapters.redis.client import connect
 from schemas.settings import RedisSettings
 from streams.clock import SystemClock
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 from streams.runtime.leases import KeyLeases
 from streams.runtime.metrics import WorkerMetrics
 

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from adapters.redis.client import connect
 from schemas.settings import RedisSettings
-from streams.runtime.agent import LogOffset
+from streams.log.outgoing import LogOffset
 from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector
 

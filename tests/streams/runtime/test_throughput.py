@@ -2,11 +2,11 @@
 
 import pytest
 
+from domain.chats.topics import CHATS_GROUNDED
 from streams.runtime.agent import Agent
 from streams.runtime.runner import Load
 from streams.runtime.throughput import MEMORY_S, AgentQueue, AgentThroughput, ThroughputEstimator
 from streams.runtime.watchdog import Position
-from streams.topics import CHATS_GROUNDED
 
 
 def test_nothing_is_known_before_any_work():

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import ConfigurationError
 from streams.clock import SystemClock
-from streams.runtime.agent import Outgoing
+from streams.log.outgoing import Outgoing
 from streams.runtime.worker import EXIT_STUCK, Worker
 from streams.runtime.worker_registry import list_workers
 from streams.topics import Topic

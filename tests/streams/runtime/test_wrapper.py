@@ -14,7 +14,8 @@ from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.events import encode
 from schemas.settings import WorkerSettings
 from streams.clock import SystemClock
-from streams.runtime.agent import Agent, Context, Delivery, LogOffset, Outgoing
+from streams.log.outgoing import LogOffset, Outgoing
+from streams.runtime.agent import Agent, Context, Delivery
 from streams.runtime.leases import KeyLeases
 from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
+from domain.usage.topics import USAGE_RECORDED
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.range_reader import LogRecord, RangeReader
 from streams.tables.counters import ApplyResult, Change, Counter, CounterFeed, OffsetGap, hopping, tumbling
-from streams.topics import USAGE_RECORDED
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.redis.client import RedisClient, connect
+from domain.chats.topics import CONVERSATIONS_CHANGED
 from domain.read_models import ReadModels
 from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
 from schemas.settings import RedisSettings, Settings
 from streams.clock import SystemClock
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing
 from streams.tables import record_writer as module
 from streams.tables.record_writer import RecordWriter
-from streams.topics import CONVERSATIONS_CHANGED
 
 pytestmark = pytest.mark.stack
 NOON = datetime(2026, 1, 1, tzinfo=UTC)

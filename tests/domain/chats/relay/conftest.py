@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from domain.chats.relay import Relay
+from domain.chats.topics import CHATS_ANSWERED
 from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
-from streams.topics import CHATS_ANSWERED
 
 
 @pytest.fixture

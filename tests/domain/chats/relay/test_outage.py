@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from domain.chats.relay import HEARTBEAT, Relay
+from domain.chats.topics import CHATS_ANSWERED
 from ops.commands import topics as administration
 from ops.stack import kafka as embedded
 from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Outgoing
-from streams.topics import CHATS_ANSWERED
 from tests.support.reply_events import collect, extended, names, outgoing, text_of, until_published, whole_reply
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]

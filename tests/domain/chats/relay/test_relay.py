@@ -14,12 +14,12 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from adapters.kafka import connection_options
 from domain.chats.relay import HEARTBEAT, PartitionOffset, Relay, event_id
 from domain.chats.relay.cursor import BYTES_MAX
+from domain.chats.topics import CHATS_ANSWERED
 from ops.commands import topics as administration
 from schemas.chats import Message, MessageState
 from schemas.errors import Refused
 from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
-from streams.topics import CHATS_ANSWERED
 from tests.domain.chats.relay.conftest import MakeRelay
 from tests.support.reply_events import (
     CONVERSATION,

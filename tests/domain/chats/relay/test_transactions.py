@@ -6,9 +6,9 @@ from contextlib import aclosing
 
 import pytest
 
+from domain.chats.topics import CHATS_ANSWERED
 from schemas.settings import KafkaSettings
 from streams.log.publisher import KafkaPublisher
-from streams.topics import CHATS_ANSWERED
 from tests.domain.chats.relay.conftest import MakeRelay
 from tests.support.reply_events import collect, names, outgoing, whole_reply
 from tests.support.transactions import ENDINGS, Ending, outsider

@@ -1,0 +1,15 @@
+"""The topics of accounts and credentials."""
+
+from schemas import records
+from streams.topics import Topic
+
+ACCOUNTS_CHANGED = Topic("claw.accounts.changed.v1", "account id", records.AccountChanged, ("api",), "Accounts, without credentials.", None)
+CREDENTIALS_CHANGED = Topic(
+    "claw.credentials.changed.v1",
+    "credential id",
+    records.CredentialChanged,
+    ("api",),
+    "Hashes of passwords and API keys.",
+    None,
+    private=True,
+)

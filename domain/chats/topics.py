@@ -1,0 +1,45 @@
+"""The topics of conversations and replies."""
+
+from schemas import chats, records, summaries
+from streams.topics import DAY_MS, Topic
+
+CHATS_ASKED = Topic(
+    "claw.chats.asked.v1", "conversation id", chats.ChatAsked, ("api", "generate"), "Questions with bounded history.", 30 * DAY_MS
+)
+CHATS_GROUNDED = Topic(
+    "claw.chats.grounded.v1",
+    "conversation id",
+    chats.ChatGrounded,
+    ("retrieve",),
+    "Questions with passages and document versions.",
+    30 * DAY_MS,
+)
+CHATS_ANSWERED = Topic(
+    "claw.chats.answered.v1",
+    "reply id, in the partition of the asking API replica",
+    chats.Answered,
+    ("generate",),
+    "The answer as it grows; what event streams are relayed from.",
+    30 * DAY_MS,
+    count="replies",
+)
+MESSAGES_CHANGED = Topic(
+    "claw.messages.changed.v1",
+    "message id, in the partition of its conversation",
+    chats.MessageChanged,
+    ("generate", "api", "digest", "project"),
+    "The record of every message with citations, versions, usage, timings; null once its conversation is deleted.",
+    None,
+)
+DIGESTS_ASKED = Topic(
+    "claw.digests.asked.v1",
+    "conversation id",
+    summaries.DigestAsked,
+    ("generate",),
+    "Branches to summarise, conversations to name.",
+    DAY_MS,
+)
+CONVERSATIONS_CHANGED = Topic(
+    "claw.conversations.changed.v1", "conversation id", records.ConversationChanged, ("api", "digest"), "Conversations.", None
+)
+FEEDBACK_GIVEN = Topic("claw.feedback.given.v1", "user id", chats.FeedbackGiven, ("api",), "What readers think of answers.", 90 * DAY_MS)

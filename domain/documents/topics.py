@@ -1,0 +1,69 @@
+"""The topics of documents, and the inboxes of upstream systems."""
+
+import re
+
+from schemas import documents
+from streams.topics import DAY_MS, Topic
+
+TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+DOCUMENT_KEY = "tenant/kb/document"
+DOCUMENTS_SUBMITTED = Topic(
+    "claw.documents.submitted.v1",
+    DOCUMENT_KEY,
+    documents.Submitted,
+    ("api", "admit"),
+    "The record of documents: submit, replace, delete. Its offset is the document's version.",
+    None,
+)
+DOCUMENTS_QUEUED_EXPRESS = Topic(
+    "claw.documents.queued.express.v1",
+    DOCUMENT_KEY,
+    documents.Queued,
+    ("route", "reconcile"),
+    "Work for people: parsed first.",
+    7 * DAY_MS,
+)
+DOCUMENTS_QUEUED_BULK = Topic(
+    "claw.documents.queued.bulk.v1",
+    DOCUMENT_KEY,
+    documents.Queued,
+    ("route", "reconcile"),
+    "Work for machines: parsed when there is room.",
+    7 * DAY_MS,
+)
+DOCUMENTS_CHUNKED = Topic(
+    "claw.documents.chunked.v1",
+    DOCUMENT_KEY,
+    documents.Chunked,
+    ("parse",),
+    "Batches of chunks, at most 256 KB each.",
+    7 * DAY_MS,
+)
+DOCUMENTS_EMBEDDED = Topic(
+    "claw.documents.embedded.v1",
+    DOCUMENT_KEY,
+    documents.Embedded,
+    ("embed", "route"),
+    "Batches of chunks with vectors, and requests to remove old points.",
+    7 * DAY_MS,
+)
+DOCUMENTS_PROGRESSED = Topic(
+    "claw.documents.progressed.v1",
+    DOCUMENT_KEY,
+    documents.Progressed,
+    ("admit", "route", "parse", "embed", "index", "reconcile"),
+    "Where each document stands; what an upstream producer reads to learn the outcome.",
+    None,
+)
+
+
+def inbox_topic(tenant: str) -> Topic:
+    """The topic an upstream system of ``tenant`` writes: its name, not its content, says whose documents they are."""
+    return Topic(
+        f"claw.inbox.{tenant}.v1",
+        "upstream's document id",
+        None,
+        ("upstream",),
+        "Documents from upstream systems, as CloudEvents (docs/upstream.md, docs/inbox.schema.json); a null value deletes.",
+        7 * DAY_MS,
+    )
