@@ -6,18 +6,13 @@ not at all, whatever is delivered twice and whatever Redis forgets.
 
 from collections.abc import Sequence
 
-import msgspec
-
 from domain.limits.reservations import Reservations
 from domain.usage.counters import usage_changes
 from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import UsageRecorded
 from streams.log.outgoing import Outgoing
-from streams.log.range_reader import LogRecord
 from streams.runtime.agent import Agent, Context
-from streams.tables.counters import Change, CounterFeed
-
-_DECODER = msgspec.json.Decoder(UsageRecorded)
+from streams.tables.counters import CounterFeed
 
 
 def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
@@ -34,12 +29,3 @@ def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
         return []
 
     return Agent(name="meter", reads=(USAGE_RECORDED,), step=step, in_order=True)
-
-
-def changes_of(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
-    """What a record read from the log again counts; None for one that the wrapper has put to the dead letters."""
-    try:
-        event = _DECODER.decode(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return event.id, usage_changes(event)

@@ -1,21 +1,19 @@
-"""every *.changed topic, feedback.given, documents.progressed -> project -> record tables
+"""every topic with a record (domain/areas.py) -> project -> record tables
 
-Makes records readable in Redis. Writers that need to read their own writes have already put the same record with the same order there;
-the higher order wins whatever comes first. Of a deleted conversation's messages it leaves tombstones on the log, also of those that were
-on their way when it was deleted.
+The projector brings the record tables up to every record of ``domain.areas.RECORDS``. A writer that reads its own writes has already put
+the same row with the same order there; the greater order stays. Messages of a deleted conversation become tombstones on the log, also
+those that were on their way when it was deleted.
 """
 
 import asyncio
 from collections.abc import Sequence
 
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.areas import RECORDS
 from domain.chats.erasure import erase, publish_tombstones
-from domain.chats.topics import CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.storage import Storage
-from domain.documents.topics import DOCUMENTS_PROGRESSED
-from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
+from schemas.chats import MessageChanged
 from schemas.documents import DocumentProgressed
 from schemas.events import Event
 from schemas.records import ConversationChanged
@@ -33,8 +31,9 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agen
     async def step_many(events: Sequence[tuple[Event, Context]]) -> Sequence[Sequence[Outgoing]]:
         late = await views.apply_many([(event, context.place) for event, context in events])
         publisher = events[0][1].publisher
-        for message in late:
-            await publish_tombstones(publisher, message.data.conversation_id, [message.data.id])
+        for event in late:
+            if isinstance(event, MessageChanged):
+                await publish_tombstones(publisher, event.data.conversation_id, [event.data.id])
         for event, _ in events:
             if isinstance(event, ConversationChanged) and event.data.deleted:
                 await erase(publisher, views.messages, event.tenant, event.data.id)
@@ -42,13 +41,5 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agen
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    reads = (
-        ACCOUNTS_CHANGED,
-        CREDENTIALS_CHANGED,
-        KNOWLEDGE_CHANGED,
-        CONVERSATIONS_CHANGED,
-        MESSAGES_CHANGED,
-        FEEDBACK_GIVEN,
-        DOCUMENTS_PROGRESSED,
-    )
+    reads = tuple(dict.fromkeys(record.topic for record in RECORDS))
     return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)

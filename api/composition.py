@@ -19,6 +19,7 @@ from api.http.rate_limiting import RateLimiting
 from api.knowledge.search_cache import SearchCache
 from api.operations.readiness import Health
 from api.ports import Ports
+from domain.areas import TOPICS
 from domain.chats.audit_trail import AuditTrails
 from domain.chats.relay import Relay
 from domain.chats.reply_lock import ReplyLocks
@@ -34,6 +35,7 @@ from domain.limits.limiter import Limiter
 from domain.limits.reservations import build_reservations
 from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
+from domain.retrieval.index_client import IndexClient
 from domain.usage.counters import usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from schemas.settings import Settings
@@ -41,7 +43,6 @@ from streams.cache import RedisCache
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
-from streams.log.request_reply import RequestReply
 from streams.runtime.loop_lag import LoopLag
 from streams.tables.record_writer import RecordWriter
 
@@ -56,12 +57,12 @@ async def open_ports(settings: Settings, tokens: AccessTokens, metrics: Metrics)
         await loop_lag.start()
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         relay, inquiries, shelves = (
             Relay(settings.kafka),
-            RequestReply(settings.kafka, publisher, clock),
+            IndexClient(settings.kafka, publisher, clock),
             CollectionCatalogue(settings.kafka),
         )
         stack.push_async_callback(relay.stop)

@@ -27,11 +27,11 @@ from domain.indexes.plans import PlanWriter
 from domain.indexes.reindex_reports import ReindexReports
 from domain.limits.decisions import DecisionCounters
 from domain.read_models import ReadModels
+from domain.retrieval.index_client import IndexClient
 from schemas.settings import Settings
 from streams.clock import Clock
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeSource
-from streams.log.request_reply import RequestReply
 from streams.tables.counters import Counter
 from streams.tables.record_writer import RecordWriter
 
@@ -46,7 +46,7 @@ class Ports:
     redis: RedisClient
     publisher: KafkaPublisher
     relay: Relay
-    inquiries: RequestReply
+    inquiries: IndexClient
     spectators: ProgressFeed
     estimates: Estimates
     views: ReadModels

@@ -1,60 +1,47 @@
-"""Every area, and what is collected from them."""
+"""Every area, and what is collected from them: topics, records, rebuilds, errors."""
 
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
-from domain.chats.topics import (
-    CHATS_ANSWERED,
-    CHATS_ASKED,
-    CHATS_GROUNDED,
-    CONVERSATIONS_CHANGED,
-    DIGESTS_ASKED,
-    FEEDBACK_GIVEN,
-    MESSAGES_CHANGED,
-)
-from domain.configs.topics import CONFIGS_CHANGED
-from domain.documents.topics import (
-    DOCUMENTS_CHUNKED,
-    DOCUMENTS_EMBEDDED,
-    DOCUMENTS_PROGRESSED,
-    DOCUMENTS_QUEUED_BULK,
-    DOCUMENTS_QUEUED_EXPRESS,
-    DOCUMENTS_SUBMITTED,
-    inbox_topic,
-)
-from domain.indexes.topics import INDEXES_CHANGED
-from domain.knowledge.topics import KNOWLEDGE_CHANGED
-from domain.limits.topics import LIMITS_DECIDED
-from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
-from domain.usage.topics import USAGE_RECORDED
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from domain.accounts.area import AREA as ACCOUNTS
+from domain.area import Area
+from domain.chats.area import AREA as CHATS
+from domain.configs.area import AREA as CONFIGS
+from domain.documents.area import AREA as DOCUMENTS
+from domain.documents.topics import inbox_topic
+from domain.indexes.area import AREA as INDEXES
+from domain.knowledge.area import AREA as KNOWLEDGE
+from domain.limits.area import AREA as LIMITS
+from domain.retrieval.area import AREA as RETRIEVAL
+from domain.usage.area import AREA as USAGE
+from schemas.errors import Code
 from streams.dead_letters.topic import DEAD_LETTERS
+from streams.tables.projection import Record
+from streams.tables.rebuild import Rebuild, rebuild_records
 from streams.topics import Topic
 
-TOPICS: tuple[Topic, ...] = (
-    DOCUMENTS_SUBMITTED,
-    DOCUMENTS_QUEUED_EXPRESS,
-    DOCUMENTS_QUEUED_BULK,
-    DOCUMENTS_CHUNKED,
-    DOCUMENTS_EMBEDDED,
-    DOCUMENTS_PROGRESSED,
-    CHATS_ASKED,
-    CHATS_GROUNDED,
-    CHATS_ANSWERED,
-    MESSAGES_CHANGED,
-    DIGESTS_ASKED,
-    REQUESTS_ASKED,
-    REQUESTS_ANSWERED,
-    CONVERSATIONS_CHANGED,
-    KNOWLEDGE_CHANGED,
-    INDEXES_CHANGED,
-    CONFIGS_CHANGED,
-    ACCOUNTS_CHANGED,
-    CREDENTIALS_CHANGED,
-    USAGE_RECORDED,
-    LIMITS_DECIDED,
-    FEEDBACK_GIVEN,
-    DEAD_LETTERS,
-)
+AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS)
+
+TOPICS: tuple[Topic, ...] = (*(topic for area in AREAS for topic in area.topics), DEAD_LETTERS)
+RECORDS: tuple[Record[Any, Any], ...] = tuple(record for area in AREAS for record in area.records)
+
+ERRORS: Mapping[str, Code] = {code: line for area in AREAS for code, line in area.errors.items()}
 
 
 def all_topics(inbox_tenants: tuple[str, ...]) -> tuple[Topic, ...]:
     """The fixed topics and one inbox per tenant."""
     return TOPICS + tuple(inbox_topic(tenant) for tenant in inbox_tenants)
+
+
+def rebuilds() -> Mapping[str, Rebuild]:
+    """What ``claw rebuild tables`` can rebuild, by name: the first record table of each topic, and what the areas add."""
+    return dict(_rebuilds())
+
+
+def _rebuilds() -> Iterator[tuple[str, Rebuild]]:
+    for area in AREAS:
+        first = {record.topic: record for record in reversed(area.records)}
+        for record in area.records:
+            if first[record.topic] is record and record.table not in area.rebuilds:
+                yield record.table, rebuild_records(record.topic)
+        yield from area.rebuilds.items()

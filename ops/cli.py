@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from domain.sections import load_settings
 from schemas.errors import ClawError, ConfigurationError
 from schemas.settings import WORKER_GROUPS, Settings
 
@@ -158,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 1 = it failed, 2 = a setting or the installation is wrong."""
     chosen = parser().parse_args(arguments)
     try:
-        result = chosen.run(Settings.from_env(os.environ), chosen)
+        result = chosen.run(load_settings(os.environ), chosen)
         return int(asyncio.run(result) if inspect.iscoroutine(result) else result or 0)
     except ClawError as error:
         print(f"claw: {error.detail or error.code}", file=sys.stderr)

@@ -39,11 +39,14 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Code(Struct, frozen=True):
-    """A catalogue line: HTTP status, title, and what the caller should do."""
+    """A catalogue line: HTTP status, title, and what the caller should do. One that an area declares carries its Chinese and its code."""
 
     status: HTTPStatus
     title: str
     remedy: str
+    title_zh: str = ""
+    remedy_zh: str = ""
+    code: str = ""
 
 
 CATALOGUE: dict[str, Code] = {
@@ -157,20 +160,21 @@ CATALOGUE: dict[str, Code] = {
 
 
 class ClawError(Exception):
-    """Base of everything this product raises on purpose; ``code`` is a key of CATALOGUE."""
+    """Base of everything this product raises on purpose; ``code`` is a key of CATALOGUE, or the line itself that an area declares."""
 
     code = "internal_error"
 
-    def __init__(self, detail: str = "", *, code: str = "") -> None:
+    def __init__(self, detail: str = "", *, code: str | Code = "") -> None:
         super().__init__(detail)
         self.detail = detail
+        self._line = code if isinstance(code, Code) else None
         if code:
-            self.code = code
+            self.code = code.code if isinstance(code, Code) else code
 
     def problem(self) -> Problem:
         """This error as a problem; ``request_id`` is the reader's to fill."""
-        line = CATALOGUE[self.code]
-        title_zh, remedy_zh = CHINESE[self.code]
+        line = self._line or CATALOGUE[self.code]
+        title_zh, remedy_zh = CHINESE.get(self.code, (line.title_zh, line.remedy_zh))
         return Problem(
             type=f"urn:claw:problem:{self.code}",
             title=line.title,
@@ -192,7 +196,7 @@ class Refused(ClawError):
 
     def __init__(
         self,
-        code: str,
+        code: str | Code,
         detail: str = "",
         *,
         errors: tuple[FieldError, ...] = (),
@@ -210,7 +214,7 @@ class Refused(ClawError):
 class Unavailable(ClawError):
     """A part is down or busy; the same call may succeed later (after ``retry_after_s`` when that is known)."""
 
-    def __init__(self, code: str, detail: str = "", *, retry_after_s: float = 1.0) -> None:
+    def __init__(self, code: str | Code, detail: str = "", *, retry_after_s: float = 1.0) -> None:
         super().__init__(detail, code=code)
         self.retry_after_s = retry_after_s
 

@@ -14,7 +14,7 @@ from adapters.models.port import AnswerModel, AnswerRequest
 from adapters.models.presets import PRESETS
 from adapters.models.writer import ModelWriter
 from schemas.settings import ModelSettings, Settings
-from schemas.settings.fallback_models import FallbackModelSettings
+from schemas.settings.models import FallbackModelSettings
 
 
 def create_answer_model(settings: Settings, gates: ConcurrencyLimits | None = None) -> AnswerModel:

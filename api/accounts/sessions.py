@@ -15,8 +15,8 @@ from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response
+from domain.accounts.records import email_scope, find_account, find_password
 from domain.accounts.registration import new_account
-from domain.read_models import email_scope
 from schemas import ids
 from schemas.bodies.auth import Login, Register, Session, User
 from schemas.errors import Refused
@@ -39,7 +39,7 @@ async def register(request: ApiRequest, data: JSONBody[Register]) -> Response[Se
     account_id = await request.new_id("account", user=scope)
     kept = await ports.passwords.hash(data.password)  # before the lease: it takes longer than anything in it
     async with ports.records.lease(f"email/{scope}"):
-        present = await ports.views.find_account(data.email)
+        present = await find_account(ports.views, data.email)
         if present is None:
             present = await _create_account(request, data, account_id, kept)
         elif present.id != account_id or not await _password_matches(request, present, data.password):
@@ -52,7 +52,7 @@ async def login(request: ApiRequest, data: JSONBody[Login]) -> Response[Session]
     """An access token; 401 ``login_failed`` for whatever is wrong."""
     ports, scope = request.ports, email_scope(data.email)
     await ports.limiting.spend([(LOGIN_PER_ADDRESS, f"{scope}/{_address(request)}"), (LOGIN_PER_EMAIL, scope)])
-    account = await ports.views.find_account(data.email)
+    account = await find_account(ports.views, data.email)
     right = await _password_matches(request, account, data.password)
     if account is None or account.disabled or not right:
         ports.metrics.logins.labels("refused").inc()
@@ -86,7 +86,7 @@ async def _password_matches(request: ApiRequest, account: Account | None, passwo
     ports = request.ports
     # asked for a made-up account as well: an answer that comes one round trip sooner would say that nobody has the address
     account_id = account.id if account is not None else str(UUID(bytes=ports.random_bytes(16), version=4))
-    credential = await ports.views.find_password(account_id)
+    credential = await find_password(ports.views, account_id)
     return await ports.passwords.matches(password, credential.secret_hash if credential is not None else None)
 
 

@@ -21,10 +21,10 @@ from api.http.responses import check_same_body
 from api.limits.quotas import check_quota
 from api.ports import Ports
 from domain.chats.history import HistoryBudget, fit_turns
+from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.relay import ReplyFrame
 from domain.chats.reply_lock import ReplyLocation
 from domain.chats.topics import CHATS_ASKED
-from domain.read_models import BRIEF_MESSAGE_S
 from schemas import ids
 from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
 from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable

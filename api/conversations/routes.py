@@ -16,8 +16,8 @@ from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, invalid_field, json_response, map_page, require_match, run_idempotent
+from domain.chats.records import ROOT
 from domain.chats.topics import CONVERSATIONS_CHANGED
-from domain.read_models import ROOT
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
 from schemas.bodies.pages import Page
 from schemas.errors import Unavailable

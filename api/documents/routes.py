@@ -21,9 +21,9 @@ from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.ports import Ports
+from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
-from domain.read_models import progress_order
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted, DocumentReplace, DocumentSubmit, DocumentView
 from schemas.bodies.pages import Page

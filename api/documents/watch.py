@@ -14,8 +14,8 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from domain.documents.records import has_version, progress_order
 from domain.documents.topics import DOCUMENTS_PROGRESSED
-from domain.read_models import has_version, progress_order
 from schemas.documents import DocumentProgressed, Progress
 from schemas.settings import KafkaSettings
 from streams.log.tail import TopicTail

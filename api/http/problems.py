@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import Scope, Send
 
 from api.http.envelope import request_id_of
-from schemas.errors import CATALOGUE, ClawError, FieldError, Problem, Refused, Unavailable
+from schemas.errors import ClawError, FieldError, Problem, Refused, Unavailable
 
 PROBLEM_JSON = "application/problem+json"
 BY_STATUS = {
@@ -71,7 +71,7 @@ def _log_failure(scope: Scope, error: Exception, problem: Problem) -> Problem:
         cause=str(error),
         exc_info=error if unexpected else None,
     )
-    return msgspec.structs.replace(problem, detail=CATALOGUE[problem.code].remedy)
+    return msgspec.structs.replace(problem, detail=problem.remedy)
 
 
 def _translate(error: Exception) -> ClawError:

@@ -14,10 +14,11 @@ from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from api.ports import Ports
 from domain.areas import TOPICS
+from domain.dead_letters import build_redrive, dead_letter_reader
 from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
 from schemas.bodies.pages import Page
 from schemas.errors import Refused
-from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
+from streams.dead_letters.reader import DeadLetter, DeadLetterFilter
 from streams.dead_letters.redrive import Redrive
 
 CONTENT_BYTES_MAX = 65_536  # of one letter shown
@@ -42,7 +43,7 @@ async def list_(
 ) -> Page[DeadLetterView]:
     """The last buried first. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
     wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
-    letters = DeadLetterReader(request.ports.settings.kafka)
+    letters = dead_letter_reader(request.ports.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
     sent = await _redrive(request.ports).redrive_times([letter.id for letter in page.items])
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
@@ -53,7 +54,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
 
     async def make() -> Response[Any]:
-        letters = DeadLetterReader(request.ports.settings.kafka)
+        letters = dead_letter_reader(request.ports.settings.kafka)
         letter = await letters.get(letter_id)
         if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
@@ -74,7 +75,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
 
 
 def _redrive(ports: Ports) -> Redrive:
-    return Redrive(ports.settings.kafka, ports.publisher, ports.visibility, ports.redis, ports.settings.redis.key_prefix, ports.clock)
+    return build_redrive(ports.settings.kafka, ports.publisher, ports.visibility, ports.redis, ports.settings.redis.key_prefix, ports.clock)
 
 
 def _view(letter: DeadLetter, sent: Mapping[str, datetime], *, content: bool) -> DeadLetterView:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
-from domain.read_models import has_version, progress_order
+from domain.documents.records import has_version, progress_order
 from schemas.documents import DocumentProgressed
 
 # KEYS entries, totals; ARGV member, order, documents, bytes, chunks. An entry is "order documents bytes chunks".

@@ -24,6 +24,7 @@ from domain.indexes.plans import LogPublisher, PlanWriter, begin_drop, finish_dr
 from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
 from domain.indexes.verification import STALLED_S, Verification, VerificationResult, VerificationTarget
 from domain.read_models import ReadModels
+from domain.retrieval.index_client import IndexClient
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
 from schemas.indexes import IndexPlan, plan_key
@@ -32,7 +33,6 @@ from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.range_reader import RangeSource
-from streams.log.request_reply import RequestReply
 
 NAME = "rebuilder"  # who changed a plan
 SETTLE_S = 3.0  # every process knows a plan by then (it takes milliseconds), and searches that read the one before have ended
@@ -52,7 +52,7 @@ class ReindexPorts:
     visibility: Visibility
     views: ReadModels
     log: LogPublisher
-    inquiries: RequestReply
+    inquiries: IndexClient
     gaps: RangeSource
     clock: Clock
     random_bytes: Callable[[int], bytes]

@@ -13,6 +13,7 @@ from typing import Protocol
 import structlog
 
 from adapters.redis.client import RedisClient
+from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
@@ -20,13 +21,13 @@ from domain.indexes.plans import PlanWriter
 from domain.indexes.reindex import Reindex, ReindexPorts
 from domain.indexes.reindex_reports import RENEW_S, ReindexReports
 from domain.read_models import ReadModels
+from domain.retrieval.index_client import IndexClient
 from schemas.errors import ClawError, Unavailable
 from schemas.indexes import IndexPlan, plan_key
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
-from streams.log.request_reply import RequestReply
 from streams.tables.record_writer import RecordWriter
 
 BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
@@ -47,8 +48,8 @@ class Connection(Protocol):
 def reindexer(settings: Settings, redis: RedisClient, shelves: CollectionCatalogue) -> "Reindexer":
     """The one of this process; ``shelves`` is started and stopped by its owner."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
-    publisher, views = KafkaPublisher(settings.kafka), ReadModels(redis, prefix)
-    inquiries = RequestReply(settings.kafka, publisher, clock)
+    publisher, views = KafkaPublisher(settings.kafka, TOPICS), ReadModels(redis, prefix)
+    inquiries = IndexClient(settings.kafka, publisher, clock)
     parts = ReindexPorts(
         kafka=settings.kafka,
         shelves=shelves,

@@ -7,10 +7,12 @@ its events are kept on the log: whatever is shown can be proven, and a rebuild g
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from adapters.redis.client import RedisClient
 from schemas.chats import UsageRecorded
+from streams.log.range_reader import LogRecord
 from streams.tables.counters import Change, Counter
 from streams.tables.windows import Months, Scale, tumbling
 
@@ -27,6 +29,9 @@ SCALES: tuple[Scale, ...] = (
     Scale("day", tumbling(DAY_S), LOG_KEPT_S - DAY_S),
     Scale("month", Months(), LOG_KEPT_S - MONTH_S_MAX),
 )
+
+
+_DECODER = msgspec.json.Decoder(UsageRecorded)
 
 
 class UsageTotals(Struct, frozen=True, kw_only=True):
@@ -108,3 +113,12 @@ def split_by_model(sums: Mapping[str, int]) -> dict[str, UsageTotals]:
 def sum_models(models: Mapping[str, UsageTotals]) -> UsageTotals:
     """All models together."""
     return sum(models.values(), UsageTotals())
+
+
+def decode_usage_changes(record: LogRecord) -> tuple[str, Sequence[Change]] | None:
+    """The event id and the changes of a record read from the log; None for a record that the wrapper has put to the dead letters."""
+    try:
+        event = _DECODER.decode(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event.id, usage_changes(event)

@@ -13,9 +13,9 @@ import msgspec
 
 from adapters.secrets.passwords import Passwords
 from api.http.request import decode_json
+from domain.accounts.records import email_scope, find_account
 from domain.accounts.registration import new_account
 from domain.accounts.topics import ACCOUNTS_CHANGED
-from domain.read_models import email_scope
 from ops.commands.operator_records import OperatorRecords, check_tenant, open_operator_records, tenant_lease
 from schemas import ids
 from schemas.bodies.auth import Register
@@ -85,7 +85,7 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
 async def grant_admin(settings: Settings, email: str) -> Account:
     """The account with this address, as an administrator."""
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
-        account = await writer.views.find_account(email)
+        account = await find_account(writer.views, email)
         if account is None:
             raise Refused("not_found", f"nobody has the address {email} any more")
         changed = msgspec.structs.replace(account, role="admin", revision=account.revision + 1)
@@ -94,7 +94,7 @@ async def grant_admin(settings: Settings, email: str) -> Account:
 
 
 async def _account(writer: OperatorRecords, email: str, tenant: str) -> Account | None:
-    account = await writer.views.find_account(email)
+    account = await find_account(writer.views, email)
     if account is not None and tenant and account.tenant != tenant:
         raise Refused("email_taken", f"--tenant: {email} has an account in the tenant {account.tenant}, and an address has only one")
     return account

@@ -9,6 +9,7 @@ from uuid import uuid4
 from adapters.redis.client import connect
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
 from domain.accounts.topics import ACCOUNTS_CHANGED
+from domain.areas import TOPICS
 from domain.documents.topics import TENANT_NAME
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
@@ -66,7 +67,7 @@ async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRec
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         views = ReadModels(redis, prefix)

@@ -5,6 +5,8 @@ from collections import Counter
 from contextlib import AsyncExitStack, aclosing
 
 from adapters.redis.client import connect
+from domain.areas import TOPICS
+from domain.dead_letters import build_redrive, dead_letter_reader
 from domain.documents.visibility import Visibility
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
@@ -25,26 +27,26 @@ async def run(settings: Settings, wanted: DeadLetterFilter, *, letter_id: str, s
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        letters = DeadLetterReader(settings.kafka)
-        redrive = Redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
+        letters = dead_letter_reader(settings.kafka)
+        sender = build_redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
         if letter_id:
             letter = await letters.get(letter_id)
             later = await letters.find_later(letter) if letter is not None and not force else ""
-            done = await redrive.send(letter_id, letter, later=later, dry=dry, force=force)
+            done = await sender.send(letter_id, letter, later=later, dry=dry, force=force)
             _print(letter_id, letter, done.outcome, done.detail)
             return 1 if done.outcome == "gone" else 0
         since_ms = int((clock.now().timestamp() - since_s) * 1000) if since_s else 0
-        counts = await _redrive_all(letters, redrive, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
+        counts = await _redrive_all(letters, sender, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
     summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such letter in {DEAD_LETTERS.name}"
     print(f"{summary}{' (a dry run: nothing was sent)' if dry else ''}")
     return 1 if counts["refused"] else 0
 
 
 async def _redrive_all(
-    letters: DeadLetterReader, redrive: Redrive, wanted: DeadLetterFilter, *, since_ms: int, limit: int, dry: bool, force: bool
+    letters: DeadLetterReader, sender: Redrive, wanted: DeadLetterFilter, *, since_ms: int, limit: int, dry: bool, force: bool
 ) -> Counter[str]:
     """Two readings: which letter is the last of its document is known only at the end."""
     last: dict[tuple[str, bytes], str] = {}
@@ -57,7 +59,7 @@ async def _redrive_all(
         async for letter in matching:
             later = last.get((letter.topic, letter.key or b""), "")
             try:
-                done = await redrive.send(letter.id, letter, later=later if later != letter.id else "", dry=dry, force=force)
+                done = await sender.send(letter.id, letter, later=later if later != letter.id else "", dry=dry, force=force)
                 outcome, detail = str(done.outcome), done.detail
             except Refused as error:
                 outcome, detail = "refused", error.detail

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from adapters.redis.client import connect
+from domain.areas import TOPICS
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanStep, PlanWriter, begin_build, discard_other, roll_back
 from domain.indexes.reindex_reports import ReindexReport, ReindexReports
@@ -83,7 +84,7 @@ async def _ports(settings: Settings) -> AsyncIterator[ReindexCommandPorts]:
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         shelves, views = CollectionCatalogue(settings.kafka), ReadModels(redis, prefix)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 from adapters.redis.client import connect
-from ops.commands.rebuild_tables import usage_shadow_rebuild
+from domain.usage.area import usage_shadow_rebuild
 from ops.commands.redrive import seconds_of
 from schemas.settings import Settings
 from streams.clock import SystemClock

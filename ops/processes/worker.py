@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from adapters.redis.client import connect
+from domain.areas import TOPICS
 from ops.commands import inbox
 from ops.processes import logs, runtime, worker_groups
 from schemas.settings import Settings
@@ -35,7 +36,7 @@ async def _run(settings: Settings, name: str) -> int:
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         lane = worker_groups.worker_group(name, worker_groups.WorkerResources(settings, redis, publisher))

@@ -53,7 +53,7 @@ from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
-from domain.usage.counters import usage_counter
+from domain.usage.counters import decode_usage_changes, usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.documents import DocumentSubmitted
@@ -181,7 +181,7 @@ def tables(parts: WorkerResources) -> WorkerGroup:
     settings, redis, prefix = parts.settings, parts.redis, parts.settings.redis.key_prefix
     views = ReadModels(redis, prefix)
     counter = usage_counter(redis, prefix, USAGE_RECORDED.partitions(settings.kafka))
-    feed = CounterFeed(counter, RangeReader(settings.kafka, USAGE_RECORDED), count_usage.changes_of)
+    feed = CounterFeed(counter, RangeReader(settings.kafka, USAGE_RECORDED), decode_usage_changes)
 
     async def has_knowledge_base(tenant: str, knowledge_base: str) -> bool:
         if knowledge_base == ids.default_knowledge_base(tenant):

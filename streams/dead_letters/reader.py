@@ -8,7 +8,7 @@ import base64
 import binascii
 import heapq
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,8 +17,6 @@ from aiokafka import ConsumerRecord as Record
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from domain.areas import TOPICS
-from domain.documents.inbox import is_inbox, tenant_of
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.settings import KafkaSettings
 from streams.dead_letters.topic import DEAD_LETTERS
@@ -28,8 +26,11 @@ WINDOW = 16  # records of one partition read at once, going back in time; of at 
 SCANNED_MAX = 2_000  # records looked at for one page; a page may end early, its cursor goes on
 ORIGINAL = "original-"
 
+FindTenant = Callable[
+    [str, bytes | None], str | None
+]  # the tenant of a record by its topic (without prefix) and key; None: they do not say
+
 _ID = re.compile(r"(\d{1,4})-(\d{1,18})")
-_TENANT_IN_KEY = frozenset(topic.name for topic in TOPICS if topic.key.startswith("tenant/"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +89,11 @@ class DeadLetterPage:
 
 
 class DeadLetterReader:
-    """The dead letters of an installation. Every method raises Unavailable("kafka_unavailable")."""
+    """The dead letters; ``find_tenant`` says whose a record of a topic is. Every method raises Unavailable("kafka_unavailable")."""
 
-    def __init__(self, kafka: KafkaSettings) -> None:
+    def __init__(self, kafka: KafkaSettings, find_tenant: FindTenant) -> None:
         self._kafka = kafka
+        self._find_tenant = find_tenant
 
     async def page(self, wanted: DeadLetterFilter, *, limit: int, cursor: str = "", content: bool = False) -> DeadLetterPage:
         """At most ``limit`` letters before ``cursor``, the last buried first; fewer when too many others had to be looked at.
@@ -178,7 +180,7 @@ class DeadLetterReader:
             partition=record.partition,
             offset=record.offset,
             at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
-            tenant=_find_tenant(topic, record.key, record.value),
+            tenant=self._tenant(topic, record.key, record.value),
             topic=topic,
             original_partition=_parse_number(said.get("partition")),
             original_offset=_parse_number(said.get("offset")),
@@ -192,6 +194,16 @@ class DeadLetterReader:
             value_bytes=len(record.value or b""),
             headers={name.removeprefix(ORIGINAL): value for name, value in headers.items() if name.startswith(ORIGINAL)},
         )
+
+    def _tenant(self, topic: str, key: bytes | None, value: bytes | None) -> str:
+        """Whose it is: from the topic and the key where they say it, else from the event, which only this product writes."""
+        known = self._find_tenant(topic, key)
+        if known is not None:
+            return known
+        try:
+            return msgspec.json.decode(value or b"", type=_TenantField).tenant
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
 
 
 class _BackwardReader:
@@ -219,18 +231,6 @@ class _BackwardReader:
 
 class _TenantField(Struct):
     tenant: str = ""
-
-
-def _find_tenant(topic: str, key: bytes | None, value: bytes | None) -> str:
-    """Whose it is: from the inbox's name or the key, else from the event, which only this product writes."""
-    if is_inbox(topic):
-        return tenant_of(topic)
-    if topic in _TENANT_IN_KEY:
-        return (key or b"").partition(b"/")[0].decode(errors="replace")
-    try:
-        return msgspec.json.decode(value or b"", type=_TenantField).tenant
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
 
 
 def _parse_number(text: str | None) -> int:

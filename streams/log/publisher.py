@@ -15,7 +15,6 @@ from aiokafka import errors as kafka_errors
 from aiokafka.partitioner import murmur2
 
 from adapters.kafka import end_offset
-from domain.areas import TOPICS
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
@@ -48,13 +47,13 @@ class _PendingRecord:
 
 
 class KafkaPublisher:
-    """Implements ``streams.runtime.agent.Publisher``. One per process and event loop.
+    """Implements ``Publisher``. One per process and event loop. ``topics``: those it may publish to, whose partitions it learns first.
 
     Every method that reaches the log raises Unavailable("kafka_unavailable") within ``kafka.publish_timeout_s``, at once while the log is
     known to be down; Unavailable("overloaded") when too much is unacknowledged; Refused for a record over its topic's limit.
     """
 
-    def __init__(self, kafka: KafkaSettings, *, topics: Sequence[Topic] = TOPICS) -> None:
+    def __init__(self, kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
         self._kafka = kafka
         self._link = ProducerLink(kafka, [self.physical_name(topic) for topic in topics], self._fail_pending)
         self._pending: dict[int, _PendingRecord] = {}  # in order of sending

@@ -1,45 +1,55 @@
-"""Questions of one process to the agents, and their answers: request and reply over the log.
+"""Request-reply over the log: a question on one topic, its answer on a partition of another that the asker follows.
 
-A question goes onto ``claw.requests.asked.v1`` and names a partition of ``claw.requests.answered.v1`` that is followed here; an
-answer finds whoever waits for it by the request's id. Replicas that share a partition pass over each other's answers.
+The question names that partition; an answer finds its waiting caller by the record's key, the request id. Processes that share a
+partition pass over each other's answers.
 """
 
 import asyncio
 import secrets
 from collections.abc import Callable
-from datetime import timedelta
+from typing import Generic, TypeVar
 
 import msgspec
 import structlog
 
-from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
-from schemas import ids
-from schemas.errors import CATALOGUE, Problem, Refused, Unavailable
-from schemas.requests import Answer, Ask, Request, RequestAnswered, RequestAsked, Result
+from schemas.errors import Unavailable
+from schemas.events import Event
 from schemas.settings import KafkaSettings
-from streams.clock import Clock
 from streams.log.outgoing import Outgoing, Publisher
 from streams.log.tail import RECONNECT_S_MAX, TopicTail
+from streams.topics import Topic
 
-ANSWER_S_MAX = 5.0  # a search takes some 20 ms: beyond this the index, its lane or the log is not there
+ANSWER_S_MAX = 5.0  # an answer takes milliseconds: beyond this whoever answers, or the log, is not there
 START_S_MAX = 5.0  # for the log to be reached when the process starts; then it goes on trying beside
 WAITING_MAX = 2_000  # questions open at once in this process
 RETRY_AFTER_S = 2.0
 
 log = structlog.get_logger(__name__)
 
-_decode = msgspec.json.Decoder(RequestAnswered).decode
+A = TypeVar("A")
 
 
-class RequestReply:
-    """One per process. ``choose`` gets the number of partitions and returns this process's."""
+class RequestReply(Generic[A]):
+    """One per process and pair of topics.
+
+    ``decode`` makes an answer of a record's value; raises msgspec.DecodeError. ``unavailable`` is the error code of a question that is
+    not answered in time. ``choose`` gets the number of partitions and returns this process's.
+    """
 
     def __init__(
-        self, kafka: KafkaSettings, publisher: Publisher, clock: Clock, *, choose: Callable[[int], int] = secrets.randbelow
+        self,
+        kafka: KafkaSettings,
+        publisher: Publisher,
+        *,
+        asks: Topic,
+        answers: Topic,
+        decode: Callable[[bytes], A],
+        unavailable: str,
+        choose: Callable[[int], int] = secrets.randbelow,
     ) -> None:
-        self._publisher, self._clock = publisher, clock
-        self._waiting: dict[bytes, asyncio.Future[Answer]] = {}
-        self._tail = TopicTail(kafka, REQUESTS_ANSWERED, self._take_answer, choose=lambda count: (choose(count),))
+        self._publisher, self._asks, self._decode, self._unavailable = publisher, asks, decode, unavailable
+        self._waiting: dict[bytes, asyncio.Future[A]] = {}
+        self._tail = TopicTail(kafka, answers, self._take_answer, choose=lambda count: (choose(count),))
 
     @property
     def open_count(self) -> int:
@@ -47,7 +57,7 @@ class RequestReply:
         return len(self._waiting)
 
     async def start(self) -> None:
-        """Follow a partition. With the log out of reach this returns after 5 s and goes on trying beside."""
+        """Follow a partition. With the log out of reach this returns after 5 s and goes on trying in the background."""
         self._tail.start()
         try:
             async with asyncio.timeout(START_S_MAX):
@@ -56,46 +66,38 @@ class RequestReply:
             log.warning("inquiries_not_followed_yet")
 
     async def stop(self) -> None:
-        """Whoever still waits is told that there is no answer."""
+        """End every open question with Unavailable."""
         await self._tail.stop()
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(Unavailable("index_unavailable", "this process is stopping", retry_after_s=RETRY_AFTER_S))
+                waiting.set_exception(Unavailable(self._unavailable, "this process is stopping", retry_after_s=RETRY_AFTER_S))
 
-    async def ask(self, ask: Ask, *, request_id: str, tenant: str, traceparent: str, timeout_s: float = ANSWER_S_MAX) -> Result:
-        """What an agent answers within ``timeout_s``. ``request_id`` must be new.
+    def reply_partition(self) -> int:
+        """The partition that answers must come to.
 
-        Raises Unavailable("index_unavailable") when nobody answers in time, Unavailable("kafka_unavailable") when the log does not take
-        the question, and what the agent says is wrong. A caller that is cancelled leaves nothing behind.
+        Raises Unavailable("overloaded") when too many questions are open, Unavailable("kafka_unavailable") until the log was reached.
         """
         if len(self._waiting) >= WAITING_MAX:
-            raise Unavailable("overloaded", "too many questions wait for the index", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable("overloaded", "too many questions wait for an answer", retry_after_s=RETRY_AFTER_S)
         partition = next(iter(self._tail.partitions), None)
         if partition is None:
             raise Unavailable("kafka_unavailable", "the log of answers has not been reached yet", retry_after_s=RECONNECT_S_MAX)
-        now = self._clock.now()
-        data = Request(request_id=request_id, reply_partition=partition, deadline=now + timedelta(seconds=timeout_s), ask=ask)
-        event = RequestAsked(
-            id=ids.derive("request", request_id),
-            source="/claw/api",
-            subject=request_id,
-            time=now,
-            tenant=tenant,
-            traceparent=traceparent,
-            data=data,
-        )
-        return _result(await self._await_answer(event, timeout_s))
+        return partition
 
-    async def _await_answer(self, event: RequestAsked, timeout_s: float) -> Answer:
+    async def ask(self, event: Event, timeout_s: float = ANSWER_S_MAX) -> A:
+        """Publish ``event``, whose subject is a new request id, and return its answer. A caller that is cancelled leaves nothing behind.
+
+        Raises Unavailable with the code ``unavailable`` when no answer comes in time, "kafka_unavailable" when the log does not take it.
+        """
         key = event.subject.encode()
-        waiting: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting[key] = waiting
         try:
             async with asyncio.timeout(timeout_s):
-                await self._publisher.publish(Outgoing(REQUESTS_ASKED, event))
+                await self._publisher.publish(Outgoing(self._asks, event))
                 return await waiting
         except TimeoutError:
-            raise Unavailable("index_unavailable", f"no answer within {timeout_s:g} s", retry_after_s=RETRY_AFTER_S) from None
+            raise Unavailable(self._unavailable, f"no answer within {timeout_s:g} s", retry_after_s=RETRY_AFTER_S) from None
         finally:
             del self._waiting[key]
 
@@ -104,16 +106,6 @@ class RequestReply:
         if waiting is None or waiting.done() or value is None:
             return
         try:
-            waiting.set_result(_decode(value).data)
+            waiting.set_result(self._decode(value))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("answer_undecodable", partition=partition, offset=offset, error=str(error))
-
-
-def _result(answer: Answer) -> Result:
-    if answer.result is not None:
-        return answer.result
-    problem = answer.problem or Problem(code="internal_error")
-    code = problem.code if problem.code in CATALOGUE else "internal_error"
-    if CATALOGUE[code].status >= 500:  # noqa: PLR2004 - not the caller's to mend
-        raise Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or RETRY_AFTER_S)
-    raise Refused(code, problem.detail, errors=problem.errors)

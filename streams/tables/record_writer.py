@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from adapters.redis.client import RedisClient, Script
-from domain.read_models import ReadModels
 from schemas.errors import Unavailable
 from streams.clock import Clock
 from streams.log.outgoing import LogOffset, Outgoing, Publisher
+from streams.tables.projection import Tables
 
 LEASE_S = 5.0  # after this somebody else may go on
 HELD_S_MAX = 4.0  # the holder stops before that; the rest is for clocks that differ and for a release on its way
@@ -34,7 +34,7 @@ class RecordWriter:
         redis: RedisClient,
         prefix: str,
         publisher: Publisher,
-        views: ReadModels,
+        tables: Tables,
         clock: Clock,
         *,
         jitter: Callable[[], float] = random.random,
@@ -42,7 +42,7 @@ class RecordWriter:
         self._redis = redis
         self._prefix = prefix
         self._publisher = publisher
-        self._views = views
+        self._tables = tables
         self._clock = clock
         self._jitter = jitter
 
@@ -74,7 +74,7 @@ class RecordWriter:
             await self._redis.execute_command("PING")
         places = await self._publisher.publish_all(outgoing)
         for each, place in zip(outgoing, places, strict=True):
-            await self._views.apply(each.event, place)
+            await self._tables.apply(each.event, place)
         return places
 
     async def _take(self, key: str, token: str) -> None:

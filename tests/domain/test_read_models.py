@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from adapters.redis.client import RedisClient
-from domain.read_models import ROOT, ReadModels
+from domain.accounts.records import find_account, find_password
+from domain.chats.records import ROOT
+from domain.read_models import ReadModels
 from schemas.chats import Consumption, Message, MessageChanged, UsageRecorded
 from schemas.documents import DocumentProgressed, Progress, State
 from schemas.events import Event
@@ -152,17 +154,17 @@ async def test_an_address_belongs_to_its_newest_claim(views: ReadModels) -> None
     """Compared without case; freed when its owner takes another; offsets of different partitions are never compared."""
     later = NOON + timedelta(hours=1)
     await views.apply(event(AccountChanged, account("a", "Ann@Example.com")), at(1000))
-    found = await views.find_account(" ann@example.COM ")
+    found = await find_account(views, " ann@example.COM ")
     assert found is not None
     assert (found.id, found.tenant) == ("a", "tenant-a")
     await views.apply(event(AccountChanged, account("a", "ann@new.example"), later), at(1001))
-    assert await views.find_account("ann@example.com") is None
+    assert await find_account(views, "ann@example.com") is None
     await views.apply(event(AccountChanged, account("b", "ann@example.com"), later + timedelta(seconds=1)), at(3))
     await views.apply(event(AccountChanged, account("a", "Ann@Example.com")), at(1000))
-    found = await views.find_account("ann@example.com")
+    found = await find_account(views, "ann@example.com")
     assert found is not None
     assert found.id == "b"
-    assert await views.find_account("nobody@example.com") is None
+    assert await find_account(views, "nobody@example.com") is None
 
 
 async def test_credentials_by_id_and_by_account(views: ReadModels) -> None:
@@ -177,12 +179,12 @@ async def test_credentials_by_id_and_by_account(views: ReadModels) -> None:
     await credential("k1", "api_key", 5, minute=1)
     await credential("k2", "api_key", 6, minute=2)
     await credential("p2", "password", 3, minute=3)
-    newest = await views.find_password("a")
+    newest = await find_password(views, "a")
     assert newest is not None
     assert newest.id == "p2"
     await credential("p2", "password", 4, minute=3, revoked=True)
     await credential("k1", "api_key", 7, minute=1, revoked=True)
-    older = await views.find_password("a")
+    older = await find_password(views, "a")
     assert older is not None
     assert older.id == "p1"
     assert [each.id for each in (await views.account_credentials.list("a/api_key", limit=9)).items] == ["k2"]

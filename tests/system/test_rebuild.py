@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
+from domain.areas import TOPICS
+from domain.retrieval.index_client import IndexClient
 from ops.client import StackClient
 from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from streams.log.request_reply import RequestReply
 from tests.system.conftest import Up
 
 DOCUMENTS = 8
@@ -96,8 +97,8 @@ def tenant_of(client: StackClient) -> str:
 async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Callable[..., Any]]:
     """``await count(generation)`` asks the index itself."""
     kafka, clock = KafkaSettings(bootstrap=up.kafka), SystemClock()
-    publisher = KafkaPublisher(kafka)
-    inquiries = RequestReply(kafka, publisher, clock)
+    publisher = KafkaPublisher(kafka, TOPICS)
+    inquiries = IndexClient(kafka, publisher, clock)
     await publisher.start()
     await inquiries.start()
 

@@ -13,7 +13,7 @@ from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish
 from adapters.models.retries import RetryPolicy
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings
-from schemas.settings.fallback_models import SecondModelSettings, ThirdModelSettings
+from schemas.settings.models import SecondModelSettings, ThirdModelSettings
 from schemas.settings.section import Secret
 from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import KEY, PASSAGES, model_settings

@@ -13,7 +13,7 @@ from adapters.models.port import Writer
 from adapters.models.writer import ModelWriter
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings
-from schemas.settings.fallback_models import SecondModelSettings
+from schemas.settings.models import SecondModelSettings
 from schemas.settings.section import Secret
 from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import model_settings

@@ -5,9 +5,10 @@ import pytest
 
 from adapters.models.port import Finish
 from adapters.redis.client import RedisClient
+from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.reply_lock import ReplyLocks
 from domain.chats.topics import MESSAGES_CHANGED
-from domain.read_models import BRIEF_MESSAGE_S, ReadModels
+from domain.read_models import ReadModels
 from schemas.chats import ChatGrounded, Door, ReplyCancelled, ReplyCompleted, Usage, UsageRecorded
 from streams.log.outgoing import Outgoing
 from tests.agents.generate.test_agent import Redis, Script, _event, _generate

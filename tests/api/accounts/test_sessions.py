@@ -10,6 +10,7 @@ import pytest
 from adapters.secrets.passwords import Passwords
 from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
+from domain.accounts.records import find_password
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.areas import TOPICS
 from schemas.errors import ConfigurationError, Refused
@@ -40,7 +41,7 @@ async def test_register_then_log_in(house: House, ada: Person):
 async def test_password_is_on_the_credentials_topic_alone(house: House, ada: Person):
     account = await first_event(house.settings, ACCOUNTS_CHANGED, ada.user["id"])
     assert "argon2" not in msgspec.json.encode(account).decode()
-    stored = await house.ports.views.find_password(ada.user["id"])
+    stored = await find_password(house.ports.views, ada.user["id"])
     assert stored is not None
     assert stored.secret_hash.startswith("$argon2id$")
     credential = await first_event(house.settings, CREDENTIALS_CHANGED, stored.id)

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.local import LocalModel
+from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.topics import MESSAGES_CHANGED
-from domain.read_models import BRIEF_MESSAGE_S
 from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Sampling
 from tests.api.http.test_bad_input import is_problem

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
-from domain.read_models import progress_order
 from schemas import ids
 from schemas.documents import Progress
 from schemas.errors import Refused

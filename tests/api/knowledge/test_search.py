@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from domain.retrieval import index_client
 from schemas.documents import Locator
 from schemas.errors import Refused, Unavailable
 from schemas.requests import Answer, Search
-from streams.log import request_reply
 from tests.api.documents.test_routes import key_of
 from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person
@@ -130,8 +130,8 @@ async def test_what_is_no_search(ada: Person, change: dict[str, object], field: 
 
 async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     """503 with a time to come back, and nothing left behind."""
-    monkeypatch.setattr(house.ports.inquiries._tail, "_take", lambda *_: None)
-    monkeypatch.setattr(request_reply.RequestReply.ask, "__kwdefaults__", {"timeout_s": 0.3})
+    monkeypatch.setattr(house.ports.inquiries._requests._tail, "_take", lambda *_: None)
+    monkeypatch.setattr(index_client.IndexClient.ask, "__kwdefaults__", {"timeout_s": 0.3})
     answer = await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "x"})
     is_problem(answer, 503, "index_unavailable")
     assert int(answer.headers["retry-after"]) >= 1
@@ -140,7 +140,7 @@ async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.Mon
 
 async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch):
     """A cancelled question leaves nothing behind."""
-    monkeypatch.setattr(house.ports.inquiries._tail, "_take", lambda *_: None)
+    monkeypatch.setattr(house.ports.inquiries._requests._tail, "_take", lambda *_: None)
     asking = asyncio.create_task(
         house.ports.inquiries.ask(
             Search(query="x", knowledge_base_ids=(), limit=1), request_id=str(uuid.uuid4()), tenant="t", traceparent=""
@@ -155,8 +155,8 @@ async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyP
 
 async def test_problems_of_agents_are_raised_as_what_they_are():
     with pytest.raises(Unavailable) as outage:
-        request_reply._result(Answer(request_id="r", problem=Unavailable("index_unavailable", "gone", retry_after_s=7).problem()))
+        index_client._result(Answer(request_id="r", problem=Unavailable("index_unavailable", "gone", retry_after_s=7).problem()))
     assert (outage.value.code, outage.value.retry_after_s) == ("index_unavailable", 7)
     with pytest.raises(Refused) as refusal:
-        request_reply._result(Answer(request_id="r", problem=Refused("validation_failed", "no").problem()))
+        index_client._result(Answer(request_id="r", problem=Refused("validation_failed", "no").problem()))
     assert refusal.value.code == "validation_failed"

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient, connect
+from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.catalogue import CollectionCatalogue
@@ -186,7 +187,7 @@ def event(kind: Any, key: str, data: Any) -> Any:
 async def house(settings: Settings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[House]:
     await topics(DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_BULK, INDEXES_CHANGED)
     redis: RedisClient = connect(settings.redis)
-    publisher = KafkaPublisher(settings.kafka)
+    publisher = KafkaPublisher(settings.kafka, TOPICS)
     await publisher.start()
     shelves, clock, prefix = CollectionCatalogue(settings.kafka), SystemClock(), settings.redis.key_prefix
     await shelves.start()

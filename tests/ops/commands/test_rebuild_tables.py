@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient, connect
-from agents import count_usage
 from benchmarks.stub_provider import StubProvider, serving
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.areas import TOPICS
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, CONVERSATIONS_CHANGED, FEEDBACK_GIVEN, MESSAGES_CHANGED
 from domain.documents.content_hash import content_hash_of
@@ -27,7 +27,7 @@ from domain.indexes.topics import INDEXES_CHANGED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
-from domain.usage.counters import split_by_model, sum_models, usage_changes, usage_counter, user_key
+from domain.usage.counters import decode_usage_changes, split_by_model, sum_models, usage_changes, usage_counter, user_key
 from domain.usage.topics import USAGE_RECORDED
 from ops.commands import rebuild_tables, replay, usage
 from schemas import ids
@@ -117,7 +117,7 @@ class House:
     @property
     def feed(self) -> CounterFeed:
         counter = usage_counter(self.redis, self.prefix, self.settings.kafka.partitions)
-        return CounterFeed(counter, RangeReader(self.settings.kafka, USAGE_RECORDED), count_usage.changes_of)
+        return CounterFeed(counter, RangeReader(self.settings.kafka, USAGE_RECORDED), decode_usage_changes)
 
     async def contents(self) -> dict[str, Any]:
         """Every key under the prefix, but for counters, which are read by their own means, and what is not the log's: ``left`` is what
@@ -150,7 +150,7 @@ async def house(settings: Settings, topics) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
         stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka)
+        publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
         made = House(settings, redis, publisher)

@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from domain.chats.topics import CHATS_ASKED
+from domain.dead_letters import build_redrive, dead_letter_reader
+from domain.documents import redrive_guard
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED, inbox_topic
 from domain.documents.visibility import Visibility
 from ops.commands import redrive as command
@@ -20,7 +22,6 @@ from schemas.documents import Document, DocumentSubmitted, DocumentWithdrawn, Wi
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import Settings
 from streams.clock import SystemClock
-from streams.dead_letters import redrive as redriving
 from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive, RedriveResult
 from streams.dead_letters.topic import DEAD_LETTERS
@@ -100,8 +101,8 @@ async def cemetery(settings: Settings, redis: RedisClient, topics) -> AsyncItera
     await publisher.start()
     prefix = settings.redis.key_prefix
     visibility = Visibility(redis, prefix)
-    sender = Redrive(settings.kafka, publisher, visibility, redis, prefix, SystemClock())
-    yield Cemetery(settings, publisher, visibility, DeadLetterReader(settings.kafka), sender)
+    sender = build_redrive(settings.kafka, publisher, visibility, redis, prefix, SystemClock())
+    yield Cemetery(settings, publisher, visibility, dead_letter_reader(settings.kafka), sender)
     await publisher.stop()
 
 
@@ -238,7 +239,7 @@ class TestSubmissions:
         for _ in range(3):
             await cemetery.written(DOCUMENTS_SUBMITTED, KEY.encode(), b"{}")
         assert (await cemetery.again(letter_id)).outcome == "superseded"
-        monkeypatch.setattr(redriving, "WAITING_MAX", 2)
+        monkeypatch.setattr(redrive_guard, "WAITING_MAX", 2)
         with pytest.raises(Unavailable, match="catch up"):
             await cemetery.again(letter_id)
         await cemetery.commit(DOCUMENTS_SUBMITTED, place.partition, place.offset + 4)  # read, and nothing of it was a newer version

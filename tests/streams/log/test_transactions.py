@@ -14,10 +14,11 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from adapters.kafka import connection_options, make_consumer
 from adapters.redis.client import RedisClient
+from domain.dead_letters import dead_letter_reader
 from domain.usage.topics import USAGE_RECORDED
 from schemas.events import Event
 from schemas.settings import KafkaSettings, Settings
-from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
+from streams.dead_letters.reader import DeadLetterFilter
 from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import LogRecord, RangeReader
@@ -190,7 +191,7 @@ async def test_counters_are_rebuilt_and_audited_to_the_end(
 
 async def test_dead_letters_are_listed_to_their_end(kafka_settings: KafkaSettings, topics, ending: Ending):
     await topics(DEAD_LETTERS)
-    letters = DeadLetterReader(kafka_settings)
+    letters = dead_letter_reader(kafka_settings)
     async with ended(kafka_settings, kafka_settings.topic_prefix + DEAD_LETTERS.name, ending):
         async with asyncio.timeout(LOST_MS / 1000):
             page = await letters.page(DeadLetterFilter(), limit=10, content=True)

@@ -1,0 +1,7 @@
+"""The area of accounts."""
+
+from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
+from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.area import Area
+
+AREA = Area(name="accounts", topics=(ACCOUNTS_CHANGED, CREDENTIALS_CHANGED), records=(ACCOUNTS, EMAILS, CREDENTIALS, ACCOUNT_CREDENTIALS))

@@ -1,0 +1,73 @@
+"""The area of documents."""
+
+from domain.area import Area
+from domain.documents.open_documents import OpenDocuments
+from domain.documents.records import DOCUMENTS
+from domain.documents.sources import blob_path
+from domain.documents.storage import Storage
+from domain.documents.topics import (
+    DOCUMENTS_CHUNKED,
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_PROGRESSED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+    DOCUMENTS_SUBMITTED,
+)
+from domain.documents.visibility_rebuild import VisibilityRebuild
+from domain.indexes.catalogue import CollectionCatalogue
+from schemas.documents import DocumentProgressed
+from schemas.errors import Unavailable
+from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
+
+
+async def _rebuild_documents(ports: RebuildPorts) -> RebuildResult:
+    """Where documents stand, which of them are on their way, and what tenants store."""
+    prefix = ports.settings.redis.key_prefix
+    open_documents = OpenDocuments(ports.redis, prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
+    storage = Storage(ports.redis, prefix)
+
+    async def fold(events: Events) -> None:
+        await ports.tables.apply_many(events)
+        progressed = [event for event, _ in events if isinstance(event, DocumentProgressed)]
+        await open_documents.apply_many(progressed)
+        await storage.apply_many(progressed)
+
+    return await replay(ports.reader, DOCUMENTS_PROGRESSED, fold)
+
+
+async def _rebuild_visibility(ports: RebuildPorts) -> RebuildResult:
+    """Which version of each document readers see: first from its progress, then from its submissions."""
+    catalogue = CollectionCatalogue(ports.settings.kafka)
+    await catalogue.start()
+    try:
+        if not catalogue.ready:
+            raise Unavailable("kafka_unavailable", f"{ports.settings.kafka.servers}: the index plans cannot be read")
+        rebuild = VisibilityRebuild(ports.redis, ports.settings.redis.key_prefix, catalogue.plan, ports.settings.retrieval, blob_path)
+
+        async def add_progress(events: Events) -> None:
+            rebuild.add_progress([event for event, _ in events])
+
+        progress = await replay(ports.reader, DOCUMENTS_PROGRESSED, add_progress)
+        submissions = await replay(ports.reader, DOCUMENTS_SUBMITTED, rebuild.add_submissions)
+        await rebuild.finish()
+    finally:
+        await catalogue.stop()
+    return RebuildResult(progress.events + submissions.events, progress.unreadable + submissions.unreadable)
+
+
+AREA = Area(
+    name="documents",
+    topics=(
+        DOCUMENTS_SUBMITTED,
+        DOCUMENTS_QUEUED_EXPRESS,
+        DOCUMENTS_QUEUED_BULK,
+        DOCUMENTS_CHUNKED,
+        DOCUMENTS_EMBEDDED,
+        DOCUMENTS_PROGRESSED,
+    ),
+    records=(DOCUMENTS,),
+    rebuilds={"visibility": _rebuild_visibility, "documents": _rebuild_documents},
+    unprojected={
+        DOCUMENTS_SUBMITTED.name: "the visibility record of each document follows it: dispatch writes it, `visibility` rebuilds it"
+    },
+)

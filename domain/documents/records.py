@@ -1,0 +1,31 @@
+"""The record table of documents: where each one stands."""
+
+from domain.documents.topics import DOCUMENTS_PROGRESSED
+from domain.documents.visibility import NO_VERSION
+from schemas.documents import RANK, DocumentProgressed, Progress
+from streams.tables.projection import Record
+from streams.tables.record_table import order_of
+
+
+def has_version(event: DocumentProgressed) -> bool:
+    """False for what was refused at the inbox: its sender hears of it, but there is no document, or it stands where it stood."""
+    return event.data.version > NO_VERSION
+
+
+def progress_order(progress: Progress) -> str:
+    """Newer versions first, then how far one has come; a deletion that counts what it removed comes after one that could not yet."""
+    return order_of(progress.version, RANK[progress.state], progress.done + progress.removed)
+
+
+DOCUMENTS = Record(
+    table="documents",
+    topic=DOCUMENTS_PROGRESSED,
+    event=DocumentProgressed,
+    type=Progress,
+    scope=lambda event: f"{event.tenant}/{event.data.knowledge_base_id}",
+    id=lambda event: event.data.document_id,
+    gone=lambda event: event.data.state == "deleted",
+    applies=has_version,
+    order=lambda event, _offset: progress_order(event.data),
+    rank=lambda event, _offset: float(event.data.version),
+)

@@ -1,0 +1,13 @@
+"""The settings that areas declare, apart from ``domain.areas`` because every command reads settings before it imports anything heavy."""
+
+from collections.abc import Mapping
+
+from schemas.settings import Settings
+from schemas.settings.section import Section
+
+SECTIONS: tuple[type[Section], ...] = ()  # an area's section stands in its own ``settings.py`` and imports nothing but schemas
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings of a process with those of every area. Raises ConfigurationError."""
+    return Settings.from_env(environ, SECTIONS)

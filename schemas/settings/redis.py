@@ -1,0 +1,29 @@
+"""Settings of the connection to Redis."""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from schemas.settings.section import Secret, Section
+
+
+class RedisSettings(Section, frozen=True, kw_only=True):
+    """Tables, leases, limits."""
+
+    prefix: ClassVar[str] = "CLAW_REDIS_"
+
+    url: Annotated[str, Meta(description="redis:// or rediss:// URL; empty means the embedded server on CLAW_REDIS_PORT.")] = ""
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port of the embedded server.")] = 6379
+    username: Annotated[str, Meta(description="ACL user.")] = ""
+    password: Annotated[Secret, Meta(description="Password of the server.")] = Secret()
+    ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the authority.")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=10, description="A command not answered by then counts as Redis being down.")] = 1.0
+    max_connections: Annotated[int, Meta(ge=1, le=10_000, description="Connections per process.")] = 64
+    key_prefix: Annotated[
+        str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Put before every key; lets installations share a server.")
+    ] = "claw"
+
+    @property
+    def location(self) -> str:
+        """Where clients connect: ``url`` or the embedded server."""
+        return self.url or f"redis://127.0.0.1:{self.port}/0"

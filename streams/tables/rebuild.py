@@ -1,0 +1,82 @@
+"""Tables made anew from their topics while the installation serves.
+
+A record table is replayed in place: an event replaces a row only when its order is greater, so a row is at every moment what it was or
+what it becomes. A counter cannot be replayed into; it is filled beside the one in use and switched to (``shadow_rebuild.py``).
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from adapters.redis.client import RedisClient
+from schemas.events import Event
+from schemas.settings import Settings
+from streams.log.outgoing import LogOffset
+from streams.log.reader import LogReader
+from streams.tables.projection import Tables
+from streams.topics import Topic, decoder
+
+Events = Sequence[tuple[Event, LogOffset]]
+Fold = Callable[[Events], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildPorts:
+    """What a rebuild reaches."""
+
+    settings: Settings
+    redis: RedisClient
+    reader: LogReader
+    tables: Tables
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildResult:
+    """Events read, records that could not be decoded (they are in the dead letters), and records that were taken off the log because
+    their owner is deleted.
+    """
+
+    events: int
+    unreadable: int = 0
+    erased: int = 0
+
+
+Rebuild = Callable[[RebuildPorts], Awaitable[RebuildResult]]
+
+
+def rebuild_records(topic: Topic) -> Rebuild:
+    """The rebuild of the record tables that follow ``topic`` and nothing else."""
+
+    async def rebuild(ports: RebuildPorts) -> RebuildResult:
+        return await replay(ports.reader, topic, ports.tables.apply_many)
+
+    return rebuild
+
+
+async def replay(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> RebuildResult:
+    """Pass all that a topic keeps to ``fold``, partition by partition, in order; ``gone`` receives the keys that end in a tombstone."""
+    decode, read, unreadable = decoder(topic).decode, 0, 0
+    places = await reader.partitions(topic)
+    for place, (begin, end) in (await reader.bounds(places)).items():
+        async for batch in reader.batches(place, begin, end):
+            events = [pair for record in batch if (pair := _decode(decode, record)) is not None]
+            await fold(events)
+            if gone is not None:
+                for key, value in {record.key: record.value for record in batch}.items():
+                    if value is None and key is not None:
+                        gone(key.decode())
+            read += len(batch)
+            unreadable += sum(record.value is not None for record in batch) - len(events)
+    return RebuildResult(read, unreadable)
+
+
+def _decode(decode: Callable[[bytes], Event], record: Any) -> tuple[Event, LogOffset] | None:
+    """The event with its offset; None for a tombstone and for what is no event."""
+    if record.value is None:
+        return None
+    try:
+        return decode(record.value), LogOffset(record.topic, record.partition, record.offset)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
