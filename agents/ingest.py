@@ -20,8 +20,9 @@ from schemas import ids
 from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
 from schemas.errors import Problem, Refused
 from schemas.traces import new_traceparent, valid_traceparent
+from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
-from streams.runtime.agent import Agent, Context, Delivery
+from streams.runtime.agent import Agent, Context
 from streams.topics import Topic
 
 NAME = "admit"

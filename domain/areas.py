@@ -15,10 +15,9 @@ from domain.limits.area import AREA as LIMITS
 from domain.retrieval.area import AREA as RETRIEVAL
 from domain.usage.area import AREA as USAGE
 from schemas.errors import Code
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.tables.projection import Record
 from streams.tables.rebuild import Rebuild, rebuild_records
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 
 AREAS: tuple[Area, ...] = (DOCUMENTS, CHATS, RETRIEVAL, KNOWLEDGE, INDEXES, CONFIGS, ACCOUNTS, USAGE, LIMITS)
 

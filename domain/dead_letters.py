@@ -9,7 +9,7 @@ from schemas.settings import KafkaSettings
 from streams.clock import Clock
 from streams.dead_letters.reader import DeadLetterReader
 from streams.dead_letters.redrive import RawPublisher, Redrive
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS
 
 _TENANT_IN_KEY = frozenset(topic.name for topic in TOPICS if topic.key.startswith("tenant/"))
 

@@ -57,3 +57,14 @@ class Topic:
 def decoder(topic: Topic) -> msgspec.json.Decoder[Event]:
     """Decodes one record of ``topic``; raises msgspec.DecodeError (ValidationError included) on anything else."""
     return msgspec.json.Decoder(topic.events)
+
+
+DEAD_LETTERS = Topic(
+    "claw.dead-letters.v1",
+    "original key",
+    None,
+    ("agent wrapper",),
+    "What could not be handled: original bytes as value; place, cause and agent in headers.",
+    30 * DAY_MS,
+    message_bytes_max=2 * MIB,
+)

@@ -13,8 +13,8 @@ from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
+from streams.topics import DEAD_LETTERS
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.settings import KafkaSettings
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.reader import LogReader, open_log_reader
+from streams.topics import DEAD_LETTERS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
 SCANNED_MAX = 2_000  # records looked at for one page; a page may end early, its cursor goes on

@@ -16,9 +16,8 @@ from schemas.errors import Refused
 from schemas.settings import KafkaSettings
 from streams.clock import Clock
 from streams.dead_letters.reader import DeadLetter
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.outgoing import LogOffset
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 
 KEPT_S = (DEAD_LETTERS.retention_ms or 0) // 1000
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from schemas.errors import Problem
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Publisher
-from streams.runtime.agent import Delivery
+from streams.topics import DEAD_LETTERS
 
 DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
 ORIGINAL_HEADERS_BYTES_MAX = 65_536  # carried over; more than that is somebody's mistake and must not stop the burial

@@ -14,7 +14,7 @@ from aiokafka import errors as kafka_errors
 from adapters.kafka import close_without_flush, connection_options, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS
 
 BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
 REQUEST_TIMEOUT_MS = 10_000  # a produce request without an answer: the connection is dropped and the batch sent again

@@ -18,10 +18,9 @@ from adapters.kafka import end_offset
 from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.producer import RECONNECT_S_MAX, ProducerLink
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a second at ten times the measured peak

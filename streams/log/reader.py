@@ -17,9 +17,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 from adapters.kafka import connection_options, make_consumer, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.partitions import fetch_partition_counts
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 
 CONNECT_S = 5.0
 REQUEST_MS = 5_000  # one administrative call

@@ -38,17 +38,6 @@ class Context:
     since_s: float = 0.0  # when it began, or last said so: how long it is repeated counts from there
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A record as it came, for agents that decode by themselves (``Agent.raw``): the inbox."""
-
-    place: LogOffset
-    key: bytes | None
-    value: bytes | None
-    timestamp_ms: int
-    headers: Mapping[str, bytes]
-
-
 Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]
 StepMany = Callable[[Sequence[tuple[Any, Context]]], Awaitable[Sequence[Sequence[Outgoing]]]]
 FailureStep = Callable[[Any, Problem, Context], Awaitable[Sequence[Outgoing]]]

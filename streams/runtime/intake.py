@@ -9,8 +9,9 @@ import structlog
 
 from schemas.errors import ClawError
 from schemas.settings import Settings
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset
-from streams.runtime.agent import Agent, Delivery
+from streams.runtime.agent import Agent
 from streams.runtime.batching import BatchRunner
 from streams.runtime.poison import Partition, PoisonDetector
 from streams.runtime.runner import CarriedWork, Execution, KeyedRunner, Load, Work, WorkOutcome

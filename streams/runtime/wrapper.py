@@ -20,8 +20,9 @@ from schemas.events import Event
 from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.writer import WorkerPublisher, dead_letter_headers, write_dead_letter
+from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
-from streams.runtime.agent import Agent, Context, Delivery
+from streams.runtime.agent import Agent, Context
 from streams.runtime.leases import KeyLease, KeyLeases
 from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector

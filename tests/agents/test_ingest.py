@@ -22,8 +22,8 @@ from schemas.errors import ClawError, Refused
 from schemas.events import encode
 from schemas.inbox import schema
 from schemas.settings import KafkaSettings
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset
-from streams.runtime.agent import Delivery
 from tests.support.ports import RememberingPublisher, context
 
 ROOT = Path(__file__).resolve().parents[2]

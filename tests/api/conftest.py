@@ -11,7 +11,7 @@ from domain.areas import TOPICS
 from ops.commands import topics as administration
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import House, Person, opened
 

@@ -19,9 +19,9 @@ from ops.commands import inbox as command
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, Progress, Submitted
 from schemas.settings import Settings
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery
 from tests.support.ports import context
 
 pytestmark = pytest.mark.stack

@@ -20,10 +20,9 @@ from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
 from schemas import ids
 from schemas.settings import Settings, WorkerSettings
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 from tests.support.poked import OTHER, POKED, Poke, Poked, effect_keys
 
 

@@ -10,9 +10,9 @@ import structlog
 from adapters.redis.client import connect
 from schemas.settings import Settings
 from streams.clock import SystemClock
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.worker import Worker
+from streams.topics import DEAD_LETTERS
 from tests.support.poked import lane
 
 

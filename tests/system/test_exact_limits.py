@@ -21,7 +21,7 @@ from ops.stack.environment import environment_of
 from schemas.configs import RATE_LIMIT_RULES
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
 from tests.support.api_process import opened
 from tests.support.own_redis import OwnRedis

@@ -16,10 +16,10 @@ from schemas import ids
 from schemas.errors import ClawError
 from schemas.records import AccountChanged
 from schemas.settings import Settings
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
-from streams.runtime.agent import Delivery
+from streams.topics import DEAD_LETTERS
 from tests.support.api_process import House, Person
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]

@@ -11,7 +11,7 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import KafkaSettings, Settings
-from streams.dead_letters.topic import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS
 
 
 @pytest.fixture

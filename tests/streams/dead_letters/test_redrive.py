@@ -24,12 +24,11 @@ from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.dead_letters.reader import DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive, RedriveResult
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
-from streams.runtime.agent import Delivery
-from streams.topics import Topic
+from streams.topics import DEAD_LETTERS, Topic
 
 pytestmark = pytest.mark.stack
 INBOX = inbox_topic("acme")

@@ -19,7 +19,6 @@ from domain.usage.topics import USAGE_RECORDED
 from schemas.events import Event
 from schemas.settings import KafkaSettings, Settings
 from streams.dead_letters.reader import DeadLetterFilter
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import LogRecord, RangeReader
 from streams.log.reader import open_log_reader
@@ -28,6 +27,7 @@ from streams.log.tail import TopicTail
 from streams.runtime.worker_registry import list_workers
 from streams.tables.counters import Change, Counter, CounterFeed
 from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
+from streams.topics import DEAD_LETTERS
 from tests.streams.conftest import committed, poke
 from tests.support.poked import POKED
 from tests.support.transactions import ENDINGS, Ending, Outsider, outsider, visible

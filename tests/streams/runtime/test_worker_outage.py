@@ -12,8 +12,8 @@ from ops.commands import topics as administration
 from ops.stack import kafka
 from ops.stack.child import ComponentProcess
 from ops.stack.ports import claim
-from streams.dead_letters.topic import DEAD_LETTERS
 from streams.log.publisher import KafkaPublisher
+from streams.topics import DEAD_LETTERS
 from tests.streams.conftest import Fleet, poke
 from tests.support.poked import OTHER, POKED
 

@@ -14,8 +14,9 @@ from schemas.errors import Problem, Refused, Superseded, Unavailable
 from schemas.events import encode
 from schemas.settings import WorkerSettings
 from streams.clock import SystemClock
+from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
-from streams.runtime.agent import Agent, Context, Delivery
+from streams.runtime.agent import Agent, Context
 from streams.runtime.leases import KeyLeases
 from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector
