@@ -20,6 +20,8 @@ from schemas.records import ConversationChanged
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 
+READS = tuple(dict.fromkeys(record.topic for record in RECORDS))
+
 
 def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agent:
     """Never looks at deltas: reading and discarding them would cost as much as the API does."""
@@ -41,5 +43,4 @@ def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agen
         await asyncio.gather(documents.apply_many(progressed), storage.apply_many(progressed))
         return [()] * len(events)
 
-    reads = tuple(dict.fromkeys(record.topic for record in RECORDS))
-    return Agent(name="project", reads=reads, step=step, step_many=step_many, together_max=256)
+    return Agent(name="project", reads=READS, step=step, step_many=step_many, together_max=256)

@@ -18,7 +18,8 @@ _quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
 
 
 def options(settings: SocketSettings) -> dict[str, Any]:
-    """How uvicorn is told."""
+    """What uvicorn's configuration says of WebSockets."""
+    _quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
     return {
         "ws": BoundedWebSocket,
         "ws_max_size": settings.frame_bytes_max * HARD_FACTOR,
