@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs when it is called, so that `claw up` starts at once."""
+"""The command line. Each command imports its modules when it is called, so that `claw up` starts at once."""
 # ruff: noqa: PLC0415
 
 import argparse
@@ -23,36 +23,51 @@ def parser() -> argparse.ArgumentParser:
     """All commands; docs/commands.md is generated from it."""
     root = argparse.ArgumentParser(prog="claw", description="A knowledge-grounded chat backend whose system of record is a log.")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add(commands, "up", _up, "Run the whole stack on this machine: Kafka, Redis, every lane and the API. Ctrl-C stops it.")
-    _add(commands, "down", _down, "Stop the stack of CLAW_HOME, wherever it was started.")
-    _add(commands, "doctor", _doctor, "Say what is missing or unhealthy on this machine, and what to do about it.")
-    topics = _add(commands, "topics", _topics, "Create, correct or compare the topics of this installation.")
+    _add(commands, "up", _up, "Run the whole stack on this machine: Kafka, Redis, a worker of every group and the API. Ctrl-C stops it.")
+    _add(commands, "down", _down, "Stop the running stack of CLAW_HOME.")
+    _add(commands, "doctor", _doctor, "Check this machine and the running stack; print each problem with its remedy.")
+    topics = _add(commands, "topics", _topics, "Create the topics of this installation, or compare them with their definitions.")
     topics.add_argument(
         "action",
         choices=("apply", "check"),
-        help="apply creates what is missing and corrects configurations; check changes nothing and exits 1 on a difference",
+        help="apply creates missing topics and corrects configurations; check changes nothing and exits 1 on a difference",
     )
     _add(commands, "api", _api, "Serve the HTTP API.")
-    worker = _add(commands, "worker", _worker, "Run one lane: the agents that wait for the same thing.")
-    worker.add_argument("--lane", choices=WORKER_GROUPS, required=True, help="which agents to run")
-    _add(commands, "demo", _demo, "Start a stack of its own, load documents, ask three questions, stop.")
-    key = commands.add_parser("key", help="API keys.", description="API keys.")
+    worker = _add(commands, "worker", _worker, "Run one worker group: the agents that wait for the same resource.")
+    worker.add_argument("--lane", choices=WORKER_GROUPS, required=True, help="worker group to run")
+    _add(commands, "demo", _demo, "Start a temporary stack, load documents, ask three questions, stop.")
+    key = commands.add_parser("key", help="Manage API keys.", description="Manage API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
-    create.add_argument("--tenant", required=True, help="whom the key belongs to")
+    create.add_argument("--tenant", required=True, help="tenant that the key belongs to")
     _admin_commands(commands)
-    evaluations = commands.add_parser("eval", help="Hold it against material whose right outcome is known.", description="Evaluations.")
+    evaluations = commands.add_parser(
+        "eval",
+        help="Run evaluations against data sets with known answers.",
+        description="Run evaluations against data sets with known answers.",
+    )
     kinds = evaluations.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    documents = _add(kinds, "documents", _eval_documents, "Parse every file of a folder; exit 1 when one does not come out as it should.")
+    documents = _add(
+        kinds, "documents", _eval_documents, "Parse every file of a folder; exit 1 when a result differs from what is expected."
+    )
     documents.add_argument(
-        "folder", metavar="DIR", help="with manifest.jsonl and files, or just files: then a named error or text is right"
+        "folder",
+        metavar="DIR",
+        help="folder with files; manifest.jsonl names expected results, without it text or a documented error is a pass",
     )
     documents.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    about = "Ask the questions of every set, through a stack of its own:"
-    retrieval = _add(kinds, "retrieval", _eval_retrieval, f"{about} whether the right passage is found first, and which leg found it.")
-    answers = _add(kinds, "answers", _eval_answers, f"{about} whether answers cite what answers, and what nothing answers is refused.")
+    about = "Ask the questions of every data set through a temporary stack:"
+    retrieval = _add(
+        kinds, "retrieval", _eval_retrieval, f"{about} measure how often the right passage ranks first, and which retriever found it."
+    )
+    answers = _add(
+        kinds,
+        "answers",
+        _eval_answers,
+        f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
+    )
     for command in (retrieval, answers):
-        command.add_argument("folder", metavar="DIR", help="one set (corpus.jsonl, questions.jsonl), or a folder of sets")
-        command.add_argument("--set", default="", metavar="NAME", help="only this one")
+        command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
+        command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
         command.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N questions (default: all)")
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     _inbox_commands(commands)
@@ -60,93 +75,131 @@ def parser() -> argparse.ArgumentParser:
     _rebuild_commands(commands)
     _usage_commands(commands)
     _replay_command(commands)
-    reference = _add(commands, "reference", _reference, "Write the pages under docs/ that are generated from the code.", aliases=("docs",))
+    reference = _add(
+        commands,
+        "reference",
+        _reference,
+        "Write the pages that are generated from the code (docs/settings.md, topics.md, errors.md, commands.md, .env.example).",
+        aliases=("docs",),
+    )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
 
 
 def _admin_commands(commands: Any) -> None:
-    admin = commands.add_parser("admin", help="Administrators.", description="Administrators.")
-    about = "Make an administrator: an account that may change rate rules, see usage and caches, and handle dead letters."
+    admin = commands.add_parser("admin", help="Manage administrators.", description="Manage administrators.")
+    about = "Create an administrator: an account that can change rate rules, see usage and caches, and redrive dead letters."
     create = _add(admin.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _admin_create, about)
-    create.add_argument("email", metavar="EMAIL", help="address to log in with")
-    create.add_argument("--tenant", default="", help="whom the account belongs to (default: a tenant of its own)")
-    create.add_argument("--name", default="", help="name of the person")
-    create.add_argument("--password-stdin", action="store_true", help="read the password from the first line of standard input, unasked")
-    create.add_argument("--promote", action="store_true", help="make an administrator of the account that has this address")
+    create.add_argument("email", metavar="EMAIL", help="e-mail address to log in with")
+    create.add_argument("--tenant", default="", help="tenant that the account belongs to (default: a new tenant)")
+    create.add_argument("--name", default="", help="display name of the person")
+    create.add_argument(
+        "--password-stdin", action="store_true", help="read the password from the first line of standard input instead of prompting"
+    )
+    create.add_argument("--promote", action="store_true", help="give the existing account with this address the administrator role")
 
 
 def _inbox_commands(commands: Any) -> None:
-    inbox = commands.add_parser("inbox", help="Inboxes of upstream systems.", description="Inboxes of upstream systems.")
+    inbox = commands.add_parser(
+        "inbox", help="Manage the inboxes of upstream systems.", description="Manage the inboxes of upstream systems."
+    )
     inboxes = inbox.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    about = "Make the inbox of a tenant; print the ACL commands and the client settings of its producer."
-    made = _add(inboxes, "create", _inbox_create, about)
-    made.add_argument("tenant", metavar="TENANT", help="whose documents they will be")
-    made.add_argument("--principal", default="User:upstream", help="who will write into it, as the broker names it")
-    _add(inboxes, "list", _inbox_list, "List the inboxes, and whether workers read them.")
+    about = "Create the inbox topic of a tenant; print the ACL commands and the client settings for its producer."
+    create = _add(inboxes, "create", _inbox_create, about)
+    create.add_argument("tenant", metavar="TENANT", help="tenant that will own the documents")
+    create.add_argument("--principal", default="User:upstream", help="Kafka principal of the producer")
+    _add(inboxes, "list", _inbox_list, "List the inboxes, and show whether workers read them.")
     _add(inboxes, "schema", _inbox_schema, "Print the JSON Schema of an inbox event.")
 
 
 def _redrive_command(commands: Any) -> None:
-    redrive = _add(commands, "redrive", _redrive, "Send dead letters again: one by its id, or all that match, oldest first.")
-    redrive.add_argument("--id", default="", help="one letter: partition-offset")
-    redrive.add_argument("--code", help="only those with this error code")
-    redrive.add_argument("--topic", help="only those from this topic")
-    redrive.add_argument("--agent", help="only those of this agent")
-    redrive.add_argument("--since", default="", help="only those buried within this span, such as 90s, 30m, 2h, 7d")
-    redrive.add_argument("--limit", type=int, default=1_000, help="send at most so many")
-    redrive.add_argument("--dry-run", action="store_true", help="only say what would happen")
-    redrive.add_argument("--force", action="store_true", help="also send what is superseded or was sent before")
+    redrive = _add(commands, "redrive", _redrive, "Redrive dead letters: send one by its id, or all that match, again, oldest first.")
+    redrive.add_argument("--id", default="", help="id of one dead letter: partition-offset")
+    redrive.add_argument("--code", help="only dead letters with this error code")
+    redrive.add_argument("--topic", help="only dead letters from this topic")
+    redrive.add_argument("--agent", help="only dead letters of this agent")
+    redrive.add_argument("--since", default="", help="only dead letters written within this time span, such as 90s, 30m, 2h, 7d")
+    redrive.add_argument("--limit", type=int, default=1_000, help="maximum number to send")
+    redrive.add_argument("--dry-run", action="store_true", help="print what would be sent, and send nothing")
+    redrive.add_argument("--force", action="store_true", help="also send dead letters that are superseded or were sent before")
 
 
 def _rebuild_commands(commands: Any) -> None:
-    about = "Make again from the log what was made of it: an index, beside the one in use, or tables."
+    about = "Rebuild an index or tables from the log, while the current ones serve."
     reindex = commands.add_parser("rebuild", help=about, description=about)
     kinds = reindex.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    index = _add(kinds, "index", _rebuild_index, "Build a knowledge base's index anew from the log while the old one serves, then switch.")
-    back = _add(kinds, "back", _rebuild_back, "Show the kept index again.")
-    drop = _add(kinds, "drop", _rebuild_drop, "Give up what is being built, or let the kept index go.")
-    status = _add(kinds, "status", _rebuild_status, "Say which indexes there are and how far a rebuild has come.")
+    index = _add(
+        kinds, "index", _rebuild_index, "Build a new index of a knowledge base from the log while the current one serves, then switch."
+    )
+    back = _add(kinds, "back", _rebuild_back, "Switch back to the index that was kept.")
+    drop = _add(kinds, "drop", _rebuild_drop, "Cancel the build in progress, or delete the index that was kept.")
+    status = _add(kinds, "status", _rebuild_status, "Show the indexes and the progress of a rebuild.")
     for command in (index, back, drop, status):
-        command.add_argument("--tenant", default="default", help="whose knowledge base it is (default: default)")
+        command.add_argument("--tenant", default="default", help="tenant that owns the knowledge base (default: default)")
     for command in (back, drop):
         command.add_argument("--kb", required=True, help="id of the knowledge base")
     for command in (index, status):
         which = command.add_mutually_exclusive_group(required=True)
         which.add_argument("--kb", help="id of the knowledge base")
         which.add_argument("--all", action="store_true", help="every knowledge base of the tenant, one after the other")
-    size = "of a chunk, in tokens (default: as the settings say)"
-    index.add_argument("--chunk-tokens", type=int, choices=range(32, 2049), metavar="N", default=0, help=f"target size {size}")
-    index.add_argument("--chunk-tokens-max", type=int, choices=range(64, 4097), metavar="N", default=0, help=f"largest size {size}")
-    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="default: as the settings say")
-    index.add_argument("--keep", action="store_true", help="keep the old index, to go `back` until it is dropped")
-    index.add_argument("--force", action="store_true", help="switch although documents are missing")
-    index.add_argument("--timeout", type=float, default=3600.0, metavar="S", help="follow it so long (default: 3600); the workers go on")
-
-    rebuild_tables = _add(
-        kinds, "tables", _rebuild_tables, "Make record tables and counters anew from their topics while the stack serves."
+    size = "of a chunk, in tokens (default: from the settings)"
+    index.add_argument("--chunk-tokens", type=_tokens(32, 2048), metavar="N", default=0, help=f"target size {size}, 32 to 2048")
+    index.add_argument("--chunk-tokens-max", type=_tokens(64, 4096), metavar="N", default=0, help=f"largest size {size}, 64 to 4096")
+    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="embedding model (default: from the settings)")
+    index.add_argument("--keep", action="store_true", help="keep the old index, so that `back` can switch to it until `drop` deletes it")
+    index.add_argument("--force", action="store_true", help="switch even when documents are missing")
+    index.add_argument(
+        "--timeout",
+        type=float,
+        default=3600.0,
+        metavar="S",
+        help="seconds to follow the build (default: 3600); the build continues after that",
     )
-    some = rebuild_tables.add_mutually_exclusive_group(required=True)
-    some.add_argument("--all", action="store_true", help="every table")
-    some.add_argument("--table", action="append", metavar="NAME", default=[], help="this one; may be given several times")
+
+    rebuild_tables = _add(kinds, "tables", _rebuild_tables, "Rebuild record tables and counters from their topics while the stack serves.")
+    tables = rebuild_tables.add_mutually_exclusive_group(required=True)
+    tables.add_argument("--all", action="store_true", help="every table")
+    tables.add_argument("--table", action="append", metavar="NAME", default=[], help="name of a table; repeat for several")
 
 
 def _usage_commands(commands: Any) -> None:
-    usage = commands.add_parser("usage", help="What was spent.", description="What was spent.")
-    about = "Count usage again from its topic and compare with the counters; exit 1 when a sum differs."
+    usage = commands.add_parser("usage", help="Check usage counters.", description="Check usage counters.")
+    about = "Recount usage from its topic and compare with the counters; exit 1 when a sum differs."
     reconcile = _add(usage.add_subparsers(title="commands", metavar="COMMAND", required=True), "reconcile", _usage_reconcile, about)
-    reconcile.add_argument("--since", default="", help="only what began within this span, such as 90m, 2h, 7d")
-    reconcile.add_argument("--repair", action="store_true", help="on a difference make the counters anew from the topic")
+    reconcile.add_argument("--since", default="", help="only windows that began within this time span, such as 90m, 2h, 7d")
+    reconcile.add_argument("--repair", action="store_true", help="rebuild the counters from the topic when a sum differs")
 
 
 def _replay_command(commands: Any) -> None:
-    replay = _add(commands, "replay", _replay, "Ask another model what a recorded answer was made from; print both. Nothing is written.")
+    replay = _add(
+        commands,
+        "replay",
+        _replay,
+        "Send the question and passages of a recorded answer to another model; print both answers. Nothing is written.",
+    )
     replay.add_argument("reply", metavar="REPLY", help="id of the reply")
-    replay.add_argument("--tenant", default="", help="whose it is, when the id alone is not enough to find it")
-    replay.add_argument("--model", default="", help="name of the model; by default the provider's, or the one of the settings")
-    replay.add_argument("--provider", choices=("local", "openai", "zhipu"), default="", help="default: the one of the settings")
-    replay.add_argument("--base-url", default="", help="root of its API; default: the settings' for the same provider, else the preset's")
+    replay.add_argument("--tenant", default="", help="tenant of the reply, when the id alone does not find it")
+    replay.add_argument(
+        "--model", default="", help="name of the model (default: from the settings for the same provider, else the provider's preset)"
+    )
+    replay.add_argument("--provider", choices=("local", "openai", "zhipu"), default="", help="model provider (default: from the settings)")
+    replay.add_argument(
+        "--base-url",
+        default="",
+        help="base URL of the provider's API (default: from the settings for the same provider, else the provider's preset)",
+    )
     replay.add_argument("--json", action="store_true", help="print JSON instead of two columns")
+
+
+def _tokens(low: int, high: int) -> Callable[[str], int]:
+    """The argument type of a number of tokens from ``low`` to ``high``."""
+
+    def tokens(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}")
+        return int(text)
+
+    return tokens
 
 
 def _add(commands: Any, name: str, run: Command, description: str, aliases: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -156,7 +209,7 @@ def _add(commands: Any, name: str, run: Command, description: str, aliases: Sequ
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code: 1 = it failed, 2 = a setting or the installation is wrong."""
+    """Run one command; returns its exit code: 1 = the command failed, 2 = a setting or the installation is wrong."""
     chosen = parser().parse_args(arguments)
     try:
         result = chosen.run(load_settings(os.environ), chosen)
@@ -177,11 +230,11 @@ def _up(settings: Settings, _chosen: argparse.Namespace) -> int:
     code = command.up(settings, os.environ)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # everything is stopped; a download still under way in a thread must not hold the exit
+    os._exit(code)  # everything is stopped; a download still in progress in a thread must not delay the exit
 
 
 def _quiet_driver() -> None:
-    """The Kafka client logs every failed connection before it raises; these commands say once, in their own words, what is wrong."""
+    """Silence the Kafka client, which logs every failed connection before it raises: these commands print one message of their own."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 

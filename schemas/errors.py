@@ -51,111 +51,145 @@ class Code(Struct, frozen=True):
 
 CATALOGUE: dict[str, Code] = {
     # the request
-    "invalid_request": Code(HTTPStatus.BAD_REQUEST, "The request cannot be read", "Send well-formed UTF-8 JSON."),
-    "validation_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "A field is not acceptable", "Correct the fields listed in errors."),
-    "body_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large", "Send less, or split it."),
+    "invalid_request": Code(HTTPStatus.BAD_REQUEST, "The request cannot be parsed", "Send well-formed UTF-8 JSON."),
+    "validation_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "A field has an invalid value", "Correct the fields listed in errors."),
+    "body_too_large": Code(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large", "Send a smaller body, or split the request."
+    ),
     "unsupported_parameter": Code(
-        HTTPStatus.BAD_REQUEST, "This parameter is not offered here", "Leave it out, or see docs/openai.md for what is."
+        HTTPStatus.BAD_REQUEST, "This parameter is not supported", "Remove the parameter; docs/openai.md lists the supported ones."
     ),
-    "unsupported_media_type": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not accepted", "Use one of the listed types."),
+    "unsupported_media_type": Code(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This content type is not supported", "Use the content type that detail names."
+    ),
     "credential_in_url": Code(
-        HTTPStatus.BAD_REQUEST, "A credential stands in the URL", "Send it in the first frame or as a subprotocol; renew this one."
+        HTTPStatus.BAD_REQUEST,
+        "The URL contains a credential",
+        "Send the credential in the first frame or as a subprotocol, and replace the exposed one.",
     ),
-    "not_found": Code(HTTPStatus.NOT_FOUND, "There is no such thing here", "Check the id and the account it belongs to."),
-    "model_not_found": Code(HTTPStatus.NOT_FOUND, "There is no such model here", "Use one of GET /v1/models."),
-    "method_not_allowed": Code(HTTPStatus.METHOD_NOT_ALLOWED, "This method is not offered here", "See /schema."),
+    "not_found": Code(HTTPStatus.NOT_FOUND, "Not found", "Check the id, and that it belongs to your account."),
+    "model_not_found": Code(HTTPStatus.NOT_FOUND, "Model not found", "Use a model that GET /v1/models lists."),
+    "method_not_allowed": Code(
+        HTTPStatus.METHOD_NOT_ALLOWED, "This HTTP method is not supported here", "See /schema for the methods of each route."
+    ),
     "idempotency_conflict": Code(
-        HTTPStatus.CONFLICT, "This Idempotency-Key was used with another body", "Use a new key for a new request."
+        HTTPStatus.CONFLICT, "This Idempotency-Key was used with a different request body", "Use a new key for a new request."
     ),
-    "lost_update": Code(HTTPStatus.PRECONDITION_FAILED, "The record changed since you read it", "Read it again, then retry with its ETag."),
+    "lost_update": Code(
+        HTTPStatus.PRECONDITION_FAILED, "The record changed since you read it", "Read the record again, then retry with its new ETag."
+    ),
     # who
     "unauthenticated": Code(HTTPStatus.UNAUTHORIZED, "No valid credential", "Log in, or send an API key as a bearer token."),
-    "login_failed": Code(HTTPStatus.UNAUTHORIZED, "E-mail or password is wrong", "Check both."),
-    "forbidden": Code(HTTPStatus.FORBIDDEN, "This credential may not do that", "Use one with the scope or role."),
-    "access_denied": Code(HTTPStatus.FORBIDDEN, "You are on the deny list", "Ask the operator to take you off it."),
-    "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail is registered", "Log in instead."),
+    "login_failed": Code(HTTPStatus.UNAUTHORIZED, "Wrong e-mail address or password", "Check the e-mail address and the password."),
+    "forbidden": Code(
+        HTTPStatus.FORBIDDEN, "This credential lacks the required permission", "Use a credential that has the required scope or role."
+    ),
+    "access_denied": Code(
+        HTTPStatus.FORBIDDEN, "Access is blocked by the deny list", "Ask the operator to remove the entry from the deny list."
+    ),
+    "email_taken": Code(HTTPStatus.CONFLICT, "This e-mail address is already registered", "Log in instead."),
     "rate_limited": Code(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests", "Wait for Retry-After seconds."),
     "quota_exceeded": Code(
-        HTTPStatus.TOO_MANY_REQUESTS, "The quota is used up", "Wait for Retry-After seconds, or have the operator raise the quota of rule."
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "The quota is used up",
+        "Wait for Retry-After seconds, or ask the operator to raise the quota that rule names.",
     ),
     # conversations
-    "conversation_busy": Code(HTTPStatus.CONFLICT, "A reply is still open in this conversation", "Wait for reply_id to end, or cancel it."),
-    "reply_finished": Code(HTTPStatus.CONFLICT, "This reply has ended", "Nothing is left to cancel."),
-    "reply_expired": Code(HTTPStatus.GONE, "The log no longer keeps this reply", "Read the message instead."),
-    "answer_failed": Code(HTTPStatus.BAD_GATEWAY, "The answer could not be made", "Ask again."),
-    "model_unavailable": Code(HTTPStatus.BAD_GATEWAY, "The model provider did not answer", "Ask again later."),
+    "conversation_busy": Code(
+        HTTPStatus.CONFLICT, "A reply is still in progress in this conversation", "Wait until the reply in reply_id ends, or cancel it."
+    ),
+    "reply_finished": Code(HTTPStatus.CONFLICT, "This reply has already ended", "No action is needed: an ended reply cannot be cancelled."),
+    "reply_expired": Code(HTTPStatus.GONE, "The events of this reply are past their retention", "Read the stored message instead."),
+    "answer_failed": Code(HTTPStatus.BAD_GATEWAY, "The answer could not be generated", "Ask again."),
+    "model_unavailable": Code(HTTPStatus.BAD_GATEWAY, "The model provider did not respond", "Ask again later."),
     "model_refused": Code(
-        HTTPStatus.BAD_GATEWAY, "The model provider refused the request", "The operator must check the provider's settings."
+        HTTPStatus.BAD_GATEWAY, "The model provider refused the request", "The operator must check the settings of the provider."
     ),
     "model_answer_empty": Code(
         HTTPStatus.BAD_GATEWAY,
-        "The model gave no answer",
-        "Raise the limit of tokens (max_tokens; the operator CLAW_MODEL_MAX_TOKENS) or turn the model's thinking off, which counts against"
-        " it; if the model did not think, word the question differently.",
+        "The model returned an empty answer",
+        "Raise the token limit (max_tokens; the operator CLAW_MODEL_MAX_TOKENS) or turn the model's thinking off, which"
+        " counts against the limit; if the model did not think, rephrase the question.",
     ),
-    "answer_interrupted": Code(HTTPStatus.BAD_GATEWAY, "The answer broke off", "Ask again; the text so far is kept."),
+    "answer_interrupted": Code(HTTPStatus.BAD_GATEWAY, "The answer was interrupted", "Ask again; the partial text is kept."),
     # documents
-    "document_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The document is too large", "Split it."),
-    "document_empty": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The document has no text", "Send one with text."),
-    "document_unreadable": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The document cannot be parsed", "Check that it is what its type says."),
+    "document_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The document is too large", "Split the document."),
+    "document_empty": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The document contains no text", "Send a document that contains text."),
+    "document_unreadable": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The document cannot be parsed", "Check that the file is intact and of the declared type."
+    ),
     "document_crashed_parser": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "Parsing this document ended the parser", "Send it in another format."
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The parser crashed on this document", "Send the document in another format."
     ),
     "document_too_complex": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "Parsing this document reaches a limit",
-        "Split it or simplify it; the operator can raise the limit that detail names.",
+        "The document exceeds a parsing limit",
+        "Split or simplify the document; the operator can raise the limit that detail names.",
     ),
     "document_type_unsupported": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        "This type of file is not read",
+        "This file type is not supported",
         "Send PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
     ),
-    "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send it again with its password."),
+    "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send the file again with its password."),
     "password_wrong": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "The password does not open the file", "Send it again with the right password."
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The password does not open the file", "Send the file again with the right password."
     ),
     "ocr_required": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The file is a scan without readable text",
-        "Send a file with text, or have the operator install Tesseract with its languages.",
+        "Send a file with text, or ask the operator to install Tesseract with its languages.",
     ),
     "document_stalled": Code(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The document stood still and could not be moved", "Process it again; report it when that fails."
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Processing of the document stalled and could not be restarted",
+        "Reprocess the document; if it stalls again, report it.",
     ),
-    "file_missing": Code(HTTPStatus.GONE, "The file is no longer in the store", "Upload it again."),
-    "upload_incomplete": Code(HTTPStatus.BAD_REQUEST, "The upload broke off or is not a multipart form", "Send it again."),
+    "file_missing": Code(HTTPStatus.GONE, "The file is no longer stored", "Upload the file again."),
+    "upload_incomplete": Code(HTTPStatus.BAD_REQUEST, "The upload was cut off or is not a multipart form", "Send the upload again."),
     "url_refused": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "This address is not fetched", "Use a public http or https address that robots may read."
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "Fetching this address is not allowed",
+        "Use a public http or https address that its robots.txt allows.",
     ),
-    "url_unreachable": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The web page cannot be fetched", "Check the address; submit it again later."),
-    "index_building": Code(HTTPStatus.CONFLICT, "Another build of this index is under way", "Wait for it, or drop it first."),
+    "url_unreachable": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The web page could not be fetched", "Check the address, or submit it again later."
+    ),
+    "index_building": Code(
+        HTTPStatus.CONFLICT, "Another build of this index is in progress", "Wait until the build ends, or drop it first."
+    ),
     "index_incomplete": Code(
         HTTPStatus.CONFLICT,
-        "The new index does not hold every document",
-        "See which documents are missing; switch with force to lose them.",
+        "The new index does not contain every document",
+        "Check which documents are missing; force the switch to go on without them.",
     ),
     # events
     "event_malformed": Code(
-        HTTPStatus.UNPROCESSABLE_ENTITY, "The event cannot be decoded", "Compare it with the schema of its topic, mend it, send it again."
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The event cannot be decoded",
+        "Compare the event with the schema of its topic, correct it, and send it again.",
     ),
     "event_poisonous": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "The event ended its worker several times",
-        "Report it; send it again from the dead letters after the fix.",
+        "The event crashed its worker repeatedly",
+        "Report it; after the fix, redrive it from the dead letters.",
     ),
     "event_failed": Code(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The event could not be handled", "Send it again from the dead letters once the cause is gone."
+        HTTPStatus.INTERNAL_SERVER_ERROR, "Processing of the event failed", "Redrive it from the dead letters once the cause is fixed."
     ),
     # the parts
     "kafka_unavailable": Code(
-        HTTPStatus.SERVICE_UNAVAILABLE, "The log did not take the event in time", "Repeat with the same Idempotency-Key."
+        HTTPStatus.SERVICE_UNAVAILABLE, "Kafka did not acknowledge the write in time", "Repeat the request with the same Idempotency-Key."
     ),
-    "redis_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The tables are out of reach", "Repeat after Retry-After."),
-    "index_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The index is out of reach", "Repeat after Retry-After."),
-    "blobs_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The file store is out of reach", "Repeat after Retry-After."),
-    "overloaded": Code(HTTPStatus.SERVICE_UNAVAILABLE, "Too much is waiting", "Repeat after Retry-After."),
-    "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke here", "Report the request_id."),
+    "redis_unavailable": Code(HTTPStatus.SERVICE_UNAVAILABLE, "Redis is unavailable", "Repeat the request after Retry-After seconds."),
+    "index_unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The vector index is unavailable", "Repeat the request after Retry-After seconds."
+    ),
+    "blobs_unavailable": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The file store is unavailable", "Repeat the request after Retry-After seconds."
+    ),
+    "overloaded": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The service is overloaded", "Repeat the request after Retry-After seconds."),
+    "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error", "Report the request_id."),
 }
 
 
