@@ -272,8 +272,8 @@ async def test_the_sender_is_told_what_was_refused(admit, value, key, headers, d
     """Failed, without a version: whoever reads the progress by document id learns the cause, and no version is shadowed."""
     publisher, delivery = RememberingPublisher(), _delivery(value, key, headers=headers)
     problem = ClawError("why", code="event_malformed").problem()
-    (out,) = await admit.failed(delivery, problem, context(publisher))
-    (again,) = await admit.failed(delivery, problem, context(publisher))
+    (out,) = await admit.report_failure(delivery, problem, context(publisher))
+    (again,) = await admit.report_failure(delivery, problem, context(publisher))
     assert again.event == out.event
     assert isinstance(out.event, DocumentProgressed)
     assert (out.event.data.document_id, out.event.data.version, out.event.data.state) == (document, NO_VERSION, "failed")
@@ -284,7 +284,7 @@ async def test_the_sender_is_told_what_was_refused(admit, value, key, headers, d
 
 @pytest.mark.parametrize(("value", "key"), [(b"not json", None), (b"{}", b"a/b"), (None, b"\xff"), (_event(document_id=7), None)])
 async def test_nobody_is_told_what_names_no_document(admit, value, key):
-    assert await admit.failed(_delivery(value, key), ClawError(code="event_malformed").problem(), context()) == []
+    assert await admit.report_failure(_delivery(value, key), ClawError(code="event_malformed").problem(), context()) == []
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("inbox*.json")), ids=lambda path: path.stem)
@@ -325,7 +325,7 @@ async def test_what_was_refused_changes_no_record(admit, redis_settings):
     redis = connect(redis_settings)
     views, mirror, place = ReadModels(redis, redis_settings.key_prefix), VisibilityReplica(KafkaSettings()), LogOffset("t", 0, 9)
     problem = ClawError(code="event_malformed").problem()
-    (out,) = await admit.failed(_delivery(b"not json"), problem, context())
+    (out,) = await admit.report_failure(_delivery(b"not json"), problem, context())
     progress = out.event.data
     scope = f"acme/{progress.knowledge_base_id}"
     try:

@@ -224,7 +224,7 @@ async def test_vectors_are_those_of_the_index_and_are_charged(library: Library):
     result = told.event.data.result
     assert isinstance(result, Vectors)
     expected = await library.engines[""].encoder.embed((LEAVE, PAY))
-    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).read()
+    assert (np.frombuffer(result.values, "<f4").reshape(2, result.dimensions) == expected).all()
     assert result.model == library.engines[""].encoder.embedding_name
     spent = charged.event.data
     assert (charged.topic, charged.event.subject) == (USAGE_RECORDED, "u")

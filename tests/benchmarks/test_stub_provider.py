@@ -12,8 +12,8 @@ import zhipuai
 from openai.types.chat import ChatCompletionMessageParam
 
 from benchmarks.stub_answers import CHAOS, Behaviour
-from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import KEY
+from tests.support.running_stub import Running, eventually
 
 ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "在吗？"}]
 

@@ -9,7 +9,7 @@ from schemas.errors import CATALOGUE, ClawError, ConfigurationError, FieldError,
 from schemas.errors_zh import CHINESE
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("schemas", "adapters", "streams", "agents", "api", "ops")
+PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops")
 RAISED = {"Refused", "Unavailable"}
 
 

@@ -125,7 +125,7 @@ class _Glyphs:
         lengths = np.diff(np.append(starts, chosen.size))
         turns = np.array([self._quarter(int(index)) for index in chosen[starts]], np.int64)
         quarters = np.repeat(turns, lengths)
-        if starts.size * 10 > chosen.size * 6 and chosen.size >= 10 and (quarters == 0).read():  # noqa: PLR2004  mostly lone characters
+        if starts.size * 10 > chosen.size * 6 and chosen.size >= 10 and (quarters == 0).all():  # noqa: PLR2004  mostly lone characters
             down, height = np.diff(top), (bottom - top)[:-1]
             if np.mean((down > 0.3 * height) & (np.abs(np.diff(x0)) < 0.5 * height)) > 0.5:  # noqa: PLR2004
                 quarters[:] = 3  # Chinese written downwards, columns from right to left

@@ -276,11 +276,10 @@ async def test_the_loop_is_never_blocked(text_worker):
 ORPHAN = """
 import asyncio, os, signal
 from adapters.children.worker import TextWorker
-from schemas.settings.documents import Documents
-from schemas.settings import Retrieval
+from schemas.settings import DocumentSettings, RetrievalSettings
 
 async def main():
-    worker = TextWorker(Retrieval(), Documents())
+    worker = TextWorker(RetrievalSettings(), DocumentSettings())
     await worker.start()
     print(*(child.process.pid for child in worker._light._children), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -22,8 +22,8 @@ from schemas.chats import Usage
 from schemas.errors import ClawError, ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.section import Secret
-from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import KEY, PASSAGES, model_settings
+from tests.support.running_stub import Running, eventually
 
 REQUEST = AnswerRequest(question="黄鹤楼在哪里？", passages=PASSAGES, max_tokens=64)
 

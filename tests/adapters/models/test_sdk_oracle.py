@@ -18,8 +18,8 @@ from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish
 from adapters.models.retries import RetryPolicy
 from schemas.errors import Refused, Unavailable
-from tests.adapters.models.conftest import Running
 from tests.support.model_samples import KEY, PASSAGES, model_settings
+from tests.support.running_stub import Running
 
 REQUEST = AnswerRequest(question="黄鹤楼在哪里？", passages=PASSAGES, max_tokens=64)
 

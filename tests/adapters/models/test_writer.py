@@ -15,8 +15,8 @@ from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings
 from schemas.settings.models import SecondModelSettings
 from schemas.settings.section import Secret
-from tests.adapters.models.conftest import Running, eventually
 from tests.support.model_samples import model_settings
+from tests.support.running_stub import Running, eventually
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ def test_any_text(text: str):
     assert (np.diff(ids.astype(np.int64)) > 0).all()
     assert len(ids) == len(weights)
     assert ((weights > 0) & (weights < 1.6)).all()
-    assert (question_bigrams(fold(text)) == ids).read()
+    assert (question_bigrams(fold(text)) == ids).all()
 
 
 def test_repeating_a_pair_says_little_more():

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from domain.retrieval.vector_cache import VectorCache
 from schemas.errors import Unavailable
-from tests.streams.cache.conftest import Process
+from tests.support.cache_processes import Process
 
 pytestmark = pytest.mark.stack
 

@@ -1,40 +1,12 @@
 """A clock that is moved by hand, and caches as processes have them."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adapters.redis.client import RedisClient, connect
+from adapters.redis.client import RedisClient
 from schemas.settings import RedisSettings
-from schemas.settings.cache import CacheSettings
-from streams.cache import RedisCache
-
-BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@dataclass
-class HandClock:
-    passed_s: float = 0.0
-
-    def now(self) -> datetime:
-        return BEGAN + timedelta(seconds=self.passed_s)
-
-    def monotonic_s(self) -> float:
-        return self.passed_s
-
-
-@dataclass
-class Process:
-    """A process with a cache: its own client, its own counts."""
-
-    cache: RedisCache
-    redis: RedisClient
-    counts: list[tuple[str, str]] = field(default_factory=list)
-
-    def counted(self, outcome: str) -> int:
-        return sum(each == outcome for _, each in self.counts)
+from tests.support.cache_processes import HandClock, Process, cache_processes
 
 
 @pytest.fixture
@@ -45,16 +17,5 @@ def clock() -> HandClock:
 @pytest.fixture
 async def process(redis: RedisClient, redis_settings: RedisSettings, clock: HandClock) -> AsyncIterator[Callable[..., Process]]:
     """``process(setting=…)`` is another process of the installation."""
-    running: list[Process] = []
-
-    def start(**settings: object) -> Process:
-        client = connect(redis_settings)
-        counts: list[tuple[str, str]] = []
-        cache = RedisCache(client, redis_settings.key_prefix, CacheSettings(**settings), clock, lambda *count: counts.append(count))  # type: ignore[arg-type]
-        running.append(Process(cache, client, counts))
-        return running[-1]
-
-    yield start
-    for each in running:
-        await each.cache.stop()
-        await each.redis.aclose()
+    async with cache_processes(redis_settings, clock) as start:
+        yield start

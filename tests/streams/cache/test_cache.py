@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.cache import CacheEntry, Scenario, SingleFlightLease
 from streams.cache.invalidation import Invalidation
 from streams.cache.names import Names
-from tests.streams.cache.conftest import Process
+from tests.support.cache_processes import Process
 
 pytestmark = pytest.mark.stack
 SCENARIO: Scenario = "retrieval"

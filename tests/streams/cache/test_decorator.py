@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from schemas.errors import ConfigurationError
-from tests.streams.cache.conftest import Process
+from tests.support.cache_processes import Process
 
 pytestmark = pytest.mark.stack
 

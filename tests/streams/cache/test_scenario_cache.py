@@ -17,7 +17,7 @@ from streams.cache.entries import Codec
 from streams.cache.names import Names
 from streams.cache.scenario_cache import ScenarioCache
 from streams.cache.single_flight import LEASE_S
-from tests.streams.cache.conftest import HandClock, Process
+from tests.support.cache_processes import HandClock, Process
 from tests.support.own_redis import OwnRedis
 
 pytestmark = pytest.mark.stack

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 import pytest
@@ -17,6 +18,15 @@ from streams.log import publisher as publisher_module
 from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
 from tests.support.reply_events import extended, outgoing, whole_reply
+
+
+@pytest.fixture
+async def publisher(kafka_settings: KafkaSettings, topics: Callable[..., Awaitable[None]]) -> AsyncIterator[KafkaPublisher]:
+    await topics(CHATS_ANSWERED)
+    publisher = KafkaPublisher(kafka_settings, topics=[CHATS_ANSWERED])
+    await publisher.start()
+    yield publisher
+    await publisher.stop()
 
 
 async def read(kafka: KafkaSettings, topic: str, partition: int, count: int):

@@ -103,7 +103,7 @@ def assembled(draw):
                 rows, Locator(sheet=f"S{number}", cells=f"B{number}:D{number + len(rows) - 1}") if spot == "sheet" else place
             )
         else:
-            getattr(assembly, kind)("".join(draw(PROSE)), place)
+            getattr(assembly, f"add_{kind}")("".join(draw(PROSE)), place)
     return assembly.build()
 
 
