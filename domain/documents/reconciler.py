@@ -1,10 +1,10 @@
-"""Finds documents that stand still and sends them on, and says so.
+"""The reconciler: finds stalled documents, requeues them, and fails them after three times.
 
-A document stands still when it has said nothing for ``stall_s`` although its lane has passed it: nothing that was written before that
-silence began still waits for an agent. What waits, waits rightly, however long. Sending on means queueing the same version once more,
-which is harmless should it have been on its way after all; after three times the document fails by name instead.
+A document is stalled when it has made no progress for ``stall_s`` although its lane has passed it: nothing that was written before that
+silence began still waits for an agent. A document that waits in a backlog is left alone, however long. Requeueing publishes the same
+version once more, which is harmless should it have been under way after all. The silences are durable timers (``open_documents.py``).
 
-One of N replicas works at a time, under a lease in Redis. Kafka is only asked when something has been silent for long.
+One of N replicas works at a time, under a lease in Redis. Kafka is read only when a document has been silent for long.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from domain.documents.topics import (
 from domain.documents.visibility import VersionState, VisibilitySource
 from schemas import ids
 from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
-from schemas.errors import ClawError, Refused, Unavailable
+from schemas.errors import ClawError, Refused, Superseded, Unavailable
 from schemas.settings import Settings
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing, Publisher
@@ -36,11 +36,11 @@ from streams.log.reader import LogReader, open_log_reader, read_group_offsets
 from streams.topics import Topic
 
 NAME = "reconcile"
-EVERY_S = 10.0  # between two looks
-LEASE_S = 60.0  # of the replica that looks; longer than a look takes, short enough that another soon takes over
+EVERY_S = 10.0  # between two rounds
+LEASE_S = 60.0  # of the replica that works; longer than a round takes, short enough that another soon takes over
 TRIES_MAX = 3  # then it fails
-BATCH_MAX = 50  # documents of one partition and lane sent on per look; the others are looked at next time
-FETCH_BYTES = 65_536  # asked of a partition at once: one record is wanted, and comes whole whatever its size
+BATCH_MAX = 50  # documents of one partition and lane requeued per round; the others have their turn in the next
+FETCH_BYTES = 65_536  # fetched of a partition at once: one record is wanted, and comes whole whatever its size
 
 QUEUED: Mapping[Lane, Topic] = {"express": DOCUMENTS_QUEUED_EXPRESS, "bulk": DOCUMENTS_QUEUED_BULK}
 STAGES: tuple[tuple[str, Topic], ...] = (("documents", DOCUMENTS_CHUNKED), ("knowledge", DOCUMENTS_EMBEDDED))  # of both lanes
@@ -64,13 +64,13 @@ log = structlog.get_logger(__name__)
 
 
 class Reconciler:
-    """``worker`` tells replicas apart. ``look()`` is one round; ``start()`` repeats it every 10 s until ``stop()``."""
+    """``worker`` names the replica. ``run_once()`` is one round; ``start()`` repeats it every 10 s until ``stop()``."""
 
     def __init__(
         self,
         settings: Settings,
         documents: OpenDocuments,
-        standings: VisibilitySource,
+        visibility: VisibilitySource,
         redis: RedisClient,
         publisher: Publisher,
         clock: Clock,
@@ -79,19 +79,19 @@ class Reconciler:
         worker: str,
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._settings, self._documents, self._standings = settings, documents, standings
+        self._settings, self._documents, self._visibility = settings, documents, visibility
         self._redis, self._publisher, self._clock, self._requeue = redis, publisher, clock, requeue
         self._worker, self._lease = worker, f"{settings.redis.key_prefix}:reconciler"
         self._stalled = Counter(
             "claw_documents_stalled",
-            "Documents that stood still, by what was done about it: sent_on, failed.",
+            "Documents that stalled, by what was done about it: sent_on (requeued), failed.",
             ("outcome",),
             registry=registry,
         )
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to look; returns at once."""
+        """Begin the rounds; returns at once."""
         self._task = asyncio.create_task(self._run(), name="reconciler")
         self._task.add_done_callback(_log_end)
 
@@ -113,12 +113,15 @@ class Reconciler:
                 if await _LEASE(self._redis, (self._lease,), (self._worker, int(LEASE_S * 1000))):
                     async with asyncio.timeout(LEASE_S):
                         await self.run_once()
-            except (Unavailable, Refused, TimeoutError) as error:
+            except (Unavailable, Refused, Superseded, TimeoutError) as error:
                 log.warning("reconciler_put_off", error=f"{type(error).__name__}: {error}")
 
     async def run_once(self) -> int:
-        """Look at everything that has been silent for too long; returns how many documents stood still. Raises Unavailable."""
+        """One round: requeue or fail what has stalled; returns how many documents that were. Raises Unavailable, and Superseded when
+        another replica has begun a round.
+        """
         silent_since_ms = self._now_ms() - int(self._settings.documents.stall_s * 1000)
+        again_at_ms = silent_since_ms + int(min(self._settings.documents.stall_s, LEASE_S) * 1000)  # should this process die
         shards = [
             (partition, lane)
             for partition in range(self._documents.partitions)
@@ -127,31 +130,34 @@ class Reconciler:
         ]
         if not shards:
             return 0
+        tokens = {partition: await self._documents.take_over(partition, self._clock.now()) for partition, _ in shards}
         done = await read_group_offsets(self._settings.kafka, GROUPS)
         found = 0
         async with open_log_reader(self._settings.kafka, fetch_bytes=FETCH_BYTES) as reader:
             for partition, lane in shards:
                 before_ms = await self._safe_before_ms(reader, done, partition, lane)
-                some = await self._documents.find_silent(partition, lane, min(before_ms, silent_since_ms), BATCH_MAX)
+                some = await self._documents.claim_silent(
+                    *(partition, lane, tokens[partition], min(before_ms, silent_since_ms)), again_at_ms=again_at_ms, limit=BATCH_MAX
+                )
                 if some:
                     found += await self._requeue_stalled(reader, partition, some)
         return found
 
     async def _safe_before_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], partition: int, lane: Lane) -> int:
-        """Silence that began before this is no waiting: everything written until ``stall_s`` later has been worked.
+        """A document silent since before this time has stalled: every record written until ``stall_s`` later has been handled.
 
-        The news of it must have been read as well; until then nothing can be said, and this is 0.
+        Its progress events must have been handled as well; until then this is 0.
         """
         stall_ms = int(self._settings.documents.stall_s * 1000)
-        heard_ms = await self._oldest_ms(reader, done, "tables", DOCUMENTS_PROGRESSED, partition)
-        if heard_ms < self._now_ms() - stall_ms:
+        progress_ms = await self._oldest_ms(reader, done, "tables", DOCUMENTS_PROGRESSED, partition)
+        if progress_ms < self._now_ms() - stall_ms:
             return 0
         stages = (("documents", QUEUED[lane]), *STAGES)
         waiting = [await self._oldest_ms(reader, done, group, topic, partition) for group, topic in stages]
         return min(waiting) - stall_ms
 
     async def _oldest_ms(self, reader: LogReader, done: Mapping[TopicPartition, int], group: str, topic: Topic, partition: int) -> int:
-        """When the oldest record that ``group`` has not done was written; now, when it has done all."""
+        """When the oldest record that ``group`` has not acknowledged was written; now, when it has acknowledged all."""
         place = reader.topic_partition(topic, partition)
         begin, end = (await reader.bounds([place]))[place]
         begin = max(begin, done.get(place, 0))
@@ -162,14 +168,14 @@ class Reconciler:
         return int(record.timestamp)
 
     async def _requeue_stalled(self, reader: LogReader, partition: int, some: Sequence[StalledDocument]) -> int:
-        standings = await self._standings.version_states([each.key for each in some])
+        states = await self._visibility.version_states([each.key for each in some])
         place, found = reader.topic_partition(DOCUMENTS_SUBMITTED, partition), 0
         for each in some:
             event = None
-            if _is_wanted(standings[each.key], each.version):
+            if _is_wanted(states[each.key], each.version):
                 record = await reader.read_record(place, each.version)
                 event = _decode_submission(record.value) if record is not None else None
-            if event is None:  # it arrived, something newer came, or the log has forgotten it for something newer
+            if event is None:  # it was indexed or superseded, or the log was compacted to a newer version
                 await self._documents.remove(each.key, each.version)
                 continue
             found += 1
@@ -183,8 +189,8 @@ class Reconciler:
         self._report_stall(event, document, "sent_on")
 
     async def _fail_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
-        """Readers keep the version before; the owner is told."""
-        detail = f"nothing was heard of it for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
+        """Readers keep the version before; the owner reads the cause in the document's status."""
+        detail = f"no progress for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
         progress = Progress(
             knowledge_base_id=event.data.knowledge_base_id,
             document_id=event.data.document_id,
@@ -219,8 +225,8 @@ class Reconciler:
         return int(self._clock.now().timestamp() * 1000)
 
 
-def _is_wanted(standing: VersionState, version: int) -> bool:
-    return not standing.supersedes(version) and standing.visible < version
+def _is_wanted(state: VersionState, version: int) -> bool:
+    return not state.supersedes(version) and state.visible < version
 
 
 def _decode_submission(value: bytes | None) -> DocumentSubmitted | None:

@@ -65,7 +65,8 @@ from streams.cache import RedisCache
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import RangeReader
-from streams.runtime.agent import Agent, WorkerGroup
+from streams.runtime.agent import Agent
+from streams.runtime.worker_group import WorkerGroup
 from streams.tables.counters import CounterFeed
 from streams.tables.record_writer import RecordWriter
 

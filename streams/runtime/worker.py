@@ -26,17 +26,18 @@ from schemas.settings import Settings
 from streams.clock import Clock
 from streams.dead_letters.writer import WorkerPublisher
 from streams.log.partitions import fetch_partition_counts
-from streams.runtime.agent import WorkerGroup
 from streams.runtime.faust_app import WorkerApp, add_agent, build_faust_app
+from streams.runtime.hooks import StepHooks
 from streams.runtime.intake import Intake
 from streams.runtime.leases import KeyLeases
 from streams.runtime.loop_lag import LoopLag
-from streams.runtime.metrics import WorkerMetrics
+from streams.runtime.metrics import StepMetrics, WorkerMetrics
 from streams.runtime.poison import Partition, PoisonDetector
 from streams.runtime.status_server import StatusResponse, StatusServer
 from streams.runtime.throughput import ThroughputEstimator
 from streams.runtime.transport import Consumer
 from streams.runtime.watchdog import Position, Watchdog
+from streams.runtime.worker_group import WorkerGroup
 from streams.runtime.worker_registry import BEAT_S, WorkerState, remove_worker, save_worker_state
 from streams.runtime.wrapper import WorkerPorts, Wrapper
 
@@ -125,7 +126,10 @@ class Worker:
                 settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
             ),
         )
-        parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, self._metrics, lambda: self._generation)
+        hooks = StepHooks(
+            (StepMetrics(self._metrics), *self._lane.observers), lambda name: self._metrics.observer_errors.labels(name).inc()
+        )
+        parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, hooks, lambda: self._generation)
         last_chance = asyncio.Lock()
         for agent in self._lane.agents:
             deaths = PoisonDetector(

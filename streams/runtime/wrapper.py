@@ -1,12 +1,13 @@
 """The one agent wrapper: everything that is the same for every agent, around the step that is not.
 
-For one delivery: take the key's lease (leased agents), a permit, the poison check; decode; run the step, repeat it while that helps; put
-what it returns on the log; or the dead letter and what the agent wants the world to hear of it. The delivery is DONE only after all of
-that is acknowledged. ``except Exception`` stands here and nowhere else in the lanes: a step may fail in any way.
+For one delivery: take the key's lease (leased agents), a permit, the poison check; decode; run the step, repeat it while that helps
+(``retries.py``); publish what it returns; or write the dead letter and publish what the agent's failure step returns. The delivery is DONE
+only after all of that is acknowledged. Observers hear of each part (``hooks.py``). In a worker ``except Exception`` stands in these three
+modules only: a step may fail in any way.
 """
 
 import asyncio
-import random
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
+from schemas.errors import ClawError, Refused, Superseded
 from schemas.events import Event
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -23,19 +24,14 @@ from streams.dead_letters.writer import WorkerPublisher, dead_letter_headers, wr
 from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.hooks import CANCELLED, DEAD_LETTERED, HANDLED, SPLIT, SUPERSEDED, TOMBSTONE, StepHooks
 from streams.runtime.leases import KeyLease, KeyLeases
-from streams.runtime.metrics import WorkerMetrics
 from streams.runtime.poison import PoisonDetector
+from streams.runtime.retries import Retries, StepFailed
 from streams.runtime.runner import Execution, WorkOutcome
 from streams.topics import decoder
 
-BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling, with half of it drawn by lot so that many do not return together
-UNEXPECTED_TRIES_MAX = 3  # an error nobody foresaw: a race passes, a bug does not
-HANDOVERS_MAX = 5  # an event that is left to somebody else this often, and still comes back, has nobody else
-
-LOG_OUTAGE = "kafka_unavailable"  # nowhere to bury anything: every event is kept for as long as that takes
-# every event would fail alike, and a whole backlog become dead letters
-PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")
+HANDOVERS_MAX = 5  # an event that is left to another worker this often, and still comes back, is not left again
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -49,16 +45,8 @@ class WorkerPorts:
     publisher: WorkerPublisher
     clock: Clock
     leases: KeyLeases
-    metrics: WorkerMetrics
+    hooks: StepHooks
     generation: Callable[[], int]  # of the consumer group, now
-
-
-class StepFailed(Exception):
-    """The event cannot be handled; carried to the burial."""
-
-    def __init__(self, problem: Problem, error: str, tries: int) -> None:
-        super().__init__(problem.detail)
-        self.problem, self.error, self.tries = problem, error, tries
 
 
 class Wrapper:
@@ -69,11 +57,12 @@ class Wrapper:
         prefix = parts.settings.kafka.topic_prefix
         self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.retention_ms is None}
+        self._hooks = parts.hooks
+        self._retries = Retries(agent, parts.clock, parts.settings.lanes.retry_s, parts.hooks)
         self._log = log.bind(agent=agent.name)
-        self._waited_out = {LOG_OUTAGE} if agent.awaited else {LOG_OUTAGE, *PART_OUTAGES}
 
     async def __call__(self, delivery: Delivery, turn: Execution) -> WorkOutcome:
-        """See the module. LEFT: somebody else owns the event now. Raises nothing but cancellation."""
+        """See the module. LEFT: another worker owns the event now. Raises nothing but cancellation."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(agent=self._agent.name, **_offset_fields(delivery))
         try:
@@ -86,14 +75,11 @@ class Wrapper:
                 await stack.enter_async_context(turn.permits)
                 if turn.detached:  # it had not begun when its partition went away
                     return WorkOutcome.LEFT
-                turn.begun_s = asyncio.get_running_loop().time()
-                outcome = await self._run_measured(delivery, turn, lease)
+                await self._run_observed(delivery, turn, lease)
         except Superseded as error:
             turn.number += 1
-            self._count("superseded")
             self._log.info("event_superseded", detail=error.detail)
             return WorkOutcome.LEFT
-        self._count(outcome)
         self._deaths.finish(delivery.place)
         return WorkOutcome.DONE
 
@@ -121,34 +107,50 @@ class Wrapper:
         self, deliveries: Sequence[tuple[Delivery, Execution]], ordinary: Sequence[tuple[int, Any, Context]]
     ) -> Collection[int]:
         """The numbers of those that are done: all or none."""
-        step, metrics, name = self._agent.step_many, self._parts.metrics, self._agent.name
+        step, hooks, name = self._agent.step_many, self._hooks, self._agent.name
         assert step is not None
-        now_s = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now_s, outcome = loop.time(), CANCELLED
         for number, _, _ in ordinary:
-            turn = deliveries[number][1]
+            delivery, turn = deliveries[number]
             turn.begun_s = now_s
-            metrics.wait_s.labels(name).observe(max(0.0, now_s - turn.offered_s))
+            hooks.begun(name, delivery, max(0.0, now_s - turn.offered_s))
         try:
-            with metrics.step_s.labels(name).time():
+            begun_s = time.perf_counter()
+            try:
                 outgoing = await step([(event, context) for _, event, context in ordinary])
+            finally:
+                hooks.run(name, time.perf_counter() - begun_s)
             await self._publish([each for one in outgoing for each in one])
+            outcome = HANDLED
         except Exception as error:  # noqa: BLE001 - a step may fail in any way; one by one shows with which of them, and says so
-            self._count_retry("together", error, 1)
+            outcome = SPLIT
+            self._retries.report("together", error, 1)
             return ()
-        metrics.events.labels(name, "handled").inc(len(ordinary))
+        finally:
+            duration_s = loop.time() - now_s
+            for number, _, _ in ordinary:
+                hooks.done(name, deliveries[number][0], outcome, duration_s)
         for number, _, _ in ordinary:
             self._deaths.finish(deliveries[number][0].place)
         return {number for number, _, _ in ordinary}
 
-    async def _run_measured(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> str:
-        metrics, name = self._parts.metrics, self._agent.name
-        metrics.wait_s.labels(name).observe(max(0.0, asyncio.get_running_loop().time() - turn.offered_s))
-        with metrics.in_flight.labels(name).track_inprogress():
+    async def _run_observed(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> None:
+        loop, name, outcome = asyncio.get_running_loop(), self._agent.name, CANCELLED
+        turn.begun_s = now_s = loop.time()
+        self._hooks.begun(name, delivery, max(0.0, now_s - turn.offered_s))
+        try:
             async with self._deaths.track(delivery.place) as starts:
-                if (hopeless := self._final_failure(turn, starts)) is not None:
-                    # said under the newest attempt, or nobody would hear of it
-                    return await self._dead_letter(delivery, None, hopeless, self._context(delivery, turn, lease))
-                return await self._handle(delivery, turn, lease)
+                if (final := self._final_failure(turn, starts)) is not None:
+                    # published under the newest attempt: readers ignore lower ones
+                    outcome = await self._dead_letter(delivery, None, final, self._context(delivery, turn, lease))
+                else:
+                    outcome = await self._run_step(delivery, turn, lease)
+        except Superseded:
+            outcome = SUPERSEDED
+            raise
+        finally:
+            self._hooks.done(name, delivery, outcome, loop.time() - now_s)
 
     def _final_failure(self, turn: Execution, starts: int) -> StepFailed | None:
         """Why this event is not tried again, if so."""
@@ -156,15 +158,15 @@ class Wrapper:
             poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
             return StepFailed(poison.problem(), "process death", starts)
         if turn.number >= HANDOVERS_MAX:
-            given_up = ClawError(f"superseded {turn.number} times, and still nobody else has done it", code="event_failed")
+            given_up = ClawError(f"superseded {turn.number} times, and no other worker has handled it", code="event_failed")
             return StepFailed(given_up.problem(), "Superseded", turn.number)
         return None
 
-    async def _handle(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> str:
+    async def _run_step(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> str:
         event: Any = None
         context = self._context(delivery, turn, lease)
         if delivery.value is None and delivery.place.topic in self._compacted and not self._agent.raw:
-            return "tombstone"  # says only that the log may forget the key
+            return TOMBSTONE  # means only that the log may forget the key
         try:
             event = self._decode(delivery)
             structlog.contextvars.bind_contextvars(**_origin_fields(event))
@@ -175,7 +177,7 @@ class Wrapper:
             await self._publish(outgoing)
         except Refused as error:
             return await self._dead_letter(delivery, event, StepFailed(error.problem(), "Refused", 1), context)
-        return "handled"
+        return HANDLED
 
     def _context(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> Context:
         async def still_owner() -> bool:
@@ -183,7 +185,7 @@ class Wrapper:
                 return await self._parts.leases.still_owner(lease)
             return not turn.detached
 
-        def alive() -> None:  # to the watchdog, and to those who count its retries, it has only just begun
+        def alive() -> None:  # for the watchdog and for the time limit of retries, the step begins anew
             turn.begun_s = asyncio.get_running_loop().time()
             context.since_s = self._parts.clock.monotonic_s()
 
@@ -210,53 +212,22 @@ class Wrapper:
     async def _run_under_lease(self, step: Callable[[], Awaitable[T]], context: Context, lease: KeyLease | None) -> T:
         """The step, ended with Superseded when its lease is lost while it runs."""
         if lease is None:
-            return await self._run_with_retries(step, context)
-        work = asyncio.ensure_future(self._run_with_retries(step, context))
+            return await self._retries.run(step, context)
+        work = asyncio.ensure_future(self._retries.run(step, context))
         lost = asyncio.ensure_future(lease.lost.wait())
         try:
             await asyncio.wait((work, lost), return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 work.cancel()
                 await asyncio.wait((work,))
-                raise Superseded("the lease went to somebody else")
+                raise Superseded("another worker took the lease")
             return work.result()
         finally:
             lost.cancel()
             work.cancel()
 
-    async def _run_with_retries(self, step: Callable[[], Awaitable[T]], context: Context) -> T:
-        """The step's result; raises Failed when repeating does not help, and Superseded."""
-        clock, tries = self._parts.clock, 0
-        context.since_s = clock.monotonic_s()
-        while True:
-            tries += 1
-            try:
-                with self._parts.metrics.step_s.labels(self._agent.name).time():
-                    return await step()
-            except Superseded:
-                raise
-            except Refused as error:
-                raise StepFailed(error.problem(), "Refused", tries) from error
-            except Unavailable as error:
-                delay_s = max(_backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
-                late = clock.monotonic_s() + delay_s - context.since_s > self._parts.settings.lanes.retry_s
-                if late and error.code not in self._waited_out:
-                    raise StepFailed(error.problem(), "Unavailable", tries) from error
-                self._count_retry(error.code, error, tries)
-            except (Exception, asyncio.CancelledError) as error:  # the one place where a step may fail in any way
-                if isinstance(error, asyncio.CancelledError) and _is_cancelling():
-                    raise
-                if tries >= UNEXPECTED_TRIES_MAX:
-                    self._log.exception("step_failed", tries=tries)
-                    detail = f"{type(error).__name__}: {error}"
-                    raise StepFailed(ClawError(detail, code="event_failed").problem(), type(error).__name__, tries) from error
-                delay_s = _backoff_s(tries)
-                self._count_retry("unexpected", error, tries)
-            context.replayed = True
-            await asyncio.sleep(delay_s)
-
     async def _dead_letter(self, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> str:
-        """Dead letter first, then what the agent has to say about it; both are on the log when this returns."""
+        """Dead letter first, then the agent's failure step; both are on the log when this returns."""
         self._log.error("event_dead_lettered", code=failed.problem.code, detail=failed.problem.detail, tries=failed.tries)
         traceparent = event.traceparent if isinstance(event, Event) else delivery.headers.get("traceparent", b"").decode(errors="replace")
         headers = dead_letter_headers(
@@ -268,15 +239,16 @@ class Wrapper:
             traceparent=traceparent,
         )
         prefix = self._parts.settings.kafka.topic_prefix
-        await self._publish_with_retries(lambda: write_dead_letter(self._parts.publisher, prefix, delivery, headers))
+        await self._retries.publish(lambda: write_dead_letter(self._parts.publisher, prefix, delivery, headers))
         if self._agent.failed is not None:
             await self._run_failure_step(self._agent.failed, delivery, event, failed, context)
-        return "dead_lettered"
+        self._hooks.failed(self._agent.name, delivery, event, failed.problem)
+        return DEAD_LETTERED
 
-    async def _run_failure_step(self, say: Any, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> None:
+    async def _run_failure_step(self, step: Any, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> None:
         try:
             event = self._decode(delivery) if event is None else event
-            await self._publish(await self._run_with_retries(lambda: say(event, failed.problem, context), context))
+            await self._publish(await self._retries.run(lambda: step(event, failed.problem, context), context))
         except StepFailed as error:
             self._log.warning("failure_not_told", code=error.problem.code, detail=error.problem.detail)
         except Refused as error:
@@ -284,38 +256,7 @@ class Wrapper:
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         if outgoing:
-            await self._publish_with_retries(lambda: self._parts.publisher.publish_all(outgoing))
-
-    async def _publish_with_retries(self, publish: Callable[[], Awaitable[T]]) -> T:
-        """Publishing is repeated until it succeeds or this work is cancelled: an event whose results have nowhere to go is kept. (The
-        watchdog ends a worker that stands still although the log can be reached.) Raises Refused.
-        """
-        tries = 0
-        while True:
-            try:
-                return await publish()
-            except Unavailable as error:
-                tries += 1
-                self._count_retry(error.code, error, tries)
-                await asyncio.sleep(_backoff_s(tries))
-
-    def _count_retry(self, cause: str, error: BaseException, tries: int) -> None:
-        self._parts.metrics.retries.labels(self._agent.name, cause).inc()
-        self._log.warning("event_repeated", cause=cause, error=f"{type(error).__name__}: {error}", tries=tries)
-
-    def _count(self, outcome: str) -> None:
-        self._parts.metrics.events.labels(self._agent.name, outcome).inc()
-
-
-def _is_cancelling() -> bool:
-    """Whether it is this work that was cancelled, and not something a step waited for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _backoff_s(tries: int) -> float:
-    full_s: float = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** min(tries - 1, 16))
-    return full_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads repeats, decides nothing
+            await self._retries.publish(lambda: self._parts.publisher.publish_all(outgoing))
 
 
 def _offset_fields(delivery: Delivery) -> dict[str, object]:

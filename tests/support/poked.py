@@ -10,7 +10,8 @@ from adapters.redis.client import RedisClient, Script
 from schemas.errors import Refused
 from schemas.events import Event
 from streams.log.outgoing import Outgoing
-from streams.runtime.agent import Agent, Context, WorkerGroup
+from streams.runtime.agent import Agent, Context
+from streams.runtime.worker_group import WorkerGroup
 from streams.topics import Topic
 
 

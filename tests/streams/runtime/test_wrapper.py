@@ -17,13 +17,39 @@ from streams.clock import SystemClock
 from streams.log.delivery import Delivery
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.hooks import StepHooks, StepObserver
 from streams.runtime.leases import KeyLeases
-from streams.runtime.metrics import WorkerMetrics
+from streams.runtime.metrics import StepMetrics, WorkerMetrics
 from streams.runtime.poison import PoisonDetector
 from streams.runtime.runner import Execution, WorkOutcome
 from streams.runtime.wrapper import WorkerPorts, Wrapper
 from tests.streams.conftest import poke
 from tests.support.poked import OTHER, POKED
+
+
+class Recorder(StepObserver):
+    """What an observer hears, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[Any, ...]] = []
+
+    def on_begun(self, agent: str, delivery: Delivery, waited_s: float) -> None:
+        assert (agent, waited_s >= 0) == ("agent", True)
+        self.heard.append(("begun", delivery.place.offset))
+
+    def on_run(self, agent: str, duration_s: float) -> None:
+        assert duration_s >= 0
+        self.heard.append(("run",))
+
+    def on_repeated(self, agent: str, cause: str, error: BaseException, tries: int) -> None:
+        self.heard.append(("repeated", cause, tries))
+
+    def on_failed(self, agent: str, delivery: Delivery, event: Any, problem: Problem) -> None:
+        self.heard.append(("failed", delivery.place.offset, event is not None, problem.code))
+
+    def on_done(self, agent: str, delivery: Delivery, outcome: str, duration_s: float) -> None:
+        assert duration_s >= 0
+        self.heard.append(("done", delivery.place.offset, outcome))
 
 
 class Bench:
@@ -42,7 +68,9 @@ class Bench:
             redis, prefix=prefix, name="g/a", worker="w", deaths_max=3, last_chance=asyncio.Lock(), metrics=self.metrics
         )
         self.agent = replace(Agent(name="agent", reads=(POKED,), step=self.step, failed=self.failed), **options)
-        parts = WorkerPorts(settings, publisher, SystemClock(), self.leases, self.metrics, lambda: 4)
+        self.recorder = Recorder()
+        hooks = StepHooks((StepMetrics(self.metrics), self.recorder), self.metrics.count_observer_error)
+        parts = WorkerPorts(settings, publisher, SystemClock(), self.leases, hooks, lambda: 4)
         self.wrapper = Wrapper(self.agent, parts, self.deaths)
         self.turn = Execution(asyncio.Semaphore(1), asyncio.get_running_loop().time())
 
@@ -337,7 +365,7 @@ async def test_what_came_at_once_is_stepped_at_once_and_each_has_its_own_results
         return [(poke("x", event.data.number, topic=OTHER),) for event, _ in events]
 
     bench = make(step_many=step_many)
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert (calls, bench.seen, bench.count("handled")) == ([[1, 2, 3]], [], 3)
     assert await ends(publisher, OTHER) == 3
 
@@ -348,7 +376,7 @@ async def test_when_the_common_step_fails_the_one_that_is_bad_fails_alone(make, 
 
     bench = make(step_many=step_many)
     bench.plan = [(), Refused("document_empty", "no text"), ()]
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert sorted(event.data.number for event, _ in bench.seen) == [1, 2, 3]
     assert (bench.count("handled"), bench.count("dead_lettered")) == (2, 1)
     assert len(await dead_letters()) == 1
@@ -365,7 +393,7 @@ async def test_what_is_out_of_the_ordinary_is_taken_out_of_the_common_step(make,
     bench = make(step_many=step_many)
     gone, left = Execution(asyncio.Semaphore(1), 0.0, detached=True), Execution(asyncio.Semaphore(1), 0.0, number=1)
     deliveries = together(bench, poked(0), poked(1), b"{garbage", poked(3), poked(4), turns=(gone, left))
-    assert await bench.wrapper.many(deliveries) == [
+    assert await bench.wrapper.run_batch(deliveries) == [
         WorkOutcome.LEFT,
         WorkOutcome.DONE,
         WorkOutcome.DONE,
@@ -394,6 +422,74 @@ async def test_suspects_are_counted_one_by_one(make, publisher):
         "HSET", f"{bench.settings.redis.key_prefix}:deaths:{{g/a/{publisher.physical_name(POKED)}/0}}", "owner", "somebody"
     )
     await bench.deaths.sign_on([(publisher.physical_name(POKED), 0)], log_end)
-    assert await bench.wrapper.many(together(bench, *(poked(n) for n in range(5)))) == [WorkOutcome.DONE] * 5
+    assert await bench.wrapper.run_batch(together(bench, *(poked(n) for n in range(5)))) == [WorkOutcome.DONE] * 5
     assert calls == [3]
     assert sorted(event.data.number for event, _ in bench.seen) == [0, 1]
+
+
+async def test_observers_hear_each_part_of_a_step_in_order(make):
+    bench = make()
+    bench.plan = [Unavailable("index_unavailable", retry_after_s=0.01), RuntimeError("a race")]
+    assert await bench.run(offset=7) is WorkOutcome.DONE
+    assert bench.recorder.heard == [
+        ("begun", 7),
+        ("run",),
+        ("repeated", "index_unavailable", 1),
+        ("run",),
+        ("repeated", "unexpected", 2),
+        ("run",),
+        ("done", 7, "handled"),
+    ]
+
+
+async def test_observers_hear_of_a_failure_once_its_dead_letter_is_written(make):
+    bench = make()
+    bench.plan = [Refused("document_empty", "no text")]
+    await bench.run()
+    own, failure_step = ("run",), ("run",)
+    assert bench.recorder.heard == [
+        ("begun", 0),
+        own,
+        failure_step,
+        ("failed", 0, True, "document_empty"),
+        ("done", 0, "dead_lettered"),
+    ]
+
+
+async def test_observers_hear_the_end_of_work_that_goes_elsewhere(make):
+    """Superseded or cancelled: whoever counts what is in work must count it out again."""
+    bench = make()
+    entered = asyncio.Event()
+
+    async def long(event, context):
+        entered.set()
+        await asyncio.sleep(30)
+
+    bench.plan = [Superseded("a newer attempt"), long]
+    assert await bench.run() is WorkOutcome.LEFT
+    work = asyncio.ensure_future(bench.run())
+    await entered.wait()
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert bench.recorder.heard == [("begun", 0), ("run",), ("done", 0, "superseded"), ("begun", 0), ("run",), ("done", 0, "cancelled")]
+    assert bench.metrics.in_flight.labels("agent")._value.get() == 0
+    assert {sample.labels["outcome"] for sample in bench.metrics.events.collect()[0].samples} == {"handled", "superseded"}
+
+
+async def test_observers_of_a_common_step_hear_of_each_event(make):
+    async def step_many(events):
+        if len(events) > 2:
+            raise ValueError("one of them")
+        return [()] * len(events)
+
+    bench = make(step_many=step_many)
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2))) == [WorkOutcome.DONE] * 2
+    assert bench.recorder.heard == [("begun", 0), ("begun", 1), ("run",), ("done", 0, "handled"), ("done", 1, "handled")]
+    bench.recorder.heard.clear()
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    heard = bench.recorder.heard
+    assert heard[3:8] == [("run",), ("repeated", "together", 1), ("done", 0, "split"), ("done", 1, "split"), ("done", 2, "split")]
+    assert sorted(part for part in heard[8:] if part[0] == "done") == [("done", n, "handled") for n in range(3)]
+    assert bench.count("handled") == 5
+    assert bench.metrics.in_flight.labels("agent")._value.get() == 0

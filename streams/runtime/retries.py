@@ -1,0 +1,105 @@
+"""Repeats in place: which failure of a step or of publishing is tried again, how often, and after how long."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from schemas.errors import ClawError, Problem, Refused, Superseded, Unavailable
+from streams.clock import Clock
+from streams.runtime.agent import Agent, Context
+from streams.runtime.hooks import StepHooks
+
+BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0  # between repeats, doubling; half of it is random so that many do not return together
+UNEXPECTED_TRIES_MAX = 3  # of an error that no step declares: a race passes, a bug does not
+
+LOG_OUTAGE = "kafka_unavailable"  # not even a dead letter can be written: every event is kept for as long as that takes
+# every event would fail alike, and a whole backlog become dead letters
+PART_OUTAGES = ("redis_unavailable", "index_unavailable", "blobs_unavailable")
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class StepFailed(Exception):
+    """Repeating does not help: the event is to be dead-lettered."""
+
+    def __init__(self, problem: Problem, error: str, tries: int) -> None:
+        super().__init__(problem.detail)
+        self.problem, self.error, self.tries = problem, error, tries
+
+
+class Retries:
+    """The retries of one agent. ``retry_s``: how long an ``Unavailable`` is repeated, but for outages that are waited out."""
+
+    def __init__(self, agent: Agent, clock: Clock, retry_s: float, hooks: StepHooks) -> None:
+        self._name, self._clock, self._retry_s, self._hooks = agent.name, clock, retry_s, hooks
+        self._endured = frozenset((LOG_OUTAGE,) if agent.awaited else (LOG_OUTAGE, *PART_OUTAGES))
+        self._log = log.bind(agent=agent.name)
+
+    async def run(self, step: Callable[[], Awaitable[T]], context: Context) -> T:
+        """The step's result; raises StepFailed when repeating does not help, and Superseded."""
+        clock, tries = self._clock, 0
+        context.since_s = clock.monotonic_s()
+        while True:
+            tries += 1
+            begun_s = time.perf_counter()
+            try:
+                try:
+                    return await step()
+                finally:
+                    self._hooks.run(self._name, time.perf_counter() - begun_s)
+            except Superseded:
+                raise
+            except Refused as error:
+                raise StepFailed(error.problem(), "Refused", tries) from error
+            except Unavailable as error:
+                delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
+                late = clock.monotonic_s() + delay_s - context.since_s > self._retry_s
+                if late and error.code not in self._endured:
+                    raise StepFailed(error.problem(), "Unavailable", tries) from error
+                self.report(error.code, error, tries)
+            except (Exception, asyncio.CancelledError) as error:  # the one place where a step may fail in any way
+                if isinstance(error, asyncio.CancelledError) and _is_cancelling():
+                    raise
+                if tries >= UNEXPECTED_TRIES_MAX:
+                    self._log.exception("step_failed", tries=tries)
+                    detail = f"{type(error).__name__}: {error}"
+                    raise StepFailed(ClawError(detail, code="event_failed").problem(), type(error).__name__, tries) from error
+                delay_s = backoff_s(tries)
+                self.report("unexpected", error, tries)
+            context.replayed = True
+            await asyncio.sleep(delay_s)
+
+    async def publish(self, publish: Callable[[], Awaitable[T]]) -> T:
+        """Publishing is repeated until it succeeds or this work is cancelled: an event whose results cannot be written is kept. (The
+        watchdog ends a worker that stands still although the log can be reached.) Raises Refused.
+        """
+        tries = 0
+        while True:
+            try:
+                return await publish()
+            except Unavailable as error:
+                tries += 1
+                self.report(error.code, error, tries)
+                await asyncio.sleep(backoff_s(tries))
+
+    def report(self, cause: str, error: BaseException, tries: int) -> None:
+        """Log and observe that something is tried again."""
+        self._hooks.repeated(self._name, cause, error, tries)
+        self._log.warning("event_repeated", cause=cause, error=f"{type(error).__name__}: {error}", tries=tries)
+
+
+def backoff_s(tries: int) -> float:
+    """How long to wait after so many tries: doubling up to BACKOFF_S_MAX, half of it random."""
+    full_s: float = min(BACKOFF_S_MAX, BACKOFF_S_MIN * 2 ** min(tries - 1, 16))
+    return full_s * random.uniform(0.5, 1.0)  # noqa: S311 - spreads repeats, decides nothing
+
+
+def _is_cancelling() -> bool:
+    """Whether this work was cancelled, and not something a step waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
