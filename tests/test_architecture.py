@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops")
 GOLDEN = ROOT / "tests" / "golden"
 KAFKA_CLIENT = ("adapters/kafka.py", "streams/log/", "streams/runtime/", "ops/commands/topics.py")  # who may import aiokafka
-CATCHES_ALL = {"streams/runtime/wrapper.py", "adapters/index/embedded.py"}  # the agent wrapper; an engine that raises bare Exception
+# a step may fail in any way; an observer must not end a step; an engine that raises bare Exception
+CATCHES_ALL = {*(f"streams/runtime/{name}.py" for name in ("wrapper", "retries", "hooks")), "adapters/index/embedded.py"}
 DEFINITIONS = (
     *(ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef),
     *(ast.Assign, ast.AnnAssign, ast.AugAssign, ast.If, ast.Expr),

@@ -14,7 +14,6 @@ CLOSE_S_MAX = 10.0  # for a client to read what was sent last and to close
 HARD_FACTOR = 4  # times the largest frame: below it a frame is answered with a problem, beyond it closes the connection (1009)
 
 _quiet = logging.getLogger("claw.websockets")
-_quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
 
 
 def options(settings: SocketSettings) -> dict[str, Any]:
