@@ -141,7 +141,7 @@ async def publisher(settings: Settings, received) -> AsyncIterator[KafkaPublishe
 
 async def test_kcat_follows_the_outcome(settings, tmp_path, publisher):
     await publisher.publish_all([_progress("article-18", "indexed"), _progress("article-17", "queued"), _progress("article-17", "indexed")])
-    lines = (await shell(settings, tmp_path, example("what became of"))).splitlines()
+    lines = (await shell(settings, tmp_path, example("the progress of article-17"))).splitlines()
     assert ['"state":"queued"' in line for line in lines] == [True, False]
 
 
