@@ -1,0 +1,64 @@
+"""The commands of the README, executed against the stack: curl and OpenAI's client."""
+
+import asyncio
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.client import PROJECT
+
+PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def section(heading: str) -> str:
+    """The block of code below a heading."""
+    (block,) = re.findall(rf"^## {heading}\n.*?^```(?:sh|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert ADDRESS in block
+    return block
+
+
+@pytest.fixture
+def folder(up, tmp_path: Path) -> Path:
+    """Where the commands are typed: a folder with the key of the stack and the file that is uploaded."""
+    (tmp_path / ".claw").mkdir()
+    (tmp_path / ".claw" / "key").write_text(up.key, encoding="utf-8")
+    (tmp_path / "README.md").write_text(PAGE, encoding="utf-8")
+    return tmp_path
+
+
+async def output(folder: Path, *command: str) -> str:
+    process = await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+    async with asyncio.timeout(60):
+        out, errors = await process.communicate()
+    assert out, errors.decode()
+    return out.decode()
+
+
+async def curl(up, folder: Path, heading: str) -> str:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed: its examples are not executed")
+    script = section(heading).replace(ADDRESS, up.url).replace("python3 ", f"{sys.executable} ")
+    return await output(folder, "sh", "-c", script)
+
+
+async def test_documents_are_uploaded_followed_and_found(up, folder):
+    """The upload is accepted, its progress is streamed, the search answers."""
+    printed = await curl(up, folder, "Documents")
+    assert '"document_id":"readme"' in printed
+    assert "event: snapshot" in printed
+    assert '"passages":[' in printed.splitlines()[-1]
+
+
+async def test_a_question_is_streamed_to_its_end(up, folder):
+    printed = await curl(up, folder, "Ask with curl")
+    assert "event: accepted" in printed
+    assert "event: completed" in printed
+
+
+async def test_openais_client_gets_an_answer(up, folder):
+    code = section("Ask with OpenAI's client").replace(ADDRESS, up.url)
+    assert (await output(folder, sys.executable, "-c", code)).strip()
