@@ -16,9 +16,10 @@ ADDRESS = "http://127.0.0.1:8000"
 
 def section(heading: str) -> str:
     """The block of code below a heading."""
-    (block,) = re.findall(rf"^## {heading}\n.*?^```(?:sh|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    assert ADDRESS in block
-    return block
+    blocks: list[str] = re.findall(rf"^## {heading}\n.*?^```(?:sh|python)\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    (only,) = blocks
+    assert ADDRESS in only
+    return only
 
 
 @pytest.fixture
