@@ -12,8 +12,10 @@ from typing import Protocol
 
 import msgspec
 
+from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
+from domain.documents.sources import blob_path
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
     DOCUMENTS_PROGRESSED,
@@ -40,9 +42,21 @@ from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "route"
+NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent."""
+    return (ports.get(create_dispatch).agent(),)
+
+
+def create_dispatch(ports: AgentPorts) -> "Dispatch":
+    """Its step, which also requeues what the reconciler finds."""
+    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    return Dispatch(visibility, express, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
 
 
 class DispatchCatalogue(Protocol):

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from adapters.index.port import Point, VectorIndex
 from adapters.text.sparse import SparseVector, unpack
+from adapters.web.fetch import Fetcher
+from domain import composition
 from domain.documents.express import Express
+from domain.documents.sources import DocumentLoader
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.engines import Engines
@@ -35,8 +38,10 @@ from schemas.errors import Problem, Refused
 from schemas.indexes import IndexPlan
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "index"
+NAME, WORKER_GROUP = "index", "knowledge"
+UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
 
 
@@ -50,6 +55,14 @@ class DocumentFiles(Protocol):
     """Where files of documents lie."""
 
     async def delete(self, path: str) -> None: ...
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent; it deletes files of documents and reads none."""
+    files = DocumentLoader(ports.get(composition.blob_store), Fetcher(ports.settings.documents), ports.settings.encryption_secret)
+    engines, catalogue = ports.get(composition.engines), ports.get(composition.collection_catalogue)
+    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    return (IndexChunks(engines, catalogue, visibility, express, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
