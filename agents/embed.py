@@ -12,9 +12,10 @@ from msgspec.structs import replace
 from adapters.children.worker import TextWorker
 from domain import composition
 from domain.documents.express import Express
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from domain.documents.progress import batch_progress, progress_event
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import Visibility
-from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress, Vectors
+from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, EmbeddedBatch, Vectors
 from schemas.errors import Problem
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
@@ -73,8 +74,7 @@ class EmbedChunks:
         if batch.quiet:
             await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version, problem.code)
             return []
-        data = Progress.of_batch(batch, "failed", cause=problem)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        return [progress_event(event, NAME, batch_progress(batch, "failed", cause=problem), context.clock.now())]
 
     async def leave_express(self, event: Chunked) -> None:
         """The way is free for another one."""

@@ -18,8 +18,9 @@ from adapters.text.sparse import SparseVector, unpack
 from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.express import Express
+from domain.documents.progress import batch_progress, points_removal, progress_event
 from domain.documents.sources import DocumentLoader
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.engines import Engines
 from schemas import ids
@@ -27,11 +28,9 @@ from schemas.documents import (
     ChunkBatch,
     DocumentChunked,
     DocumentEmbedded,
-    DocumentProgressed,
     DocumentRemovalRequested,
     Embedded,
     EmbeddedBatch,
-    Progress,
     State,
 )
 from schemas.errors import Problem, Refused
@@ -179,10 +178,7 @@ class IndexChunks:
             await self.visibility.clear_orphaned_blobs(event.subject, gone.blobs)
         if not removed:
             return []
-        data = Progress(
-            knowledge_base_id=gone.knowledge_base_id, document_id=gone.document_id, version=gone.version, state="deleted", removed=removed
-        )
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        return [progress_event(event, NAME, points_removal(gone, removed), context.clock.now())]
 
     async def clear(self, tenant: str, knowledge_base: str, document: str, version: int) -> int:
         """Points up to this version leave every shelf; returns how many they were."""
@@ -226,8 +222,8 @@ class IndexChunks:
         batch = event.data.batch
         if batch.quiet:
             return []
-        data = Progress.of_batch(batch, state, removed=removed, done=done, cause=cause)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        progress = batch_progress(batch, state, removed=removed, done=done, cause=cause)
+        return [progress_event(event, NAME, progress, context.clock.now())]
 
 
 def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:

@@ -16,10 +16,10 @@ import msgspec
 from adapters.blobs import blob_folder
 from domain import composition
 from domain.documents import inbox
+from domain.documents.progress import refusal
 from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, inbox_topic
-from domain.documents.visibility import NO_VERSION
 from schemas import ids
-from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
+from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Withdrawal
 from schemas.errors import Problem, Refused
 from schemas.traces import new_traceparent, valid_traceparent
 from streams.log.delivery import Delivery
@@ -120,14 +120,7 @@ class Ingest:
             tenant=tenant,
             traceparent=self._trace(""),
             causationid=name.event_id,
-            data=Progress(
-                knowledge_base_id=name.knowledge_base_id,
-                document_id=name.document_id,
-                version=NO_VERSION,
-                state="failed",
-                lane="bulk",
-                cause=problem,
-            ),
+            data=refusal(name.knowledge_base_id, name.document_id, problem),
         )
         partition = context.publisher.partition_for(DOCUMENTS_PROGRESSED, subject)
         return [Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=partition)]

@@ -20,11 +20,11 @@ from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
+from domain.documents.progress import progress_event, work_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
-    DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
 )
@@ -35,10 +35,8 @@ from schemas.documents import (
     Document,
     DocumentChunked,
     DocumentEmbedded,
-    DocumentProgressed,
     EmbeddedBatch,
     Lane,
-    Progress,
     Queued,
     State,
 )
@@ -134,10 +132,8 @@ class Parse:
         """The news, unless it is about a shelf that nobody sees."""
         if event.data.quiet:
             return []
-        data = replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
-        return [
-            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
-        ]
+        progress = work_progress(event.data, state, chunks=chunks, cause=cause)
+        return [progress_event(event, NAME, progress, context.clock.now(), ordinal=ordinal)]
 
     @asynccontextmanager
     async def report_when_slow(self, event: Queued, context: Context) -> AsyncIterator[None]:
