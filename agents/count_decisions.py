@@ -5,11 +5,24 @@ Counts what the rate limits of all processes decided, by minute and by hour, str
 
 from collections.abc import Sequence
 
-from domain.limits.decisions import DecisionFeeds
+from domain.limits.decisions import DecisionCounters, DecisionFeeds, decode_changes
 from domain.limits.topics import LIMITS_DECIDED
 from schemas.limits import LimitsDecided
 from streams.log.outgoing import Outgoing
+from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
+from streams.tables.counters import CounterFeed
+
+WORKER_GROUP = "tables"
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent of the decision counters."""
+    kafka = ports.settings.kafka
+    counters, reader = DecisionCounters(ports.redis, ports.prefix, LIMITS_DECIDED.partitions(kafka)), RangeReader(kafka, LIMITS_DECIDED)
+    feeds = (CounterFeed(counter, reader, decode_changes) for counter in (counters.minutes, counters.hours))
+    return (agent(ports.attach(DecisionFeeds(*feeds))),)
 
 
 def agent(feeds: DecisionFeeds) -> Agent:

@@ -6,13 +6,25 @@ not at all, whatever is delivered twice and whatever Redis forgets.
 
 from collections.abc import Sequence
 
-from domain.limits.reservations import Reservations
-from domain.usage.counters import usage_changes
+from domain.limits.reservations import Reservations, build_reservations
+from domain.usage.counters import decode_usage_changes, usage_changes, usage_counter
 from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import UsageRecorded
 from streams.log.outgoing import Outgoing
+from streams.log.range_reader import RangeReader
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 from streams.tables.counters import CounterFeed
+
+WORKER_GROUP = "tables"
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent of the usage counter."""
+    kafka = ports.settings.kafka
+    counter = usage_counter(ports.redis, ports.prefix, USAGE_RECORDED.partitions(kafka))
+    feed = ports.attach(CounterFeed(counter, RangeReader(kafka, USAGE_RECORDED), decode_usage_changes))
+    return (agent(feed, build_reservations(ports.redis, ports.settings)),)
 
 
 def agent(feed: CounterFeed, reservations: Reservations) -> Agent:

@@ -12,11 +12,13 @@ from typing import Protocol
 
 import msgspec
 
+from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
+from domain.documents.progress import deletion, dispatch_failure, progress_event, work_progress
+from domain.documents.sources import blob_path
 from domain.documents.topics import (
     DOCUMENTS_EMBEDDED,
-    DOCUMENTS_PROGRESSED,
     DOCUMENTS_QUEUED_BULK,
     DOCUMENTS_QUEUED_EXPRESS,
     DOCUMENTS_SUBMITTED,
@@ -24,13 +26,11 @@ from domain.documents.topics import (
 from domain.documents.visibility import NO_VERSION, PriorState, Visibility
 from schemas import ids
 from schemas.documents import (
-    DocumentProgressed,
     DocumentQueued,
     DocumentRemovalRequested,
     DocumentSubmitted,
     DocumentWithdrawn,
     Lane,
-    Progress,
     Removal,
     Submitted,
     Work,
@@ -40,9 +40,21 @@ from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "route"
+NAME, WORKER_GROUP = "route", "tables"
 REMOVAL, TIDYING = "route:removal", "route:tidying"  # one submission may ask for both: their ids must differ
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent."""
+    return (ports.get(create_dispatch).agent(),)
+
+
+def create_dispatch(ports: AgentPorts) -> "Dispatch":
+    """Its step, which also requeues what the reconciler finds."""
+    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    return Dispatch(visibility, express, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
 
 
 class DispatchCatalogue(Protocol):
@@ -109,24 +121,15 @@ class Dispatch:
 
     async def report_failure(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
         """The document is told why it went no further."""
-        progress = Progress(
-            knowledge_base_id=event.data.knowledge_base_id,
-            document_id=event.data.document_id,
-            version=context.place.offset,
-            state="failed",
-            task_id=ids.task_id(event.id),
-            cause=problem,
-        )
-        return [
-            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now(), ordinal=9))
-        ]
+        progress = dispatch_failure(event, context.place.offset, problem)
+        return [progress_event(event, NAME, progress, context.clock.now(), ordinal=9)]
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
     """The news that there is none."""
     work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data, visible=visible_version(before))
-    progress = msgspec.structs.replace(Progress.of_work(work, "unchanged"), chunks=before.chunks, done=before.chunks)
-    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now()))
+    progress = work_progress(work, "unchanged", chunks=before.chunks, done=before.chunks)
+    return progress_event(event, NAME, progress, context.clock.now())
 
 
 def visible_version(before: PriorState) -> int:
@@ -159,11 +162,7 @@ def work_events(
         earlier=before.standing.latest != NO_VERSION,
         visible=visible_version(before),
     )
-    outgoing = [
-        Outgoing(
-            DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=Progress.of_work(work, "queued"), now=now, ordinal=again)
-        )
-    ]
+    outgoing = [progress_event(event, NAME, work_progress(work, "queued"), now, ordinal=again)]
     for ordinal, shelf in enumerate(reversed(plan.collections)):
         work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf != plan.active)
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
@@ -173,16 +172,8 @@ def work_events(
 
 def withdrawal_events(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], context: Context) -> list[Outgoing]:
     """The news that it is gone, and the request to remove what it left."""
-    data = event.data
-    progress = Progress(
-        knowledge_base_id=data.knowledge_base_id,
-        document_id=data.document_id,
-        version=version,
-        state="deleted",
-        task_id=ids.task_id(event.id),
-    )
-    news = DocumentProgressed.from_cause(event, NAME, data=progress, now=context.clock.now())
-    return [Outgoing(DOCUMENTS_PROGRESSED, news), *removal_events(event, version, litter, context, REMOVAL)]
+    progress = progress_event(event, NAME, deletion(event, version), context.clock.now())
+    return [progress, *removal_events(event, version, litter, context, REMOVAL)]
 
 
 def removal_events(event: Submitted, version: int, litter: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:

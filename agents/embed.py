@@ -10,16 +10,30 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from adapters.children.worker import TextWorker
+from domain import composition
 from domain.documents.express import Express
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from domain.documents.progress import batch_progress, progress_event
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import Visibility
-from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, DocumentProgressed, EmbeddedBatch, Progress, Vectors
+from schemas.documents import ChunkBatch, Chunked, DocumentEmbedded, EmbeddedBatch, Vectors
 from schemas.errors import Problem
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "embed"
+NAME, WORKER_GROUP = "embed", "documents"
+EMBEDDINGS_IN_FLIGHT_MAX = 96  # per partition: gathered into batches of the model
 EVENT_BYTES_MAX = 700_000  # of vectors in one event: 64 chunks of 1,024 dimensions take half of it, of 4,096 they need two events
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent, with the child processes that it shares with ``parse``."""
+    worker, visibility, express = (
+        ports.get(composition.text_worker),
+        ports.get(composition.visibility),
+        ports.get(composition.express),
+    )
+    return (EmbedChunks(worker, visibility, express, EMBEDDINGS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +74,7 @@ class EmbedChunks:
         if batch.quiet:
             await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version, problem.code)
             return []
-        data = Progress.of_batch(batch, "failed", cause=problem)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        return [progress_event(event, NAME, batch_progress(batch, "failed", cause=problem), context.clock.now())]
 
     async def leave_express(self, event: Chunked) -> None:
         """The way is free for another one."""

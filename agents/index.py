@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from adapters.index.port import Point, VectorIndex
 from adapters.text.sparse import SparseVector, unpack
+from adapters.web.fetch import Fetcher
+from domain import composition
 from domain.documents.express import Express
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from domain.documents.progress import batch_progress, points_removal, progress_event
+from domain.documents.sources import DocumentLoader
+from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.engines import Engines
 from schemas import ids
@@ -24,19 +28,19 @@ from schemas.documents import (
     ChunkBatch,
     DocumentChunked,
     DocumentEmbedded,
-    DocumentProgressed,
     DocumentRemovalRequested,
     Embedded,
     EmbeddedBatch,
-    Progress,
     State,
 )
 from schemas.errors import Problem, Refused
 from schemas.indexes import IndexPlan
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "index"
+NAME, WORKER_GROUP = "index", "knowledge"
+UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
 
 
@@ -50,6 +54,14 @@ class DocumentFiles(Protocol):
     """Where files of documents lie."""
 
     async def delete(self, path: str) -> None: ...
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent; it deletes files of documents and reads none."""
+    files = DocumentLoader(ports.get(composition.blob_store), Fetcher(ports.settings.documents), ports.settings.encryption_secret)
+    engines, catalogue = ports.get(composition.engines), ports.get(composition.collection_catalogue)
+    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    return (IndexChunks(engines, catalogue, visibility, express, files, UPSERTS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +178,7 @@ class IndexChunks:
             await self.visibility.clear_orphaned_blobs(event.subject, gone.blobs)
         if not removed:
             return []
-        data = Progress(
-            knowledge_base_id=gone.knowledge_base_id, document_id=gone.document_id, version=gone.version, state="deleted", removed=removed
-        )
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        return [progress_event(event, NAME, points_removal(gone, removed), context.clock.now())]
 
     async def clear(self, tenant: str, knowledge_base: str, document: str, version: int) -> int:
         """Points up to this version leave every shelf; returns how many they were."""
@@ -213,8 +222,8 @@ class IndexChunks:
         batch = event.data.batch
         if batch.quiet:
             return []
-        data = Progress.of_batch(batch, state, removed=removed, done=done, cause=cause)
-        return [Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now()))]
+        progress = batch_progress(batch, state, removed=removed, done=done, cause=cause)
+        return [progress_event(event, NAME, progress, context.clock.now())]
 
 
 def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:

@@ -6,6 +6,7 @@ sender reads the cause in the document's progress.
 """
 
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,25 +14,45 @@ from typing import Protocol
 import msgspec
 
 from adapters.blobs import blob_folder
+from domain import composition
 from domain.documents import inbox
-from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED
-from domain.documents.visibility import NO_VERSION
+from domain.documents.progress import refusal
+from domain.documents.topics import DOCUMENTS_PROGRESSED, DOCUMENTS_SUBMITTED, inbox_topic
 from schemas import ids
-from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Progress, Withdrawal
+from schemas.documents import Blob, Document, DocumentProgressed, DocumentSubmitted, DocumentWithdrawn, FileType, Withdrawal
 from schemas.errors import Problem, Refused
 from schemas.traces import new_traceparent, valid_traceparent
 from streams.log.delivery import Delivery
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 from streams.topics import Topic
 
-NAME = "admit"
+NAME, WORKER_GROUP = "admit", "tables"
 UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is
 CONTROL_CHARACTERS = frozenset(map(chr, range(32))) - set(
     "\t\n\r\f"
 )  # control characters: text that has them is something else, or in another encoding
 
 _encode = msgspec.json.Encoder().encode
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent of the inboxes in the settings."""
+    settings, tables = ports.settings, ports.get(composition.read_models).knowledge_bases
+
+    async def has_knowledge_base(tenant: str, knowledge_base: str) -> bool:
+        if knowledge_base == ids.default_knowledge_base(tenant):
+            return True
+        return await tables.get(tenant, knowledge_base) is not None
+
+    step = Ingest(
+        has_knowledge_base=has_knowledge_base,
+        blobs=ports.get(composition.blob_store),
+        sizes=inbox.SizeLimits(settings.limits.document_inline_bytes_max, settings.documents.file_bytes_max),
+        random_bytes=secrets.token_bytes,
+    )
+    return (step.agent(tuple(inbox_topic(tenant) for tenant in settings.lanes.inboxes)),)
 
 
 class Blobs(Protocol):
@@ -99,14 +120,7 @@ class Ingest:
             tenant=tenant,
             traceparent=self._trace(""),
             causationid=name.event_id,
-            data=Progress(
-                knowledge_base_id=name.knowledge_base_id,
-                document_id=name.document_id,
-                version=NO_VERSION,
-                state="failed",
-                lane="bulk",
-                cause=problem,
-            ),
+            data=refusal(name.knowledge_base_id, name.document_id, problem),
         )
         partition = context.publisher.partition_for(DOCUMENTS_PROGRESSED, subject)
         return [Outgoing(DOCUMENTS_PROGRESSED, event, key=f"{subject}/refused", partition=partition)]

@@ -16,9 +16,18 @@ from msgspec.structs import replace
 
 from adapters.children.worker import ParsedDocument, TextWorker
 from adapters.parsing.core.source import DocumentSource
+from adapters.web.fetch import Fetcher
+from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
-from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
+from domain.documents.progress import progress_event, work_progress
+from domain.documents.sources import DocumentLoader
+from domain.documents.topics import (
+    DOCUMENTS_CHUNKED,
+    DOCUMENTS_EMBEDDED,
+    DOCUMENTS_QUEUED_BULK,
+    DOCUMENTS_QUEUED_EXPRESS,
+)
 from domain.documents.visibility import Visibility
 from schemas.documents import (
     Chunk,
@@ -26,10 +35,8 @@ from schemas.documents import (
     Document,
     DocumentChunked,
     DocumentEmbedded,
-    DocumentProgressed,
     EmbeddedBatch,
     Lane,
-    Progress,
     Queued,
     State,
 )
@@ -37,9 +44,12 @@ from schemas.errors import Problem
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 from streams.topics import Topic
 
-NAME = "parse"
+NAME, WORKER_GROUP = "parse", "documents"
+EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the children would only age there
+BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
 ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits for a child for long, which is no standstill (the children bound it)
@@ -51,6 +61,19 @@ class DocumentSources(Protocol):
     """Where the content of documents is got from."""
 
     def open_document(self, document: Document, *, key: str, version: int, tenant: str) -> AbstractAsyncContextManager[DocumentSource]: ...
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """One agent per lane."""
+    settings = ports.settings
+    fetcher = ports.attach_openable(Fetcher(settings.documents))
+    sources = DocumentLoader(ports.get(composition.blob_store), fetcher, settings.encryption_secret)
+    visibility, express = ports.get(composition.visibility), ports.get(composition.express)
+    parse = Parse(ports.get(composition.text_worker), sources, visibility, express, settings.retrieval)
+    return (
+        parse.agent("parse_express", DOCUMENTS_QUEUED_EXPRESS, EXPRESS_IN_FLIGHT_MAX),
+        parse.agent("parse_bulk", DOCUMENTS_QUEUED_BULK, BULK_IN_FLIGHT_MAX),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +132,8 @@ class Parse:
         """The news, unless it is about a shelf that nobody sees."""
         if event.data.quiet:
             return []
-        data = replace(Progress.of_work(event.data, state, cause=cause), chunks=chunks)
-        return [
-            Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(event, NAME, data=data, now=context.clock.now(), ordinal=ordinal))
-        ]
+        progress = work_progress(event.data, state, chunks=chunks, cause=cause)
+        return [progress_event(event, NAME, progress, context.clock.now(), ordinal=ordinal)]
 
     @asynccontextmanager
     async def report_when_slow(self, event: Queued, context: Context) -> AsyncIterator[None]:

@@ -8,6 +8,7 @@ those that were on their way when it was deleted.
 import asyncio
 from collections.abc import Sequence
 
+from domain import composition
 from domain.areas import RECORDS
 from domain.chats.erasure import erase, publish_tombstones
 from domain.documents.open_documents import OpenDocuments
@@ -19,8 +20,17 @@ from schemas.events import Event
 from schemas.records import ConversationChanged
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
 READS = tuple(dict.fromkeys(record.topic for record in RECORDS))
+
+WORKER_GROUP = "tables"
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent of the record tables."""
+    views, documents = ports.get(composition.read_models), ports.get(composition.open_documents)
+    return (agent(views, documents, Storage(ports.redis, ports.prefix)),)
 
 
 def agent(views: ReadModels, documents: OpenDocuments, storage: Storage) -> Agent:

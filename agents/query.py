@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from adapters.index.port import Hit
 from adapters.models.follow_ups import condense_by_rules, search_background
 from adapters.text.language import estimate_tokens
+from domain import composition
 from domain.retrieval.search import SearchService
 from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 from domain.usage.topics import USAGE_RECORDED
@@ -38,10 +39,17 @@ from schemas.requests import (
 )
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "lookup"
+NAME, WORKER_GROUP = "lookup", "knowledge"
+QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
 ANSWER_BYTES_MAX = 512 * 1024  # of text in one answer: with escapes and the rest it stays below a record's 1 MiB
 EMBEDS_AT_ONCE_MAX = 2  # a provider takes four calls at once: questions need some of them
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent, with the search that it shares with ``retrieve``."""
+    return (QueryService(ports.get(composition.search_service), QUESTIONS_IN_FLIGHT_MAX).agent(),)
 
 
 @dataclass(frozen=True, slots=True)

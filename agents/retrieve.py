@@ -12,9 +12,11 @@ from msgspec.structs import replace
 
 from adapters.index.port import Hit
 from adapters.models.answerability import is_answerable
-from adapters.models.condensing import CondensedQuestion, QuestionCondenser
+from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.follow_ups import search_background
+from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
+from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
 from domain.retrieval.search import SearchResult, SearchService
@@ -25,12 +27,25 @@ from schemas.errors import ClawError, Problem
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 
-NAME = "retrieve"
+NAME, WORKER_GROUP = "retrieve", "knowledge"
+QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
 OVERFETCH_FACTOR = 2  # times the passages are searched for: some are copies, some are neighbours that become one
 WIDENED_MAX = 2  # best passages whose lists and tables are completed from the index
 
 log = structlog.get_logger(__name__)
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent, with the search that it shares with the query service."""
+    retrieval, searching = ports.settings.retrieval, ports.get(composition.search_service)
+    condenser = Condenser(ports.get(composition.writer), retrieval.condense_timeout_s)
+    reranker = create_reranker(retrieval)
+    if reranker is not None:
+        ports.attach_openable(reranker)
+    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, ports.settings.model.provider)
+    return (step.agent(),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,45 +218,6 @@ class Progress(Struct, frozen=True, kw_only=True):
             return 20 + 79 * self.done // self.chunks
         return PERCENT[self.state]
 
-    @classmethod
-    def of_work(cls, work: Work, state: State, *, cause: Problem | None = None) -> "Progress":
-        """Where a queued version stands."""
-        document = work.document
-        return cls(
-            knowledge_base_id=document.knowledge_base_id,
-            document_id=document.document_id,
-            version=work.version,
-            state=state,
-            title=document.title,
-            media_type=document.media_type,
-            lane=work.lane,
-            bytes=document.bytes,
-            task_id=work.task_id,
-            cause=cause,
-            visible=work.visible,
-        )
-
-    @classmethod
-    def of_batch(cls, batch: ChunkBatch, state: State, *, removed: int = 0, done: int = 0, cause: Problem | None = None) -> "Progress":
-        """Where a chunked version stands."""
-        return cls(
-            knowledge_base_id=batch.knowledge_base_id,
-            document_id=batch.document_id,
-            version=batch.version,
-            state=state,
-            title=batch.title,
-            media_type=batch.media_type,
-            lane=batch.lane,
-            bytes=batch.bytes,
-            chunks=batch.total,
-            removed=removed,
-            task_id=batch.task_id,
-            cause=cause,
-            done=done,
-            notes=batch.notes,
-            visible=batch.visible,
-        )
-
 
 class DocumentSubmitted(Event, tag="claw.document.submitted.v1", frozen=True, kw_only=True):
     """A new document or a new version of one."""

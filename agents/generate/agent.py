@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
 from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
 from adapters.models.request import build_answer_request
@@ -20,6 +21,7 @@ from agents.generate import cached_answers, reply_events
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
+from domain import composition
 from domain.chats.delta_buffer import DeltaBuffer, window_s
 from domain.chats.history import NO_HISTORY, HistoryBudget
 from domain.chats.reply_lock import CancelWatch, ReplyLocks
@@ -46,10 +48,28 @@ from schemas.settings import ModelSettings, WorkerSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
 from streams.runtime.agent import Agent, Context, none_waiting
+from streams.runtime.agent_ports import AgentPorts
 
+WORKER_GROUP = "chat"
 ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
 
 T = TypeVar("T")
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent, with the answer model."""
+    settings, limits = ports.settings, ports.get(composition.concurrency_limits)
+    model = ports.attach_openable(create_answer_model(settings, limits))
+    watch, visibility = ports.attach(CancelWatch(ports.redis, ports.prefix)), ports.get(composition.visibility)
+    step = Generate(
+        *(model, settings.model, ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),
+        budget=HistoryBudget.from_limits(settings.limits),
+        titles=ports.get(composition.writer) is not None,
+        answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
+        waits=lambda: limits.people_waiting,
+        late_s=settings.lanes.late_s,
+    )
+    return (step.agent(),)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ import structlog
 
 from adapters.models.port import Completion, Writer
 from agents.summarise import extract, prompts
+from domain import composition
 from domain.chats.history import HistoryBudget, count_to_summarise, split_summary, truncate
 from domain.chats.titles import may_improve_title
 from domain.chats.topics import CONVERSATIONS_CHANGED, DIGESTS_ASKED, MESSAGES_CHANGED
@@ -23,13 +24,21 @@ from schemas.records import ConversationChanged
 from schemas.summaries import DigestAsked
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
+from streams.runtime.agent_ports import AgentPorts
 from streams.tables.record_writer import RecordWriter
 
-NAME = "digest"
+NAME, WORKER_GROUP = "digest", "chat"
 IN_FLIGHT_MAX = 8  # per partition: short calls beside the answers, which people wait for
 WRITE_S_MAX = 20.0  # a summary that takes longer is made by rule; the branch asks again when it has grown
 
 log = structlog.get_logger(__name__)
+
+
+def build(ports: AgentPorts) -> tuple[Agent, ...]:
+    """The agent, with the writer that it shares."""
+    views, budget = ports.get(composition.read_models), HistoryBudget.from_limits(ports.settings.limits)
+    records = RecordWriter(ports.redis, ports.prefix, ports.publisher, views, ports.clock)
+    return (Summariser(ports.get(composition.writer), budget, views, records).agent(),)
 
 
 @dataclass(frozen=True, slots=True)

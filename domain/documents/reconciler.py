@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
 from adapters.redis.client import RedisClient, Script
 from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
+from domain.documents.progress import progress_event, stall
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
     DOCUMENTS_EMBEDDED,
@@ -26,8 +27,7 @@ from domain.documents.topics import (
     DOCUMENTS_SUBMITTED,
 )
 from domain.documents.visibility import VersionState, VisibilitySource
-from schemas import ids
-from schemas.documents import DocumentProgressed, DocumentSubmitted, Lane, Progress, Submitted
+from schemas.documents import DocumentSubmitted, Lane, Submitted
 from schemas.errors import ClawError, Refused, Superseded, Unavailable
 from schemas.settings import Settings
 from streams.clock import Clock
@@ -191,20 +191,9 @@ class Reconciler:
     async def _fail_document(self, event: DocumentSubmitted, document: StalledDocument) -> None:
         """Readers keep the version before; the owner reads the cause in the document's status."""
         detail = f"no progress for {self._settings.documents.stall_s:g} s, {TRIES_MAX} times over"
-        progress = Progress(
-            knowledge_base_id=event.data.knowledge_base_id,
-            document_id=event.data.document_id,
-            version=document.version,
-            state="failed",
-            title=event.data.title,
-            media_type=event.data.media_type,
-            lane=document.lane,
-            bytes=event.data.bytes,
-            task_id=ids.task_id(event.id),
-            cause=ClawError(detail, code="document_stalled").problem(),
-        )
-        news = DocumentProgressed.from_cause(event, NAME, data=progress, now=self._clock.now(), ordinal=document.version)
-        await self._publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, news))
+        problem = ClawError(detail, code="document_stalled").problem()
+        progress = stall(event, document.version, document.lane, problem)
+        await self._publisher.publish(progress_event(event, NAME, progress, self._clock.now(), ordinal=document.version))
         await self._documents.remove(document.key, document.version)
         self._report_stall(event, document, "failed")
 

@@ -14,6 +14,7 @@ from ops.processes import logs, runtime, worker_groups
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
+from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.worker import Worker
 
 NICENESS = {"documents": 10, "tables": 5}  # where people wait for a first word, machines' documents come after them
@@ -39,6 +40,6 @@ async def _run(settings: Settings, name: str) -> int:
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        lane = worker_groups.worker_group(name, worker_groups.WorkerResources(settings, redis, publisher))
+        lane = worker_groups.build_worker_group(name, AgentPorts(settings, redis, publisher, SystemClock()))
         runtime.tune_gc()
         return await Worker(settings, lane, publisher, redis, SystemClock()).run(stop)

@@ -1,0 +1,105 @@
+"""Parts that several agents of a worker process share: ``ports.get(composition.blob_store)`` is the same store for all of them.
+
+A part that only one agent uses is built by that agent.
+"""
+
+from prometheus_client import Counter
+
+from adapters.blobs import BlobStore
+from adapters.children.worker import TextWorker
+from adapters.concurrency import ConcurrencyLimits
+from adapters.embedders.query import QueryEncoder
+from adapters.index.choose import create_vector_index
+from adapters.index.port import VectorIndex
+from adapters.models.choose import create_writer
+from adapters.models.port import Writer
+from domain.documents.express import Express
+from domain.documents.open_documents import OpenDocuments
+from domain.documents.topics import DOCUMENTS_PROGRESSED
+from domain.documents.visibility import Visibility, VisibilityCheck
+from domain.documents.visibility_replica import VisibilityReplica
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.engines import Engines
+from domain.read_models import ReadModels
+from domain.retrieval.search import SearchService
+from domain.retrieval.vector_cache import VectorCache
+from streams.cache import RedisCache
+from streams.runtime.agent_ports import AgentPorts
+
+
+def blob_store(ports: AgentPorts) -> BlobStore:
+    """The files of documents."""
+    return ports.attach_openable(BlobStore(ports.settings))
+
+
+def cache(ports: AgentPorts) -> RedisCache:
+    """The cache of the process, and its look-ups as a metric."""
+    lookups = Counter("claw_cache_lookups_total", "Cache look-ups by outcome.", ("scenario", "outcome"), registry=ports.registry)
+
+    def observe(scenario: str, outcome: str) -> None:
+        lookups.labels(scenario, outcome).inc()
+
+    return ports.attach(RedisCache(ports.redis, ports.prefix, ports.settings.cache, ports.clock, observe))
+
+
+def collection_catalogue(ports: AgentPorts) -> CollectionCatalogue:
+    """Which collections of each knowledge base there are."""
+    return ports.attach(CollectionCatalogue(ports.settings.kafka))
+
+
+def concurrency_limits(ports: AgentPorts) -> ConcurrencyLimits:
+    """One per process: with Redis down its share of a model's permits is one share, whichever agent calls the model."""
+    return ConcurrencyLimits(ports.settings, ports.redis)
+
+
+def engines(ports: AgentPorts) -> Engines:
+    """The indexes, with their encoders of queries."""
+    settings = ports.settings
+
+    def make_index(encoder: QueryEncoder) -> VectorIndex:
+        return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
+
+    return ports.attach_openable(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
+
+
+def express(ports: AgentPorts) -> Express:
+    """Which documents of people are under way."""
+    return Express(ports.redis, ports.prefix)
+
+
+def open_documents(ports: AgentPorts) -> OpenDocuments:
+    """Which documents are under way, and since when they have been silent."""
+    return OpenDocuments(ports.redis, ports.prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
+
+
+def read_models(ports: AgentPorts) -> ReadModels:
+    """All record tables."""
+    return ReadModels(ports.redis, ports.prefix)
+
+
+def search_service(ports: AgentPorts) -> SearchService:
+    """Search of visible documents; the visibility records are also followed in memory, for when Redis is down."""
+    replica = ports.attach(VisibilityReplica(ports.settings.kafka))
+    from_replica = Counter(
+        "claw_visibility_mirror_answers_total", "Visibility look-ups answered by the replica: Redis was down.", registry=ports.registry
+    )
+    check = VisibilityCheck(ports.get(visibility), replica, from_replica.inc)
+    vectors = VectorCache(ports.get(cache).of("embeddings", bytes))
+    catalogue = ports.get(collection_catalogue)
+    return SearchService(ports.get(engines).get, check, catalogue, ports.settings.retrieval.candidates, vectors)
+
+
+def text_worker(ports: AgentPorts) -> TextWorker:
+    """The child processes that parse, chunk and embed."""
+    return ports.attach(TextWorker(ports.settings.retrieval, ports.settings.documents, gates=ports.get(concurrency_limits)))
+
+
+def visibility(ports: AgentPorts) -> Visibility:
+    """The visibility records."""
+    return Visibility(ports.redis, ports.prefix)
+
+
+def writer(ports: AgentPorts) -> Writer | None:
+    """The model that condenses, summarises and titles; None when no language model is configured."""
+    model = create_writer(ports.settings, ports.get(concurrency_limits))
+    return None if model is None else ports.attach_openable(model)

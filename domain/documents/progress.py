@@ -1,0 +1,125 @@
+"""Progress events: where a version stands, as each agent on its way publishes it."""
+
+from datetime import datetime
+
+from domain.documents.topics import DOCUMENTS_PROGRESSED
+from domain.documents.visibility import NO_VERSION
+from schemas import ids
+from schemas.documents import (
+    ChunkBatch,
+    DocumentProgressed,
+    DocumentSubmitted,
+    DocumentWithdrawn,
+    Lane,
+    Progress,
+    Removal,
+    State,
+    Submitted,
+    Work,
+)
+from schemas.errors import Problem
+from schemas.events import Event
+from streams.log.outgoing import Outgoing
+
+
+def progress_event(cause: Event, agent: str, progress: Progress, now: datetime, *, ordinal: int = 0) -> Outgoing:
+    """The event that publishes it. ``ordinal`` tells apart several progress events of one agent from one cause."""
+    return Outgoing(DOCUMENTS_PROGRESSED, DocumentProgressed.from_cause(cause, agent, data=progress, now=now, ordinal=ordinal))
+
+
+def refusal(knowledge_base_id: str, document_id: str, problem: Problem) -> Progress:
+    """Of an inbox record that did not become a submission: it has no version."""
+    return Progress(
+        knowledge_base_id=knowledge_base_id, document_id=document_id, version=NO_VERSION, state="failed", lane="bulk", cause=problem
+    )
+
+
+def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progress:
+    """Of a submission or withdrawal that got no further than its version."""
+    return Progress(
+        knowledge_base_id=event.data.knowledge_base_id,
+        document_id=event.data.document_id,
+        version=version,
+        state="failed",
+        task_id=ids.task_id(event.id),
+        cause=problem,
+    )
+
+
+def stall(event: DocumentSubmitted, version: int, lane: Lane, problem: Problem) -> Progress:
+    """Of a version that made no progress, however often it was requeued."""
+    return Progress(
+        knowledge_base_id=event.data.knowledge_base_id,
+        document_id=event.data.document_id,
+        version=version,
+        state="failed",
+        title=event.data.title,
+        media_type=event.data.media_type,
+        lane=lane,
+        bytes=event.data.bytes,
+        task_id=ids.task_id(event.id),
+        cause=problem,
+    )
+
+
+def deletion(event: DocumentWithdrawn, version: int) -> Progress:
+    """Of a withdrawal: the document is hidden."""
+    return Progress(
+        knowledge_base_id=event.data.knowledge_base_id,
+        document_id=event.data.document_id,
+        version=version,
+        state="deleted",
+        task_id=ids.task_id(event.id),
+    )
+
+
+def points_removal(removal: Removal, removed: int) -> Progress:
+    """Of a deleted document whose points have left the index."""
+    return Progress(
+        knowledge_base_id=removal.knowledge_base_id,
+        document_id=removal.document_id,
+        version=removal.version,
+        state="deleted",
+        removed=removed,
+    )
+
+
+def work_progress(work: Work, state: State, *, chunks: int = 0, done: int = 0, cause: Problem | None = None) -> Progress:
+    """Of a queued version: queued, parsing, unchanged, embedding or failed."""
+    document = work.document
+    return Progress(
+        knowledge_base_id=document.knowledge_base_id,
+        document_id=document.document_id,
+        version=work.version,
+        state=state,
+        title=document.title,
+        media_type=document.media_type,
+        lane=work.lane,
+        bytes=document.bytes,
+        chunks=chunks,
+        task_id=work.task_id,
+        cause=cause,
+        done=done,
+        visible=work.visible,
+    )
+
+
+def batch_progress(batch: ChunkBatch, state: State, *, removed: int = 0, done: int = 0, cause: Problem | None = None) -> Progress:
+    """Of a chunked version: embedding, indexed or failed."""
+    return Progress(
+        knowledge_base_id=batch.knowledge_base_id,
+        document_id=batch.document_id,
+        version=batch.version,
+        state=state,
+        title=batch.title,
+        media_type=batch.media_type,
+        lane=batch.lane,
+        bytes=batch.bytes,
+        chunks=batch.total,
+        removed=removed,
+        task_id=batch.task_id,
+        cause=cause,
+        done=done,
+        notes=batch.notes,
+        visible=batch.visible,
+    )

@@ -1,0 +1,60 @@
+"""Worker groups: every agent is listed, builds itself, and shares what belongs to the process."""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+import agents
+from adapters.redis.client import connect
+from domain.areas import TOPICS
+from ops.processes.worker_groups import AGENTS, GROUPS, build_worker_group
+from schemas.errors import ConfigurationError
+from schemas.settings import Settings
+from streams.clock import SystemClock
+from streams.log.publisher import KafkaPublisher
+from streams.runtime.agent_ports import AgentPorts
+from streams.runtime.worker_group import WorkerGroup
+
+NAMES = {
+    "knowledge": ["retrieve", "lookup", "index"],
+    "chat": ["generate", "digest"],
+    "documents": ["parse_express", "parse_bulk", "embed"],
+    "tables": ["admit", "route", "project", "meter", "tally"],
+}
+
+
+def build(name: str, tmp_path: Any) -> tuple[WorkerGroup, AgentPorts]:
+    settings = Settings.from_env({"CLAW_HOME": str(tmp_path), "CLAW_AUTH_SECRET": "s" * 40})
+    ports = AgentPorts(settings, connect(settings.redis), KafkaPublisher(settings.kafka, topics=TOPICS), SystemClock(), CollectorRegistry())
+    return build_worker_group(name, ports), ports
+
+
+def test_every_agent_of_the_package_is_listed():
+    modules = {f"agents.{module.name}" for module in pkgutil.iter_modules(agents.__path__)}
+    assert {module.__name__ for module in AGENTS} == modules  # type: ignore[attr-defined]
+    assert {module.WORKER_GROUP for module in AGENTS} == set(GROUPS)
+    assert all(callable(importlib.import_module(name).build) for name in modules)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_group_has_its_agents_under_their_names_on_the_wire(name, tmp_path):
+    group, _ = build(name, tmp_path)
+    assert [agent.name for agent in group.agents] == NAMES[name]
+    assert group.name == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_nothing_has_two_lives_in_a_process(name, tmp_path):
+    _, ports = build(name, tmp_path)
+    parts = [getattr(part, "_port", part) for part in ports.lifecycles]
+    assert len(parts) == len({id(part) for part in parts})
+    kinds = [type(part).__name__ for part in parts]
+    assert sorted(kinds) == sorted(set(kinds)), "agents share one instance of each kind"
+
+
+async def test_a_group_that_does_not_exist_is_refused_with_those_that_do(tmp_path):
+    with pytest.raises(ConfigurationError, match="no lane 'tabels': the lanes are knowledge, chat, documents, tables"):
+        build("tabels", tmp_path)
