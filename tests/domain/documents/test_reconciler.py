@@ -198,23 +198,23 @@ async def test_the_books_are_bounded(redis, settings, monkeypatch):
 
 async def test_kafka_is_left_alone_while_nothing_is_silent(flow):
     flow.settings = msgspec.structs.replace(flow.settings, kafka=KafkaSettings(bootstrap="127.0.0.1:1"))
-    assert await flow.worker("two").look() == 0
+    assert await flow.worker("two").run_once() == 0
 
 
 async def test_what_stands_still_is_sent_on_three_times_then_fails_by_name(flow):
     key, version = await flow.submitted("handbook")
     flow.clock.pass_s(STALL_S - 5)
-    assert await flow.reconciler.look() == 0
+    assert await flow.reconciler.run_once() == 0
     for again in (1, 2, 3):
         flow.clock.pass_s(STALL_S)
-        assert await flow.reconciler.look() == 1
-        assert await flow.reconciler.look() == 0  # it has its time again
+        assert await flow.reconciler.run_once() == 1
+        assert await flow.reconciler.run_once() == 0  # it has its time again
         assert flow.requeued[-1] == (key, version, "bulk", again)
         queued = await flow.publisher.end_offset(DOCUMENTS_QUEUED_BULK, flow.documents.partition_of(key))
         place = LogOffset(flow.settings.kafka.topic_prefix + DOCUMENTS_QUEUED_BULK.name, flow.documents.partition_of(key), queued - 1)
         await flow.done("documents", place)  # taken, and lost again
     flow.clock.pass_s(STALL_S)
-    assert await flow.reconciler.look() == 1
+    assert await flow.reconciler.run_once() == 1
     assert len(flow.requeued) == 3
     (told,) = await _progress(flow.settings)
     assert (told.subject, told.data.version, told.data.state) == (key, version, "failed")
@@ -233,26 +233,26 @@ async def test_what_waits_is_left_alone(flow, lane, topic):
     key, _ = await flow.submitted("handbook")
     place = await flow.written(topic, key)
     flow.clock.pass_s(100 * STALL_S)
-    assert await flow.reconciler.look() == 0
+    assert await flow.reconciler.run_once() == 0
     await flow.done(lane, place)
-    assert await flow.reconciler.look() == 1
+    assert await flow.reconciler.run_once() == 1
 
 
 async def test_people_do_not_wait_for_the_backlog_of_machines(flow):
     key, _ = await flow.submitted("note", "express")
     await flow.written(DOCUMENTS_QUEUED_BULK, key)
     flow.clock.pass_s(STALL_S + 1)
-    assert await flow.reconciler.look() == 1
+    assert await flow.reconciler.run_once() == 1
 
 
 async def test_nothing_is_said_before_the_news_is_read(flow):
     key, version = await flow.submitted("handbook")
     arrived = await flow.written(DOCUMENTS_PROGRESSED, key)
     flow.clock.pass_s(10 * STALL_S)
-    assert await flow.reconciler.look() == 0
+    assert await flow.reconciler.run_once() == 0
     await flow.done("tables", arrived)
     await flow.documents.apply(news(key, version, "indexed", flow.clock.now()))
-    assert await flow.reconciler.look() == 0
+    assert await flow.reconciler.run_once() == 0
     assert await flow.documents.count() == 0
 
 
@@ -261,16 +261,16 @@ async def test_what_is_superseded_or_arrived_is_not_sent(flow, what):
     key, version = await flow.submitted("handbook")
     match what:
         case "submitted again":
-            await flow.visibility.submitted(key, version + 1)
+            await flow.visibility.record_submission(key, version + 1)
         case "withdrawn":
             await flow.visibility.record_withdrawal(key, version + 1)
         case "visible":
-            await flow.redis.hset(flow.visibility._record(key), "visible", version)
+            await flow.redis.hset(flow.visibility._key(key), "visible", version)
         case _:
-            await flow.documents.forget(key, version)
+            await flow.documents.remove(key, version)
             await flow.documents.apply(news(key, version + 7, "queued", flow.clock.now()))
     flow.clock.pass_s(2 * STALL_S)
-    assert await flow.reconciler.look() == 0
+    assert await flow.reconciler.run_once() == 0
     assert flow.requeued == []
     assert await flow.documents.count() == 0
 

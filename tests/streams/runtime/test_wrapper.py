@@ -336,7 +336,7 @@ async def test_what_came_at_once_is_stepped_at_once_and_each_has_its_own_results
         return [(poke("x", event.data.number, topic=OTHER),) for event, _ in events]
 
     bench = make(step_many=step_many)
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert (calls, bench.seen, bench.count("handled")) == ([[1, 2, 3]], [], 3)
     assert await ends(publisher, OTHER) == 3
 
@@ -347,7 +347,7 @@ async def test_when_the_common_step_fails_the_one_that_is_bad_fails_alone(make, 
 
     bench = make(step_many=step_many)
     bench.plan = [(), Refused("document_empty", "no text"), ()]
-    assert await bench.wrapper.many(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
+    assert await bench.wrapper.run_batch(together(bench, poked(1), poked(2), poked(3))) == [WorkOutcome.DONE] * 3
     assert sorted(event.data.number for event, _ in bench.seen) == [1, 2, 3]
     assert (bench.count("handled"), bench.count("dead_lettered")) == (2, 1)
     assert len(await dead_letters()) == 1
@@ -364,7 +364,7 @@ async def test_what_is_out_of_the_ordinary_is_taken_out_of_the_common_step(make,
     bench = make(step_many=step_many)
     gone, left = Execution(asyncio.Semaphore(1), 0.0, detached=True), Execution(asyncio.Semaphore(1), 0.0, number=1)
     deliveries = together(bench, poked(0), poked(1), b"{garbage", poked(3), poked(4), turns=(gone, left))
-    assert await bench.wrapper.many(deliveries) == [
+    assert await bench.wrapper.run_batch(deliveries) == [
         WorkOutcome.LEFT,
         WorkOutcome.DONE,
         WorkOutcome.DONE,
@@ -393,6 +393,6 @@ async def test_suspects_are_counted_one_by_one(make, publisher):
         "HSET", f"{bench.settings.redis.key_prefix}:deaths:{{g/a/{publisher.physical_name(POKED)}/0}}", "owner", "somebody"
     )
     await bench.deaths.sign_on([(publisher.physical_name(POKED), 0)], log_end)
-    assert await bench.wrapper.many(together(bench, *(poked(n) for n in range(5)))) == [WorkOutcome.DONE] * 5
+    assert await bench.wrapper.run_batch(together(bench, *(poked(n) for n in range(5)))) == [WorkOutcome.DONE] * 5
     assert calls == [3]
     assert sorted(event.data.number for event, _ in bench.seen) == [0, 1]
