@@ -1,6 +1,5 @@
 """Route, on the real visibility records: versions, lanes, shelves, and what is not worked at all."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -17,19 +16,12 @@ from schemas.errors import Refused
 from schemas.indexes import IndexPlan
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
+from tests.support.index_library import Plans
 from tests.support.ports import NOW, context, header
 
 pytestmark = pytest.mark.stack
 KEY = "acme/kb/doc"
 RETRIEVAL = RetrievalSettings()
-
-
-@dataclass
-class Plans:
-    plans: dict[str, IndexPlan] = field(default_factory=dict)
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan:
-        return self.plans.get(knowledge_base, IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base))
 
 
 def file_of(event: DocumentSubmitted, _version: int) -> str:
@@ -132,7 +124,7 @@ async def test_a_repeat_after_the_version_was_indexed_does_not_call_it_unchanged
 
 
 async def test_every_shelf_is_filled_the_one_that_is_seen_last(route: Dispatch, plans: Plans):
-    plans.plans["kb"] = IndexPlan(
+    plans.known["acme", "kb"] = IndexPlan(
         tenant="acme", knowledge_base_id="kb", other=Shelf(generation=1, chunk_tokens=64), state="building", revision=1
     )
     progressed, other, active = await route.step(submitted(), context(offset=3))

@@ -30,7 +30,7 @@ from schemas.documents import (
 )
 from schemas.errors import Refused
 from schemas.indexes import IndexPlan
-from tests.agents.test_dispatch import Plans
+from tests.support.index_library import Plans
 from tests.support.ports import context, header
 
 pytestmark = pytest.mark.stack
@@ -183,7 +183,7 @@ async def test_many_at_once(agent: IndexChunks):
 
 async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: IndexChunks):
     shelf = Shelf(generation=1, chunk_tokens=64)
-    agent.plans.plans["kb"] = IndexPlan(tenant="acme", knowledge_base_id="kb", other=shelf, state="building")  # type: ignore[attr-defined]
+    agent.plans.known["acme", "kb"] = IndexPlan(tenant="acme", knowledge_base_id="kb", other=shelf, state="building")  # type: ignore[attr-defined]
     await agent.visibility.record_submission(KEY, 1)
     assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []
     assert await shown(agent) is None
@@ -194,6 +194,6 @@ async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: IndexChunks):
     (news,) = await agent.step(removal, context())
     assert (news.event.data.state, news.event.data.removed) == ("deleted", 2)
     assert agent.files.deleted == ["x"]  # type: ignore[attr-defined]
-    agent.plans.plans.clear()  # type: ignore[attr-defined]
+    agent.plans.known.clear()  # type: ignore[attr-defined]
     assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []  # given up: nothing is stored
     assert await texts(agent, 1, ids.collection_name("kb", 1)) == []

@@ -4,18 +4,13 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest_asyncio
 
-from domain.areas import TOPICS
 from ops.commands import topics as administration
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, RedisSettings, Settings
 from schemas.settings.section import Secret
-from streams.topics import DEAD_LETTERS
 from tests.conftest import Servers
-from tests.support.api_process import House, Person, opened
-
-WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
+from tests.support.api_process import WANTED, House, Person, opened
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -49,9 +44,3 @@ async def ada(house: House) -> Person:
 async def bob(house: House) -> Person:
     """Somebody of another tenant."""
     return await house.person()
-
-
-def with_limits(settings: Settings, **limits: object) -> Settings:
-    """The same installation with limits of its own in Redis."""
-    redis = msgspec.structs.replace(settings.redis, key_prefix=f"t{uuid.uuid4().hex[:10]}")
-    return msgspec.structs.replace(settings, redis=redis, limits=LimitSettings(**limits))  # type: ignore[arg-type]

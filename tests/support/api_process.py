@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import httpx
+import msgspec
 import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
 from api.ports import Ports
+from domain.areas import TOPICS
 from ops.processes import websockets
-from schemas.settings import Settings
+from schemas.settings import LimitSettings, Settings
+from streams.topics import DEAD_LETTERS
 
 PASSWORD = "correct horse battery"
 STREAM_S_MAX = 10.0
@@ -120,3 +123,12 @@ async def collected(answer: httpx.Response) -> list[Sent]:
     """All events up to the end of the stream."""
     async with asyncio.timeout(STREAM_S_MAX):
         return [sent async for sent in events(answer)]
+
+
+WANTED = tuple(topic for topic in TOPICS if topic is not DEAD_LETTERS)
+
+
+def with_limits(settings: Settings, **limits: object) -> Settings:
+    """The same installation with limits of its own in Redis."""
+    redis = msgspec.structs.replace(settings.redis, key_prefix=f"t{uuid.uuid4().hex[:10]}")
+    return msgspec.structs.replace(settings, redis=redis, limits=LimitSettings(**limits))  # type: ignore[arg-type]

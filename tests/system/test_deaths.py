@@ -19,8 +19,8 @@ TERMINAL = {"completed", "failed", "cancelled"}
 async def asked(client):
     """A client with one document, and a conversation about it."""
     await client.submit("mill", "The windmill of Nebel was built in 1771 and ground grain until 1963.")
-    await client.indexed("mill")
-    return client, await client.conversation()
+    await client.wait_indexed("mill")
+    return client, await client.create_conversation()
 
 
 async def test_kill_of_the_chat_worker_while_an_answer_streams(up, asked):
@@ -184,7 +184,7 @@ async def test_without_kafka_a_question_is_refused_at_once_and_taken_afterwards(
     finally:
         paused.go_on()
     await up.ready()
-    await _answer(client, await client.conversation())
+    await _answer(client, await client.create_conversation())
 
 
 async def _answer(client, conversation):

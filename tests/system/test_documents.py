@@ -12,6 +12,7 @@ import pytest
 
 from ops.client import StackClient
 from tests.support import file_kinds
+from tests.support.found_passages import chunks, search
 from tests.system.conftest import records
 
 TERMINAL = {"indexed", "unchanged", "failed", "deleted"}
@@ -48,19 +49,6 @@ async def settled(client: StackClient, count: int, timeout_s: float) -> dict[str
             if len(found) == count and all(item["state"] in TERMINAL for item in found.values()):
                 return found
             await asyncio.sleep(1)
-
-
-async def search(client: StackClient, query: str, limit: int = 5) -> list[dict[str, Any]]:
-    url = f"/api/v1/knowledge/{client.knowledge_base}/search"
-    async with client.session.post(url, json={"query": query, "limit": limit}, headers=client.headers) as answer:
-        assert answer.status == 200, await answer.text()
-        return list((await answer.json())["passages"])
-
-
-async def chunks(client: StackClient, document: str) -> list[dict[str, Any]]:
-    async with client.session.get(f"{client.documents}/{document}/chunks", params={"limit": 100}, headers=client.headers) as answer:
-        assert answer.status == 200, await answer.text()
-        return list((await answer.json())["items"])
 
 
 @pytest.mark.timeout(300)
@@ -123,13 +111,13 @@ async def test_no_search_sees_two_versions_or_a_deleted_one(owner):
         return "\n\n".join(f"# Part {part}\n\n" + f"The harbour lantern, edition {version}. " * 40 for part in range(6))
 
     first = await owner.submit("harbour", text(0), media_type="text/markdown")
-    await owner.indexed("harbour", version=first["version"])
+    await owner.wait_indexed("harbour", version=first["version"])
     acknowledged: list[tuple[float, int]] = []
     searchers = [asyncio.create_task(searching()) for _ in range(SEARCHERS)]
     try:
         for edition in range(1, 16):
             accepted = await owner.submit("harbour", text(edition), media_type="text/markdown")
-            await owner.indexed("harbour", version=accepted["version"])
+            await owner.wait_indexed("harbour", version=accepted["version"])
             acknowledged.append((loop.time(), accepted["version"]))
         async with owner.session.delete(f"{owner.documents}/harbour", headers=owner.headers) as answer:
             assert answer.status == 204
@@ -164,7 +152,7 @@ async def test_a_version_that_fails_leaves_the_one_before(owner):
 async def test_the_same_again_is_no_work(up, owner):
     text = "The quarry of Sorn closed in 1911. " * 30
     first = await owner.submit("quarry", text)
-    await owner.indexed("quarry", version=first["version"])
+    await owner.wait_indexed("quarry", version=first["version"])
     again = await owner.submit("quarry", text)
     async with asyncio.timeout(30):
         while (item := (await listed(owner))["quarry"])["version"] < again["version"] or item["state"] == "queued":

@@ -15,8 +15,8 @@ async def test_the_first_source_that_is_cited_has_the_number_one(up, client):
     for number in range(1, 5):
         await client.submit(f"note-{number}", f"Lighthouse {number} of Amrum is {number}0 metres tall. {WISH}")
     for number in range(1, 5):
-        await client.indexed(f"note-{number}")
-    question, conversation = f"How tall is the lighthouse of Amrum? {WISH}", await client.conversation()
+        await client.wait_indexed(f"note-{number}")
+    question, conversation = f"How tall is the lighthouse of Amrum? {WISH}", await client.create_conversation()
     async with asyncio.timeout(60), client.ask(conversation, question) as answer:
         sent = [each async for each in events(answer.content)]
     end = sent[-1]

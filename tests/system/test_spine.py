@@ -35,7 +35,7 @@ async def test_an_upstream_document_is_cited_within_two_seconds(up, session, ups
 
 async def test_answers_lie_on_the_log_as_readable_cloudevents(up, client):
     await client.submit("note", "The harbour of Wittdün was opened in 1890.")
-    await client.indexed("note")
+    await client.wait_indexed("note")
     await _complete(client, "When was the harbour of Wittdün opened?")
     answered = [json.loads(each.value) for each in await records(up, "claw.chats.answered.v1")]
     assert {"claw.reply.started.v1", "claw.reply.extended.v1", "claw.reply.completed.v1"} <= {each["type"] for each in answered}
@@ -47,8 +47,8 @@ async def test_answers_lie_on_the_log_as_readable_cloudevents(up, client):
 async def test_one_trace_runs_through_every_topic_of_a_chat(up, client):
     """Any answer can be explained from the topics alone: one correlation id from the request to the usage."""
     await client.submit("note", "The ferry to Amrum leaves Dagebüll at nine.")
-    await client.indexed("note")
-    conversation = await client.conversation()
+    await client.wait_indexed("note")
+    conversation = await client.create_conversation()
     trace = uuid.uuid4().hex
     headers = {**client.headers, "traceparent": f"00-{trace}-{uuid.uuid4().hex[:16]}-01"}
     path = f"/api/v1/conversations/{conversation}/messages"
@@ -77,7 +77,7 @@ async def test_a_malformed_event_is_dead_lettered_as_it_was_and_the_agent_goes_o
 
 async def test_usage_is_counted_once_per_reply(up, client):
     await client.submit("note", "The island of Föhr has eleven villages and one town.")
-    await client.indexed("note")
+    await client.wait_indexed("note")
     for _ in range(2):
         await _complete(client, "How many villages has the island of Föhr?")
     recorded = [json.loads(each.value) for each in await records(up, "claw.usage.recorded.v1")]
@@ -85,7 +85,7 @@ async def test_usage_is_counted_once_per_reply(up, client):
 
 
 async def _complete(client, question):
-    async with asyncio.timeout(30), client.ask(await client.conversation(), question) as answer:
+    async with asyncio.timeout(30), client.ask(await client.create_conversation(), question) as answer:
         names = [sent.name async for sent in events(answer.content)]
     assert names[0] == "accepted"
     assert names[1] == "retrieved"
@@ -105,7 +105,7 @@ async def _ended(client, conversation, reply):
 async def test_the_official_openai_client_is_answered(up, client):
     """Unchanged: only its base URL is another one."""
     await client.submit("note", "The windmill of Nebel was built in 1771.")
-    await client.indexed("note")
+    await client.wait_indexed("note")
     question: list[Any] = [{"role": "user", "content": "When was the windmill of Nebel built?"}]
     key = client.headers["Authorization"].removeprefix("Bearer ")
     async with openai.AsyncOpenAI(base_url=f"{up.url}/v1", api_key=key, max_retries=0) as official:

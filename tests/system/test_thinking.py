@@ -16,7 +16,7 @@ FAST = "first_ms=0&token_ms=0"
 
 
 async def _read(client: Any, question: str) -> tuple[str, list[Any]]:
-    conversation = await client.conversation()
+    conversation = await client.create_conversation()
     async with asyncio.timeout(60), client.ask(conversation, question) as answer:
         return conversation, [sent async for sent in events(answer.content)]
 
@@ -30,7 +30,7 @@ async def _messages(client: Any, conversation: str) -> list[Any]:
 async def test_thinking_is_not_shown_stored_or_cited(up, client, thinks):
     wish = f"[[{FAST}&tokens=16&cite=1&thinking=200&thinks={thinks}]]"  # in the document, too: the question is about it
     await client.submit("note", f"The lighthouse of Amrum is 41.8 metres tall. {wish}")
-    await client.indexed("note")
+    await client.wait_indexed("note")
     conversation, sent = await _read(client, f"How tall is the lighthouse of Amrum? {wish}")
     assert sent[-1].name == "completed"
     answer = next(each for each in await _messages(client, conversation) if each["role"] == "assistant")

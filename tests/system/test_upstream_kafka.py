@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from ops.client import StackClient
+from tests.support.found_passages import chunks, search
 from tests.system.conftest import Up
-from tests.system.test_documents import chunks, search
 
 INBOX = "claw.inbox.default.v1"
 SEEN_S = 2.0  # a document that is read at all is searchable long before

@@ -73,7 +73,7 @@ async def test_a_delete_during_a_bulk_backlog_is_for_ever(up, session, upstream)
 async def test_a_replaced_document_is_never_seen_twice(client):
     """While versions switch under load, every answer sees exactly one of them."""
     await client.submit("price", "The crossing to Hooge costs 10 euros.")
-    await client.indexed("price")
+    await client.wait_indexed("price")
     stop = asyncio.Event()
     seen: list[list[int]] = []
 
@@ -86,7 +86,7 @@ async def test_a_replaced_document_is_never_seen_twice(client):
             group.create_task(ask())
         for price in range(11, 16):
             accepted = await client.submit("price", f"The crossing to Hooge costs {price} euros.")
-            await client.indexed("price", version=accepted["version"])
+            await client.wait_indexed("price", version=accepted["version"])
         stop.set()
     assert all(len(versions) == 1 for versions in seen), seen
 

@@ -12,40 +12,15 @@ import numpy as np
 import pytest
 
 from adapters.index.embedded import EmbeddedIndex
-from adapters.index.port import Point, Query, VectorIndex, hit_of, index_name, payload_of
+from adapters.index.port import Query, VectorIndex, hit_of, index_name, payload_of
 from adapters.index.server import ServerIndex
-from adapters.text.sparse import Bm25Encoder, SparseVector
+from adapters.text.sparse import SparseVector
 from schemas.documents import Locator
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import IndexSettings
+from tests.support.index_points import DIMENSIONS, ENCODER, dense, point
 
-DIMENSIONS = 8
 NOTHING = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
-ENCODER = Bm25Encoder()
-
-
-def dense(*values: float) -> np.ndarray:
-    vector = np.zeros(DIMENSIONS, np.float32)
-    vector[: len(values)] = values
-    return vector
-
-
-def point(text: str, *, tenant="t1", kb="kb", doc="doc", version=1, ordinal=0, vector=None, place=None, chunk_hash="") -> Point:
-    return Point(
-        id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant}/{kb}/{doc}/{version}/{ordinal}")),
-        tenant=tenant,
-        knowledge_base_id=kb,
-        document_id=doc,
-        version=version,
-        ordinal=ordinal,
-        title="A title",
-        headings=("Part", "Section"),
-        text=text,
-        dense=dense(1) if vector is None else vector,
-        sparse=ENCODER.encode_document(text),
-        place=place,
-        hash=chunk_hash,
-    )
 
 
 def query(text: str = "", *, tenant="t1", kbs=("kb",), vector=None, limit=5, candidates=30) -> Query:
@@ -259,7 +234,7 @@ KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from adapters.index.embedded import EmbeddedIndex
-from tests.adapters.index.test_port import point
+from tests.support.index_points import point
 
 async def main():
     index = EmbeddedIndex(Path(sys.argv[1]), model="m", dimensions=8)

@@ -1,7 +1,5 @@
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,17 +7,12 @@ import pytest
 
 from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
-from agents.generate import Generate
 from domain.chats.history import HistoryBudget
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from schemas.chats import (
     ChatGrounded,
-    Grounding,
     LogPlace,
-    Message,
     MessageChanged,
-    Passage,
-    Question,
     ReplyCancelled,
     ReplyCompleted,
     ReplyExtended,
@@ -31,120 +24,15 @@ from schemas.chats import (
     UsageRecorded,
 )
 from schemas.errors import CATALOGUE, Problem, Refused, Superseded, Unavailable
-from schemas.settings import ModelSettings
 from schemas.summaries import Digest
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
-from tests.support.ports import NOW, RememberingPublisher, context, header
-
-PASSAGE = Passage(
-    marker=1, chunk_id="c1", knowledge_base_id="kb", document_id="doc", version=5, ordinal=0, title="T", score=1.0, text="灯塔高41.8米。"
-)
-
-
-@dataclass
-class Script:
-    """A model that says what it is told; a callable in the script is awaited, an exception raised."""
-
-    script: list[object]
-    name: str = "scripted"
-    asked: int = 0
-    request: Any = None
-
-    async def answer(self, request):
-        self.asked += 1
-        self.request = request
-        for step in self.script:
-            if isinstance(step, Exception):
-                raise step
-            if callable(step):
-                await step()
-            elif isinstance(step, str):
-                yield Piece(step)
-            else:
-                yield step
-
-
-@dataclass
-class Redis:
-    """Turns, views, visibility and cancels in one, with a switch for an outage."""
-
-    visible: int = 5
-    down: bool = False
-    cancel: asyncio.Event = field(default_factory=asyncio.Event)
-    stored: dict[str, Message] = field(default_factory=dict)
-    closed: list[str] = field(default_factory=list)
-    deleted: bool = False
-
-    def __post_init__(self) -> None:
-        self.messages = self
-
-    def _check(self) -> None:
-        if self.down:
-            raise Unavailable("redis_unavailable")
-
-    async def release(self, tenant, conversation, reply_id):
-        self._check()
-        self.closed.append(reply_id)
-
-    @contextmanager
-    def subscribe(self, tenant, reply_id) -> Iterator[asyncio.Event]:
-        yield self.cancel
-
-    async def check(self, event):
-        pass
-
-    async def get(self, scope, ident):
-        self._check()
-        return self.stored.get(ident)
-
-    async def is_closed(self, scope):
-        self._check()
-        return self.deleted
-
-    async def apply(self, event, place):
-        self._check()
-        assert self.closed == []  # the message is readable before the conversation is free
-        self.stored[event.data.id] = event.data
-
-    async def put_brief_message(self, tenant, message, place):
-        self._check()
-        self.stored[message.id] = message
-
-    async def version_states(self, keys):
-        self._check()
-        return {key: _Standing(self.visible) for key in keys}
-
-
-@dataclass
-class _Standing:
-    version: int
-
-    def is_visible(self, version: int) -> bool:
-        return version == self.version
-
-
-def _event(**more: object) -> ChatGrounded:
-    question = Question(
-        conversation_id="conv",
-        message_id="m1",
-        reply_id="r1",
-        user_id="u",
-        content="灯塔多高？",
-        knowledge_base_ids=("kb",),
-        reply_partition=3,
-        asked_at=NOW,
-    )
-    data: dict[str, Any] = {"question": question, "query": "灯塔多高？", "keywords": ("灯塔",), "passages": (PASSAGE,), **more}
-    return ChatGrounded(**header("g1", "conv"), data=Grounding(**data))
-
-
-def _generate(model: Any, redis: Any) -> Generate:
-    return Generate(model=model, settings=ModelSettings(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
+from tests.support.generating import PASSAGE, Redis, Script, generating_agent, grounded_event
+from tests.support.ports import RememberingPublisher, context
 
 
 async def _run(model: Script, redis: Redis, publisher: RememberingPublisher, event=None, **more):
-    returned = await _generate(model, redis).step(event or _event(), context(publisher, attempt=7, **more))
+    returned = await generating_agent(model, redis).step(event or grounded_event(), context(publisher, attempt=7, **more))
     return [*publisher.sent, *returned]
 
 
@@ -217,7 +105,7 @@ async def test_the_askers_sampling_reaches_the_model():
             asked.append((request.max_tokens, request.temperature, request.stop))
             yield Finish()
 
-    event = _event()
+    event = grounded_event()
     sampling = Sampling(max_tokens=5, temperature=0.0, stop=("。",))
     question = msgspec.structs.replace(event.data.question, sampling=sampling)
     event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
@@ -229,8 +117,8 @@ async def test_every_attempt_has_its_own_events_but_one_charge_and_one_message_i
     """Readers tell attempts apart; analysts count by id."""
     first, second = RememberingPublisher(), RememberingPublisher()
     script = ["答", Finish(usage=Usage(prompt_tokens=1, completion_tokens=1))]
-    one = [*first.sent, *await _generate(Script(script), Redis()).step(_event(), context(first, attempt=1))]
-    two = [*second.sent, *await _generate(Script(script), Redis()).step(_event(), context(second, attempt=2))]
+    one = [*first.sent, *await generating_agent(Script(script), Redis()).step(grounded_event(), context(first, attempt=1))]
+    two = [*second.sent, *await generating_agent(Script(script), Redis()).step(grounded_event(), context(second, attempt=2))]
     one, two = [*first.sent, *one], [*second.sent, *two]
 
     def idents(sent: Sequence[Outgoing], kind: type) -> set[str]:
@@ -249,10 +137,10 @@ async def test_every_attempt_numbers_its_sources_from_one_and_everywhere_alike()
         raise Unavailable("kafka_unavailable")
 
     with pytest.raises(Superseded):
-        await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), _event(passages=(PASSAGE, second)))
+        await _run(Script(["高41.8米[1]。", broken]), Redis(), RememberingPublisher(), grounded_event(passages=(PASSAGE, second)))
     redis = Redis()
     script = Script(["红色[", "2]，高41.8米[1]，红色[2]。", Finish()])
-    sent = await _run(script, redis, RememberingPublisher(), _event(passages=(PASSAGE, second)))
+    sent = await _run(script, redis, RememberingPublisher(), grounded_event(passages=(PASSAGE, second)))
     extended = [each.event.data for each in sent if isinstance(each.event, ReplyExtended)]
     (completed,) = [each.event.data for each in sent if isinstance(each.event, ReplyCompleted)]
     assert "".join(each.text for each in extended) == completed.text == redis.stored["r1"].content == "红色[1]，高41.8米[2]，红色[1]。"
@@ -279,7 +167,7 @@ async def test_an_answer_that_was_stored_is_not_failed_by_the_deaths_after_it():
     await _run(Script(["一次", Finish()]), redis, RememberingPublisher())
     redis.closed.clear()
     problem = Problem(code="event_poisonous", title="x", status=500)
-    sent = await _generate(Script([]), redis).report_failure(_event(), problem, context(attempt=9))
+    sent = await generating_agent(Script([]), redis).report_failure(grounded_event(), problem, context(attempt=9))
     assert [type(each.event) for each in sent if isinstance(each.event, ReplyCompleted | ReplyFailed)] == [ReplyCompleted]
     assert redis.stored["r1"].state == "complete"
 
@@ -302,7 +190,7 @@ async def test_a_cancel_keeps_what_was_said_and_stops_the_model():
 async def test_who_waits_for_a_turn_may_still_cancel():
     """A loop that is late begins nothing more; a person who gives up meanwhile hears so at once, and the model is not asked."""
     model, redis, speaking, may_end = Script(["x", Finish()]), Redis(), asyncio.Event(), asyncio.Event()
-    generate, publisher = _generate(model, redis), RememberingPublisher()
+    generate, publisher = generating_agent(model, redis), RememberingPublisher()
     generate.throttle = AdaptiveConcurrency(1, late_s=0.1)
     agent = generate.agent()
 
@@ -313,7 +201,7 @@ async def test_who_waits_for_a_turn_may_still_cancel():
 
     holding = asyncio.create_task(hold())
     await speaking.wait()
-    asked = asyncio.create_task(generate.step(_event(), context(publisher)))
+    asked = asyncio.create_task(generate.step(grounded_event(), context(publisher)))
     await asyncio.sleep(0.01)
     assert agent.waits() == 1
     redis.cancel.set()
@@ -359,26 +247,26 @@ async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_a
     long = (Turn("user", "长" * 30), Turn("assistant", "长" * 30))
 
     async def asked(event: ChatGrounded, *, titles: bool = True, script: Sequence[object] = ("好", Finish())) -> list[Any]:
-        generate = _generate(Script(list(script)), Redis())
+        generate = generating_agent(Script(list(script)), Redis())
         generate.budget, generate.titles = HistoryBudget(20, 10_000, 70, 20), titles
         return [each.event for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
 
-    (title,) = await asked(_event())
+    (title,) = await asked(grounded_event())
     assert title.data == Digest(conversation_id="conv", message_id="r1", user_id="u", title=True)
-    assert await asked(_event(), titles=False) == []
-    outgrown = _asked(_event(), history=long, ancestors=("q0", "r0"))
+    assert await asked(grounded_event(), titles=False) == []
+    outgrown = _asked(grounded_event(), history=long, ancestors=("q0", "r0"))
     (summary,) = await asked(outgrown)
     assert summary.data == Digest(conversation_id="conv", message_id="r1", user_id="u", summary=True)
     assert summary.subject == "conv"
     assert [event.id for event in await asked(outgrown)] == [summary.id]
     assert await asked(_asked(outgrown, door="openai")) == []
     assert await asked(outgrown, script=[Refused("answer_interrupted", "gone")]) == []
-    assert await asked(_asked(_event(), ancestors=("q0", "r0"))) == []
+    assert await asked(_asked(grounded_event(), ancestors=("q0", "r0"))) == []
 
 
 async def test_the_answer_knows_its_branch_and_the_model_the_summary():
     redis, model = Redis(), Script(["好", Finish()])
-    await _run(model, redis, RememberingPublisher(), _asked(_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
+    await _run(model, redis, RememberingPublisher(), _asked(grounded_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
     assert redis.stored["r1"].ancestors == ("q0", "r0", "m1")
     assert (model.request.summary, model.request.tone) == ("此前", "support")
 
@@ -409,7 +297,7 @@ async def test_a_question_whose_documents_changed_meanwhile_is_searched_again():
 
 async def test_after_a_few_rounds_a_passage_of_a_changed_document_is_left_out():
     redis, publisher = Redis(visible=6), RememberingPublisher()
-    event = _event()
+    event = grounded_event()
     event = msgspec.structs.replace(
         event, data=msgspec.structs.replace(event.data, question=msgspec.structs.replace(event.data.question, round=2))
     )
@@ -446,24 +334,24 @@ async def test_a_worker_that_lost_its_lease_stores_nothing():
 
     late.still_owner = no
     with pytest.raises(Superseded):
-        await _generate(Script(["迟了", Finish()]), redis).step(_event(), late)
+        await generating_agent(Script(["迟了", Finish()]), redis).step(grounded_event(), late)
     assert redis.stored == {}
     assert not [e for e in publisher.events() if isinstance(e, ReplyCompleted | MessageChanged)]
 
 
 async def test_a_failed_search_ends_the_reply():
     problem = Problem(code="index_unavailable", title=CATALOGUE["index_unavailable"].title)
-    sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), _event(passages=(), problem=problem))
+    sent = await _run(Script(["x"]), Redis(), RememberingPublisher(), grounded_event(passages=(), problem=problem))
     (failed,) = [each.event for each in sent if isinstance(each.event, ReplyFailed)]
     assert failed.data.problem.code == "index_unavailable"
 
 
 async def test_the_message_says_where_its_question_and_passages_lie_and_the_charge_which_key_asked():
-    event = _event(asked=LogPlace(2, 11))
+    event = grounded_event(asked=LogPlace(2, 11))
     question = msgspec.structs.replace(event.data.question, api_key_id="k1")
     event = msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
     publisher, redis = RememberingPublisher(), Redis()
-    outgoing = await _generate(Script(["41.8"]), redis).step(event, context(publisher, offset=40, attempt=1))
+    outgoing = await generating_agent(Script(["41.8"]), redis).step(event, context(publisher, offset=40, attempt=1))
     message = redis.stored["r1"]
     assert (message.asked, message.grounded) == (LogPlace(2, 11), LogPlace(0, 40))
     (charge,) = [each.event for each in outgoing if isinstance(each.event, UsageRecorded)]

@@ -237,7 +237,7 @@ async def test_who_asked_and_where_does_not_matter(worker):
 
 
 @pytest.mark.parametrize("document", ["acme/kb/doc", "acme/kb/other"])
-@pytest.mark.parametrize("what", ["indexed", "withdrawn"])
+@pytest.mark.parametrize("what", ["mark_indexed", "record_withdrawal"])
 async def test_a_changed_or_deleted_document_behind_the_answer_is_asked_anew(worker, visibility, document, what):
     """Cited or only shown: the reader sees both."""
     here = worker()
@@ -252,7 +252,7 @@ async def test_a_changed_or_deleted_document_behind_the_answer_is_asked_anew(wor
 async def test_news_elsewhere_in_the_knowledge_base_leaves_a_cited_answer(worker, visibility):
     here = worker()
     await here.ask(grounded("r1"))
-    await visibility.indexed("acme/kb/unrelated", 7)
+    await visibility.mark_indexed("acme/kb/unrelated", 7)
     assert one(await here.ask(grounded("r2")), ReplyCompleted).cached
     better = replace(PASSAGE, chunk_id="c9", document_id="unrelated", version=7)
     assert not one(await here.ask(grounded("r3", passages=(better, PASSAGE))), ReplyCompleted).cached
@@ -264,9 +264,9 @@ async def test_that_nothing_was_found_is_true_until_a_document_comes(worker, vis
     nothing: dict[str, Any] = {"passages": (), "query": "?"}
     await here.ask(grounded("r1", **nothing))
     assert one(await here.ask(grounded("r2", **nothing)), ReplyCompleted).cached
-    await visibility.indexed("acme/kb2/new", 7)
+    await visibility.mark_indexed("acme/kb2/new", 7)
     assert one(await here.ask(grounded("r3", **nothing)), ReplyCompleted).cached
-    await visibility.indexed("acme/kb/new", 7)
+    await visibility.mark_indexed("acme/kb/new", 7)
     assert not one(await here.ask(grounded("r4", **nothing)), ReplyCompleted).cached
 
 
@@ -402,7 +402,7 @@ async def test_from_its_change_on_no_worker_says_the_old_text(worker, visibility
             assert int(completed.text.removeprefix("number ").removesuffix("[1]。")) >= known
             heard[completed.cached] += 1
 
-    await visibility.indexed("acme/kb/price", 0)
+    await visibility.mark_indexed("acme/kb/price", 0)
     async with asyncio.TaskGroup() as group:
         for which in range(20):
             group.create_task(client(which))
@@ -410,7 +410,7 @@ async def test_from_its_change_on_no_worker_says_the_old_text(worker, visibility
             before = heard.total()
             while heard.total() < before + 40:
                 await asyncio.sleep(0.005)
-            await visibility.indexed("acme/kb/price", version)
+            await visibility.mark_indexed("acme/kb/price", version)
             acknowledged = version
         over = True
     assert heard[True] > heard[False] > 0

@@ -11,7 +11,7 @@ from domain.chats.topics import MESSAGES_CHANGED
 from domain.read_models import ReadModels
 from schemas.chats import ChatGrounded, Door, ReplyCancelled, ReplyCompleted, Usage, UsageRecorded
 from streams.log.outgoing import Outgoing
-from tests.agents.generate.test_agent import Redis, Script, _event, _generate
+from tests.support.generating import Redis, Script, generating_agent, grounded_event
 from tests.support.ports import RememberingPublisher, context
 
 USED = Usage(prompt_tokens=10, completion_tokens=4)
@@ -19,7 +19,7 @@ DOORS: tuple[Door, ...] = ("query", "openai")
 
 
 def through(door: Door) -> ChatGrounded:
-    event = _event()
+    event = grounded_event()
     question = msgspec.structs.replace(event.data.question, door=door, api_key_id="key")
     return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
 
@@ -40,7 +40,7 @@ class Brief(Redis):
 
 async def run(model: Script, brief: Brief, door: Door) -> tuple[list[Outgoing], RememberingPublisher]:
     publisher = RememberingPublisher()
-    said = await _generate(model, brief).step(through(door), context(publisher, attempt=7))
+    said = await generating_agent(model, brief).step(through(door), context(publisher, attempt=7))
     return [*publisher.sent, *said], publisher
 
 
@@ -83,5 +83,5 @@ async def test_a_cancelled_one_is_kept_as_that(redis: RedisClient, prefix: str):
 
 async def test_with_redis_down_it_is_answered_all_the_same():
     down, publisher = Redis(down=True), RememberingPublisher()
-    said = await _generate(Script(["好", Finish(usage=USED)]), down).step(through("query"), context(publisher, attempt=7))
+    said = await generating_agent(Script(["好", Finish(usage=USED)]), down).step(through("query"), context(publisher, attempt=7))
     assert [type(each.event) for each in said] == [ReplyCompleted, UsageRecorded]

@@ -18,8 +18,8 @@ from schemas.records import AccountChanged, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
 from streams.log.outgoing import Outgoing
-from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import PASSWORD, House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import TRACE, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -18,17 +18,12 @@ from schemas.settings import Settings
 from schemas.settings.quotas import QuotaSettings
 from streams.log.partitions import partition_of
 from streams.tables.counters import ApplyResult
-from tests.api.http.test_bad_input import is_problem
-from tests.api.operations.test_dead_letters import promoted
+from tests.support.api_people import promoted, tenant_of
 from tests.support.api_process import House, Person, opened
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import TRACE, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def tenant_of(person: Person) -> str:
-    house = person.house
-    return house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
 
 
 async def spent(person: Person, **data: Any) -> None:

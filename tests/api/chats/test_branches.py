@@ -7,36 +7,13 @@ import pytest
 import pytest_asyncio
 
 from domain.chats.topics import CHATS_ASKED
-from schemas.chats import Message, MessageChanged, Question
-from streams.log.outgoing import LogOffset
-from tests.api.http.test_bad_input import is_problem
+from schemas.chats import Question
 from tests.support.api_process import House, Person, collected
-from tests.support.reply_speaker import TRACE, Speaker, all_events
+from tests.support.problems import is_problem
+from tests.support.reply_speaker import Speaker, all_events
+from tests.support.talk import Talk, store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-class Talk:
-    """One conversation and what was asked in it."""
-
-    def __init__(self, house: House, person: Person, conversation: str) -> None:
-        self.house, self.person, self.id, self.asked = house, person, conversation, 0
-
-    async def post(self, path: str, **body: Any) -> Any:
-        return await self.person.call("POST", f"/conversations/{self.id}/{path}", json=body or None)
-
-    async def ask(self, path: str = "messages", reply: str = "", **body: Any) -> tuple[dict[str, Any], Question]:
-        """Ask and answer; the accepted body, and the question as it lies on the log."""
-        answer = await self.post(path, **body)
-        assert answer.status_code == 202, answer.text
-        self.asked += 1
-        accepted = answer.json()
-        await Speaker(self.house, self.person, self.id, accepted["reply_id"]).answer(reply or f"to {body.get('content')}")
-        question = (await all_events(self.house.settings, CHATS_ASKED, self.id, self.asked))[-1].data
-        return accepted, question
-
-    async def messages(self, **params: Any) -> dict[str, Any]:
-        return dict((await self.person.call("GET", f"/conversations/{self.id}/messages", params=params)).json())
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -201,28 +178,3 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
             await Speaker(each.house, each.person, each.id, accepted["reply_id"]).answer("25")
     assert costs[1] == costs[3]
     assert costs[5] == costs[7]
-
-
-async def store(ports: Any, tenant: str, talk: Talk, count: int, *, linked: bool = True) -> list[str]:
-    """So many messages in one branch, as the projection writes them."""
-    ids = [str(uuid.uuid4()) for _ in range(count)]
-    events = []
-    for number, ident in enumerate(ids):
-        above = tuple(ids[max(0, number - 20) : number]) if linked else ()
-        answer = number % 2 == 1
-        data = Message(
-            id=ident,
-            conversation_id=talk.id,
-            user_id=talk.person.user["id"],
-            role="assistant" if answer else "user",
-            content=str(number),
-            created_at=ports.clock.now(),
-            parent_id=ids[number - 1] if number and (linked or answer) else "",
-            ancestors=above,
-        )
-        event = MessageChanged(
-            id=ident, source="/claw/test", subject=ident, time=data.created_at, tenant=tenant, traceparent=TRACE, data=data
-        )
-        events.append((event, LogOffset("t", 0, number)))
-    await ports.views.apply_many(events)
-    return ids

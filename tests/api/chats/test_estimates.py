@@ -19,10 +19,9 @@ from schemas.settings.documents import DocumentSettings
 from streams.clock import SystemClock
 from streams.runtime.worker_registry import WorkerState, save_worker_state
 from streams.topics import Topic
-from tests.api.conftest import with_limits
-from tests.api.documents.test_routes import key_of
-from tests.api.http.test_bad_input import is_problem
-from tests.support.api_process import House, opened
+from tests.support.api_people import key_of
+from tests.support.api_process import House, opened, with_limits
+from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 TOPICS = (DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED)

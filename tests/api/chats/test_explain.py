@@ -32,11 +32,9 @@ from schemas.chats import (
 from schemas.events import Event
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.topics import Topic
-from tests.api.accounts.test_usage import tenant_of
-from tests.api.chats.test_routes import asked
-from tests.api.http.test_bad_input import is_problem
-from tests.api.operations.test_dead_letters import promoted
+from tests.support.api_people import asked, promoted, tenant_of
 from tests.support.api_process import House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import all_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

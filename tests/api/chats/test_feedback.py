@@ -6,9 +6,9 @@ import pytest
 
 from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.chats import FeedbackGiven
-from tests.api.chats.test_routes import asked
-from tests.api.http.test_bad_input import is_problem
+from tests.support.api_people import asked
 from tests.support.api_process import House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker, all_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

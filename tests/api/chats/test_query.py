@@ -11,11 +11,11 @@ from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.topics import MESSAGES_CHANGED
 from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Sampling
-from tests.api.http.test_bad_input import is_problem
-from tests.api.knowledge.test_search import tenant_of
 from tests.support.answering_agents import answering
+from tests.support.api_people import tenant_of
 from tests.support.api_process import House, Person, collected
 from tests.support.index_library import Library
+from tests.support.problems import is_problem
 from tests.support.query_agent import working
 from tests.support.standalone import asked_event, everything_on, key_of_scope
 
@@ -34,7 +34,7 @@ async def library(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
 @pytest_asyncio.fixture(loop_scope="session")
 async def rules(house: House, ada: Person, library: Library) -> None:
     """Ada has a document."""
-    await library.add(tenant_of(house, ada), ada.base, "rules", 3, LEAVE)
+    await library.add(tenant_of(ada), ada.base, "rules", 3, LEAVE)
 
 
 async def test_answer_with_citations(house: House, ada: Person, rules: None):
@@ -61,9 +61,9 @@ async def test_nothing_of_it_is_a_conversation(house: House, ada: Person, rules:
     assert {reply, question.message_id}.isdisjoint(event.subject for event in await everything_on(house, MESSAGES_CHANGED))
     assert (await ada.call("GET", "/conversations")).json()["items"] == []
     is_problem(await ada.call("GET", f"/conversations/{question.conversation_id}"), 404, "not_found")
-    ports, scope = house.ports, f"{tenant_of(house, ada)}/{question.conversation_id}"
-    assert await ports.turns.holder(tenant_of(house, ada), question.conversation_id) is None
-    for key in (ports.views.messages._record_key(scope, reply), ports.turns._location_key(tenant_of(house, ada), reply)):
+    ports, scope = house.ports, f"{tenant_of(ada)}/{question.conversation_id}"
+    assert await ports.turns.holder(tenant_of(ada), question.conversation_id) is None
+    for key in (ports.views.messages._record_key(scope, reply), ports.turns._location_key(tenant_of(ada), reply)):
         assert 0 < await ports.redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
 
 

@@ -10,12 +10,11 @@ import pytest_asyncio
 
 from schemas.errors import Unavailable
 from schemas.settings import Settings
-from tests.api.chats.test_queue_position import chat, say
-from tests.api.conftest import with_limits
-from tests.api.http.test_bad_input import is_problem
-from tests.support.api_process import House, events, opened
+from tests.support.api_process import House, events, opened, with_limits
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
 from tests.support.standalone import asked_event, client_of
+from tests.support.worker_states import chat, say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 ASK = {"question": "How many days of leave?"}

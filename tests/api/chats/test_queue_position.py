@@ -9,27 +9,13 @@ from api.chats.estimates import QueueEstimate, Workload
 from api.chats.queue_position import QueueTracker, advance_position
 from domain.chats.relay import HEARTBEAT
 from schemas.settings import LimitSettings
-from streams.runtime.worker_registry import WorkerState, save_worker_state
-from tests.api.conftest import with_limits
-from tests.api.http.test_bad_input import is_problem
-from tests.api.operations.test_health import WORKER
-from tests.support.api_process import House, Person, events, opened
+from streams.runtime.worker_registry import WorkerState
+from tests.support.api_process import Person, events, opened, with_limits
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
+from tests.support.worker_states import chat, say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def chat(waiting: int, speed: float, ident: str = "chat") -> WorkerState:
-    """A worker that both finds and answers, as the estimate sees it."""
-    speeds = {"retrieve": 1_000.0, "generate": speed} if speed else {}
-    return msgspec.structs.replace(WORKER, lane="chat", id=ident, waiting={"retrieve": 0, "generate": waiting}, speeds=speeds)
-
-
-async def say(house: House, *states: WorkerState) -> None:
-    """Let these reports be all there is, now."""
-    for state in states:
-        await save_worker_state(house.ports.redis, house.settings.redis.key_prefix, state)
-    house.ports.estimates._reports.forget("")
 
 
 @pytest.mark.parametrize(

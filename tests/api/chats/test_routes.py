@@ -2,7 +2,6 @@
 
 import asyncio
 import uuid
-from typing import Any
 
 import pytest
 
@@ -10,18 +9,13 @@ from api.chats.replies import Reply, relay_reply
 from api.http.identity import Caller
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
+from tests.support.api_people import asked
 from tests.support.api_process import House, Person, Sent, collected, events
 from tests.support.reply_speaker import Speaker, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 EVENTS = {"accept": "text/event-stream"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-async def asked(person: Person, conversation: str, content: str = "How many days?", **headers: str) -> dict[str, Any]:
-    answer = await person.call("POST", f"/conversations/{conversation}/messages", json={"content": content}, headers=headers)
-    assert answer.status_code == 202, answer.text
-    return dict(answer.json())
 
 
 async def read_stream(house: House, person: Person, path: str, **headers: str) -> list[Sent]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.settings import Settings
-from tests.api.http.test_bad_input import is_problem
-from tests.api.http.test_outages import free_port, on_redis, redis_server
 from tests.support.api_process import House, Person, collected, events, opened
+from tests.support.api_redis import free_port, on_redis, redis_server
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
 from tests.support.standalone import client_of
 

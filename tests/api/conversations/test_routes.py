@@ -18,10 +18,10 @@ from schemas.records import ConversationChanged
 from streams.log.outgoing import LogOffset
 from streams.runtime.agent import Context
 from streams.topics import decoder
-from tests.api.chats.test_branches import Talk, store
-from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker, all_events
+from tests.support.talk import Talk, store
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,7 +159,7 @@ async def test_a_deletion_goes_on_where_a_worker_died(house: House, ada: Person)
         def __getattr__(self, name: str) -> Any:
             return getattr(ports.publisher, name)
 
-        async def forget(self, *args: Any) -> Any:
+        async def publish_tombstone(self, *args: Any) -> Any:
             self.sent += 1
             if self.sent > 550:
                 raise ConnectionError

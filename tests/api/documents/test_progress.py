@@ -12,10 +12,9 @@ from schemas import ids
 from schemas.documents import DocumentProgressed, Note, Progress, State
 from schemas.errors import Refused
 from streams.log.outgoing import Outgoing
-from tests.api.conftest import with_limits
-from tests.api.documents.test_routes import key_of
-from tests.api.http.test_bad_input import is_problem
-from tests.support.api_process import House, Person, Sent, events, opened
+from tests.support.api_people import key_of
+from tests.support.api_process import House, Person, Sent, events, opened, with_limits
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import TRACE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

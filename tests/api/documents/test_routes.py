@@ -9,16 +9,12 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas import ids
 from schemas.documents import Progress
 from schemas.errors import Refused
-from tests.api.http.test_bad_input import is_problem
+from tests.support.api_people import key_of
 from tests.support.api_process import House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import all_events, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def key_of(house: House, person: Person, document: str) -> str:
-    tenant = house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
-    return ids.document_key(tenant, person.base, document)
 
 
 async def test_submitted(house: House, ada: Person):

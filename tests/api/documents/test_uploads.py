@@ -18,9 +18,9 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Blob, Document
 from schemas.errors import Unavailable
 from schemas.settings.documents import DocumentSettings
-from tests.api.documents.test_routes import key_of
-from tests.api.http.test_bad_input import is_problem
+from tests.support.api_people import key_of
 from tests.support.api_process import House, Person, opened
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import all_events, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

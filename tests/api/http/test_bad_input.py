@@ -2,31 +2,15 @@
 
 import asyncio
 import uuid
-from typing import Any
 
 import msgspec
 import pytest
 
-from schemas.errors import CATALOGUE
-from tests.api.conftest import WANTED
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import WANTED, House, Person, opened
+from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 JSON = {"content-type": "application/json"}
-
-
-def is_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    """The members every problem has."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
-    assert body["code"] == code
-    assert body["status"] == status
-    assert body["type"] == f"urn:claw:problem:{code}"
-    assert body["title"] == CATALOGUE[code].title
-    assert body["detail"]
-    assert body["request_id"] == answer.headers["x-request-id"]
-    return body
 
 
 @pytest.mark.parametrize(

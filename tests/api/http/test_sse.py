@@ -14,8 +14,7 @@ import pytest_asyncio
 from api import composition
 from domain.chats.relay import Relay
 from domain.chats.relay.cursor import BYTES_MAX
-from tests.api.conftest import with_limits
-from tests.support.api_process import House, Person, Sent, collected, events, opened
+from tests.support.api_process import House, Person, Sent, collected, events, opened, with_limits
 from tests.support.reply_speaker import Speaker
 from tests.support.sockets import Wire
 

@@ -12,8 +12,8 @@ from schemas import ids
 from schemas.documents import DocumentSubmitted, DocumentWithdrawn
 from schemas.records import AccountChanged
 from streams.log.outgoing import Outgoing
-from tests.api.http.test_bad_input import is_problem
 from tests.support.api_process import House, Person
+from tests.support.problems import is_problem
 from tests.support.reply_speaker import TRACE, all_events, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -11,10 +11,10 @@ from domain.retrieval import index_client
 from schemas.documents import Locator
 from schemas.errors import Refused, Unavailable
 from schemas.requests import Answer, Search
-from tests.api.documents.test_routes import key_of
-from tests.api.http.test_bad_input import is_problem
+from tests.support.api_people import key_of, tenant_of
 from tests.support.api_process import House, Person
 from tests.support.index_library import Library
+from tests.support.problems import is_problem
 from tests.support.query_agent import working
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,12 +27,8 @@ async def library(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
         yield at_work
 
 
-def tenant_of(house: House, person: Person) -> str:
-    return key_of(house, person, "").partition("/")[0]
-
-
 async def test_search(house: House, ada: Person, library: Library):
-    tenant = tenant_of(house, ada)
+    tenant = tenant_of(ada)
     await library.store(tenant, ada.base, "rules.pdf", 7, LEAVE, "Salaries are paid monthly.", place=Locator(page=3))
     await library.show(tenant, ada.base, "rules.pdf", 7)
     answer = await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "days of leave", "limit": 1})
@@ -50,7 +46,7 @@ async def test_search(house: House, ada: Person, library: Library):
 
 async def test_search_in_several(house: House, ada: Person, library: Library):
     """Chosen ones, or all one sees."""
-    tenant = tenant_of(house, ada)
+    tenant = tenant_of(ada)
     other = (await ada.call("POST", "/knowledge", json={"name": "other"})).json()["id"]
     await library.add(tenant, ada.base, "a", 1, LEAVE)
     await library.add(tenant, other, "b", 1, LEAVE)
@@ -66,7 +62,7 @@ async def test_search_in_several(house: House, ada: Person, library: Library):
 
 async def test_chunks_by_cursor(house: House, ada: Person, library: Library):
     texts = [f"Paragraph {n}." for n in range(5)]
-    await library.add(tenant_of(house, ada), ada.base, "a", 3, *texts)
+    await library.add(tenant_of(ada), ada.base, "a", 3, *texts)
     path = f"/knowledge/{ada.base}/documents/a/chunks"
     first = (await ada.call("GET", path, params={"limit": 3})).json()
     assert (first["version"], first["document_id"], [item["text"] for item in first["items"]]) == (3, "a", texts[:3])
@@ -74,7 +70,7 @@ async def test_chunks_by_cursor(house: House, ada: Person, library: Library):
     rest = (await ada.call("GET", path, params={"limit": 3, "cursor": first["next_cursor"]})).json()
     assert [item["text"] for item in rest["items"]] == texts[3:]
     assert rest["next_cursor"] is None
-    await library.add(tenant_of(house, ada), ada.base, "a", 4, "New.")
+    await library.add(tenant_of(ada), ada.base, "a", 4, "New.")
     is_problem(await ada.call("GET", path, params={"limit": 3, "cursor": first["next_cursor"]}), 412, "lost_update")
     is_problem(await ada.call("GET", path, params={"cursor": "nonsense"}), 422, "validation_failed")
 
@@ -88,7 +84,7 @@ async def test_chunks_of_what_nobody_sees_yet(ada: Person):
 
 async def test_walls(house: House, ada: Person, bob: Person, library: Library):
     """Another tenant's knowledge base is not there, whatever is asked of it; nor one that nobody shared."""
-    await library.add(tenant_of(house, ada), ada.base, "a", 1, LEAVE)
+    await library.add(tenant_of(ada), ada.base, "a", 1, LEAVE)
     query = {"query": "leave"}
     is_problem(await bob.call("POST", f"/knowledge/{ada.base}/search", json=query), 404, "not_found")
     is_problem(await bob.call("POST", "/knowledge/search", json=query | {"knowledge_base_ids": [ada.base]}), 404, "not_found")
@@ -97,7 +93,7 @@ async def test_walls(house: House, ada: Person, bob: Person, library: Library):
 
 
 async def test_what_is_taken_back_on_the_way_is_not_shown(house: House, ada: Person, library: Library, monkeypatch: pytest.MonkeyPatch):
-    tenant = tenant_of(house, ada)
+    tenant = tenant_of(ada)
     await library.add(tenant, ada.base, "a", 1, LEAVE)
     ask = house.ports.inquiries.ask
 

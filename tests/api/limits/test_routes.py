@@ -17,10 +17,9 @@ from ops.commands import topics as administration
 from schemas.settings import Settings
 from streams.log.range_reader import RangeReader
 from streams.tables.counters import CounterFeed
-from tests.api.conftest import WANTED, with_limits
-from tests.api.http.test_bad_input import is_problem
-from tests.api.operations.test_dead_letters import promoted
-from tests.support.api_process import House, Person, opened
+from tests.support.api_people import promoted
+from tests.support.api_process import WANTED, House, Person, opened, with_limits
+from tests.support.problems import is_problem
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
 
@@ -186,7 +185,7 @@ async def test_every_decision_is_counted_once(replicas, admin):
     statuses = [(await person.call("GET", "/knowledge", headers=headers)).status_code for _ in range(5)]
     assert statuses == [200] * 3 + [429] * 2
     for house in (here, there):
-        await house.ports.limiting._teller.tell()
+        await house.ports.limiting._teller.publish()
         tables = house.ports.decisions
         for table in (tables.minutes, tables.hours):
             feed = CounterFeed(table, RangeReader(house.settings.kafka, LIMITS_DECIDED), decode_changes)

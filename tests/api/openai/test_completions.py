@@ -19,10 +19,9 @@ from domain.limits.rules import default_rules, problems_of
 from domain.usage.topics import USAGE_RECORDED
 from schemas.chats import Sampling, Turn
 from schemas.settings import LimitSettings
-from tests.api.conftest import with_limits
-from tests.api.knowledge.test_search import tenant_of
 from tests.support.answering_agents import answering
-from tests.support.api_process import House, Person, opened
+from tests.support.api_people import tenant_of
+from tests.support.api_process import House, Person, opened, with_limits
 from tests.support.index_library import Library
 from tests.support.model_samples import KEY, model_settings
 from tests.support.query_agent import working
@@ -71,7 +70,7 @@ def stub(at_work: Stub) -> Iterator[Stub]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def client(house: House, ada: Person, library: Library) -> AsyncIterator[openai.AsyncOpenAI]:
     """Ada's, with a key for chats only; she has a document."""
-    await library.add(tenant_of(house, ada), ada.base, "rules", 3, LEAVE)
+    await library.add(tenant_of(ada), ada.base, "rules", 3, LEAVE)
     async with client_of(house, await key_of_scope(ada, "chat")) as official:
         yield official
 
@@ -233,9 +232,7 @@ async def test_sources_are_numbered_as_the_answer_cites_them(
 ):
     """The model cites by rank; text, annotations, stream, and what is kept say 1, 2, 1."""
     for number in range(2, 5):
-        await library.add(
-            tenant_of(house, ada), ada.base, f"rules-{number}", number, f"Team {number} has {number} more days of leave a year."
-        )
+        await library.add(tenant_of(ada), ada.base, f"rules-{number}", number, f"Team {number} has {number} more days of leave a year.")
     stub.says("text=A [3]. B [1]. C [3].")
     whole = await client.chat.completions.create(model="claw", messages=ASK)
     message = whole.choices[0].message

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.api.documents.test_routes import key_of
-from tests.api.http.test_bad_input import is_problem
-from tests.api.operations.test_dead_letters import promoted
+from tests.support.api_people import key_of, promoted, tenant_of
 from tests.support.api_process import House, Person, opened
 from tests.support.index_library import Library
+from tests.support.problems import is_problem
 from tests.support.query_agent import working
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,10 +40,6 @@ def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return asked
 
 
-def tenant_of(house: House, person: Person) -> str:
-    return key_of(house, person, "").partition("/")[0]
-
-
 async def search(person: Person, query: str, house: House | None = None) -> list[dict[str, Any]]:
     client = (house or person.house).client
     answer = await client.post(f"/api/v1/knowledge/{person.base}/search", headers=person.headers, json={"query": query})
@@ -53,7 +48,7 @@ async def search(person: Person, query: str, house: House | None = None) -> list
 
 
 async def test_a_search_is_asked_once_until_something_changes(house: House, ada: Person, library: Library, asked: list[object]):
-    tenant = tenant_of(house, ada)
+    tenant = tenant_of(ada)
     await library.add(tenant, ada.base, "a", 1, "The lighthouse is red.")
     first = await search(ada, "lighthouse")
     assert await search(ada, "lighthouse") == first
@@ -65,7 +60,7 @@ async def test_a_search_is_asked_once_until_something_changes(house: House, ada:
 
 
 async def test_a_page_of_a_document_is_asked_once_per_version(house: House, ada: Person, library: Library, asked: list[object]):
-    tenant, path = tenant_of(house, ada), f"/knowledge/{ada.base}/documents/a/chunks"
+    tenant, path = tenant_of(ada), f"/knowledge/{ada.base}/documents/a/chunks"
     await library.add(tenant, ada.base, "a", 1, "One.", "Two.")
     pages = [(await ada.call("GET", path, params={"limit": 1})).json() for _ in range(3)]
     assert pages[0] == pages[1] == pages[2]
@@ -77,7 +72,7 @@ async def test_a_page_of_a_document_is_asked_once_per_version(house: House, ada:
 
 async def test_from_its_change_on_no_replica_finds_the_old_text(house: House, ada: Person, library: Library):
     """Twenty clients search on two replicas while versions come; who asks after a version was acknowledged finds it or a newer one."""
-    tenant, acknowledged, over, seen = tenant_of(house, ada), 0, False, 0
+    tenant, acknowledged, over, seen = tenant_of(ada), 0, False, 0
     await library.add(tenant, ada.base, "price", 0, "The crossing costs number 0 euros.")
 
     async def client(replica: House) -> None:

@@ -9,17 +9,17 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
+from domain.accounts.topics import CREDENTIALS_CHANGED
 from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
 from schemas import ids
 from schemas.errors import ClawError
-from schemas.records import AccountChanged
 from schemas.settings import Settings
 from streams.dead_letters.writer import dead_letter_headers, write_dead_letter
 from streams.log.delivery import Delivery
-from streams.log.outgoing import LogOffset, Outgoing
+from streams.log.outgoing import LogOffset
 from streams.topics import DEAD_LETTERS
+from tests.support.api_people import promoted
 from tests.support.api_process import House, Person
 
 pytestmark = [pytest.mark.stack, pytest.mark.asyncio(loop_scope="session")]
@@ -30,23 +30,6 @@ async def cemetery(api_settings: Settings) -> AsyncIterator[None]:
     await administration.apply(api_settings.kafka, (DEAD_LETTERS,))
     yield
     await administration.delete(api_settings.kafka, (DEAD_LETTERS,))
-
-
-async def promoted(house: House, person: Person) -> str:
-    """Make an admin of somebody who has not called yet; their tenant."""
-    account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
-    assert account is not None
-    event = AccountChanged(
-        id=ids.derive("promotion", account.id),
-        source="/claw/test",
-        subject=account.id,
-        time=datetime.now(UTC),
-        tenant=account.tenant,
-        traceparent="",
-        data=msgspec.structs.replace(account, role="admin", revision=account.revision + 1),
-    )
-    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
-    return account.tenant
 
 
 async def buried(house: House, topic: str, key: bytes | None, value: bytes | None, **headers: bytes) -> str:

@@ -1,7 +1,6 @@
 """Health, metrics, and the documents that describe the API."""
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -9,24 +8,11 @@ import pytest
 
 from schemas.bodies.socket import FRAMES
 from schemas.settings import WORKER_GROUPS
-from streams.runtime.worker_registry import WorkerState, save_worker_state
-from tests.api.conftest import with_limits
-from tests.support.api_process import House, Person, opened
+from streams.runtime.worker_registry import save_worker_state
+from tests.support.api_process import House, Person, opened, with_limits
+from tests.support.worker_states import WORKER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-WORKER = WorkerState(
-    lane="",
-    id="w",
-    partitions=4,
-    assigned=4,
-    lag=7,
-    oldest_unacked_age_s=0.1,
-    standstill_s=0.0,
-    ready=True,
-    stuck=False,
-    started_at=datetime(2026, 1, 1, tzinfo=UTC),
-    metrics_port=0,
-)
 
 
 async def test_ready_when_every_lane_works(api_settings):

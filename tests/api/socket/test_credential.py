@@ -19,8 +19,7 @@ from schemas.records import AccountChanged
 from schemas.settings.sockets import SocketSettings
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
-from tests.api.conftest import with_limits
-from tests.support.api_process import House, Person, opened
+from tests.support.api_process import House, Person, opened, with_limits
 from tests.support.reply_speaker import TRACE, Speaker
 from tests.support.sockets import connected
 

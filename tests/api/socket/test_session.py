@@ -15,8 +15,7 @@ from api.socket import session as session_module
 from domain.chats.topics import CHATS_ASKED
 from schemas.bodies.socket import FRAMES
 from schemas.settings.sockets import SocketSettings
-from tests.api.conftest import with_limits
-from tests.support.api_process import House, Person, collected, events, opened
+from tests.support.api_process import House, Person, collected, events, opened, with_limits
 from tests.support.reply_speaker import Speaker, first_event
 from tests.support.sockets import Wire, connected
 

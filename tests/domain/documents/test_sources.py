@@ -80,7 +80,7 @@ async def house(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
 
 async def test_text(house):
     data = document(text="Hello", media_type="text/markdown")
-    async with house.sources.of(data, key=KEY, version=1, tenant="acme") as source:
+    async with house.sources.open_document(data, key=KEY, version=1, tenant="acme") as source:
         assert (source.text, source.media_type, source.path) == ("Hello", "text/markdown", "")
     assert blob_path(submitted(data), 1) == ""
 
@@ -90,7 +90,7 @@ async def test_file(house):
     blob = await house.blobs.put(blob_folder("acme", "kb"), b"%PDF-")
     sealed = encrypt(SECRET.reveal(), "hunter2", context=KEY)
     data = document(blob=blob, media_type="application/pdf", filename="a.pdf", charset="gbk", sealed_password=sealed)
-    async with house.sources.of(data, key=KEY, version=1, tenant="acme") as source:
+    async with house.sources.open_document(data, key=KEY, version=1, tenant="acme") as source:
         assert read(source.path) == "%PDF-"
         assert (source.media_type, source.filename, source.charset, source.password) == ("application/pdf", "a.pdf", "gbk", "hunter2")
     path = blob_path(submitted(data), 1)
@@ -102,7 +102,7 @@ async def test_file(house):
 async def test_a_password_of_another_document(house):
     data = document(text="x", sealed_password=encrypt(SECRET.reveal(), "hunter2", context="acme/kb/other"))
     with pytest.raises(Refused) as refused:
-        async with house.sources.of(data, key=KEY, version=1, tenant="acme"):
+        async with house.sources.open_document(data, key=KEY, version=1, tenant="acme"):
             pass
     assert refused.value.code == "password_required"
 
@@ -112,7 +112,7 @@ async def test_a_page_is_fetched_once_per_version(house):
     data = document(url=house.url + "/page.html", media_type="")
 
     async def content(version: int) -> str:
-        async with house.sources.of(data, key=KEY, version=version, tenant="acme") as source:
+        async with house.sources.open_document(data, key=KEY, version=version, tenant="acme") as source:
             assert (source.media_type, source.charset, source.filename, source.url) == ("text/html", "utf-8", "page.html", data.url)
             return read(source.path)
 
@@ -142,7 +142,7 @@ async def test_two_fetches_at_once_agree(house, monkeypatch):
         return await fetched(address, write)
 
     monkeypatch.setattr(house.sources._fetcher, "fetch", fetch_meanwhile)
-    async with house.sources.of(data, key=KEY, version=1, tenant="acme") as source:
+    async with house.sources.open_document(data, key=KEY, version=1, tenant="acme") as source:
         first = read(source.path)
     assert first == "<p>asked 2 times</p>"
     assert len(house.files()) == 2
@@ -150,6 +150,6 @@ async def test_two_fetches_at_once_agree(house, monkeypatch):
 
 async def test_a_page_that_fails_leaves_nothing(house):
     with pytest.raises(Unavailable):
-        async with house.sources.of(document(url=house.url + "/broken"), key=KEY, version=1, tenant="acme"):
+        async with house.sources.open_document(document(url=house.url + "/broken"), key=KEY, version=1, tenant="acme"):
             pass
     assert not house.files()

@@ -24,7 +24,7 @@ from schemas.events import encode
 from schemas.settings import KafkaSettings
 
 pytestmark = pytest.mark.stack
-NEWS = st.lists(st.tuples(st.sampled_from(["submitted", "withdrawn", "indexed"]), st.integers(0, 6)), max_size=10)
+NEWS = st.lists(st.tuples(st.sampled_from(["record_submission", "record_withdrawal", "mark_indexed"]), st.integers(0, 6)), max_size=10)
 
 
 @pytest.fixture
@@ -39,13 +39,13 @@ async def test_fields_only_grow(visibility: Visibility, news: list[tuple[str, in
     key = f"t/kb/{uuid.uuid4().hex}"
     for what, version in data.draw(st.permutations(news + news)):
         reply = await getattr(visibility, what)(key, version)
-        if what == "indexed":
+        if what == "mark_indexed":
             standing = (await visibility.version_states([key]))[key]
             assert reply == standing.is_visible(version)
-    deleted = max((v for what, v in news if what == "withdrawn"), default=-1)
+    deleted = max((v for what, v in news if what == "record_withdrawal"), default=-1)
     expected = VersionState(
-        latest=max((v for what, v in news if what != "indexed"), default=-1),
-        visible=max((v for what, v in news if what == "indexed"), default=-1),
+        latest=max((v for what, v in news if what != "mark_indexed"), default=-1),
+        visible=max((v for what, v in news if what == "mark_indexed"), default=-1),
         deleted=deleted,
     )
     assert await visibility.version_states([key, "t/kb/none"]) == {key: expected, "t/kb/none": VersionState()}

@@ -173,10 +173,10 @@ async def test_whose_a_letter_is(cemetery):
 async def test_all_in_the_order_they_were_buried(cemetery):
     for n in range(20):
         await cemetery.buried(LogOffset(INBOX.name, 0, n), b"same", b"x")
-    assert [letter.original_offset async for letter in cemetery.letters.buried(DeadLetterFilter(topic=INBOX.name))] == [*range(20)]
-    assert [letter async for letter in cemetery.letters.buried(DeadLetterFilter(agent="parse"))] == []
+    assert [letter.original_offset async for letter in cemetery.letters.scan(DeadLetterFilter(topic=INBOX.name))] == [*range(20)]
+    assert [letter async for letter in cemetery.letters.scan(DeadLetterFilter(agent="parse"))] == []
     later_ms = int((datetime.now(UTC) + timedelta(minutes=1)).timestamp() * 1000)
-    assert [letter async for letter in cemetery.letters.buried(DeadLetterFilter(), since_ms=later_ms)] == []
+    assert [letter async for letter in cemetery.letters.scan(DeadLetterFilter(), since_ms=later_ms)] == []
 
 
 async def test_it_is_sent_as_it_was_to_the_place_it_came_from(cemetery):
@@ -192,7 +192,7 @@ async def test_it_is_sent_as_it_was_to_the_place_it_came_from(cemetery):
     again = await cemetery.again(letter_id)
     assert again.outcome == "already_redriven"
     assert again.place is None
-    assert letter_id in await cemetery.redrive.marks([letter_id, "0-999"])
+    assert letter_id in await cemetery.redrive.redrive_times([letter_id, "0-999"])
     assert (await cemetery.again(letter_id, force=True)).outcome == "redriven"
 
 
@@ -208,7 +208,7 @@ async def test_what_is_gone_and_what_came_from_nowhere(cemetery):
 
 
 async def test_work_is_version_checked_by_its_agents(cemetery):
-    await cemetery.visibility.submitted(KEY, 900)
+    await cemetery.visibility.record_submission(KEY, 900)
     letter_id = await cemetery.buried(LogOffset(DOCUMENTS_QUEUED_BULK.name, 1, 5), KEY.encode(), b"{}", agent="parse_bulk")
     assert (await cemetery.again(letter_id)).outcome == "redriven"
 

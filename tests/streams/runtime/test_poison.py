@@ -53,8 +53,8 @@ async def test_after_an_orderly_handover_nothing_is_counted_and_only_what_had_be
     second = await worker("w2")
     assert [second.may_have_begun(place(offset)) for offset in (3, 4, 5, 6, 7)] == [False, True, False, True, False]
     assert await starts(second, 4) == 0
-    second.ended(place(4))
-    second.ended(place(6))
+    second.finish(place(4))
+    second.finish(place(6))
     await second.flush()
     await second.sign_off({P: []})
     third = await worker("w3")
@@ -69,7 +69,7 @@ async def test_three_deaths_on_one_event_are_seen_and_its_neighbours_are_not_bla
     assert not second.may_have_begun(place(10)), "it came after the death"
     assert list(await asyncio.gather(starts(second, 4), starts(second, 5))) == [1, 1]
     assert await starts(second, 10) == 0
-    second.ended(place(5))
+    second.finish(place(5))
     await second.flush()  # then it dies again
     third = await worker("w3")
     assert await starts(third, 4) == 2 == third.deaths_max - 1, "its last chance"

@@ -1,0 +1,45 @@
+"""What tests of the API do with its people: who they are, what they may do, what they ask."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from domain.accounts.topics import ACCOUNTS_CHANGED
+from schemas import ids
+from schemas.records import AccountChanged
+from streams.log.outgoing import Outgoing
+from tests.support.api_process import House, Person
+
+
+async def promoted(house: House, person: Person) -> str:
+    """Make an admin of somebody who has not called yet; their tenant."""
+    account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
+    assert account is not None
+    event = AccountChanged(
+        id=ids.derive("promotion", account.id),
+        source="/claw/test",
+        subject=account.id,
+        time=datetime.now(UTC),
+        tenant=account.tenant,
+        traceparent="",
+        data=msgspec.structs.replace(account, role="admin", revision=account.revision + 1),
+    )
+    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
+    return account.tenant
+
+
+def key_of(house: House, person: Person, document: str) -> str:
+    tenant = house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
+    return ids.document_key(tenant, person.base, document)
+
+
+async def asked(person: Person, conversation: str, content: str = "How many days?", **headers: str) -> dict[str, Any]:
+    answer = await person.call("POST", f"/conversations/{conversation}/messages", json={"content": content}, headers=headers)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+def tenant_of(person: Person) -> str:
+    house = person.house
+    return house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
