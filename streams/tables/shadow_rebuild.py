@@ -16,6 +16,7 @@ from typing import Protocol
 from aiokafka import ConsumerRecord
 
 from adapters.redis.client import RedisClient, Script
+from adapters.redis.lease import release_lease, renew_lease
 from schemas.errors import Unavailable
 from streams.log.range_reader import LogRecord
 from streams.log.reader import LogReader
@@ -40,9 +41,6 @@ _BEGIN = Script("""
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
 return redis.call('INCR', KEYS[2])
 """)
-# KEYS builder; ARGV token, life in s.
-_RENEW = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0")
-_END = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 # KEYS builder, generation, mark in use, mark of the shadow; ARGV token, generation of the shadow, a mark in use that is known to be
 # of a log that is gone (-1: none). Replies -2 when the builder was thought dead, -1 when it is done, else the mark to catch up with.
 _SWITCH = Script("""
@@ -161,7 +159,7 @@ class ShadowRebuild:
         try:
             return await self._build_shard(partition, generation, token)
         finally:
-            await _END(self._redis, (self._key(partition, "builder"),), (token,))
+            await release_lease(self._redis, self._key(partition, "builder"), token)
 
     async def _build_shard(self, partition: int, generation: int, token: str) -> int:
         """Fill this generation until it may take over; how many events that took."""
@@ -193,7 +191,7 @@ class ShadowRebuild:
         raise Unavailable("overloaded", f"the rebuild of {self._counter.name} cannot catch up with partition {partition}")
 
     async def _renew_builder(self, partition: int, token: str) -> None:
-        if not await _RENEW(self._redis, (self._key(partition, "builder"),), (token, BUILDER_S)):
+        if not await renew_lease(self._redis, self._key(partition, "builder"), token, BUILDER_S):
             raise Unavailable("overloaded", f"somebody else rebuilds {self._counter.name} now")
 
     async def _begin_audit(self, partition: int, now: datetime, since: datetime | None) -> CounterAudit:
