@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
-from aiokafka import TopicPartition
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
+from adapters.kafka import TopicPartition
 from adapters.redis.client import RedisClient
 from adapters.redis.lease import release_lease, take_lease
 from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument

@@ -24,7 +24,6 @@ Phase = Literal["building", "incomplete", "draining", "dropping", "done"]
 log = structlog.get_logger(__name__)
 
 
-
 class MissingDocument(Struct, frozen=True):
     """A document that readers see and the shelf does not hold at this version; ``code`` says why."""
 

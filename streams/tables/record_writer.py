@@ -19,7 +19,6 @@ WAIT_S_MAX = 2.0  # for the lease of somebody else
 RETRY_S = 0.02  # between attempts, with as much jitter
 
 
-
 class RecordWriter:
     """The writer of record topics. With Redis down every method raises Unavailable("redis_unavailable"): nothing is changed unchecked."""
 

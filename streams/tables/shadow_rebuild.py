@@ -13,8 +13,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
-from aiokafka import ConsumerRecord
-
 from adapters.redis.client import RedisClient, Script
 from adapters.redis.lease import release_lease, renew_lease
 from schemas.errors import Unavailable
@@ -52,6 +50,22 @@ return -1
 """)
 
 
+class HistoryRecord(Protocol):
+    """A record that is read again; ``timestamp`` is in ms since 1970."""
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def timestamp(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+
 class TopicHistory(Protocol):
     """A topic read again. Raises Unavailable("kafka_unavailable")."""
 
@@ -63,7 +77,7 @@ class TopicHistory(Protocol):
         """The first offset written at that time or later; the end when there is none."""
         ...
 
-    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[ConsumerRecord], None]:
+    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[HistoryRecord], None]:
         """The records from ``begin`` up to, not including, ``end``, in order."""
         ...
 
@@ -85,7 +99,7 @@ class TopicHistoryReader:
         found = (await self._reader.offsets_for_time([place], int(at.timestamp() * 1000)))[place]
         return (await self.bounds(partition))[1] if found is None else found
 
-    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[ConsumerRecord], None]:
+    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[HistoryRecord], None]:
         """See ``Retold``."""
         return self._reader.batches(self._reader.topic_partition(self._topic, partition), begin, end)
 
@@ -217,7 +231,7 @@ class ShadowRebuild:
                 tally.add(record.offset, *self._changes(record))
         tally.next = mark + 1
 
-    def _changes(self, record: ConsumerRecord) -> tuple[str, Sequence[Change]]:
+    def _changes(self, record: HistoryRecord) -> tuple[str, Sequence[Change]]:
         return self._changes_of(LogRecord(record.offset, record.value, record.key or b"")) or ("", ())
 
     async def _value_parts(self) -> dict[int, set[str]]:
