@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -12,10 +12,79 @@ from aiokafka.protocol.offset import OffsetRequest
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 
+__all__ = [
+    "Consumer",
+    "StoredRecord",
+    "TopicPartition",
+    "close_without_flush",
+    "connection_options",
+    "end_offset",
+    "make_consumer",
+    "make_producer",
+    "start_client",
+]
+
 LATEST = -1  # ListOffsets: the offset the next record will get
 READ_UNCOMMITTED = 0
 CONSUMER_REPLICA = -1
 CANCEL_GRACE_S = 1.0  # a start that is no longer wanted gets this long; a broker that answers at all needs milliseconds
+
+
+class StoredRecord(Protocol):
+    """A record as the client library gives it; ``timestamp`` is in ms since 1970."""
+
+    @property
+    def topic(self) -> str: ...
+
+    @property
+    def partition(self) -> int: ...
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def timestamp(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Consumer(Protocol):
+    """What the client library's consumer does for its users here; methods raise KafkaError."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, partitions: Collection[TopicPartition]) -> None: ...
+
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+
+    async def seek_to_end(self, *partitions: TopicPartition) -> bool: ...
+
+    def pause(self, *partitions: TopicPartition) -> None: ...
+
+    async def position(self, partition: TopicPartition) -> int: ...
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[StoredRecord]]: ...
+
+    async def beginning_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    async def end_offsets(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]: ...
+
+    async def offsets_for_times(self, timestamps: Mapping[TopicPartition, int]) -> dict[TopicPartition, Any]: ...
+
+    def assignment(self) -> frozenset[TopicPartition]: ...
+
+    def partitions_for_topic(self, topic: str) -> set[int] | None: ...
 
 
 def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
@@ -40,14 +109,20 @@ def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
     return arguments
 
 
-def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -> AIOKafkaConsumer:
+def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -> Consumer:
     """A consumer of this product, not started; ``options`` are aiokafka's. No other code constructs one (a test checks it).
 
     It reads committed records only: what a transaction has not committed yet, or has aborted, never reaches anybody. So its end offsets
     are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
     reads up to an end offset compares the consumer's position with it, never the offset of the last record.
     """
-    return AIOKafkaConsumer(*topics, **connection, isolation_level="read_committed", **options)
+    consumer: Consumer = AIOKafkaConsumer(*topics, **connection, isolation_level="read_committed", **options)
+    return consumer
+
+
+def make_producer(connection: Mapping[str, Any], **options: Any) -> AIOKafkaProducer:
+    """A producer of this product, not started; ``options`` are aiokafka's."""
+    return AIOKafkaProducer(**connection, **options)
 
 
 def _ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:

@@ -66,7 +66,7 @@ async def _send_all(state: StackState, client: StackClient, documents: list[tupl
         async with asyncio.timeout(WAIT_S_MAX):
             while left:
                 for records in (await consumer.getmany(timeout_ms=1_000)).values():
-                    told = [_PROGRESS.decode(record.value).data for record in records]
+                    told = [_PROGRESS.decode(record.value or b"").data for record in records]
                     left -= {each.document_id for each in told if each.state == wanted}
         took_s = time.perf_counter() - began
         await asyncio.gather(*sent)

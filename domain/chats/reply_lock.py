@@ -12,7 +12,8 @@ import structlog
 from msgspec import Struct
 from redis.asyncio.client import PubSub
 
-from adapters.redis.client import RedisClient, Script, translate_errors
+from adapters.redis.client import RedisClient, translate_errors
+from adapters.redis.lease import release_lease, renew_lease, take_lease
 from schemas.errors import Unavailable
 
 CANCEL_S = 3_600  # longer than any answer may take
@@ -21,16 +22,6 @@ WAKE_S = 5.0  # the subscription is looked after at least this often: a dead con
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
 
 log = structlog.get_logger(__name__)
-
-# KEYS turn; ARGV reply, life in ms. Replies who has the turn now.
-_OPEN = Script("""
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return holder end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return ARGV[1]
-""")
-_CLOSE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
-_TOUCH = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0")
 
 
 class ReplyLocation(Struct, frozen=True):
@@ -51,12 +42,11 @@ class ReplyLocks:
 
     async def acquire(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> str:
         """Take the turn for ``ttl_s`` seconds; the reply that has it now: ``reply_id`` itself, or the one to wait for."""
-        holder: bytes = await _OPEN(self._redis, (self._lock_key(tenant, conversation),), (reply_id, int(ttl_s * 1000)))
-        return holder.decode()
+        return await take_lease(self._redis, self._lock_key(tenant, conversation), reply_id, ttl_s)
 
     async def release(self, tenant: str, conversation: str, reply_id: str) -> bool:
         """Give the turn back; False if this reply did not have it."""
-        return bool(await _CLOSE(self._redis, (self._lock_key(tenant, conversation),), (reply_id,)))
+        return await release_lease(self._redis, self._lock_key(tenant, conversation), reply_id)
 
     async def holder(self, tenant: str, conversation: str) -> str | None:
         """The open reply."""
@@ -65,7 +55,7 @@ class ReplyLocks:
 
     async def renew(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> bool:
         """Keep the turn for another ``ttl_s`` seconds; False if it is no longer this reply's."""
-        return bool(await _TOUCH(self._redis, (self._lock_key(tenant, conversation),), (reply_id, int(ttl_s * 1000))))
+        return await renew_lease(self._redis, self._lock_key(tenant, conversation), reply_id, ttl_s)
 
     async def request_cancel(self, tenant: str, reply_id: str) -> None:
         """Ask whoever answers to stop: a flag for those who have not begun, a publication for those who are at it."""

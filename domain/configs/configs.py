@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import ConsumerRecord
 
+from adapters.kafka import StoredRecord
 from domain.configs.topics import CONFIGS_CHANGED
 from domain.indexes.plans import LogPublisher
 from schemas import ids
@@ -74,7 +74,7 @@ class Configs:
             self._known[config.key] = (offset, config)
             self._notify(config.key, config)
 
-    def _fold(self, record: ConsumerRecord) -> None:
+    def _fold(self, record: StoredRecord) -> None:
         key = (record.key or b"").decode(errors="replace")
         if record.value is None:
             if key in self._known and self._known[key][0] < record.offset:

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from aiokafka.partitioner import murmur2
-
 from adapters.redis.client import RedisClient
 from domain.documents.visibility import NO_VERSION
 from schemas.documents import PERCENT, DocumentProgressed, Lane
+from streams.log.partitions import partition_of
 from streams.runtime.timers import Timer, Timers, TimerSetting
 
 LANES: tuple[Lane, ...] = ("express", "bulk")
@@ -82,7 +81,7 @@ class OpenDocuments:
 
     def partition_of(self, key: str) -> int:
         """Where the records of a document lie, on every document topic."""
-        return int(murmur2(key.encode()) & 0x7FFFFFFF) % self.partitions
+        return partition_of(key, self.partitions)
 
     def _timer_setting(self, event: DocumentProgressed) -> TimerSetting:
         progress = event.data

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import structlog
-from aiokafka import TopicPartition
 from prometheus_client import REGISTRY, CollectorRegistry, Counter
 
-from adapters.redis.client import RedisClient, Script
+from adapters.kafka import TopicPartition
+from adapters.redis.client import RedisClient
+from adapters.redis.lease import release_lease, take_lease
 from domain.documents.open_documents import LANES, OpenDocuments, StalledDocument
 from domain.documents.progress import progress_event, stall
 from domain.documents.topics import (
@@ -52,13 +53,6 @@ their ids follow from that, so a repeat has the same.
 """
 
 _SUBMITTED: msgspec.json.Decoder[Submitted] = msgspec.json.Decoder(Submitted)
-_LEASE = Script("""
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-""")
-_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +96,7 @@ class Reconciler:
             await asyncio.wait((self._task,))
             self._task = None
             try:
-                await _RELEASE(self._redis, (self._lease,), (self._worker,))
+                await release_lease(self._redis, self._lease, self._worker)
             except Unavailable:
                 return  # it expires by itself
 
@@ -110,7 +104,7 @@ class Reconciler:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                if await _LEASE(self._redis, (self._lease,), (self._worker, int(LEASE_S * 1000))):
+                if await take_lease(self._redis, self._lease, self._worker, LEASE_S) == self._worker:
                     async with asyncio.timeout(LEASE_S):
                         await self.run_once()
             except (Unavailable, Refused, Superseded, TimeoutError) as error:

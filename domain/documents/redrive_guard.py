@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
-from aiokafka import ConsumerRecord as Record
-from aiokafka import TopicPartition
 
+from adapters.kafka import StoredRecord, TopicPartition
 from domain.documents import inbox
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION, VisibilitySource
@@ -97,7 +96,7 @@ class DocumentRedriveGuard:
                     return f"a newer record of the document waits in its inbox at offset {record.offset}"
         return ""
 
-    async def _read_waiting(self, log: LogReader, place: TopicPartition, *, after: int) -> list[Record]:
+    async def _read_waiting(self, log: LogReader, place: TopicPartition, *, after: int) -> list[StoredRecord]:
         """Records behind ``after`` that their agent may not have handled; what it has handled shows in the visibility record."""
         begin, end = (await log.bounds([place]))[place]
         begin = max(begin, after + 1, (await read_group_offsets(self._kafka, (WORKER_GROUP,))).get(place, 0))
@@ -108,7 +107,7 @@ class DocumentRedriveGuard:
         return await log.read_range(place, begin, end) if begin < end else []
 
 
-def _is_newer(record: Record, letter: DeadLetter) -> bool:
+def _is_newer(record: StoredRecord, letter: DeadLetter) -> bool:
     """Whether the submission or withdrawal came after the inbox record that the letter holds."""
     try:
         origin = _SUBMITTED.decode(record.value or b"").data.origin

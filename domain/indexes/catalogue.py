@@ -9,8 +9,8 @@ from collections.abc import Iterable
 
 import msgspec
 import structlog
-from aiokafka import ConsumerRecord
 
+from adapters.kafka import StoredRecord
 from domain.indexes.topics import INDEXES_CHANGED
 from schemas.errors import Unavailable
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
@@ -114,5 +114,5 @@ class CollectionCatalogue:
         self._news.set()
         self._news = asyncio.Event()
 
-    def _fold_record(self, record: ConsumerRecord) -> None:
+    def _fold_record(self, record: StoredRecord) -> None:
         self.fold(record.offset, record.key, record.value)

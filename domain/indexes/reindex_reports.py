@@ -10,7 +10,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from adapters.redis.client import RedisClient, Script
+from adapters.redis.client import RedisClient
+from adapters.redis.lease import release_lease, take_lease
 from schemas.indexes import plan_key
 
 KEPT_S = 7 * 86_400  # of the last report
@@ -21,14 +22,6 @@ MISSING_SHOWN_MAX = 100  # documents named in a report
 Phase = Literal["building", "incomplete", "draining", "dropping", "done"]
 
 log = structlog.get_logger(__name__)
-
-_TAKE = Script("""
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-""")
-_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 
 
 class MissingDocument(Struct, frozen=True):
@@ -79,11 +72,11 @@ class ReindexReports:
 
     async def acquire_lease(self, tenant: str, knowledge_base: str, holder: str) -> bool:
         """Take the lease, or renew it; False when somebody else has it."""
-        return bool(await _TAKE(self._redis, (self._key("rebuild-lease", tenant, knowledge_base),), (holder, int(LEASE_S * 1000))))
+        return await take_lease(self._redis, self._key("rebuild-lease", tenant, knowledge_base), holder, LEASE_S) == holder
 
     async def release_lease(self, tenant: str, knowledge_base: str, holder: str) -> None:
         """Give the lease up if it is still this holder's."""
-        await _RELEASE(self._redis, (self._key("rebuild-lease", tenant, knowledge_base),), (holder,))
+        await release_lease(self._redis, self._key("rebuild-lease", tenant, knowledge_base), holder)
 
     def _key(self, kind: str, tenant: str, knowledge_base: str) -> str:
         return f"{self._prefix}:{kind}:{{{plan_key(tenant, knowledge_base)}}}"

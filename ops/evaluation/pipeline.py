@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from aiokafka import AIOKafkaProducer
 
+from adapters.kafka import make_producer
 from domain.documents.topics import inbox_topic
 from ops.client import StackClient, events, stack
 from ops.evaluation.questions import EvaluationQuestion, Text
@@ -65,7 +65,7 @@ class Pipeline:
         made = await self._post("/api/v1/knowledge", {"name": name})
         shelved = IndexedCorpus(str(made["id"]), {})
         client = StackClient(self.client.session, self.client.headers, shelved.knowledge_base)
-        producer = AIOKafkaProducer(bootstrap_servers=self.kafka, acks="all")
+        producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
         await producer.start()
         try:
             for number, text in enumerate(texts):

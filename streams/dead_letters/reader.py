@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import msgspec
-from aiokafka import ConsumerRecord as Record
-from aiokafka import TopicPartition
 from msgspec import Struct
 
+from adapters.kafka import StoredRecord, TopicPartition
 from schemas.errors import FieldError, Refused, Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.reader import LogReader, open_log_reader
@@ -172,7 +171,7 @@ class DeadLetterReader:
                             yield letter
                     at = min(at + WINDOW, end)
 
-    def _parse(self, record: Record) -> DeadLetter:
+    def _parse(self, record: StoredRecord) -> DeadLetter:
         headers = {name: value or b"" for name, value in record.headers}
         said = {name: value.decode(errors="replace") for name, value in headers.items() if not name.startswith(ORIGINAL)}
         topic = said.get("topic", "").removeprefix(self._kafka.topic_prefix)
@@ -213,7 +212,7 @@ class _BackwardReader:
         self.place = place
         self.before = before
         self._log, self._begin, self._read_from = log, begin, before
-        self._records: list[Record] = []
+        self._records: list[StoredRecord] = []
 
     async def head(self, number: int) -> tuple[int, int, int] | None:
         """What orders the next record among other partitions', with ``number`` last; None at the beginning of the log."""
@@ -223,7 +222,7 @@ class _BackwardReader:
             self._read_from = start_at
         return (-self._records[-1].timestamp, -self._records[-1].offset, number) if self._records else None
 
-    def pop(self) -> Record:
+    def pop(self) -> StoredRecord:
         record = self._records.pop()
         self.before = record.offset
         return record

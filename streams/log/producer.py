@@ -11,9 +11,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 
-from adapters.kafka import close_without_flush, connection_options, start_client
+from adapters.kafka import close_without_flush, connection_options, make_producer, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.connection import Backoff
 from streams.topics import DEAD_LETTERS
 
 BATCH_BYTES_MAX = 262_144  # aiokafka's 16 KiB holds senders up behind each round trip; a batch must stay below a topic's record limit
@@ -106,14 +107,13 @@ class ProducerLink:
         return self._connecting
 
     async def _connect_until_reached(self) -> None:
-        wait_s = RECONNECT_S_MIN
+        backoff = Backoff(RECONNECT_S_MIN, RECONNECT_S_MAX)
         while not await self._connect_once():
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, RECONNECT_S_MAX)
+            await backoff.wait()
 
     async def _connect_once(self) -> bool:
-        producer = AIOKafkaProducer(
-            **self._connection,
+        producer = make_producer(
+            self._connection,
             client_id="claw-publisher",
             acks="all",
             enable_idempotence=True,

@@ -1,22 +1,16 @@
-"""Reading a stretch of one partition again: what counters need when Redis lost its last writes, or a repeat skipped ahead."""
+"""Reading a range of one partition again: what counters need when Redis lost its last writes, or a repeat skipped ahead."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
-
-from adapters.kafka import connection_options, make_consumer
-from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.reader import open_log_reader
 from streams.topics import Topic
 
-POLL_MS = 500
-BATCH_MAX = 500  # records held in memory at once
-SILENT_S_MAX = 10.0  # no progress for this long: the broker is as good as gone
+SILENCE_S_MAX = 10.0  # no progress for this long: the broker is as good as gone
+FETCH_BYTES = 1_048_576  # asked of the partition at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +23,7 @@ class LogRecord:
 
 
 class RangeSource(Protocol):
-    """Whoever can read a partition again."""
+    """Reads ranges of a topic's partitions."""
 
     def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
         """The records from offset ``start`` up to, not including, ``stop`` (None: the present end), in order; what retention or compaction
@@ -39,43 +33,17 @@ class RangeSource(Protocol):
 
 
 class RangeReader:
-    """Implements ``Gaps`` with a consumer that lives as long as one read."""
+    """Implements ``RangeSource`` with a consumer that lives as long as one read."""
 
     def __init__(self, kafka: KafkaSettings, topic: Topic) -> None:
-        self._kafka = kafka
-        self._topic = kafka.topic_prefix + topic.name
+        self._kafka, self._topic = kafka, topic
 
     async def records(self, partition: int, start: int, stop: int | None = None) -> AsyncGenerator[LogRecord, None]:
-        """See ``Gaps.records``."""
-        place = TopicPartition(self._topic, partition)
-        async with self._consumer(place) as consumer:
-            begin = max(start, (await consumer.beginning_offsets([place]))[place])
-            end = (await consumer.end_offsets([place]))[place]
-            end = end if stop is None else min(stop, end)
-            if begin >= end:
-                return
-            consumer.seek(place, begin)
-            silent_s = 0.0
-            while await consumer.position(place) < end:
-                before = await consumer.position(place)
-                found = (await consumer.getmany(place, timeout_ms=POLL_MS, max_records=BATCH_MAX)).get(place, ())
-                for record in found:
-                    if record.offset >= end:
-                        return
-                    yield LogRecord(record.offset, record.value, record.key or b"")
-                silent_s = 0.0 if found or await consumer.position(place) > before else silent_s + POLL_MS / 1000
-                if silent_s >= SILENT_S_MAX:
-                    raise Unavailable("kafka_unavailable")
-
-    @asynccontextmanager
-    async def _consumer(self, place: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = make_consumer(connection_options(self._kafka), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest")
-        try:
-            async with asyncio.timeout(SILENT_S_MAX):
-                await consumer.start()
-            consumer.assign([place])
-            yield consumer
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable("kafka_unavailable") from error
-        finally:
-            await consumer.stop()
+        """See ``RangeSource``."""
+        async with open_log_reader(self._kafka, fetch_bytes=FETCH_BYTES, silence_s_max=SILENCE_S_MAX) as reader:
+            place = reader.topic_partition(self._topic, partition)
+            begin, end = (await reader.bounds([place]))[place]
+            async with aclosing(reader.batches(place, max(start, begin), end if stop is None else min(stop, end))) as batches:
+                async for batch in batches:
+                    for record in batch:
+                        yield LogRecord(record.offset, record.value, record.key or b"")

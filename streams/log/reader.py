@@ -1,42 +1,39 @@
-"""Looks at the log as it lies there, outside of any group: a record at its place, a span of a partition, how far a group has come.
+"""One-shot reads of the log, outside of any consumer group: a record at its offset, a range of a partition, the offsets of a group.
 
-For whoever has to judge what others are doing: redriving and the reconciler. A reader is opened for one judgement and closed again.
+A reader is opened for one task (redriving, the reconciler, rebuilding tables) and closed again.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import ConsumerRecord as Record
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
-from adapters.kafka import connection_options, make_consumer, start_client
+from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.partitions import fetch_partition_counts
 from streams.topics import DEAD_LETTERS, Topic
 
-CONNECT_S = 5.0
 REQUEST_MS = 5_000  # one administrative call
 COORDINATOR_TRIES, COORDINATOR_PAUSE_S = 20, 0.25
 POLL_MS = 500
 BATCH_MAX = 500  # records of one batch
 WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
-SILENCE_S_MAX = 5.0  # the log holds more and none of it comes
+SILENCE_S_MAX = 5.0  # the broker does not connect, or the log holds more and none of it comes
 GROUP_PREFIX = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
 
 T = TypeVar("T")
 
 
 class LogReader:
-    """See ``opened``. Methods raise aiokafka's KafkaError, which ``opened`` translates, and Unavailable("kafka_unavailable")."""
+    """Made by ``open_log_reader``, which translates the KafkaError of its methods into Unavailable("kafka_unavailable")."""
 
-    def __init__(self, kafka: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
-        self._kafka, self._consumer = kafka, consumer
+    def __init__(self, kafka: KafkaSettings, consumer: Consumer, silence_s_max: float) -> None:
+        self._kafka, self._consumer, self._silence_s_max = kafka, consumer, silence_s_max
 
     async def partitions(self, topic: Topic) -> list[TopicPartition]:
         """All of a topic; none when it does not exist."""
@@ -57,7 +54,7 @@ class LogReader:
         found = await self._consumer.offsets_for_times(dict.fromkeys(places, timestamp_ms))
         return {place: found[place].offset if found.get(place) else None for place in places}
 
-    async def read_record(self, place: TopicPartition, offset: int) -> Record | None:
+    async def read_record(self, place: TopicPartition, offset: int) -> StoredRecord | None:
         """The record at this very offset; None when it is not kept any more, or not there yet."""
         begin, end = (await self.bounds([place]))[place]
         if not begin <= offset < end:
@@ -65,49 +62,47 @@ class LogReader:
         found = await self.read_first(place, offset, offset + 1)
         return found if found is not None and found.offset == offset else None
 
-    async def read_first(self, place: TopicPartition, begin: int, end: int) -> Record | None:
+    async def read_first(self, place: TopicPartition, begin: int, end: int) -> StoredRecord | None:
         """The first record from ``begin`` on that lies before ``end``; compaction may have left none."""
         found = await self.read_range(place, begin, end, at_most=1)
         return found[0] if found else None
 
-    async def batches(self, place: TopicPartition, begin: int, end: int) -> AsyncGenerator[list[Record], None]:
-        """Records from ``begin`` up to, not including, ``end`` (which must have been written), as they come, at most 500 at once."""
+    async def batches(
+        self, place: TopicPartition, begin: int, end: int, *, records_max: int = BATCH_MAX
+    ) -> AsyncGenerator[list[StoredRecord], None]:
+        """Records from ``begin`` up to, not including, ``end`` (which must have been written), as they come, at most so many at once."""
         if begin >= end:
             return  # aiokafka cannot stop a consumer whose assignment changed twice without a pause
         self._consumer.assign([place])
         self._consumer.seek(place, begin)
         silent_s = 0.0
         while (at := await self._consumer.position(place)) < end:
-            some = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=BATCH_MAX)).get(place, [])
-            if found := [record for record in some if record.offset < end]:
+            batch = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=records_max)).get(place, [])
+            if found := [record for record in batch if record.offset < end]:
                 yield found
-            if some and some[-1].offset >= end - 1:
+            if batch and batch[-1].offset >= end - 1:
                 return
-            silent_s = 0.0 if some or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
-            if silent_s >= SILENCE_S_MAX:
+            silent_s = 0.0 if batch or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
+            if silent_s >= self._silence_s_max:
                 raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
 
-    async def read_range(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[Record]:
+    async def read_range(self, place: TopicPartition, begin: int, end: int, *, at_most: int = 0) -> list[StoredRecord]:
         """Records from ``begin`` up to, not including, ``end`` (which must have been written), at most so many; 0: all."""
-        self._consumer.assign([place])
-        self._consumer.seek(place, begin)
-        found: list[Record] = []
-        silent_s = 0.0
-        while (at := await self._consumer.position(place)) < end:
-            wanted = (at_most or end - begin) - len(found)
-            some = (await self._consumer.getmany(place, timeout_ms=POLL_MS, max_records=wanted)).get(place, [])
-            found += [record for record in some if record.offset < end]
-            if (at_most and len(found) >= at_most) or (some and some[-1].offset >= end - 1):
-                break
-            silent_s = 0.0 if some or await self._consumer.position(place) > at else silent_s + POLL_MS / 1000
-            if silent_s >= SILENCE_S_MAX:
-                raise Unavailable("kafka_unavailable", f"{place.topic}[{place.partition}] does not give offset {at}")
-        return found
+        found: list[StoredRecord] = []
+        async with aclosing(self.batches(place, begin, end, records_max=at_most or max(1, end - begin))) as batches:
+            async for batch in batches:
+                found += batch
+                if at_most and len(found) >= at_most:
+                    break
+        return found[: at_most or None]
 
 
 @asynccontextmanager
-async def open_log_reader(kafka: KafkaSettings, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_max) -> AsyncIterator[LogReader]:
-    """A reader; ``fetch_bytes`` are asked of a partition at once (a larger record comes all the same).
+async def open_log_reader(
+    kafka: KafkaSettings, *, fetch_bytes: int = DEAD_LETTERS.message_bytes_max, silence_s_max: float = SILENCE_S_MAX
+) -> AsyncIterator[LogReader]:
+    """A reader; ``fetch_bytes`` are asked of a partition at once (a larger record comes all the same). ``silence_s_max``: for so long the
+    broker may take to connect, or give nothing although there is more.
 
     Raises Unavailable("kafka_unavailable"), also for what goes wrong inside the block.
     """
@@ -119,8 +114,8 @@ async def open_log_reader(kafka: KafkaSettings, *, fetch_bytes: int = DEAD_LETTE
         fetch_max_wait_ms=WAIT_MS,
     )
     try:
-        await start_client(consumer, CONNECT_S)
-        yield LogReader(kafka, consumer)
+        await start_client(consumer, silence_s_max)
+        yield LogReader(kafka, consumer, silence_s_max)
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the log cannot be read: {error!r}") from error
     finally:

@@ -1,32 +1,26 @@
-"""A compacted topic read from its beginning and then followed, by one consumer without a group: how a process knows what a topic says."""
+"""A compacted topic, read from its beginning and then followed by one consumer without a group."""
 
 import asyncio
 from collections.abc import Callable
 
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
-
-from adapters.kafka import connection_options, make_consumer, start_client
+from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.connection import ConnectionLimits, ConsumerConnection
 from streams.topics import Topic
 
 BATCH_MAX = 1_000  # records folded before other tasks get their turn
-CONNECT_S = 10.0  # the broker answers by then, or it is tried again
-RECONNECT_S_MIN, RECONNECT_S_MAX = 0.5, 10.0
-
-log = structlog.get_logger(__name__)
+LIMITS = ConnectionLimits(connect_s_max=10.0, retry_s_min=0.5, retry_s_max=10.0)
 
 
 class TopicReplica:
-    """Gives every record to ``fold``, in order within a partition; after a lost connection it goes on where it was.
+    """Calls ``fold`` with every record, in order within a partition; after a lost connection it goes on where it was.
 
-    The broker answers when it has ``fetch_bytes_min`` or ``wait_ms`` have passed: 1 byte means that news comes at once.
+    The broker answers a fetch with ``fetch_bytes_min`` or after ``wait_ms``: with 1 byte a new record arrives at once.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, topic: Topic, fold: Callable[[ConsumerRecord], None], *, fetch_bytes_min: int, wait_ms: int
+        self, kafka: KafkaSettings, topic: Topic, fold: Callable[[StoredRecord], None], *, fetch_bytes_min: int, wait_ms: int
     ) -> None:
         self._kafka = kafka
         self._topic = kafka.topic_prefix + topic.name
@@ -35,7 +29,8 @@ class TopicReplica:
         self._fetch_bytes_min, self._wait_ms = fetch_bytes_min, wait_ms
         self._positions: dict[TopicPartition, int] = {}
         self._goal: dict[TopicPartition, int] | None = None  # where the log ended when it was first reached
-        self._read = asyncio.Event()  # set and replaced after every read
+        self._progress = asyncio.Event()  # set and replaced after every read
+        self._connection = ConsumerConnection(self._create_consumer, LIMITS, "topic_not_followed", topic=topic.name)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -59,7 +54,7 @@ class TopicReplica:
         try:
             async with asyncio.timeout(timeout_s):
                 while not self.ready:
-                    await self._read.wait()
+                    await self._progress.wait()
         except TimeoutError:
             return False
         return True
@@ -70,7 +65,7 @@ class TopicReplica:
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._has_reached(ends):
-                    await self._read.wait()
+                    await self._progress.wait()
         except TimeoutError:
             raise Unavailable("kafka_unavailable", f"{self._name} was not read up to {end} within {timeout_s:g} s") from None
 
@@ -78,38 +73,31 @@ class TopicReplica:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
 
     async def _follow(self) -> None:
-        pause_s = RECONNECT_S_MIN
         while True:
-            consumer = make_consumer(
-                connection_options(self._kafka),
-                self._topic,
-                group_id=None,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                fetch_min_bytes=self._fetch_bytes_min,
-                fetch_max_wait_ms=self._wait_ms,
-            )
-            try:
-                await start_client(consumer, CONNECT_S)
-                for partition, position in self._positions.items():
-                    consumer.seek(partition, position)
-                if self._goal is None:
-                    self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
-                pause_s = RECONNECT_S_MIN
-                await self._consume(consumer)
-            except (KafkaError, OSError) as error:  # TimeoutError is one
-                log.warning("topic_not_followed", topic=self._name, error=f"{type(error).__name__}: {error}")
-            finally:
-                await consumer.stop()
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, RECONNECT_S_MAX)
+            await self._connection.run(self._read)
 
-    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+    def _create_consumer(self) -> Consumer:
+        return make_consumer(
+            connection_options(self._kafka),
+            self._topic,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_min_bytes=self._fetch_bytes_min,
+            fetch_max_wait_ms=self._wait_ms,
+        )
+
+    async def _read(self, consumer: Consumer) -> None:
+        for partition, position in self._positions.items():
+            consumer.seek(partition, position)
+        if self._goal is None:
+            self._goal = dict(await consumer.end_offsets(list(consumer.assignment())))
+        self._connection.confirm()
         while True:
             for partition in consumer.assignment():
                 self._positions[partition] = await consumer.position(partition)
-            self._read.set()
-            self._read = asyncio.Event()
+            self._progress.set()
+            self._progress = asyncio.Event()
             for records in (await consumer.getmany(timeout_ms=self._wait_ms, max_records=BATCH_MAX)).values():
                 for record in records:
                     self._fold(record)

@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection_options, make_consumer, start_client
+from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.connection import ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
 from streams.log.partitions import fetch_partition_counts
 from streams.topics import Topic
 
@@ -23,6 +22,7 @@ BATCH_MAX = 500  # records handed on before other tasks get their turn
 FETCH_WAIT_MS = 500  # an idle fetch stays at the broker this long
 CONNECT_S_MAX = 5.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
+LIMITS = ConnectionLimits(CONNECT_S_MAX, RECONNECT_S_MIN, RECONNECT_S_MAX)
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class TopicTail:
         self._positions: dict[TopicPartition, int] = {}
         self._goals: dict[TopicPartition, int] = {}
         self._task: asyncio.Task[None] | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._connection = ConsumerConnection(self._create_consumer, LIMITS, "tail_interrupted", topic=self._topic)
 
     @property
     def partitions(self) -> list[int]:
@@ -61,7 +61,7 @@ class TopicTail:
     @property
     def is_connected(self) -> bool:
         """A consumer is at work."""
-        return self._consumer is not None
+        return self._connection.consumer is not None
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -75,25 +75,10 @@ class TopicTail:
             self._task = None
 
     async def _run(self) -> None:
-        wait_s = RECONNECT_S_MIN
         while True:
-            consumer = self._create_consumer()
-            try:
-                await start_client(consumer, CONNECT_S_MAX)
-                async with asyncio.timeout(CONNECT_S_MAX):
-                    await self._assign(consumer)
-                self._consumer = consumer
-                wait_s = RECONNECT_S_MIN
-                await self._read(consumer)
-            except (TimeoutError, OSError, kafka_errors.KafkaError, Unavailable) as error:
-                log.warning("tail_interrupted", topic=self._topic, error=repr(error))
-            finally:
-                self._consumer = None
-                await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+            await self._connection.run(self._read)
 
-    def _create_consumer(self) -> AIOKafkaConsumer:
+    def _create_consumer(self) -> Consumer:
         return make_consumer(
             connection_options(self._kafka),
             group_id=None,
@@ -102,7 +87,7 @@ class TopicTail:
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
-    async def _assign(self, consumer: AIOKafkaConsumer) -> None:
+    async def _assign(self, consumer: Consumer) -> None:
         if not self._positions:
             count = (await fetch_partition_counts(self._kafka, {self._topic})).get(self._topic, 0)
             if not count:
@@ -112,7 +97,7 @@ class TopicTail:
         for place, offset in self._positions.items():
             consumer.seek(place, offset)
 
-    async def _jump_to_end(self, consumer: AIOKafkaConsumer, places: Collection[TopicPartition]) -> None:
+    async def _jump_to_end(self, consumer: Consumer, places: Collection[TopicPartition]) -> None:
         ends = await consumer.end_offsets(list(places))
         begins = await consumer.beginning_offsets(list(places)) if self._rewind else {}
         self._goals.update(ends)
@@ -125,11 +110,14 @@ class TopicTail:
         if all(self._positions[place] >= goal for place, goal in self._goals.items()):
             self.reached.set()
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, consumer: Consumer) -> None:
+        async with asyncio.timeout(CONNECT_S_MAX):
+            await self._assign(consumer)
+        self._connection.confirm()
         while True:
             try:
                 batches: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_MAX)
-            except kafka_errors.OffsetOutOfRangeError as error:
+            except OffsetOutOfRangeError as error:
                 lost = list(error.args[0])
                 log.warning("tail_position_lost", topic=self._topic, partitions=[place.partition for place in lost])
                 await self._jump_to_end(consumer, lost)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from adapters.redis.client import RedisClient, Script
+from adapters.redis.lease import release_lease
 from schemas.errors import Unavailable
 from streams.clock import Clock
 from streams.log.outgoing import LogOffset
@@ -45,12 +46,6 @@ if holder or tonumber(redis.call('GET', KEYS[2]) or '0') > tonumber(ARGV[3]) the
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
 return 1
-""")
-
-# KEYS: lease. ARGV: holder.
-RELEASE = Script("""
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
 """)
 
 log = structlog.get_logger(__name__)
@@ -158,7 +153,7 @@ class KeyLeases:
         async with lease.turn:
             lease.released = True
             try:
-                await RELEASE(self._redis, lease.keys[:1], (lease.holder,))
+                await release_lease(self._redis, lease.keys[0], lease.holder)
             except Unavailable:
                 self._count_fallback()
 

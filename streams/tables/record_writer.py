@@ -6,7 +6,8 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from adapters.redis.client import RedisClient, Script
+from adapters.redis.client import RedisClient
+from adapters.redis.lease import release_lease, take_lease
 from schemas.errors import Unavailable
 from streams.clock import Clock
 from streams.log.outgoing import LogOffset, Outgoing, Publisher
@@ -16,14 +17,6 @@ LEASE_S = 5.0  # after this somebody else may go on
 HELD_S_MAX = 4.0  # the holder stops before that; the rest is for clocks that differ and for a release on its way
 WAIT_S_MAX = 2.0  # for the lease of somebody else
 RETRY_S = 0.02  # between attempts, with as much jitter
-
-_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
-_TAKE = Script("""
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-""")
 
 
 class RecordWriter:
@@ -79,13 +72,13 @@ class RecordWriter:
 
     async def _take(self, key: str, token: str) -> None:
         deadline_s = self._clock.monotonic_s() + WAIT_S_MAX
-        while not await _TAKE(self._redis, (key,), (token, int(LEASE_S * 1000))):
+        while await take_lease(self._redis, key, token, LEASE_S) != token:
             if self._clock.monotonic_s() >= deadline_s:
                 raise Unavailable("overloaded")
             await asyncio.sleep(RETRY_S * (1 + self._jitter()))
 
     async def _release(self, key: str, token: str) -> None:
         try:
-            await _RELEASE(self._redis, (key,), (token,))
+            await release_lease(self._redis, key, token)
         except Unavailable:
             return  # it expires by itself, and what was done in here is done

@@ -13,9 +13,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
-from aiokafka import ConsumerRecord
-
 from adapters.redis.client import RedisClient, Script
+from adapters.redis.lease import release_lease, renew_lease
 from schemas.errors import Unavailable
 from streams.log.range_reader import LogRecord
 from streams.log.reader import LogReader
@@ -40,9 +39,6 @@ _BEGIN = Script("""
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
 return redis.call('INCR', KEYS[2])
 """)
-# KEYS builder; ARGV token, life in s.
-_RENEW = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('EXPIRE', KEYS[1], ARGV[2]) end return 0")
-_END = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
 # KEYS builder, generation, mark in use, mark of the shadow; ARGV token, generation of the shadow, a mark in use that is known to be
 # of a log that is gone (-1: none). Replies -2 when the builder was thought dead, -1 when it is done, else the mark to catch up with.
 _SWITCH = Script("""
@@ -52,6 +48,22 @@ if mark > reached and mark ~= tonumber(ARGV[3]) then return mark end
 redis.call('SET', KEYS[2], ARGV[2])
 return -1
 """)
+
+
+class HistoryRecord(Protocol):
+    """A record that is read again; ``timestamp`` is in ms since 1970."""
+
+    @property
+    def offset(self) -> int: ...
+
+    @property
+    def timestamp(self) -> int: ...
+
+    @property
+    def key(self) -> bytes | None: ...
+
+    @property
+    def value(self) -> bytes | None: ...
 
 
 class TopicHistory(Protocol):
@@ -65,7 +77,7 @@ class TopicHistory(Protocol):
         """The first offset written at that time or later; the end when there is none."""
         ...
 
-    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[ConsumerRecord], None]:
+    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[HistoryRecord], None]:
         """The records from ``begin`` up to, not including, ``end``, in order."""
         ...
 
@@ -87,7 +99,7 @@ class TopicHistoryReader:
         found = (await self._reader.offsets_for_time([place], int(at.timestamp() * 1000)))[place]
         return (await self.bounds(partition))[1] if found is None else found
 
-    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[ConsumerRecord], None]:
+    def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[HistoryRecord], None]:
         """See ``Retold``."""
         return self._reader.batches(self._reader.topic_partition(self._topic, partition), begin, end)
 
@@ -161,7 +173,7 @@ class ShadowRebuild:
         try:
             return await self._build_shard(partition, generation, token)
         finally:
-            await _END(self._redis, (self._key(partition, "builder"),), (token,))
+            await release_lease(self._redis, self._key(partition, "builder"), token)
 
     async def _build_shard(self, partition: int, generation: int, token: str) -> int:
         """Fill this generation until it may take over; how many events that took."""
@@ -193,7 +205,7 @@ class ShadowRebuild:
         raise Unavailable("overloaded", f"the rebuild of {self._counter.name} cannot catch up with partition {partition}")
 
     async def _renew_builder(self, partition: int, token: str) -> None:
-        if not await _RENEW(self._redis, (self._key(partition, "builder"),), (token, BUILDER_S)):
+        if not await renew_lease(self._redis, self._key(partition, "builder"), token, BUILDER_S):
             raise Unavailable("overloaded", f"somebody else rebuilds {self._counter.name} now")
 
     async def _begin_audit(self, partition: int, now: datetime, since: datetime | None) -> CounterAudit:
@@ -219,7 +231,7 @@ class ShadowRebuild:
                 tally.add(record.offset, *self._changes(record))
         tally.next = mark + 1
 
-    def _changes(self, record: ConsumerRecord) -> tuple[str, Sequence[Change]]:
+    def _changes(self, record: HistoryRecord) -> tuple[str, Sequence[Change]]:
         return self._changes_of(LogRecord(record.offset, record.value, record.key or b"")) or ("", ())
 
     async def _value_parts(self) -> dict[int, set[str]]:

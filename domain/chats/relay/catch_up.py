@@ -1,24 +1,22 @@
 """Reads the log for cursors that no window covers: a few pooled consumers, each serving many cursors of one partition at a time."""
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from typing import Protocol
 
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka import errors as kafka_errors
-
-from adapters.kafka import start_client
+from adapters.kafka import Consumer, StoredRecord, TopicPartition
 from domain.chats.relay.cursor import Cursor
-from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Connect
+from domain.chats.relay.tail import CONNECT_TIMEOUT_S, LIMITS
 from domain.chats.relay.window import RecordWindow, ReplyRecord
+from schemas.errors import Unavailable
+from streams.log.connection import Connect, ConsumerConnection
 
 READERS_MAX = 7  # consumers here; with the one that follows other replicas' partitions the eight of the design
 TURN_S = 1.0  # a partition's turn while others wait for a reader
 IDLE_S = 30.0  # a reader with nothing to do this long leaves
 POLL_MS = 500
 SILENCE_S_MAX = 5.0  # the log holds more and none of it comes: the reader connects anew
-
-log = structlog.get_logger(__name__)
 
 
 class PartitionFollower(Protocol):
@@ -87,31 +85,18 @@ class CatchUpPool:
 
     async def _run_reader(self, partition: int | None) -> None:
         """The life of one reader: turn after turn, rest when nothing waits, leave when nothing comes."""
-        consumer: AIOKafkaConsumer | None = None
-        wait_s = RECONNECT_S_MIN
+        connection = ConsumerConnection(self._connect, LIMITS, "relay_catch_up_interrupted")
         try:
             while partition is not None:
                 try:
-                    if consumer is None:
-                        consumer = self._connect()
-                        await start_client(consumer, CONNECT_TIMEOUT_S)
-                    await self._serve_partition(consumer, partition)
-                    wait_s = RECONNECT_S_MIN
-                except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-                    log.warning("relay_catch_up_interrupted", partition=partition, error=repr(error))
-                    if consumer is not None:
-                        await consumer.stop()
-                        consumer = None
-                    await asyncio.sleep(wait_s)
-                    wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+                    await connection.run(partial(self._serve_partition, partition), partition=partition)
                 finally:
                     self._being_read.discard(partition)
                 partition = self._claim()
                 if partition is None:
                     partition = await self._wait_for_partition()
         finally:
-            if consumer is not None:
-                await consumer.stop()
+            await connection.close()
 
     async def _wait_for_partition(self) -> int | None:
         """The next partition to read, or None when none has come for ``IDLE_S``."""
@@ -123,7 +108,7 @@ class CatchUpPool:
         except TimeoutError:
             return rest.result() if rest.done() and not rest.cancelled() else None  # it came in the very same moment
 
-    async def _serve_partition(self, consumer: AIOKafkaConsumer, partition: int) -> None:
+    async def _serve_partition(self, partition: int, consumer: Consumer) -> None:
         """Read upwards for everybody who waits at this partition, until all are released or others have waited long enough."""
         loop = asyncio.get_running_loop()
         source = TopicPartition(self._topic, partition)
@@ -148,7 +133,7 @@ class CatchUpPool:
                     silent_since_s, position = loop.time(), reached
                     _distribute(partition, records, serving, position)
                 elif loop.time() - silent_since_s > SILENCE_S_MAX:
-                    raise kafka_errors.KafkaTimeoutError(f"nothing from {source} at {position}, which ends at {end}")
+                    raise Unavailable("kafka_unavailable", f"nothing from {source} at {position}, which ends at {end}")
         finally:
             consumer.pause(source)  # at rest it fetches nothing
             if serving:  # back to the end of the queue
@@ -186,13 +171,13 @@ class CatchUpPool:
         return True
 
 
-def _distribute(partition: int, records: list[ConsumerRecord], serving: list[Cursor], position: int) -> None:
+def _distribute(partition: int, records: Sequence[StoredRecord], serving: list[Cursor], position: int) -> None:
     """Give each cursor its records; all below ``position`` was read. A cursor that is full stays where it is."""
     by_key: dict[bytes, list[Cursor]] = {}
     for cursor in serving:
         by_key.setdefault(cursor.key, []).append(cursor)
     for raw in records:
-        takers = by_key.get(raw.key)
+        takers = by_key.get(raw.key or b"")
         if takers:
             record = ReplyRecord(partition, raw.offset, raw.key, raw.value)
             for cursor in takers:

@@ -8,18 +8,17 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import errors as kafka_errors
 
-from adapters.kafka import connection_options, make_consumer, start_client
+from adapters.kafka import Consumer, TopicPartition, connection_options, make_consumer
 from domain.chats.relay.catch_up import CatchUpPool
 from domain.chats.relay.cursor import Cursor, Fallback
 from domain.chats.relay.frames import HEARTBEAT, EventId, PartitionOffset, ReplyFrame
-from domain.chats.relay.tail import CONNECT_TIMEOUT_S, RECONNECT_S_MAX, RECONNECT_S_MIN, Tail
+from domain.chats.relay.tail import CONNECT_TIMEOUT_S, LIMITS, RECONNECT_S_MAX, Tail
 from domain.chats.relay.window import RecordWindow
 from domain.chats.topics import CHATS_ANSWERED
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
+from streams.log.connection import ConsumerConnection
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
 FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there
@@ -160,7 +159,7 @@ class Relay:
                 del self._readers_by_partition[cursor.partition]
                 self._foreign.unfollow(cursor.partition)
 
-    def _consumer(self, fetch_wait_ms: int) -> AIOKafkaConsumer:
+    def _consumer(self, fetch_wait_ms: int) -> Consumer:
         return make_consumer(
             self._connection,
             client_id="claw-relay",
@@ -172,29 +171,21 @@ class Relay:
         )
 
     async def _choose_partition(self) -> None:
-        wait_s = RECONNECT_S_MIN
-        while True:
-            consumer = self._consumer(OWN_WAIT_MS)
-            try:
-                await start_client(consumer, CONNECT_TIMEOUT_S)
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    place = await self._find_end(consumer)
-            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-                log.warning("relay_topic_unreachable", topic=self._topic, error=repr(error))
-            else:
-                self._own.follow(*place)
-                self._partition = place.partition
-                log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
-                return
-            finally:
-                await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+        connection = ConsumerConnection(partial(self._consumer, OWN_WAIT_MS), LIMITS, "relay_topic_unreachable", topic=self._topic)
+        try:
+            while (place := await connection.run(self._find_end)) is None:
+                pass
+        finally:
+            await connection.close()
+        self._own.follow(*place)
+        self._partition = place.partition
+        log.info("relay_partition_taken", partition=place.partition, offset=place.offset)
 
-    async def _find_end(self, consumer: AIOKafkaConsumer) -> PartitionOffset:
+    async def _find_end(self, consumer: Consumer) -> PartitionOffset:
         first = TopicPartition(self._topic, 0)
         consumer.assign([first])
-        await consumer.end_offsets([first])  # brings the metadata of the topic
-        partition = self._choose(len(consumer.partitions_for_topic(self._topic)))
-        source = TopicPartition(self._topic, partition)
-        return PartitionOffset(partition, (await consumer.end_offsets([source]))[source])
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            await consumer.end_offsets([first])  # brings the metadata of the topic
+            partition = self._choose(len(consumer.partitions_for_topic(self._topic) or ()))
+            source = TopicPartition(self._topic, partition)
+            return PartitionOffset(partition, (await consumer.end_offsets([source]))[source])

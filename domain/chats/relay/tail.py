@@ -1,22 +1,19 @@
 """The consumers that keep windows up to date: one task, one consumer, any number of partitions."""
 
 import asyncio
-from collections.abc import Callable
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka import errors as kafka_errors
 
-from adapters.kafka import start_client
+from adapters.kafka import Consumer, TopicPartition
 from domain.chats.relay.window import RecordWindow, ReplyRecord
+from streams.log.connection import Connect, ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
 from streams.log.fetch_pacing import pace_fetches
 
 PACE_S = 0.005  # between fetches under load: a delta waits less than anybody sees, and several share a fetch
 POLL_MS = 1_000  # only how often an idle tail looks around; data is delivered at once
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
-
-Connect = Callable[[], AIOKafkaConsumer]
+LIMITS = ConnectionLimits(CONNECT_TIMEOUT_S, RECONNECT_S_MIN, RECONNECT_S_MAX)
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +24,8 @@ class Tail:
     def __init__(self, name: str, topic: str, connect: Connect, window_bytes_max: int) -> None:
         self._name = name
         self._topic = topic
-        self._connect = connect
+        self._connection = ConsumerConnection(connect, LIMITS, "relay_tail_interrupted", tail=name)
         self._window_bytes_max = window_bytes_max
-        self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._wanted = asyncio.Event()
         self._next_fetch_s = float("-inf")
@@ -38,7 +34,7 @@ class Tail:
     @property
     def is_connected(self) -> bool:
         """A consumer is at work."""
-        return self._consumer is not None
+        return self._connection.consumer is not None
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"relay-{self._name}")
@@ -68,37 +64,28 @@ class Tail:
     def _assign(self) -> None:
         """Assignment and positions in one step of the loop: the fetcher never sees one without the other."""
         self._wanted.set() if self.windows else self._wanted.clear()
-        if self._consumer is None:
+        consumer = self._connection.consumer
+        if consumer is None:
             return
-        self._consumer.assign([TopicPartition(self._topic, partition) for partition in self.windows])
+        consumer.assign([TopicPartition(self._topic, partition) for partition in self.windows])
         for partition, window in self.windows.items():
-            self._consumer.seek(TopicPartition(self._topic, partition), window.end)
+            consumer.seek(TopicPartition(self._topic, partition), window.end)
 
     async def _run(self) -> None:
-        wait_s = RECONNECT_S_MIN
         while True:
             await self._wanted.wait()
-            consumer = self._connect()
-            try:
-                await start_client(consumer, CONNECT_TIMEOUT_S)
-                pace_fetches(consumer, lambda: self._next_fetch_s)
-                self._consumer = consumer
-                self._assign()
-                wait_s = RECONNECT_S_MIN
-                await self._pump(consumer)
-            except (TimeoutError, OSError, kafka_errors.KafkaError) as error:
-                log.warning("relay_tail_interrupted", tail=self._name, error=repr(error))
-            finally:
-                self._consumer = None
-                await consumer.stop()
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, RECONNECT_S_MAX)
+            await self._connection.run(self._read)
+            await self._connection.close()  # an idle consumer costs the broker a connection
 
-    async def _pump(self, consumer: AIOKafkaConsumer) -> None:
+    async def _read(self, consumer: Consumer) -> None:
+        """Fill the windows until there are none."""
+        pace_fetches(consumer, lambda: self._next_fetch_s)
+        self._connection.confirm()
+        self._assign()
         while self.windows:
             try:
                 batches = await consumer.getmany(timeout_ms=POLL_MS)
-            except kafka_errors.OffsetOutOfRangeError as error:
+            except OffsetOutOfRangeError as error:
                 await self._reset(consumer, list(error.args[0]))
                 continue
             self._next_fetch_s = asyncio.get_running_loop().time() + PACE_S if batches else float("-inf")
@@ -109,7 +96,7 @@ class Tail:
                 for record in records:
                     window.append(ReplyRecord(topic_partition.partition, record.offset, record.key, record.value))
 
-    async def _reset(self, consumer: AIOKafkaConsumer, lost: list[TopicPartition]) -> None:
+    async def _reset(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
         """The log no longer has, or never again will have, where we stand: begin anew at its end."""
         ends = await consumer.end_offsets(lost)
         for topic_partition, end in ends.items():

@@ -59,7 +59,7 @@ def test_no_consumer_is_made_elsewhere():
 
 async def test_what_is_made_reads_committed_records_only():
     consumer = make_consumer({"bootstrap_servers": "127.0.0.1:1"}, "t", group_id=None)
-    assert consumer._isolation_level == "read_committed"
+    assert vars(consumer)["_isolation_level"] == "read_committed"
     with pytest.raises(TypeError, match="isolation_level"):
         make_consumer({"bootstrap_servers": "127.0.0.1:1"}, isolation_level="read_uncommitted")
     await consumer.stop()

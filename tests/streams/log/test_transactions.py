@@ -118,7 +118,7 @@ async def test_a_tail_has_reached_the_end_and_goes_on(kafka_settings: KafkaSetti
 
 async def test_a_replica_is_ready_and_can_be_waited_for(kafka_settings: KafkaSettings, topic: str, ending: Ending, topics):
     """Whoever has to know everything before it writes waits for an open transaction: it may still say something."""
-    heard: list[bytes] = []
+    heard: list[bytes | None] = []
     async with ended(kafka_settings, topic, ending) as other:
         follower = TopicReplica(kafka_settings, USAGE_RECORDED, lambda record: heard.append(record.value), fetch_bytes_min=1, wait_ms=100)
         await follower.start()
