@@ -6,14 +6,14 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
-from api.ports import Ports
+from api.area import OpenPorts, ports_of
 from ops.processes import websockets
 from schemas.settings import Settings
 
@@ -31,8 +31,9 @@ class House:
     server: uvicorn.Server
 
     @property
-    def ports(self) -> Ports:
-        return cast("Ports", self.app.state.ports)
+    def ports(self) -> OpenPorts:
+        """The ports of the process by type: ``house.ports(ChatPorts)``."""
+        return ports_of(self.app)
 
     async def person(self) -> "Person":
         """Somebody new with a tenant of their own."""

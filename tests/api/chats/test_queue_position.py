@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from api.chats.estimates import QueueEstimate, Workload
+from api.chats.ports import ChatPorts
 from api.chats.queue_position import QueueTracker, advance_position
+from api.core import Core
 from domain.chats.relay import HEARTBEAT
 from schemas.settings import LimitSettings
 from streams.runtime.worker_registry import WorkerState, save_worker_state
@@ -28,8 +30,8 @@ def chat(waiting: int, speed: float, ident: str = "chat") -> WorkerState:
 async def say(house: House, *states: WorkerState) -> None:
     """Let these reports be all there is, now."""
     for state in states:
-        await save_worker_state(house.ports.redis, house.settings.redis.key_prefix, state)
-    house.ports.estimates._reports.forget("")
+        await save_worker_state(house.ports(Core).redis, house.settings.redis.key_prefix, state)
+    house.ports(ChatPorts).estimates._reports.forget("")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.core import Core
 from schemas.errors import CATALOGUE
 from tests.api.conftest import WANTED
 from tests.support.api_process import House, Person, opened
@@ -143,7 +144,7 @@ async def test_what_breaks_here_stays_here(house: House, ada: Person, monkeypatc
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the password of the database is hunter2")
 
-    monkeypatch.setattr(house.ports.views.conversations, "list", broken)
+    monkeypatch.setattr(house.ports(Core).read_models.conversations, "list", broken)
     answer = await ada.call("GET", "/conversations")
     is_problem(answer, 500, "internal_error")
     assert "hunter2" not in answer.text
