@@ -1,7 +1,7 @@
-"""The application: routes, the layers around them, and what they reach.
+"""The application: the routes of every area, the layers around them, and their ports.
 
-From the outside in: the envelope (request id, trace, metrics), routing, the gate (who, how much, may they), the handler. Errors of every
-layer leave as problems.
+From the outside in: the envelope (request id, trace, metrics), routing, the gate (authentication, limits, rights), the handler. Errors of
+every layer leave as problems.
 """
 
 import secrets
@@ -11,48 +11,34 @@ from contextlib import asynccontextmanager
 from litestar import Litestar, Router
 
 from adapters.secrets.tokens import AccessTokens
-from api import openai, socket
-from api.accounts import api_keys, sessions, usage
-from api.chats import explain, feedback, query
-from api.chats import routes as chat
+from api.areas import AREAS
 from api.composition import open_ports
-from api.conversations import export
-from api.conversations import routes as conversations
-from api.documents import progress, uploads
-from api.documents import routes as documents
 from api.http.envelope import Envelope
 from api.http.gate import Gate
 from api.http.metrics import Metrics
 from api.http.openapi import asyncapi_route, openapi_config
 from api.http.request import ApiRequest
-from api.knowledge import indexes, search
-from api.knowledge import routes as knowledge
-from api.limits import routes as rate_limits
 from api.openai.errors import error_response
-from api.operations import cache, dead_letters, health
 from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
 
 
 def create_app(settings: Settings) -> Litestar:
     """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
-    tokens = AccessTokens(settings.auth)
+    AccessTokens(settings.auth)
     parse_networks(settings.limits.trusted_proxies)
     metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_ports(settings, tokens, metrics) as ports:
+        async with open_ports(settings, metrics, AREAS) as ports:
             app.state.ports = ports
             yield
 
-    people = (sessions, api_keys, usage, conversations, export, chat, feedback, explain, query, socket)
-    work = (knowledge, documents, uploads, search, progress, indexes, dead_letters, rate_limits, cache)
     app = Litestar(
         route_handlers=[
-            Router("/api/v1", route_handlers=[area.router() for area in (*people, *work)]),
-            openai.router(),
-            health.router(),
+            Router("/api/v1", route_handlers=[router() for area in AREAS for router in area.routers]),
+            *(router() for area in AREAS for router in area.root_routers),
             asyncapi_route(settings),
         ],
         lifespan=[lifespan],

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath, JSONBody
 
+from api.accounts.ports import AccountPorts
 from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
 from api.http.openapi import PROBLEMS, Cursor, Limit
@@ -30,7 +31,7 @@ SECRET_BYTES = 32
 @post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Make an API key")
 async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
     """The only answer that has the key itself. A repeat with the same ``Idempotency-Key`` has it again."""
-    ports, caller, now = request.ports, request.user, request.ports.clock.now()
+    ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
         raise invalid_field("expires_at", "has passed", "a time to come")
     await check_same_body(request)
@@ -47,8 +48,8 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         created_at=now,
         expires_at=data.expires_at,
     )
-    async with ports.records.lease(f"api-keys/{caller.account_id}"):
-        if await ports.views.account_credentials.count(_scope(request)) >= KEYS_MAX:
+    async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
+        if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account has at most {KEYS_MAX} API keys; delete one")
         await _write(request, made)
     shown = msgspec.structs.asdict(ApiKey.of(made))
@@ -58,27 +59,27 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ApiKey]:
     """Without their secrets, which nobody keeps."""
-    return map_page(await request.ports.views.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
+    return map_page(await request.core.read_models.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
 
 
 @delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")
 async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
     """Of no use to anybody within a second."""
-    ports, caller = request.ports, request.user
-    async with ports.records.lease(f"api-keys/{caller.account_id}"):
-        present = await ports.views.account_credentials.get(_scope(request), str(key_id))
+    ports, caller = request.ports(AccountPorts), request.user
+    async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
+        present = await ports.core.read_models.account_credentials.get(_scope(request), str(key_id))
         if present is None:
             raise Refused("not_found", f"there is no API key {key_id}")
         await _write(request, msgspec.structs.replace(present, revoked=True, revision=present.revision + 1))
-    ports.identities.forget(str(key_id))
+    ports.http.identities.forget(str(key_id))
 
 
 def _secret(request: ApiRequest, credential_id: str) -> str:
     """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat gives them again without anybody keeping them."""
     if request.idempotency_key is None:
-        raw = request.ports.random_bytes(SECRET_BYTES)
+        raw = request.core.random_bytes(SECRET_BYTES)
     else:
-        signing = request.ports.settings.auth.secret.reveal().encode()
+        signing = request.core.settings.auth.secret.reveal().encode()
         raw = hmac.new(signing, b"api-key:" + credential_id.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -89,7 +90,7 @@ def _scope(request: ApiRequest) -> str:
 
 async def _write(request: ApiRequest, credential: Credential) -> None:
     event: Any = await request.event(CredentialChanged, credential.id, credential)
-    await request.ports.records.change(Outgoing(CREDENTIALS_CHANGED, event))
+    await request.core.records.change(Outgoing(CREDENTIALS_CHANGED, event))
 
 
 def router() -> Router:

@@ -8,11 +8,12 @@ from uuid import UUID
 from litestar import Router, get
 from litestar.params import QueryParameter
 
+from api.accounts.ports import AccountPorts
 from api.http.gate import ADMIN, ANYBODY
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field
-from api.limits.quotas import own_partition, quotas_of
+from api.limits.quotas import own_partition
 from domain.usage.counters import ScaleName, UsageTotals, api_key_key, split_by_model, sum_models, tenant_key, user_key
 from schemas.bodies.usage import OwnUsageView, SpentView, StorageView, TenantUsageView, UsageItem
 from schemas.errors import Refused
@@ -41,14 +42,14 @@ async def mine(request: ApiRequest, window: Scale = "day", start: From = None, e
 
     An answer is counted within a second of its end.
     """
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(AccountPorts), request.user
     if api_key is not None:
-        credential = await ports.views.credentials.get(str(api_key), str(api_key))
+        credential = await ports.core.read_models.credentials.get(str(api_key), str(api_key))
         if credential is None or credential.account_id != caller.account_id:
             raise Refused("not_found", f"there is no API key {api_key}")
     key = user_key(caller.tenant, caller.account_id) if api_key is None else api_key_key(caller.tenant, str(api_key))
     spent = await _read_usage(request, window, start, end, key, own_partition(ports.usage, caller.account_id))
-    return OwnUsageView(**spent, quotas=await quotas_of(ports, caller))
+    return OwnUsageView(**spent, quotas=await ports.quotas.views(caller))
 
 
 @get("/usage", opt=ADMIN, responses=PROBLEMS, summary="What has the tenant spent?")
@@ -65,7 +66,7 @@ async def tenants(
     elif api_key is not None:
         key = api_key_key(tenant, str(api_key))
     spent = await _read_usage(request, window, start, end, key, None)
-    kept = await request.ports.storage.totals(tenant)
+    kept = await request.ports(AccountPorts).storage.totals(tenant)
     return TenantUsageView(**spent, storage=StorageView(documents=kept.documents, bytes=kept.bytes, chunks=kept.chunks))
 
 
@@ -73,12 +74,12 @@ async def _read_usage(
     request: ApiRequest, window: ScaleName, start: datetime | None, end: datetime | None, key: str, partitions: Sequence[int] | None
 ) -> dict[str, Any]:
     """The fields of a UsageView."""
-    end = _to_utc("query.to", end) if end is not None else request.ports.clock.now()
+    end = _to_utc("query.to", end) if end is not None else request.core.clock.now()
     start = _to_utc("query.from", start) if start is not None else end - DEFAULT_RANGES[window]
     if start >= end:
         raise invalid_field("query.from", "is not before `to`")
     try:
-        found = await request.ports.usage.range(key, start, end, scale=window, partitions=partitions)
+        found = await request.ports(AccountPorts).usage.range(key, start, end, scale=window, partitions=partitions)
     except ValueError:
         raise invalid_field("query.from", f"is too far from `to` for the window {window}", f"{BUCKETS_MAX} windows") from None
     models: dict[str, UsageTotals] = {}

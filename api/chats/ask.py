@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
 from api.chats.estimates import QueueEstimate
-from api.chats.replies import Reply, follow_reply
+from api.chats.ports import ChatPorts
+from api.chats.replies import ANSWER_MARGIN_S, Reply, follow_reply
 from api.chats.running import STALE_S
 from api.conversations.titles import title_conversation
-from api.http.access import find_conversation, resolve_knowledge_bases
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field
-from api.limits.quotas import check_quota
-from api.ports import Ports
 from domain.chats.history import BranchHistory, HistoryBudget
 from domain.chats.reply_lock import ReplyLocation
 from domain.chats.titles import is_untitled
@@ -25,8 +23,6 @@ from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
 from schemas.records import Conversation
 from streams.log.outgoing import LogOffset, Outgoing
-
-LOCK_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +38,9 @@ class PublishedQuestion:
     queue: QueueEstimate | None = None
 
 
-def check_question(ports: Ports, field: str, content: str) -> None:
+def check_question(ports: ChatPorts, field: str, content: str) -> None:
     """Refused("validation_failed") for one that is too long or says nothing."""
-    chars_max = ports.settings.limits.message_chars_max
+    chars_max = ports.core.settings.limits.message_chars_max
     if len(content) > chars_max:
         raise invalid_field(field, f"has {len(content)} characters", f"{chars_max} characters")
     if not content.strip():
@@ -56,22 +52,22 @@ async def ask(request: ApiRequest, conversation_id: str, wish: AskCommand) -> Pu
     that names what is not in the conversation; Unavailable when the log does not take it, or when too many questions wait already
     ("overloaded": nothing was written).
     """
-    ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     queue = await ports.estimates.new_question_queue()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
-    found, _ = await asyncio.gather(find_conversation(ports, caller, conversation_id, lately=True), check_quota(ports, caller))
+    found, _ = await asyncio.gather(ports.http.access.find_conversation(caller, conversation_id, lately=True), ports.quotas.check(caller))
     on_the_log = reserved = False
     try:
         alone, bases, spot = await _gather_settled(
             _acquire_reply_lock(request, found.id, reply_id),
-            resolve_knowledge_bases(ports, caller, found.knowledge_base_ids),
+            ports.http.access.resolve_knowledge_bases(caller, found.knowledge_base_ids),
             _find_branch_point(request, found.id, wish, message_id),
         )
         asked = spot.again.content if spot.again else wish.content
         told = (asked, found.system_prompt, spot.thread.summary, *(turn.content for turn in spot.thread.turns))
-        reserved = await ports.limiting.reserve(caller, reply_id, told)
+        reserved = await ports.http.limiting.reserve(caller, reply_id, told)
         if spot.again is not None:
             message, written = spot.again, None
         else:
@@ -79,20 +75,20 @@ async def ask(request: ApiRequest, conversation_id: str, wish: AskCommand) -> Pu
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
         question = await _question(request, found, message, reply_id, location, bases, spot, reserved=reserved)
-        place, _ = await asyncio.gather(_publish(request, written, question), _store_location(request, reply_id, location))
+        place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         on_the_log = True
     finally:
         if not on_the_log:
             await _release_reply_lock(request, found.id, reply_id)
             if reserved:
-                await ports.limiting.release(caller, reply_id)
+                await ports.http.limiting.release(caller, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
-    said = spot.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.settings.limits))
+    said = spot.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.core.settings.limits))
     ports.running.histories.put((caller.tenant, found.id), said)
     if alone:
-        ports.running.run_in_background(follow_reply(ports, caller, reply))
+        ports.core.background.run(follow_reply(ports, caller, reply))
     if written is not None and is_untitled(found) and not message.parent_id:
-        ports.running.run_in_background(title_conversation(request, found.id, message.content))
+        ports.core.background.run(title_conversation(request, found.id, message.content))
     return PublishedQuestion(message, reply, written, place, queue)
 
 
@@ -109,19 +105,19 @@ async def _gather_settled(
 
 async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
     """Take the conversation's turn; True when that was done here alone, because Redis could not be asked."""
-    ports, tenant = request.ports, request.user.tenant
-    life_s = ports.settings.model.total_timeout_s + LOCK_MARGIN_S
+    ports, tenant = request.ports(ChatPorts), request.user.tenant
+    life_s = ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
     alone = False
     holder = ports.running.holder((tenant, conversation_id), life_s) or reply_id
     if holder == reply_id:
         try:
-            holder = await ports.turns.acquire(tenant, conversation_id, reply_id, life_s)
+            holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
             if holder != reply_id and await _has_ended(request, conversation_id, holder):
-                await ports.turns.release(tenant, conversation_id, holder)
-                holder = await ports.turns.acquire(tenant, conversation_id, reply_id, life_s)
+                await ports.reply_locks.release(tenant, conversation_id, holder)
+                holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
         except Unavailable:
-            holder, alone = ports.running.take((tenant, conversation_id), reply_id, life_s), True
-            ports.metrics.fallbacks.labels("turns").inc()
+            holder, alone = ports.running.acquire((tenant, conversation_id), reply_id, life_s), True
+            ports.core.metrics.fallbacks.labels("turns").inc()
     if holder != reply_id:
         raise Refused("conversation_busy", reply_id=holder)
     return alone
@@ -129,21 +125,21 @@ async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_i
 
 async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
     """Whether this reply only still has the turn because nobody could give it back: its message is there, which comes first."""
-    return await request.ports.views.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
+    return await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
 
 
 async def _release_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> None:
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(ChatPorts), request.user.tenant
     ports.running.close((tenant, conversation_id), reply_id)
     try:
-        await ports.turns.release(tenant, conversation_id, reply_id)
+        await ports.reply_locks.release(tenant, conversation_id, reply_id)
     except Unavailable:
         return  # it ends by its age
 
 
 async def _find_branch_point(request: ApiRequest, conversation_id: str, wish: AskCommand, message_id: str) -> BranchPoint:
     """Where the question stands; with Redis down one that just goes on does so with what was said here."""
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:
         return await Branches(ports, f"{tenant}/{conversation_id}").find_point(wish, message_id)
     except Unavailable:
@@ -159,7 +155,7 @@ async def _message(request: ApiRequest, found: Conversation, message_id: str, co
         user_id=request.user.account_id,
         role="user",
         content=content,
-        created_at=request.ports.clock.now(),
+        created_at=request.core.clock.now(),
         parent_id=above.parent_id,
         ancestors=above.ancestors,
     )
@@ -189,7 +185,7 @@ async def _question(
         summary=spot.thread.summary,
         ancestors=spot.thread.ancestors,
         reply_partition=location.partition,
-        asked_at=request.ports.clock.now() if spot.again else message.created_at,
+        asked_at=request.core.clock.now() if spot.again else message.created_at,
         cache=spot.again is None,  # who asks for another answer does not want the same again
         tone=found.type,
         api_key_id=request.user.key_id,
@@ -200,20 +196,10 @@ async def _question(
 
 async def _publish(request: ApiRequest, written: MessageChanged | None, question: ChatAsked) -> LogOffset | None:
     """The message if it is new, then the question, in one round trip; the message's place."""
-    publisher, outgoing = request.ports.publisher, [Outgoing(CHATS_ASKED, question)]
+    publisher, outgoing = request.core.publisher, [Outgoing(CHATS_ASKED, question)]
     if written is None:
         await publisher.publish_all(outgoing)
         return None
     partition = publisher.partition_for(MESSAGES_CHANGED, written.data.conversation_id)
     places = await publisher.publish_all([Outgoing(MESSAGES_CHANGED, written, partition=partition), *outgoing])
     return places[0]
-
-
-async def _store_location(request: ApiRequest, reply_id: str, location: ReplyLocation) -> None:
-    """Let any replica find the answer; with Redis down only this one can."""
-    ports, tenant = request.ports, request.user.tenant
-    ports.running.locations.put((tenant, reply_id), location)
-    try:
-        await ports.turns.save_location(tenant, reply_id, location)
-    except Unavailable:
-        ports.metrics.fallbacks.labels("locations").inc()

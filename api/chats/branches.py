@@ -6,8 +6,8 @@ Everything is read by id: a message carries the ids of those above it, so a ques
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from api.chats.ports import ChatPorts
 from api.http.responses import invalid_field
-from api.ports import Ports
 from domain.chats.history import BranchHistory, HistoryBudget, build_history
 from schemas.chats import Message
 from schemas.errors import Refused
@@ -39,7 +39,7 @@ class BranchPoint:
 class Branches:
     """Reads the branches of one conversation. Every method raises Unavailable("redis_unavailable")."""
 
-    ports: Ports
+    ports: ChatPorts
     scope: str  # tenant/conversation
 
     async def find_point(self, wish: AskCommand, own_id: str) -> BranchPoint:
@@ -71,7 +71,7 @@ class Branches:
         return await self._load_thread((*above, tip.id), messages)
 
     async def _thread_after(self, parent_id: str) -> BranchHistory:
-        found = await self.ports.views.messages.get(self.scope, parent_id)
+        found = await self.ports.core.read_models.messages.get(self.scope, parent_id)
         if found is None or found.role != "assistant":
             raise invalid_field("parent_id", "names no answer of this conversation", "the id of an answer, or null to begin anew")
         return await self._load_thread((*(found.ancestors or (found.parent_id,)), found.id), (found,))
@@ -80,32 +80,32 @@ class Branches:
         messages = {message.id: message for message in known}
         missing = [each for each in ids if each not in messages]
         if missing and self._budget.messages:
-            messages |= await self.ports.views.messages.get_many(self.scope, missing)
+            messages |= await self.ports.core.read_models.messages.get_many(self.scope, missing)
         return build_history(ids, messages, self._budget)
 
     async def _question_of(self, reply_id: str) -> Message:
-        answer = await self.ports.views.messages.get(self.scope, reply_id)
+        answer = await self.ports.core.read_models.messages.get(self.scope, reply_id)
         if answer is None or answer.role != "assistant":
             raise Refused("not_found", f"there is no finished reply {reply_id}")
         return await self._message(answer.parent_id)
 
     async def _message(self, message_id: str) -> Message:
-        found = await self.ports.views.messages.get(self.scope, message_id)
+        found = await self.ports.core.read_models.messages.get(self.scope, message_id)
         if found is None:
             raise Refused("not_found", f"there is no message {message_id}")
         return found
 
     async def _list_newest(self, own_id: str) -> list[Message]:
         """The newest messages, without this question itself and its answers."""
-        page = await self.ports.views.messages.list(self.scope, limit=self._budget.ancestors + NEWEST_BESIDES)
+        page = await self.ports.core.read_models.messages.list(self.scope, limit=self._budget.ancestors + NEWEST_BESIDES)
         return [message for message in page.items if own_id not in {message.id, message.parent_id}]
 
     @property
     def _budget(self) -> HistoryBudget:
-        return HistoryBudget.from_limits(self.ports.settings.limits)
+        return HistoryBudget.from_limits(self.ports.core.settings.limits)
 
 
-async def read_branch(ports: Ports, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
+async def read_branch(ports: ChatPorts, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
     """At most ``limit`` messages from ``start_id`` up, the newest first, and the id to go on from ("" at the top).
 
     Refused("not_found") when the first is not there. Each round trip reads as many as a message knows above it.
@@ -114,7 +114,7 @@ async def read_branch(ports: Ports, scope: str, start_id: str, limit: int) -> tu
     wanted: list[str] = [start_id]
     while wanted and len(found) < limit:
         some = wanted[: limit - len(found)]
-        messages = await ports.views.messages.get_many(scope, some)
+        messages = await ports.core.read_models.messages.get_many(scope, some)
         present = [messages[each] for each in some if each in messages]
         if not present:
             break
@@ -126,13 +126,13 @@ async def read_branch(ports: Ports, scope: str, start_id: str, limit: int) -> tu
     return found, wanted[0] if wanted else ""
 
 
-async def branch_ids(ports: Ports, scope: str, tip: Message, count_max: int) -> list[str]:
+async def branch_ids(ports: ChatPorts, scope: str, tip: Message, count_max: int) -> list[str]:
     """The ids of ``tip`` and of all above it, oldest first, the newest ``count_max``; a round trip for as many as a message knows."""
     ids, current = [tip.id], tip
     while len(ids) < count_max:
         above = current.ancestors or ((current.parent_id,) if current.parent_id else ())
         ids += reversed(above)
-        found = await ports.views.messages.get(scope, above[0]) if above else None
+        found = await ports.core.read_models.messages.get(scope, above[0]) if above else None
         if found is None:
             break
         current = found

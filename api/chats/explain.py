@@ -8,12 +8,12 @@ from litestar import Router, get
 from litestar.params import FromPath
 
 from api.chats.explanation import RecordedReply, explain_reply
+from api.chats.ports import ChatPorts
 from api.chats.standalone import find_reply
 from api.http.gate import CHAT
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
-from api.ports import Ports
 from domain.chats.reply_lock import ReplyLocation
 from schemas.bodies.explanations import Explanation
 from schemas.chats import Message
@@ -31,9 +31,10 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
 
     Read from the topics; what they no longer keep is named in ``missing``. For an answer that has ended.
     """
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(ChatPorts), request.user
     message, location = await asyncio.gather(
-        ports.views.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id)), _location(ports, caller.tenant, str(reply_id))
+        ports.core.read_models.messages.get(f"{caller.tenant}/{conversation_id}", str(reply_id)),
+        _location(ports, caller.tenant, str(reply_id)),
     )
     if message is None or message.role != "assistant" or not _may_see(caller, message):
         raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
@@ -46,14 +47,14 @@ async def explain_query(request: ApiRequest, reply_id: FromPath[UUID]) -> Explan
     reply, message = await find_reply(request, str(reply_id))
     if message is None:
         raise Refused("not_found", f"the reply {reply_id} has not ended")
-    return await _explain(request.ports, request.user.tenant, message, reply.location)
+    return await _explain(request.ports(ChatPorts), request.user.tenant, message, reply.location)
 
 
-async def _explain(ports: Ports, tenant: str, message: Message, location: ReplyLocation | None) -> Explanation:
+async def _explain(ports: ChatPorts, tenant: str, message: Message, location: ReplyLocation | None) -> Explanation:
     scope = f"{tenant}/{message.conversation_id}"
-    feedback, visible = await asyncio.gather(ports.views.feedback.get(scope, message.id), _visible_versions(ports, message))
-    trail = await ports.trails.read(tenant, message, location)
-    return explain_reply(RecordedReply(message, trail, feedback, visible), ports.settings)
+    feedback, visible = await asyncio.gather(ports.core.read_models.feedback.get(scope, message.id), _visible_versions(ports, message))
+    trail = await ports.audit_trails.read(tenant, message, location)
+    return explain_reply(RecordedReply(message, trail, feedback, visible), ports.core.settings)
 
 
 def _may_see(caller: Caller, message: Message) -> bool:
@@ -62,18 +63,18 @@ def _may_see(caller: Caller, message: Message) -> bool:
     return admin or message.user_id == caller.account_id
 
 
-async def _location(ports: Ports, tenant: str, reply_id: str) -> ReplyLocation | None:
+async def _location(ports: ChatPorts, tenant: str, reply_id: str) -> ReplyLocation | None:
     """Only a shortcut: the log's own times will do."""
     try:
-        return await ports.turns.locate(tenant, reply_id)
+        return await ports.reply_locks.locate(tenant, reply_id)
     except Unavailable:
         return None
 
 
-async def _visible_versions(ports: Ports, message: Message) -> Mapping[str, int | None]:
+async def _visible_versions(ports: ChatPorts, message: Message) -> Mapping[str, int | None]:
     """The version of each document that readers see now."""
     keys = sorted(message.versions)
-    return {key: standing.visible_version for key, standing in (await ports.visibility.version_states(keys)).items()} if keys else {}
+    return {key: standing.visible_version for key, standing in (await ports.core.visibility.version_states(keys)).items()} if keys else {}
 
 
 def router() -> Router:

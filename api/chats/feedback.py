@@ -8,13 +8,12 @@ from uuid import UUID
 from litestar import Response, Router, post
 from litestar.params import FromPath, JSONBody
 
-from api.http.access import find_conversation
+from api.chats.ports import ChatPorts
 from api.http.gate import CHAT
 from api.http.identity import Caller
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
-from api.ports import Ports
 from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.bodies.feedback import FeedbackCreate, FeedbackView
 from schemas.chats import Feedback, FeedbackGiven, Message
@@ -35,9 +34,9 @@ async def give(
     """It stands beside the message when this answers, and replaces what was said of the same answer before."""
 
     async def make() -> Response[Any]:
-        ports, caller = request.ports, request.user
-        found = await find_conversation(ports, caller, str(conversation_id))
-        message = await ports.views.messages.get(f"{caller.tenant}/{found.id}", str(reply_id))
+        ports, caller = request.ports(ChatPorts), request.user
+        found = await ports.http.access.find_conversation(caller, str(conversation_id))
+        message = await ports.core.read_models.messages.get(f"{caller.tenant}/{found.id}", str(reply_id))
         if message is None or message.role != "assistant":
             raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
         said = Feedback(
@@ -50,17 +49,17 @@ async def give(
             model=message.model,
         )
         event = await request.event(FeedbackGiven, caller.account_id, said)
-        await ports.records.change(Outgoing(FEEDBACK_GIVEN, event))
-        ports.metrics.feedback.labels(message.model, data.rating).inc()
+        await ports.core.records.change(Outgoing(FEEDBACK_GIVEN, event))
+        ports.core.metrics.feedback.labels(message.model, data.rating).inc()
         return json_response(FeedbackView.of(said))
 
     return await run_idempotent(request, make)
 
 
-async def feedback_of(ports: Ports, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:
+async def feedback_of(ports: ChatPorts, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:
     """What was said of those of the messages that are answers, by their id."""
     replies = [message.id for message in messages if message.role == "assistant"]
-    return await ports.views.feedback.get_many(f"{caller.tenant}/{conversation_id}", replies) if replies else {}
+    return await ports.core.read_models.feedback.get_many(f"{caller.tenant}/{conversation_id}", replies) if replies else {}
 
 
 def router() -> Router:

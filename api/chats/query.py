@@ -12,9 +12,9 @@ from litestar.params import FromPath, JSONBody
 
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
-from api.chats.replies import Accepted, Reply, check_stream_capacity, relay_reply
+from api.chats.ports import ChatPorts
+from api.chats.replies import Accepted, Reply, relay_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
-from api.http.access import find_knowledge_base
 from api.http.gate import CHAT
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
@@ -42,7 +42,7 @@ ANSWER_SPEC = ResponseSpec(
 )
 async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[QueryRequest]) -> Response[QueryView]:
     """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
-    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    base = await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     return await _query(request, data, (base.id,))
 
 
@@ -74,9 +74,9 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
 )
 async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
-    check_stream_capacity(request.ports)
+    request.http.streams.check_capacity()
     reply = await find_streamable(request, str(reply_id))
-    return EventStream(relay_reply(request.ports, request.user, reply, request.headers.get("last-event-id")))
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
 
 
 @post(
@@ -91,14 +91,14 @@ async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAc
     reply, message = await find_reply(request, str(reply_id))
     if message is not None:
         raise Refused("reply_finished", reply_id=reply.id)
-    await request.ports.turns.request_cancel(request.user.tenant, reply.id)
+    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
     return QueryCancelAccepted(reply_id=reply.id, stream=f"{_path(reply)}/stream")
 
 
 async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...] | None) -> Response[QueryView]:
-    ports = request.ports
+    ports = request.ports(ChatPorts)
     check_question(ports, "question", data.question)
-    check_stream_capacity(ports)
+    ports.http.streams.check_capacity()
     asked = StandaloneQuestion(
         door="query",
         content=data.question,
@@ -128,15 +128,15 @@ def _events(request: ApiRequest, reply: Reply, queue: QueueEstimate | None) -> E
     )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
     first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
-    return EventStream(relay_reply(request.ports, request.user, reply, first=first))
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
 
 
 async def _last_frame(request: ApiRequest, reply: Reply) -> ReplyFrame | None:
     """The reply's last frame; None when it has not come in time. Whoever hangs up meanwhile stops nothing."""
     try:
         async with (
-            asyncio.timeout(request.ports.settings.limits.query_wait_s),
-            aclosing(frames(request.ports, request.user, reply)) as told,
+            asyncio.timeout(request.core.settings.limits.query_wait_s),
+            aclosing(frames(request.ports(ChatPorts), request.user, reply)) as told,
         ):
             async for frame in told:
                 if frame.terminal:

@@ -8,10 +8,10 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from api.chats.ports import ChatPorts
 from api.chats.queue_position import POLL_S, QueueTracker
 from api.http.identity import Caller
 from api.http.sse import event_frame
-from api.ports import Ports
 from domain.chats.history import HistoryBudget
 from domain.chats.relay import HEARTBEAT, ReplyFrame
 from domain.chats.relay.frames import EventId
@@ -19,6 +19,7 @@ from domain.chats.reply_lock import ReplyLocation
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
 
+ANSWER_MARGIN_S = 120.0  # beyond the longest answer: waiting behind other questions, and a takeover by another worker
 BEGINNING = EventId(0, 0, 0)  # resuming from here begins at the beginning
 
 log = structlog.get_logger(__name__)
@@ -54,56 +55,53 @@ class Reply:
     ahead: int = 0
 
 
-def check_stream_capacity(ports: Ports) -> None:
-    """Unavailable("overloaded") when this process has all the event streams it may have."""
-    if ports.running.streams >= ports.settings.limits.streams_max:
-        raise Unavailable("overloaded", "all event streams of this process are taken", retry_after_s=2.0)
-
-
 async def relay_reply(
-    ports: Ports, caller: Caller, reply: Reply, last_event_id: str | None = None, first: ReplyFrame | None = None
+    ports: ChatPorts, caller: Caller, reply: Reply, last_event_id: str | None = None, first: ReplyFrame | None = None
 ) -> AsyncGenerator[ReplyFrame, None]:
     """``first``, then the reply's events, to its end; ``queued`` while it waits. A reader who leaves stops nothing but this."""
-    conversing = (caller.tenant, reply.conversation_id)
-    ports.running.add_reader(conversing, reply.id)
-    ports.running.streams += 1
-    ports.metrics.streams_open.set(ports.running.streams)
+    conversation = (caller.tenant, reply.conversation_id)
+    ports.running.add_reader(conversation, reply.id)
     try:
-        if first is not None:
-            yield first
-        asked_s = reply.asked_s
-        waiting = _waiting(ports, reply, last_event_id)
-        async with aclosing(_frames(ports, caller, reply, last_event_id, look_s=POLL_S if waiting else None)) as frames:
-            async for frame in frames:
-                if waiting is not None and frame is HEARTBEAT:
-                    if (news := await waiting.next_frame()) is not None:
-                        yield news
-                    continue
-                if waiting is not None and frame.event == "retrieved":
-                    waiting.mark_retrieved(frame.id, queued=reply.ahead > 0)
-                else:
-                    waiting = None
-                if asked_s is not None and frame.event == "delta":
-                    ports.metrics.first_token_seconds.observe(ports.clock.monotonic_s() - asked_s)
-                    asked_s = None
-                if frame.terminal:
-                    ports.metrics.replies.labels(frame.event).inc()
-                    finish_reply(ports, caller, reply, frame)
-                yield frame
-    except Refused as refusal:  # the head of the response is out: the stream itself has to say it
+        with ports.http.streams.enter():
+            if first is not None:
+                yield first
+            queue, asked_s = _track_queue(ports, reply, last_event_id), reply.asked_s
+            async with aclosing(read_frames(ports, caller, reply, last_event_id, first_heartbeat_s=POLL_S if queue else None)) as frames:
+                async for frame in frames:
+                    if queue is not None and frame is HEARTBEAT:
+                        if (update := await queue.next_frame()) is not None:
+                            yield update
+                        continue
+                    if queue is not None and frame.event == "retrieved":
+                        queue.mark_retrieved(frame.id, queued=reply.ahead > 0)
+                    else:
+                        queue = None
+                    asked_s = observe_frame(ports, frame, asked_s)
+                    if frame.terminal:
+                        finish_reply(ports, caller, reply, frame)
+                    yield frame
+    except Refused as refusal:  # the head of the response has been sent: the stream itself has to report it
         yield event_frame("failed", str(EventId.parse(last_event_id) or BEGINNING), msgspec.json.encode(refusal.problem()))
     except Unavailable as error:
-        log.warning("stream_interrupted", reply_id=reply.id, cause=str(error))  # it ends without an end: the client resumes
+        log.warning("stream_interrupted", reply_id=reply.id, cause=str(error))  # it ends without a terminal event: the client resumes
     finally:
-        ports.running.remove_reader(conversing, reply.id)
-        ports.running.streams -= 1
-        ports.metrics.streams_open.set(ports.running.streams)
+        ports.running.remove_reader(conversation, reply.id)
 
 
-async def follow_reply(ports: Ports, caller: Caller, reply: Reply) -> None:
+def observe_frame(ports: ChatPorts, frame: ReplyFrame, asked_s: float | None) -> float | None:
+    """Count the outcome, and the time to the first text since ``asked_s`` (monotonic); returns ``asked_s`` until that was observed."""
+    if asked_s is not None and frame.event == "delta":
+        ports.core.metrics.first_token_seconds.observe(ports.core.clock.monotonic_s() - asked_s)
+        asked_s = None
+    if frame.terminal:
+        ports.core.metrics.replies.labels(frame.event).inc()
+    return asked_s
+
+
+async def follow_reply(ports: ChatPorts, caller: Caller, reply: Reply) -> None:
     """Read a reply to its end for its own sake: while Redis is down nobody else tells this process that the turn is over."""
     try:
-        async with aclosing(_frames(ports, caller, reply, None)) as frames:
+        async with aclosing(read_frames(ports, caller, reply)) as frames:
             async for frame in frames:
                 if frame.terminal:
                     finish_reply(ports, caller, reply, frame)
@@ -111,32 +109,35 @@ async def follow_reply(ports: Ports, caller: Caller, reply: Reply) -> None:
         log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the turn then ends by its age
 
 
-def finish_reply(ports: Ports, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
+def finish_reply(ports: ChatPorts, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
     """The reply is over: free the turn if it was taken here, and remember what was said."""
     conversing = (caller.tenant, reply.conversation_id)
     ports.running.close(conversing, reply.id)
     if frame.event == "completed":
         turn = Turn(role="assistant", content=_decode(frame.data).text)
-        ports.running.add_turn(conversing, reply.id, turn, HistoryBudget.from_limits(ports.settings.limits))
+        ports.running.add_turn(conversing, reply.id, turn, HistoryBudget.from_limits(ports.core.settings.limits))
 
 
 _decode = msgspec.json.Decoder(_CompletedText).decode
 
 
-def _waiting(ports: Ports, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
+def _track_queue(ports: ChatPorts, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
     """For a reader who has not heard of the answer yet."""
     seen = EventId.parse(last_event_id)
     if reply.location is None or (seen is not None and seen.ordinal > 0):
         return None
-    return QueueTracker(ports.estimates, ports.clock, str(seen or EventId(reply.location.partition, reply.location.offset, 0)))
+    return QueueTracker(ports.estimates, ports.core.clock, str(seen or EventId(reply.location.partition, reply.location.offset, 0)))
 
 
-def _frames(
-    ports: Ports, caller: Caller, reply: Reply, last_event_id: str | None, look_s: float | None = None
+def read_frames(
+    ports: ChatPorts, caller: Caller, reply: Reply, last_event_id: str | None = None, *, first_heartbeat_s: float | None = None
 ) -> AsyncGenerator[ReplyFrame, None]:
+    """The reply's frames from the log, or from its message once the log no longer has them; see ``Relay.stream``."""
     location = None if reply.location is None else (reply.location.partition, reply.location.offset)
 
-    async def record() -> Message | None:
-        return await ports.views.messages.get(f"{caller.tenant}/{reply.conversation_id}", reply.id)
+    async def find_message() -> Message | None:
+        return await ports.core.read_models.messages.get(f"{caller.tenant}/{reply.conversation_id}", reply.id)
 
-    return ports.relay.stream(reply.id, location=location, last_event_id=last_event_id, fallback=record, first_heartbeat_s=look_s)
+    return ports.relay.stream(
+        reply.id, location=location, last_event_id=last_event_id, fallback=find_message, first_heartbeat_s=first_heartbeat_s
+    )

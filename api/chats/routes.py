@@ -13,9 +13,8 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
-from api.chats.replies import Accepted, Reply, check_stream_capacity, relay_reply
-from api.chats.running import STALE_S
-from api.http.access import find_conversation
+from api.chats.ports import ChatPorts
+from api.chats.replies import Accepted, Reply, relay_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
@@ -24,7 +23,6 @@ from api.http.responses import json_response
 from api.http.sse import EventStream, event_frame, wants_events
 from domain.chats.relay import PartitionOffset as Start
 from domain.chats.relay import event_id
-from domain.chats.reply_lock import ReplyLocation
 from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
 from schemas.chats import Message
 from schemas.errors import Refused, Unavailable
@@ -50,7 +48,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
 
     Messages form a tree: ``parent_id`` continues any answer of the conversation.
     """
-    check_question(request.ports, "content", data.content)
+    check_question(request.ports(ChatPorts), "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
     return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id))
 
@@ -66,7 +64,7 @@ async def edit(
     request: ApiRequest, conversation_id: FromPath[UUID], message_id: FromPath[UUID], data: JSONBody[MessageEdit]
 ) -> Response[MessageAccepted]:
     """A new question in the place of that one, with a branch of its own; answered like any question."""
-    check_question(request.ports, "content", data.content)
+    check_question(request.ports(ChatPorts), "content", data.content)
     return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id)))
 
 
@@ -86,7 +84,7 @@ async def _respond(request: ApiRequest, conversation_id: str, wish: AskCommand) 
     """The answer to whoever asks: where to follow the reply, or the reply itself as it comes."""
     streamed = wants_events(request)
     if streamed:
-        check_stream_capacity(request.ports)
+        request.http.streams.check_capacity()
     answering = await _ask_once(request, conversation_id, wish, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
@@ -100,14 +98,14 @@ async def _respond(request: ApiRequest, conversation_id: str, wish: AskCommand) 
     )
     start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
     first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
-    return EventStream(relay_reply(request.ports, request.user, reply, first=first))
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
 
 
 @get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where an answer stands")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> ReplyView:
     """Its message once it has ended."""
     reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
-    given = await feedback_of(request.ports, request.user, reply.conversation_id, (message,) if message is not None else ())
+    given = await feedback_of(request.ports(ChatPorts), request.user, reply.conversation_id, (message,) if message is not None else ())
     return ReplyView(
         reply_id=reply.id,
         conversation_id=reply.conversation_id,
@@ -125,9 +123,9 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: F
 )
 async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
-    check_stream_capacity(request.ports)
+    request.http.streams.check_capacity()
     reply = await _find_streamable(request, str(conversation_id), str(reply_id))
-    return EventStream(relay_reply(request.ports, request.user, reply, request.headers.get("last-event-id")))
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
 
 
 @post(
@@ -142,7 +140,7 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
     reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
     if message is not None:
         raise Refused("reply_finished", reply_id=reply.id)
-    await request.ports.turns.request_cancel(request.user.tenant, reply.id)
+    await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
 
 
@@ -151,7 +149,7 @@ async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand,
     known = await _begin_idempotent(request)
     if isinstance(known, Replay):
         body = msgspec.json.decode(known.body, type=MessageAccepted)
-        location = await _location(request, body.reply_id)
+        location = await request.ports(ChatPorts).locations.find(request.user.tenant, body.reply_id)
         return AcceptedQuestion(body, Reply(body.reply_id, conversation_id, body.message.id, location))
     if request.idempotency_key is not None and (answering := await _find_earlier_answer(request, conversation_id)) is not None:
         return answering
@@ -167,26 +165,26 @@ async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand,
     if settle_first:
         await settling
     else:
-        request.ports.running.run_in_background(settling)
+        request.core.background.run(settling)
     return AcceptedQuestion(body, asked.reply)
 
 
 async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> AcceptedQuestion | None:
     """This very question, if it was taken, although its answer to the client was lost (a 503), and has been answered since."""
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(ChatPorts), request.user
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     try:
-        found = await find_conversation(ports, caller, conversation_id)
+        found = await ports.http.access.find_conversation(caller, conversation_id)
         scope = f"{caller.tenant}/{found.id}"
-        messages = await ports.views.messages.get_many(scope, (message_id, reply_id))
+        messages = await ports.core.read_models.messages.get_many(scope, (message_id, reply_id))
         answer = messages.get(reply_id)
         if answer is None:
             return None
-        question = messages.get(message_id) or await ports.views.messages.get(
+        question = messages.get(message_id) or await ports.core.read_models.messages.get(
             scope, answer.parent_id
         )  # an answer made again has an old one
-        location = await ports.turns.locate(caller.tenant, reply_id)
+        location = await ports.reply_locks.locate(caller.tenant, reply_id)
     except Unavailable:
         return None
     if question is None:
@@ -201,42 +199,30 @@ async def _begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
     if key is None:
         return None
     try:
-        return await request.ports.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+        return await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
     except Unavailable:
         return None
 
 
 async def _settle(request: ApiRequest, asked: PublishedQuestion, body: MessageAccepted, known: Fresh | None) -> None:
     """Make the message readable and keep the answer; both are made up for when Redis is down (the projection, the derived ids)."""
-    ports = request.ports
+    ports = request.ports(ChatPorts)
     work: list[Any] = []
     if asked.written is not None and asked.place is not None:
-        work.append(ports.views.apply(asked.written, asked.place))
+        work.append(ports.core.read_models.apply(asked.written, asked.place))
     if known is not None:
-        work.append(ports.idempotency.finish(known, HTTPStatus.ACCEPTED, msgspec.json.encode(body), {}))
+        work.append(ports.http.idempotency.finish(known, HTTPStatus.ACCEPTED, msgspec.json.encode(body), {}))
     for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException) and not isinstance(result, Unavailable):
             raise result
 
 
-async def _location(request: ApiRequest, reply_id: str) -> ReplyLocation | None:
-    """Where the reply begins; with Redis down only if it was asked for here."""
-    ports, tenant = request.ports, request.user.tenant
-    try:
-        return await ports.turns.locate(tenant, reply_id)
-    except Unavailable:
-        location = ports.running.locations.get((tenant, reply_id), STALE_S)
-        if location is None:
-            raise
-        return location
-
-
 async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) -> tuple[Reply, Message | None]:
     """A reply of the caller's conversation, and its message when it has ended; Refused("not_found") otherwise."""
-    ports, caller = request.ports, request.user
-    found = await find_conversation(ports, caller, conversation_id)
+    ports, caller = request.ports(ChatPorts), request.user
+    found = await ports.http.access.find_conversation(caller, conversation_id)
     location, message = await asyncio.gather(
-        ports.turns.locate(caller.tenant, reply_id), ports.views.messages.get(f"{caller.tenant}/{found.id}", reply_id)
+        ports.reply_locks.locate(caller.tenant, reply_id), ports.core.read_models.messages.get(f"{caller.tenant}/{found.id}", reply_id)
     )
     if message is not None and message.role == "assistant":
         return Reply(reply_id, found.id, message.parent_id, location), message
@@ -247,8 +233,8 @@ async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) 
 
 async def _find_streamable(request: ApiRequest, conversation_id: str, reply_id: str) -> Reply:
     """A reply to stream: by its location alone when that is known, so that it also works while Redis is down."""
-    found = await find_conversation(request.ports, request.user, conversation_id, lately=True)
-    location = await _location(request, reply_id)
+    found = await request.http.access.find_conversation(request.user, conversation_id, lately=True)
+    location = await request.ports(ChatPorts).locations.find(request.user.tenant, reply_id)
     if location is not None and location.conversation_id == found.id:
         return Reply(reply_id, found.id, location.message_id, location)
     reply, _ = await _find_reply(request, conversation_id, reply_id)  # older than its location: the record is left

@@ -7,19 +7,16 @@ and nobody else does, without a record that says whose it is.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 
 from msgspec import Struct
 
 from api.chats.estimates import QueueEstimate
-from api.chats.replies import Reply
-from api.chats.running import STALE_S
-from api.http.access import check_knowledge_bases, resolve_knowledge_bases
+from api.chats.ports import ChatPorts
+from api.chats.replies import ANSWER_MARGIN_S, Reply, observe_frame, read_frames
 from api.http.identity import Caller
 from api.http.request import ApiRequest
 from api.http.responses import check_same_body
-from api.limits.quotas import check_quota
-from api.ports import Ports
 from domain.chats.history import HistoryBudget, fit_turns
 from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.relay import ReplyFrame
@@ -30,7 +27,6 @@ from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
 from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
 from streams.log.outgoing import Outgoing
 
-WAITING_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
 SERVER_ERROR = 500
 LASTING = frozenset({"model_answer_empty"})  # a failure of the provider's that the same request would meet again, at the same price
 
@@ -57,17 +53,19 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
     Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when too much
     waits, or the log does not take it.
     """
-    ports, caller, began_s = request.ports, request.user, request.ports.clock.monotonic_s()
+    ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known), None
     queue = await ports.estimates.new_question_queue()
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
-    await check_quota(ports, caller)
-    history = fit_turns(asked.history, HistoryBudget.from_limits(ports.settings.limits))
+    await ports.quotas.check(caller)
+    history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))
     told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
-    reserved = await ports.limiting.reserve(caller, reply_id, told, min(asked.sampling.max_tokens, ports.settings.model.max_tokens))
+    reserved = await ports.http.limiting.reserve(
+        caller, reply_id, told, min(asked.sampling.max_tokens, ports.core.settings.model.max_tokens)
+    )
     on_the_log = False
     try:
         begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
@@ -81,28 +79,29 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
             system_prompt=asked.system_prompt,
             history=history,
             reply_partition=begin.partition,
-            asked_at=ports.clock.now(),
+            asked_at=ports.core.clock.now(),
             door=asked.door,
             sampling=asked.sampling,
             api_key_id=caller.key_id,
             reserved=reserved,
         )
-        await ports.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
+        await ports.core.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
         on_the_log = True
     finally:
         if reserved and not on_the_log:
-            await ports.limiting.release(caller, reply_id)
+            await ports.http.limiting.release(caller, reply_id)
     location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
-    await _store_location(request, reply_id, location)  # only now: where it is known, it has been asked
+    await ports.locations.save(caller.tenant, reply_id, location, BRIEF_MESSAGE_S)  # only now: a reply with a location has been asked for
     return Reply(reply_id, conversation_id, message_id, location, began_s), queue
 
 
 async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message | None]:
     """A reply of the caller's, and its message once it has ended; Refused("not_found") otherwise, and after a day."""
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(ChatPorts), request.user
     conversation_id = conversation_of(caller, reply_id)
     location, message = await asyncio.gather(
-        ports.turns.locate(caller.tenant, reply_id), ports.views.messages.get(f"{caller.tenant}/{conversation_id}", reply_id)
+        ports.reply_locks.locate(caller.tenant, reply_id),
+        ports.core.read_models.messages.get(f"{caller.tenant}/{conversation_id}", reply_id),
     )
     if location is not None and location.conversation_id != conversation_id:
         location = None
@@ -117,40 +116,27 @@ async def find_streamable(request: ApiRequest, reply_id: str) -> Reply:
         reply, _ = await find_reply(request, reply_id)
     except Unavailable:
         caller, conversation_id = request.user, conversation_of(request.user, reply_id)
-        location = request.ports.running.locations.get((caller.tenant, reply_id), STALE_S)
+        location = request.ports(ChatPorts).locations.find_recent(caller.tenant, reply_id)
         if location is None or location.conversation_id != conversation_id:
             raise
         return Reply(reply_id, conversation_id, location.message_id, location)
     return reply
 
 
-async def frames(ports: Ports, caller: Caller, reply: Reply) -> AsyncGenerator[ReplyFrame, None]:
+async def frames(ports: ChatPorts, caller: Caller, reply: Reply) -> AsyncGenerator[ReplyFrame, None]:
     """The reply's frames from the beginning, to its terminal one; Unavailable("overloaded") when that does not come.
 
     Counted among the open streams: whoever waits for an answer costs what a stream costs, whatever is made of it.
     """
-    place = None if reply.location is None else (reply.location.partition, reply.location.offset)
-    asked_s, deadline_s = reply.asked_s, ports.clock.monotonic_s() + ports.settings.model.total_timeout_s + WAITING_S
-
-    async def record() -> Message | None:
-        return await ports.views.messages.get(f"{caller.tenant}/{reply.conversation_id}", reply.id)
-
-    ports.running.streams += 1
-    ports.metrics.streams_open.set(ports.running.streams)
-    try:
-        async with aclosing(ports.relay.stream(reply.id, location=place, fallback=record)) as relayed:
+    core = ports.core
+    asked_s, deadline_s = reply.asked_s, core.clock.monotonic_s() + core.settings.model.total_timeout_s + ANSWER_MARGIN_S
+    with ports.http.streams.enter():
+        async with aclosing(read_frames(ports, caller, reply)) as relayed:
             async for frame in relayed:
-                if asked_s is not None and frame.event == "delta":
-                    ports.metrics.first_token_seconds.observe(ports.clock.monotonic_s() - asked_s)
-                    asked_s = None
-                if frame.terminal:
-                    ports.metrics.replies.labels(frame.event).inc()
-                elif ports.clock.monotonic_s() > deadline_s:
+                asked_s = observe_frame(ports, frame, asked_s)
+                if not frame.terminal and core.clock.monotonic_s() > deadline_s:
                     raise Unavailable("overloaded", f"reply {reply.id} has not ended in time", retry_after_s=5.0)
                 yield frame
-    finally:
-        ports.running.streams -= 1
-        ports.metrics.streams_open.set(ports.running.streams)
 
 
 def error_of(problem: Problem) -> ClawError:
@@ -167,27 +153,19 @@ async def _find_earlier_location(request: ApiRequest, reply_id: str) -> ReplyLoc
     """Where the answer of the very same request is told; None when it did not reach the log, or nobody can tell: the ids, which are the
     same again, keep a repeat harmless.
     """
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:
         await check_same_body(request)
-        return await ports.turns.locate(tenant, reply_id)
+        return await ports.reply_locks.locate(tenant, reply_id)
     except Unavailable:
-        return ports.running.locations.get((tenant, reply_id), STALE_S)
+        return ports.locations.find_recent(tenant, reply_id)
 
 
 async def _resolve_bases(request: ApiRequest, chosen: tuple[str, ...] | None) -> tuple[str, ...]:
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(ChatPorts), request.user
     if chosen is None:
-        return await resolve_knowledge_bases(ports, caller, ())
+        return await ports.http.access.resolve_knowledge_bases(caller, ())
     if not chosen:
         return ()
-    await check_knowledge_bases(ports, caller, chosen)
-    return await resolve_knowledge_bases(ports, caller, chosen)
-
-
-async def _store_location(request: ApiRequest, reply_id: str, location: ReplyLocation) -> None:
-    """Let any replica find the answer for a day; with Redis down only this one can."""
-    ports, tenant = request.ports, request.user.tenant
-    ports.running.locations.put((tenant, reply_id), location)
-    with suppress(Unavailable):
-        await ports.turns.save_location(tenant, reply_id, location, BRIEF_MESSAGE_S)
+    await ports.http.access.check_knowledge_bases(caller, chosen)
+    return await ports.http.access.resolve_knowledge_bases(caller, chosen)

@@ -12,11 +12,10 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from api.chats.branches import branch_ids
-from api.http.access import find_conversation
+from api.chats.ports import ChatPorts
 from api.http.gate import CHAT
 from api.http.openapi import EXPORT_FILE, PROBLEMS
 from api.http.request import ApiRequest
-from api.ports import Ports
 from schemas.bodies.conversations import ConversationView, MessageView
 from schemas.chats import Citation, Message
 from schemas.records import Conversation
@@ -35,9 +34,9 @@ _LINES = re.compile(r"\s+")
 @get("/conversations/{conversation_id:str}/export", opt=CHAT, responses={**PROBLEMS, 200: EXPORT_FILE}, summary="Export a conversation")
 async def export(request: ApiRequest, conversation_id: FromPath[UUID], format: Format = "json") -> Stream:  # noqa: A002
     """A file to download. Messages that come while it is written may be missing; one that breaks off is no valid JSON."""
-    ports, caller = request.ports, request.user
-    found = await find_conversation(ports, caller, str(conversation_id))
-    scope, now = f"{caller.tenant}/{found.id}", ports.clock.now()
+    ports, caller = request.ports(ChatPorts), request.user
+    found = await ports.http.access.find_conversation(caller, str(conversation_id))
+    scope, now = f"{caller.tenant}/{found.id}", ports.core.clock.now()
     parts = _json(ports, scope, found, now) if format == "json" else _markdown(ports, scope, found, now)
     first = await anext(parts)  # what cannot be read is still answered with a problem
     kind, ending = ("application/json", "json") if format == "json" else ("text/markdown", "md")
@@ -51,12 +50,12 @@ async def _prepend(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIter
         yield part
 
 
-async def _json(ports: Ports, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
+async def _json(ports: ChatPorts, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
     """``{exported_at, conversation, messages}``, messages oldest first; ``parent_id`` makes them a tree."""
     head = {"exported_at": now, "conversation": ConversationView.of(found)}
     separator, cursor = _encode(head)[:-1] + b',"messages":[\n', ""
     while True:
-        page = await ports.views.messages.list(scope, limit=PAGE, cursor=cursor, newest_first=False)
+        page = await ports.core.read_models.messages.list(scope, limit=PAGE, cursor=cursor, newest_first=False)
         if page.items:
             yield separator + b",\n".join(_encode(MessageView.of(message)) for message in page.items)
             separator = b",\n"
@@ -65,15 +64,15 @@ async def _json(ports: Ports, scope: str, found: Conversation, now: datetime) ->
     yield (b"" if separator == b",\n" else separator) + b"\n]}\n"
 
 
-async def _markdown(ports: Ports, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
-    newest = await ports.views.messages.list(scope, limit=1)
+async def _markdown(ports: ChatPorts, scope: str, found: Conversation, now: datetime) -> AsyncGenerator[bytes, None]:
+    newest = await ports.core.read_models.messages.list(scope, limit=1)
     ids = await branch_ids(ports, scope, newest.items[0], BRANCH_MAX) if newest.items else []
     title = _line(found.title) or f"Conversation {found.id}"
     left_out = f" The newest {BRANCH_MAX} messages." if len(ids) == BRANCH_MAX else ""
     head = f"# {title}\n\n*{found.type}, begun {_time(found.created_at)}, exported {_time(now)}.*{left_out}\n"
     for start in range(0, max(len(ids), 1), PAGE):
         some = ids[start : start + PAGE]
-        messages = await ports.views.messages.get_many(scope, some)
+        messages = await ports.core.read_models.messages.get_many(scope, some)
         said = (render_message(messages[each], start + number) for number, each in enumerate(some, 1) if each in messages)
         yield (head + "".join(said)).encode()
         head = ""

@@ -11,7 +11,8 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.chats.branches import read_branch
 from api.chats.feedback import feedback_of
-from api.http.access import check_knowledge_bases, conversations_of, find_conversation
+from api.chats.ports import ChatPorts
+from api.http.access import conversations_of
 from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
@@ -33,9 +34,9 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
     """The conversation can be read, and asked in, when this answers."""
 
     async def make() -> Response[Any]:
-        caller, now = request.user, request.ports.clock.now()
+        caller, now = request.user, request.core.clock.now()
         chosen = tuple(str(base_id) for base_id in data.knowledge_base_ids)
-        await check_knowledge_bases(request.ports, caller, chosen)
+        await request.http.access.check_knowledge_bases(caller, chosen)
         made = Conversation(
             id=await request.new_id("conversation", caller.tenant, caller.account_id),
             tenant=caller.tenant,
@@ -57,31 +58,31 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
 @get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last active first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
     """Cursor pages. A question moves its conversation to the top."""
-    page = await request.ports.views.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
-    request.ports.cached.count_lookup(request.user.tenant, "user_conversations", there=bool(page.items))
+    page = await request.core.read_models.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
+    request.core.count_table_lookup(request.user.tenant, "user_conversations", found=bool(page.items))
     return map_page(page, ConversationView.of)
 
 
 @get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Read a conversation")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response[ConversationView]:
     """With its ETag."""
-    return _response(await find_conversation(request.ports, request.user, str(conversation_id)))
+    return _response(await request.http.access.find_conversation(request.user, str(conversation_id)))
 
 
 @patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Change a conversation")
 async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[ConversationPatch]) -> Response[ConversationView]:
     """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(ChatPorts), request.user
     said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
     if "knowledge_base_ids" in said:
         said["knowledge_base_ids"] = tuple(str(base_id) for base_id in said["knowledge_base_ids"])
-        await check_knowledge_bases(ports, caller, said["knowledge_base_ids"])
+        await ports.http.access.check_knowledge_bases(caller, said["knowledge_base_ids"])
     if "title" in said:
         said["titled_by"] = "person"
-    async with ports.records.lease(f"conversation/{conversation_id}"):
-        present = await find_conversation(ports, caller, str(conversation_id))
+    async with ports.core.records.lease(f"conversation/{conversation_id}"):
+        present = await ports.http.access.find_conversation(caller, str(conversation_id))
         require_match(request, present.revision)
-        changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
+        changed = msgspec.structs.replace(present, **said, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
     return _response(changed)
 
@@ -91,9 +92,9 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
     """Gone for every reader when this answers; what is being answered in it is cancelled. Its text leaves the log within days: see
     docs/conversations.md.
     """
-    ports, caller = request.ports, request.user
-    async with ports.records.lease(f"conversation/{conversation_id}"):
-        present = await find_conversation(ports, caller, str(conversation_id))
+    ports, caller = request.ports(ChatPorts), request.user
+    async with ports.core.records.lease(f"conversation/{conversation_id}"):
+        present = await ports.http.access.find_conversation(caller, str(conversation_id))
         require_match(request, present.revision)
         gone = msgspec.structs.replace(
             present,
@@ -101,7 +102,7 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
             system_prompt="",
             knowledge_base_ids=(),
             deleted=True,
-            updated_at=ports.clock.now(),
+            updated_at=ports.core.clock.now(),
             revision=present.revision + 1,
         )
         await _write(request, gone)
@@ -113,16 +114,16 @@ async def messages(
     request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", branch: Branch = None
 ) -> Page[MessageView]:
     """Questions and answers with citations, of all branches in the order of time or of one; an answer appears when it has ended."""
-    ports, caller = request.ports, request.user
-    found = await find_conversation(ports, caller, str(conversation_id))
+    ports, caller = request.ports(ChatPorts), request.user
+    found = await ports.http.access.find_conversation(caller, str(conversation_id))
     scope = f"{caller.tenant}/{found.id}"
     if branch is None:
-        page = await ports.views.messages.list(scope, limit=limit, cursor=cursor)
+        page = await ports.core.read_models.messages.list(scope, limit=limit, cursor=cursor)
     else:
         items, above = await read_branch(ports, scope, _parse_branch_cursor(cursor) if cursor else str(branch), limit)
         page = TablePage(items, above)
-    ports.cached.count_lookup(caller.tenant, "conversation_history", there=bool(page.items))
-    siblings = await ports.views.messages.group_members(scope, tuple({message.parent_id or ROOT for message in page.items}))
+    ports.core.count_table_lookup(caller.tenant, "conversation_history", found=bool(page.items))
+    siblings = await ports.core.read_models.messages.group_members(scope, tuple({message.parent_id or ROOT for message in page.items}))
     given = await feedback_of(ports, caller, found.id, page.items)
     return map_page(page, lambda message: MessageView.of(message, siblings[message.parent_id or ROOT], given.get(message.id)))
 
@@ -137,22 +138,18 @@ def _parse_branch_cursor(cursor: str) -> str:
 
 async def _cancel_open_reply(request: ApiRequest, conversation_id: str) -> None:
     """Cancel the open reply of a deleted conversation. With Redis gone meanwhile it ends by itself, and nobody keeps what it says."""
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(ChatPorts), request.user.tenant
     ports.running.histories.forget((tenant, conversation_id))
     with suppress(Unavailable):
-        if (reply_id := await ports.turns.holder(tenant, conversation_id)) is not None:
-            await ports.turns.request_cancel(tenant, reply_id)
-            await ports.turns.release(tenant, conversation_id, reply_id)
+        if (reply_id := await ports.reply_locks.holder(tenant, conversation_id)) is not None:
+            await ports.reply_locks.request_cancel(tenant, reply_id)
+            await ports.reply_locks.release(tenant, conversation_id, reply_id)
 
 
 async def _write(request: ApiRequest, record: Conversation) -> None:
     event = await request.event(ConversationChanged, record.id, record)
-    await request.ports.records.change(Outgoing(CONVERSATIONS_CHANGED, event))
-    key = (record.tenant, record.user_id, record.id)
-    if record.deleted:
-        request.ports.running.conversations.forget(key)
-    else:
-        request.ports.running.conversations.put(key, record)
+    await request.core.records.change(Outgoing(CONVERSATIONS_CHANGED, event))
+    request.http.access.remember_conversation(record)
 
 
 def _response(record: Conversation, status: int = HTTPStatus.OK) -> Response[ConversationView]:

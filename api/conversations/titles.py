@@ -3,7 +3,7 @@
 import msgspec
 import structlog
 
-from api.http.access import find_conversation
+from api.chats.ports import ChatPorts
 from api.http.request import ApiRequest
 from domain.chats.titles import is_untitled, title_of
 from domain.chats.topics import CONVERSATIONS_CHANGED
@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 async def title_conversation(request: ApiRequest, conversation_id: str, question: str) -> None:
     """Give an untitled conversation its title. For beside a request: a failure is logged, and the next first question tries again."""
-    ports, title = request.ports, title_of(question)
+    ports, title = request.ports(ChatPorts), title_of(question)
     try:
-        async with ports.records.lease(f"conversation/{conversation_id}"):
-            present = await find_conversation(ports, request.user, conversation_id)
+        async with ports.core.records.lease(f"conversation/{conversation_id}"):
+            present = await ports.http.access.find_conversation(request.user, conversation_id)
             if title and is_untitled(present):
                 named = msgspec.structs.replace(present, title=title, titled_by="rule", revision=present.revision + 1)
-                await ports.records.change(Outgoing(CONVERSATIONS_CHANGED, await request.event(ConversationChanged, named.id, named)))
-                ports.running.conversations.put((named.tenant, named.user_id, named.id), named)
+                await ports.core.records.change(Outgoing(CONVERSATIONS_CHANGED, await request.event(ConversationChanged, named.id, named)))
+                ports.http.access.remember_conversation(named)
     except (Refused, Unavailable) as error:
         log.info("conversation_not_named", conversation_id=conversation_id, cause=str(error))

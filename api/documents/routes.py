@@ -15,12 +15,11 @@ import msgspec
 from litestar import Response, Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody, PathParameter, QueryParameter
 
-from api.http.access import find_knowledge_base, find_own_knowledge_base
+from api.documents.ports import DocumentPorts
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
-from api.ports import Ports
 from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
@@ -83,11 +82,11 @@ async def list_(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", only: OnlyState = None
 ) -> Page[DocumentView]:
     """The last submitted first, with where each stands. A page may be shorter than asked for although another one follows."""
-    ports, tenant = request.ports, request.user.tenant
-    base = await find_knowledge_base(ports, request.user, str(knowledge_base_id))
+    ports, tenant = request.ports(DocumentPorts), request.user.tenant
+    base = await ports.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     shown: list[DocumentView] = []
     for _ in range(PAGES_MAX):
-        page = await ports.views.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
+        page = await ports.core.read_models.documents.list(f"{tenant}/{base.id}", limit=limit, cursor=cursor)
         shown += await _document_views(request, [progress for progress in page.items if only in (None, progress.state)])
         cursor = page.next_cursor
         if shown or not cursor:
@@ -103,9 +102,9 @@ async def list_(
 )
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> DocumentView:
     """Its newest version, and the one that readers see."""
-    ports, tenant = request.ports, request.user.tenant
-    base = await find_knowledge_base(ports, request.user, str(knowledge_base_id))
-    progress = await ports.views.documents.get(f"{tenant}/{base.id}", document_id)
+    ports, tenant = request.ports(DocumentPorts), request.user.tenant
+    base = await ports.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
+    progress = await ports.core.read_models.documents.get(f"{tenant}/{base.id}", document_id)
     shown = await _document_views(request, [] if progress is None else [progress])
     if not shown:
         raise Refused("not_found", f"there is no document {document_id}")
@@ -121,13 +120,13 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_
 )
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
     """``204`` when no reader sees it any more; ``202`` with its task when that took longer than 5 s. With Redis down it is refused."""
-    ports, caller = request.ports, request.user
-    base = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
+    ports, caller = request.ports(DocumentPorts), request.user
+    base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
     key = ids.document_key(caller.tenant, base.id, document_id)
     await _latest_version(request, base.id, document_id)
     data = Withdrawal(knowledge_base_id=base.id, document_id=document_id, requested_by=caller.account_id)
     event = await request.event(DocumentWithdrawn, key, data)
-    place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     if await _wait_until_deleted(request, key, place.offset):
         return json_response(None, HTTPStatus.NO_CONTENT)
     return _response(base.id, document_id, place, event.id)
@@ -144,8 +143,8 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
     """Its present content as a new version, worked from the start although nothing changed. Readers see the old one meanwhile."""
 
     async def make() -> Response[Any]:
-        ports, caller = request.ports, request.user
-        base = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
+        ports, caller = request.ports(DocumentPorts), request.user
+        base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
         version = await _latest_version(request, base.id, document_id)
         document = await _read_submission(ports, ids.document_key(caller.tenant, base.id, document_id), version)
         return await submit_document(request, base.id, msgspec.structs.replace(document, force=True, origin="api"))
@@ -155,9 +154,9 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
 
 async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
     """Those that were not deleted meanwhile, with the version readers see and the time they may still take."""
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(DocumentPorts), request.user.tenant
     keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
-    standings = await ports.visibility.version_states(keys)
+    standings = await ports.core.visibility.version_states(keys)
     return [
         DocumentView.of(progress, standings[key].visible_version, await ports.estimates.open_document_wait_s(progress.lane, progress.state))
         for key, progress in zip(keys, found, strict=True)
@@ -167,10 +166,10 @@ async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> lis
 
 async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -> int:
     """The newest version that anybody knows of; Refused("not_found") when it was deleted or never there."""
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(DocumentPorts), request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
     known, standings = await asyncio.gather(
-        ports.views.documents.get(f"{tenant}/{base_id}", document_id), ports.visibility.version_states((key,))
+        ports.core.read_models.documents.get(f"{tenant}/{base_id}", document_id), ports.core.visibility.version_states((key,))
     )
     latest = max(standings[key].latest, NO_VERSION if known is None else known.version)
     if latest <= standings[key].deleted:
@@ -178,9 +177,9 @@ async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -
     return latest
 
 
-async def _read_submission(ports: Ports, key: str, version: int) -> Document:
+async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Document:
     """The document as it was given, from the log. Raises Unavailable when the log does not say."""
-    partition = ports.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
+    partition = ports.core.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
     try:
         async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
             async for record in records:
@@ -211,19 +210,19 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
     knowledge base, Unavailable("kafka_unavailable") when the log did not take it, Unavailable("overloaded") when too much is waiting.
     """
-    ports, caller = request.ports, request.user
-    base = await find_own_knowledge_base(ports, caller, base_id)
+    ports, caller = request.ports(DocumentPorts), request.user
+    base = await ports.http.access.find_own_knowledge_base(caller, base_id)
     wait_s = await ports.estimates.new_document_wait_s(caller.tenant)
     document = msgspec.structs.replace(document, knowledge_base_id=base.id, submitted_by=caller.account_id)
     event = await request.event(DocumentSubmitted, ids.document_key(caller.tenant, base.id, document.document_id), document)
-    place = await ports.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
+    place = await ports.core.publisher.publish(Outgoing(DOCUMENTS_SUBMITTED, event))
     await _show_queued(request, document, place.offset, ids.task_id(event.id))
     return _response(base.id, document.document_id, place, event.id, wait_s)
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
     """The limits that are settings, not part of the body's type."""
-    bytes_max = request.ports.settings.limits.document_inline_bytes_max
+    bytes_max = request.core.settings.limits.document_inline_bytes_max
     size = len(text.encode())
     if size > bytes_max:
         error = FieldError("text", f"has {size} bytes of UTF-8", f"{bytes_max} bytes")
@@ -253,7 +252,7 @@ async def _show_queued(request: ApiRequest, document: Document, version: int, ta
     )
     scope = f"{request.user.tenant}/{document.knowledge_base_id}"
     try:
-        await request.ports.views.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
+        await request.core.read_models.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
     except Unavailable:
         return  # it is on the log; the agents will say so themselves
 
@@ -273,11 +272,11 @@ def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, w
 
 async def _wait_until_deleted(request: ApiRequest, key: str, version: int) -> bool:
     """Wait until the visibility record says deleted, at most 5 s."""
-    ports = request.ports
-    began_s, pause_s = ports.clock.monotonic_s(), DELETE_POLL_S_MIN
-    while ports.clock.monotonic_s() - began_s < DELETE_WAIT_S:
+    ports = request.ports(DocumentPorts)
+    began_s, pause_s = ports.core.clock.monotonic_s(), DELETE_POLL_S_MIN
+    while ports.core.clock.monotonic_s() - began_s < DELETE_WAIT_S:
         try:
-            if (await ports.visibility.version_states((key,)))[key].deleted >= version:
+            if (await ports.core.visibility.version_states((key,)))[key].deleted >= version:
                 return True
         except Unavailable:
             return False  # it is on the log and will be done; nobody can say when

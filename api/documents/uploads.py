@@ -15,15 +15,14 @@ from litestar.params import FromPath, JSONBody
 from adapters.blobs import blob_folder
 from adapters.secrets.encryption import encrypt, fingerprint
 from adapters.web.public_addresses import check_url, parse_networks
+from api.documents.ports import DocumentPorts
 from api.documents.routes import check_document_id, submit_document
-from api.http.access import find_own_knowledge_base
 from api.http.gate import KNOWLEDGE_WRITE
 from api.http.idempotency import check_key
 from api.http.multipart import FILE, Form, read_form
 from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import run_idempotent
-from api.ports import Ports
 from schemas import ids
 from schemas.bodies.knowledge import DocumentAccepted
 from schemas.bodies.uploads import PageSubmit
@@ -79,11 +78,13 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     """As submitting a text. The file may have CLAW_DOCUMENT_FILE_BYTES_MAX bytes; one that is refused leaves nothing behind."""
     if request.idempotency_key is not None:
         check_key(request.idempotency_key)
-    base = await find_own_knowledge_base(request.ports, request.user, str(knowledge_base_id))
-    await request.ports.estimates.new_document_wait_s(request.user.tenant)  # who must wait too long hears it before sending the file
-    with _upload_slot(request.ports, request.user.account_id):
+    base = await request.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
+    await request.ports(DocumentPorts).estimates.new_document_wait_s(
+        request.user.tenant
+    )  # who must wait too long hears it before sending the file
+    with _upload_slot(request.ports(DocumentPorts), request.user.account_id):
         form, blob = await _receive(request, blob_folder(request.user.tenant, base.id))
-    async with _delete_if_unpublished(request.ports, blob) as naming:
+    async with _delete_if_unpublished(request.ports(DocumentPorts), blob) as naming:
 
         async def make() -> Response[Any]:
             return await naming(submit_document(request, base.id, await _file_document(request, base.id, form, blob)))
@@ -102,7 +103,7 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
     """As submitting a text; the page is fetched afterwards, and its document's status says when that fails."""
 
     async def make() -> Response[Any]:
-        check_url(data.url, parse_networks(request.ports.settings.documents.fetch_networks))
+        check_url(data.url, parse_networks(request.core.settings.documents.fetch_networks))
         document_id = await _document_id(request, data.document_id)
         document = Document(
             knowledge_base_id=str(knowledge_base_id),
@@ -119,13 +120,13 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
 
 async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
     """The form, and its file in the store. From here on the request's body is what tells this form from any other."""
-    ports = request.ports
+    ports = request.ports(DocumentPorts)
     async with ports.blobs.writer(home) as written:
-        form = await read_form(request, written.write, ports.settings.documents.file_bytes_max)
+        form = await read_form(request, written.write, ports.core.settings.documents.file_bytes_max)
         if form.fields.document_id is not None:
             check_document_id("document_id", form.fields.document_id)
         blob = await written.commit()
-    secret = ports.settings.encryption_secret.reveal()
+    secret = ports.core.settings.encryption_secret.reveal()
     password = fingerprint(secret, form.fields.password)
     fields = msgspec.structs.replace(form.fields, password=password)
     request.replace_body(msgspec.json.encode((blob.sha256, msgspec.structs.replace(form, fields=fields)), order="sorted"))
@@ -136,8 +137,8 @@ async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Bl
     fields = form.fields
     document_id = await _document_id(request, fields.document_id)
     key = ids.document_key(request.user.tenant, base_id, document_id)
-    secret = request.ports.settings.encryption_secret.reveal()
-    sealed = encrypt(secret, fields.password, context=key, random_bytes=request.ports.random_bytes) if fields.password else ""
+    secret = request.core.settings.encryption_secret.reveal()
+    sealed = encrypt(secret, fields.password, context=key, random_bytes=request.core.random_bytes) if fields.password else ""
     said: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
     return Document(
         knowledge_base_id=base_id,
@@ -159,7 +160,9 @@ async def _document_id(request: ApiRequest, given: str | None) -> str:
 
 
 @asynccontextmanager
-async def _delete_if_unpublished(ports: Ports, blob: Blob) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
+async def _delete_if_unpublished(
+    ports: DocumentPorts, blob: Blob
+) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
     """Removes the file when the block ends, unless an event that names it went, or may have gone, onto the log in ``naming``."""
     named = False
 
@@ -181,18 +184,16 @@ async def _delete_if_unpublished(ports: Ports, blob: Blob) -> AsyncIterator[Call
 
 
 @contextmanager
-def _upload_slot(ports: Ports, account_id: str) -> Iterator[None]:
+def _upload_slot(ports: DocumentPorts, account_id: str) -> Iterator[None]:
     """A place among the uploads under way; Unavailable("overloaded") when they are all taken."""
-    taken = ports.running.uploads
-    if taken.total() >= UPLOADS_MAX or taken[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
+    uploads = ports.uploads
+    if uploads.total >= UPLOADS_MAX or uploads[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
         raise Unavailable("overloaded", "too many uploads are under way", retry_after_s=RETRY_AFTER_S)
-    taken[account_id] += 1
+    uploads.add(account_id)
     try:
         yield
     finally:
-        taken[account_id] -= 1
-        if not taken[account_id]:
-            del taken[account_id]
+        uploads.remove(account_id)
 
 
 def router() -> Router:

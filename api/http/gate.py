@@ -4,15 +4,16 @@ Limits are decided after the credential is read (user rules need it) and before 
 A route says in ``opt`` who may call it; one that says nothing is for people with an access token only.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send, WebSocketScope
 
+from api.area import ports_of
 from api.http.envelope import response_headers_of
 from api.http.identity import Caller
+from api.http.ports import HttpPorts
 from api.http.problems import deny
-from api.ports import Ports
 from schemas.errors import ClawError, Refused
 
 OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
@@ -53,7 +54,7 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     access = opt.get("access", "person")
     if access == "open":
         return
-    ports = cast("Ports", scope["litestar_app"].state.ports)
+    ports = ports_of(scope["litestar_app"])(HttpPorts)
     authorization, forwarded_for = _read_headers(scope)
     caller, refusal = None, None
     if access != "public":
@@ -73,13 +74,9 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
         scope["user"] = caller
 
 
-async def enforce_limits(ports: Ports, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
+async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
     """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
-    verdict = ports.limiting.verdict(address, caller)
-    if verdict is not None and verdict.access == "deny":
-        ports.metrics.denials.labels(verdict.kind).inc()
-        raise Refused("access_denied")
-    if verdict is not None:
+    if ports.limiting.check_access(address, caller):
         return
     decision = await ports.limiting.decide(address, caller, scope["path"], str(scope.get("path_template", "")))
     told = response_headers_of(scope)
@@ -88,7 +85,7 @@ async def enforce_limits(ports: Ports, scope: HTTPScope | WebSocketScope, addres
         raise ports.limiting.refusal(decision)
 
 
-async def _identify(ports: Ports, authorization: str) -> tuple[Caller | None, Refused | None]:
+async def _identify(ports: HttpPorts, authorization: str) -> tuple[Caller | None, Refused | None]:
     try:
         return await ports.identities.authenticate(authorization), None
     except Refused as refusal:

@@ -42,12 +42,12 @@ class RateLimiting:
         metrics: Metrics,
         *,
         configs: Configs,
-        teller: DecisionReporter,
+        reporter: DecisionReporter,
         reservations: Reservations,
         clock: Clock,
     ) -> None:
         limits: LimitSettings = settings.limits
-        self._limiter, self._metrics, self._teller, self._clock = limiter, metrics, teller, clock
+        self._limiter, self._metrics, self._reporter, self._clock = limiter, metrics, reporter, clock
         self._reservations, self._settings = reservations, settings
         self._trusted = parse_networks(limits.trusted_proxies)
         self._defaults = default_rules(limits)
@@ -66,6 +66,14 @@ class RateLimiting:
         """The entry of a list that decides about this caller, if any."""
         return self.lists.verdict(address=address, user=subject_of(caller), key=key_of(caller), now=self._clock.now())
 
+    def check_access(self, address: str, caller: Caller | None) -> bool:
+        """Whether the caller is exempt from every rule; Refused("access_denied") for one on the deny list."""
+        verdict = self.verdict(address, caller)
+        if verdict is not None and verdict.access == "deny":
+            self._metrics.denials.labels(verdict.kind).inc()
+            raise Refused("access_denied")
+        return verdict is not None
+
     async def decide(self, address: str, caller: Caller | None, path: str, route: str) -> Decision:
         """One decision over every rule that applies to the request; told to the operators."""
         if not self.enabled:
@@ -73,7 +81,7 @@ class RateLimiting:
         rules = self.request_rules(address, caller, path)
         decision = await self._limiter.decide(rules)
         tier = caller.tier if caller else "none"
-        self._teller.record(
+        self._reporter.record(
             refusing="" if decision.allowed else decision.rule,
             shadowing=decision.shadow_refusals,
             rules=[rule.name for rule, _ in rules],

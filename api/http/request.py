@@ -6,7 +6,7 @@ handler declares as ``data``, and names every bad field at once.
 
 import hashlib
 from functools import lru_cache
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -14,11 +14,13 @@ from litestar import Request
 from litestar.enums import HttpMethod
 from litestar.exceptions import InternalServerException
 
+from api.area import ports_of
+from api.core import Core
 from api.http.envelope import traceparent_of
 from api.http.idempotency import check_key
 from api.http.identity import Caller
+from api.http.ports import HttpPorts
 from api.http.problems import field_error
-from api.ports import Ports
 from schemas import ids
 from schemas.errors import FieldError, Refused
 from schemas.events import Event
@@ -28,15 +30,25 @@ NAME_CHARS_MAX = 100  # of an unknown field's name, which is echoed
 
 
 E = TypeVar("E", bound=Event)
+P = TypeVar("P")
 
 
 class ApiRequest(Request[Caller, Any, Any]):
     """The application's request class. The size limit is counted while the body arrives (``request_max_body_size``)."""
 
+    def ports(self, kind: type[P]) -> P:
+        """The ports of this type, such as those of the handler's area."""
+        return ports_of(self.app)(kind)
+
     @property
-    def ports(self) -> Ports:
-        """What the handler may reach."""
-        return cast("Ports", self.app.state.ports)
+    def core(self) -> Core:
+        """The process core."""
+        return self.ports(Core)
+
+    @property
+    def http(self) -> HttpPorts:
+        """The plumbing: authentication, limits, idempotency, access to records."""
+        return self.ports(HttpPorts)
 
     @property
     def traceparent(self) -> str:
@@ -56,7 +68,7 @@ class ApiRequest(Request[Caller, Any, Any]):
         """
         key = self.idempotency_key
         if key is None or self.method != HttpMethod.POST:
-            return str(UUID(bytes=self.ports.random_bytes(16), version=4))
+            return str(UUID(bytes=self.core.random_bytes(16), version=4))
         check_key(key)
         digest = hashlib.sha256(await self.body()).hexdigest()
         return ids.derive("request", tenant, user, self.scope["path"], key, digest, name)
@@ -68,7 +80,7 @@ class ApiRequest(Request[Caller, Any, Any]):
             id=await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id),
             source="/claw/api",
             subject=subject,
-            time=self.ports.clock.now(),
+            time=self.core.clock.now(),
             tenant=caller.tenant,
             traceparent=self.traceparent,
             data=data,

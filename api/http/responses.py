@@ -32,7 +32,7 @@ async def run_idempotent(request: ApiRequest, make: Callable[[], Awaitable[Respo
 
     Raises Refused("idempotency_conflict") for another body, Unavailable("redis_unavailable") when nobody can tell.
     """
-    key, store = request.idempotency_key, request.ports.idempotency
+    key, store = request.idempotency_key, request.http.idempotency
     if key is None:
         return await make()
     caller = request.user
@@ -50,7 +50,7 @@ async def check_same_body(request: ApiRequest) -> None:
     """Refused("idempotency_conflict") when the ``Idempotency-Key`` was used with another body; for answers that nobody may keep."""
     if (key := request.idempotency_key) is not None:
         caller = request.user
-        await request.ports.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+        await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
 
 
 def etag(revision: int) -> str:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from api.http.request import ApiRequest
+from api.knowledge.ports import KnowledgePorts
 from schemas import ids
 from schemas.errors import Unavailable
 from schemas.requests import Chunks, CountShelves, Embed, Found, ListChunks, Passages, Search, ShelfCounts, Vectors
@@ -19,7 +20,7 @@ async def find_passages(request: ApiRequest, ask: Search) -> Passages:
 
     async def found() -> Passages:
         for _ in range(ROUNDS_MAX):
-            told = await request.ports.inquiries.ask(
+            told = await request.ports(KnowledgePorts).index_client.ask(
                 ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
             )
             assert isinstance(told, Passages)
@@ -28,25 +29,25 @@ async def find_passages(request: ApiRequest, ask: Search) -> Passages:
                 break
         return answer
 
-    return await request.ports.cached.search(request.user.tenant, ask, found)
+    return await request.ports(KnowledgePorts).search_cache.search(request.user.tenant, ask, found)
 
 
 async def list_chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
     """Of a document in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
 
     async def listed() -> Chunks:
-        told = await request.ports.inquiries.ask(
+        told = await request.ports(KnowledgePorts).index_client.ask(
             ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
         )
         assert isinstance(told, Chunks)
         return told
 
-    return await request.ports.cached.content(request.user.tenant, ask, listed)
+    return await request.ports(KnowledgePorts).search_cache.content(request.user.tenant, ask, listed)
 
 
 async def embed_texts(request: ApiRequest, ask: Embed) -> Vectors:
     """Of the embedding that indexes are made with; see ``Inquiries.ask`` for what it raises."""
-    made = await request.ports.inquiries.ask(
+    made = await request.ports(KnowledgePorts).index_client.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent, timeout_s=EMBED_S_MAX
     )
     assert isinstance(made, Vectors)
@@ -55,7 +56,7 @@ async def embed_texts(request: ApiRequest, ask: Embed) -> Vectors:
 
 async def count_points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
     """How many the builds of an index have, in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
-    counted = await request.ports.inquiries.ask(
+    counted = await request.ports(KnowledgePorts).index_client.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
     )
     assert isinstance(counted, ShelfCounts)
@@ -64,7 +65,7 @@ async def count_points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...
 
 def _new_id(request: ApiRequest) -> str:
     """Another one for every request, repeats with the same ``Idempotency-Key`` included: each waits for an answer of its own."""
-    return str(UUID(bytes=request.ports.random_bytes(16), version=4))
+    return str(UUID(bytes=request.core.random_bytes(16), version=4))
 
 
 async def _filter_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[Found, ...]:
@@ -73,7 +74,7 @@ async def _filter_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[
     if not keys:
         return ()
     try:
-        standing = await request.ports.visibility.version_states(list(dict.fromkeys(keys)))
+        standing = await request.core.visibility.version_states(list(dict.fromkeys(keys)))
     except Unavailable:
         return tuple(found)
     return tuple(each for key, each in zip(keys, found, strict=True) if standing[key].is_visible(each.version))

@@ -12,6 +12,7 @@ from api.http.openapi import PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
 from api.knowledge import index_requests
+from api.knowledge.ports import KnowledgePorts
 from domain.indexes.plans import PlanStep, begin_build, discard_other, roll_back
 from domain.indexes.reindex_reports import ReindexReport
 from schemas.bodies.indexes import BuildView, IndexView, MissingView, RebuildRequest, RebuildView
@@ -26,8 +27,8 @@ from schemas.requests import CountShelves
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexView:
     """Its builds with their sizes, and how far a rebuild has come."""
     base = await _find_base(request, str(knowledge_base_id))
-    plan = request.ports.shelves.plan(base.tenant, base.id)
-    report = await request.ports.rebuilds.get(base.tenant, base.id) if plan.other is not None else None
+    plan = request.ports(KnowledgePorts).catalogue.plan(base.tenant, base.id)
+    report = await request.ports(KnowledgePorts).reindex_reports.get(base.tenant, base.id) if plan.other is not None else None
     return IndexView.of(plan, await _build_views(request, plan), _rebuild_view(report))
 
 
@@ -45,7 +46,7 @@ async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: 
 
     async def make() -> Response[Any]:
         base = await _find_base(request, str(knowledge_base_id))
-        step = begin_build(data.collection(), request.ports.settings.retrieval, keep=data.keep, force=data.force)
+        step = begin_build(data.collection(), request.core.settings.retrieval, keep=data.keep, force=data.force)
         return await _change_plan(request, base, step)
 
     return await run_idempotent(request, make)
@@ -86,7 +87,7 @@ async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
 async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
     """A knowledge base whose index the caller may change: its owner, or an admin of the tenant."""
     caller = request.user
-    found = await request.ports.views.knowledge_bases.get(caller.tenant, base_id)
+    found = await request.core.read_models.knowledge_bases.get(caller.tenant, base_id)
     admin = caller.role == "admin"
     if found is None or not (admin or found.user_id == caller.account_id or found.sharing == "tenant"):
         raise Refused("not_found", f"there is no knowledge base {base_id}")
@@ -96,7 +97,7 @@ async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
 
 
 async def _change_plan(request: ApiRequest, base: KnowledgeBase, step: PlanStep) -> Response[Any]:
-    plan = await request.ports.plans.change(base.tenant, base.id, step, by=request.user.account_id)
+    plan = await request.ports(KnowledgePorts).plans.change(base.tenant, base.id, step, by=request.user.account_id)
     view = IndexView.of(plan, tuple(_build_view(request, shelf) for shelf in _collections(plan)), None)
     return json_response(view, HTTPStatus.ACCEPTED, {"Location": f"/api/v1/knowledge/{base.id}/index"})
 
@@ -116,7 +117,7 @@ def _collections(plan: IndexPlan) -> tuple[Shelf, ...]:
 
 
 def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None) -> BuildView:
-    settings = request.ports.settings.retrieval
+    settings = request.core.settings.retrieval
     return BuildView(
         generation=shelf.generation,
         chunk_tokens=shelf.chunk_tokens or settings.chunk_tokens,

@@ -8,11 +8,12 @@ import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from api.http.access import can_read, find_knowledge_base, find_own_knowledge_base, invalidate_knowledge_bases
+from api.http.access import can_read
 from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import etag, json_response, require_match, run_idempotent
+from api.knowledge.ports import KnowledgePorts
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from schemas import ids
@@ -33,7 +34,7 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
     """It takes documents when this answers."""
 
     async def make() -> Response[Any]:
-        caller, now = request.user, request.ports.clock.now()
+        caller, now = request.user, request.core.clock.now()
         made = KnowledgeBase(
             id=await request.new_id("knowledge-base", caller.tenant, caller.account_id),
             tenant=caller.tenant,
@@ -53,7 +54,7 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
 @get("/knowledge", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List knowledge bases, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[KnowledgeView]:
     """Your own and those shared with you. A page may be shorter than asked for although another one follows."""
-    page = await request.ports.views.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
+    page = await request.core.read_models.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
     return Page(
         items=tuple(KnowledgeView.of(base) for base in page.items if can_read(request.user, base)), next_cursor=page.next_cursor or None
     )
@@ -62,18 +63,18 @@ async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> 
 @get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Read a knowledge base")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[KnowledgeView]:
     """With its ETag."""
-    return _response(await find_knowledge_base(request.ports, request.user, str(knowledge_base_id)))
+    return _response(await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id)))
 
 
 @patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Change a knowledge base")
 async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[KnowledgePatch]) -> Response[KnowledgeView]:
     """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
-    ports = request.ports
+    ports = request.ports(KnowledgePorts)
     said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
-    async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
-        present = await find_own_knowledge_base(ports, request.user, str(knowledge_base_id))
+    async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
+        present = await ports.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
         require_match(request, present.revision)
-        changed = msgspec.structs.replace(present, **said, updated_at=ports.clock.now(), revision=present.revision + 1)
+        changed = msgspec.structs.replace(present, **said, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
     return _response(changed)
 
@@ -81,29 +82,29 @@ async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
 @delete("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Delete a knowledge base and its documents")
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None:
     """No question finds anything in it when this answers; its documents' points leave the index afterwards."""
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(KnowledgePorts), request.user
     if str(knowledge_base_id) == ids.default_knowledge_base(caller.tenant):
         raise Refused("forbidden", "the default knowledge base stays; upstream systems write to it")
-    async with ports.records.lease(f"knowledge/{knowledge_base_id}"):
-        present = await find_own_knowledge_base(ports, caller, str(knowledge_base_id))
+    async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
+        present = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
         require_match(request, present.revision)
         await _withdraw_all(request, present)
-        gone = msgspec.structs.replace(present, deleted=True, updated_at=ports.clock.now(), revision=present.revision + 1)
+        gone = msgspec.structs.replace(present, deleted=True, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, gone)
 
 
 async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
     """Ask for every document to be taken back; first, so that a failure leaves a knowledge base whose deletion can be repeated."""
-    ports, caller = request.ports, request.user
+    ports, caller = request.ports(KnowledgePorts), request.user
     cursor = ""
     for _ in range(ROUNDS_MAX):
-        page = await ports.views.documents.list(f"{caller.tenant}/{base.id}", limit=WITHDRAW_BATCH, cursor=cursor)
+        page = await ports.core.read_models.documents.list(f"{caller.tenant}/{base.id}", limit=WITHDRAW_BATCH, cursor=cursor)
         outgoing = []
         for progress in page.items:
             data = Withdrawal(knowledge_base_id=base.id, document_id=progress.document_id, requested_by=caller.account_id)
             subject = ids.document_key(caller.tenant, base.id, progress.document_id)
             outgoing.append(Outgoing(DOCUMENTS_SUBMITTED, await request.event(DocumentWithdrawn, subject, data)))
-        await ports.publisher.publish_all(outgoing)
+        await ports.core.publisher.publish_all(outgoing)
         cursor = page.next_cursor
         if not cursor:
             return
@@ -112,8 +113,8 @@ async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
 
 async def _write(request: ApiRequest, base: KnowledgeBase) -> None:
     event = await request.event(KnowledgeBaseChanged, base.id, base)
-    await request.ports.records.change(Outgoing(KNOWLEDGE_CHANGED, event))
-    invalidate_knowledge_bases(request.ports, request.user)
+    await request.core.records.change(Outgoing(KNOWLEDGE_CHANGED, event))
+    request.http.access.invalidate_knowledge_bases(request.user)
 
 
 def _response(base: KnowledgeBase, status: int = HTTPStatus.OK) -> Response[KnowledgeView]:

@@ -10,12 +10,12 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from api.documents.routes import DocumentName
-from api.http.access import check_knowledge_bases, find_knowledge_base, resolve_knowledge_bases
 from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import check_same_body, invalid_field, json_response
 from api.knowledge import index_requests
+from api.knowledge.ports import KnowledgePorts
 from schemas import ids
 from schemas.bodies.search import ChunkPage, ChunkView, PassageView, SearchAnswer, SearchManyRequest, SearchRequest
 from schemas.chats import Turn
@@ -36,7 +36,7 @@ _CURSOR = re.compile(rb"(\d{1,19})\.(\d{1,9})")
 )
 async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[SearchRequest]) -> Response[SearchAnswer]:
     """Passages with their scores, best first."""
-    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    base = await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     return await _search(request, (base.id,), data)
 
 
@@ -44,8 +44,8 @@ async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSON
 async def several(request: ApiRequest, data: JSONBody[SearchManyRequest]) -> Response[SearchAnswer]:
     """Passages with their scores, best first."""
     wanted = tuple(str(base_id) for base_id in data.knowledge_base_ids)
-    await check_knowledge_bases(request.ports, request.user, wanted)
-    return await _search(request, await resolve_knowledge_bases(request.ports, request.user, wanted), data)
+    await request.http.access.check_knowledge_bases(request.user, wanted)
+    return await _search(request, await request.http.access.resolve_knowledge_bases(request.user, wanted), data)
 
 
 @get(
@@ -58,7 +58,7 @@ async def chunks(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, limit: Limit = 20, cursor: Cursor = ""
 ) -> ChunkPage:
     """Of the version that readers see. ``412`` when another one came to be seen between two pages: start again."""
-    base = await find_knowledge_base(request.ports, request.user, str(knowledge_base_id))
+    base = await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     version, first = _parse_cursor(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
     for _ in range(SWITCHES_MAX):
         if version is None:
@@ -94,11 +94,11 @@ async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRe
 
 async def _visible_version(request: ApiRequest, base_id: str, document_id: str) -> int | None:
     """None for a document on its way; Refused("not_found") for one that is not there."""
-    ports, tenant = request.ports, request.user.tenant
+    ports, tenant = request.ports(KnowledgePorts), request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
-    standing = (await ports.visibility.version_states((key,)))[key]
+    standing = (await ports.core.visibility.version_states((key,)))[key]
     if standing.visible_version is None:
-        known = await ports.views.documents.get(f"{tenant}/{base_id}", document_id)
+        known = await ports.core.read_models.documents.get(f"{tenant}/{base_id}", document_id)
         if known is None or known.version <= standing.deleted:
             raise Refused("not_found", f"there is no document {document_id}")
     return standing.visible_version

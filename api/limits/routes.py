@@ -14,6 +14,7 @@ from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
 from api.http.responses import etag, invalid_field, json_response
+from api.limits.ports import LimitPorts
 from domain.limits.access_lists import ENTRIES_MAX, AccessLists, canonical_value, problem_of
 from domain.limits.rules import OPENAI_ROOT, ROOT, network_of, problems_of
 from schemas.bodies.limits import (
@@ -46,7 +47,7 @@ log = structlog.get_logger(__name__)
 @get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="What you have left")
 async def mine(request: ApiRequest) -> MyLimits:
     """Every rule that may hold you; looking takes nothing from them, besides what every request takes."""
-    limiting, caller = request.ports.limiting, request.user
+    limiting, caller = request.http.limiting, request.user
     address = request.scope["state"][ADDRESS]
     verdict = limiting.verdict(address, caller)
     decision = await limiting.peek(address, caller)
@@ -60,7 +61,7 @@ async def mine(request: ApiRequest) -> MyLimits:
 @get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="The rules in force")
 async def rules(request: ApiRequest) -> Response[RulesView]:
     """With their ETag; revision 0 are those of the settings."""
-    return _response(request, request.ports.configs.get(RATE_LIMIT_RULES))
+    return _response(request, request.http.configs.get(RATE_LIMIT_RULES))
 
 
 @put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rules")
@@ -68,7 +69,7 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     """All or none: with anything wrong the old ones stay, and `errors` names it. In force in every process within a second. With
     ``If-Match`` a change by somebody else in between is ``412``.
     """
-    if not request.ports.limiting.enabled:
+    if not request.http.limiting.enabled:
         raise Refused("validation_failed", "rate limits are switched off by CLAW_LIMIT_ENABLED")
     value: Any = None
     if data.rules is not None:
@@ -76,7 +77,7 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
         if errors := problems_of(wanted, route_templates(request.app)):
             raise Refused("validation_failed", errors=errors)
         value = {"rules": msgspec.to_builtins(wanted)}
-    config = await request.ports.configuring.change(
+    config = await request.ports(LimitPorts).config_writer.change(
         RATE_LIMIT_RULES, value, by=subject_of(request.user), reason=data.reason, expected=_if_match_revision(request)
     )
     return _response(request, config)
@@ -85,8 +86,8 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
 @get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="What was decided")
 async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = TOP_DEFAULT) -> MonitorView:
     """Allowed, refused, and let through although a shadow rule would have refused, by rule, route, tier and refused address."""
-    now = request.ports.clock.now()
-    since, sums = await request.ports.decisions.read(window, now)
+    now = request.core.clock.now()
+    since, sums = await request.ports(LimitPorts).decisions.read(window, now)
     counts: dict[Dimension, tuple[CountView, ...]] = {}
     for dimension, values in sums.items():
         views = [
@@ -101,7 +102,7 @@ async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = T
 @post("/rate-limits/reset", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Fill somebody's buckets")
 async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     """Of one rule or of all that hold this address, user or key."""
-    limiting = request.ports.limiting
+    limiting = request.http.limiting
     known = {rule.name for rule in limiting.rules}
     if data.rule and data.rule not in known:
         raise invalid_field("rule", f"there is no rule {data.rule}", "one of " + ", ".join(sorted(known)))
@@ -156,7 +157,7 @@ def route_templates(app: Litestar) -> tuple[str, ...]:
 
 
 def _response(request: ApiRequest, config: Config | None) -> Response[RulesView]:
-    in_force = request.ports.limiting.rules
+    in_force = request.http.limiting.rules
     if config is None:
         return json_response(RulesView(rules=in_force, revision=0), HTTPStatus.OK, {"ETag": etag(0)})
     view = RulesView(
@@ -177,19 +178,19 @@ def _if_match_revision(request: ApiRequest) -> int | None:
 async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessView:
     if (wrong := problem_of(data.kind, data.value)) is not None:
         raise Refused("validation_failed", errors=(wrong,))
-    now = request.ports.clock.now()
+    now = request.core.clock.now()
     if data.expires_at is not None and not _is_valid_expiry(data.expires_at, now):
         raise invalid_field(
             "expires_at", "is no time for this entry to end", f"with a time zone, in the future, at most {EXPIRY_DAYS_MAX} days ahead"
         )
-    if len(request.ports.limiting.lists) >= ENTRIES_MAX:
+    if len(request.http.limiting.lists) >= ENTRIES_MAX:
         raise Unavailable("overloaded", f"the lists have {ENTRIES_MAX} entries, as many as every process holds in memory")
     if access == "deny" and _matches_caller(request, data.kind, canonical_value(data.kind, data.value)):
         raise invalid_field("value", "would shut out yourself", "somebody else")
     entry = AccessEntry(
         access=access, kind=data.kind, value=canonical_value(data.kind, data.value), reason=data.reason, expires_at=data.expires_at
     )
-    config = await request.ports.configuring.change(
+    config = await request.ports(LimitPorts).config_writer.change(
         RATE_LIMIT_ACCESS + entry.name, msgspec.to_builtins(entry), by=subject_of(request.user), reason=data.reason
     )
     return AccessView(entry=entry, changed_at=config.changed_at, changed_by=config.changed_by, revision=config.revision)
@@ -203,16 +204,16 @@ async def _remove(request: ApiRequest, access: Access, data: AccessRemove) -> No
     if (wrong := problem_of(data.kind, data.value)) is not None:
         raise Refused("validation_failed", errors=(wrong,))
     name = f"{access}/{data.kind}/{canonical_value(data.kind, data.value)}"
-    config = request.ports.configs.get(RATE_LIMIT_ACCESS + name)
+    config = request.http.configs.get(RATE_LIMIT_ACCESS + name)
     if config is None or config.value is None:
         raise Refused("not_found", f"there is no entry {name}")
-    await request.ports.configuring.change(RATE_LIMIT_ACCESS + name, None, by=subject_of(request.user), reason=data.reason)
+    await request.ports(LimitPorts).config_writer.change(RATE_LIMIT_ACCESS + name, None, by=subject_of(request.user), reason=data.reason)
 
 
 def _list_entries(request: ApiRequest, access: Access, limit: int, cursor: str) -> Page[AccessView]:
-    now = request.ports.clock.now()
+    now = request.core.clock.now()
     views = []
-    for config in request.ports.configs.find_by_prefix(f"{RATE_LIMIT_ACCESS}{access}/"):
+    for config in request.http.configs.find_by_prefix(f"{RATE_LIMIT_ACCESS}{access}/"):
         if config.value is None or config.key <= cursor:
             continue
         entry = msgspec.convert(config.value, AccessEntry)
@@ -228,7 +229,7 @@ def _matches_caller(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
     caller = request.user
     if kind == "cidr":
         lists = AccessLists([AccessEntry(access="deny", kind=kind, value=value)])
-        return lists.verdict(address=request.scope["state"][ADDRESS], user="", key="", now=request.ports.clock.now()) is not None
+        return lists.verdict(address=request.scope["state"][ADDRESS], user="", key="", now=request.core.clock.now()) is not None
     return value == (subject_of(caller) if kind == "user" else caller.key_id)
 
 

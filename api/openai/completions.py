@@ -16,7 +16,8 @@ from litestar.openapi import ResponseSpec
 from litestar.params import JSONBody
 
 from api.chats.ask import check_question
-from api.chats.replies import Reply, check_stream_capacity
+from api.chats.ports import ChatPorts
+from api.chats.replies import Reply
 from api.chats.standalone import ask_standalone, error_of, frames
 from api.http.request import ApiRequest
 from api.http.responses import json_response
@@ -50,14 +51,14 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     """From the knowledge bases of ``metadata.knowledge_base_ids``; citations ride in ``annotations``. The last message is the question,
     earlier ones are its history, system and developer messages instructions.
     """
-    ports = request.ports
-    asked = requests.parse_question(data, ports.settings)
+    ports = request.ports(ChatPorts)
+    asked = requests.parse_question(data, ports.core.settings)
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
-    check_stream_capacity(ports)
+    ports.http.streams.check_capacity()
     reply, _ = await ask_standalone(request, asked)
     ignored = requests.ignored(await request.body())
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
-    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.clock.now().timestamp()), data.model)
+    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
     told = frames(ports, request.user, reply)
     if not data.stream:
         return json_response(completion(head, await _whole(request, reply, told)), headers=headers)
@@ -157,4 +158,4 @@ async def _run_while_connected(request: ApiRequest, reply: Reply, told: Frames, 
 async def _cancel_reply(request: ApiRequest, reply: Reply) -> None:
     if request.idempotency_key is None:
         with suppress(Unavailable):  # with Redis down nobody can be told: the answer goes to its end
-            await request.ports.turns.request_cancel(request.user.tenant, reply.id)
+            await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)

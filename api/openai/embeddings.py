@@ -25,8 +25,8 @@ FLOAT_BYTES = 4
 @post("/embeddings", responses=ERRORS, status_code=HTTPStatus.OK, summary="Vectors of texts", operation_id="Embeddings")
 async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Response[EmbeddingList]:
     """In the order of the inputs. Usage is an estimate."""
-    check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.ports.settings))
-    _check_dimensions(data.dimensions, model_names.dimensions(request.ports.settings))
+    check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.core.settings))
+    _check_dimensions(data.dimensions, model_names.dimensions(request.core.settings))
     texts = _texts(data)
 
     async def make() -> Response[EmbeddingList]:

@@ -16,15 +16,15 @@ CREATED = 1_767_225_600  # of every model, because clients want a time: the star
 @get("/models", responses=ERRORS, summary="The models there are", operation_id="Models")
 async def list_(request: ApiRequest) -> ModelList:
     """The answering model under its own name and as ``claw``, the embedding model likewise as ``claw-embedding``."""
-    return ModelList(data=tuple(ModelCard(id=name, created=CREATED) for name in names(request.ports.settings)))
+    return ModelList(data=tuple(ModelCard(id=name, created=CREATED) for name in names(request.core.settings)))
 
 
 @get("/models/{model:path}", responses=ERRORS, summary="A model", operation_id="Model")
 async def one(request: ApiRequest, model: FromPath[str]) -> ModelCard:
     """By name, which may hold slashes."""
     name = model.removeprefix("/")
-    if name not in names(request.ports.settings):
-        raise Refused("model_not_found", errors=(FieldError("model", "is not offered here", ", ".join(names(request.ports.settings))),))
+    if name not in names(request.core.settings):
+        raise Refused("model_not_found", errors=(FieldError("model", "is not offered here", ", ".join(names(request.core.settings))),))
     return ModelCard(id=name, created=CREATED)
 
 

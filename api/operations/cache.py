@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 @get("/cache/stats", opt=ADMIN, responses=PROBLEMS, summary="How much the cache helps")
 async def stats(request: ApiRequest) -> StatsView:
     """Per scenario, the last 24 hours of every process. A record table's hits are records that were there."""
-    cache, tenant = request.ports.cached.cache, request.user.tenant
+    cache, tenant = request.core.cache, request.user.tenant
     counts, entries = await cache.tally.counts_of(tenant), await cache.size(tenant)
     names = (*SCENARIOS, *TABLES)
     items = tuple(_stats(name, counts.get(name, Counts()), cast("dict[str, int]", entries).get(name)) for name in names)
@@ -52,7 +52,7 @@ async def stats(request: ApiRequest) -> StatsView:
 @get("/cache/scenarios", opt=ADMIN, responses=PROBLEMS, summary="What is cached")
 async def scenarios(request: ApiRequest) -> ScenariosView:
     """With the life of entries, or the table that needs none."""
-    settings = request.ports.settings.cache
+    settings = request.core.settings.cache
     kept = [
         ScenarioView(name=name, summary=kind.summary, served_by="cache", life_s=life_s(settings, name), warmable=name in WARMABLE)
         for name, kind in SCENARIOS.items()
@@ -64,7 +64,7 @@ async def scenarios(request: ApiRequest) -> ScenariosView:
 @get("/cache/keys", opt=ADMIN, responses=PROBLEMS, summary="List entries")
 async def keys(request: ApiRequest, prefix: Prefix = "", limit: Limit = 20, cursor: Cursor = "") -> Page[EntryView]:
     """By key. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
-    cache, tenant = request.ports.cached.cache, request.user.tenant
+    cache, tenant = request.core.cache, request.user.tenant
     wanted = _split_key(prefix, "prefix") if prefix else None
     after = _split_key(cursor, "cursor") if cursor else (next(iter(SCENARIOS)), "")
     order: list[Scenario] = [wanted[0]] if wanted else list(SCENARIOS)
@@ -86,7 +86,7 @@ async def health(request: ApiRequest) -> CacheHealth:
     """``200`` also when it is down: everything goes on without it."""
     began_s = time.perf_counter()
     try:
-        entries = await request.ports.cached.cache.size(request.user.tenant)
+        entries = await request.core.cache.size(request.user.tenant)
     except Unavailable:
         return CacheHealth(status="down")
     return CacheHealth(status="up", round_trip_ms=round((time.perf_counter() - began_s) * 1000, 3), entries=cast("dict[str, int]", entries))
@@ -96,7 +96,7 @@ async def health(request: ApiRequest) -> CacheHealth:
 async def remove(request: ApiRequest, key: FromPath[str]) -> None:
     """As it is listed. ``404`` when there is none; a computation of it that is under way is not kept either."""
     scenario, name = _split_key(key.lstrip("/"), "key")
-    there = await request.ports.cached.cache.invalidation.key(request.user.tenant, scenario, name)
+    there = await request.core.cache.invalidation.key(request.user.tenant, scenario, name)
     _audit(request, "key", f"{scenario}/{name}")
     if not there:
         raise Refused("not_found", "there is no such entry")
@@ -107,7 +107,7 @@ async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> 
     """By tag, scenario or prefix. From the answer on nobody reads what was kept before."""
 
     async def make() -> Response[Any]:
-        invalidation, tenant = request.ports.cached.cache.invalidation, request.user.tenant
+        invalidation, tenant = request.core.cache.invalidation, request.user.tenant
         given = {name: value for name in ("scenario", "tag", "prefix") if (value := getattr(data, name)) is not None}
         if len(given) != 1:
             raise invalid_field("scenario", f"{len(given)} of scenario, tag and prefix were given", "exactly one of them")

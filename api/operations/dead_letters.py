@@ -12,7 +12,7 @@ from api.http.gate import ADMIN
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import json_response, run_idempotent
-from api.ports import Ports
+from api.operations.ports import OperationsPorts
 from domain.areas import TOPICS
 from domain.dead_letters import build_redrive, dead_letter_reader
 from schemas.bodies.dead_letters import DeadLetterContent, DeadLetterView, RedriveView
@@ -43,9 +43,9 @@ async def list_(
 ) -> Page[DeadLetterView]:
     """The last buried first. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
     wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
-    letters = dead_letter_reader(request.ports.settings.kafka)
+    letters = dead_letter_reader(request.core.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
-    sent = await _redrive(request.ports).redrive_times([letter.id for letter in page.items])
+    sent = await _redrive(request.ports(OperationsPorts)).redrive_times([letter.id for letter in page.items])
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
@@ -54,11 +54,11 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
 
     async def make() -> Response[Any]:
-        letters = dead_letter_reader(request.ports.settings.kafka)
+        letters = dead_letter_reader(request.core.settings.kafka)
         letter = await letters.get(letter_id)
         if letter is None or not DeadLetterFilter(tenant=request.user.tenant).matches(letter):
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
-        done = await _redrive(request.ports).send(letter_id, letter, later=await letters.find_later(letter))
+        done = await _redrive(request.ports(OperationsPorts)).send(letter_id, letter, later=await letters.find_later(letter))
         place = done.place
         outcome = cast("Any", done.outcome)  # it is there, so it cannot be gone
         return json_response(
@@ -74,8 +74,15 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
     return await run_idempotent(request, make)
 
 
-def _redrive(ports: Ports) -> Redrive:
-    return build_redrive(ports.settings.kafka, ports.publisher, ports.visibility, ports.redis, ports.settings.redis.key_prefix, ports.clock)
+def _redrive(ports: OperationsPorts) -> Redrive:
+    return build_redrive(
+        ports.core.settings.kafka,
+        ports.core.publisher,
+        ports.core.visibility,
+        ports.core.redis,
+        ports.core.settings.redis.key_prefix,
+        ports.core.clock,
+    )
 
 
 def _view(letter: DeadLetter, sent: Mapping[str, datetime], *, content: bool) -> DeadLetterView:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from api.http.gate import OPEN
 from api.http.request import ApiRequest
 from api.http.responses import json_response
+from api.operations.ports import OperationsPorts
 from api.operations.readiness import Readiness
 
 
@@ -27,7 +28,7 @@ async def livez() -> Alive:
 @get("/readyz", opt=OPEN, security=[{}], summary="Can the system serve?")
 async def readyz(request: ApiRequest) -> Response[Readiness]:
     """200, or 503 with the names of what is down."""
-    readiness = await request.ports.health.readiness()
+    readiness = await request.ports(OperationsPorts).health.readiness()
     status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     return json_response(readiness, status, {"Cache-Control": "no-store"})
 
@@ -35,7 +36,7 @@ async def readyz(request: ApiRequest) -> Response[Readiness]:
 @get("/metrics", opt=OPEN, security=[{}], summary="Metrics for Prometheus", media_type="text/plain")
 async def metrics(request: ApiRequest) -> Response[bytes]:
     """Text exposition format."""
-    return Response(request.ports.metrics.exposition(), media_type="text/plain; version=0.0.4")
+    return Response(request.core.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
 def router() -> Router:

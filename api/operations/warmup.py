@@ -9,6 +9,7 @@ import structlog
 
 from api.http.request import ApiRequest
 from api.knowledge import index_requests
+from api.operations.ports import OperationsPorts
 from domain.retrieval import recent_use
 from schemas import ids
 from schemas.bodies.cache import WARM_ITEMS_MAX, WarmupRequest, WarmupView
@@ -30,24 +31,24 @@ log = structlog.get_logger(__name__)
 
 async def begin(request: ApiRequest, data: WarmupRequest) -> WarmupView:
     """Begins one; Unavailable("overloaded") while another one of the tenant runs, or when Redis cannot tell."""
-    ports, now = request.ports, request.ports.clock.now()
+    ports, now = request.ports(OperationsPorts), request.core.clock.now()
     warmup_id = await request.new_id("warmup", request.user.tenant, request.user.account_id)
     began = WarmupView(id=warmup_id, scenario=data.scenario, state="running", started_at=now, updated_at=now)
-    alone = await ports.redis.execute_command("SET", _lock_key(request), warmup_id, "NX", "EX", int(RUN_S_MAX + SILENT_S_MAX))
+    alone = await ports.core.redis.execute_command("SET", _lock_key(request), warmup_id, "NX", "EX", int(RUN_S_MAX + SILENT_S_MAX))
     if not alone:
         raise Unavailable("overloaded", "another warm-up of this tenant is running", retry_after_s=SILENT_S_MAX)
     await _store_progress(request, began)
-    ports.running.run_in_background(_run(request, data, began))
+    ports.core.background.run(_run(request, data, began))
     return began
 
 
 async def progress(request: ApiRequest, warmup_id: str) -> WarmupView:
     """How far it has come; Refused("not_found") for one that is not the tenant's, or too long ago."""
-    raw: bytes | None = await request.ports.redis.execute_command("GET", _progress_key(request, warmup_id))
+    raw: bytes | None = await request.core.redis.execute_command("GET", _progress_key(request, warmup_id))
     if raw is None:
         raise Refused("not_found", f"there is no warm-up {warmup_id}")
     view = msgspec.json.decode(raw, type=WarmupView)
-    silent_s = (request.ports.clock.now() - view.updated_at).total_seconds()
+    silent_s = (request.core.clock.now() - view.updated_at).total_seconds()
     return msgspec.structs.replace(view, state="failed") if view.state == "running" and silent_s > SILENT_S_MAX else view
 
 
@@ -61,7 +62,7 @@ async def _run(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> No
         state = msgspec.structs.replace(view, state="failed")
     try:
         await _store_progress(request, state)
-        await request.ports.redis.execute_command("DEL", _lock_key(request))
+        await request.core.redis.execute_command("DEL", _lock_key(request))
     except Unavailable:
         return  # it ends by its age
 
@@ -87,8 +88,8 @@ async def _try_item(item: Item) -> bool:
 
 
 async def _work_items(request: ApiRequest, data: WarmupRequest) -> Sequence[Item]:
-    kafka, tenant = request.ports.settings.kafka, request.user.tenant
-    since_ms = int(request.ports.clock.now().timestamp() * 1000) - HOUR_MS
+    kafka, tenant = request.core.settings.kafka, request.user.tenant
+    since_ms = int(request.core.clock.now().timestamp() * 1000) - HOUR_MS
     if data.scenario == "retrieval":
         asks = [Search(query=each.query, knowledge_base_ids=each.knowledge_base_ids, limit=each.limit) for each in data.searches]
         asks = asks or await recent_use.searches(kafka, tenant, since_ms, WARM_ITEMS_MAX)
@@ -100,7 +101,7 @@ async def _work_items(request: ApiRequest, data: WarmupRequest) -> Sequence[Item
 
 async def _load_first_page(request: ApiRequest, base_id: str, document_id: str) -> None:
     key = ids.document_key(request.user.tenant, base_id, document_id)
-    version = (await request.ports.visibility.version_states((key,)))[key].visible_version
+    version = (await request.core.visibility.version_states((key,)))[key].visible_version
     if version is None:
         raise Refused("not_found", f"there is no document {document_id}")
     await index_requests.list_chunks(
@@ -109,12 +110,12 @@ async def _load_first_page(request: ApiRequest, base_id: str, document_id: str) 
 
 
 async def _store_progress(request: ApiRequest, view: WarmupView) -> None:
-    said = msgspec.structs.replace(view, updated_at=request.ports.clock.now())
-    await request.ports.redis.execute_command("SET", _progress_key(request, view.id), msgspec.json.encode(said), "EX", RETENTION_S)
+    said = msgspec.structs.replace(view, updated_at=request.core.clock.now())
+    await request.core.redis.execute_command("SET", _progress_key(request, view.id), msgspec.json.encode(said), "EX", RETENTION_S)
 
 
 def _lock_key(request: ApiRequest) -> str:
-    return f"{request.ports.settings.redis.key_prefix}:cache-warmup:{{{request.user.tenant}}}"
+    return f"{request.core.settings.redis.key_prefix}:cache-warmup:{{{request.user.tenant}}}"
 
 
 def _progress_key(request: ApiRequest, warmup_id: str) -> str:

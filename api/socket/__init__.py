@@ -4,7 +4,3 @@ A frame is the HTTP request it stands for: it passes the gate (credential, limit
 event stream that comes of it is told frame by frame. So nothing is allowed, counted or remembered differently here, and a stream that HTTP
 gets needs a line in ``requests.ROUTES`` to be here, too. ``docs/socket.md`` is the protocol.
 """
-
-from api.socket.routes import router
-
-__all__ = ["router"]

@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from api.http.identity import Caller
-from api.ports import Ports
+from api.socket.ports import SocketPorts
 from schemas.errors import Refused, Unavailable
 
 EXPIRING_S = 60.0  # how long ahead the end of a credential is announced
@@ -13,7 +13,7 @@ EXPIRING_S = 60.0  # how long ahead the end of a credential is announced
 class ConnectionCredential:
     """Begins without any. ``authorization`` is what the header of that name would say: every frame passes the gate with it."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: SocketPorts) -> None:
         self._ports = ports
         self.authorization = ""
         self.caller: Caller | None = None
@@ -23,12 +23,13 @@ class ConnectionCredential:
         """Take a credential, the first or a newer one; raises Refused when it is none, another account's, or one account has too many
         connections, and Unavailable when nobody can tell.
         """
-        caller, settings, counted = await self._ports.identities.authenticate(authorization), self._ports.settings.socket, self.caller
+        caller = await self._ports.http.identities.authenticate(authorization)
+        counted, settings = self.caller, self._ports.core.settings.socket
         if counted is None:
-            if self._ports.running.sockets[caller.account_id] >= settings.per_user_max:
+            if self._ports.by_account[caller.account_id] >= settings.per_user_max:
                 detail = f"an account has at most {settings.per_user_max} connections"
                 raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_connections")
-            self._ports.running.sockets[caller.account_id] += 1
+            self._ports.by_account.add(caller.account_id)
         elif (caller.tenant, caller.account_id) != (counted.tenant, counted.account_id):
             raise Refused("forbidden", "this connection is another account's; open one for this")
         self.caller, self.authorization, self._announced = caller, authorization, None
@@ -37,25 +38,22 @@ class ConnectionCredential:
     async def check(self, address: str) -> None:
         """Raises Refused when the credential has ended, was revoked, or its account is disabled or shut out."""
         with suppress(Unavailable):  # nobody can tell; the next look will
-            self.caller = await self._ports.identities.authenticate(self.authorization)
-        verdict = self._ports.limiting.verdict(address, self.caller)
+            self.caller = await self._ports.http.identities.authenticate(self.authorization)
+        verdict = self._ports.http.limiting.verdict(address, self.caller)
         if verdict is not None and verdict.access == "deny":
             raise Refused("access_denied")
 
     def release(self) -> None:
         """The connection has ended."""
         if self.caller is not None:
-            sockets, account = self._ports.running.sockets, self.caller.account_id
-            sockets[account] -= 1
-            if not sockets[account]:
-                del sockets[account]
+            self._ports.by_account.remove(self.caller.account_id)
 
     @property
     def remaining_s(self) -> float | None:
         """Seconds until it ends by itself; None when it does not."""
         if self.caller is None or self.caller.expires_at is None:
             return None
-        return max(0.0, (self.caller.expires_at - self._ports.clock.now()).total_seconds())
+        return max(0.0, (self.caller.expires_at - self._ports.core.clock.now()).total_seconds())
 
     def announce_expiry(self) -> datetime | None:
         """When it ends, once for each credential and not long before."""

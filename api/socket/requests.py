@@ -9,7 +9,9 @@ from litestar import Response, WebSocket
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
+from api.area import ports_of
 from api.chats import routes as chat
+from api.core import Core
 from api.documents import progress
 from api.http.envelope import request_id_of
 from api.http.gate import admit
@@ -121,7 +123,7 @@ def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: s
         "app": socket.app,
         "state": {
             "request_id": f"{request_id_of(socket.scope)}.{number}",
-            "traceparent": new_traceparent(socket.app.state.ports.random_bytes),
+            "traceparent": new_traceparent(ports_of(socket.app)(Core).random_bytes),
             "response_headers": [],
         },
     }

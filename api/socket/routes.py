@@ -4,10 +4,11 @@ from typing import Any
 
 from litestar import Router, WebSocket, websocket
 
+from api.area import ports_of
 from api.http.gate import PUBLIC
 from api.http.problems import deny
-from api.ports import Ports
 from api.socket.handshake import Offer, check_origin, check_query, header, parse_offer
+from api.socket.ports import SocketPorts
 from api.socket.session import SocketSession
 from schemas.errors import Refused, Unavailable
 
@@ -15,29 +16,23 @@ from schemas.errors import Refused, Unavailable
 @websocket("/ws", opt=PUBLIC)
 async def connect(socket: WebSocket[Any, Any, Any]) -> None:
     """Questions, answers and progress over one connection: see docs/socket.md."""
-    ports: Ports = socket.app.state.ports
+    ports = ports_of(socket.app)(SocketPorts)
     try:
         offer = _check_handshake(socket, ports)
     except (Refused, Unavailable) as error:
         await deny(socket.scope, socket.send, error)
         return
     await socket.accept(subprotocols=offer.subprotocol)
-    ports.running.sockets_open += 1
-    ports.metrics.sockets_open.set(ports.running.sockets_open)
-    try:
+    with ports.sockets.enter():
         await SocketSession(socket, ports, offer.authorization).run()
-    finally:
-        ports.running.sockets_open -= 1
-        ports.metrics.sockets_open.set(ports.running.sockets_open)
 
 
-def _check_handshake(socket: WebSocket[Any, Any, Any], ports: Ports) -> Offer:
+def _check_handshake(socket: WebSocket[Any, Any, Any], ports: SocketPorts) -> Offer:
     """Raises what keeps the connection out."""
-    scope, settings = socket.scope, ports.settings.socket
+    scope, settings = socket.scope, ports.core.settings.socket
     check_query(scope["query_string"])
     check_origin(header(scope["headers"], b"origin"), header(scope["headers"], b"host"), settings.origins)
-    if ports.running.sockets_open >= settings.sockets_max:
-        raise Unavailable("overloaded", "all WebSocket connections of this process are taken", retry_after_s=2.0)
+    ports.sockets.check_capacity()
     return parse_offer(scope["subprotocols"], header(scope["headers"], b"authorization"))
 
 

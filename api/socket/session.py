@@ -21,10 +21,10 @@ from api.http.identity import Caller
 from api.http.problems import to_problem
 from api.http.request import ApiRequest
 from api.http.sse import EventStream
-from api.ports import Ports
 from api.socket import frames
 from api.socket.credential import ConnectionCredential
 from api.socket.pace import FrameLimiter
+from api.socket.ports import SocketPorts
 from api.socket.requests import answer_of, request_of
 from domain.chats.relay import HEARTBEAT, ReplyFrame
 from schemas.bodies.socket import Addressed, Authenticate, ClientFrame, Leave, Ping
@@ -64,8 +64,8 @@ class Expiring(Struct, frozen=True):
 class SocketSession:
     """``authorization`` came with the handshake, "" when it did not."""
 
-    def __init__(self, socket: WebSocket[Any, Any, Any], ports: Ports, authorization: str) -> None:
-        self._socket, self._ports, self._settings = socket, ports, ports.settings.socket
+    def __init__(self, socket: WebSocket[Any, Any, Any], ports: SocketPorts, authorization: str) -> None:
+        self._socket, self._ports, self._settings = socket, ports, ports.core.settings.socket
         self._offered = authorization
         self._credential = ConnectionCredential(ports)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +82,7 @@ class SocketSession:
 
     @property
     def _now_s(self) -> float:
-        return self._ports.clock.monotonic_s()
+        return self._ports.core.clock.monotonic_s()
 
     async def run(self) -> None:
         """From the accepted handshake to the end of the connection."""
@@ -145,7 +145,7 @@ class SocketSession:
         if not is_text:
             raise Refused("invalid_request", "send text frames")
         frame = frames.parse_frame(text, addressed.type)
-        self._ports.metrics.socket_frames.labels(frame.type).inc()
+        self._ports.core.metrics.socket_frames.labels(frame.type).inc()
         if isinstance(frame, Ping):
             self._send_soon(frames.answer(frame.id, "pong"))
         elif isinstance(frame, Authenticate):
@@ -187,7 +187,7 @@ class SocketSession:
 
     async def _authenticate(self, frame: Authenticate) -> None:
         scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # nobody is told of headers here
-        await enforce_limits(self._ports, scope, self._address, None)  # guessing is limited here as well
+        await enforce_limits(self._ports.http, scope, self._address, None)  # guessing is limited here as well
         caller = await self._credential.authenticate(f"Bearer {frame.token}")
         self._send_soon(_welcome(frame.id, caller))
 
@@ -264,7 +264,7 @@ class SocketSession:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._ports.running.run_in_background(_await_orphaned(task))
+            self._ports.core.background.run(_await_orphaned(task))
             raise
 
     def _send_soon(self, text: bytes) -> None:

@@ -12,6 +12,8 @@ from adapters.models.condensing import Condenser
 from adapters.models.port import AnswerModel
 from agents.generate import Generate
 from agents.retrieve import Retrieve
+from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.chats.reply_lock import CancelWatch
 from schemas.errors import ClawError, Superseded
 from schemas.settings import ModelSettings, RetrievalSettings
@@ -26,8 +28,10 @@ from tests.support.index_library import Library
 async def answering(house: House, library: Library, model: AnswerModel) -> AsyncIterator[None]:
     """Answers everything asked from now on with ``model``, from ``library``."""
     ports, prefix = house.ports, house.settings.redis.key_prefix
-    watch = CancelWatch(ports.redis, prefix)
-    generate = Generate(model, ModelSettings(delta_window_ms=0), ports.views, ports.turns, watch, ports.visibility)
+    watch = CancelWatch(ports(Core).redis, prefix)
+    generate = Generate(
+        model, ModelSettings(delta_window_ms=0), ports(Core).read_models, ports(ChatPorts).reply_locks, watch, ports(Core).visibility
+    )
     retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8)
     await watch.start()
     await model.open()
@@ -74,7 +78,7 @@ async def _step(house: House, agent: Agent, event: Any, place: LogOffset) -> Non
     async def owner() -> bool:
         return True
 
-    context = Context(place=place, attempt=1, replayed=False, publisher=ports.publisher, clock=ports.clock, still_owner=owner)
+    context = Context(place=place, attempt=1, replayed=False, publisher=ports(Core).publisher, clock=ports(Core).clock, still_owner=owner)
     try:
         outgoing = await agent.step(event, context)
     except Superseded:
@@ -82,4 +86,4 @@ async def _step(house: House, agent: Agent, event: Any, place: LogOffset) -> Non
     except ClawError as error:
         assert agent.failed is not None
         outgoing = await agent.failed(event, error.problem(), context)
-    await ports.publisher.publish_all(outgoing)
+    await ports(Core).publisher.publish_all(outgoing)

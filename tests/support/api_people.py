@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from api.core import Core
+from api.http.ports import HttpPorts
 from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas import ids
 from schemas.records import AccountChanged
@@ -14,7 +16,7 @@ from tests.support.api_process import House, Person
 
 async def promoted(house: House, person: Person) -> str:
     """Make an admin of somebody who has not called yet; their tenant."""
-    account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     event = AccountChanged(
         id=ids.derive("promotion", account.id),
@@ -25,12 +27,12 @@ async def promoted(house: House, person: Person) -> str:
         traceparent="",
         data=msgspec.structs.replace(account, role="admin", revision=account.revision + 1),
     )
-    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
+    await house.ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))
     return account.tenant
 
 
 def key_of(house: House, person: Person, document: str) -> str:
-    tenant = house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
+    tenant = house.ports(HttpPorts).tokens.read(person.token, house.ports(Core).clock.now()).tenant
     return ids.document_key(tenant, person.base, document)
 
 
@@ -42,4 +44,4 @@ async def asked(person: Person, conversation: str, content: str = "How many days
 
 def tenant_of(person: Person) -> str:
     house = person.house
-    return house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
+    return house.ports(HttpPorts).tokens.read(person.token, house.ports(Core).clock.now()).tenant

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import msgspec
@@ -14,7 +14,7 @@ import uvicorn
 from litestar import Litestar
 
 from api.app import create_app
-from api.ports import Ports
+from api.area import OpenPorts, ports_of
 from domain.areas import TOPICS
 from ops.processes import websockets
 from schemas.settings import LimitSettings, Settings
@@ -34,8 +34,9 @@ class House:
     server: uvicorn.Server
 
     @property
-    def ports(self) -> Ports:
-        return cast("Ports", self.app.state.ports)
+    def ports(self) -> OpenPorts:
+        """The ports of the process by type: ``house.ports(ChatPorts)``."""
+        return ports_of(self.app)
 
     async def person(self) -> "Person":
         """Somebody new with a tenant of their own."""

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
 from agents.query import QueryService
+from api.core import Core
 from domain.retrieval.topics import REQUESTS_ASKED
 from schemas.settings import Settings
 from streams.log.outgoing import LogOffset
@@ -22,7 +23,7 @@ from tests.support.index_library import Library, Plans, closed_engine, opened_en
 async def working(house: House, folder: Path) -> AsyncIterator[Library]:
     """Answers everything asked from now on."""
     engine = await opened_engine(folder)
-    library = Library({"": engine}, house.ports.visibility, Plans())
+    library = Library({"": engine}, house.ports(Core).visibility, Plans())
     consumer = await _at_the_end(house.settings)
     agent = asyncio.create_task(_answering(house, library, consumer))
     try:
@@ -51,5 +52,7 @@ async def _answering(house: House, library: Library, consumer: AIOKafkaConsumer)
 
     async for record in consumer:
         place = LogOffset(record.topic, record.partition, record.offset)
-        context = Context(place=place, attempt=0, replayed=False, publisher=ports.publisher, clock=ports.clock, still_owner=owner)
-        await ports.publisher.publish_all(await lookup.step(decode(record.value), context))  # type: ignore[arg-type]
+        context = Context(
+            place=place, attempt=0, replayed=False, publisher=ports(Core).publisher, clock=ports(Core).clock, still_owner=owner
+        )
+        await ports(Core).publisher.publish_all(await lookup.step(decode(record.value), context))  # type: ignore[arg-type]

@@ -6,6 +6,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
+from api.chats.ports import ChatPorts
+from api.core import Core
+from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ANSWERED, MESSAGES_CHANGED
 from schemas import ids
 from schemas.chats import (
@@ -81,15 +84,15 @@ class Speaker:
 
     async def stored(self, text: str, attempt: int = 1) -> None:
         ports = self.house.ports
-        location = await ports.turns.locate(self.tenant, self.reply) if ports.redis.is_up else None
-        question = location and await ports.views.messages.get(f"{self.tenant}/{self.conversation}", location.message_id)
+        location = await ports(ChatPorts).reply_locks.locate(self.tenant, self.reply) if ports(Core).redis.is_up else None
+        question = location and await ports(Core).read_models.messages.get(f"{self.tenant}/{self.conversation}", location.message_id)
         message = Message(
             id=self.reply,
             conversation_id=self.conversation,
             user_id="u",
             role="assistant",
             content=text,
-            created_at=ports.clock.now(),
+            created_at=ports(Core).clock.now(),
             attempt=attempt,
             parent_id=question.id if question else ids.derive("question", self.reply),
             ancestors=(*question.ancestors, question.id) if question else (),
@@ -97,13 +100,13 @@ class Speaker:
             citations=(CITATION,),
         )
         event = self._event(MessageChanged, message)
-        partition = ports.publisher.partition_for(MESSAGES_CHANGED, self.conversation)
-        place = await ports.publisher.publish(Outgoing(MESSAGES_CHANGED, event, partition=partition))
-        await ports.views.apply(event, place)
+        partition = ports(Core).publisher.partition_for(MESSAGES_CHANGED, self.conversation)
+        place = await ports(Core).publisher.publish(Outgoing(MESSAGES_CHANGED, event, partition=partition))
+        await ports(Core).read_models.apply(event, place)
         await self.release()
 
     async def release(self) -> None:
-        await self.house.ports.turns.release(self.tenant, self.conversation, self.reply)
+        await self.house.ports(ChatPorts).reply_locks.release(self.tenant, self.conversation, self.reply)
 
     async def answer(self, text: str) -> None:
         """The whole of it."""
@@ -113,7 +116,7 @@ class Speaker:
 
     async def _say(self, kind: type[Event], data: object) -> None:
         ports = self.house.ports
-        await ports.publisher.publish(Outgoing(CHATS_ANSWERED, self._event(kind, data), partition=ports.relay.partition))
+        await ports(Core).publisher.publish(Outgoing(CHATS_ANSWERED, self._event(kind, data), partition=ports(ChatPorts).relay.partition))
 
     def _event(self, kind: type[Event], data: object) -> Any:
         self.said += 1
@@ -121,7 +124,7 @@ class Speaker:
             id=ids.derive("test", self.reply, self.said),
             source="/claw/test",
             subject=self.reply,
-            time=self.house.ports.clock.now(),
+            time=self.house.ports(Core).clock.now(),
             tenant=self.tenant,
             traceparent=TRACE,
             data=data,
@@ -129,7 +132,7 @@ class Speaker:
 
 
 def _tenant(house: House, person: Person) -> str:
-    return house.ports.tokens.read(person.token, house.ports.clock.now()).tenant
+    return house.ports(HttpPorts).tokens.read(person.token, house.ports(Core).clock.now()).tenant
 
 
 async def first_event(settings: Settings, topic: Topic, subject: str) -> Any:

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from api.core import Core
 from domain.chats.topics import CHATS_ASKED
 from schemas.chats import Message, MessageChanged, Question
 from streams.log.outgoing import LogOffset
@@ -46,7 +47,7 @@ async def store(ports: Any, tenant: str, talk: Talk, count: int, *, linked: bool
             user_id=talk.person.user["id"],
             role="assistant" if answer else "user",
             content=str(number),
-            created_at=ports.clock.now(),
+            created_at=ports(Core).clock.now(),
             parent_id=ids[number - 1] if number and (linked or answer) else "",
             ancestors=above,
         )
@@ -54,5 +55,5 @@ async def store(ports: Any, tenant: str, talk: Talk, count: int, *, linked: bool
             id=ident, source="/claw/test", subject=ident, time=data.created_at, tenant=tenant, traceparent=TRACE, data=data
         )
         events.append((event, LogOffset("t", 0, number)))
-    await ports.views.apply_many(events)
+    await ports(Core).read_models.apply_many(events)
     return ids

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from api.chats.ports import ChatPorts
+from api.core import Core
 from streams.runtime.worker_registry import WorkerState, save_worker_state
 from tests.support.api_process import House
 
@@ -31,5 +33,5 @@ def chat(waiting: int, speed: float, ident: str = "chat") -> WorkerState:
 async def say(house: House, *states: WorkerState) -> None:
     """Let these reports be all there is, now."""
     for state in states:
-        await save_worker_state(house.ports.redis, house.settings.redis.key_prefix, state)
-    house.ports.estimates._reports.forget("")
+        await save_worker_state(house.ports(Core).redis, house.settings.redis.key_prefix, state)
+    house.ports(ChatPorts).estimates._reports.forget("")

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api.limits.ports import LimitPorts
 from domain.areas import TOPICS
 from domain.limits.rules import default_rules
 from ops.commands import topics as administration
@@ -137,7 +138,7 @@ async def _rules(fleet: Fleet, when_down: str) -> None:
     ]
     settings = msgspec.structs.replace(fleet.settings, node=NodeSettings(home=fleet.settings.node.home, port=0))
     async with opened(settings) as house:
-        await house.ports.configuring.change(RATE_LIMIT_RULES, {"rules": msgspec.to_builtins(rules)}, by="test")
+        await house.ports(LimitPorts).config_writer.change(RATE_LIMIT_RULES, {"rules": msgspec.to_builtins(rules)}, by="test")
     await asyncio.sleep(1.0)  # the promise: every replica has it within a second
 
 

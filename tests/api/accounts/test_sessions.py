@@ -10,6 +10,7 @@ import pytest
 from adapters.secrets.passwords import Passwords
 from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
+from api.core import Core
 from domain.accounts.records import find_password
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.areas import TOPICS
@@ -41,7 +42,7 @@ async def test_register_then_log_in(house: House, ada: Person):
 async def test_password_is_on_the_credentials_topic_alone(house: House, ada: Person):
     account = await first_event(house.settings, ACCOUNTS_CHANGED, ada.user["id"])
     assert "argon2" not in msgspec.json.encode(account).decode()
-    stored = await find_password(house.ports.views, ada.user["id"])
+    stored = await find_password(house.ports(Core).read_models, ada.user["id"])
     assert stored is not None
     assert stored.secret_hash.startswith("$argon2id$")
     credential = await first_event(house.settings, CREDENTIALS_CHANGED, stored.id)
@@ -86,18 +87,18 @@ async def test_wrong_password_and_unknown_email_look_alike(house: House, ada: Pe
 
 async def test_disabled_account_is_out(house: House, ada: Person):
     """Also with a token that is still valid, within a second or so."""
-    account = await house.ports.views.accounts.get(ada.user["id"], ada.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(ada.user["id"], ada.user["id"])
     assert account is not None
     event = AccountChanged(
         id=str(uuid.uuid4()),
         source="/claw/test",
         subject=account.id,
-        time=house.ports.clock.now(),
+        time=house.ports(Core).clock.now(),
         tenant=account.tenant,
         traceparent=TRACE,
         data=msgspec.structs.replace(account, disabled=True),
     )
-    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
+    await house.ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))
     answer = await house.client.post("/api/v1/auth/login", json={"email": ada.email, "password": PASSWORD})
     is_problem(answer, 401, "login_failed")
     deadline = time.monotonic() + 3
@@ -140,7 +141,7 @@ async def test_api_keys(house: House, ada: Person, bob: Person):
     made = (await ada.call("POST", "/api-keys", json={"name": "import", "scopes": ["knowledge:read"]})).json()
     assert made["key"].startswith("claw_")
     secret = made["key"].split("_", 2)[2]
-    credential = await house.ports.views.credentials.get(made["id"], made["id"])
+    credential = await house.ports(Core).read_models.credentials.get(made["id"], made["id"])
     assert credential is not None
     assert secret not in msgspec.json.encode(credential).decode()
     listed = (await ada.call("GET", "/api-keys")).json()["items"]
@@ -170,18 +171,18 @@ async def test_api_key_again_with_its_idempotency_key(ada: Person):
 async def test_expired_api_key(house: House, ada: Person):
     is_problem(await ada.call("POST", "/api-keys", json={"name": "a", "expires_at": "2020-01-01T00:00:00Z"}), 422, "validation_failed")
     made = (await ada.call("POST", "/api-keys", json={"name": "a"})).json()
-    credential = await house.ports.views.credentials.get(made["id"], made["id"])
+    credential = await house.ports(Core).read_models.credentials.get(made["id"], made["id"])
     assert credential is not None
     event = CredentialChanged(
         id=str(uuid.uuid4()),
         source="/claw/test",
         subject=credential.id,
-        time=house.ports.clock.now(),
+        time=house.ports(Core).clock.now(),
         tenant=credential.tenant,
         traceparent=TRACE,
-        data=msgspec.structs.replace(credential, expires_at=house.ports.clock.now()),
+        data=msgspec.structs.replace(credential, expires_at=house.ports(Core).clock.now()),
     )
-    await house.ports.records.change(Outgoing(CREDENTIALS_CHANGED, event))
+    await house.ports(Core).records.change(Outgoing(CREDENTIALS_CHANGED, event))
     is_problem(await house.client.get("/api/v1/knowledge", headers=bearer(made["key"])), 401, "unauthenticated")
 
 
@@ -193,9 +194,9 @@ async def test_short_secret_is_refused(secret: str):
 
 async def test_token_reading_uses_the_clock_it_is_given(house: House, ada: Person):
     tokens = AccessTokens(house.settings.auth)
-    account = await house.ports.views.accounts.get(ada.user["id"], ada.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(ada.user["id"], ada.user["id"])
     assert account is not None
-    now = house.ports.clock.now()
+    now = house.ports(Core).clock.now()
     token, life_s = tokens.issue(account, now)
     assert tokens.read(token, now).sub == account.id
     with pytest.raises(Refused):

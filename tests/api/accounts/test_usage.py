@@ -8,7 +8,11 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
+from api.accounts.ports import AccountPorts
+from api.chats.ports import ChatPorts
+from api.core import Core
 from api.http.identity import KEY_PREFIX
+from api.limits.ports import LimitPorts
 from domain.chats.topics import CHATS_ASKED
 from domain.usage.counters import usage_changes
 from schemas import ids
@@ -28,13 +32,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def spent(person: Person, **data: Any) -> None:
     """One answer was charged and counted."""
-    usage = person.house.ports.usage
+    usage = person.house.ports(LimitPorts).usage
     consumption = {"user_id": person.user["id"], "conversation_id": "c", "reply_id": "r", "model": "m"}
     event = UsageRecorded(
         id=ids.derive("test", uuid.uuid4().hex),
         source="/claw/test",
         subject=person.user["id"],
-        time=person.house.ports.clock.now(),
+        time=person.house.ports(Core).clock.now(),
         tenant=tenant_of(person),
         traceparent=TRACE,
         data=Consumption(**{**consumption, "prompt_tokens": 10, "completion_tokens": 2, **data}),
@@ -98,7 +102,7 @@ async def test_admins_see_their_tenant(house: House, ada: Person, bob: Person) -
     await spent(bob)
     progress = Progress(knowledge_base_id=ada.base, document_id="d", version=1, state="indexed", bytes=70, chunks=3)
     event = DocumentProgressed(id="e", source="/", subject="s", time=datetime.now(UTC), tenant=tenant, traceparent=TRACE, data=progress)
-    await house.ports.storage.apply_many([event])
+    await house.ports(AccountPorts).storage.apply_many([event])
     body = (await ada.call("GET", "/usage?window=hour")).json()
     assert body["total"]["messages"] == 1
     assert body["storage"] == {"documents": 1, "bytes": 70, "chunks": 3}
@@ -123,7 +127,7 @@ async def test_a_question_past_the_quota_is_refused(api_settings: Settings) -> N
         following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)
         assert abs(int(refused.headers["retry-after"]) - (following - now).total_seconds()) < 30
         assert (await ada.call("GET", f"/conversations/{conversation}/messages")).json()["items"] == []
-        assert await house.ports.turns.holder(tenant_of(ada), conversation) is None
+        assert await house.ports(ChatPorts).reply_locks.holder(tenant_of(ada), conversation) is None
         month = next(each for each in (await ada.call("GET", "/users/me/usage")).json()["quotas"] if each["period"] == "month")
         assert (month["limit"], month["used"], month["left"]) == (24, 24, 0)
         bob = await house.person()

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from api.core import Core
+from api.http.ports import HttpPorts
+from api.knowledge.ports import KnowledgePorts
 from domain.chats.topics import CHATS_ASKED
 from schemas.chats import Question
 from tests.support.api_process import House, Person, collected
@@ -89,7 +92,7 @@ async def test_a_regeneration_that_was_answered_is_not_made_again(talk: Talk, mo
         return
 
     first, _ = await talk.ask(content="a")
-    monkeypatch.setattr(talk.house.ports.idempotency, "finish", forgotten)
+    monkeypatch.setattr(talk.house.ports(HttpPorts).idempotency, "finish", forgotten)
     key, path = {"idempotency-key": uuid.uuid4().hex}, f"/conversations/{talk.id}/replies/{first['reply_id']}/regenerate"
     again = (await talk.person.call("POST", path, headers=key)).json()
     await Speaker(talk.house, talk.person, talk.id, again["reply_id"]).answer("otherwise")
@@ -159,9 +162,9 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
     ports, tenant = talk.house.ports, Speaker(talk.house, talk.person, talk.id, "r").tenant
     short, long = talk, Talk(talk.house, talk.person, await talk.person.conversation())
     ids = {30: await store(ports, tenant, short, 30), 600: await store(ports, tenant, long, 600)}
-    await ports.cached.cache.tally.flush()  # what earlier tests counted is not this one's
+    await ports(KnowledgePorts).search_cache.cache.tally.flush()  # what earlier tests counted is not this one's
     calls: list[int] = []
-    together = ports.redis.execute_commands
+    together = ports(Core).redis.execute_commands
 
     async def counted(commands: Any) -> Any:
         calls.append(sum(len(args) for args, _ in commands))
@@ -170,11 +173,11 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
     costs = []
     for each, parent in ((short, {}), (long, {}), (short, {"parent_id": ids[30][23]}), (long, {"parent_id": ids[600][301]})):
         for repeat in range(2):  # what is kept in this process for a second is known the second time
-            monkeypatch.setattr(ports.redis, "execute_commands", counted)
+            monkeypatch.setattr(ports(Core).redis, "execute_commands", counted)
             calls.clear()
             accepted = (await each.post("messages", content="next", **parent)).json()
             costs.append((repeat, len(calls), sum(calls)))
-            monkeypatch.setattr(ports.redis, "execute_commands", together)
+            monkeypatch.setattr(ports(Core).redis, "execute_commands", together)
             await Speaker(each.house, each.person, each.id, accepted["reply_id"]).answer("25")
     assert costs[1] == costs[3]
     assert costs[5] == costs[7]

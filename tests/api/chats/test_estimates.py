@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from api.chats.estimates import WAIT_S_MAX, Estimates, Workload
+from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.documents.express import EXPRESS_MAX, Express
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
@@ -55,8 +57,8 @@ async def said(house: House, *states: WorkerState) -> Estimates:
     """What is estimated when these workers report."""
     prefix = house.settings.redis.key_prefix
     for state in states:
-        await save_worker_state(house.ports.redis, prefix, state)
-    return Estimates(house.ports.redis, prefix, SystemClock(), house.settings.documents.wait_s_max)
+        await save_worker_state(house.ports(Core).redis, prefix, state)
+    return Estimates(house.ports(Core).redis, prefix, SystemClock(), house.settings.documents.wait_s_max)
 
 
 async def test_nobody_reports_means_unknown(api_settings: Settings):
@@ -81,7 +83,7 @@ async def test_lag_by_rate_of_every_hop(api_settings: Settings):
         assert await estimates.open_document_wait_s("bulk", "queued") == 202
         assert await estimates.open_document_wait_s("bulk", "embedding") == 2
         assert await estimates.open_document_wait_s("bulk", "indexed") is None
-        express = Express(house.ports.redis, house.settings.redis.key_prefix)
+        express = Express(house.ports(Core).redis, house.settings.redis.key_prefix)
         for number in range(EXPRESS_MAX):
             await express.enter("busy", f"busy/kb/{number}", number)
         assert await estimates.new_document_wait_s("busy") == 202.1
@@ -107,9 +109,9 @@ async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
         shown = (await ada.call("GET", path)).json()
         assert (shown["estimated_wait_s"], shown["percent"], shown["lane"]) == (50, 0, "express")
         await said(house, worker("a", RATES, express=1150))
-        house.ports.estimates._reports.forget("")
+        house.ports(ChatPorts).estimates._reports.forget("")
         refused = await ada.call("PUT", path, json={"text": "y"})
         is_problem(refused, 503, "overloaded")
         assert refused.headers["retry-after"] == "15"
-        await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), 1_000)
+        await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "a"), 1_000)
         is_problem(await ada.call("DELETE", path), 404, "not_found")

@@ -8,6 +8,8 @@ import pytest
 from adapters.models import prompts
 from adapters.models.fingerprint import hash_messages
 from adapters.models.request import build_answer_request
+from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from schemas import ids
 from schemas.chats import (
@@ -115,7 +117,7 @@ class Story:
             "user_id": self.person.user["id"],
             "role": "assistant",
             "content": "25 days [1]",
-            "created_at": self.house.ports.clock.now(),
+            "created_at": self.house.ports(Core).clock.now(),
             "attempt": 2,
             "parent_id": self.grounding.question.message_id,
             "model": "glm",
@@ -131,17 +133,17 @@ class Story:
             **changes,
         }
         event = self.event(MessageChanged, Message(**message), self.reply)
-        partition = self.house.ports.publisher.partition_for(MESSAGES_CHANGED, self.conversation)
-        place = await self.house.ports.publisher.publish(Outgoing(MESSAGES_CHANGED, event, partition=partition))
-        await self.house.ports.views.apply(event, place)
+        partition = self.house.ports(Core).publisher.partition_for(MESSAGES_CHANGED, self.conversation)
+        place = await self.house.ports(Core).publisher.publish(Outgoing(MESSAGES_CHANGED, event, partition=partition))
+        await self.house.ports(Core).read_models.apply(event, place)
 
     async def publish(self, topic: Topic, kind: type[Event], data: Any, subject: str) -> LogOffset:
-        partition = self.house.ports.relay.partition if topic is CHATS_ANSWERED else None
-        return await self.house.ports.publisher.publish(Outgoing(topic, self.event(kind, data, subject), partition=partition))
+        partition = self.house.ports(ChatPorts).relay.partition if topic is CHATS_ANSWERED else None
+        return await self.house.ports(Core).publisher.publish(Outgoing(topic, self.event(kind, data, subject), partition=partition))
 
     def event(self, kind: type[Event], data: Any, subject: str) -> Any:
         self.said += 1
-        now = self.house.ports.clock.now()
+        now = self.house.ports(Core).clock.now()
         ident = ids.derive("story", self.reply, self.said)
         trace = self.asked.traceparent
         return kind(id=ident, source="/claw/test", subject=subject, time=now, tenant=self.tenant, traceparent=trace, data=data)
@@ -219,7 +221,7 @@ async def test_what_the_log_does_not_keep_is_named(house: House, ada: Person) ->
 async def test_without_redis_memory_of_where_it_was_told(house: House, ada: Person) -> None:
     """The question's own time and partition lead to what was said."""
     story = await Story(house, ada).told()
-    await house.ports.redis.delete(house.ports.turns._location_key(story.tenant, story.reply))
+    await house.ports(Core).redis.delete(house.ports(ChatPorts).reply_locks._location_key(story.tenant, story.reply))
     body = await story.explained()
     assert body["missing"] == {}
     assert [each["attempt"] for each in body["attempts"]] == [1, 2]
@@ -232,11 +234,11 @@ async def test_who_may_see_it(house: House, ada: Person, bob: Person) -> None:
     tenant = await promoted(house, bob)
     assert (await bob.call("GET", story.path)).status_code == 404  # an admin of another tenant
     colleague = await house.person()
-    account = await house.ports.views.accounts.get(colleague.user["id"], colleague.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(colleague.user["id"], colleague.user["id"])
     assert account is not None
     assert tenant != story.tenant
     moved = msgspec.structs.replace(account, tenant=story.tenant, role="user", revision=2)
-    await house.ports.views.accounts.put(account.id, account.id, moved, order="9" * 19)
+    await house.ports(Core).read_models.accounts.put(account.id, account.id, moved, order="9" * 19)
     assert (await colleague.call("GET", story.path)).status_code == 404  # the tenant alone is not enough
     conversation = await ada.conversation()
     accepted = await asked(ada, conversation)
@@ -248,8 +250,8 @@ async def test_admins_see_what_others_of_the_tenant_asked(house: House, ada: Per
     """In person; their key only with the scope ops."""
     story = await Story(house, ada).told()
     admin = await house.person()
-    account = await house.ports.views.accounts.get(admin.user["id"], admin.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(admin.user["id"], admin.user["id"])
     assert account is not None
     moved = msgspec.structs.replace(account, tenant=story.tenant, role="admin", revision=2)
-    await house.ports.views.accounts.put(account.id, account.id, moved, order="9" * 19)
+    await house.ports(Core).read_models.accounts.put(account.id, account.id, moved, order="9" * 19)
     assert (await story.explained(admin))["text"] == "25 days [1]"

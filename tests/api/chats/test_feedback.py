@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from api.core import Core
 from domain.chats.topics import FEEDBACK_GIVEN
 from schemas.chats import FeedbackGiven
 from tests.support.api_people import asked
@@ -61,7 +62,7 @@ async def test_only_of_ones_own_answers(house: House, ada: Person, bob: Person) 
     for bad in ({"rating": "sideways"}, {"rating": "up", "tags": ["\n"]}, {"rating": "up", "comment": "x" * 2_001}, {}):
         is_problem(await ada.call("POST", f"{path}/feedback", json=bad), 422, "validation_failed")
     await ada.call("POST", f"{path}/feedback", json={"rating": "up"})
-    scope = f"{(await house.ports.views.accounts.get(ada.user['id'], ada.user['id'])).tenant}/{conversation}"  # type: ignore[union-attr]
-    assert await house.ports.views.feedback.count(scope) == 1
+    scope = f"{(await house.ports(Core).read_models.accounts.get(ada.user['id'], ada.user['id'])).tenant}/{conversation}"  # type: ignore[union-attr]
+    assert await house.ports(Core).read_models.feedback.count(scope) == 1
     await ada.call("DELETE", f"/conversations/{conversation}")
-    assert await house.ports.views.feedback.count(scope) == 0
+    assert await house.ports(Core).read_models.feedback.count(scope) == 0

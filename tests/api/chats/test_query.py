@@ -7,6 +7,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.local import LocalModel
+from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.topics import MESSAGES_CHANGED
 from domain.usage.topics import USAGE_RECORDED
@@ -62,9 +64,12 @@ async def test_nothing_of_it_is_a_conversation(house: House, ada: Person, rules:
     assert (await ada.call("GET", "/conversations")).json()["items"] == []
     is_problem(await ada.call("GET", f"/conversations/{question.conversation_id}"), 404, "not_found")
     ports, scope = house.ports, f"{tenant_of(ada)}/{question.conversation_id}"
-    assert await ports.turns.holder(tenant_of(ada), question.conversation_id) is None
-    for key in (ports.views.messages._record_key(scope, reply), ports.turns._location_key(tenant_of(ada), reply)):
-        assert 0 < await ports.redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
+    assert await ports(ChatPorts).reply_locks.holder(tenant_of(ada), question.conversation_id) is None
+    for key in (
+        ports(Core).read_models.messages._record_key(scope, reply),
+        ports(ChatPorts).reply_locks._location_key(tenant_of(ada), reply),
+    ):
+        assert 0 < await ports(Core).redis.execute_command("TTL", key) <= BRIEF_MESSAGE_S
 
 
 async def test_streamed_and_resumed(house: House, ada: Person, rules: None):

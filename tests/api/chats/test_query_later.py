@@ -8,6 +8,8 @@ import openai
 import pytest
 import pytest_asyncio
 
+from api.chats.ports import ChatPorts
+from api.core import Core
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from tests.support.api_process import House, events, opened, with_limits
@@ -42,7 +44,7 @@ async def test_later(impatient: House):
     assert (await eve.call("POST", f"{path}/cancel")).status_code == 202
     question = await asked_event(impatient, body["reply_id"])
     speaker = Speaker(impatient, eve, question.conversation_id, body["reply_id"])
-    assert await impatient.ports.turns.is_cancelled(speaker.tenant, body["reply_id"])
+    assert await impatient.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, body["reply_id"])
     await speaker.started()
     await speaker.completed("25")
     done = (await eve.call("GET", path)).json()
@@ -68,7 +70,7 @@ async def test_places(api_settings: Settings, monkeypatch: pytest.MonkeyPatch):
     async with opened(with_limits(api_settings, replies_open_max=1, query_wait_s=0.05)) as house:
         eve = await house.person()
         with monkeypatch.context() as broken:
-            broken.setattr(house.ports.publisher, "publish", unreachable)
+            broken.setattr(house.ports(Core).publisher, "publish", unreachable)
             is_problem(await eve.call("POST", "/knowledge/query", json=ASK), 503, "kafka_unavailable")
         first = await eve.call("POST", "/knowledge/query", json=ASK)
         assert first.status_code == 202

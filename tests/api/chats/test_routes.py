@@ -5,8 +5,10 @@ import uuid
 
 import pytest
 
+from api.chats.ports import ChatPorts
 from api.chats.replies import Reply, relay_reply
 from api.http.identity import Caller
+from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
 from tests.support.api_people import asked
@@ -35,7 +37,7 @@ async def test_question_is_on_the_log_with_all_that_answering_needs(house: House
     assert (question.message_id, question.reply_id) == (accepted["message"]["id"], accepted["reply_id"])
     assert question.knowledge_base_ids == (ada.base,)
     assert question.system_prompt == "Be short."
-    assert question.reply_partition == house.ports.relay.partition
+    assert question.reply_partition == house.ports(ChatPorts).relay.partition
     message = await first_event(house.settings, MESSAGES_CHANGED, accepted["message"]["id"])
     assert message.data.content == "How many days?"
     assert message.traceparent == TRACE
@@ -92,9 +94,9 @@ async def test_reader_that_leaves_stops_nothing(house: House, ada: Person):
     accepted = await asked(ada, conversation)
     async with house.client.stream("GET", accepted["stream"], headers=ada.headers) as answer:
         assert answer.status_code == 200
-        assert house.ports.running.streams == 1
+        assert house.ports(HttpPorts).streams.count == 1
     async with asyncio.timeout(5):
-        while house.ports.running.streams:
+        while house.ports(HttpPorts).streams.count:
             await asyncio.sleep(0.01)
     await Speaker(house, ada, conversation, accepted["reply_id"]).answer("25")
     state = (await ada.call("GET", f"/conversations/{conversation}/replies/{accepted['reply_id']}")).json()
@@ -132,7 +134,9 @@ async def test_a_turn_that_nobody_could_give_back_holds_nobody_up(house: House, 
     first = await asked(ada, conversation)
     speaker = Speaker(house, ada, conversation, first["reply_id"])
     await speaker.answer("25")
-    assert await house.ports.turns.acquire(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]  # taken once more
+    assert (
+        await house.ports(ChatPorts).reply_locks.acquire(speaker.tenant, conversation, first["reply_id"], 60) == first["reply_id"]
+    )  # taken once more
     second = await asked(ada, conversation, "And?")
     refused = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "And then?"})
     assert (refused.status_code, refused.json()["reply_id"]) == (409, second["reply_id"])
@@ -147,7 +151,7 @@ async def test_history_travels_with_the_next_question(house: House, ada: Person)
     second = await asked(ada, conversation, "For everybody?")
     message = await first_event(house.settings, MESSAGES_CHANGED, second["message"]["id"])
     assert message is not None
-    known = house.ports.running.histories.get((event.tenant, conversation), 60)
+    known = house.ports(ChatPorts).running.histories.get((event.tenant, conversation), 60)
     assert known is not None
     assert known.turns == (Turn("user", "Days?"), Turn("assistant", "25"), Turn("user", "For everybody?"))
     assert known.ancestors == (first["message"]["id"], first["reply_id"], second["message"]["id"])
@@ -183,7 +187,7 @@ async def test_question_that_was_answered_is_not_asked_again(house: House, ada: 
     async def forgotten(*_: object) -> None:
         return
 
-    monkeypatch.setattr(house.ports.idempotency, "finish", forgotten)
+    monkeypatch.setattr(house.ports(HttpPorts).idempotency, "finish", forgotten)
     first = await asked(ada, conversation, **key)
     await Speaker(house, ada, conversation, first["reply_id"]).answer("25")
     assert await asked(ada, conversation, **key) == first
@@ -200,7 +204,7 @@ async def test_cancel(house: House, ada: Person):
     answer = await ada.call("POST", f"{path}/cancel")
     assert answer.status_code == 202
     speaker = Speaker(house, ada, conversation, accepted["reply_id"])
-    assert await house.ports.turns.is_cancelled(speaker.tenant, accepted["reply_id"])
+    assert await house.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, accepted["reply_id"])
     await speaker.stored("2")
     refused = await ada.call("POST", f"{path}/cancel")
     assert (refused.status_code, refused.json()["code"]) == (409, "reply_finished")
@@ -244,6 +248,6 @@ async def test_reply_that_nobody_keeps(house: House, ada: Person):
     tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
     reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
     caller = Caller(ada.user["id"], tenant, "user", "free")
-    sent = b"".join([frame.sse() async for frame in relay_reply(house.ports, caller, reply, "1.2.3")])
+    sent = b"".join([frame.sse() async for frame in relay_reply(house.ports(ChatPorts), caller, reply, "1.2.3")])
     assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
     assert b"reply_expired" in sent

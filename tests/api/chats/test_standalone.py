@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.chats.ports import ChatPorts
 from schemas.settings import Settings
 from tests.support.api_process import House, Person, collected, events, opened
 from tests.support.api_redis import free_port, on_redis, redis_server
@@ -50,9 +51,9 @@ async def test_redis_is_down(api_settings: Settings, tmp_path: Path):
         async with client_of(house, ada.token) as official:
             asking = asyncio.create_task(official.chat.completions.create(model="claw", messages=ASK))
             async with asyncio.timeout(10):
-                while len(house.ports.running.locations) < 2:
+                while len(house.ports(ChatPorts).locations.recent) < 2:
                     await asyncio.sleep(0.01)
-            (_, asked), (_, location) = next(reversed(house.ports.running.locations._kept.items()))
+            (_, asked), (_, location) = next(reversed(house.ports(ChatPorts).locations.recent._kept.items()))
             speaker = Speaker(house, ada, location.conversation_id, asked)
             await speaker.started()
             await speaker.completed("25 days", store=False)

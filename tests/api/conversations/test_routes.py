@@ -11,6 +11,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from adapters.kafka import connection_options
 from agents import project
+from api.accounts.ports import AccountPorts
+from api.chats.ports import ChatPorts
+from api.core import Core
 from domain.chats.topics import CONVERSATIONS_CHANGED, MESSAGES_CHANGED
 from domain.documents.open_documents import OpenDocuments
 from schemas.chats import MessageChanged
@@ -49,7 +52,7 @@ async def test_a_conversation_is_named_for_its_first_question(house: House, ada:
     await talk.ask(f"messages/{first['message']['id']}/edit", content="And now?")
     mine = Talk(house, ada, await ada.conversation(title="Mine"))
     await mine.ask(content="How many?")
-    await house.ports.running.stop()  # what runs beside requests has ended
+    await house.ports(Core).background.stop()  # what runs beside requests has ended
     for each, title, revision in ((talk, "", 3), (mine, "Mine", 1)):
         shown = (await ada.call("GET", f"/conversations/{each.id}")).json()
         assert (shown["title"], shown["titled_by"], shown["revision"]) == (title, "person", revision)
@@ -120,15 +123,15 @@ async def test_deleting_a_conversation_takes_its_content_everywhere(house: House
     first, _ = await talk.ask(content="secret")
     speaker = Speaker(house, ada, talk.id, (await talk.post("messages", content="more secrets")).json()["reply_id"])
     ports, scope = house.ports, f"{speaker.tenant}/{talk.id}"
-    await ports.running.stop()
+    await ports(Core).background.stop()
     assert (await ada.call("DELETE", f"/conversations/{talk.id}")).status_code == 204
     for path in ("", "/messages", "/export", f"/replies/{first['reply_id']}", f"/replies/{first['reply_id']}/stream"):
         is_problem(await ada.call("GET", f"/conversations/{talk.id}{path}"), 404, "not_found")
     is_problem(await talk.post("messages", content="x"), 404, "not_found")
-    assert await ports.turns.is_cancelled(speaker.tenant, speaker.reply)
-    assert await ports.turns.holder(speaker.tenant, talk.id) is None
-    records_left = [key async for key in ports.redis.scan_iter(match=f"*:record:*{talk.id}*", count=1_000)]
-    assert [bytes(await ports.redis.execute_command("GET", key)).endswith(b"  ") for key in records_left] == [True]  # the tombstone
+    assert await ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, speaker.reply)
+    assert await ports(ChatPorts).reply_locks.holder(speaker.tenant, talk.id) is None
+    records_left = [key async for key in ports(Core).redis.scan_iter(match=f"*:record:*{talk.id}*", count=1_000)]
+    assert [bytes(await ports(Core).redis.execute_command("GET", key)).endswith(b"  ") for key in records_left] == [True]  # the tombstone
     await speaker.stored("told too late: secret")  # an answer that had ended when it was to be cancelled
     async with projecting(house, talk.id) as (records, step):
         await step()
@@ -137,8 +140,8 @@ async def test_deleting_a_conversation_takes_its_content_everywhere(house: House
     assert len(last) == 4
     assert set(last.values()) == {None}
     assert len({record.partition for record in messages}) == 1
-    assert (await ports.views.messages.list(scope, limit=9)).items == []
-    assert await ports.views.messages.remaining_ids(scope) == []
+    assert (await ports(Core).read_models.messages.list(scope, limit=9)).items == []
+    assert await ports(Core).read_models.messages.remaining_ids(scope) == []
     gone = (await all_events(house.settings, CONVERSATIONS_CHANGED, talk.id, 2))[-1].data
     assert (gone.title, gone.system_prompt, gone.deleted) == ("", "", True)
 
@@ -150,29 +153,29 @@ async def test_a_deletion_goes_on_where_a_worker_died(house: House, ada: Person)
     ids = await store(ports, tenant, talk, 620)
     assert (await ada.call("DELETE", f"/conversations/{talk.id}")).status_code == 204
     scope = f"{tenant}/{talk.id}"
-    assert len(await ports.views.messages.remaining_ids(scope)) == 500
+    assert len(await ports(Core).read_models.messages.remaining_ids(scope)) == 500
 
     class Dying:
         def __init__(self) -> None:
             self.sent = 0
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(ports.publisher, name)
+            return getattr(ports(Core).publisher, name)
 
         async def publish_tombstone(self, *args: Any) -> Any:
             self.sent += 1
             if self.sent > 550:
                 raise ConnectionError
-            return await ports.publisher.publish_tombstone(*args)
+            return await ports(Core).publisher.publish_tombstone(*args)
 
     async with projecting(house, talk.id, ids) as (records, step):
         with pytest.raises(ConnectionError):
             await step(Dying())
-        assert len(await ports.views.messages.remaining_ids(scope)) == 120
+        assert len(await ports(Core).read_models.messages.remaining_ids(scope)) == 120
         await step()
         erased = {record.key.decode() for record in await records() if record.value is None}
     assert erased == set(ids)
-    assert await ports.views.messages.remaining_ids(scope) == []
+    assert await ports(Core).read_models.messages.remaining_ids(scope) == []
 
 
 Step = Callable[..., Awaitable[None]]
@@ -185,9 +188,12 @@ async def projecting(house: House, conversation: str, ids: Sequence[str] = ()) -
     ports, prefix = house.ports, house.settings.kafka.topic_prefix
     names = [prefix + topic.name for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)]
     consumer = AIOKafkaConsumer(*names, **connection_options(house.settings.kafka), auto_offset_reset="earliest", enable_auto_commit=False)
-    partition = ports.publisher.partition_for(MESSAGES_CHANGED, conversation)
+    own_publisher = ports(Core).publisher
+    partition = own_publisher.partition_for(MESSAGES_CHANGED, conversation)
     decode = {prefix + topic.name: decoder(topic).decode for topic in (CONVERSATIONS_CHANGED, MESSAGES_CHANGED)}
-    agent = project.agent(ports.views, OpenDocuments(ports.redis, house.settings.redis.key_prefix, 2), ports.storage)
+    agent = project.agent(
+        ports(Core).read_models, OpenDocuments(ports(Core).redis, house.settings.redis.key_prefix, 2), ports(AccountPorts).storage
+    )
 
     async def records() -> list[ConsumerRecord]:
         places = [TopicPartition(name, partition) for name in names]
@@ -201,7 +207,7 @@ async def projecting(house: House, conversation: str, ids: Sequence[str] = ()) -
         }
         return [each for each in found if each.key in mine]
 
-    async def step(publisher: Any = ports.publisher) -> None:
+    async def step(publisher: Any = own_publisher) -> None:
         events = [(record, decode[record.topic](record.value)) for record in await records() if record.value]
         contexts = [(event, _context(house, record, publisher)) for record, event in events]
         assert agent.step_many is not None
@@ -223,4 +229,4 @@ def _context(house: House, record: ConsumerRecord, publisher: Any) -> Context:
         return True
 
     place = LogOffset(record.topic.removeprefix(house.settings.kafka.topic_prefix), record.partition, record.offset)
-    return Context(place=place, attempt=0, replayed=False, publisher=publisher, clock=house.ports.clock, still_owner=yes)
+    return Context(place=place, attempt=0, replayed=False, publisher=publisher, clock=house.ports(Core).clock, still_owner=yes)

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.core import Core
+from api.documents.ports import DocumentPorts
+from api.documents.watch import group_of
+from api.http.ports import HttpPorts
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from schemas import ids
 from schemas.documents import DocumentProgressed, Note, Progress, State
@@ -28,14 +32,14 @@ async def say(house: House, person: Person, document: str, version: int, state: 
         id=ids.derive("test", key, version, state, str(more)),
         source="/claw/test",
         subject=key,
-        time=house.ports.clock.now(),
+        time=house.ports(Core).clock.now(),
         tenant=key.partition("/")[0],
         traceparent=TRACE,
         data=progress,
     )
-    place = await house.ports.publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, event))
+    place = await house.ports(Core).publisher.publish(Outgoing(DOCUMENTS_PROGRESSED, event))
     if show:
-        await house.ports.views.apply(event, place)
+        await house.ports(Core).read_models.apply(event, place)
 
 
 @asynccontextmanager
@@ -103,22 +107,22 @@ async def test_missed_records_give_a_fresh_snapshot(house: House, ada: Person):
     async with watching(house, ada) as stream:
         await nth(stream, "snapshot")
         await say(house, ada, "a", 5, "parsing", show=True)
-        house.ports.spectators._mark_all_stale()
+        house.ports(DocumentPorts).progress._mark_all_stale()
         assert (await nth(stream, "snapshot"))["counts"] == {"parsing": 1}
 
 
 async def test_a_slow_reader_gets_a_snapshot_instead_of_a_backlog(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("api.documents.watch.WAITING_MAX", 3)
+    monkeypatch.setattr("api.http.watch.UPDATES_MAX", 3)
     tenant = key_of(house, ada, "").partition("/")[0]
-    async with house.ports.spectators.subscribe(tenant, ada.base) as spectator:
-        await house.ports.spectators.catch_up()
-        spectator.mark_current()
+    async with house.ports(DocumentPorts).progress.subscribe(group_of(tenant, ada.base)) as subscriber:
+        await house.ports(DocumentPorts).progress.catch_up()
+        subscriber.mark_current()
         for version in range(4):
             await say(house, ada, "a", version, "queued")
         async with asyncio.timeout(5):
-            while not spectator.stale:
+            while not subscriber.stale:
                 await asyncio.sleep(0.02)
-        assert await spectator.next_updates(0.01) == []
+        assert await subscriber.next_updates(0.01) == []
 
 
 async def test_followed_only_while_somebody_watches(api_settings):
@@ -127,7 +131,7 @@ async def test_followed_only_while_somebody_watches(api_settings):
         ports = house.ports
 
         def seen() -> tuple[bool, int]:
-            return ports.spectators.is_following, ports.running.streams
+            return ports(DocumentPorts).progress.is_following, ports(HttpPorts).streams.count
 
         assert seen() == (False, 0)
         async with watching(house, ada) as stream:
@@ -150,7 +154,7 @@ async def test_walls(house: House, ada: Person, bob: Person):
 
 async def test_silence_is_filled_and_access_looked_at_again(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     """Comments while nothing happens; the stream ends when the knowledge base is gone."""
-    monkeypatch.setattr("api.documents.progress.HEARTBEAT_S", 0.05)
+    monkeypatch.setattr("api.http.watch.HEARTBEAT_S", 0.05)
     base = (await ada.call("POST", "/knowledge", json={"name": "passing"})).json()["id"]
     path = f"/api/v1/knowledge/{base}/events"
     async with asyncio.timeout(10), house.client.stream("GET", path, headers=ada.headers) as answer:

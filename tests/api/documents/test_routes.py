@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from api.core import Core
 from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas import ids
@@ -45,7 +46,7 @@ async def test_progress_and_visibility_are_shown(house: House, ada: Person):
     key = key_of(house, ada, "a")
     progress = Progress(knowledge_base_id=ada.base, document_id="a", version=version, state="indexed", chunks=3)
     await tell(house, ada, progress)
-    await house.ports.visibility.mark_indexed(key, version)
+    await house.ports(Core).visibility.mark_indexed(key, version)
     shown = (await ada.call("GET", path)).json()
     assert (shown["state"], shown["chunks"], shown["visible_version"]) == ("indexed", 3, version)
     newer = (await ada.call("PUT", path, json={"text": "two"})).json()["version"]
@@ -61,7 +62,7 @@ async def test_delete_waits_until_it_is_out_of_sight(house: House, ada: Person):
 
     async def route() -> None:
         await asyncio.sleep(0.2)
-        await house.ports.visibility.record_withdrawal(key, version + 1)
+        await house.ports(Core).visibility.record_withdrawal(key, version + 1)
 
     routing = asyncio.create_task(route())
     answer = await ada.call("DELETE", path)
@@ -141,7 +142,7 @@ async def test_only_what_is_there_is_worked_again(house: House, ada: Person, bob
     is_problem(await ada.call("POST", f"{path}/reprocess"), 404, "not_found")
     version = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
     is_problem(await bob.call("POST", f"{path}/reprocess"), 404, "not_found")
-    await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), version + 1)
+    await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "a"), version + 1)
     is_problem(await ada.call("POST", f"{path}/reprocess"), 404, "not_found")
 
 
@@ -149,7 +150,7 @@ async def test_unchanged(house: House, ada: Person):
     """A version that says nothing new: readers go on seeing the one before, with its chunks."""
     path = f"/knowledge/{ada.base}/documents/a"
     first = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
-    await house.ports.visibility.mark_indexed(key_of(house, ada, "a"), first)
+    await house.ports(Core).visibility.mark_indexed(key_of(house, ada, "a"), first)
     again = (await ada.call("PUT", path, json={"text": "one"})).json()["version"]
     await tell(house, ada, Progress(knowledge_base_id=ada.base, document_id="a", version=again, state="unchanged", chunks=3))
     shown = (await ada.call("GET", path)).json()
@@ -183,4 +184,4 @@ async def tell(house: House, person: Person, progress: Progress) -> None:
     """As the tables have it once an agent has said it."""
     scope = key_of(house, person, progress.document_id).rpartition("/")[0]
     order, version = progress_order(progress), progress.version
-    await house.ports.views.documents.put(scope, progress.document_id, progress, order=order, rank=version)
+    await house.ports(Core).read_models.documents.put(scope, progress.document_id, progress, order=order, rank=version)

@@ -14,6 +14,7 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from adapters.secrets.encryption import decrypt
+from api.documents.ports import DocumentPorts
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Blob, Document
 from schemas.errors import Unavailable
@@ -40,7 +41,7 @@ async def leaves(house: House) -> AsyncIterator[list[int]]:
     yield more
     assert len(files(house)) - len(before) == more[0]
     assert not list((house.settings.node.home / "blobs" / ".incoming").iterdir())
-    assert not house.ports.running.uploads
+    assert not house.ports(DocumentPorts).uploads.total
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -74,7 +75,7 @@ async def test_uploaded(house: House, ada: Person, leaves: list[int]):
     assert (document.title, document.filename, document.media_type) == ("Rules", "年假 rules.pdf", "application/pdf")
     assert document.metadata == {"by": "hr"}
     assert document.submitted_by == ada.user["id"]
-    async with house.ports.blobs.local_path(document.blob) as path:
+    async with house.ports(DocumentPorts).blobs.local_path(document.blob) as path:
         assert path.read_bytes() == PDF
     key = key_of(house, ada, "rules 2026")
     assert "hunter2" not in document.sealed_password
@@ -231,11 +232,11 @@ async def test_a_client_that_leaves_in_the_middle(house: House, ada: Person, lea
     writer.write(head.encode() + form(part("file", b"x" * 600_000, filename="a"))[1][:500_000])
     await writer.drain()
     async with asyncio.timeout(5):
-        while not house.ports.running.uploads:
+        while not house.ports(DocumentPorts).uploads.total:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
         writer.transport.abort()
-        while house.ports.running.uploads:
+        while house.ports(DocumentPorts).uploads.total:
             await asyncio.sleep(0.01)
 
 

@@ -6,6 +6,7 @@ import uuid
 import msgspec
 import pytest
 
+from api.core import Core
 from tests.support.api_process import WANTED, House, Person, opened
 from tests.support.problems import is_problem
 
@@ -127,7 +128,7 @@ async def test_what_breaks_here_stays_here(house: House, ada: Person, monkeypatc
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the password of the database is hunter2")
 
-    monkeypatch.setattr(house.ports.views.conversations, "list", broken)
+    monkeypatch.setattr(house.ports(Core).read_models.conversations, "list", broken)
     answer = await ada.call("GET", "/conversations")
     is_problem(answer, 500, "internal_error")
     assert "hunter2" not in answer.text

@@ -6,6 +6,8 @@ import time
 import msgspec
 import pytest
 
+from api.chats.ports import ChatPorts
+from api.core import Core
 from schemas.settings import KafkaSettings
 from tests.support.api_process import House, collected, opened, with_limits
 from tests.support.api_redis import free_port, on_redis, redis_server
@@ -21,11 +23,11 @@ async def asked(house: House, person, conversation: str, content: str) -> list[s
     path = f"/api/v1/conversations/{conversation}/messages"
     async with house.client.stream("POST", path, json={"content": content}, headers=person.headers | EVENTS) as answer:
         assert answer.status_code == 200, (await answer.aread()).decode()
-        reply = house.ports.running._read[next(key for key in house.ports.running._read if key[1] == conversation)]
+        reply = house.ports(ChatPorts).running._read[next(key for key in house.ports(ChatPorts).running._read if key[1] == conversation)]
         speaker = Speaker(house, person, conversation, reply)
         await speaker.started()
         await speaker.extended(1, "25")
-        await speaker.completed("25", store=house.ports.redis.is_up)
+        await speaker.completed("25", store=house.ports(Core).redis.is_up)
         return [sent.event for sent in await collected(answer)]
 
 
@@ -46,7 +48,7 @@ async def test_redis_goes_and_comes(api_settings, tmp_path):
         assert await asked(house, ada, conversation, "For everybody?") == ended
         assert await asked(house, ada, conversation, "Really?") == ended
         tenant = Speaker(house, ada, conversation, "r").tenant
-        above = house.ports.running.histories.get((tenant, conversation), 60)
+        above = house.ports(ChatPorts).running.histories.get((tenant, conversation), 60)
         assert above is not None
         assert (len(above.ancestors), len(above.turns)) == (6, 6)  # what was asked without Redis continues the branch
         elsewhere = {"content": "Instead?", "parent_id": above.ancestors[1]}
@@ -117,5 +119,5 @@ async def test_kafka_unreachable(api_settings, tmp_path):
         assert time.monotonic() - began < 2
         assert ready.status_code == 503
         assert "kafka" in ready.json()["down"]
-        turn = await healthy.ports.turns.holder(Speaker(healthy, ada, conversation, "r").tenant, conversation)
+        turn = await healthy.ports(ChatPorts).reply_locks.holder(Speaker(healthy, ada, conversation, "r").tenant, conversation)
         assert turn is None  # a question that was not taken does not hold the conversation up

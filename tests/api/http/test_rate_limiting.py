@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from api.core import Core
 from domain.accounts.topics import ACCOUNTS_CHANGED
 from schemas import ids
 from schemas.records import AccountChanged
@@ -102,7 +103,7 @@ async def test_a_request_takes_one_token_of_its_address(api_settings):
 
 async def retiered(house: House, person: Person, tier: str) -> None:
     """Put somebody who has not called yet into another tier."""
-    account = await house.ports.views.accounts.get(person.user["id"], person.user["id"])
+    account = await house.ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     event = AccountChanged(
         id=ids.derive("tier", account.id, tier),
@@ -113,4 +114,4 @@ async def retiered(house: House, person: Person, tier: str) -> None:
         traceparent="",
         data=msgspec.structs.replace(account, tier=tier, revision=account.revision + 1),
     )
-    await house.ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
+    await house.ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))

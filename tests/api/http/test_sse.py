@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from api import composition
+from api.chats import ports as chat_ports
+from api.chats.ports import ChatPorts
 from domain.chats.relay import Relay
 from domain.chats.relay.cursor import BYTES_MAX
 from tests.support.api_process import House, Person, Sent, collected, events, opened, with_limits
@@ -27,7 +28,7 @@ BUFFER_BYTES_MAX = 65_536 + 2 * DELTA_BYTES  # what uvicorn lets lie in a connec
 @pytest_asyncio.fixture(loop_scope="session")
 async def narrow(api_settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A process that remembers little of the log."""
-    monkeypatch.setattr(composition, "Relay", partial(Relay, window_bytes_max=WINDOW_BYTES))
+    monkeypatch.setattr(chat_ports, "Relay", partial(Relay, window_bytes_max=WINDOW_BYTES))
     async with opened(with_limits(api_settings, enabled=False)) as house:
         yield house
 
@@ -64,7 +65,7 @@ def held(house: House) -> tuple[int, int]:
     transports = [connection.transport for connection in house.server.server_state.connections]
     return (
         max(transport.get_write_buffer_size() for transport in transports),
-        max((cursor._bytes for cursor in house.ports.relay._cursors), default=0),
+        max((cursor._bytes for cursor in house.ports(ChatPorts).relay._cursors), default=0),
     )
 
 
@@ -72,8 +73,8 @@ def check_stalled(house: House) -> None:
     in_connection, in_cursor = held(house)
     assert 0 < in_connection <= BUFFER_BYTES_MAX
     assert in_cursor <= BYTES_MAX + DELTA_BYTES
-    (cursor,) = house.ports.relay._cursors
-    window = house.ports.relay.window(cursor.partition)
+    (cursor,) = house.ports(ChatPorts).relay._cursors
+    window = house.ports(ChatPorts).relay.window(cursor.partition)
     assert window is not None
     assert cursor.next < window.start  # it has fallen out of memory: the log is its buffer
     assert window._bytes <= WINDOW_BYTES + 2 * DELTA_BYTES

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from api.knowledge.ports import KnowledgePorts
 from schemas.documents import Shelf
 from tests.support.api_process import House, Person
 
@@ -21,7 +22,7 @@ async def test_a_rebuild_is_asked_for_given_up_and_asked_for_again(ada: Person, 
     view = asked.json()
     assert (view["state"], view["keep"]) == ("building", True)
     assert view["other"] == {"generation": 1, "chunk_tokens": 64, "chunk_tokens_max": 96, "embedding": "local", "points": None}
-    (plan,) = [each for each in house.ports.shelves.plans() if each.knowledge_base_id == ada.base]
+    (plan,) = [each for each in house.ports(KnowledgePorts).catalogue.plans() if each.knowledge_base_id == ada.base]
     assert plan.other == Shelf(generation=1, chunk_tokens=64, chunk_tokens_max=96)
     again = await ada.call("POST", f"{path}/rebuild", json={"chunk_tokens": 64, "chunk_tokens_max": 96, "force": True})
     assert (again.status_code, again.json()["force"], again.json()["other"]["generation"]) == (202, True, 1)

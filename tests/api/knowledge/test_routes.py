@@ -5,6 +5,8 @@ import uuid
 import msgspec
 import pytest
 
+from api.core import Core
+from api.http.ports import HttpPorts
 from domain.accounts.topics import ACCOUNTS_CHANGED
 from domain.chats.topics import CHATS_ASKED, CONVERSATIONS_CHANGED
 from domain.documents.topics import DOCUMENTS_SUBMITTED
@@ -107,20 +109,20 @@ async def test_knowledge_of_another_tenant_is_not_there(ada: Person, bob: Person
 async def colleague(house: House, person: Person) -> Person:
     """Somebody else in the same tenant."""
     ports = house.ports
-    account = await ports.views.accounts.get(person.user["id"], person.user["id"])
+    account = await ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])
     assert account is not None
     other = msgspec.structs.replace(account, id=str(uuid.uuid4()), email=f"{uuid.uuid4().hex}@example.com")
     event = AccountChanged(
         id=str(uuid.uuid4()),
         source="/claw/test",
         subject=other.id,
-        time=ports.clock.now(),
+        time=ports(Core).clock.now(),
         tenant=other.tenant,
         traceparent=TRACE,
         data=other,
     )
-    await ports.records.change(Outgoing(ACCOUNTS_CHANGED, event))
-    token, _ = ports.tokens.issue(other, ports.clock.now())
+    await ports(Core).records.change(Outgoing(ACCOUNTS_CHANGED, event))
+    token, _ = ports(HttpPorts).tokens.issue(other, ports(Core).clock.now())
     return Person(house, token, person.user | {"id": other.id}, other.email)
 
 
@@ -146,7 +148,7 @@ async def test_deleting_a_knowledge_base_takes_its_documents_back(house: House, 
     for name in ("a", "b"):
         assert (await ada.call("PUT", f"/knowledge/{base}/documents/{name}", json={"text": "x"})).status_code == 202
     assert (await ada.call("DELETE", f"/knowledge/{base}")).status_code == 204
-    tenant = house.ports.tokens.read(ada.token, house.ports.clock.now()).tenant
+    tenant = house.ports(HttpPorts).tokens.read(ada.token, house.ports(Core).clock.now()).tenant
     for name in ("a", "b"):
         key = ids.document_key(tenant, base, name)
         assert [type(event) for event in await all_events(house.settings, DOCUMENTS_SUBMITTED, key, 2)] == [

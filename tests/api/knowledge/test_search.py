@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from api.core import Core
+from api.knowledge.ports import KnowledgePorts
 from domain.retrieval import index_client
 from schemas.documents import Locator
 from schemas.errors import Refused, Unavailable
@@ -41,7 +43,7 @@ async def test_search(house: House, ada: Person, library: Library):
     assert (passage["locator"], passage["place"]) == ("p. 3 > Part", {"page": 3})
     assert passage["bm25"] > 0
     assert passage["dense"] > 0
-    assert house.ports.inquiries.open_count == 0
+    assert house.ports(KnowledgePorts).index_client.open_count == 0
 
 
 async def test_search_in_several(house: House, ada: Person, library: Library):
@@ -95,14 +97,14 @@ async def test_walls(house: House, ada: Person, bob: Person, library: Library):
 async def test_what_is_taken_back_on_the_way_is_not_shown(house: House, ada: Person, library: Library, monkeypatch: pytest.MonkeyPatch):
     tenant = tenant_of(ada)
     await library.add(tenant, ada.base, "a", 1, LEAVE)
-    ask = house.ports.inquiries.ask
+    ask = house.ports(KnowledgePorts).index_client.ask
 
     async def slow(*args: object, **words: object) -> object:
         found = await ask(*args, **words)  # type: ignore[arg-type]
-        await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), 2)
+        await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "a"), 2)
         return found
 
-    monkeypatch.setattr(house.ports.inquiries, "ask", slow)
+    monkeypatch.setattr(house.ports(KnowledgePorts).index_client, "ask", slow)
     assert (await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "leave"})).json()["passages"] == []
 
 
@@ -126,27 +128,27 @@ async def test_what_is_no_search(ada: Person, change: dict[str, object], field: 
 
 async def test_nobody_answers(house: House, ada: Person, monkeypatch: pytest.MonkeyPatch):
     """503 with a time to come back, and nothing left behind."""
-    monkeypatch.setattr(house.ports.inquiries._requests._tail, "_take", lambda *_: None)
+    monkeypatch.setattr(house.ports(KnowledgePorts).index_client._requests._tail, "_take", lambda *_: None)
     monkeypatch.setattr(index_client.IndexClient.ask, "__kwdefaults__", {"timeout_s": 0.3})
     answer = await ada.call("POST", f"/knowledge/{ada.base}/search", json={"query": "x"})
     is_problem(answer, 503, "index_unavailable")
     assert int(answer.headers["retry-after"]) >= 1
-    assert house.ports.inquiries.open_count == 0
+    assert house.ports(KnowledgePorts).index_client.open_count == 0
 
 
 async def test_who_leaves_is_forgotten(house: House, monkeypatch: pytest.MonkeyPatch):
     """A cancelled question leaves nothing behind."""
-    monkeypatch.setattr(house.ports.inquiries._requests._tail, "_take", lambda *_: None)
+    monkeypatch.setattr(house.ports(KnowledgePorts).index_client._requests._tail, "_take", lambda *_: None)
     asking = asyncio.create_task(
-        house.ports.inquiries.ask(
+        house.ports(KnowledgePorts).index_client.ask(
             Search(query="x", knowledge_base_ids=(), limit=1), request_id=str(uuid.uuid4()), tenant="t", traceparent=""
         )
     )
     await asyncio.sleep(0.05)
-    assert house.ports.inquiries.open_count == 1
+    assert house.ports(KnowledgePorts).index_client.open_count == 1
     asking.cancel()
     await asyncio.wait([asking])
-    assert house.ports.inquiries.open_count == 0
+    assert house.ports(KnowledgePorts).index_client.open_count == 0
 
 
 async def test_problems_of_agents_are_raised_as_what_they_are():

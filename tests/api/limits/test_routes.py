@@ -11,6 +11,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api.core import Core
+from api.http.ports import HttpPorts
+from api.limits.ports import LimitPorts
 from domain.limits.decisions import decode_changes
 from domain.limits.topics import LIMITS_DECIDED
 from ops.commands import topics as administration
@@ -43,8 +46,8 @@ async def replicas(alone: Settings) -> AsyncIterator[tuple[House, House]]:
     async with AsyncExitStack() as stack:
         houses = [await stack.enter_async_context(opened(settings)) for _ in range(2)]
         yield houses[0], houses[1]
-        for config in houses[0].ports.configs.find_by_prefix("rate_limits."):
-            await houses[0].ports.configuring.change(config.key, None, by="test")
+        for config in houses[0].ports(HttpPorts).configs.find_by_prefix("rate_limits."):
+            await houses[0].ports(LimitPorts).config_writer.change(config.key, None, by="test")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -75,7 +78,7 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
     assert (changed.json()["revision"], changed.json()["reason"]) == (revision + 1, "a busy day")
 
     async def in_force() -> bool:
-        return [rule.name for rule in there.ports.limiting.rules] == ["lists"]
+        return [rule.name for rule in there.ports(HttpPorts).limiting.rules] == ["lists"]
 
     await within(in_force)
     someone = await there.person()
@@ -92,7 +95,7 @@ async def test_rules_change_live_on_every_replica_and_bad_ones_change_nothing(re
         assert field in str(refused["errors"]), refused
     twice = is_problem(await admin.call("PUT", "/rate-limits/rules", json={"rules": [RULE, RULE]}), 422, "validation_failed")
     assert {error["field"] for error in twice["errors"]} == {"rules[1].name", "rules[1]"}
-    assert [rule.name for rule in here.ports.limiting.rules] == ["lists"]
+    assert [rule.name for rule in here.ports(HttpPorts).limiting.rules] == ["lists"]
     back = await admin.call("PUT", "/rate-limits/rules", json={"rules": None})
     assert back.json()["revision"] == revision + 2
     assert {rule["name"] for rule in back.json()["rules"]} >= {"global", "address", "messages"}
@@ -119,7 +122,7 @@ async def test_the_deny_list_shuts_out_and_the_allow_list_exempts(replicas, admi
     await within(shut_out)
     is_problem(await someone.call("GET", "/users/me", headers=outside), 403, "access_denied")
     assert (await someone.call("GET", "/users/me")).status_code == 200  # from elsewhere
-    subject = (await there.ports.views.accounts.get(someone.user["id"], someone.user["id"])).tenant
+    subject = (await there.ports(Core).read_models.accounts.get(someone.user["id"], someone.user["id"])).tenant
     exempt = {"kind": "user", "value": f"{subject}/{someone.user['id']}", "reason": "load test"}
     assert (await admin.call("PUT", "/rate-limits/allowlist", json=exempt)).status_code == 200
 
@@ -161,7 +164,7 @@ async def test_what_is_left_and_buckets_made_full(replicas, admin):
     standings = {each["rule"]: each for each in (await person.call("GET", "/rate-limits/me")).json()["standings"]}
     assert standings["conversations"]["remaining"] == 117
     assert standings["tokens_free_day"]["counts"] == "model_tokens"
-    tenant = (await here.ports.views.accounts.get(person.user["id"], person.user["id"])).tenant
+    tenant = (await here.ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])).tenant
     body = {"kind": "user", "value": f"{tenant}/{person.user['id']}", "rule": "conversations"}
     assert (await admin.call("POST", "/rate-limits/reset", json=body)).json() == {"reset": 1}
     again = {each["rule"]: each for each in (await person.call("GET", "/rate-limits/me")).json()["standings"]}
@@ -177,7 +180,7 @@ async def test_every_decision_is_counted_once(replicas, admin):
     await admin.call("PUT", "/rate-limits/rules", json={"rules": rules})
 
     async def in_force() -> bool:
-        return len(there.ports.limiting.rules) == len(rules)
+        return len(there.ports(HttpPorts).limiting.rules) == len(rules)
 
     await within(in_force)
     person = await there.person()
@@ -185,8 +188,8 @@ async def test_every_decision_is_counted_once(replicas, admin):
     statuses = [(await person.call("GET", "/knowledge", headers=headers)).status_code for _ in range(5)]
     assert statuses == [200] * 3 + [429] * 2
     for house in (here, there):
-        await house.ports.limiting._teller.publish()
-        tables = house.ports.decisions
+        await house.ports(HttpPorts).limiting._reporter.publish()
+        tables = house.ports(LimitPorts).decisions
         for table in (tables.minutes, tables.hours):
             feed = CounterFeed(table, RangeReader(house.settings.kafka, LIMITS_DECIDED), decode_changes)
             for partition in range(LIMITS_DECIDED.partitions(house.settings.kafka)):
@@ -207,11 +210,14 @@ async def test_answers_under_way_are_bounded_and_the_turn_is_given_back(replicas
     here, _ = replicas
     person = await here.person()
     conversations = [await person.conversation() for _ in range(3)]
-    here.ports.limiting._reservations._places_max = 2
+    here.ports(HttpPorts).limiting._reservations._places_max = 2
     asked = [await person.call("POST", f"/conversations/{each}/messages", json={"content": "how?"}) for each in conversations]
     assert [answer.status_code for answer in asked] == [202, 202, 429]
     assert is_problem(asked[2], 429, "rate_limited")["rule"] == "replies_open"
-    reply, tenant = asked[0].json()["reply_id"], (await here.ports.views.accounts.get(person.user["id"], person.user["id"])).tenant
-    await here.ports.limiting._reservations.settle(f"{tenant}/{person.user['id']}", reply, 0)
+    reply, tenant = (
+        asked[0].json()["reply_id"],
+        (await here.ports(Core).read_models.accounts.get(person.user["id"], person.user["id"])).tenant,
+    )
+    await here.ports(HttpPorts).limiting._reservations.settle(f"{tenant}/{person.user['id']}", reply, 0)
     again = await person.call("POST", f"/conversations/{conversations[2]}/messages", json={"content": "how?"})
     assert again.status_code == 202, again.text

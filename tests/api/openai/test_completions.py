@@ -12,6 +12,8 @@ import pytest
 import pytest_asyncio
 
 from adapters.models.openai import OpenAIModel
+from api.chats.ports import ChatPorts
+from api.http.ports import HttpPorts
 from api.limits.routes import route_templates
 from benchmarks.stub_provider import StubProvider, serving
 from domain.chats.topics import MESSAGES_CHANGED
@@ -317,7 +319,7 @@ async def test_who_hangs_up_stops_the_provider(house: House, client: openai.Asyn
         asking.cancel()
         await asyncio.wait([asking])
     async with asyncio.timeout(10):
-        while stub.provider.stats.open or house.ports.running.streams:
+        while stub.provider.stats.open or house.ports(HttpPorts).streams.count:
             await asyncio.sleep(0.01)
     assert stub.provider.stats.disconnected == before + 1
 
@@ -344,7 +346,7 @@ async def test_a_repeat_with_the_same_key_is_the_same_answer(house: House, clien
 async def test_the_clients_own_retry_asks_once(house: House, client: openai.AsyncOpenAI, stub: Stub, monkeypatch: pytest.MonkeyPatch):
     """The first try got a 503 although the log had taken the question."""
     before, tries = stub.provider.stats.requests, 0
-    remember = house.ports.turns.save_location
+    remember = house.ports(ChatPorts).reply_locks.save_location
 
     async def broken_once(*arguments: Any) -> None:
         nonlocal tries
@@ -353,7 +355,7 @@ async def test_the_clients_own_retry_asks_once(house: House, client: openai.Asyn
         if tries == 1:
             raise RuntimeError("the process broke here")
 
-    monkeypatch.setattr(house.ports.turns, "save_location", broken_once)
+    monkeypatch.setattr(house.ports(ChatPorts).reply_locks, "save_location", broken_once)
     key = {"Idempotency-Key": uuid.uuid4().hex}
     retrying = client.with_options(max_retries=2)
     completion = await retrying.chat.completions.create(model="claw", messages=ASK, extra_headers=key)

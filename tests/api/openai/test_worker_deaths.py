@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 
 from api.chats import standalone
+from api.chats.ports import ChatPorts
+from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ASKED
 from tests.support.api_process import House, Person
 from tests.support.reply_speaker import Speaker
@@ -52,7 +54,7 @@ async def test_the_same_answer_again_goes_on_where_it_was(house: House, ada: Per
     assert "".join(chunk.choices[0].delta.content or "" for chunk in received) == "25 [1] days"
     assert sum(len(getattr(chunk.choices[0].delta, "annotations", ())) for chunk in received) == 1
     assert received[-1].choices[0].finish_reason == "stop"
-    assert not await house.ports.turns.is_cancelled(speaker.tenant, speaker.reply)
+    assert not await house.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, speaker.reply)
 
 
 async def test_another_answer_ends_the_stream_and_is_stopped(house: House, ada: Person, client: openai.AsyncOpenAI):
@@ -67,7 +69,7 @@ async def test_another_answer_ends_the_stream_and_is_stopped(house: House, ada: 
     assert text == "25 days"
     assert error.code == "answer_interrupted"
     async with asyncio.timeout(10):
-        while not await house.ports.turns.is_cancelled(speaker.tenant, speaker.reply):
+        while not await house.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, speaker.reply):
             await asyncio.sleep(0.01)
 
 
@@ -95,7 +97,7 @@ async def test_an_answer_that_never_ends_is_given_up_and_stopped(
     house: House, ada: Person, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ):
     """503 with a time to come back; whoever answers hears that nobody waits any more."""
-    monkeypatch.setattr(standalone, "WAITING_S", -house.settings.model.total_timeout_s)
+    monkeypatch.setattr(standalone, "ANSWER_MARGIN_S", -house.settings.model.total_timeout_s)
     asking = asyncio.create_task(client.chat.completions.create(model="claw", messages=ASK))
     speaker = await asked(house, ada)
     await speaker.started()
@@ -103,7 +105,7 @@ async def test_an_answer_that_never_ends_is_given_up_and_stopped(
         await asking
     assert (failed.value.status_code, failed.value.code) == (503, "overloaded")
     assert failed.value.response.headers["retry-after"]
-    assert await house.ports.turns.is_cancelled(speaker.tenant, speaker.reply)
+    assert await house.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, speaker.reply)
     async with asyncio.timeout(10):
-        while house.ports.running.streams:
+        while house.ports(HttpPorts).streams.count:
             await asyncio.sleep(0.01)

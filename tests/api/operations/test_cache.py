@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from api.core import Core
+from api.knowledge.ports import KnowledgePorts
 from tests.support.api_people import key_of, promoted, tenant_of
 from tests.support.api_process import House, Person, opened
 from tests.support.index_library import Library
@@ -30,13 +32,13 @@ async def library(house: House, tmp_path_factory: pytest.TempPathFactory) -> Asy
 def asked(house: House, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the index was asked."""
     asked: list[object] = []
-    ask = house.ports.inquiries.ask
+    ask = house.ports(KnowledgePorts).index_client.ask
 
     async def counted(what: Any, **words: Any) -> Any:
         asked.append(what)
         return await ask(what, **words)
 
-    monkeypatch.setattr(house.ports.inquiries, "ask", counted)
+    monkeypatch.setattr(house.ports(KnowledgePorts).index_client, "ask", counted)
     return asked
 
 
@@ -55,7 +57,7 @@ async def test_a_search_is_asked_once_until_something_changes(house: House, ada:
     assert len(asked) == 1
     await library.add(tenant, ada.base, "b", 2, "Another lighthouse is blue.")
     assert {each["document_id"] for each in await search(ada, "lighthouse")} == {"a", "b"}
-    await house.ports.visibility.record_withdrawal(key_of(house, ada, "b"), 3)
+    await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "b"), 3)
     assert {each["document_id"] for each in await search(ada, "lighthouse")} == {"a"}
 
 
@@ -65,7 +67,7 @@ async def test_a_page_of_a_document_is_asked_once_per_version(house: House, ada:
     pages = [(await ada.call("GET", path, params={"limit": 1})).json() for _ in range(3)]
     assert pages[0] == pages[1] == pages[2]
     assert len(asked) == 1
-    await house.ports.visibility.record_withdrawal(key_of(house, ada, "a"), 2)
+    await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "a"), 2)
     is_problem(await ada.call("GET", path, params={"limit": 1}), 404, "not_found")
     is_problem(await ada.call("GET", path, params={"limit": 1, "cursor": pages[0]["next_cursor"]}), 412, "lost_update")
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api.core import Core
 from domain.accounts.topics import CREDENTIALS_CHANGED
 from domain.documents.topics import DOCUMENTS_SUBMITTED, inbox_topic
 from ops.commands import topics as administration
@@ -37,7 +38,7 @@ async def buried(house: House, topic: str, key: bytes | None, value: bytes | Non
     delivery = Delivery(LogOffset(prefix + topic, 0, 5), key, value, int(datetime.now(UTC).timestamp() * 1000), headers)
     problem = ClawError("data.text: too long", code="document_too_large").problem()
     said = dead_letter_headers(delivery, agent="admit", problem=problem, error="Refused", attempts=1, traceparent="")
-    place = await write_dead_letter(house.ports.publisher, prefix, delivery, said)
+    place = await write_dead_letter(house.ports(Core).publisher, prefix, delivery, said)
     return f"{place.partition}-{place.offset}"
 
 
@@ -117,7 +118,7 @@ async def test_one_is_sent_again_once(house: House, ada: Person, cemetery: None)
         again = (await ada.call("POST", f"/tasks/dead-letters/{letter}/redrive")).json()
         assert (again["outcome"], again["offset"]) == ("already_redriven", None)
         late = await buried(house, DOCUMENTS_SUBMITTED.name, key.encode(), b"{}")
-        await house.ports.visibility.record_submission(key, 900)
+        await house.ports(Core).visibility.record_submission(key, 900)
         answer = (await ada.call("POST", f"/tasks/dead-letters/{late}/redrive")).json()
         assert answer["outcome"] == "superseded"
         assert "900" in answer["detail"]

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.core import Core
+from api.operations.ports import OperationsPorts
 from schemas.bodies.socket import FRAMES
 from schemas.settings import WORKER_GROUPS
 from streams.runtime.worker_registry import save_worker_state
@@ -18,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_ready_when_every_lane_works(api_settings):
     """No worker, a worker that stands still, a spare one without partitions: only the first two count against a lane."""
     async with opened(with_limits(api_settings)) as house:
-        health = house.ports.health
+        health = house.ports(OperationsPorts).health
         prefix = house.settings.redis.key_prefix
 
         async def seen() -> dict[str, Any]:
@@ -29,15 +31,15 @@ async def test_ready_when_every_lane_works(api_settings):
 
         assert (await seen())["down"] == ["index", *(f"lane.{lane}" for lane in WORKER_GROUPS)]
         for lane in WORKER_GROUPS:
-            await save_worker_state(house.ports.redis, prefix, msgspec.structs.replace(WORKER, lane=lane))
+            await save_worker_state(house.ports(Core).redis, prefix, msgspec.structs.replace(WORKER, lane=lane))
         state = await seen()
         assert (state["status"], state["down"]) == ("ready", [])
         assert state["parts"]["lane.chat"] == {"state": "up", "workers": 1, "lag": 7}
         spare = msgspec.structs.replace(WORKER, lane="chat", id="spare", assigned=0, ready=False, lag=0)
-        await save_worker_state(house.ports.redis, prefix, spare)
+        await save_worker_state(house.ports(Core).redis, prefix, spare)
         assert (await seen())["status"] == "ready"
         still = msgspec.structs.replace(WORKER, lane="documents", ready=False, standstill_s=61.0)
-        await save_worker_state(house.ports.redis, prefix, still)
+        await save_worker_state(house.ports(Core).redis, prefix, still)
         state = await seen()
         assert state["down"] == ["lane.documents"]
         assert state["parts"]["lane.documents"]["detail"] == "stands still for 61 s"

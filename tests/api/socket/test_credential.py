@@ -9,7 +9,9 @@ import aiohttp
 import msgspec
 import pytest
 
+from api.core import Core
 from api.http import identity
+from api.http.ports import HttpPorts
 from api.socket import session as session_module
 from api.socket.handshake import check_origin, check_query, parse_offer
 from domain.accounts.topics import ACCOUNTS_CHANGED
@@ -48,10 +50,10 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 def ending(house: House, person: Person, left_s: float) -> str:
     """A token of that person with that much left of its life."""
-    claims = house.ports.tokens.read(person.token, datetime.now(UTC))
+    claims = house.ports(HttpPorts).tokens.read(person.token, datetime.now(UTC))
     account = msgspec.convert({"id": claims.sub, "tenant": claims.tenant}, _Holder)
     issued_at = datetime.now(UTC) + timedelta(seconds=left_s - house.settings.auth.access_token_ttl_s)
-    return house.ports.tokens.issue(account, issued_at)[0]  # type: ignore[arg-type]  # the parts of an account that it reads
+    return house.ports(HttpPorts).tokens.issue(account, issued_at)[0]  # type: ignore[arg-type]  # the parts of an account that it reads
 
 
 class _Holder(msgspec.Struct):
@@ -212,19 +214,19 @@ async def test_a_revoked_key_is_out_and_scopes_hold(house: House, ada: Person, w
 async def test_a_disabled_account_is_out(house: House, watchful: None):
     eve = await house.person()
     ports = house.ports
-    account = await ports.views.accounts.get(eve.user["id"], eve.user["id"])
+    account = await ports(Core).read_models.accounts.get(eve.user["id"], eve.user["id"])
     assert account is not None
     async with connected(house, eve) as wire:
         event = AccountChanged(
             id="disabled",
             source="/claw/test",
             subject=account.id,
-            time=ports.clock.now(),
+            time=ports(Core).clock.now(),
             tenant=account.tenant,
             traceparent=TRACE,
             data=msgspec.structs.replace(account, disabled=True),
         )
-        await ports.views.apply(event, await ports.publisher.publish(Outgoing(ACCOUNTS_CHANGED, event)))
+        await ports(Core).read_models.apply(event, await ports(Core).publisher.publish(Outgoing(ACCOUNTS_CHANGED, event)))
         assert await wire.closed() == 4401
 
 
@@ -232,7 +234,7 @@ async def test_who_is_shut_out_is_out(house: House, ada: Person, watchful: None,
     """Also with a connection that was open before."""
     async with connected(house, ada) as wire:
         entry = AccessEntry(kind="user", value=ada.user["id"], access="deny")
-        monkeypatch.setattr(house.ports.limiting, "verdict", lambda _address, caller: entry if caller is not None else None)
+        monkeypatch.setattr(house.ports(HttpPorts).limiting, "verdict", lambda _address, caller: entry if caller is not None else None)
         assert await wire.closed() == 4403
 
 

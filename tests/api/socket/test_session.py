@@ -11,7 +11,10 @@ import aiohttp
 import msgspec
 import pytest
 
+from api.chats.ports import ChatPorts
+from api.http.ports import HttpPorts
 from api.socket import session as session_module
+from api.socket.ports import SocketPorts
 from domain.chats.topics import CHATS_ASKED
 from schemas.bodies.socket import FRAMES
 from schemas.settings.sockets import SocketSettings
@@ -111,11 +114,11 @@ async def test_a_connection_that_goes_stops_no_answer(house: House, ada: Person)
     conversation = await ada.conversation()
     async with connected(house, ada) as wire:
         _, accepted = await asked(wire, conversation)
-        assert house.ports.running.streams == 1
+        assert house.ports(HttpPorts).streams.count == 1
     async with asyncio.timeout(5):
-        while house.ports.running.streams or house.ports.running.sockets_open:
+        while house.ports(HttpPorts).streams.count or house.ports(SocketPorts).sockets.count:
             await asyncio.sleep(0.01)
-    assert not house.ports.running.sockets
+    assert not house.ports(SocketPorts).by_account.total
     reply = accepted["data"]["reply_id"]
     await Speaker(house, ada, conversation, reply).answer("25")
     assert (await ada.call("GET", f"/conversations/{conversation}/replies/{reply}")).json()["state"] == "complete"
@@ -132,7 +135,7 @@ async def test_cancel_and_leave(house: House, ada: Person):
         cancelled = await wire.answer("cancel", conversation_id=conversation, reply_id=reply)
         assert (cancelled["type"], cancelled["data"]["reply_id"]) == ("done", reply)
         speaker = Speaker(house, ada, conversation, reply)
-        assert await house.ports.turns.is_cancelled(speaker.tenant, reply)
+        assert await house.ports(ChatPorts).reply_locks.is_cancelled(speaker.tenant, reply)
         await speaker.cancelled("2")
         read = await wire.send("read", conversation_id=conversation, reply_id=reply)
         assert names(await wire.stream(read)) == ["cancelled"]
@@ -287,7 +290,7 @@ async def test_what_breaks_here_is_a_problem_of_that_frame(house: House, ada: Pe
     async def breaks(*_: object) -> None:
         raise RuntimeError("the driver said no")
 
-    monkeypatch.setattr(house.ports.turns, "acquire", breaks)
+    monkeypatch.setattr(house.ports(ChatPorts).reply_locks, "acquire", breaks)
     conversation = await ada.conversation()
     async with connected(house, ada) as wire:
         problem = await wire.problem("ask", conversation_id=conversation, body={"content": "x"})

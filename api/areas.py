@@ -1,0 +1,15 @@
+"""The areas of the API, in the order in which their ports are built: an area may use the ports of those before it."""
+
+from api.accounts.area import AREA as ACCOUNTS
+from api.area import ApiArea
+from api.chats.area import AREA as CHATS
+from api.conversations.area import AREA as CONVERSATIONS
+from api.documents.area import AREA as DOCUMENTS
+from api.http.area import AREA as HTTP
+from api.knowledge.area import AREA as KNOWLEDGE
+from api.limits.area import AREA as LIMITS
+from api.openai.area import AREA as OPENAI
+from api.operations.area import AREA as OPERATIONS
+from api.socket.area import AREA as SOCKET
+
+AREAS: tuple[ApiArea, ...] = (HTTP, LIMITS, ACCOUNTS, KNOWLEDGE, CHATS, CONVERSATIONS, DOCUMENTS, SOCKET, OPERATIONS, OPENAI)

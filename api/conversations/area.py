@@ -1,0 +1,6 @@
+"""Conversations and their export; the ports are those of the chats area."""
+
+from api.area import ApiArea
+from api.conversations import export, routes
+
+AREA = ApiArea(name="conversations", routers=(routes.router, export.router))

@@ -1,0 +1,37 @@
+"""The process core: what every area of the API builds its ports from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from adapters.redis.client import RedisClient
+from api.http.background import BackgroundTasks
+from api.http.metrics import Metrics
+from domain.documents.visibility import Visibility
+from domain.read_models import ReadModels
+from schemas.settings import Settings
+from streams.cache import RedisCache
+from streams.cache.scenarios import Table
+from streams.clock import Clock
+from streams.log.publisher import KafkaPublisher
+from streams.tables.record_writer import RecordWriter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """``random_bytes(n)`` returns n cryptographically random bytes."""
+
+    settings: Settings
+    clock: Clock
+    random_bytes: Callable[[int], bytes]
+    redis: RedisClient
+    publisher: KafkaPublisher
+    read_models: ReadModels
+    records: RecordWriter
+    visibility: Visibility
+    cache: RedisCache
+    metrics: Metrics
+    background: BackgroundTasks
+
+    def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
+        """Count a read of a record table that serves as the cache of this scenario."""
+        self.cache.tally.count(tenant, table, "hit" if found else "miss")

@@ -1,0 +1,57 @@
+"""What the plumbing below every route uses: authentication, limits, idempotency, access to records, the count of streams."""
+
+from dataclasses import dataclass
+
+from adapters.secrets.tokens import AccessTokens
+from api.area import Opening
+from api.http.access import Access
+from api.http.idempotency import Idempotency
+from api.http.identity import Identities
+from api.http.open_count import OpenCount
+from api.http.rate_limiting import RateLimiting
+from domain.configs.configs import Configs
+from domain.limits.decisions import DecisionReporter
+from domain.limits.limiter import Limiter
+from domain.limits.reservations import build_reservations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpPorts:
+    """``configs`` follows the configuration topic; ``limiting`` takes its rules and lists from it."""
+
+    tokens: AccessTokens
+    identities: Identities
+    access: Access
+    configs: Configs
+    limiting: RateLimiting
+    idempotency: Idempotency
+    streams: OpenCount
+
+
+def open_ports(opening: Opening) -> HttpPorts:
+    """Built first: every area uses them."""
+    core = opening.core
+    settings, prefix = core.settings, core.settings.redis.key_prefix
+    configs, reporter = Configs(settings.kafka), DecisionReporter(core.publisher, core.clock)
+    limiter = Limiter(core.redis, prefix, settings.limits, fell_back=core.metrics.fallbacks.labels("limits").inc)
+    opening.run(stop=limiter.stop)
+    opening.run(configs.start, configs.stop)
+    opening.run(reporter.start, reporter.stop)
+    tokens = AccessTokens(settings.auth)
+    return HttpPorts(
+        tokens=tokens,
+        identities=Identities(tokens, core.read_models, core.clock),
+        access=Access(core.read_models),
+        configs=configs,
+        limiting=RateLimiting(
+            limiter,
+            settings,
+            core.metrics,
+            configs=configs,
+            reporter=reporter,
+            reservations=build_reservations(core.redis, settings),
+            clock=core.clock,
+        ),
+        idempotency=Idempotency(core.redis, prefix),
+        streams=OpenCount(core.metrics.streams_open, settings.limits.streams_max, "event streams"),
+    )

@@ -1,0 +1,41 @@
+"""What the routes of rate limits and quotas use."""
+
+from dataclasses import dataclass
+
+from api.area import Opening
+from api.core import Core
+from api.http.ports import HttpPorts
+from api.limits.quotas import Quotas
+from domain.configs.configs import ConfigWriter
+from domain.limits.decisions import DecisionCounters
+from domain.limits.topics import LIMITS_DECIDED
+from domain.usage.counters import usage_counter
+from domain.usage.topics import USAGE_RECORDED
+from streams.tables.counters import Counter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitPorts:
+    """``usage`` sums what was spent, ``quotas`` holds it against the limits of a tier."""
+
+    core: Core
+    http: HttpPorts
+    config_writer: ConfigWriter
+    decisions: DecisionCounters
+    usage: Counter
+    quotas: Quotas
+
+
+def open_ports(opening: Opening) -> LimitPorts:
+    """Built from the core and the plumbing."""
+    core, http = opening.core, opening.ports(HttpPorts)
+    kafka, prefix = core.settings.kafka, core.settings.redis.key_prefix
+    usage = usage_counter(core.redis, prefix, USAGE_RECORDED.partitions(kafka))
+    return LimitPorts(
+        core=core,
+        http=http,
+        config_writer=ConfigWriter(http.configs, core.records, core.publisher, core.clock, core.random_bytes, "api"),
+        decisions=DecisionCounters(core.redis, prefix, LIMITS_DECIDED.partitions(kafka)),
+        usage=usage,
+        quotas=Quotas(core.settings.quotas, usage, core.clock, core.metrics),
+    )
