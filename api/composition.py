@@ -32,6 +32,7 @@ from domain.indexes.plans import PlanWriter
 from domain.indexes.reindex_reports import ReindexReports
 from domain.limits.decisions import DecisionCounters, DecisionReporter
 from domain.limits.limiter import Limiter
+from domain.limits.live_rules import live_rules
 from domain.limits.reservations import build_reservations
 from domain.limits.topics import LIMITS_DECIDED
 from domain.read_models import ReadModels
@@ -72,7 +73,14 @@ async def open_ports(settings: Settings, tokens: AccessTokens, metrics: Metrics)
         limiter = Limiter(redis, prefix, settings.limits, fell_back=metrics.fallbacks.labels("limits").inc)
         stack.push_async_callback(limiter.stop)
         limiting = RateLimiting(
-            limiter, settings, metrics, configs=configs, teller=teller, reservations=build_reservations(redis, settings), clock=clock
+            limiter,
+            settings,
+            metrics,
+            rules=live_rules(configs, settings.limits),
+            configs=configs,
+            teller=teller,
+            reservations=build_reservations(redis, settings),
+            clock=clock,
         )
         stack.push_async_callback(configs.stop)
         stack.push_async_callback(teller.stop)

@@ -20,7 +20,7 @@ import msgspec
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import LogPublisher, PlanWriter, begin_drop, finish_drop, switch_to
+from domain.indexes.plans import PlanWriter, begin_drop, finish_drop, switch_to
 from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
 from domain.indexes.verification import STALLED_S, Verification, VerificationResult, VerificationTarget
 from domain.read_models import ReadModels
@@ -32,6 +32,7 @@ from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
+from streams.log.outgoing import LogPublisher
 from streams.log.range_reader import RangeSource
 
 NAME = "rebuilder"  # who changed a plan
