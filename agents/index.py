@@ -18,6 +18,7 @@ from adapters.text.sparse import SparseVector, unpack
 from domain.documents.express import Express
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED, DOCUMENTS_PROGRESSED
 from domain.documents.visibility import IndexedContent, Visibility
+from domain.indexes.catalogue import IndexPlans
 from domain.indexes.engines import Engines
 from schemas import ids
 from schemas.documents import (
@@ -32,18 +33,11 @@ from schemas.documents import (
     State,
 )
 from schemas.errors import Problem, Refused
-from schemas.indexes import IndexPlan
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 
 NAME = "index"
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
-
-
-class IndexingCatalogue(Protocol):
-    """Which builds of a knowledge base's index there are."""
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
 
 
 class DocumentFiles(Protocol):
@@ -57,7 +51,7 @@ class IndexChunks:
     """The agent's ports."""
 
     engines: Engines
-    plans: IndexingCatalogue
+    plans: IndexPlans
     visibility: Visibility
     express: Express
     files: DocumentFiles
