@@ -8,7 +8,6 @@ lane so that people never wait for them.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
@@ -24,6 +23,7 @@ from domain.documents.topics import (
     DOCUMENTS_SUBMITTED,
 )
 from domain.documents.visibility import NO_VERSION, PriorState, Visibility
+from domain.indexes.catalogue import IndexPlans
 from schemas import ids
 from schemas.documents import (
     DocumentQueued,
@@ -57,19 +57,13 @@ def create_dispatch(ports: AgentPorts) -> "Dispatch":
     return Dispatch(visibility, express, ports.get(composition.collection_catalogue), ports.settings.retrieval, blob_path)
 
 
-class DispatchCatalogue(Protocol):
-    """Which builds of a knowledge base's index there are."""
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     """The agent's ports. ``file_of(event, version)`` is the path of the file behind a submission, "" when it has none."""
 
     visibility: Visibility
     express: Express
-    plans: DispatchCatalogue
+    plans: IndexPlans
     retrieval: RetrievalSettings
     file_of: Callable[[DocumentSubmitted, int], str]
 

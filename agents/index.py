@@ -22,6 +22,7 @@ from domain.documents.progress import batch_progress, points_removal, progress_e
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import IndexedContent, Visibility
+from domain.indexes.catalogue import IndexPlans
 from domain.indexes.engines import Engines
 from schemas import ids
 from schemas.documents import (
@@ -34,7 +35,6 @@ from schemas.documents import (
     State,
 )
 from schemas.errors import Problem, Refused
-from schemas.indexes import IndexPlan
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
 from streams.runtime.agent_ports import AgentPorts
@@ -42,12 +42,6 @@ from streams.runtime.agent_ports import AgentPorts
 NAME, WORKER_GROUP = "index", "knowledge"
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
 TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
-
-
-class IndexingCatalogue(Protocol):
-    """Which builds of a knowledge base's index there are."""
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
 
 
 class DocumentFiles(Protocol):
@@ -69,7 +63,7 @@ class IndexChunks:
     """The agent's ports."""
 
     engines: Engines
-    plans: IndexingCatalogue
+    plans: IndexPlans
     visibility: Visibility
     express: Express
     files: DocumentFiles

@@ -12,6 +12,7 @@ from api.http.rate_limiting import RateLimiting
 from domain.configs.configs import Configs
 from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Limiter
+from domain.limits.live_rules import live_rules
 from domain.limits.reservations import build_reservations
 
 
@@ -47,6 +48,7 @@ def open_ports(opening: Opening) -> HttpPorts:
             limiter,
             settings,
             core.metrics,
+            rules=live_rules(configs, settings.limits),
             configs=configs,
             reporter=reporter,
             reservations=build_reservations(core.redis, settings),

@@ -15,21 +15,16 @@ from domain.limits.client_address import UNKNOWN, client_address, parse_networks
 from domain.limits.decisions import DecisionReporter
 from domain.limits.limiter import Decision, Limiter
 from domain.limits.reservations import ReservationResult, Reservations, refusal_of
-from domain.limits.rules import ApplicableRules, applicable_rules, default_rules
-from schemas.configs import RATE_LIMIT_ACCESS, RATE_LIMIT_RULES, Config
+from domain.limits.rules import ApplicableRules, applicable_rules
+from schemas.configs import RATE_LIMIT_ACCESS, Config
 from schemas.errors import Refused, Unavailable
 from schemas.limits import AccessEntry, Rule
 from schemas.settings import LimitSettings, Settings
 from streams.clock import Clock
+from streams.tables.live import Live
 
 log = structlog.get_logger(__name__)
 ALLOWED = Decision(allowed=True)
-
-
-class RuleSet(msgspec.Struct, frozen=True):
-    """The value of the configuration key of the rules."""
-
-    rules: tuple[Rule, ...]
 
 
 class RateLimiting:
@@ -41,6 +36,7 @@ class RateLimiting:
         settings: Settings,
         metrics: Metrics,
         *,
+        rules: Live[tuple[Rule, ...]],
         configs: Configs,
         reporter: DecisionReporter,
         reservations: Reservations,
@@ -50,13 +46,16 @@ class RateLimiting:
         self._limiter, self._metrics, self._reporter, self._clock = limiter, metrics, reporter, clock
         self._reservations, self._settings = reservations, settings
         self._trusted = parse_networks(limits.trusted_proxies)
-        self._defaults = default_rules(limits)
+        self._rules = rules
         self.enabled = limits.enabled
-        self.rules: tuple[Rule, ...] = self._defaults
         self.lists = AccessLists()
         metrics.limits_local.set_function(lambda: float(self._limiter.is_local))
-        configs.watch(RATE_LIMIT_RULES, self._rules_changed)
         configs.watch(RATE_LIMIT_ACCESS, self._access_changed)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """Those that are in force."""
+        return self._rules.value
 
     def address_of(self, client: tuple[str, int] | None, forwarded_for: Sequence[str]) -> str:
         """The client's address: the peer's, or behind trusted proxies the one they saw."""
@@ -149,15 +148,6 @@ class RateLimiting:
         """The question did not reach the log: nothing was spent. With Redis down the place is free by its age."""
         with suppress(Unavailable):
             await self._reservations.settle(subject_of(caller), reply_id, 0)
-
-    def _rules_changed(self, key: str, config: Config | None) -> None:
-        try:
-            told = self._defaults if config is None or config.value is None else msgspec.convert(config.value, RuleSet).rules
-        except msgspec.ValidationError as error:
-            log.warning("rate_rules_unusable", key=key, error=str(error))
-            return  # the old ones stay
-        self.rules = told if self.enabled else ()
-        log.info("rate_rules_in_force", rules=len(self.rules), revision=config.revision if config else 0)
 
     def _access_changed(self, key: str, config: Config | None) -> None:
         name = key.removeprefix(RATE_LIMIT_ACCESS)

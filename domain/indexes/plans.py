@@ -1,32 +1,26 @@
 """Changes of index plans: each a small step that is right for whoever still sees the one before, each written by one hand at a time."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from domain.indexes.catalogue import PLANS_MAX, CollectionCatalogue
+from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.topics import INDEXES_CHANGED
 from schemas import ids
 from schemas.documents import Shelf
-from schemas.errors import FieldError, Refused, Unavailable
+from schemas.errors import FieldError, Refused
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
 from schemas.settings import RetrievalSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
-from streams.log.outgoing import Outgoing, Publisher
+from streams.log.outgoing import LogPublisher
 from streams.tables.record_writer import RecordWriter
-from streams.topics import Topic
+from streams.tables.topic_map import TopicMapWriter
 
+PLANS_MAX = 200_000  # about 100 MB in every process that files or searches
 RETRY_AFTER_S = 5  # a shelf that is being dropped is gone about then
 
 PlanStep = Callable[[IndexPlan], IndexPlan]
-
-
-class LogPublisher(Publisher, Protocol):
-    """A publisher that knows where topics end."""
-
-    async def end_offset(self, topic: Topic, partition: int) -> int: ...
 
 
 class PlanWriter:
@@ -34,28 +28,25 @@ class PlanWriter:
 
     def __init__(
         self,
-        shelves: CollectionCatalogue,
+        catalogue: CollectionCatalogue,
         records: RecordWriter,
-        log: LogPublisher,
+        publisher: LogPublisher,
         clock: Clock,
         random_bytes: Callable[[int], bytes],
         source: str,
     ) -> None:
-        self._shelves, self._records, self._log = shelves, records, log
+        self._writer = TopicMapWriter(catalogue, INDEXES_CHANGED, records, publisher, lease="index", keys_max=PLANS_MAX)
         self._clock, self._random_bytes, self._source = clock, random_bytes, source
 
     async def change(self, tenant: str, knowledge_base: str, step: PlanStep, *, by: str) -> IndexPlan:
-        """Take ``step`` from the newest plan there is; nothing is written when it changes nothing. Raises what ``step`` raises."""
-        key = plan_key(tenant, knowledge_base)
-        async with self._records.lease(f"index/{key}"):
-            partition = self._log.partition_for(INDEXES_CHANGED, key)
-            await self._shelves.catch_up(partition, await self._log.end_offset(INDEXES_CHANGED, partition))
-            before = self._shelves.plan(tenant, knowledge_base)
+        """The plan after ``step``, which gets the newest one; nothing is written when it changes nothing. Raises what ``step`` raises."""
+        key, default = plan_key(tenant, knowledge_base), IndexPlan(tenant=tenant, knowledge_base_id=knowledge_base)
+
+        def write(known: IndexPlan | None) -> tuple[IndexPlanChanged, IndexPlan] | None:
+            before = known or default
             after = step(before)
             if after == before:
-                return before
-            if not before.revision and len(self._shelves) >= PLANS_MAX:
-                raise Unavailable("overloaded", f"there are {PLANS_MAX} index plans, as many as every process holds in memory")
+                return None
             now = self._clock.now()
             after = replace(after, revision=before.revision + 1, changed_at=now, changed_by=by)
             event = IndexPlanChanged(
@@ -67,9 +58,9 @@ class PlanWriter:
                 traceparent=new_traceparent(self._random_bytes),
                 data=after,
             )
-            place = await self._log.publish(Outgoing(INDEXES_CHANGED, event))
-            self._shelves.write_through(place.offset, event)
-            return after
+            return event, after
+
+        return await self._writer.change(key, write) or default
 
 
 def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, force: bool) -> PlanStep:

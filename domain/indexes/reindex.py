@@ -1,12 +1,12 @@
-"""What one index plan needs next, done by whoever holds its lease.
+"""The steps that one index plan needs next, taken by the holder of its lease.
 
-* ``building``: documents that readers see are queued for the new shelf until a pass over the log proves that it holds all of them. New
-  versions are queued for both by ``route``, the new shelf first. Then one record makes the new shelf the active one.
-* ``kept``: with ``keep`` nothing happens. Else work that was routed before the switch is waited for (it fills the old shelf last, and that
-  is what makes it visible), the new shelf is proved once more, and the old one is let go.
-* ``dropping``: the index is asked to clear the shelf until nothing is left.
+* ``building``: documents that readers see are queued for the new collection until a pass over the log proves that it holds all of them.
+  ``dispatch`` queues new versions for both collections, the new one first. Then one record makes the new collection the active one.
+* ``kept``: with ``keep`` nothing happens. Else documents dispatched before the switch are waited for (they reach the old collection last,
+  and that makes them visible), the new collection is verified once more, and the old one is dropped.
+* ``dropping``: the index is asked to clear the collection until nothing is left.
 
-Every step may be cut off and done again.
+Every step may be interrupted and repeated.
 """
 
 import asyncio
@@ -18,12 +18,10 @@ from uuid import UUID
 import msgspec
 
 from domain.documents.topics import DOCUMENTS_SUBMITTED
-from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import LogPublisher, PlanWriter, begin_drop, finish_drop, switch_to
+from domain.indexes.plans import PlanWriter, begin_drop, finish_drop, switch_to
 from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
-from domain.indexes.verification import STALLED_S, Verification, VerificationResult, VerificationTarget
-from domain.read_models import ReadModels
+from domain.indexes.verification import STALLED_S, DocumentSources, Verification, VerificationResult, VerificationTarget
 from domain.retrieval.index_client import IndexClient
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
@@ -32,28 +30,26 @@ from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
-from streams.log.range_reader import RangeSource
+from streams.log.outgoing import LogPublisher
 
-NAME = "rebuilder"  # who changed a plan
-SETTLE_S = 3.0  # every process knows a plan by then (it takes milliseconds), and searches that read the one before have ended
+NAME = "rebuilder"  # the author of its changes to plans
+SETTLE_S = 3.0  # every process has read a plan by then (it takes milliseconds), and searches under the one before have ended
 INCOMPLETE_S_MIN, INCOMPLETE_S_MAX = 2.0, 60.0  # between passes while documents are missing
 ANSWER_S = 30.0  # the index removes 10,000 points a second or more; what takes longer is asked for again
-FORGET_AT_ONCE = 500  # records forgotten in one round trip
+KEYS_AT_ONCE = 500  # visibility records changed in one round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReindexPorts:
-    """What driving needs. ``settle_s`` and ``stalled_s`` are for tests that cannot wait."""
+    """What a reindex needs. ``settle_s`` and ``stalled_s`` are for tests that cannot wait."""
 
     kafka: KafkaSettings
-    shelves: CollectionCatalogue
+    catalogue: CollectionCatalogue
     plans: PlanWriter
-    rebuilds: ReindexReports
-    visibility: Visibility
-    views: ReadModels
-    log: LogPublisher
-    inquiries: IndexClient
-    gaps: RangeSource
+    reports: ReindexReports
+    documents: DocumentSources
+    publisher: LogPublisher
+    index: IndexClient
     clock: Clock
     random_bytes: Callable[[int], bytes]
     settle_s: float = SETTLE_S
@@ -62,9 +58,9 @@ class ReindexPorts:
 
 @dataclass(slots=True)
 class Reindex:
-    """One plan, as long as it stays what it was."""
+    """The work on one state of a plan."""
 
-    parts: ReindexPorts
+    ports: ReindexPorts
     plan: IndexPlan
     report: ReindexReport = field(init=False)
     queued: int = 0
@@ -75,11 +71,11 @@ class Reindex:
             revision=self.plan.revision,
             phase=phases[self.plan.state],
             generation=self._collection().generation,
-            updated_at=self.parts.clock.now(),
+            updated_at=self.ports.clock.now(),
         )
 
     async def run(self) -> None:
-        """Returns when the plan was changed, here or by somebody else; raises Unavailable when a part is out of reach."""
+        """Returns when the plan was changed, here or elsewhere; raises Unavailable when Kafka, Redis or the index is out of reach."""
         if self.plan.state != "building":
             await self._carry_over()
         await self._publish_report()
@@ -92,12 +88,12 @@ class Reindex:
             await self._clear()
 
     def is_wanted(self) -> bool:
-        """Nobody has changed what this works on; ``force`` may come while it does."""
+        """The plan still asks for this work; ``force`` may be set meanwhile."""
         return _plan_identity(self._current_plan()) == _plan_identity(self.plan)
 
     async def _build(self) -> None:
         building, keep = self._collection(), self.plan.keep
-        await self._for_each_key(lambda keys: self.parts.visibility.clear_failures(keys, building.generation))
+        await self._for_each_key(lambda keys: self.ports.documents.visibility.clear_failures(keys, building.generation))
         if await self._verify(fill=True):
             await self._count(building)
             await self._publish_report(phase="done" if keep else self.report.phase)
@@ -114,26 +110,26 @@ class Reindex:
             cleared.points
         ):
             await self._publish_report()
-        await self._for_each_key(lambda keys: self.parts.visibility.remove_build(keys, gone.generation))
+        await self._for_each_key(lambda keys: self.ports.documents.visibility.remove_build(keys, gone.generation))
         await self._publish_report(phase="done")
         await self._change(finish_drop(gone))
 
     async def _verify(self, *, fill: bool) -> bool:
-        """Passes until one proves the shelf; False when the plan is no longer what it was."""
+        """Repeat passes until one proves the collection; False when the plan has changed."""
         target = VerificationTarget(
             tenant=self.plan.tenant,
             knowledge_base_id=self.plan.knowledge_base_id,
-            shelf=self._collection(),
+            collection=self._collection(),
             fill=fill,
             bounds=await self._bounds(),
         )
         pause_s = INCOMPLETE_S_MIN
-        while (tally := await self._verify_once(target)) is not None:
-            await self._report_progress(tally)
-            self.queued += tally.queued
-            if tally.queued or tally.open:
+        while (result := await self._verify_once(target)) is not None:
+            await self._report_progress(result)
+            self.queued += result.queued
+            if result.queued or result.open:
                 continue
-            if not tally.missing_total or self._current_plan().force:
+            if not result.missing_total or self._current_plan().force:
                 return True
             await self._publish_report(phase="incomplete")
             await self._pause(pause_s)
@@ -141,54 +137,52 @@ class Reindex:
         return False
 
     async def _verify_once(self, target: VerificationTarget) -> VerificationResult | None:
-        parts = self.parts
-        proof = Verification(
+        ports = self.ports
+        verification = Verification(
             target=target,
-            visibility=parts.visibility,
-            views=parts.views,
-            publisher=parts.log,
-            gaps=parts.gaps,
-            clock=parts.clock,
-            wanted=self.is_wanted,
-            told=self._report_progress,
-            stalled_s=parts.stalled_s,
+            documents=ports.documents,
+            publisher=ports.publisher,
+            clock=ports.clock,
+            is_wanted=self.is_wanted,
+            report=self._report_progress,
+            stalled_s=ports.stalled_s,
         )
-        return await proof.run()
+        return await verification.run()
 
     async def _pause(self, pause_s: float) -> None:
-        """Until it is over, or somebody changes the plan."""
-        until_s, revision = self.parts.clock.monotonic_s() + pause_s, self._current_plan().revision
-        while (left_s := until_s - self.parts.clock.monotonic_s()) > 0 and self._current_plan().revision == revision:
-            await self.parts.shelves.wait_change(self.parts.shelves.change_count, left_s)
+        """Wait for so long, or until the plan changes."""
+        until_s, revision = self.ports.clock.monotonic_s() + pause_s, self._current_plan().revision
+        while (left_s := until_s - self.ports.clock.monotonic_s()) > 0 and self._current_plan().revision == revision:
+            await self.ports.catalogue.wait_change(self.ports.catalogue.change_count, left_s)
 
     async def _settle(self) -> None:
         """Wait until every process knows this plan."""
-        since_s = (self.parts.clock.now() - self.plan.changed_at).total_seconds() if self.plan.changed_at else 0.0
-        await asyncio.sleep(max(0.0, self.parts.settle_s - max(0.0, since_s)))
+        since_s = (self.ports.clock.now() - self.plan.changed_at).total_seconds() if self.plan.changed_at else 0.0
+        await asyncio.sleep(max(0.0, self.ports.settle_s - max(0.0, since_s)))
 
     async def _bounds(self) -> dict[int, int]:
-        """Where the submissions end now: what comes later is routed by those who know the plan."""
-        partitions = range(DOCUMENTS_SUBMITTED.partitions(self.parts.kafka))
-        return {each: await self.parts.log.end_offset(DOCUMENTS_SUBMITTED, each) for each in partitions}
+        """Where the submissions end now: later ones are dispatched under the present plan."""
+        partitions = range(DOCUMENTS_SUBMITTED.partitions(self.ports.kafka))
+        return {each: await self.ports.publisher.end_offset(DOCUMENTS_SUBMITTED, each) for each in partitions}
 
     async def _for_each_key(self, do: Callable[[list[str]], Awaitable[None]]) -> None:
-        """Every document that was ever submitted, some at a time; one with several records may come several times."""
+        """Call ``do`` with the keys of every document that was ever submitted, in batches; some keys may be repeated."""
         prefix = f"{plan_key(self.plan.tenant, self.plan.knowledge_base_id)}/".encode()
-        for partition in range(DOCUMENTS_SUBMITTED.partitions(self.parts.kafka)):
+        for partition in range(DOCUMENTS_SUBMITTED.partitions(self.ports.kafka)):
             keys: set[str] = set()
-            async with aclosing(self.parts.gaps.records(partition, 0)) as records:
+            async with aclosing(self.ports.documents.submissions.records(partition, 0)) as records:
                 async for record in records:
                     if record.key.startswith(prefix):
                         keys.add(record.key.decode())
-                    if len(keys) >= FORGET_AT_ONCE:
+                    if len(keys) >= KEYS_AT_ONCE:
                         await do(list(keys))
                         keys.clear()
             if keys:
                 await do(list(keys))
 
     async def _carry_over(self) -> None:
-        """What the build has found stands until something newer is known."""
-        before = await self.parts.rebuilds.get(self.plan.tenant, self.plan.knowledge_base_id)
+        """Take over the counts of the report before until there are newer ones."""
+        before = await self.ports.reports.get(self.plan.tenant, self.plan.knowledge_base_id)
         if before is not None:
             self.report = msgspec.structs.replace(
                 self.report,
@@ -201,7 +195,7 @@ class Reindex:
             )
 
     async def _count(self, building: Shelf) -> None:
-        """How many points both shelves have, for people to compare; unknown when the index does not answer now."""
+        """Count the points of both collections, for people to compare; unknown when the index does not answer now."""
         shelves = (self.plan.active, building)
         try:
             old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=shelves))).points
@@ -210,40 +204,38 @@ class Reindex:
         self.report = msgspec.structs.replace(self.report, old_points=old, new_points=new)
 
     async def _ask(self, ask: Ask) -> ShelfCounts:
-        request_id = str(UUID(bytes=self.parts.random_bytes(16), version=4))
-        trace = new_traceparent(self.parts.random_bytes)
+        request_id = str(UUID(bytes=self.ports.random_bytes(16), version=4))
+        trace = new_traceparent(self.ports.random_bytes)
         try:
-            answer = await self.parts.inquiries.ask(
-                ask, request_id=request_id, tenant=self.plan.tenant, traceparent=trace, timeout_s=ANSWER_S
-            )
+            answer = await self.ports.index.ask(ask, request_id=request_id, tenant=self.plan.tenant, traceparent=trace, timeout_s=ANSWER_S)
         except Refused as error:  # its plan is older than ours
             raise Unavailable("index_unavailable", error.detail) from error
         assert isinstance(answer, ShelfCounts)
         return answer
 
     async def _change(self, step: Callable[[IndexPlan], IndexPlan]) -> None:
-        await self.parts.plans.change(self.plan.tenant, self.plan.knowledge_base_id, step, by=NAME)
+        await self.ports.plans.change(self.plan.tenant, self.plan.knowledge_base_id, step, by=NAME)
 
-    async def _report_progress(self, tally: VerificationResult) -> None:
+    async def _report_progress(self, result: VerificationResult) -> None:
         self.report = msgspec.structs.replace(
             self.report,
-            documents=max(tally.documents, self.report.documents),
-            queued=max(self.queued + tally.queued, self.report.queued),
-            pending=tally.pending,
-            missing=tuple(tally.missing),
-            missing_total=tally.missing_total,
+            documents=max(result.documents, self.report.documents),
+            queued=max(self.queued + result.queued, self.report.queued),
+            pending=result.pending,
+            missing=tuple(result.missing),
+            missing_total=result.missing_total,
         )
         await self._publish_report()
 
     async def _publish_report(self, *, phase: Phase | None = None) -> None:
-        self.report = msgspec.structs.replace(self.report, phase=phase or self.report.phase, updated_at=self.parts.clock.now())
-        await self.parts.rebuilds.save(self.plan.tenant, self.plan.knowledge_base_id, self.report)
+        self.report = msgspec.structs.replace(self.report, phase=phase or self.report.phase, updated_at=self.ports.clock.now())
+        await self.ports.reports.save(self.plan.tenant, self.plan.knowledge_base_id, self.report)
 
     def _current_plan(self) -> IndexPlan:
-        return self.parts.shelves.plan(self.plan.tenant, self.plan.knowledge_base_id)
+        return self.ports.catalogue.plan(self.plan.tenant, self.plan.knowledge_base_id)
 
     def _collection(self) -> Shelf:
-        """The one that is proved or cleared."""
+        """The one that is verified or cleared."""
         return self.plan.active if self.plan.state == "kept" else self.plan.other or self.plan.active
 
 

@@ -8,25 +8,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 from adapters.embedders.query import EncodedQuery, QueryEncoder
 from adapters.index.fusion import DENSE_WEIGHT, fuse
 from adapters.index.port import Hit, Query, VectorIndex
 from adapters.text.sparse import Background
 from domain.documents.visibility import VisibilitySource
+from domain.indexes.catalogue import IndexPlans
 from domain.retrieval.vector_cache import VectorCache
 from schemas import ids
-from schemas.indexes import IndexPlan
 
 DEPTH_FACTOR = 4  # times the candidates when hits had to be dropped
 CANDIDATES_MAX = 500  # of one leg, however deep
-
-
-class PlanSource(Protocol):
-    """Which builds of a knowledge base's index there are."""
-
-    def plan(self, tenant: str, knowledge_base: str) -> IndexPlan: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,7 @@ class SearchService:
 
     engine_of: EngineOf
     sight: VisibilitySource
-    plans: PlanSource
+    plans: IndexPlans
     candidates: int
     vectors: VectorCache | None = None  # those of questions that were embedded before
 

@@ -45,3 +45,11 @@ class Publisher(Protocol):
     def partition_for(self, topic: Topic, key: str) -> int:
         """The partition of a key, for records that must lie where another key's do."""
         ...
+
+
+class LogPublisher(Publisher, Protocol):
+    """A publisher that can ask where partitions end."""
+
+    async def end_offset(self, topic: Topic, partition: int) -> int:
+        """The offset that the next record of the partition will get."""
+        ...

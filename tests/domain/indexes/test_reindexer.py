@@ -25,6 +25,7 @@ from domain.indexes.reindex import ReindexPorts
 from domain.indexes.reindex_reports import MissingDocument, ReindexReport, ReindexReports
 from domain.indexes.reindexer import Reindexer
 from domain.indexes.topics import INDEXES_CHANGED
+from domain.indexes.verification import DocumentSources
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import Document, DocumentQueued, DocumentSubmitted, DocumentWithdrawn, Progress, Shelf, State, Withdrawal, Work
@@ -85,14 +86,12 @@ class House:
     def rebuilder(self) -> Reindexer:
         parts = ReindexPorts(
             kafka=self.settings.kafka,
-            shelves=self.shelves,
+            catalogue=self.shelves,
             plans=self.plans,
-            rebuilds=self.rebuilds,
-            visibility=self.visibility,
-            views=self.views,
-            log=self.publisher,
-            inquiries=self.points,  # type: ignore[arg-type]
-            gaps=RangeReader(self.settings.kafka, DOCUMENTS_SUBMITTED),
+            reports=self.rebuilds,
+            documents=DocumentSources(self.visibility, self.views, RangeReader(self.settings.kafka, DOCUMENTS_SUBMITTED)),
+            publisher=self.publisher,
+            index=self.points,  # type: ignore[arg-type]
             clock=SystemClock(),
             random_bytes=secrets.token_bytes,
             settle_s=0.1,
