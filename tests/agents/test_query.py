@@ -10,12 +10,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from adapters.index.port import Hit
 from adapters.redis.client import connect
 from agents import query
 from agents.query import QueryService
 from domain.documents.visibility import Visibility
-from domain.retrieval.search import merge_rankings
 from domain.retrieval.topics import REQUESTS_ANSWERED, REQUESTS_ASKED
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
@@ -146,30 +144,6 @@ async def test_builds_of_different_embeddings_are_searched_together(library: Lib
     assert {(each.knowledge_base_id, each.document_id) for each in found.passages[:2]} == {("kb", "a"), ("kb2", "b")}
     assert len({each.chunk_id for each in found.passages}) == len(found.passages)
     await closed_engine(engine)
-
-
-def test_merging_keeps_what_stands_out():
-    """A clear lexical match stays first whatever cosines another model gives."""
-
-    def hit(ident: str, bm25: float, dense: float) -> Hit:
-        return Hit(
-            id=ident,
-            knowledge_base_id="kb",
-            document_id=ident,
-            version=1,
-            ordinal=0,
-            title="",
-            headings=(),
-            text="",
-            score=0,
-            bm25=bm25,
-            dense=dense,
-        )
-
-    order = [each.id for each in merge_rankings([[hit("a", 9, 0.2), hit("b", 1, 0.1)], [hit("c", 2, 0.95), hit("d", 0, 0.9)]])]
-    assert order[0] == "a"
-    assert order.index("c") < order.index("b")
-    assert len(order) == 4
 
 
 async def test_chunks_by_page(library: Library):

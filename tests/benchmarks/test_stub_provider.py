@@ -11,7 +11,6 @@ import pytest
 import zhipuai
 from openai.types.chat import ChatCompletionMessageParam
 
-from benchmarks.stub_answers import CHAOS, Behaviour
 from tests.support.model_samples import KEY
 from tests.support.running_stub import Running, eventually
 
@@ -123,12 +122,3 @@ async def test_embeddings_fail_as_asked_and_are_counted(stub: Running, official:
     task.cancel()
     await asyncio.wait([task])
     await eventually(lambda: stub.provider.stats.disconnected == 1)
-
-
-def test_a_mix_of_faults_is_drawn_by_its_seed() -> None:
-    """The same again for the same seed, another for another; about as many as asked for, and each of them at some time."""
-    drawn = [Behaviour(seed=1, share=0.3).draw_fault(number) for number in range(1_000)]
-    assert drawn == [Behaviour(seed=1, share=0.3).draw_fault(number) for number in range(1_000)]
-    assert drawn != [Behaviour(seed=2, share=0.3).draw_fault(number) for number in range(1_000)]
-    assert 200 < sum(map(bool, drawn)) < 400
-    assert set(drawn) == {"", *CHAOS}

@@ -1,20 +1,16 @@
 """Embedders: the local one against its package, the providers against a server that speaks their wire format."""
 
 import asyncio
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-import numpy as np
 import pytest
 import structlog
 from aiohttp import web
 
 from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders import QueryEncoder, create_embedder
-from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME, StaticEmbeddings
+from adapters.embedders.local import LOCAL_NAME
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
 from adapters.models import retries
 from adapters.text.language import estimate_tokens
@@ -22,13 +18,6 @@ from benchmarks.stub_provider import Stats, StubProvider, serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from schemas.settings.section import Secret
-
-ORACLE = """
-import json, sys, pathlib, wordllama
-folder = pathlib.Path(wordllama.__file__).parent
-model = wordllama.WordLlama.load(cache_dir=folder, disable_download=True)
-print(json.dumps(model.embed(sys.argv[1:], norm=True).tolist()))
-"""
 
 
 class Provider:
@@ -263,23 +252,6 @@ def test_names_tell_models_and_sizes_apart():
         for size in (0, 8)
     }
     assert len(made | {LOCAL_NAME}) == 5
-
-
-def test_the_local_model_is_the_packages_own():
-    """Same vectors as ``wordllama`` itself (whose import would configure our loggers: hence another process)."""
-    texts = ["static embeddings of a passage", "数据库连接池"]  # already folded
-    oracle = subprocess.run([sys.executable, "-c", ORACLE, *texts], capture_output=True, check=True, timeout=60)
-    expected = np.array(msgspec.json.decode(oracle.stdout), np.float32)
-    assert np.allclose(StaticEmbeddings().embed(texts), expected, atol=1e-5)
-
-
-def test_the_local_model_takes_any_text():
-    """Empty, endless and broken texts have finite vectors; traditional characters have those of the simplified ones."""
-    vectors = StaticEmbeddings().embed(["", "a\ud800b", "word " * 100_000, "數據庫", "数据库"])
-    assert vectors.shape == (5, LOCAL_DIMENSIONS)
-    assert np.isfinite(vectors).all()
-    assert not vectors[0].any()
-    assert np.array_equal(vectors[3], vectors[4])
 
 
 async def test_a_question_is_encoded_off_the_loop():

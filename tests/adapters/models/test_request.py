@@ -1,18 +1,13 @@
 """What a question becomes on its way to a model: sampling within bounds, the hash of the prompt, the price of the answer."""
 
-import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from adapters.models import choose, request
-from adapters.models.fingerprint import hash_messages
-from adapters.models.prices import Prices
-from adapters.models.prompts import ProviderChatMessage
 from adapters.models.request import build_answer_request
-from schemas.chats import Question, Sampling, Usage
+from schemas.chats import Question, Sampling
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from tests.support.model_samples import PASSAGES
 
@@ -48,32 +43,9 @@ def test_sampling_is_the_askers_within_the_operators(sampling: Sampling, expecte
     assert request.passages == PASSAGES
 
 
-def test_the_hash_is_that_of_canonical_json() -> None:
-    """Anybody can compute it again from the messages."""
-    sent = [ProviderChatMessage("system", "规则"), ProviderChatMessage("user", 'a "b"\n')]
-    canonical = json.dumps([{"content": m.content, "role": m.role} for m in sent], ensure_ascii=False, separators=(",", ":"))
-    assert hash_messages(sent) == hashlib.sha256(canonical.encode()).hexdigest()
-
-
 def test_the_hash_of_a_request_depends_on_the_budget() -> None:
     request = build_answer_request(question(Sampling()), PASSAGES, SETTINGS)
     wide, narrow = Settings(), Settings(retrieval=RetrievalSettings(context_tokens=100))
     assert choose.request_prompt_hash(request, wide) == choose.request_prompt_hash(request, Settings())
     assert narrow.prompt_tokens_max == 5_700
     assert len(choose.request_prompt_hash(request, narrow)) == 64
-
-
-@pytest.mark.parametrize(
-    ("prices", "usage", "micros"),
-    [
-        (Prices(0.15, 0.6), Usage(prompt_tokens=1_000, completion_tokens=100), 210),
-        (Prices(0.15, 0.6), Usage(prompt_tokens=1, completion_tokens=1), 1),
-        (Prices(0.1, 0.2), Usage(prompt_tokens=5, completion_tokens=5), 2),
-        (Prices(2.675, 0.0), Usage(prompt_tokens=200, completion_tokens=9), 535),
-        (Prices(), Usage(prompt_tokens=10**8, completion_tokens=10**8), 0),
-        (Prices(1e6, 1e6), Usage(prompt_tokens=10**8, completion_tokens=10**8), 2 * 10**14),
-    ],
-)
-def test_prices_are_exact(prices: Prices, usage: Usage, micros: int) -> None:
-    """A half is rounded up, and no binary fraction shows."""
-    assert prices.cost_micros(usage) == micros

@@ -8,13 +8,9 @@ import pytest
 
 from adapters.concurrency.cluster import ClusterLimit
 from adapters.concurrency.port import Priority
-from adapters.models.choose import create_writer
 from adapters.models.port import Writer
 from adapters.models.writer import ModelWriter
 from schemas.errors import Refused, Unavailable
-from schemas.settings import Settings
-from schemas.settings.models import SecondModelSettings
-from schemas.settings.section import Secret
 from tests.support.model_samples import model_settings
 from tests.support.running_stub import Running, eventually
 
@@ -112,12 +108,3 @@ async def test_a_provider_that_keeps_failing_is_left_alone(stub: Running) -> Non
             with pytest.raises(Unavailable):
                 await wrote(made)
     assert stub.provider.stats.requests == 2
-
-
-def test_who_writes() -> None:
-    """The first language model; rules where there is none."""
-    assert create_writer(Settings()) is None
-    second = SecondModelSettings(provider="zhipu", api_key=Secret("k"))
-    made = create_writer(Settings(model_second=second))
-    assert made is not None
-    assert (made.name, made.provider) == ("glm-4-flash", "zhipu")

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from adapters.text.bigrams import document_bigrams, question_bigrams
 from adapters.text.language import fold
-from adapters.text.sparse import BIGRAM_WEIGHT, Bm25Encoder
 
 
 def shared(one: str, other: str) -> int:
@@ -47,24 +46,3 @@ def test_any_text(text: str):
 def test_repeating_a_pair_says_little_more():
     once, many = (document_bigrams("黄鹤" + "，黄鹤" * more)[1].max() for more in (0, 20))
     assert once < many < 1.6
-
-
-def test_a_phrase_outweighs_its_scattered_words():
-    encoder = Bm25Encoder()
-
-    def score(passage: str) -> float:
-        question, document = encoder.encode_query("primary source"), encoder.encode_document(passage)
-        _, at, there = np.intersect1d(question.indices, document.indices, return_indices=True)
-        return float(question.values[at] @ document.values[there])
-
-    assert score("A primary source is old.") > score("A source is old, if primary.")
-
-
-def test_the_background_weighs_less_and_never_more_than_once():
-    """A word of the question keeps its weight; one that only the background has gets the background's greatest."""
-    encoder = Bm25Encoder()
-    plain = encoder.encode_query("ferry harbour")
-    coloured = encoder.encode_query("ferry harbour", (("harbour lighthouse", 0.4), ("lighthouse keeper", 0.2)))
-    weights = dict(zip(coloured.indices.tolist(), coloured.values.tolist(), strict=True))
-    assert all(weights[ident] == pytest.approx(value) for ident, value in zip(plain.indices.tolist(), plain.values.tolist(), strict=True))
-    assert sorted(round(value, 3) for value in weights.values()) == [0.2, 0.4, BIGRAM_WEIGHT, 1.0, 1.0]

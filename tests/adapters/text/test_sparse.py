@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.text.sparse import Bm25Encoder, SparseVector, pack, unpack
+from adapters.text.sparse import BIGRAM_WEIGHT, Bm25Encoder, SparseVector, pack, unpack
 
 ENCODER = Bm25Encoder()
 
@@ -65,3 +65,24 @@ def test_vectors_travel_unchanged(indices, dense):
     assert back.indices.tolist() == indices
     assert back.values.tolist() == [1.0] * len(indices)
     assert vector.tolist() == np.array(dense, np.float32).tolist()
+
+
+def test_a_phrase_outweighs_its_scattered_words():
+    encoder = Bm25Encoder()
+
+    def score(passage: str) -> float:
+        question, document = encoder.encode_query("primary source"), encoder.encode_document(passage)
+        _, at, there = np.intersect1d(question.indices, document.indices, return_indices=True)
+        return float(question.values[at] @ document.values[there])
+
+    assert score("A primary source is old.") > score("A source is old, if primary.")
+
+
+def test_the_background_weighs_less_and_never_more_than_once():
+    """A word of the question keeps its weight; one that only the background has gets the background's greatest."""
+    encoder = Bm25Encoder()
+    plain = encoder.encode_query("ferry harbour")
+    coloured = encoder.encode_query("ferry harbour", (("harbour lighthouse", 0.4), ("lighthouse keeper", 0.2)))
+    weights = dict(zip(coloured.indices.tolist(), coloured.values.tolist(), strict=True))
+    assert all(weights[ident] == pytest.approx(value) for ident, value in zip(plain.indices.tolist(), plain.values.tolist(), strict=True))
+    assert sorted(round(value, 3) for value in weights.values()) == [0.2, 0.4, BIGRAM_WEIGHT, 1.0, 1.0]

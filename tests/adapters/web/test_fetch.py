@@ -2,9 +2,7 @@
 
 import asyncio
 import gzip
-import ipaddress
 import socket
-import zlib
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +10,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.web import robots
-from adapters.web.decompression import inflate
 from adapters.web.fetch import Fetcher, WebPage
-from adapters.web.public_addresses import check_url, may_reach, parse_networks
-from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.errors import Refused, Unavailable
 from schemas.settings.documents import DocumentSettings
 
 LOOPBACK = "127.0.0.1/32"
@@ -297,127 +292,3 @@ async def test_robots_that_do_not_answer(site: Site, fetch):
     await refusal(fetch(site.url("/a")), "url_refused")
     site.says("/b")
     await fetch(site.url("/b"))
-
-
-RULES = """
-user-agent: Other
-user-agent: ClawBot/2
-Disallow: /*.pdf$   # no files
-Allow: /open/*.pdf$
-Disallow: /a*b*c
-Disallow: /年假
-Disallow:
-
-User-agent: *
-Disallow: /
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "open_"),
-    [
-        ("/", True),
-        ("/x.pdf", False),
-        ("/x.pdf?y=1", True),
-        ("/open/x.pdf", True),
-        ("/a1b2c", False),
-        ("/a1b2", True),
-        ("/%E5%B9%B4%E5%81%87/x", False),
-        ("/robots.txt", True),
-    ],
-)
-def test_rules_of_robots(path: str, open_: bool):
-    rules = robots.parse(RULES, "ClawBot")
-    assert rules.allow(path) is open_
-    assert not robots.parse(RULES, "Third").allow("/x")
-    assert robots.parse("", "ClawBot").allow("/x")
-    assert robots.parse("Disallow: /", "ClawBot").allow("/x")  # no group: nobody is meant
-
-
-@pytest.mark.parametrize(
-    "address",
-    "0.0.0.0 10.0.0.1 100.100.100.200 127.0.0.1 127.255.255.254 169.254.169.254 172.31.0.1 192.0.0.192 192.168.1.1 198.18.0.1 224.0.0.1 "
-    "240.0.0.1 255.255.255.255 168.63.129.16 192.88.99.1 :: ::1 ::127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 64:ff9b:1::1 2002:7f00:1:: "
-    "2001::1 2001:db8::1 fc00::1 fd00:ec2::254 fe80::1 fec0::1 ff02::1 100::1 4000::1".split(),
-)
-def test_addresses_that_are_not_public(address: str):
-    assert not may_reach(ipaddress.ip_address(address), True)
-    host = f"[{address}]" if ":" in address else address
-    with pytest.raises(Refused):
-        check_url(f"http://{host}/")
-
-
-@pytest.mark.parametrize("address", "93.184.216.34 8.8.8.8 172.32.0.1 2606:2800:220:1::1 64:ff9b::808:808 ::ffff:8.8.8.8".split())
-def test_addresses_that_are_public(address: str):
-    assert may_reach(ipaddress.ip_address(address), True)
-    assert not may_reach(ipaddress.ip_address(address), False)
-    host = f"[{address}]" if ":" in address else address
-    assert check_url(f"https://{host}/a").path == "/a"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.1/",
-        "http://2130706433/",
-        "http://0x7f000001/",
-        "http://0x7f.1/",
-        "http://017700000001/",
-        "http://127.0.0.1./",
-        "http://[::ffff:127.0.0.1]/",
-        "http://１２７.0.0.1/",
-        "http:///x",
-        "http://",
-        "//site.test/x",
-        "site.test",
-        "javascript:alert(1)",
-        "http://site.test\\@10.0.0.1/",
-        "http://a b/",
-        "http://site.test/\nx",
-        "http://site.test:99999/",
-        "http://site.test:0/",
-        "http://site.test:22/",
-        "http://[::1/",
-        "http://" + "a" * 3_000,
-    ],
-)
-def test_addresses_that_are_none(url: str):
-    with pytest.raises(Refused) as refused:
-        check_url(url)
-    assert refused.value.code == "url_refused"
-    assert refused.value.errors[0].limit
-
-
-def test_allowed_networks():
-    allowed = parse_networks("10.0.0.0/8, fd00::/8")
-    assert check_url("http://10.1.2.3:8080/", allowed).port == 8080
-    assert check_url("http://[fd00::1]:8080/", allowed).port == 8080
-    with pytest.raises(Refused):
-        check_url("http://11.1.2.3:8080/", allowed)
-    with pytest.raises(ConfigurationError, match="CLAW_DOCUMENT_FETCH_NETWORKS"):
-        parse_networks("10.0.0.1/8")
-
-
-@pytest.mark.parametrize("size", [0, 1, 262_143, 262_144, 262_145, 3_000_000])
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "raw", "two", "", "padded"])
-async def test_unpacked_as_it_was(encoding: str, size: int):
-    """Every wrapper there is, in pieces of every size."""
-    data = (b"0123456789abcdef" * (size // 16 + 1))[:size]
-    packed = {
-        "gzip": gzip.compress(data),
-        "deflate": zlib.compress(data),
-        "raw": zlib.compress(data)[2:-4],
-        "two": gzip.compress(data[: size // 2]) + gzip.compress(data[size // 2 :]),
-        "padded": gzip.compress(data) + bytes(600),
-        "": data,
-    }[encoding]
-    step = max(7, len(packed) // 50)
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(packed), step):
-            yield packed[start : start + step]
-
-    name = {"raw": "deflate", "two": "gzip", "padded": "gzip"}.get(encoding, encoding)
-    made = [piece async for piece in inflate(pieces(), name)]
-    assert b"".join(made) == data
-    assert max(map(len, made), default=0) <= max(262_144, step)

@@ -7,14 +7,12 @@ import jwt
 import msgspec
 import pytest
 
-from adapters.secrets.passwords import Passwords
-from adapters.secrets.tokens import AccessTokens
 from api.app import create_app
 from api.core import Core
 from domain.accounts.records import find_password
 from domain.accounts.topics import ACCOUNTS_CHANGED, CREDENTIALS_CHANGED
 from domain.areas import TOPICS
-from schemas.errors import ConfigurationError, Refused
+from schemas.errors import ConfigurationError
 from schemas.records import AccountChanged, CredentialChanged
 from schemas.settings import AuthSettings, Settings
 from schemas.settings.section import Secret
@@ -190,24 +188,3 @@ async def test_expired_api_key(house: House, ada: Person):
 async def test_short_secret_is_refused(secret: str):
     with pytest.raises(ConfigurationError, match="CLAW_AUTH_SECRET"):
         create_app(Settings(auth=AuthSettings(secret=Secret(secret))))
-
-
-async def test_token_reading_uses_the_clock_it_is_given(house: House, ada: Person):
-    tokens = AccessTokens(house.settings.auth)
-    account = await house.ports(Core).read_models.accounts.get(ada.user["id"], ada.user["id"])
-    assert account is not None
-    now = house.ports(Core).clock.now()
-    token, life_s = tokens.issue(account, now)
-    assert tokens.read(token, now).sub == account.id
-    with pytest.raises(Refused):
-        tokens.read(token, now.fromtimestamp(now.timestamp() + life_s + 1, now.tzinfo))
-
-
-async def test_passwords_match_only_themselves():
-    passwords = Passwords(concurrency=1)
-    kept = await passwords.hash("päßword")
-    assert await passwords.matches("päßword", kept)
-    assert not await passwords.matches("password", kept)
-    assert not await passwords.matches("x", None)
-    assert not await passwords.matches("x", "not a hash")
-    passwords.close()

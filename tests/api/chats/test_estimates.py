@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from api.chats.estimates import WAIT_S_MAX, Estimates, Workload
+from api.chats.estimates import WAIT_S_MAX, Estimates, QueueEstimate, Workload
 from api.chats.ports import ChatPorts
 from api.core import Core
 from domain.documents.express import EXPRESS_MAX, Express
@@ -24,6 +24,7 @@ from streams.topics import Topic
 from tests.support.api_people import key_of
 from tests.support.api_process import House, opened, with_limits
 from tests.support.problems import is_problem
+from tests.support.worker_states import chat
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 TOPICS = (DOCUMENTS_SUBMITTED, DOCUMENTS_QUEUED_EXPRESS, DOCUMENTS_QUEUED_BULK, DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED)
@@ -115,3 +116,18 @@ async def test_too_long_a_wait_refuses_new_documents(api_settings: Settings):
         assert refused.headers["retry-after"] == "15"
         await house.ports(Core).visibility.record_withdrawal(key_of(house, ada, "a"), 1_000)
         is_problem(await ada.call("DELETE", path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("states", "queue"),
+    [
+        ([], None),
+        ([chat(0, 0)], QueueEstimate(0, 0)),
+        ([chat(7, 0)], QueueEstimate(7, None)),
+        ([chat(7, 2)], QueueEstimate(7, 3.5)),
+        ([chat(7, 2), chat(3, 3, "other")], QueueEstimate(10, 2)),
+    ],
+)
+async def test_queue_is_what_waits_by_how_fast_it_goes(states: list[WorkerState], queue: QueueEstimate | None):
+    """Of all workers together; unknown is neither short nor long."""
+    assert Workload.of(states).queue == queue

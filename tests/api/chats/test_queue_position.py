@@ -5,32 +5,16 @@ import asyncio
 import msgspec
 import pytest
 
-from api.chats.estimates import QueueEstimate, Workload
+from api.chats.estimates import QueueEstimate
 from api.chats.queue_position import QueueTracker, advance_position
 from domain.chats.relay import HEARTBEAT
 from schemas.settings import LimitSettings
-from streams.runtime.worker_registry import WorkerState
 from tests.support.api_process import Person, events, opened, with_limits
 from tests.support.problems import is_problem
 from tests.support.reply_speaker import Speaker
 from tests.support.worker_states import chat, say
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@pytest.mark.parametrize(
-    ("states", "queue"),
-    [
-        ([], None),
-        ([chat(0, 0)], QueueEstimate(0, 0)),
-        ([chat(7, 0)], QueueEstimate(7, None)),
-        ([chat(7, 2)], QueueEstimate(7, 3.5)),
-        ([chat(7, 2), chat(3, 3, "other")], QueueEstimate(10, 2)),
-    ],
-)
-async def test_queue_is_what_waits_by_how_fast_it_goes(states: list[WorkerState], queue: QueueEstimate | None):
-    """Of all workers together; unknown is neither short nor long."""
-    assert Workload.of(states).queue == queue
 
 
 async def test_a_place_only_moves_forward():

@@ -6,8 +6,6 @@ import uuid
 import pytest
 
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, relay_reply
-from api.http.identity import Caller
 from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
@@ -239,15 +237,3 @@ async def test_length_of_a_question(ada: Person, content: str, status: int):
     if status == 422:
         assert answer.json()["errors"][0]["field"] == "content"
         assert answer.json()["errors"][0]["limit"]
-
-
-async def test_reply_that_nobody_keeps(house: House, ada: Person):
-    """The log and the records have lost it: the stream says so and ends."""
-    conversation = await ada.conversation()
-    accepted = await asked(ada, conversation)
-    tenant = Speaker(house, ada, conversation, accepted["reply_id"]).tenant
-    reply = Reply(accepted["reply_id"], conversation, accepted["message"]["id"], None)
-    caller = Caller(ada.user["id"], tenant, "user", "free")
-    sent = b"".join([frame.sse() async for frame in relay_reply(house.ports(ChatPorts), caller, reply, "1.2.3")])
-    assert sent.startswith(b"id: 1.2.3\nevent: failed\n")
-    assert b"reply_expired" in sent

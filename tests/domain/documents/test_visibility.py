@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
-from domain.documents.express import EXPRESS_MAX, Express
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import BuildState, IndexedContent, VersionState, Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
@@ -80,21 +79,6 @@ async def test_poison_reads_as_nothing_known(visibility: Visibility, redis: Redi
     await redis.execute_command("HSET", f"{prefix}:visibility:{{t/kb/p}}", "visible", "garbage")
     assert (await visibility.version_states(["t/kb/p"]))["t/kb/p"] == VersionState()
     assert await visibility.mark_indexed("t/kb/p", 2)
-
-
-async def test_the_express_lane_holds_each_version_once_and_only_so_many(redis: RedisClient, prefix: str) -> None:
-    """A repeat is told the same, leaving twice does not hurt, a lost one is forgotten; each tenant has its own."""
-    express = Express(redis, prefix)
-    assert all([await express.enter("t", f"t/kb/{n}", n) for n in range(EXPRESS_MAX)])
-    assert await express.enter("t", "t/kb/3", 3)
-    assert not await express.enter("t", "t/kb/more", 1)
-    assert await express.enter("other", "other/kb/b", 2)
-    await express.leave("t", "t/kb/3", 3)
-    await express.leave("t", "t/kb/3", 3)
-    assert await express.enter("t", "t/kb/more", 1)
-    assert not await express.enter("t", "t/kb/3", 3)
-    await redis.execute_command("ZADD", f"{prefix}:express:{{t}}", 1, "4/t/kb/4")  # its hour is long over
-    assert await express.enter("t", "t/kb/3", 3)
 
 
 async def test_what_a_shelf_holds_and_what_failed_are_told_apart(visibility: Visibility) -> None:

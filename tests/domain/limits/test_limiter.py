@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient, connect
 from domain.limits.limiter import Decision, Limiter, LocalBuckets, RuleState, bucket_key
-from domain.limits.rules import applicable_rules, default_rules
+from domain.limits.rules import default_rules
 from schemas.limits import Rule
 from schemas.settings import LimitSettings, RedisSettings
 from tests.support.own_redis import OwnRedis
@@ -172,36 +172,6 @@ def test_headers() -> None:
         "Retry-After": "1",
     }
     assert "Retry-After" not in Decision(allowed=True, standings=(first, second)).headers()
-
-
-@pytest.mark.parametrize(
-    ("path", "user_id", "tier", "names"),
-    [
-        ("/api/v1/conversations", "u", "free", ["global", "address", "user_free", "conversations"]),
-        ("/api/v1/conversations/abc", "u", "pro", ["global", "address", "user_pro", "conversations"]),
-        ("/api/v1/conversations/abc/messages", "u", "free", ["global", "address", "user_free", "messages"]),
-        ("/api/v1/knowledge/kb/documents/messages", "u", "enterprise", ["global", "address", "user_enterprise", "knowledge"]),
-        ("/api/v1/knowledgeable", "u", "free", ["global", "address", "user_free"]),
-        ("/v1/chat/completions", "u", "free", ["global", "address", "user_free", "completions"]),
-        ("/v1/embeddings", "u", "free", ["global", "address", "user_free", "embeddings"]),
-        ("/v1/models", "u", "free", ["global", "address", "user_free"]),
-        ("/api/v1/knowledge/query", "u", "free", ["global", "address", "user_free", "knowledge"]),
-        ("/api/v1/auth/login", "", "free", ["global", "address"]),
-        ("/api/v1/knowledge", "", "free", ["global", "address"]),
-    ],
-)
-def test_which_rules_apply(path: str, user_id: str, tier: str, names: list[str]) -> None:
-    """Global and address always, the user's tier, and the most specific route."""
-    found = applicable_rules(default_rules(LimitSettings()), address="192.0.2.1", user=user_id, tier=tier, path=path)  # type: ignore[arg-type]
-    assert [rule.name for rule, _ in found] == names
-
-
-def test_an_ipv6_client_is_its_network() -> None:
-    """Whoever has a /64 has 2^64 addresses, but one bucket."""
-    rules = [Rule(name="address", rate=1, burst=1, scope="address")]
-    subjects = {applicable_rules(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
-    assert subjects == {"2001:db8::/64"}
-    assert applicable_rules(rules, address="unknown")[0][1] == "unknown"
 
 
 @pytest.mark.stack

@@ -1,18 +1,11 @@
 """Rules and lists as pure data: which apply, what is wrong with them, who is on a list."""
 
-import ipaddress
-from datetime import UTC, datetime, timedelta
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from domain.limits.access_lists import AccessLists, canonical_value, problem_of
 from domain.limits.rules import applicable_rules, default_rules, problems_of
-from schemas.limits import AccessEntry, Rule
+from schemas.limits import Rule
 from schemas.settings import LimitSettings
 
-NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 ROUTES = ("/conversations", "/conversations/{conversation_id}/messages", "/knowledge/{base_id}/documents")
 
 
@@ -71,44 +64,31 @@ def test_ipv4_in_ipv6_clothes_is_ipv4() -> None:
     assert {applicable_rules(rules, address=address)[0][1] for address in ("192.0.2.7", "::ffff:192.0.2.7")} == {"192.0.2.7"}
 
 
-@pytest.mark.parametrize(("kind", "value"), [("cidr", "300.0.0.1"), ("cidr", "10.0.0.0/33"), ("user", "nobody"), ("user", "a/b/c")])
-def test_who_is_nobody_is_told_so(kind: str, value: str) -> None:
-    wrong = problem_of(kind, value)  # type: ignore[arg-type]
-    assert wrong is not None
-    assert wrong.limit
-
-
-@given(
-    networks=st.lists(
-        st.ip_addresses(network="203.0.113.0/24").flatmap(lambda a: st.integers(24, 32).map(lambda p: f"{a}/{p}")), max_size=8
-    ),
-    wide=st.lists(st.ip_addresses(v=6).flatmap(lambda a: st.integers(0, 128).map(lambda p: f"{a}/{p}")), max_size=8),
-    asked=st.one_of(st.ip_addresses(network="203.0.113.0/24"), st.ip_addresses(v=6)),
+@pytest.mark.parametrize(
+    ("path", "user_id", "tier", "names"),
+    [
+        ("/api/v1/conversations", "u", "free", ["global", "address", "user_free", "conversations"]),
+        ("/api/v1/conversations/abc", "u", "pro", ["global", "address", "user_pro", "conversations"]),
+        ("/api/v1/conversations/abc/messages", "u", "free", ["global", "address", "user_free", "messages"]),
+        ("/api/v1/knowledge/kb/documents/messages", "u", "enterprise", ["global", "address", "user_enterprise", "knowledge"]),
+        ("/api/v1/knowledgeable", "u", "free", ["global", "address", "user_free"]),
+        ("/v1/chat/completions", "u", "free", ["global", "address", "user_free", "completions"]),
+        ("/v1/embeddings", "u", "free", ["global", "address", "user_free", "embeddings"]),
+        ("/v1/models", "u", "free", ["global", "address", "user_free"]),
+        ("/api/v1/knowledge/query", "u", "free", ["global", "address", "user_free", "knowledge"]),
+        ("/api/v1/auth/login", "", "free", ["global", "address"]),
+        ("/api/v1/knowledge", "", "free", ["global", "address"]),
+    ],
 )
-def test_a_list_finds_what_a_scan_finds(networks: list[str], wide: list[str], asked: ipaddress.IPv4Address) -> None:
-    values = [canonical_value("cidr", value) for value in networks + wide]
-    lists = AccessLists(AccessEntry(access="deny", kind="cidr", value=value) for value in values)
-    plain = getattr(asked, "ipv4_mapped", None) or asked
-    found = lists.verdict(address=str(asked), user="", key="", now=NOW)
-    assert (found is not None) == any(plain in ipaddress.ip_network(value) for value in values)
-    for value in values:
-        lists.remove(f"deny/cidr/{value}")
-    assert lists.verdict(address=str(asked), user="", key="", now=NOW) is None
-    assert len(lists) == 0
+def test_which_rules_apply(path: str, user_id: str, tier: str, names: list[str]) -> None:
+    """Global and address always, the user's tier, and the most specific route."""
+    found = applicable_rules(default_rules(LimitSettings()), address="192.0.2.1", user=user_id, tier=tier, path=path)  # type: ignore[arg-type]
+    assert [rule.name for rule, _ in found] == names
 
 
-def test_denials_win_and_entries_end() -> None:
-    lists = AccessLists(
-        [
-            AccessEntry(access="allow", kind="user", value="t/u"),
-            AccessEntry(access="deny", kind="cidr", value="192.0.2.0/24", expires_at=NOW + timedelta(seconds=1)),
-        ]
-    )
-    at = {"user": "t/u", "key": ""}
-    first = lists.verdict(address="192.0.2.9", now=NOW, **at)
-    assert first is not None
-    assert first.access == "deny"
-    later = lists.verdict(address="192.0.2.9", now=NOW + timedelta(seconds=1), **at)
-    assert later is not None
-    assert later.access == "allow"
-    assert lists.verdict(address="192.0.2.9", user="", key="", now=NOW + timedelta(seconds=1)) is None
+def test_an_ipv6_client_is_its_network() -> None:
+    """Whoever has a /64 has 2^64 addresses, but one bucket."""
+    rules = [Rule(name="address", rate=1, burst=1, scope="address")]
+    subjects = {applicable_rules(rules, address=address)[0][1] for address in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:1::")}
+    assert subjects == {"2001:db8::/64"}
+    assert applicable_rules(rules, address="unknown")[0][1] == "unknown"

@@ -11,7 +11,7 @@ from adapters.children.worker import ParsedDocument
 from ops.evaluation.cases import Case, cases_of
 from ops.evaluation.documents import evaluate, find_fault
 from schemas.documents import Chunk, Note
-from schemas.errors import ConfigurationError, Problem
+from schemas.errors import Problem
 from schemas.settings import Settings
 
 ROOT = Path(__file__).parents[3]
@@ -59,17 +59,6 @@ PARTIAL = (Note("page_unreadable", "page 2"),)
 def test_what_is_right(given, got, tesseract, right):
     """White space does not count, names do."""
     assert (find_fault(given, got, tesseract=tesseract) == "") == right
-
-
-def test_an_encrypted_file_is_two_cases(tmp_path):
-    """Without its password and with it."""
-    (tmp_path / "a.pdf").write_bytes(b"x")
-    row = {"file": "a.pdf", "category": "encrypted", "expect": "password_required", "phrases": ["p"], "password": "w", "kind": "pdf"}
-    (tmp_path / "manifest.jsonl").write_text(json.dumps(row))
-    assert [(each.expect, each.password) for each in cases_of(tmp_path)] == [("password_required", ""), ("password", "w")]
-    (tmp_path / "manifest.jsonl").write_text('{"file": 1}')
-    with pytest.raises(ConfigurationError, match="line 1"):
-        cases_of(tmp_path)
 
 
 def claw(*arguments: str) -> tuple[int, str]:

@@ -11,7 +11,6 @@ import pytest
 from ops.evaluation.answers import contains, score_answers, wordings
 from ops.evaluation.pipeline import PipelineReply
 from ops.evaluation.questions import EvaluationQuestion, sets_of
-from ops.evaluation.retrieval import percentile, quality, rank_of
 from schemas.chats import Turn
 from schemas.errors import ConfigurationError
 
@@ -83,13 +82,6 @@ def test_what_cannot_be_read_is_named(tmp_path):
         sets_of(tmp_path)
     with pytest.raises(ConfigurationError, match="called en: there are zh"):
         sets_of(tmp_path, name="en")
-
-
-def test_ranks_and_their_quality():
-    assert [rank_of(found, frozenset("ab")) for found in (["a"], ["c", "b", "a"], ["c"], [*"cdefghijkl", "a"])] == [1, 2, 0, 0]
-    made = quality([1, 2, 0, 10])
-    assert (made.hit1, made.hit5, made.mrr10) == (0.25, 0.5, 0.4)
-    assert [percentile([3.0, 1.0, 2.0, 4.0], share) for share in (0.0, 0.5, 0.75, 0.99, 1.0)] == [1.0, 2.0, 3.0, 4.0, 4.0]
 
 
 def test_answers_are_judged_by_what_they_cite():

@@ -1,15 +1,10 @@
 """Settings to environment and back, the signing secret, ports."""
 
-import socket
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ops.stack import ports
 from ops.stack.environment import environment_of, with_secret
-from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
 from schemas.settings import AuthSettings, KafkaSettings, LimitSettings, NodeSettings, Settings
 from schemas.settings.section import Secret
@@ -51,26 +46,3 @@ def test_unusable_secrets_are_refused(tmp_path: Path):
     (tmp_path / "secret").chmod(0o640)
     with pytest.raises(ConfigurationError, match="can be read by others"):
         with_secret(settings, {}, create=True)
-
-
-def test_ports_are_claimed_once():
-    taken: set[int] = set()
-    first, second = ports.claim("A", 0, taken), ports.claim("B", 0, taken)
-    assert first != second
-    with pytest.raises(ConfigurationError, match=rf"C: port {first} is given twice"):
-        ports.claim("C", first, taken)
-    with pytest.raises(ConfigurationError, match=r"CLAW_HOST: 203\.0\.113\.1 is no address of this machine"):
-        ports.claim("D", 0, taken, "203.0.113.1")
-    with pytest.raises(ConfigurationError, match=r"CLAW_HOST: no\.such\.host\.invalid is no address"):
-        ports.claim("E", 0, taken, "no.such.host.invalid")
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        assert "(pid " in ports.holder_of(holder.getsockname()[1])
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=40))
-def test_a_password_cannot_break_out_of_the_redis_configuration(password: str):
-    node = RedisNode(Path("/x y"), Path("/log"), 1, password=Secret(password))
-    line = next(line for line in node.configuration().splitlines() if line.startswith("requirepass"))
-    quoted = line.removeprefix('requirepass "').removesuffix('"')
-    assert quoted.encode().decode("unicode_escape").encode("latin-1") == password.encode()
-    assert '"' not in quoted

@@ -4,16 +4,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from adapters.kafka import connection_options
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
-from schemas.errors import ConfigurationError, Refused, Unavailable
+from schemas.errors import Refused, Unavailable
 from schemas.events import encode
 from schemas.settings import KafkaSettings
-from schemas.settings.section import Secret
 from streams.log import publisher as publisher_module
 from streams.log.outgoing import Outgoing
 from streams.log.publisher import KafkaPublisher
@@ -127,25 +125,3 @@ async def test_stopping_waits_for_what_is_under_way(publisher: KafkaPublisher):
     assert (await place).offset == 0
     with pytest.raises(Unavailable):
         await publisher.publish(Outgoing(CHATS_ANSWERED, extended("r", 2, "x")))
-
-
-def test_credentials_become_client_arguments():
-    kafka = KafkaSettings(bootstrap="a:1, b:2", security_protocol="SASL_SSL", sasl_username="u", sasl_password=Secret("p"))
-    arguments = connection_options(kafka)
-    assert arguments["bootstrap_servers"] == ["a:1", "b:2"]
-    assert (arguments["sasl_mechanism"], arguments["sasl_plain_username"], arguments["sasl_plain_password"]) == ("SCRAM-SHA-512", "u", "p")
-    assert arguments["ssl_context"].check_hostname
-
-
-@pytest.mark.parametrize(
-    ("change", "variable"),
-    [
-        ({"security_protocol": "SASL_SSL"}, "CLAW_KAFKA_SASL_USERNAME"),
-        ({"security_protocol": "SSL", "ssl_ca_file": "/nowhere.pem"}, "CLAW_KAFKA_SSL_CA_FILE"),
-        ({"security_protocol": "SSL", "ssl_cert_file": "/nowhere.pem"}, "CLAW_KAFKA_SSL_KEY_FILE"),
-        ({"security_protocol": "SSL", "ssl_cert_file": "/n.pem", "ssl_key_file": "/n.pem"}, "CLAW_KAFKA_SSL_CERT_FILE"),
-    ],
-)
-def test_an_unusable_connection_names_its_variable(change: dict[str, str], variable: str):
-    with pytest.raises(ConfigurationError, match=variable):
-        connection_options(msgspec.structs.replace(KafkaSettings(), **change))

@@ -2,25 +2,18 @@
 
 import json
 import zipfile
-from datetime import date, datetime
 from io import BytesIO
 
 import docx
 import pytest
 
-from adapters.parsing.chunks.chunking import chunk
 from adapters.parsing.office.slides import parse_pptx
 from adapters.parsing.office.word import parse_docx
 from adapters.parsing.office.word_styles import format_number
 from adapters.parsing.office.workbook import parse_workbook
-from tests.support.office_files import NUMBERING, REL, STYLES, W, cell, code, old_workbook, p, parsed, presentation, shown, word, workbook
+from tests.support.office_files import NUMBERING, REL, STYLES, W, cell, code, p, parsed, shown, word
 
 FORMATS = {".docx": parse_docx, ".pptx": parse_pptx, ".xlsx": parse_workbook}
-
-
-@pytest.fixture(scope="module")
-def slides() -> bytes:
-    return presentation()
 
 
 def test_headings_by_style_in_any_language_derived_or_outlined():
@@ -129,119 +122,6 @@ def test_the_strict_flavour_is_the_same():
             )
             target.writestr(name, content.replace(REL.encode(), b"http://purl.oclc.org/ooxml/officeDocument/relationships"))
     assert parsed(parse_docx, made.getvalue()).text == "strict"
-
-
-def test_slides_in_reading_order(slides):
-    """Title first, then from top to bottom left to right, then notes; a block knows its slide, and none stands under another."""
-    found = parsed(parse_pptx, slides)
-    assert [(block.place.slide, *line) for block, line in zip(found.blocks, shown(found), strict=True)] == [
-        (1, "h1", "Bullets"),
-        (1, "list", "first"),
-        (1, "list", "deeper"),
-        (1, "paragraph", "Say this aloud."),
-        (2, "h1", "Boxes"),
-        (2, "paragraph", "left"),
-        (2, "paragraph", "right"),
-        (2, "paragraph", "bottom"),
-        (2, "paragraph", "grouped"),
-        (3, "h1", "Data"),
-        (3, "table", "A B\t\tC\n1\t2\t3"),
-        (3, "table", "Sales\nEast\t1.5\nWest\t2"),
-        (4, "paragraph", "bare"),
-    ]
-    assert found.blocks[-1].headings == ()
-    chunks = chunk(found, title="", target_tokens=320, max_tokens=480, chunks_max=99)
-    assert [str(one.place) for one in chunks] == [f"slide {n}" for n in (1, 2, 3, 4)]
-
-
-def test_more_slides_than_pages_may_be(slides):
-    """Refused by the name of the limit."""
-    assert code(parse_pptx, slides, pages_max=3) == "document_too_complex"
-
-
-def test_a_broken_slide_leaves_the_others(slides):
-    """And a note says which one."""
-    made = BytesIO()
-    with zipfile.ZipFile(BytesIO(slides)) as source, zipfile.ZipFile(made, "w") as target:
-        for name in source.namelist():
-            target.writestr(name, b"<p:sld" if name == "ppt/slides/slide2.xml" else source.read(name))
-    found = parsed(parse_pptx, made.getvalue())
-    assert {block.place.slide for block in found.blocks} == {1, 3, 4}
-    assert [(note.code, note.detail) for note in found.notes] == [("page_unreadable", "slides 2")]
-
-
-def test_sheets_as_tables_with_their_cells():
-    """Values as they are shown, captions apart from the header, a run of rows per table, empty sheets left out."""
-
-    def fill(made):
-        sheet = made.active
-        sheet.title = "销售"
-        sheet["B2"] = "年度销售"
-        for row in (
-            ["地区", "日期", "金额", "份额"],
-            ["华东", date(2024, 3, 1), 1200.0, 0.125],
-            [
-                "华南",
-                datetime(2024, 3, 2, 8, 30),  # noqa: DTZ001  sheets know no zones
-                0.1 + 0.2,
-                1,
-            ],
-        ):
-            sheet.append([None, *row])
-        sheet["E4"].number_format = sheet["E5"].number_format = "0.0%"
-        sheet["A20"], sheet["C20"] = True, "=1/0"
-        sheet["XFD1048576"] = "far"
-        made.create_sheet("empty")
-        made.create_sheet("二")["A1"] = 12345678901234
-
-    found = parsed(parse_workbook, workbook(fill))
-    assert [(str(block.place), *line) for block, line in zip(found.blocks, shown(found), strict=True)] == [
-        ("销售", "h1", "销售"),
-        ("销售!B2", "paragraph", "年度销售"),
-        ("销售!B3:E5", "table", "地区\t日期\t金额\t份额\n华东\t2024-03-01\t1200\t12.5%\n华南\t2024-03-02 08:30:00\t0.3\t100%"),
-        ("销售!A20", "table", "TRUE"),
-        ("销售!XFD1048576", "table", "far"),
-        ("二", "h1", "二"),
-        ("二!A1", "table", "12345678901234"),
-    ]
-    assert found.blocks[-1].headings == ("二",)
-
-
-def test_a_long_sheet_is_cut_into_rows_that_know_their_cells():
-    """Through the chunker: the header as heading, the cells of just these rows."""
-
-    def fill(made):
-        made.active.title = "S"
-        for row in [("code", "name"), *((n, f"product number {n}") for n in range(2, 301))]:
-            made.active.append(row)
-
-    chunks = chunk(parsed(parse_workbook, workbook(fill)), title="", target_tokens=100, max_tokens=150, chunks_max=999)
-    assert len(chunks) > 10
-    for one in chunks[1:]:
-        assert one.place is not None
-        first, last = one.place.cells.removeprefix("A").split(":B")
-        assert one.text.startswith(f"{first}\t")
-        assert one.text.endswith(f" {last}")
-        assert one.headings == ("S", "code name")
-
-
-def test_workbooks_end_at_their_limits():
-    """Cells, characters, and one text said often, all without laying the sheet out."""
-
-    def fill(made):
-        for row in range(1, 101):
-            made.active.append([f"text {row}"] + ["the same long text " * 50] * 3)
-
-    assert code(parse_workbook, workbook(fill), cells_max=399) == "document_too_complex"
-    assert code(parse_workbook, workbook(fill), chars_max=100_000) == "document_too_complex"
-    assert len(parsed(parse_workbook, workbook(fill), cells_max=400).text) > 280_000
-
-
-def test_an_old_workbook():
-    """XLS: the same tables and places."""
-    found = parsed(parse_workbook, old_workbook())
-    assert shown(found) == [("h1", "库存"), ("table", "品名\t数量\n螺丝\t12")]
-    assert str(found.blocks[1].place) == "库存!B5:C6"
 
 
 def test_sample_documents(data):
