@@ -13,17 +13,16 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Accepted, Reply, relay_reply
+from api.chats.replies import Reply, accepted_frame, relay_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
-from api.http.openapi import EVENTS, PROBLEMS
+from api.http.openapi import EVENTS, PROBLEMS, STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
-from api.http.sse import EventStream, event_frame, wants_events
-from domain.chats.relay import PartitionOffset as Start
-from domain.chats.relay import ReplyFrame, event_id
-from domain.chats.relay.frames import CancelledData, CompletedData
+from api.http.sse import EventStream, wants_events
+from domain.chats.relay import ReplyFrame
 from schemas.bodies.queries import QueryCancelAccepted, QueryManyRequest, QueryRequest, QueryView
+from schemas.bodies.streams import CancelledData, CompletedData
 from schemas.chats import Sampling
 from schemas.errors import Problem, Refused
 
@@ -36,9 +35,10 @@ ANSWER_SPEC = ResponseSpec(
 @post(
     "/knowledge/{knowledge_base_id:str}/query",
     opt=CHAT,
-    responses={**PROBLEMS, 200: ANSWER_SPEC, 202: ACCEPTED_SPEC},
+    responses={**PROBLEMS, 200: ANSWER_SPEC, STREAMED: EVENTS, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask a knowledge base",
+    operation_class=StreamOperation,
 )
 async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[QueryRequest]) -> Response[QueryView]:
     """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
@@ -49,9 +49,10 @@ async def one(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSON
 @post(
     "/knowledge/query",
     opt=CHAT,
-    responses={**PROBLEMS, 200: ANSWER_SPEC, 202: ACCEPTED_SPEC},
+    responses={**PROBLEMS, 200: ANSWER_SPEC, STREAMED: EVENTS, 202: ACCEPTED_SPEC},
     status_code=HTTPStatus.OK,
     summary="Ask several knowledge bases",
+    operation_class=StreamOperation,
 )
 async def several(request: ApiRequest, data: JSONBody[QueryManyRequest]) -> Response[QueryView]:
     """``200`` with the answer, or ``202`` when it takes longer than ``CLAW_LIMIT_QUERY_WAIT_S``."""
@@ -118,16 +119,7 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
 
 
 def _events(request: ApiRequest, reply: Reply, queue: QueueEstimate | None) -> EventStream:
-    position, wait_s = queue or (None, None)
-    accepted = Accepted(
-        message_id=reply.message_id,
-        reply_id=reply.id,
-        conversation_id=reply.conversation_id,
-        queue_position=position,
-        estimated_wait_s=wait_s,
-    )
-    start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
-    first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
+    first = accepted_frame(reply, *(queue or (None, None)))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
 
 

@@ -3,23 +3,16 @@
 from typing import NamedTuple
 
 import msgspec
-from msgspec import Struct
 
 from api.chats.estimates import Estimates, QueueEstimate
 from domain.chats.relay import HEARTBEAT, ReplyFrame
+from schemas.bodies.streams import QueuedData
 from streams.clock import Clock
 
 POLL_S = 1.0  # a reply that says nothing for so long may be waiting
 HEARTBEAT_S = 10.0  # no stream is silent for longer
 
 _encode = msgspec.json.Encoder().encode
-
-
-class Queued(Struct, frozen=True):
-    """``queued``: so many questions wait before this one; ``estimated_wait_s`` until it is being answered, null when nobody knows."""
-
-    position: int
-    estimated_wait_s: float | None
 
 
 class QueuePosition(NamedTuple):
@@ -54,7 +47,7 @@ class QueueTracker:
             self._ahead, position = mine.ahead, round(mine.ahead)
             if position != self._position:
                 self._position, self._told_s = position, now_s
-                return ReplyFrame(self._place, "queued", _encode(Queued(position, mine.wait_s)))
+                return ReplyFrame(self._place, "queued", _encode(QueuedData(position, mine.wait_s)))
         if now_s - self._told_s >= HEARTBEAT_S:
             self._told_s = now_s
             return HEARTBEAT

@@ -13,9 +13,10 @@ from api.chats.queue_position import POLL_S, QueueTracker
 from api.http.identity import Caller
 from api.http.sse import event_frame
 from domain.chats.history import HistoryBudget
-from domain.chats.relay import HEARTBEAT, ReplyFrame
+from domain.chats.relay import HEARTBEAT, PartitionOffset, ReplyFrame, event_id
 from domain.chats.relay.frames import EventId
 from domain.chats.reply_lock import ReplyLocation
+from schemas.bodies.streams import AcceptedData
 from schemas.chats import Message, Turn
 from schemas.errors import Refused, Unavailable
 
@@ -23,16 +24,6 @@ ANSWER_MARGIN_S = 120.0  # beyond the longest answer: waiting behind other quest
 BEGINNING = EventId(0, 0, 0)  # resuming from here begins at the beginning
 
 log = structlog.get_logger(__name__)
-
-
-class Accepted(Struct, frozen=True, kw_only=True):
-    """``accepted``: the question is on the log. What waits before it, and for how long, is null when nobody knows."""
-
-    message_id: str
-    reply_id: str
-    conversation_id: str
-    queue_position: int | None = None
-    estimated_wait_s: float | None = None
 
 
 class _CompletedText(Struct, frozen=True):
@@ -53,6 +44,20 @@ class Reply:
     location: ReplyLocation | None
     asked_s: float | None = None
     ahead: int = 0
+
+
+def accepted_frame(reply: Reply, queue_position: int | None, estimated_wait_s: float | None) -> ReplyFrame:
+    """The first event of a question's stream; resuming from its id repeats nothing."""
+    location = reply.location
+    start = PartitionOffset(0, 0) if location is None else PartitionOffset(location.partition, location.offset)
+    accepted = AcceptedData(
+        message_id=reply.message_id,
+        reply_id=reply.id,
+        conversation_id=reply.conversation_id,
+        queue_position=queue_position,
+        estimated_wait_s=estimated_wait_s,
+    )
+    return event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
 
 
 async def relay_reply(

@@ -14,15 +14,13 @@ from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
 from api.chats.ports import ChatPorts
-from api.chats.replies import Accepted, Reply, relay_reply
+from api.chats.replies import Reply, accepted_frame, relay_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import json_response
-from api.http.sse import EventStream, event_frame, wants_events
-from domain.chats.relay import PartitionOffset as Start
-from domain.chats.relay import event_id
+from api.http.sse import EventStream, wants_events
 from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
 from schemas.chats import Message
 from schemas.errors import Refused, Unavailable
@@ -88,17 +86,8 @@ async def _respond(request: ApiRequest, conversation_id: str, wish: AskCommand) 
     answering = await _ask_once(request, conversation_id, wish, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
-    reply = answering.reply
-    accepted = Accepted(
-        message_id=answering.body.message.id,
-        reply_id=reply.id,
-        conversation_id=reply.conversation_id,
-        queue_position=answering.body.queue_position,
-        estimated_wait_s=answering.body.estimated_wait_s,
-    )
-    start = Start(0, 0) if reply.location is None else Start(reply.location.partition, reply.location.offset)
-    first = event_frame("accepted", event_id(start), msgspec.json.encode(accepted))
-    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
+    first = accepted_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, answering.reply, first=first))
 
 
 @get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where an answer stands")

@@ -3,25 +3,21 @@
 from uuid import UUID
 
 from litestar import Response, Router, get
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
 from api.documents.ports import DocumentPorts
 from api.documents.watch import WatchedKnowledgeBase
 from api.http.gate import KNOWLEDGE_READ
-from api.http.openapi import PROBLEMS
+from api.http.openapi import PROBLEMS, event_stream
 from api.http.request import ApiRequest
 from api.http.sse import EventStream
 from api.http.watch import watch
+from schemas.bodies.streams import PROGRESS_EVENTS
 
-EVENTS = ResponseSpec(
-    data_container=str,
-    description=(
-        "An event stream: first a `snapshot` (open documents, counts by state), then a `progress` for every step of a document; another "
-        "`snapshot` in place of steps that were missed, and after every reconnect. `failed` when the knowledge base is not yours any more."
-    ),
-    generate_examples=False,
-    media_type="text/event-stream",
+EVENTS = event_stream(
+    "An event stream: first a `snapshot` (open documents, counts by state), then a `progress` for every step of a document; another "
+    "`snapshot` in place of steps that were missed, and after every reconnect. `failed` when the knowledge base is no longer yours.",
+    PROGRESS_EVENTS,
 )
 
 

@@ -13,7 +13,7 @@ from api.http.watch import TopicWatch
 from domain.documents.records import has_version, progress_order
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.read_models import ReadModels
-from schemas.bodies.progress import ProgressSnapshot, ProgressView
+from schemas.bodies.streams import ProgressSnapshot, ProgressView
 from schemas.documents import DocumentProgressed, Progress, State
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings

@@ -1,16 +1,20 @@
 """What OpenAPI says beyond the handlers' signatures: problems, parameters, security; and the documents served under /schema."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, cast
 
 import msgspec
 from litestar import Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, License, SecurityScheme, Tag
+from litestar.openapi.spec import Components, License, OpenAPIResponse, Operation, SecurityScheme, Tag
 from litestar.params import QueryParameter
+from msgspec import Struct
 
 from api.http import asyncapi
 from api.http.gate import OPEN
+from schemas.bodies.streams import REPLY_EVENTS
 from schemas.errors import Problem, Refused
 from schemas.settings import Settings
 
@@ -44,15 +48,36 @@ GONE = ResponseSpec(data_container=None, description="No reader sees it any more
 EXPORT_FILE = ResponseSpec(
     data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
 )
-EVENTS = ResponseSpec(
-    data_container=str,
-    description=(
-        "An event stream: `accepted` (only of a question), `queued` (while it waits for its turn), `retrieved`, `delta`, `citation`, "
-        "`restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. Every event "
-        "has an id for `Last-Event-ID`."
-    ),
-    generate_examples=False,
-    media_type="text/event-stream",
+
+
+def event_stream(description: str, events: Mapping[str, type[Struct]]) -> ResponseSpec:
+    """An event stream in the documentation: the schema is that of an event's ``data``, the description names it for each event."""
+    names = ", ".join(f"`{name}` ({kind.__name__})" for name, kind in events.items())
+    return ResponseSpec(
+        data_container=cast("Any", Union[tuple(dict.fromkeys(events.values()))]),  # noqa: UP007 - made of a table
+        description=f"{description} Events and the schemas of their `data`: {names}.",
+        generate_examples=False,
+        media_type="text/event-stream",
+    )
+
+
+@dataclass
+class StreamOperation(Operation):
+    """An operation that answers 200 with JSON or with an event stream: documented under ``STREAMED``, which becomes a part of 200."""
+
+    def __post_init__(self) -> None:
+        responses = cast("dict[str, OpenAPIResponse]", self.responses)
+        stream, whole = responses.pop(str(STREAMED)), responses["200"]
+        whole.content = {**(whole.content or {}), **(stream.content or {})}
+
+
+STREAMED = 299  # a status that is never sent
+
+EVENTS = event_stream(
+    "An event stream: `accepted` (only of a question), `queued` (while other questions are answered first), `retrieved`, `delta`, "
+    "`citation`, `restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. "
+    "Every event has an id for `Last-Event-ID`.",
+    REPLY_EVENTS,
 )
 
 DESCRIPTION = """A knowledge-grounded chat backend whose system of record is a log.

@@ -19,6 +19,7 @@ from api.chats.ask import check_question
 from api.chats.ports import ChatPorts
 from api.chats.replies import Reply
 from api.chats.standalone import ask_standalone, error_of, frames
+from api.http.openapi import STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
 from api.http.sse import EventStream, wait_for_disconnect
@@ -26,8 +27,8 @@ from api.openai import requests
 from api.openai.errors import ERRORS
 from api.openai.responses import CompletionEncoder, CompletionHead, completion
 from domain.chats.relay import ReplyFrame
-from domain.chats.relay.frames import CompletedData
 from schemas.bodies.openai import ChatCompletion, ChatCompletionCreate
+from schemas.bodies.streams import ChatCompletionChunk, CompletedData
 from schemas.errors import ClawError, Problem, Refused, Unavailable
 
 T = TypeVar("T")
@@ -39,13 +40,18 @@ COMPLETION_SPEC = ResponseSpec(
     data_container=ChatCompletion, description="The completion; with `stream: true` its chunks as an event stream.", generate_examples=False
 )
 
+CHUNKS_SPEC = ResponseSpec(
+    data_container=ChatCompletionChunk, description="The chunks.", generate_examples=False, media_type="text/event-stream"
+)
+
 
 @post(
     "/chat/completions",
-    responses={200: COMPLETION_SPEC, **ERRORS},
+    responses={200: COMPLETION_SPEC, STREAMED: CHUNKS_SPEC, **ERRORS},
     status_code=HTTPStatus.OK,
     summary="Answer a conversation that the client keeps",
     operation_id="ChatCompletion",
+    operation_class=StreamOperation,
 )
 async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> Response[Any]:
     """From the knowledge bases of ``metadata.knowledge_base_ids``; citations ride in ``annotations``. The last message is the question,

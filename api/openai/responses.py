@@ -13,8 +13,8 @@ import msgspec
 from api.http.openapi import VERSION
 from api.openai import errors
 from domain.chats.relay import ReplyFrame
-from domain.chats.relay.frames import CompletedData, DeltaData, SnapshotData
 from schemas.bodies.openai import Annotation, ChatCompletion, Choice, CompletionMessage, CompletionUsage, UrlCitation
+from schemas.bodies.streams import ChunkChoice, ChunkDelta, CompletedData, DeltaData, SnapshotData
 from schemas.chats import Citation, Usage
 from schemas.errors import Problem, Unavailable
 
@@ -82,7 +82,7 @@ class CompletionEncoder:
 
     def begin(self) -> bytes:
         """The first chunk: whose message it is."""
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+        return self._chunk(ChunkDelta(role="assistant", content="", refusal=None))
 
     def encode(self, frame: ReplyFrame) -> bytes:
         """What the frame adds; nothing for what only says what the answer is made from."""
@@ -127,7 +127,7 @@ class CompletionEncoder:
             return told + self._fail_diverged()
         if self.ended:
             return told
-        told += self._remaining_citations(whole.citations) + self._chunk({}, _reason(whole))
+        told += self._remaining_citations(whole.citations) + self._chunk(ChunkDelta(), _reason(whole))
         self.ended = True
         if self._include_usage:
             told += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
@@ -140,7 +140,7 @@ class CompletionEncoder:
         if not self._said.startswith(self._sent):
             return self._fail_diverged()
         more, self._sent = self._said[len(self._sent) :], self._said
-        return self._chunk({"content": more})
+        return self._chunk(ChunkDelta(content=more))
 
     def _fail_diverged(self) -> bytes:
         return self.interrupt("it had to be made anew, and does not begin with what was sent")
@@ -156,10 +156,10 @@ class CompletionEncoder:
         if not citations:
             return b""
         self._annotated += len(citations)
-        return self._chunk({"annotations": [self._annotations.of(self._sent, citation) for citation in citations]})
+        return self._chunk(ChunkDelta(annotations=tuple(self._annotations.of(self._sent, citation) for citation in citations)))
 
-    def _chunk(self, delta: dict[str, object], reason: str | None = None) -> bytes:
-        choice = _encode({"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason})
+    def _chunk(self, delta: ChunkDelta, reason: str | None = None) -> bytes:
+        choice = _encode(ChunkChoice(delta=delta, finish_reason=reason))
         return b"data: " + self._head + b',"choices":[' + choice + b"]" + self._tail
 
 

@@ -9,12 +9,10 @@ reads frames never sends, so that pongs and a new credential are always heard.
 import asyncio
 from collections.abc import Coroutine
 from contextlib import aclosing, suppress
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
-from msgspec import Struct
 
 from api.http.gate import ADDRESS, enforce_limits
 from api.http.identity import Caller
@@ -28,6 +26,17 @@ from api.socket.ports import SocketPorts
 from api.socket.requests import answer_of, request_of
 from domain.chats.relay import HEARTBEAT, ReplyFrame
 from schemas.bodies.socket import Addressed, Authenticate, ClientFrame, Leave, Ping
+from schemas.bodies.streams import (
+    AuthenticatedData,
+    ExpiringData,
+    SocketAuthenticated,
+    SocketClosed,
+    SocketDone,
+    SocketExpiring,
+    SocketHeartbeat,
+    SocketOpened,
+    SocketPong,
+)
 from schemas.errors import ClawError, FieldError, Refused, Unavailable
 
 BEAT_S = 5.0  # between two looks at the clock and at the credential: a revoked key is out within this and a second
@@ -46,19 +55,6 @@ class CloseReason(NamedTuple):
 
     code: int
     reason: str
-
-
-class Authenticated(Struct, frozen=True):
-    """``authenticated``: the account, and when the credential ends (null: when it is revoked)."""
-
-    user_id: str
-    expires_at: datetime | None
-
-
-class Expiring(Struct, frozen=True):
-    """``expiring``: send ``authenticate`` before then, or the connection closes."""
-
-    expires_at: datetime
 
 
 class SocketSession:
@@ -131,7 +127,7 @@ class SocketSession:
             try:
                 await self._dispatch(text, addressed, is_text=message.get("text") is not None)
             except ClawError as error:
-                self._send_soon(frames.refusal(addressed.id, to_problem(self._socket.scope, error)))
+                self._send_soon(frames.encode_problem(addressed.id, to_problem(self._socket.scope, error)))
             if self._pace.is_flooding:
                 return CloseReason(RATE_LIMITED, "too many frames")
 
@@ -147,7 +143,7 @@ class SocketSession:
         frame = frames.parse_frame(text, addressed.type)
         self._ports.core.metrics.socket_frames.labels(frame.type).inc()
         if isinstance(frame, Ping):
-            self._send_soon(frames.answer(frame.id, "pong"))
+            self._send_soon(frames.encode(SocketPong(id=frame.id)))
         elif isinstance(frame, Authenticate):
             await self._authenticate(frame)
         elif isinstance(frame, Leave):
@@ -172,7 +168,7 @@ class SocketSession:
         if task is None:
             raise Refused("not_found", f"no frame {frame.subscription!r} is in work")
         task.cancel()
-        self._send_soon(frames.answer(frame.id, "done"))
+        self._send_soon(frames.encode(SocketDone(id=frame.id)))
 
     # who is calling
 
@@ -199,9 +195,9 @@ class SocketSession:
             if (verdict := await self._check()) is not None:
                 return verdict
             if (expires_at := self._credential.announce_expiry()) is not None:
-                self._send_soon(frames.notice("expiring", Expiring(expires_at)))
+                self._send_soon(frames.encode(SocketExpiring(data=ExpiringData(expires_at))))
             if self._now_s - self._said_s >= HEARTBEAT_S and not self._sending.locked():
-                self._send_soon(frames.notice("heartbeat"))
+                self._send_soon(frames.encode(SocketHeartbeat()))
             await asyncio.sleep(self._pause_s())
 
     async def _check(self) -> CloseReason | None:
@@ -219,7 +215,7 @@ class SocketSession:
         """Say why, as far as the client reads it, and end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
-                await self._send(frames.refusal("", to_problem(self._socket.scope, error)))
+                await self._send(frames.encode_problem("", to_problem(self._socket.scope, error)))
         if isinstance(error, Unavailable):
             return CloseReason(TRY_AGAIN_LATER, error.code)
         return CloseReason(CODES.get(error.code, UNAUTHENTICATED), error.code)
@@ -244,19 +240,19 @@ class SocketSession:
                 await asyncio.wait((work,))
         if not work.cancelled() and (error := work.exception()) is not None:
             assert isinstance(error, Exception)
-            await self._send(frames.refusal(frame.id, to_problem(request.scope, error)))
+            await self._send(frames.encode_problem(frame.id, to_problem(request.scope, error)))
 
     async def _send_answer(self, request: ApiRequest, frame: ClientFrame) -> None:
         answer = await self._run_shielded(answer_of(request, frame))
         if not isinstance(answer, EventStream):
-            await self._send(frames.answer(frame.id, "done", answer))
+            await self._send(frames.encode_done(frame.id, answer))
             return
         async with aclosing(answer.frames) as stream:
-            await self._send(frames.answer(frame.id, "opened"))
+            await self._send(frames.encode(SocketOpened(id=frame.id)))
             async for each in stream:
                 if isinstance(each, ReplyFrame) and each is not HEARTBEAT:
-                    await self._send(frames.event(frame.id, each))
-        await self._send(frames.answer(frame.id, "closed"))
+                    await self._send(frames.encode_event(frame.id, each))
+        await self._send(frames.encode(SocketClosed(id=frame.id)))
 
     async def _run_shielded(self, answering: Coroutine[Any, Any, EventStream | bytes]) -> EventStream | bytes:
         """The answer. A request that has begun is not broken off because nobody waits for it: it would be half done."""
@@ -289,7 +285,7 @@ class SocketSession:
 
 
 def _welcome(frame_id: str, caller: Caller) -> bytes:
-    return frames.answer(frame_id, "authenticated", frames.encode_body(Authenticated(caller.account_id, caller.expires_at)))
+    return frames.encode(SocketAuthenticated(id=frame_id, data=AuthenticatedData(caller.account_id, caller.expires_at)))
 
 
 async def _await_orphaned(task: asyncio.Task[Any]) -> None:

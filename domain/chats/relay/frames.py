@@ -8,7 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from domain.chats.reply_fold import FoldStep, ReplyFold, Restarted
-from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Message, Source, Started, Usage
+from schemas.bodies.streams import CancelledData, CompletedData, DeltaData, RestartData, RetrievedData, SnapshotData
+from schemas.chats import Cancelled, Completed, Extended, Failed, Message, Started
 from schemas.errors import CATALOGUE, Problem
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
@@ -69,54 +70,6 @@ class ReplyFrame:
 
 
 HEARTBEAT = ReplyFrame("", "heartbeat", b"")
-
-
-class RetrievedData(Struct, frozen=True):
-    """``retrieved``: what the answer will be made of."""
-
-    keywords: tuple[str, ...]
-    passages: tuple[Source, ...]
-    model: str
-
-
-class SnapshotData(Struct, frozen=True):
-    """``snapshot``: everything said so far, in place of the events that said it; ``seq`` is the last delta's."""
-
-    text: str
-    seq: int
-    keywords: tuple[str, ...]
-    passages: tuple[Source, ...]
-    citations: tuple[Citation, ...]
-
-
-class DeltaData(Struct, frozen=True):
-    """``delta``: more text."""
-
-    seq: int
-    text: str
-
-
-class RestartData(Struct, frozen=True):
-    """``restart``: drop the text so far."""
-
-    attempt: int
-
-
-class CompletedData(Struct, frozen=True):
-    """``completed``: the whole answer."""
-
-    text: str
-    citations: tuple[Citation, ...]
-    usage: Usage
-    finish_reason: str
-    cached: bool
-    model: str
-
-
-class CancelledData(Struct, frozen=True):
-    """``cancelled``: what had been said."""
-
-    text: str
 
 
 _encode = msgspec.json.Encoder().encode

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.openai.responses import DONE, CompletionEncoder, CompletionHead, completion
-from domain.chats.relay.frames import HEARTBEAT, CompletedData, EventId, ReplyFrame, frames_of, snapshot_of
+from domain.chats.relay.frames import HEARTBEAT, EventId, ReplyFrame, frames_of, snapshot_of
 from domain.chats.reply_fold import ReplyFold, Restarted
+from schemas.bodies.openai import ErrorAnswer
+from schemas.bodies.streams import ChatCompletionChunk, CompletedData
 from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Started, Usage
 from schemas.errors import Problem, Refused, Unavailable
 from tests.support.reply_speaker import CITATION
@@ -44,7 +46,11 @@ def told(steps: Iterable[ReplyFrame], *, include_usage: bool = False) -> tuple[l
         said += chunks.encode(frame)
     lines = [line for line in said.split(b"\n\n") if line and not line.startswith(b":")]
     done = lines.pop() if lines[-1] == DONE.strip() else b""
-    return [json.loads(line.removeprefix(b"data: ")) for line in lines], done
+    bodies = [line.removeprefix(b"data: ") for line in lines]
+    for body in bodies:  # each is what OpenAPI says, to the byte
+        kind = ErrorAnswer if body.startswith(b'{"error":') else ChatCompletionChunk
+        assert msgspec.json.encode(msgspec.json.decode(body, type=kind)) == body
+    return [json.loads(body) for body in bodies], done
 
 
 def text_of(chunks: list[dict[str, Any]]) -> str:
