@@ -3,6 +3,7 @@
 A new area is a folder with an ``AREA`` in its ``area.py``, and one entry in ``api/areas.py``.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from typing import Any, TypeVar, cast
 from litestar import Litestar, Router
 
 from api.core import Core
+from streams.lifecycle import Lifecycle
 
 P = TypeVar("P")
-Hook = Callable[[], Awaitable[None]]
 
 
 class OpenPorts:
@@ -43,15 +44,21 @@ class Opening:
         self.core = core
         self.ports = OpenPorts()
         self.ports.add(core)
-        self.starts: list[Hook] = []
+        self._parts: list[Lifecycle] = []
         self._stack = stack
 
-    def run(self, start: Hook | None = None, stop: Hook | None = None) -> None:
-        """Register a part with a life. All parts start together once every area is built; they stop in reverse order."""
-        if start is not None:
-            self.starts.append(start)
-        if stop is not None:
-            self._stack.push_async_callback(stop)
+    def run(self, part: Lifecycle) -> None:
+        """Start the part with the others once every area is built, and stop it before those that were registered earlier."""
+        self._parts.append(part)
+        self._stack.push_async_callback(part.stop)
+
+    def stop_with(self, stop: Callable[[], Awaitable[None]]) -> None:
+        """For a part that needs no start."""
+        self._stack.push_async_callback(stop)
+
+    async def start(self) -> None:
+        """Start all parts at once: each waits some seconds for a log that does not answer."""
+        await asyncio.gather(*(part.start() for part in self._parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

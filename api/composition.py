@@ -1,6 +1,5 @@
 """Opens what an API process needs, in order, and closes it again in reverse."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,7 +28,7 @@ async def open_ports(settings: Settings, metrics: Metrics, areas: Sequence[ApiAr
         for area in areas:
             if area.open_ports is not None:
                 opening.ports.add(area.open_ports(opening))
-        await asyncio.gather(*(start() for start in opening.starts))
+        await opening.start()
         stack.push_async_callback(opening.core.background.stop)
         yield opening.ports
 

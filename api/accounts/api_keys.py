@@ -16,7 +16,7 @@ from api.http.gate import PERSON
 from api.http.identity import key_hash, key_text
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import check_same_body, invalid_field, json_response, map_page
+from api.http.responses import begin_idempotent, invalid_field, json_response, map_page
 from domain.accounts.topics import CREDENTIALS_CHANGED
 from schemas.bodies.auth import ApiKey, ApiKeyCreate, ApiKeyCreated
 from schemas.bodies.pages import Page
@@ -34,7 +34,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
         raise invalid_field("expires_at", "has passed", "a time to come")
-    await check_same_body(request)
+    await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id)
     made = Credential(

@@ -32,7 +32,7 @@ def open_ports(opening: Opening) -> AccountPorts:
     async def stop() -> None:
         passwords.close()
 
-    opening.run(stop=stop)
+    opening.stop_with(stop)
     return AccountPorts(
         core=core,
         http=limits.http,

@@ -36,8 +36,8 @@ def open_ports(opening: Opening) -> ChatPorts:
     settings, prefix = core.settings, core.settings.redis.key_prefix
     relay, reply_locks = Relay(settings.kafka), ReplyLocks(core.redis, prefix)
     estimates = Estimates(core.redis, prefix, core.clock, settings.documents.wait_s_max, settings.limits.chat_wait_s_max)
-    opening.run(relay.start, relay.stop)
-    opening.run(stop=estimates.stop)
+    opening.run(relay)
+    opening.stop_with(estimates.stop)
     return ChatPorts(
         core=core,
         http=limits.http,

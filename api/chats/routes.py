@@ -1,6 +1,7 @@
 """Questions and answers: ask, read the answer as events or as a record, stop it."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +20,7 @@ from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
-from api.http.responses import json_response
+from api.http.responses import begin_idempotent, json_response
 from api.http.sse import EventStream, wants_events
 from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
 from schemas.chats import Message
@@ -135,7 +136,9 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
 
 async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
     """Ask, once per ``Idempotency-Key``. ``settle_first``: what was written can be read back when this returns."""
-    known = await _begin_idempotent(request)
+    known = None
+    with suppress(Unavailable):  # with Redis down the derived ids keep a repeat harmless
+        known = await begin_idempotent(request)
     if isinstance(known, Replay):
         body = msgspec.json.decode(known.body, type=MessageAccepted)
         location = await request.ports(ChatPorts).locations.find(request.user.tenant, body.reply_id)
@@ -180,17 +183,6 @@ async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> Acc
         return None
     reply = Reply(reply_id, found.id, question.id, location)
     return AcceptedQuestion(MessageAccepted(message=MessageView.of(question), reply_id=reply_id, stream=f"{_path(reply)}/stream"), reply)
-
-
-async def _begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
-    """What is stored under the request's ``Idempotency-Key``; with Redis down nothing, and the derived ids keep a repeat harmless."""
-    key, caller = request.idempotency_key, request.user
-    if key is None:
-        return None
-    try:
-        return await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
-    except Unavailable:
-        return None
 
 
 async def _settle(request: ApiRequest, asked: PublishedQuestion, body: MessageAccepted, known: Fresh | None) -> None:

@@ -16,7 +16,7 @@ from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, observe_frame, read_frames
 from api.http.identity import Caller
 from api.http.request import ApiRequest
-from api.http.responses import check_same_body
+from api.http.responses import begin_idempotent
 from domain.chats.history import HistoryBudget, fit_turns
 from domain.chats.records import BRIEF_MESSAGE_S
 from domain.chats.relay import ReplyFrame
@@ -155,7 +155,7 @@ async def _find_earlier_location(request: ApiRequest, reply_id: str) -> ReplyLoc
     """
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:
-        await check_same_body(request)
+        await begin_idempotent(request)
         return await ports.reply_locks.locate(tenant, reply_id)
     except Unavailable:
         return ports.locations.find_recent(tenant, reply_id)

@@ -16,7 +16,7 @@ from api.http.access import conversations_of
 from api.http.gate import CHAT
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import etag, invalid_field, json_response, map_page, require_match, run_idempotent
+from api.http.responses import etag, json_response, map_page, require_match, run_idempotent
 from domain.chats.records import ROOT
 from domain.chats.topics import CONVERSATIONS_CHANGED
 from schemas.bodies.conversations import ConversationCreate, ConversationPatch, ConversationView, MessageView
@@ -24,6 +24,7 @@ from schemas.bodies.pages import Page
 from schemas.errors import Unavailable
 from schemas.records import Conversation, ConversationChanged
 from streams.log.outgoing import Outgoing
+from streams.tables.cursor import invalid_cursor
 from streams.tables.record_table import RecordPage as TablePage
 
 Branch = Annotated[UUID | None, QueryParameter(description="Only this message and what is above it, the newest first.")]
@@ -133,7 +134,7 @@ def _parse_branch_cursor(cursor: str) -> str:
     try:
         return str(UUID(cursor))
     except ValueError:
-        raise invalid_field("cursor", "is not a cursor that this list gave out", "leave it out to start from the first page") from None
+        raise invalid_cursor() from None
 
 
 async def _cancel_open_reply(request: ApiRequest, conversation_id: str) -> None:

@@ -13,6 +13,7 @@ from api.http.ports import HttpPorts
 from api.http.watch import TopicWatch
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Progress
+from streams.lifecycle import OpenableLifecycle
 from streams.log.range_reader import RangeReader, RangeSource
 
 
@@ -33,8 +34,8 @@ def open_ports(opening: Opening) -> DocumentPorts:
     """Built from the core; the estimates are those of the chats area, which read the same reports."""
     core, kafka = opening.core, opening.core.settings.kafka
     progress, blobs = watch_progress(kafka), BlobStore(core.settings)
-    opening.run(stop=progress.stop)
-    opening.run(blobs.open, blobs.close)
+    opening.stop_with(progress.stop)
+    opening.run(OpenableLifecycle(blobs))
     return DocumentPorts(
         core=core,
         http=opening.ports(HttpPorts),

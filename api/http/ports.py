@@ -35,9 +35,9 @@ def open_ports(opening: Opening) -> HttpPorts:
     settings, prefix = core.settings, core.settings.redis.key_prefix
     configs, reporter = Configs(settings.kafka), DecisionReporter(core.publisher, core.clock)
     limiter = Limiter(core.redis, prefix, settings.limits, fell_back=core.metrics.fallbacks.labels("limits").inc)
-    opening.run(stop=limiter.stop)
-    opening.run(configs.start, configs.stop)
-    opening.run(reporter.start, reporter.stop)
+    opening.stop_with(limiter.stop)
+    opening.run(configs)
+    opening.run(reporter)
     tokens = AccessTokens(settings.auth)
     return HttpPorts(
         tokens=tokens,

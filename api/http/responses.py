@@ -9,7 +9,7 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from api.http.idempotency import Replay
+from api.http.idempotency import Fresh, Replay
 from api.http.request import ApiRequest
 from schemas.bodies.pages import Page
 from schemas.errors import FieldError, Refused, Unavailable
@@ -28,29 +28,30 @@ def json_response(body: Struct | None, status: int = HTTPStatus.OK, headers: Map
 
 
 async def run_idempotent(request: ApiRequest, make: Callable[[], Awaitable[Response[Any]]]) -> Response[Any]:
-    """The answer that ``make`` gives, or the one it gave before to the same ``Idempotency-Key`` and body.
+    """The response that ``make`` returns, or the one that the same ``Idempotency-Key`` and body got before.
 
-    Raises Refused("idempotency_conflict") for another body, Unavailable("redis_unavailable") when nobody can tell.
+    Raises Refused("idempotency_conflict") for another body, Unavailable("redis_unavailable") while Redis is down.
     """
-    key, store = request.idempotency_key, request.http.idempotency
-    if key is None:
-        return await make()
-    caller = request.user
-    known = await store.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+    known = await begin_idempotent(request)
     if isinstance(known, Replay):
         return Response(known.body, status_code=known.status, media_type=JSON, headers=known.headers)
     response = await make()
-    headers = {name: value for name, value in response.headers.items() if name in {"ETag", "Location"}}
-    with suppress(Unavailable):  # it is done; a repeat does it again with the same ids
-        await store.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
+    if known is not None:
+        headers = {name: value for name, value in response.headers.items() if name in {"ETag", "Location"}}
+        with suppress(Unavailable):  # the work is done; a repeat does it again with the same ids
+            await request.http.idempotency.finish(known, response.status_code or HTTPStatus.OK, response.content, headers)
     return response
 
 
-async def check_same_body(request: ApiRequest) -> None:
-    """Refused("idempotency_conflict") when the ``Idempotency-Key`` was used with another body; for answers that nobody may keep."""
-    if (key := request.idempotency_key) is not None:
-        caller = request.user
-        await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
+async def begin_idempotent(request: ApiRequest) -> Fresh | Replay | None:
+    """What is stored under the request's ``Idempotency-Key``; None without one. Raises like ``run_idempotent``.
+
+    Called alone it refuses another body, for responses that must not be stored.
+    """
+    if (key := request.idempotency_key) is None:
+        return None
+    caller = request.user
+    return await request.http.idempotency.begin(caller.tenant, caller.account_id, request.scope["path"], key, await request.body())
 
 
 def etag(revision: int) -> str:

@@ -30,8 +30,8 @@ def open_ports(opening: Opening) -> KnowledgePorts:
     core = opening.core
     index_client = IndexClient(core.settings.kafka, core.publisher, core.clock)
     catalogue = CollectionCatalogue(core.settings.kafka)
-    opening.run(index_client.start, index_client.stop)
-    opening.run(catalogue.start, catalogue.stop)
+    opening.run(index_client)
+    opening.run(catalogue)
     return KnowledgePorts(
         core=core,
         http=opening.ports(HttpPorts),

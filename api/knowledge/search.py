@@ -1,7 +1,5 @@
 """What is in the index: passages for a query, the chunks of a document. Only what readers may see."""
 
-import base64
-import binascii
 import re
 from http import HTTPStatus
 from uuid import UUID
@@ -13,7 +11,7 @@ from api.documents.routes import DocumentName
 from api.http.gate import KNOWLEDGE_READ
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
-from api.http.responses import check_same_body, invalid_field, json_response
+from api.http.responses import begin_idempotent, invalid_field, json_response
 from api.knowledge import index_requests
 from api.knowledge.ports import KnowledgePorts
 from schemas import ids
@@ -21,10 +19,11 @@ from schemas.bodies.search import ChunkPage, ChunkView, PassageView, SearchAnswe
 from schemas.chats import Turn
 from schemas.errors import Refused, Unavailable
 from schemas.requests import ListChunks, Search
+from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 
 SWITCHES_MAX = 3  # versions that may come to be seen one after the other while the first page of chunks is read
 
-_CURSOR = re.compile(rb"(\d{1,19})\.(\d{1,9})")
+_POSITION = re.compile(rb"(\d{1,19})\.(\d{1,9})")
 
 
 @post(
@@ -59,7 +58,7 @@ async def chunks(
 ) -> ChunkPage:
     """Of the version that readers see. ``412`` when another one came to be seen between two pages: start again."""
     base = await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
-    version, first = _parse_cursor(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
+    version, first = _decode_position(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
     for _ in range(SWITCHES_MAX):
         if version is None:
             return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=None, items=())
@@ -67,7 +66,7 @@ async def chunks(
         listed = await index_requests.list_chunks(request, ask)
         if listed.visible == version:
             items = tuple(ChunkView.of(chunk) for chunk in listed.chunks)
-            after = _format_cursor(version, items[-1].ordinal + 1) if listed.more else None
+            after = _encode_position(version, items[-1].ordinal + 1) if listed.more else None
             return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=version, items=items, next_cursor=after)
         if cursor:
             raise Refused("lost_update", "readers see another version of the document by now, or none")
@@ -76,7 +75,7 @@ async def chunks(
 
 
 async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRequest) -> Response[SearchAnswer]:
-    await check_same_body(request)
+    await begin_idempotent(request)
     if not data.query.strip():
         raise invalid_field("query", "has nothing but white space", "some text")
     ask = Search(
@@ -104,18 +103,15 @@ async def _visible_version(request: ApiRequest, base_id: str, document_id: str) 
     return standing.visible_version
 
 
-def _format_cursor(version: int, ordinal: int) -> str:
-    return base64.urlsafe_b64encode(f"{version}.{ordinal}".encode()).decode().rstrip("=")
+def _encode_position(version: int, ordinal: int) -> str:
+    return encode_cursor(f"{version}.{ordinal}".encode())
 
 
-def _parse_cursor(cursor: str) -> tuple[int, int]:
-    """Version and ordinal of a cursor that this module gave out."""
-    try:
-        found = _CURSOR.fullmatch(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        found = None
+def _decode_position(cursor: str) -> tuple[int, int]:
+    """Version and ordinal."""
+    found = _POSITION.fullmatch(decode_cursor(cursor))
     if found is None:
-        raise invalid_field("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
+        raise invalid_cursor()
     return int(found[1]), int(found[2])
 
 

@@ -4,8 +4,6 @@ A letter's id is its place, ``partition-offset``. Every call has a consumer of i
 number of records.
 """
 
-import base64
-import binascii
 import heapq
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -16,9 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from adapters.kafka import StoredRecord, TopicPartition
-from schemas.errors import FieldError, Refused, Unavailable
+from schemas.errors import Refused, Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.reader import LogReader, open_log_reader
+from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 from streams.topics import DEAD_LETTERS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
@@ -101,7 +100,7 @@ class DeadLetterReader:
 
         Raises Refused("validation_failed") for a cursor that is not one of ours.
         """
-        before = _decode_cursor(cursor) if cursor else {}
+        before = _decode_offsets(cursor) if cursor else {}
         async with open_log_reader(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
             stacks = [
@@ -121,7 +120,7 @@ class DeadLetterReader:
                     heapq.heapreplace(heads, head)
                 else:
                     heapq.heappop(heads)
-        return DeadLetterPage(items, _encode_cursor({stack.place.partition: stack.before for stack in stacks}) if heads else "")
+        return DeadLetterPage(items, _encode_offsets({stack.place.partition: stack.before for stack in stacks}) if heads else "")
 
     async def get(self, letter_id: str) -> DeadLetter | None:
         """The letter of this id; None when it is gone or never was. Raises Refused("not_found") for what is no id."""
@@ -236,14 +235,12 @@ def _parse_number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() else 0
 
 
-def _encode_cursor(before: dict[int, int]) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode([*before.items()])).decode().rstrip("=")
+def _encode_offsets(before: dict[int, int]) -> str:
+    return encode_cursor(msgspec.json.encode([*before.items()]))
 
 
-def _decode_cursor(cursor: str) -> dict[int, int]:
+def _decode_offsets(cursor: str) -> dict[int, int]:
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        return dict(msgspec.json.decode(raw, type=list[tuple[int, int]]))
-    except (binascii.Error, ValueError, msgspec.DecodeError):
-        error = FieldError("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
-        raise Refused("validation_failed", "The cursor cannot be read.", errors=(error,)) from None
+        return dict(msgspec.json.decode(decode_cursor(cursor), type=list[tuple[int, int]]))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise invalid_cursor() from None

@@ -4,8 +4,6 @@ Every write carries an *order string*; a record is replaced only by a greater on
 the same record, and who writes first does not matter: the writer itself (to read its own writes) or the projection.
 """
 
-import base64
-import binascii
 import hashlib
 import re
 import struct
@@ -17,7 +15,7 @@ import msgspec
 import structlog
 
 from adapters.redis.client import Argument, RedisClient, Script
-from schemas.errors import FieldError, Refused
+from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 
 T = TypeVar("T")
 
@@ -190,14 +188,14 @@ class RecordTable(Generic[T]):
         inserted meanwhile. Raises Refused("validation_failed") for a cursor that is not one of ours.
         """
         limit = max(1, min(limit, PAGE_MAX))
-        after = _decode_cursor(cursor) if cursor else b""
+        after = _decode_member(cursor) if cursor else b""
         page: RecordPage[T] = RecordPage([], "")
         for _ in range(PAGE_ROUNDS_MAX):
             wanted = limit - len(page.items)
             members = await self._members(scope, after, wanted + 1, newest_first=newest_first)
             some, more = members[:wanted], len(members) > wanted
             after = some[-1] if some else after
-            page = RecordPage([*page.items, *await self._read_members(scope, some)], _encode_cursor(after) if more else "")
+            page = RecordPage([*page.items, *await self._read_members(scope, some)], encode_cursor(after) if more else "")
             if not more or len(page.items) == limit:
                 break
         return page
@@ -321,16 +319,8 @@ def _member_id(member: bytes) -> str:
     return member[16:].decode(errors="replace")
 
 
-def _encode_cursor(member: bytes) -> str:
-    return base64.urlsafe_b64encode(member).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> bytes:
-    try:
-        member = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        member = b""
+def _decode_member(cursor: str) -> bytes:
+    member = decode_cursor(cursor)
     if not _MEMBER.fullmatch(member):
-        error = FieldError("cursor", "is not a cursor that a list gave out", "leave it out to start from the first page")
-        raise Refused("validation_failed", "The cursor cannot be read.", errors=(error,))
+        raise invalid_cursor()
     return member
