@@ -7,10 +7,9 @@ from msgspec.structs import replace
 from adapters.concurrency import ConcurrencyLimit, ConcurrencyLimits
 from adapters.models import retries
 from adapters.models.failover import Failover
-from adapters.models.fingerprint import hash_prompt
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerModel, AnswerRequest
+from adapters.models.port import AnswerModel
 from adapters.models.presets import PRESETS
 from adapters.models.writer import ModelWriter
 from schemas.settings import ModelSettings, Settings
@@ -35,11 +34,6 @@ def create_writer(settings: Settings, gates: ConcurrencyLimits | None = None) ->
         if model.provider != "local":
             return ModelWriter(model, gate=_concurrency_limit(model, gates), variables=variables)
     return None
-
-
-def request_prompt_hash(request: AnswerRequest, settings: Settings) -> str:
-    """``Finish.prompt_hash`` of this request in an installation with these settings."""
-    return hash_prompt(request, tokens_max=settings.prompt_tokens_max)
 
 
 def _candidates(settings: Settings) -> Iterator[tuple[ModelSettings, str]]:
