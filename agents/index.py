@@ -238,7 +238,7 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tu
             Point(
                 id=ids.chunk_id(key, batch.version, chunk.ordinal, batch.shelf.generation),
                 tenant=tenant,
-                knowledge_base_id=_collection_name(batch),
+                collection=_collection_name(batch),
                 document_id=batch.document_id,
                 version=batch.version,
                 ordinal=chunk.ordinal,

@@ -50,14 +50,14 @@ def field_equals(field: str, value: str | int) -> Any:
     return edge.FieldCondition(field, match=edge.MatchValue(value))
 
 
-def collection_filter(tenant: str, knowledge_base_id: str, *more: Any) -> Any:
-    """The filter of a shelf's points for which everything else holds, too."""
-    return edge.Filter(must=[field_equals("tenant", tenant), field_equals("kb", knowledge_base_id), *more])
+def collection_filter(tenant: str, collection: str, *more: Any) -> Any:
+    """The filter of a collection's points for which everything else holds, too."""
+    return edge.Filter(must=[field_equals("tenant", tenant), field_equals("kb", collection), *more])
 
 
-def document_filter(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
+def document_filter(tenant: str, collection: str, document_id: str, *more: Any) -> Any:
     """The same of a document."""
-    return collection_filter(tenant, knowledge_base_id, field_equals("doc", document_id), *more)
+    return collection_filter(tenant, collection, field_equals("doc", document_id), *more)
 
 
 def version_at_most(version: int) -> Any:
@@ -113,7 +113,7 @@ def engine_point(point: Point) -> Any:
 def build_requests(query: Query) -> tuple[Any, Any]:
     """The lexical and the dense request; None for a leg without a vector."""
     wanted = edge.Filter(
-        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
+        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
     )
     lexical = dense = None
     if len(query.sparse.indices):

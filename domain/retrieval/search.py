@@ -82,18 +82,14 @@ class SearchService:
         return encoded, await self._search_visible(engine.index, _build_query(asked, names, encoded, self.candidates))
 
     async def _search_visible(self, index: VectorIndex, query: Query) -> list[Hit]:
-        found = await self._search_index(index, query)
+        found = await index.search(query)
         visible = await self._filter_visible(query.tenant, found)
         if len(visible) < len(found):
             candidates = min(query.candidates * DEPTH_FACTOR, CANDIDATES_MAX)
             visible = await self._filter_visible(
-                query.tenant, await self._search_index(index, replace(query, limit=2 * candidates, candidates=candidates))
+                query.tenant, await index.search(replace(query, limit=2 * candidates, candidates=candidates))
             )
         return visible[: query.limit]
-
-    async def _search_index(self, index: VectorIndex, query: Query) -> list[Hit]:
-        hits = await index.search(query)
-        return [replace(hit, knowledge_base_id=ids.knowledge_base_of(hit.knowledge_base_id)) for hit in hits]
 
     async def _filter_visible(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
         if not hits:
@@ -116,7 +112,7 @@ class _SearchRequest:
 def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQuery, candidates: int) -> Query:
     return Query(
         tenant=asked.tenant,
-        knowledge_base_ids=tuple(names),
+        collections=tuple(names),
         sparse=encoded.sparse,
         dense=encoded.dense,
         limit=asked.limit,

@@ -29,7 +29,7 @@ def hit(document: str, ordinal: int, text: str = "", **other: Any) -> Hit:
     own = hashlib.sha256(f"{document} {ordinal}".encode()).hexdigest()  # the same in every run, and alike to none
     values: dict[str, Any] = {
         "id": f"{document}-{ordinal}",
-        "knowledge_base_id": "kb",
+        "collection": "kb",
         "document_id": document,
         "version": 1,
         "ordinal": ordinal,
@@ -64,7 +64,7 @@ def test_a_chunk_between_two_passages_joins_them():
 def test_what_may_not_stand_together_stays_apart():
     """Another version, another sheet, another knowledge base."""
     one = hit("a", 1, place=Locator(sheet="Costs", cells="A1:C9"))
-    for other in (hit("a", 2, version=2), hit("a", 2, place=Locator(sheet="Sales")), hit("a", 2, knowledge_base_id="kb2")):
+    for other in (hit("a", 2, version=2), hit("a", 2, place=Locator(sheet="Sales")), hit("a", 2, collection="kb2")):
         assert len(made(one, other)) == 2
 
 
