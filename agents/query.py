@@ -117,7 +117,7 @@ class QueryService:
         hits = await self.searching.chunks(
             tenant, ask.knowledge_base_id, ask.document_id, ask.version, first=ask.first, limit=ask.limit + 1
         )
-        standing = (await self.searching.sight.version_states((key,)))[key]
+        standing = (await self.searching.visibility.version_states((key,)))[key]
         if not standing.is_visible(ask.version):
             return Chunks(visible=standing.visible_version)
         page = truncate_hits(hits[: ask.limit])

@@ -242,7 +242,7 @@ async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     finally:
         own_redis.thaw()
     async with asyncio.timeout(10):
-        while limiter._looking is not None:
+        while limiter._probing is not None:
             await asyncio.sleep(0.05)
     assert (await limiter.decide([(rule, "u")])).remaining >= 97
     await limiter.stop()
