@@ -1,12 +1,9 @@
 """A test lies where the module lies that it tests: ``tests/<package>/<area>/test_<module>.py``, or ``test_<module>_<aspect>.py``."""
 
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).parents[1]
-TESTS = ROOT / "tests"
-PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "benchmarks")
+from tests.structure import PACKAGES, ROOT, TESTS
+
 CROSS_CUTTING = {
     "system": "the whole stack, seen from outside",
     "docs": "what the pages promise",
