@@ -9,6 +9,7 @@ CROSS_CUTTING = {
     "docs": "what the pages promise",
     "deploy": "Compose, the image, dashboards",
     "test_architecture": "rules of the structure that no import contract can say",
+    "test_glossary": "the terms of docs/glossary.md against the code",
     "test_golden": "recorded events of every release still decode",
     "test_mirror": "this rule",
     "test_structure": "counts of the structure and their bars",

@@ -6,6 +6,7 @@ from tests.structure import Structure, is_participle
 
 CLASS_NAMES_TWICE_MAX = 10
 PARTICIPLES_SHARE_MAX = 0.04
+PORTS_MAX = 12
 
 
 @pytest.fixture(scope="module")
