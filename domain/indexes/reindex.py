@@ -21,7 +21,7 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter, begin_drop, finish_drop, switch_to
 from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
-from domain.indexes.verification import STALLED_S, DocumentSources, Verification, VerificationResult, VerificationTarget
+from domain.indexes.verification import STALLED_S, DocumentRecords, Verification, VerificationResult, VerificationTarget
 from domain.retrieval.index_client import IndexClient
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
@@ -47,7 +47,7 @@ class ReindexPorts:
     catalogue: CollectionCatalogue
     plans: PlanWriter
     reports: ReindexReports
-    documents: DocumentSources
+    documents: DocumentRecords
     publisher: LogPublisher
     index: IndexClient
     clock: Clock
