@@ -1,6 +1,6 @@
 """A question on its way: the turn is taken, the user's message and the question go onto the log, and the answer has a place to be read.
 
-The order is that of docs/design.md "A reply". With Redis down a conversation that runs here goes on with what this process has seen of it.
+The order is that of docs/design/questions.md. With Redis down a conversation that runs here goes on with what this process has seen of it.
 """
 
 import asyncio
