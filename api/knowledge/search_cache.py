@@ -66,7 +66,7 @@ class SearchCache:
         def whole(listed: Chunks | None) -> bool:
             return listed is not None and listed.visible == ask.version
 
-        listed = await self.contents.get_or_compute(tenant, key, compute, accepts=visible, keeps=whole)
+        listed = await self.contents.get_or_compute(tenant, key, compute, accepts=visible, is_storable=whole)
         assert listed is not None
         return listed
 
