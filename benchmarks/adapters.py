@@ -16,7 +16,7 @@ import zhipuai
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
 from benchmarks.figures import Figure, median
-from ops.client import launch
+from ops.stack.launch import launch
 from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 

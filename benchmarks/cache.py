@@ -19,8 +19,9 @@ from adapters.redis.client import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
-from ops.client import StackClient, launch, stack
+from claw_client import Client
 from ops.commands.keys import LOCAL_TENANT
+from ops.stack.launch import launch, stack
 from ops.stack.state import read_state
 from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
@@ -132,14 +133,14 @@ async def _zipf() -> list[Figure]:
             stack(Path(home), settings_for(stub.said) | {"CLAW_CACHE_ANSWERS": "provider"}) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await StackClient.with_token(session, (Path(home) / "key").read_text().strip())
+            client = await Client.with_token(session, (Path(home) / "key").read_text().strip())
             await load(client)
             took = await _replay_load(client)
             await asyncio.sleep(2.5)  # counts of every process are added up each second
             return await _rates(Path(home), took)
 
 
-async def _replay_load(client: StackClient) -> dict[str, list[float]]:
+async def _replay_load(client: Client) -> dict[str, list[float]]:
     """Seconds of every request by kind."""
     weights = list(accumulate(1 / rank**EXPONENT for rank in range(1, ITEMS + 1)))
     chance, numbers = random.Random(7), iter(range(REQUESTS))
@@ -157,7 +158,7 @@ async def _replay_load(client: StackClient) -> dict[str, list[float]]:
     return took
 
 
-async def _request(client: StackClient, kind: str, item: int) -> None:
+async def _request(client: Client, kind: str, item: int) -> None:
     session, headers, base = client.session, client.headers, client.knowledge_base
     question = f"Which harbour does the lighthouse of station {item % PASSAGES} guard, by sheet {item}?"
     if kind == "ask":

@@ -18,7 +18,8 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_by_name, cpu_s
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 
 MODEL = "stub?first_ms=50&tokens=32&token_ms=5"
 PASSAGES = 60
@@ -53,7 +54,7 @@ async def run() -> list[Figure]:
             _session(None) as direct,
             _session(up.said) as through,
         ):
-            client = await StackClient.register(through, "bench@example.org", "a long benchmark passphrase")
+            client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
             await load(client)
             conversations = [await client.create_conversation() for _ in range(max(CHATS))]
             chats = (chats_direct(direct, stub.said), chats_through(client, conversations))
@@ -130,7 +131,7 @@ def _cpu_figures(streams: int, rounds: list[Round]) -> list[Figure]:
     return [figure("chat_stack", of_stack), *(figure(f"chat_{name}", lambda each, name=name: each.cpu_ms[name]) for name in names)]  # type: ignore[misc]
 
 
-async def load(client: StackClient) -> None:
+async def load(client: Client) -> None:
     for n in range(PASSAGES):
         text = f"The lighthouse of station {n} guards harbour number {n * 7}. Its lamp was lit in {1800 + n}. Its keeper is Keeper{n}. "
         await client.submit(f"station-{n}", text * 4, title=f"Station {n}")
@@ -141,7 +142,7 @@ async def load(client: StackClient) -> None:
 Chat = Callable[[int, int], Awaitable[float]]  # (stream, number of the chat) -> seconds to first text
 
 
-def chats_through(client: StackClient, conversations: list[str]) -> Chat:
+def chats_through(client: Client, conversations: list[str]) -> Chat:
     async def chat(stream: int, n: int) -> float:
         began = time.perf_counter()
         async with client.ask(conversations[stream], QUESTION.format(n=n % PASSAGES)) as answer:

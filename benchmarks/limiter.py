@@ -19,8 +19,9 @@ from limits.strategies import MovingWindowRateLimiter
 from adapters.redis.client import RedisClient, Script, connect
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis, rate
+from claw_client import Client
 from domain.limits.limiter import Limiter, bucket_key
-from ops.client import StackClient, stack
+from ops.stack.launch import stack
 from schemas.limits import Rule
 from schemas.settings import LimitSettings, RedisSettings
 
@@ -116,7 +117,7 @@ async def _request_overhead() -> Figure:
 
 async def _p99(url: str) -> float:
     async with aiohttp.ClientSession(base_url=url, connector=aiohttp.TCPConnector(limit=0)) as session:
-        client = await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
+        client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
         times: list[float] = []
 
         async def call(_: int) -> None:

@@ -19,7 +19,8 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_s, resident_kib
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 from ops.stack.state import read_state
 
 STREAMS = 2_000
@@ -39,7 +40,7 @@ POLL_S = 0.005
 class StreamBench:
     """A running stack, a user of it, and the stub behind it."""
 
-    client: StackClient
+    client: Client
     home: Path
     stub: str
 
@@ -100,7 +101,7 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamB
         async with stack(Path(home), settings) as up:
             timeout = aiohttp.ClientTimeout(total=None)
             async with aiohttp.ClientSession(up.said, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-                client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+                client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
                 yield StreamBench(client, Path(home), stub)
 
 

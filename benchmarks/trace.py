@@ -19,7 +19,8 @@ import aiohttp
 
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, percentile
-from ops.client import StackClient, events, launch, stack
+from claw_client import Client, events
+from ops.stack.launch import launch, stack
 
 SPEED = 20.0
 TRACE = Path("load") / "azure2023_conv.csv"
@@ -65,7 +66,7 @@ async def run() -> list[Figure]:
             stack(Path(home), settings_for(stub.said)) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await StackClient.register(session, "trace@example.org", "a long benchmark passphrase")
+            client = await Client.register(session, "trace@example.org", "a long benchmark passphrase")
             await load(client)
             began = time.perf_counter()
             report = await _replay(client, arrivals)
@@ -84,7 +85,7 @@ def _arrivals(source: Path, limit: int) -> Iterator[TraceArrival]:
             yield TraceArrival(float(row["arrival_s"]) / SPEED, wanted + filling)
 
 
-async def _replay(client: StackClient, arrivals: list[TraceArrival]) -> TraceReport:
+async def _replay(client: Client, arrivals: list[TraceArrival]) -> TraceReport:
     report, free = TraceReport(), [await client.create_conversation() for _ in range(64)]
     began = time.perf_counter()
     async with asyncio.timeout(arrivals[-1].at_s + DRAINED_S_MAX), asyncio.TaskGroup() as group:
@@ -94,7 +95,7 @@ async def _replay(client: StackClient, arrivals: list[TraceArrival]) -> TraceRep
     return report
 
 
-async def _request(client: StackClient, report: TraceReport, free: list[str], key: str, arrival: TraceArrival) -> None:
+async def _request(client: Client, report: TraceReport, free: list[str], key: str, arrival: TraceArrival) -> None:
     began = time.perf_counter()
     report.open += 1
     report.open_max = max(report.open_max, report.open)
@@ -117,7 +118,7 @@ async def _request(client: StackClient, report: TraceReport, free: list[str], ke
 
 @asynccontextmanager
 async def _post_until_accepted(
-    client: StackClient, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
+    client: Client, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """The answer to a POST that is taken; who is told to come back later does."""
     while True:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
-PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "benchmarks")
+PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "benchmarks", "clients")
 IRREGULAR = frozenset(
     (
         "told said kept found begun known held made given seen taken left lent sent heard met lost built written spoken shown drawn "

@@ -9,7 +9,7 @@ import time
 import aiohttp
 import pytest
 
-from ops.client import events
+from claw_client import events
 from tests.system.conftest import records
 
 TERMINAL = {"completed", "failed", "cancelled"}
