@@ -10,7 +10,7 @@ import pytest
 from ops import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").rglob("*.md")])
 PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "tests", "docs", "deploy", "benchmarks", "clients")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
