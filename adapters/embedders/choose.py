@@ -1,4 +1,4 @@
-"""Which embedder the settings, or a shelf of an index, ask for."""
+"""Choice of the embedder, by the settings or by a collection of an index."""
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ PROVIDERS = ("openai", "zhipu")
 def create_embedder(
     settings: RetrievalSettings, gates: ConcurrencyLimits | None = None, priority: Priority = Priority.DOCUMENTS
 ) -> Embedder:
-    """Not yet open. Raises ConfigurationError for a provider without a key (a ``base_url`` of one's own may need none).
+    """Not yet open. Raises ConfigurationError for a provider without a key (an own ``base_url`` may need none).
 
     A provider's calls pass one of the process's ``gates`` at this ``priority``; without gates there is this process's share alone.
     """
@@ -29,9 +29,9 @@ def create_embedder(
 
 
 def create_embedder_by_name(settings: RetrievalSettings, name: str, gates: ConcurrencyLimits | None = None) -> Embedder:
-    """Of a shelf that may ask for another than the settings: ``local`` is always there, a provider when the settings are for it.
+    """The embedder of a collection: ``local`` is always available, a provider when the settings name it.
 
-    Key, address and model of the settings are one provider's: with CLAW_RETRIEVAL_EMBEDDING=local they are whoever's is asked for.
+    The key, address and model of the settings belong to one provider: with CLAW_RETRIEVAL_EMBEDDING=local, to the one that is requested.
     Raises ConfigurationError for anything else.
     """
     if name in ("", settings.embedding):

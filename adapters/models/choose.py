@@ -1,4 +1,4 @@
-"""Which answering models the settings ask for, in which order."""
+"""Choice of the answering models by the settings, in their order."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def create_answer_model(settings: Settings, gates: ConcurrencyLimits | None = No
 
 
 def create_writer(settings: Settings, gates: ConcurrencyLimits | None = None) -> ModelWriter | None:
-    """Who writes condensed questions, summaries and titles: the first language model, not opened yet; None where rules have to do."""
+    """The writer of condensed questions, summaries and titles: the first language model, not opened yet; None where rules are used."""
     gates = gates or ConcurrencyLimits(settings)
     for model, variables in _candidates(settings):
         if model.provider != "local":
@@ -37,7 +37,7 @@ def create_writer(settings: Settings, gates: ConcurrencyLimits | None = None) ->
 
 
 def _candidates(settings: Settings) -> Iterator[tuple[ModelSettings, str]]:
-    """Each model with the prefix of its variables. What they do not have of their own is the first one's."""
+    """Each model with the prefix of its variables. Settings that a fallback does not have are those of the first."""
     yield settings.model, ModelSettings.prefix
     for fallback in (settings.model_second, settings.model_third):
         if fallback.provider:

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class ModelWriter:
-    """A Writer. Its calls go behind answers at the gate."""
+    """A ``Writer`` whose calls get permits after those of answers."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ModelWriter:
         await self._endpoint.close()
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
-        """See Writer. A call that fails is repeated once, if the time allows."""
+        """See ``Writer``. A call that fails is repeated once, if the time allows."""
         sent = [ProviderChatMessage("system", instructions), ProviderChatMessage("user", text)]
         body = self._endpoint.request_body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
         now = asyncio.get_running_loop().time
