@@ -15,20 +15,20 @@ class ConcurrencyLimits:
 
     def __init__(self, settings: Settings, redis: RedisClient | None = None) -> None:
         self._settings, self._redis = settings, redis
-        self._gates: dict[str, ClusterLimit] = {}
+        self._limits: dict[str, ClusterLimit] = {}
 
     @property
     def people_waiting(self) -> int:
         """Answers of this process that have no permit yet."""
-        return sum(gate.people_waiting for gate in self._gates.values())
+        return sum(limit.people_waiting for limit in self._limits.values())
 
     def for_model(self, base_url: str, model: str, permits: int) -> ConcurrencyLimit:
         """The limit of this model at this server; none when the settings set no bound."""
         if permits == 0:
             return UNLIMITED
         name = hashlib.sha256(f"{base_url.rstrip('/')} {model}".encode()).hexdigest()[:16]
-        if name not in self._gates:
-            self._gates[name] = ClusterLimit(
+        if name not in self._limits:
+            self._limits[name] = ClusterLimit(
                 self._redis,
                 prefix=self._settings.redis.key_prefix,
                 name=name,
@@ -36,7 +36,7 @@ class ConcurrencyLimits:
                 limit=permits,
                 workers=self._settings.model.workers,
             )
-        return self._gates[name]
+        return self._limits[name]
 
     def for_embedding(self, base_url: str, model: str) -> ConcurrencyLimit:
         """Its own limit where it has permits; else that of the first answering model at the same server, behind chat."""

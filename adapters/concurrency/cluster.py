@@ -1,7 +1,7 @@
 """A concurrency limit that all processes share, with a fixed local share while Redis is down.
 
 A free permit costs one round trip. Those who find none wait in a queue of their process; only its first few stand in the queue in Redis,
-so that what waiting costs Redis does not grow with the number of those who wait. Leases are renewed by one task per gate. A holder that
+so that what waiting costs Redis does not grow with the number of those who wait. Leases are renewed by one task per limit. A holder that
 Redis no longer knows closes its call; when Redis cannot be asked, the oldest calls up to the local share go on and the others are closed
 before their leases end, so that nobody else has their places yet. Only a process that stood still can hold more than the limit allows:
 the calls it had open.
@@ -124,7 +124,7 @@ class ClusterLimit:
         waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, waiter)
         if self._asker is None or self._asker.done():
-            self._asker = asyncio.create_task(self._poll_for_waiters(), name="gate-asker")
+            self._asker = asyncio.create_task(self._poll_for_waiters(), name="permit-poll")
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter.turn
@@ -185,7 +185,7 @@ class ClusterLimit:
         if not shared:
             metrics.FALLBACKS.labels(self._label).inc()
         if self._permits is not None and (self._renewer is None or self._renewer.done()):
-            self._renewer = asyncio.create_task(self._renew_while_held(), name="gate-renewer")
+            self._renewer = asyncio.create_task(self._renew_while_held(), name="permit-renewer")
         waiter.turn.set_result(permit)
 
     def _release_holder(self, holder: str) -> None:
@@ -195,7 +195,7 @@ class ClusterLimit:
         if not self._held and self._renewer is not None:
             self._renewer.cancel()
             self._renewer = None
-        release = asyncio.create_task(self._release_in_redis(holder), name="gate-release")
+        release = asyncio.create_task(self._release_in_redis(holder), name="permit-release")
         self._releases.add(release)
         release.add_done_callback(self._releases.discard)
 
@@ -218,10 +218,10 @@ class ClusterLimit:
         for start in range(0, len(holders), RENEWALS_PER_CALL):
             some, sent_s = holders[start : start + RENEWALS_PER_CALL], self._clock_s()
             try:
-                kept = await self._permits.renew(some)
+                renewed = await self._permits.renew(some)
             except Unavailable:
                 return
-            for holder, has in zip(some, kept, strict=True):
+            for holder, has in zip(some, renewed, strict=True):
                 held = self._held.get(holder)
                 if held is None:
                     if has:  # it was given back meanwhile; the renewal may have come after
@@ -236,8 +236,8 @@ class ClusterLimit:
         running_out = [holder for holder, held in self._held.items() if held.renewed_s + self._lease_s <= before_s]
         if not running_out:
             return
-        kept = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
-        for holder in set(running_out).difference(kept):
+        remaining = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
+        for holder in set(running_out).difference(remaining):
             self._revoke(holder)
 
     def _revoke(self, holder: str) -> None:

@@ -69,7 +69,7 @@ class _ProviderEmbedder:
     def __init__(
         self,
         settings: RetrievalSettings,
-        gates: ConcurrencyLimits,
+        limits: ConcurrencyLimits,
         priority: Priority = Priority.DOCUMENTS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -82,7 +82,7 @@ class _ProviderEmbedder:
         self.dimensions = settings.embedding_dimensions or preset.dimensions
         self.name = f"{settings.embedding}-{self._model}-{self.dimensions}"
         self._calls = asyncio.Semaphore(CALLS_MAX)
-        self._gate, self._priority, self._effort = gates.for_embedding(self._base_url, self._model), priority, _CALL_BUDGETS[priority]
+        self._limit, self._priority, self._effort = limits.for_embedding(self._base_url, self._model), priority, _CALL_BUDGETS[priority]
         self._breaker = CircuitBreaker(self.name, failures_max=FAILURES_MAX, pause_s=PAUSE_S)
         self._jitter = jitter
 
@@ -118,7 +118,7 @@ class _ProviderEmbedder:
         for attempt in range(1, patience.attempts + 1):
             try:
                 with self._breaker.call():
-                    async with self._gate.permit(self._priority, self._effort.permit_s) as permit:
+                    async with self._limit.permit(self._priority, self._effort.permit_s) as permit:
                         return await self._call_under_permit(permit, texts)
             except TransientFailure as error:
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
@@ -149,8 +149,8 @@ class ZhipuEmbedder(_ProviderEmbedder):
     The SDK cannot close a call under way: an abandoned one ends within its timeout, and occupies its thread until then.
     """
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
-        super().__init__(settings, gates, priority)
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, limits, priority)
         self._client: Any = None
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="embed")
 
@@ -198,8 +198,8 @@ class _EmbeddingReply(msgspec.Struct):
 class OpenAIEmbedder(_ProviderEmbedder):
     """``POST /embeddings`` of any server that speaks OpenAI's wire format."""
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
-        super().__init__(settings, gates, priority)
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, limits, priority)
         self._session: aiohttp.ClientSession | None = None
         self._decoder = msgspec.json.Decoder(_EmbeddingReply)
 

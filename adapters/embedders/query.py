@@ -47,9 +47,9 @@ class EncodedQuery:
 class QueryEncoder:
     """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits | None = None) -> None:
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits | None = None) -> None:
         self._local = settings.embedding == "local"
-        self._embedder: Embedder = create_embedder(settings, gates, Priority.PEOPLE)
+        self._embedder: Embedder = create_embedder(settings, limits, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._models: _Models | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")

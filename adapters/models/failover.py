@@ -43,16 +43,16 @@ class Failover:
         now = asyncio.get_running_loop().time
         ends = now() + (self._total_s if request.within_s is None else request.within_s)
         for model in self._models:
-            said, left_s = False, ends - now()
+            answered, left_s = False, ends - now()
             if errors and left_s < LEFT_S_MIN:
                 break
             try:
                 async with aclosing(model.answer(replace(request, within_s=left_s))) as stream:
                     async for item in stream:
-                        said = True
+                        answered = True
                         yield item
             except (Refused, Unavailable) as error:
-                if said or error.code == "answer_interrupted":
+                if answered or error.code == "answer_interrupted":
                     raise
                 errors.append(error)
                 if model is not self._models[-1]:

@@ -35,21 +35,21 @@ _log = structlog.get_logger(__name__)
 
 
 class OpenAIModel:
-    """An AnswerModel. Calls pass ``gate``, one permit per attempt, and the breaker of ``settings``."""
+    """An AnswerModel. Calls pass ``limit``, one permit per attempt, and the breaker of ``settings``."""
 
     def __init__(
         self,
         settings: ModelSettings,
         *,
         tokens_max: int = prompts.PROMPT_TOKENS_MAX,
-        gate: ConcurrencyLimit = UNLIMITED,
+        limit: ConcurrencyLimit = UNLIMITED,
         patience: RetryPolicy = retries.LAST_MODEL,
         variables: str = "CLAW_MODEL_",
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
-        self._settings, self._tokens_max, self._gate = settings, tokens_max, gate
+        self._settings, self._tokens_max, self._limit = settings, tokens_max, limit
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
         self._patience, self._jitter = patience, jitter
 
@@ -96,7 +96,7 @@ class OpenAIModel:
         wait_s = min(self._settings.permit_wait_s, total_s)
         with self._breaker.call() as watched:
             async with (
-                self._gate.permit(Priority.PEOPLE, wait_s) as permit,
+                self._limit.permit(Priority.PEOPLE, wait_s) as permit,
                 self._endpoint.post(call.body, permit, total_s=total_s, stream=True) as response,
             ):
                 if response.content_type in NOT_STREAMS:

@@ -31,14 +31,14 @@ class ModelWriter:
         self,
         settings: ModelSettings,
         *,
-        gate: ConcurrencyLimit = UNLIMITED,
+        limit: ConcurrencyLimit = UNLIMITED,
         variables: str = "CLAW_MODEL_",
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._prices = Prices(settings.price_prompt, settings.price_completion)
-        self._gate, self._jitter = gate, jitter
+        self._limit, self._jitter = limit, jitter
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
 
     async def open(self) -> None:
@@ -70,7 +70,7 @@ class ModelWriter:
     async def _attempt(self, body: bytes, sent: list[ProviderChatMessage], total_s: float) -> Completion:
         with self._breaker.call():
             async with (
-                self._gate.permit(Priority.TEXTS, total_s) as permit,
+                self._limit.permit(Priority.TEXTS, total_s) as permit,
                 self._endpoint.post(body, permit, total_s=total_s, stream=False) as response,
             ):
                 reply = bytearray()

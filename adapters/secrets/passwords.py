@@ -38,18 +38,18 @@ class Passwords:
         """The argon2id hash to store."""
         return await self._run(self._hasher.hash, password)
 
-    async def matches(self, password: str, kept: str | None) -> bool:
+    async def matches(self, password: str, stored_hash: str | None) -> bool:
         """Whether ``password`` has the stored hash; None (no account has the e-mail) takes as long and is never True."""
-        matched = await self._run(self._verify, kept or DUMMY_HASH, password)
-        return matched and kept is not None
+        matched = await self._run(self._verify, stored_hash or DUMMY_HASH, password)
+        return matched and stored_hash is not None
 
     def close(self) -> None:
         """Let the threads end; pending calls are dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _verify(self, kept: str, password: str) -> bool:
+    def _verify(self, stored_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(kept, password)
+            return self._hasher.verify(stored_hash, password)
         except (VerificationError, InvalidHashError):
             return False
 
