@@ -183,7 +183,7 @@ async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
     state = read_state(home)
     assert state is not None
     redis = connect(RedisSettings(url=state.redis_url))
-    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).tally.counts_of(LOCAL_TENANT)
+    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).statistics.counts_of(LOCAL_TENANT)
     await redis.aclose()
     figures = []
     kept = [counts[name] for name in ("retrieval", "ai_response", "document_content")]

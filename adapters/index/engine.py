@@ -56,7 +56,7 @@ def collection_filter(tenant: str, collection: str, *more: Any) -> Any:
 
 
 def document_filter(tenant: str, collection: str, document_id: str, *more: Any) -> Any:
-    """The same of a document."""
+    """The filter of a document's points."""
     return collection_filter(tenant, collection, field_equals("doc", document_id), *more)
 
 
@@ -66,12 +66,12 @@ def version_at_most(version: int) -> Any:
 
 
 def count(shard: Any, wanted: Any) -> int:
-    """Points that a filter lets through, exactly."""
+    """The exact number of points that a filter matches."""
     return int(shard.count(edge.CountRequest(exact=True, filter=wanted)))
 
 
 def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
-    """Of what the filter lets through: ordinals from ``first`` to before ``first + limit``."""
+    """Of the points that the filter matches: ordinals from ``first`` to before ``first + limit``."""
     span = edge.FieldCondition("ordinal", range=edge.RangeFloat(gte=float(first), lt=float(first + limit)))
     records, _ = shard.scroll(
         edge.ScrollRequest(limit=limit, filter=edge.Filter(must=[wanted, span]), with_payload=True, with_vector=False)
@@ -92,7 +92,7 @@ def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
 
 
 def delete_some(shard: Any, unwanted: Any) -> int:
-    """Delete one portion of the points that a filter lets through; returns how many that were."""
+    """Delete one portion of the points that a filter matches; returns how many that were."""
     records, _ = shard.scroll(edge.ScrollRequest(limit=RECORDS_PER_CALL, filter=unwanted, with_payload=False, with_vector=False))
     if records:
         shard.update(edge.UpdateOperation.delete_points([record.id for record in records]))
@@ -100,7 +100,7 @@ def delete_some(shard: Any, unwanted: Any) -> int:
 
 
 def hash_conditions(hashes: Collection[str]) -> list[Any]:
-    """Conditions that together let the points with these hashes through, one portion each."""
+    """Conditions that together match the points with these hashes, one portion each."""
     return [edge.FieldCondition("hash", match=edge.MatchAny(some)) for some in portions(hashes, RECORDS_PER_CALL)]
 
 

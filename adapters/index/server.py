@@ -41,7 +41,7 @@ class ServerIndex:
             url=settings.url,
             api_key=settings.api_key.reveal() or None,
             timeout=max(1, round(settings.timeout_s)),
-            check_compatibility=False,  # it would ask on the event loop; the version is asked below
+            check_compatibility=False,  # it would block the event loop; the version is read below
             **transport,
         )
         version = (await self._call(lambda client: client.info())).version
@@ -51,7 +51,7 @@ class ServerIndex:
             )
         if not await self._call(lambda client: client.collection_exists(self._collection)):
             await self._create_collection()
-        for field in INDEXED_FIELDS:  # repeating it is harmless, and mends a creation that was cut off
+        for field in INDEXED_FIELDS:  # repeating it is harmless, and completes a creation that was interrupted
             schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant")
             await self._call(
                 lambda client, field=field, schema=schema: client.create_payload_index(  # type: ignore[misc]
@@ -152,7 +152,7 @@ class ServerIndex:
                 raise
 
     async def _call(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
-        """One call; a refusal is the operator's (ConfigurationError), everything else passes by itself (Unavailable)."""
+        """One call; a refusal is a wrong setting (ConfigurationError), everything else is transient (Unavailable)."""
         if self._client is None:
             raise Unavailable("index_unavailable", "the index is not open")
         try:

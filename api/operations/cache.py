@@ -45,7 +45,7 @@ log = structlog.get_logger(__name__)
 async def stats(request: ApiRequest) -> StatsView:
     """Per scenario, over the last 24 hours and all processes. For a record table a hit is a record that exists."""
     cache, tenant = request.core.cache, request.user.tenant
-    counts, entries = await cache.tally.counts_of(tenant), await cache.size(tenant)
+    counts, entries = await cache.statistics.counts_of(tenant), await cache.size(tenant)
     names = (*SCENARIOS, *TABLES)
     items = tuple(_stats(name, counts.get(name, Counts()), cast("dict[str, int]", entries).get(name)) for name in names)
     return StatsView(hours=HOURS, items=items)

@@ -117,11 +117,11 @@ def discard_other(plan: IndexPlan) -> IndexPlan:
     return replace(plan, state="dropping") if plan.state == "building" else replace(plan, keep=False)
 
 
-def begin_drop(kept: Shelf) -> PlanStep:
+def begin_drop(unused: Shelf) -> PlanStep:
     """Begin to remove the points of the kept collection, which is not filled any more."""
 
     def step(plan: IndexPlan) -> IndexPlan:
-        return replace(plan, state="dropping") if plan.state == "kept" and plan.other == kept and not plan.keep else plan
+        return replace(plan, state="dropping") if plan.state == "kept" and plan.other == unused and not plan.keep else plan
 
     return step
 

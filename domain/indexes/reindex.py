@@ -196,9 +196,9 @@ class Reindex:
 
     async def _count(self, building: Shelf) -> None:
         """Count the points of both collections, for people to compare; unknown when the index does not answer now."""
-        shelves = (self.plan.active, building)
+        collections = (self.plan.active, building)
         try:
-            old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=shelves))).points
+            old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=collections))).points
         except Unavailable:
             return
         self.report = msgspec.structs.replace(self.report, old_points=old, new_points=new)

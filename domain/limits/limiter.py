@@ -82,17 +82,17 @@ class Decision(Struct, frozen=True):
     """May the request pass, and where every rule that applies stands."""
 
     allowed: bool
-    standings: tuple[RuleState, ...] = ()
+    states: tuple[RuleState, ...] = ()
 
     @property
     def public_states(self) -> list[RuleState]:
         """The states that the caller sees; shadow rules are for operators only."""
-        return [standing for standing in self.standings if not standing.rule.shadow]
+        return [state for state in self.states if not state.rule.shadow]
 
     @property
     def shadow_refusals(self) -> list[str]:
         """The shadow rules that would have refused."""
-        return [standing.rule.name for standing in self.standings if standing.refuses and standing.rule.shadow]
+        return [state.rule.name for state in self.states if state.refuses and state.rule.shadow]
 
     @property
     def decisive(self) -> RuleState | None:
@@ -234,7 +234,7 @@ class Limiter:
         self._fell_back()
         closed = [rule for rule, _ in rules if rule.when_down == "closed" and not rule.shadow]
         if closed and cost:
-            return Decision(allowed=False, standings=tuple(RuleState(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
+            return Decision(allowed=False, states=tuple(RuleState(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
         shares = [(rule.share(self._replicas), subject) for rule, subject in rules if rule.when_down != "open"]
         return self._local.decide(shares, cost, self._monotonic_us())
 

@@ -48,21 +48,21 @@ class RedisCache:
 
     def __init__(self, redis: RedisClient, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _ignore) -> None:
         self._redis, self._prefix, self._settings = redis, prefix, settings
-        self.tally = CacheStatistics(redis, prefix, clock, observe)
+        self.statistics = CacheStatistics(redis, prefix, clock, observe)
         self.invalidation = Invalidation(redis, prefix)
-        self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.tally)
+        self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.statistics)
         self._scenarios: list[ScenarioCache[Any]] = []
 
     async def start(self) -> None:
         """Begin to sum up counts; Redis need not be there."""
-        self.tally.start()
+        self.statistics.start()
 
     async def stop(self) -> None:
         """End the background tasks; what they compute is not stored."""
         for each in self._scenarios:
             await each.stop()
         await self._parts.leases.stop()
-        await self.tally.stop()
+        await self.statistics.stop()
 
     def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> ScenarioCache[Any]:
         """Values of type ``kind``; they live as long as the settings say, or ``ttl_s``."""

@@ -53,7 +53,7 @@ class CacheResources:
     settings: CacheSettings
     clock: Clock
     leases: SingleFlightLeases
-    tally: CacheStatistics
+    statistics: CacheStatistics
 
 
 class _CacheLookup(Struct, Generic[T], frozen=True):
@@ -328,4 +328,4 @@ class ScenarioCache(Generic[T]):
         return Names(self._parts.prefix, tenant, self.scenario)
 
     def _count(self, tenant: str, outcome: Outcome) -> None:
-        self._parts.tally.count(tenant, self.scenario, outcome)
+        self._parts.statistics.count(tenant, self.scenario, outcome)

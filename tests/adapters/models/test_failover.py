@@ -140,7 +140,7 @@ async def test_cancelling_closes_the_call_of_the_one_that_answers(stub: Running)
 @asynccontextmanager
 async def gated(stub: Running, name: str, limit: int, **changes: object) -> AsyncIterator[tuple[OpenAIModel, ClusterLimit]]:
     gate = ClusterLimit(None, prefix="p", name="g", label="g", limit=limit, workers=1)
-    model = OpenAIModel(model_settings(stub.root, name, **changes), gate=gate, patience=RetryPolicy(1, 1.0))
+    model = OpenAIModel(model_settings(stub.root, name, **changes), limit=gate, patience=RetryPolicy(1, 1.0))
     await model.open()
     try:
         yield model, gate
