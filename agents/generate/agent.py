@@ -7,7 +7,6 @@ the lower one.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,9 +14,10 @@ import msgspec
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
+from adapters.models.port import AnswerModel, Speaker
 from adapters.models.request import build_answer_request
 from agents.generate import cached_answers, reply_events
+from agents.generate.answer_stream import run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -43,7 +43,7 @@ from schemas.chats import (
     Started,
     Usage,
 )
-from schemas.errors import Problem, Refused, Superseded, Unavailable
+from schemas.errors import Problem, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
@@ -167,7 +167,7 @@ class Generate:
         """Stream the model's answer, then conclude."""
         began = context.clock.monotonic_s()
         await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
-        state, problem = await self.run_stream(event, context, draft, passages, cancelled, began)
+        state, problem = await run_stream(self.stream(event, context, draft, passages, began), draft, cancelled)
         if state == "complete":
             await claim.store(draft, passages)
         return await self.conclude(event, context, draft, state, problem=problem, passages=passages, began=began)
@@ -199,70 +199,18 @@ class Generate:
         data = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
         draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, data, seq)))
 
-    async def run_stream(
-        self,
-        event: ChatGrounded,
-        context: Context,
-        draft: ReplyDraft,
-        passages: tuple[Passage, ...],
-        cancelled: asyncio.Event,
-        began: float,
-    ) -> tuple[MessageState, Problem | None]:
-        """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model sent no text and may do so later.
-
-        An answer without text is a failure, whatever its finish reason: all it had may have been markers of no passage.
-        """
-        streaming = asyncio.create_task(self.stream(event, context, draft, passages, began))
-        stopping = asyncio.create_task(cancelled.wait())
-        try:
-            await asyncio.wait({streaming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            if not streaming.done():
-                streaming.cancel()
-                await asyncio.wait({streaming})
-        if streaming.cancelled():
-            return "cancelled", None
-        try:
-            streaming.result()
-        except Refused as error:  # the model's own end: an outcome of this reply, not an event that could not be handled
-            if isinstance(error, EmptyAnswer):
-                draft.usage, draft.speaker = error.usage, error.speaker
-            return "failed", error.problem()
-        if not draft.text.strip():
-            return "failed", Refused("model_answer_empty", "Nothing that can be shown was left of the answer.").problem()
-        return "complete", None
-
     async def stream(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
-        """Model -> citations -> deltas -> log."""
-        request = build_answer_request(event.data.question, passages, self.settings)
+        """The model's answer, as deltas on the log."""
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, draft, seq, text, citations)
 
+        def elapsed_ms() -> float:
+            return (context.clock.monotonic_s() - began) * 1000
+
+        request = build_answer_request(event.data.question, passages, self.settings)
         deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        citations = CitationResolver(passages)
-
-        async def add(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> None:
-            for text, cited in spans:
-                if text and not draft.text:
-                    draft.first_text_ms = (context.clock.monotonic_s() - began) * 1000
-                draft.text += text
-                draft.spans.append((text, cited))
-                draft.citations.extend(cited)
-                await deltas.add(text, cited)
-
-        try:
-            async with aclosing(self.model.answer(request)) as pieces:
-                async for piece in pieces:
-                    draft.speaker = piece.speaker
-                    if isinstance(piece, Finish):
-                        draft.usage, draft.finish_reason = piece.usage, piece.reason
-                    else:
-                        await add([(span.text, span.citations) for span in citations.feed(piece.text)])
-            await add([(span.text, span.citations) for span in citations.finish()])
-        finally:
-            await deltas.close()  # also after a failure or a cancel: the reader keeps the text so far
+        await stream_answer(self.model, request, CitationResolver(passages), deltas, draft, elapsed_ms)
 
     async def conclude(
         self,

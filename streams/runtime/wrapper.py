@@ -114,13 +114,13 @@ class Wrapper:
         for number, _, _ in ordinary:
             delivery, execution = deliveries[number]
             execution.begun_s = now_s
-            hooks.begun(name, delivery, max(0.0, now_s - execution.offered_s))
+            hooks.on_begun(name, delivery, max(0.0, now_s - execution.offered_s))
         try:
             begun_s = time.perf_counter()
             try:
                 outgoing = await step([(event, context) for _, event, context in ordinary])
             finally:
-                hooks.run(name, time.perf_counter() - begun_s)
+                hooks.on_run(name, time.perf_counter() - begun_s)
             await self._publish([each for one in outgoing for each in one])
             outcome = HANDLED
         except Exception as error:  # noqa: BLE001 - a step may fail in any way; one by one shows which event it is
@@ -130,7 +130,7 @@ class Wrapper:
         finally:
             duration_s = loop.time() - now_s
             for number, _, _ in ordinary:
-                hooks.done(name, deliveries[number][0], outcome, duration_s)
+                hooks.on_done(name, deliveries[number][0], outcome, duration_s)
         for number, _, _ in ordinary:
             self._poison.finish(deliveries[number][0].place)
         return {number for number, _, _ in ordinary}
@@ -138,7 +138,7 @@ class Wrapper:
     async def _run_observed(self, delivery: Delivery, execution: Execution, lease: KeyLease | None) -> None:
         loop, name, outcome = asyncio.get_running_loop(), self._agent.name, CANCELLED
         execution.begun_s = now_s = loop.time()
-        self._hooks.begun(name, delivery, max(0.0, now_s - execution.offered_s))
+        self._hooks.on_begun(name, delivery, max(0.0, now_s - execution.offered_s))
         try:
             async with self._poison.track(delivery.place) as starts:
                 if (final := self._final_failure(execution, starts)) is not None:
@@ -150,7 +150,7 @@ class Wrapper:
             outcome = SUPERSEDED
             raise
         finally:
-            self._hooks.done(name, delivery, outcome, loop.time() - now_s)
+            self._hooks.on_done(name, delivery, outcome, loop.time() - now_s)
 
     def _final_failure(self, execution: Execution, starts: int) -> StepFailed | None:
         """The reason why this event is not tried again; None when it is."""
@@ -242,7 +242,7 @@ class Wrapper:
         await self._retries.publish(lambda: write_dead_letter(self._ports.publisher, prefix, delivery, headers))
         if self._agent.failed is not None:
             await self._run_failure_step(self._agent.failed, delivery, event, failed, context)
-        self._hooks.failed(self._agent.name, delivery, event, failed.problem)
+        self._hooks.on_failed(self._agent.name, delivery, event, failed.problem)
         return DEAD_LETTERED
 
     async def _run_failure_step(self, step: Any, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> None:
