@@ -85,7 +85,7 @@ class StubProvider:
         )
 
     def _count_calls(self, handle: Handler) -> Handler:
-        async def counted(request: web.Request) -> web.StreamResponse:
+        async def count_call(request: web.Request) -> web.StreamResponse:
             self.stats.open += 1
             self.stats.open_max = max(self.stats.open_max, self.stats.open)
             try:
@@ -96,7 +96,7 @@ class StubProvider:
             finally:
                 self.stats.open -= 1
 
-        return counted
+        return count_call
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refusal(request):

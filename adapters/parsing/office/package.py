@@ -136,7 +136,7 @@ class Package:
 
 
 def open_package(entry: Entry, opened: bytes | None = None) -> Package:
-    """``opened`` is what ``decrypted`` gave, when that was asked before.
+    """``opened`` is the result of ``decrypt_entry`` when it was called before.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
     """
@@ -197,21 +197,21 @@ def _inflate_part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) ->
 
 
 class _RootReached(Exception):
-    """Ends the look at a part's beginning."""
+    """Ends the parse of a part at its outermost element."""
 
 
 def _is_plain_xml(name: str, content: bytes) -> bool:
     """Whether a part is XML up to its outermost element. Raises Refused when it declares a document type, in whatever encoding."""
 
-    def declared(*_: object) -> None:
+    def refuse_doctype(*_: object) -> None:
         raise Refused("document_unreadable", f"{name} declares a document type, which Office never writes")
 
-    def begun(*_: object) -> None:
+    def stop_at_root(*_: object) -> None:
         raise _RootReached
 
     parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = declared
-    parser.StartElementHandler = begun
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = stop_at_root
     try:
         for start in range(0, len(content), READ_BYTES):
             parser.Parse(content[start : start + READ_BYTES])

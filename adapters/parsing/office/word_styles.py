@@ -108,11 +108,11 @@ class Numbering:
             return ""
         legal = levels[level].find(W + "isLgl") is not None  # all in digits, whatever the levels above say
 
-        def shown(match: re.Match[str]) -> str:
+        def format_placeholder(match: re.Match[str]) -> str:
             above = int(match[1]) - 1
             return format_number(counts[above], "decimal" if legal or above not in levels else child_value(levels[above], "numFmt"))
 
-        return _PLACEHOLDER.sub(shown, child_value(levels[level], "lvlText")).strip()
+        return _PLACEHOLDER.sub(format_placeholder, child_value(levels[level], "lvlText")).strip()
 
 
 def format_number(count: int, style: str) -> str:

@@ -67,7 +67,7 @@ class Recogniser:
         self._likely = self._all
 
     def read(self, picture: Picture) -> OcrResult:
-        """Raises SubprocessError or OSError: then this page was not read."""
+        """Recognise a page. Raises SubprocessError or OSError when it could not be read."""
         reading = self._recognise(picture, self._likely)
         if self._likely != self._all:
             if reading.confidence >= _POOR_CONFIDENCE:
