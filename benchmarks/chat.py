@@ -28,8 +28,8 @@ CHATS = {1: 30, 16: 160, 64: 640, 128: 1_280}  # chats measured per number of st
 WARM_UP = {1: 10, 16: 64, 64: 320, 128: 640}  # cold rounds are clearly slower
 BARS_MS = {1: "<= 12 ms", 64: "<= 60 ms"}
 BARS_RATE = {64: ">= 160", 128: ">= 200"}
-CPU_LEVELS = (16, 64, 128)  # at one stream the processes' own timers would be most of it
-CPU_MS_MIN = 0.05  # of one chat: less is what the process does anyway
+CPU_LEVELS = (16, 64, 128)  # with one stream, timers of the processes would dominate
+CPU_MS_MIN = 0.05  # of one chat: below that it is background work of the process
 STUB = "stub"
 QUESTION = "Which harbour does the lighthouse of station {n} guard?"
 
@@ -92,7 +92,7 @@ def settings_for(provider: str) -> dict[str, str]:
         "CLAW_MODEL_BASE_URL": provider,
         "CLAW_MODEL_API_KEY": "bench",
         "CLAW_MODEL_NAME": MODEL,
-        "CLAW_CACHE_ANSWERS": "off",  # every chat is the model's
+        "CLAW_CACHE_ANSWERS": "off",  # so that every chat reaches the model
         "CLAW_LIMIT_ENABLED": "false",
     }
 
