@@ -1,4 +1,4 @@
-"""What people feel of a bulk import, and the import of people: time to first token idle and during one, the import's rate alone and then.
+"""Chats and a bulk import at once: time to first token with and without an import, and the import's rate with and without chats.
 
 The chats come one after the other, as fast as they are answered; stub, client and stack share the machine.
 """
@@ -23,7 +23,7 @@ DOCUMENTS = 8_000
 WARM_UP_DOCUMENTS, WARM_UP_CHATS = 500, 20
 CHATS = 120
 POLL_S = 0.2
-TAIL = 32  # documents at the end that are waited for: they lie in all partitions, which are worked in order
+TAIL = 32  # the last documents, which the benchmark waits for: they are spread over all partitions, which are processed in order
 WAIT_S_MAX = 120.0
 
 

@@ -28,14 +28,14 @@ from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
 
-ROUNDS, LOOKS = 15, 2_000  # rounds in turns, looks per round
+ROUNDS, LOOKS = 15, 2_000  # interleaved rounds, lookups per round
 TOGETHER = 64
 WAITERS = 1_000
 ITEMS, REQUESTS, CALLERS, EXPONENT = 200, 4_000, 16, 1.1  # of the zipf load
 
 
 class Value(Struct, frozen=True):
-    """What an API answer of a kilobyte looks like."""
+    """A typical API answer of a kilobyte."""
 
     id: str
     texts: tuple[str, ...]
@@ -74,7 +74,7 @@ async def _hits(redis: Redis) -> list[Figure]:
         bare = statistics.median(took["GET"])
         for what in ("plain", "tagged"):
             ratio = statistics.median(each / get for each, get in zip(took[what], took["GET"], strict=True))
-            bar = "<= 1.2x" if together == 1 else ""  # together they measure the processor: what a hit decodes and a bare GET does not
+            bar = "<= 1.2x" if together == 1 else ""  # at once they measure the processor: a hit decodes, a bare GET does not
             figures.append(
                 Figure(
                     f"hit_{what}_{together}",
@@ -90,7 +90,7 @@ async def _hits(redis: Redis) -> list[Figure]:
 
 
 async def _round(look: Callable[[], Awaitable[object]], together: int) -> float:
-    """Seconds per look."""
+    """Seconds per lookup."""
     began = time.perf_counter()
 
     async def caller() -> None:
@@ -179,7 +179,7 @@ async def _request(client: Client, kind: str, item: int) -> None:
 
 
 async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
-    """As every process of the stack counted; nobody is an admin there yet, so they are read where they are added up."""
+    """The counts of all processes, read where they are summed up, because the stack has no administrator yet."""
     state = read_state(home)
     assert state is not None
     redis = connect(RedisSettings(url=state.redis_url))

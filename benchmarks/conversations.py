@@ -43,7 +43,7 @@ async def run() -> list[Figure]:
 
 
 async def _talk(client: Client, conversations: list[str], messages: int) -> None:
-    """Until the next question is message number ``messages``."""
+    """Fill a conversation until the next question is message number ``messages``."""
     for conversation in conversations:
         chat = chats_through(client, [conversation])
         for n in range(messages // 2):

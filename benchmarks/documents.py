@@ -91,7 +91,7 @@ async def bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple
 
 
 async def list_in_state(client: Client, state: str) -> set[str]:
-    """All documents in this state now, a hundred a page: asking for one after the other would measure the asking."""
+    """All documents in this state now, a hundred a page: one request per document would measure the requests."""
     found: set[str] = set()
     cursor: str | None = ""
     while cursor is not None:

@@ -1,4 +1,4 @@
-"""CPU and memory of the whole stack while nobody asks anything, from the operating system's own accounts of its processes."""
+"""CPU and memory of the idle stack, as the operating system accounts for its processes."""
 
 import asyncio
 import tempfile

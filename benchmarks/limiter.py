@@ -1,4 +1,4 @@
-"""What a decision costs: against an empty script with as many keys through the same client, and against the libraries people reach for.
+"""Cost of a rate-limit decision: against an empty script with as many keys through the same client, and against common libraries.
 
 Then what limits add to a request at 64 callers, and what an idle bucket weighs.
 """
@@ -36,7 +36,7 @@ TOUCHING = Script("""
 redis.call('MGET', unpack(KEYS))
 for _, key in ipairs(KEYS) do redis.call('SET', key, '1800000000000000', 'PX', 60000) end
 return {1, 1, 1, 1, 1}
-""")  # reads and writes every bucket, and decides nothing: less no exact limiter can do
+""")  # reads and writes every bucket without a decision: the least an exact limiter can do
 
 
 async def run() -> list[Figure]:

@@ -53,7 +53,7 @@ class StreamBench:
 
 @dataclass(slots=True)
 class Stream:
-    """What one reader saw: monotonic seconds of everything that came, and how it ended."""
+    """A reader's record: monotonic seconds of every chunk, and how the stream ended."""
 
     came_s: list[float] = field(default_factory=list)
     text: bytes = b""
@@ -61,7 +61,7 @@ class Stream:
 
     @property
     def is_complete(self) -> bool:
-        """It was told its end."""
+        """Whether the stream ended with a final event."""
         return b"event: completed" in self.text
 
     @property
@@ -95,7 +95,7 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamB
         "CLAW_MODEL_CONCURRENCY": str(STREAMS),
         "CLAW_MODEL_DELTA_WINDOW_MS": str(window_ms),
         "CLAW_LIMIT_ENABLED": "false",
-        "CLAW_CACHE_ANSWERS": "off",  # every stream is an answer of its own
+        "CLAW_CACHE_ANSWERS": "off",  # so that every stream is an answer of its own
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), settings) as up:

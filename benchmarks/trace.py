@@ -108,7 +108,7 @@ async def _request(client: Client, report: TraceReport, free: list[str], key: st
     path = f"/api/v1/conversations/{conversation}/messages"
     async with _post_until_accepted(client, report, path, {"content": arrival.question}, headers) as answer:
         last, stream = await _answer(answer, report, began)
-    while last:  # the stream broke off before its end: it goes on where it was
+    while last:  # the stream broke off before its end: resume it
         report.resumed += 1
         async with client.session.get(stream, headers={**client.headers, "Last-Event-ID": last}) as answer:
             last, _ = await _answer(answer, report, began, first=False)
@@ -120,7 +120,7 @@ async def _request(client: Client, report: TraceReport, free: list[str], key: st
 async def _post_until_accepted(
     client: Client, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a POST that is taken; who is told to come back later does."""
+    """The answer to an accepted POST; after a refusal with Retry-After it is sent again."""
     while True:
         async with client.session.post(path, json=body, headers=headers) as answer:
             if answer.ok:
@@ -134,7 +134,7 @@ async def _post_until_accepted(
 
 
 async def _answer(answer: aiohttp.ClientResponse, report: TraceReport, began: float, *, first: bool = True) -> tuple[str, str]:
-    """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to go on from."""
+    """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to resume."""
     last = stream = ""
     async for sent in events(answer.content):
         last = sent.id

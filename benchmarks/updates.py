@@ -1,4 +1,4 @@
-"""What a document costs that is sent again: unchanged, or with one paragraph changed. The documents lane counts embeddings itself."""
+"""Cost of a document sent again: unchanged, or with one paragraph changed. The documents lane counts embeddings itself."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ async def run() -> list[Figure]:
 
 
 async def _send_all(state: StackState, client: Client, documents: list[tuple[str, str]], wanted: str) -> float:
-    """Seconds until ``documents.progressed``, where an upstream system reads it, has said of every document that it is ``wanted``."""
+    """Seconds until ``documents.progressed``, as an upstream system reads it, reports the state ``wanted`` for every document."""
     left = {document for document, _ in documents}
     producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
     consumer = make_consumer({"bootstrap_servers": state.kafka}, DOCUMENTS_PROGRESSED.name, auto_offset_reset="latest")
@@ -73,7 +73,7 @@ async def _send_all(state: StackState, client: Client, documents: list[tuple[str
         await asyncio.gather(*sent)
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())
-    async with asyncio.timeout(WAIT_S_MAX):  # and the tables say the same, a moment later
+    async with asyncio.timeout(WAIT_S_MAX):  # the tables follow a moment later
         while not {document for document, _ in documents} <= await list_in_state(client, wanted):  # noqa: ASYNC110 - another process's
             await asyncio.sleep(POLL_S)
     return took_s

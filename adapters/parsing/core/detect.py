@@ -1,4 +1,4 @@
-"""What a file is: its content is asked first, then its name, then whoever sent it."""
+"""The type of a file: from its content, then its name, then the declared type."""
 
 import re
 import struct
@@ -126,7 +126,7 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 
 def detect(entry: Entry) -> FileType:
-    """The type to read ``entry`` as.
+    """The type of ``entry``.
 
     Raises Refused: ``document_empty`` for no bytes at all, ``document_type_unsupported`` that says what it looks like, and
     ``document_unreadable`` for a file that its name calls something it is not.

@@ -1,4 +1,4 @@
-"""Bytes to text, whatever they were written with.
+"""Bytes to text in any encoding.
 
 What cannot be mistaken goes first: a byte order mark, then UTF-8, which other encodings hardly ever look like. Everything else is a guess,
 well made: what was declared gets a head start, and the reading with the most ordinary characters wins. So a wrong label does no harm,

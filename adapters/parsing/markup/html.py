@@ -1,4 +1,4 @@
-"""Pages: the tree of tags read from end to end, structure taken from the tags, nothing guessed and no text lost.
+"""HTML pages: the tree of tags is read from end to end; structure comes from the tags, nothing is guessed and no text is lost.
 
 A table of data is rows; a table that only arranges a page (others inside it, headings in it, one column) is read as what it holds.
 """
@@ -54,7 +54,7 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
 
 
 def _parse_tree(text: str) -> Any:
-    """None when there are no tags at all and no text."""
+    """The tree, or None when there are no tags and no text."""
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
         root = etree.fromstring(text.encode("utf-8"), parser)
@@ -85,7 +85,7 @@ def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str]) -> ParsedText:
 
 
 class _HtmlReader:
-    """What is read of a page: text gathers until a tag ends the block."""
+    """Reads a page: text is collected until a tag ends the block."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
@@ -113,7 +113,7 @@ class _HtmlReader:
         self._add_text(element.tail)
 
     def skip(self, element: Any) -> None:
-        """Its text is not read; what follows it is."""
+        """Skip an element's text; the text after it is read."""
         self._skipped = element
 
     def add_table(self, element: Any, rows: list[list[str]]) -> None:
@@ -136,7 +136,7 @@ class _HtmlReader:
         return any(_KINDS[tag] == "code" for tag in self._open)
 
     def _flush(self) -> None:
-        """The block that ends here, if there is one."""
+        """Add the block that ends here, if there is one."""
         text = "".join(self._pieces)
         self._pieces.clear()
         if not text.strip():
@@ -158,7 +158,7 @@ class _HtmlReader:
 
 
 def _table_rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]:
-    """The rows of a table of data; none when it arranges a page, or has text outside its cells that would be lost."""
+    """The rows of a data table; none for a layout table, or one with text outside its cells that would be lost."""
     if next(table.iterdescendants(*_LAYOUT), None) is not None:
         return []
     rows: list[list[str]] = []
@@ -176,7 +176,7 @@ def _table_rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list
 
 
 def _grid_rows(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
-    """Cells under each other: where one reaches over several rows or columns, the others are empty."""
+    """Rows of equal length: a cell that spans rows or columns leaves the others empty."""
     covered: dict[int, int] = {}  # column -> rows below that a cell above reaches into
     for line in table.iter("tr"):
         row: list[str] = []
@@ -198,7 +198,7 @@ def _span(cell: Any, name: str) -> int:
 
 
 def _inline_text(element: Any, unseen: frozenset[str] = _HIDDEN_TAGS) -> str:
-    """All text of an element on one line; blocks inside it are apart."""
+    """All text of an element on one line; blocks inside it are separated by spaces."""
     pieces: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, inner in walk:

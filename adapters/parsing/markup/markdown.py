@@ -1,4 +1,4 @@
-"""Plain text and Markdown: lines gathered into blocks that are spans of the text.
+"""Plain text and Markdown: lines collected into blocks that are spans of the text.
 
 The text is the source, except that Markdown's soft line breaks are joined: a sentence wrapped at column 80 is one sentence, and a quote
 of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses).
@@ -26,7 +26,7 @@ _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 @dataclass(slots=True)
 class _BlockReader:
-    """Gathers the lines of one block after another."""
+    """Collects lines into blocks."""
 
     text: str
     blocks: list[Block] = field(default_factory=list)
@@ -36,7 +36,7 @@ class _BlockReader:
     end: int = 0
 
     def extend(self, kind: Kind, start: int, end: int) -> None:
-        """The line belongs to the open block when that is of the same kind, else it opens one."""
+        """Add the line to the open block when that is of the same kind, else open a new one."""
         if self.kind != kind:
             self.close()
             self.kind, self.start = kind, start
@@ -114,7 +114,7 @@ def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
 
 
 def _join_lines(body: str) -> str:
-    """Lines that only go on with the one before, joined to it: by a space, or by nothing between two Chinese characters."""
+    """Soft-wrapped lines joined to the line before: by a space, or by nothing between two Chinese characters."""
     lines = body.split("\n")
     made = [lines[0]]
     for line in lines[1:]:
@@ -150,14 +150,14 @@ def _is_row(line: str) -> bool:
 
 
 def _heading_words(rest: str) -> str:
-    """What follows the opening ``#``, without a closing run of them."""
+    """The text after the opening ``#``, without a closing run of them."""
     words = rest.strip()
     opened = words.rstrip("#")
     return opened.strip() if not opened or opened[-1].isspace() else words
 
 
 def _promote_to_heading(reader: _BlockReader, level: int, end: int) -> None:
-    """``Heading`` above ``=====``: the last line read was one; lines before it stay a paragraph."""
+    """``Heading`` above ``=====``: turn the last line into a heading; lines before it stay a paragraph."""
     start = max(reader.start, reader.text.rfind("\n", reader.start, reader.end) + 1)
     words = reader.text[start : reader.end]
     if start > reader.start:

@@ -1,4 +1,4 @@
-"""XLSX as a stream of rows that hold something, in the memory of what it says.
+"""XLSX as a stream of non-empty rows; memory grows with the text, not with the declared size of a sheet.
 
 A sheet's extent is the file's claim, and two cells in opposite corners make a rectangle of 17 billion: calamine, pandas and openpyxl lay
 it out or walk it. Here the sheet's XML is read once, cell by cell; a shared string is one object however often it is used.
@@ -34,7 +34,7 @@ NumberFormat = Callable[[float], str]
 
 
 def format_number(value: float) -> str:
-    """As a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
+    """A number as a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
     return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15g}"
 
 
@@ -72,7 +72,7 @@ class Workbook:
             raise Refused("document_unreadable", f"{sheet} is not well-formed: {error}") from error
 
     def cell_text(self, kind: str, style: str, text: str) -> str:
-        """What a cell shows."""
+        """The text that a cell shows."""
         if kind == "s":
             index = int(text) if text.isascii() and text.isdigit() else -1
             return self._strings[index] if 0 <= index < len(self._strings) else ""
@@ -89,7 +89,7 @@ class Workbook:
             return text
 
     def count_cell(self, text: str) -> None:
-        """Counts a cell, also one without text. Raises Refused("document_too_complex")."""
+        """Count a cell, also one without text. Raises Refused("document_too_complex")."""
         self._touched += 1
         self._cells += bool(text)
         self._chars += len(text)
@@ -117,7 +117,7 @@ class Workbook:
         return found
 
     def _cell_formats(self) -> dict[str, NumberFormat]:
-        """By a cell's style: how its number is shown, when that changes what it says."""
+        """The number format of a cell's style, when it changes the meaning of the number."""
         tree = self._package.find_tree(self._name, "styles")
         if tree is None:
             return {}
@@ -142,7 +142,7 @@ class Workbook:
         return None
 
     def _format_moment(self, value: float, *, days: bool) -> str:
-        """A serial number as ISO date, time, or both; as it is when it is none."""
+        """A serial number as ISO date, time, or both; unchanged when it is none."""
         if not 0 <= value < SERIAL_MAX:
             return format_number(value)
         whole, seconds = divmod(round(value * _SECONDS), _SECONDS)
@@ -154,7 +154,7 @@ class Workbook:
 
 
 class _SheetReader:
-    """What expat calls while it reads a sheet."""
+    """Handlers that expat calls while it parses a sheet."""
 
     def __init__(self, workbook: Workbook) -> None:
         self._workbook = workbook
@@ -220,7 +220,7 @@ def _format_duration(value: float) -> str:
 
 
 def _string_runs(item: Any) -> Iterator[str]:
-    """Text of a shared string, plain or in runs of different looks, without how it is pronounced."""
+    """Text of a shared string, plain or in formatted runs, without phonetic hints."""
     for child in item:
         tag = child.tag.rpartition("}")[2]
         if tag == "t":

@@ -59,7 +59,7 @@ Piece = Line | Table
 
 @dataclass(slots=True)
 class Flow:
-    """Pieces of one column from its top to its end. ``aside``: it reads another way than the page."""
+    """Pieces of one column from top to bottom. ``aside``: its text has another direction than the page."""
 
     pieces: list[Piece] = field(default_factory=list)
     aside: bool = False
@@ -77,7 +77,7 @@ def rows_of(spans: Iterable[TextSpan]) -> list[list[TextSpan]]:
 
 
 def _attach_marks(rows: list[list[TextSpan]]) -> list[list[TextSpan]]:
-    """Small text raised or lowered beside a line, such as a note's mark, goes into that line."""
+    """Move small raised or lowered text, such as a note's mark, into the line beside it."""
     kept: list[list[TextSpan]] = []
     for index, row in enumerate(rows):
         host = None
@@ -106,7 +106,7 @@ def _are_marks_of(row: list[TextSpan], host: list[TextSpan]) -> bool:
 
 
 def _merge_neighbours(row: list[TextSpan]) -> list[TextSpan]:
-    """Neighbours that only the content stream has kept apart become one span."""
+    """Join neighbouring spans that only the content stream separates."""
     merged = [row[0]]
     for span in row[1:]:
         before = merged[-1]
@@ -156,7 +156,7 @@ def line_of(row: Sequence[TextSpan]) -> Line:
 
 
 def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
-    """Lines of one paragraph as one. ``compounds`` are hyphenated words seen elsewhere: they keep the hyphen that ends a line."""
+    """Lines of one paragraph joined. ``compounds`` are hyphenated words seen elsewhere: they keep a hyphen at the end of a line."""
     whole = ""
     for text in texts:
         words = text.strip()
@@ -185,7 +185,7 @@ def compounds_in(texts: Iterable[str]) -> set[str]:
 
 
 def without_soft_hyphens(text: str) -> str:
-    """Soft hyphens that end nothing are not text; one at the end of a block was a hyphen."""
+    """Remove soft hyphens inside a text; one at the end of a block was a hyphen."""
     return tidy(text[:-1] + "-" if text.endswith("\xad") else text).replace("\xad", "") if "\xad" in text else text
 
 

@@ -1,4 +1,4 @@
-"""Headers, footers and page numbers that run through a document: told apart from text by standing at the same place of most pages.
+"""Running headers, footers and page numbers: recognised by their place, the same on most pages.
 
 What counts pages may do so for a chapter only. What runs is dropped, except where it first stands when it says anything but the page's
 number: a header may be the only place of a name.
@@ -33,7 +33,7 @@ class _EdgeRow:
 
 
 def without_running_headers(pages: Sequence[list[TextSpan]]) -> list[list[TextSpan]]:
-    """The spans of each page without those that run."""
+    """The spans of each page without running headers and footers."""
     filled = sum(1 for spans in pages if spans)
     if filled < PAGES_MIN:
         return list(pages)
