@@ -34,6 +34,12 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     archive_bytes_max: Annotated[int, Meta(ge=1024, le=10_737_418_240, description="Most bytes an archive may unpack to.")] = 268_435_456
     archive_ratio_max: Annotated[int, Meta(ge=2, le=100_000, description="Most bytes one packed byte may unpack to, beyond 1 MiB.")] = 200
     archive_depth_max: Annotated[int, Meta(ge=1, le=16, description="Archives and messages inside each other.")] = 3
+    include_hidden: Annotated[
+        bool,
+        Meta(
+            description="Also reads what a reader does not see: hidden rows, columns, sheets, slides, shapes and text; either way a note says so."
+        ),
+    ] = False
     ocr: Annotated[Literal["auto", "off"], Meta(description="`auto` reads scans with Tesseract when it is installed.")] = "auto"
     ocr_languages: Annotated[
         str, Meta(pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Tesseract's names; those that are not installed are left out.")
