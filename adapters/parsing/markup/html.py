@@ -29,7 +29,7 @@ _BLOCKS = frozenset(
     """address article aside body caption center details dialog dir div dl fieldset figcaption figure footer form head header hr html legend
     main menu ol option p search section summary table tbody td textarea tfoot th thead tr ul""".split()
 ) | set(_KINDS)
-_HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
+HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
 _NAVIGATION_TAGS = frozenset(("nav",))
 _SOFT_HYPHEN = re.compile("\xad|&shy;|&#173;|&#xad;", re.IGNORECASE)  # where a word may be broken: not part of it
 _WIDE = "\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef"
@@ -54,9 +54,9 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     if root is None:
         return Assembly(bounds.chars_max).build()
     hidden = HiddenContent(include=bounds.include_hidden)
-    empty_hidden(root, hidden, _HIDDEN_TAGS)
-    parsed = _read_tree(root, bounds, _HIDDEN_TAGS | _NAVIGATION_TAGS, hidden)
-    return parsed if has_words(parsed.text) else _read_tree(root, bounds, _HIDDEN_TAGS, hidden)
+    empty_hidden(root, hidden, HIDDEN_TAGS)
+    parsed = _read_tree(root, bounds, HIDDEN_TAGS | _NAVIGATION_TAGS, hidden)
+    return parsed if has_words(parsed.text) else _read_tree(root, bounds, HIDDEN_TAGS, hidden)
 
 
 def _parse_tree(text: str) -> Any:
@@ -81,7 +81,7 @@ def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str], hidden: Hidden
         elif element.tag in unseen:
             page.skip(element)
             walk.skip_subtree()
-        elif element.tag == "table" and (grid := _table_rows(element, bounds, unseen)):
+        elif element.tag == "table" and (grid := table_grid(element, bounds, unseen)):
             page.add_table(element, grid)
             walk.skip_subtree()
         else:
@@ -164,7 +164,7 @@ class _HtmlReader:
                 self._assembly.add_paragraph(text)
 
 
-def _table_rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> MergedGrid | None:
+def table_grid(table: Any, bounds: Bounds, unseen: frozenset[str] = HIDDEN_TAGS) -> MergedGrid | None:
     """The rows of a table of data; None when it arranges a page, or has text outside its cells that would be lost."""
     if next(table.iterdescendants(*_LAYOUT), None) is not None:
         return None
@@ -225,7 +225,7 @@ def _span(cell: Any, name: str, most: int) -> int:
     return min(int(value[:8]), most) if value.isascii() and value.isdigit() else 1
 
 
-def _inline_text(element: Any, unseen: frozenset[str] = _HIDDEN_TAGS) -> str:
+def _inline_text(element: Any, unseen: frozenset[str] = HIDDEN_TAGS) -> str:
     """All text of an element on one line; blocks inside it are apart."""
     pieces: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from adapters.parsing.office.serial_dates import Moment, format_moment, is_date_code, moment_of
 
@@ -17,12 +18,14 @@ CODE_CHARS_MAX = 1024  # Excel allows 255
 DIGITS = 15  # that a number keeps
 PLACES_MAX = 30  # decimals of a format; Excel's limit
 SECTIONS_MAX = 4
+SHOWN_MAX = 1_000  # numbers of one style that are remembered: dates and prices repeat
 _INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
 _SYMBOL = re.compile(
     r'"[^"]*"?|[\\!].?|[_*].?|\[[^\]]*\]?|G/[^\W\d_]{1,8}|General|Standard|AM/PM|A/P|上午/下午|[Ee][+-]|s+(?:\.0+)?'
     r"|y+|m+|d+|h+|a+|e+|g+|b+|.",
     re.IGNORECASE | re.DOTALL,
 )
+_SIMPLE = re.compile(r"(0+|#,##0)(?:\.(0+))?")
 _CONDITION = re.compile(r"\[(<=|>=|<>|<|>|=)\s*(-?\d{1,15}(?:\.\d{1,15})?)\]")
 _CURRENCY = re.compile(r"\[\$([^\]-]*)(?:-([0-9A-Fa-f]*))?")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
@@ -54,6 +57,24 @@ def format_number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15g}"
 
 
+class _Plan(NamedTuple):
+    """Digits in one run between literals, as most formats have them: shown without a walk over the symbols."""
+
+    before: str
+    after: str
+    pattern: str  # for format()
+    width: int
+    unit: Decimal
+    power: int
+
+    def show(self, value: float) -> tuple[str, bool]:
+        """The text without a sign, and whether all of its digits are zero."""
+        number = Decimal(f"{abs(value):.{DIGITS}g}").scaleb(self.power)
+        if number.adjusted() < 2 * DIGITS:
+            number = number.quantize(self.unit, ROUND_HALF_UP, _PRECISE)
+        return f"{self.before}{format(number, self.pattern).zfill(self.width)}{self.after}", not number
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     """Symbols of one section; literals are quoted as ``"text``. ``condition`` says which numbers it is for, when it says so."""
@@ -62,6 +83,7 @@ class _Section:
     kind: str  # general, date, number, text
     condition: tuple[str, float] | None = None
     chinese: bool = False
+    plan: "_Plan | None" = None
 
     @property
     def is_negative(self) -> bool:
@@ -79,6 +101,7 @@ class NumberFormat:
         text_at = (
             SECTIONS_MAX - 1 if len(sections) >= SECTIONS_MAX else next((at for at, one in enumerate(sections) if "@" in one.symbols), -1)
         )
+        self._shown: dict[float, str] = {}
         self._text = sections[text_at] if text_at >= 0 else None
         self._numbers = sections[: SECTIONS_MAX - 1]
         if text_at == len(self._numbers) - 1 and text_at > 0:
@@ -98,6 +121,14 @@ class NumberFormat:
 
     def show(self, value: float) -> str:
         """A number as it is shown, without padding around it."""
+        shown = self._shown.get(value)
+        if shown is None:
+            if len(self._shown) == SHOWN_MAX:
+                self._shown.clear()
+            shown = self._shown[value] = self._show(value)
+        return shown
+
+    def _show(self, value: float) -> str:
         index = self._choose(value)
         if index < 0:
             return format_number(value)
@@ -106,7 +137,9 @@ class NumberFormat:
         if section.kind == "date":
             moment = moment_of(value, section.symbols, epoch_1904=self._epoch_1904)
             return format_number(value) if moment is None else self._show_date(moment, section)
-        if section.kind in ("general", "text"):
+        if section.plan is not None:
+            text, zero = section.plan.show(value)
+        elif section.kind in ("general", "text"):
             shown = format_number(abs(value))
             text = "".join(shown if symbol in ("@", "General") else _literal(symbol) for symbol in section.symbols)
             zero = value == 0
@@ -184,7 +217,21 @@ def _read_section(raw: list[str]) -> _Section:
         kind = "date"
     else:
         kind = "number"
-    return _Section(tuple(symbols), kind, condition, chinese)
+    return _Section(tuple(symbols), kind, condition, chinese, _plan_of(symbols) if kind == "number" else None)
+
+
+def _plan_of(symbols: list[str]) -> _Plan | None:
+    """None when digits and literals are mixed, or optional."""
+    digits = [at for at, symbol in enumerate(symbols) if symbol in (*_PLACEHOLDERS, ".", ",")]
+    core = "".join(symbols[digits[0] : digits[-1] + 1]) if digits else ""
+    match = _SIMPLE.fullmatch(core)
+    around = [*symbols[: digits[0]], *symbols[digits[-1] + 1 :]] if digits else []
+    if match is None or any(symbol == "/" or (len(symbol) == 2 and symbol[0] in "eE") for symbol in around):  # noqa: PLR2004
+        return None
+    whole, places = match[1], min(len(match[2] or ""), PLACES_MAX)
+    width = 0 if "," in whole else len(whole) + (places + 1 if places else 0)
+    before, after = ("".join(map(_literal, part)) for part in (symbols[: digits[0]], symbols[digits[-1] + 1 :]))
+    return _Plan(before, after, f"{',' * ('#' in whole)}.{places}f", width, Decimal(1).scaleb(-places), 2 * symbols.count("%"))
 
 
 def _literal(symbol: str) -> str:

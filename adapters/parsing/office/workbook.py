@@ -92,7 +92,7 @@ class _SheetText:
         filled = [(row, self._sheet.merged.fill(row.number, row.cells, every)) for row in table]
         shown = [(row.number, held) for row, held in filled if not (row.hidden and self._hidden.leave_out)]
         holding = {column for _, held in shown for column, text in held.items() if text}
-        columns = [column for column in sorted(holding) if not (self._hidden.leave_out and self._is_hidden_column(column))]
+        columns = [column for column in sorted(holding) if not (self._is_hidden_column(column) and self._hidden.leave_out)]
         if not shown or not columns:
             return
         place = Locator(sheet=name, cells=str(CellRange(shown[0][0], columns[0], shown[-1][0], columns[-1])))
