@@ -36,6 +36,10 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     archive_bytes_max: Annotated[int, Meta(ge=1024, le=10_737_418_240, description="Maximum unpacked size of an archive.")] = 268_435_456
     archive_ratio_max: Annotated[int, Meta(ge=2, le=100_000, description="Maximum compression ratio of an archive beyond 1 MiB.")] = 200
     archive_depth_max: Annotated[int, Meta(ge=1, le=16, description="Maximum nesting of archives and e-mail messages.")] = 3
+    include_hidden: Annotated[
+        bool,
+        Meta(description="Also read hidden rows, columns, sheets, slides, shapes and text; a note on the document names them either way."),
+    ] = False
     ocr: Annotated[Literal["auto", "off"], Meta(description="`auto` reads scans with Tesseract when it is installed.")] = "auto"
     ocr_languages: Annotated[
         str,

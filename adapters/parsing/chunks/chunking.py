@@ -11,10 +11,12 @@ cuts behind it soon fall where they fell before, and those chunks are not embedd
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import zip_longest
 
 from msgspec.structs import replace
 
 from adapters.parsing.chunks.splitting import EIGHTHS, ChunkBudget, anchor, size_of, split_block
+from adapters.parsing.core.assembly import CELL_SEPARATOR
 from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, ParsedText
 from adapters.parsing.core.cell_ranges import is_separate, locate_rows, merge_places
 from adapters.text.language import estimate_tokens
@@ -22,6 +24,7 @@ from schemas.documents import Chunk, Locator
 from schemas.errors import Refused
 
 HASH_BYTES = 16
+HEADER_CHARS_MAX = 8 * HEADING_CHARS_MAX  # of a table's header of several levels, before it is folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +205,14 @@ def _block_units(text: str, block: Block, budget: ChunkBudget) -> Iterator[_Unit
         size = size_of(text[part.start : part.end])
         yield _Unit(part.start, part.end, size, headings, place, opens, part.lead, size_of(text[part.lead : part.start]))
         if block.kind == "table" and headings is block.headings:
-            header = text[block.start : block.start + HEADING_CHARS_MAX].strip().partition("\n")[0]
-            headings = (*headings, " ".join(header.split()))
+            headings = (*headings, _table_header(text, block))
+
+
+def _table_header(text: str, block: Block) -> str:
+    """The names of a table's columns on one line; of a header of several levels each column with all of its levels."""
+    if block.header_lines == 1:
+        return " ".join(text[block.start : block.start + HEADING_CHARS_MAX].strip().partition("\n")[0].split())
+    lines = text[block.start : min(block.end, block.start + HEADER_CHARS_MAX)].split("\n", block.header_lines)[: block.header_lines]
+    columns = zip_longest(*(line.split(CELL_SEPARATOR) for line in lines), fillvalue="")
+    names = (" ".join(dict.fromkeys(filter(None, levels))) for levels in columns)
+    return " ".join(filter(None, names))[:HEADING_CHARS_MAX].strip()

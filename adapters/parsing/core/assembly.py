@@ -15,7 +15,7 @@ class Assembly:
     """Collects blocks. Raises Refused("document_too_complex") beyond ``chars_max`` characters."""
 
     def __init__(self, chars_max: int) -> None:
-        self._chars_max = chars_max
+        self.chars_max = chars_max
         self._parts: list[str] = []
         self._blocks: list[Block] = []
         self._notes: list[Note] = []
@@ -49,8 +49,8 @@ class Assembly:
         """Add preformatted text."""
         self._add("code", text, place)
 
-    def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None) -> None:
-        """Add a table, one line per row; the first row is the header, which chunks of a long table repeat."""
+    def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None, *, header_rows: int = 1) -> None:
+        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat."""
         lines: list[str] = []
         length = 0
         for row in rows:
@@ -59,7 +59,7 @@ class Assembly:
                 lines.append(line)
                 length += len(line)
                 self._check_length(length)
-        self._add("table", "\n".join(lines), place)
+        self._add("table", "\n".join(lines), place, header_lines=header_rows if len(lines) > header_rows else 1)
 
     def start_section(self) -> None:
         """End all sections: what follows is under no heading of what came before, such as another sheet."""
@@ -77,14 +77,15 @@ class Assembly:
             inner = block.place or Locator()
             name = f"{part} > {inner.part}" if inner.part else part
             place = Locator(page=inner.page, page_last=inner.page_last, slide=inner.slide, sheet=inner.sheet, cells=inner.cells, part=name)
-            self._add(block.kind, text, place, level=block.level, shown=_path_heading(block))
+            self._add(block.kind, text, place, level=block.level, shown=_path_heading(block), header_lines=block.header_lines)
         self._notes.extend(Note(note.code, f"{part}: {note.detail}") for note in parsed.notes)
 
     def include(self, parsed: ParsedText, *, below: int = 0) -> None:
         """Add all of another text as a part of this one, its headings ``below`` levels deeper."""
         for block in parsed.blocks:
             level = min(block.level + below, HEADING_LEVELS) if block.level else 0
-            self._add(block.kind, parsed.text[block.start : block.end], block.place, level=level, shown=_path_heading(block))
+            text = parsed.text[block.start : block.end]
+            self._add(block.kind, text, block.place, level=level, shown=_path_heading(block), header_lines=block.header_lines)
         self._notes.extend(parsed.notes)
 
     def build(self, title: str = "") -> ParsedText:
@@ -94,7 +95,7 @@ class Assembly:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
         return ParsedText(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
 
-    def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "") -> None:
+    def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "", header_lines: int = 1) -> None:
         text = clean(text).strip()
         if not text:
             return
@@ -106,12 +107,12 @@ class Assembly:
         self._parts.append(text)
         self._length = start + len(text)
         headings = self._path.enter(level, shown or text) if kind == "heading" else self._path.path
-        self._blocks.append(Block(kind, start, self._length, level, headings, place))
+        self._blocks.append(Block(kind, start, self._length, level, headings, place, header_lines))
 
     def _check_length(self, more: int) -> None:
-        if self._length + more > self._chars_max:
+        if self._length + more > self.chars_max:
             raise Refused(
-                "document_too_complex", f"more than {self._chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
+                "document_too_complex", f"more than {self.chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
             )
 
 

@@ -22,6 +22,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
     ocr: bool
     ocr_languages: str  # joined by +
     ocr_pages_max: int
+    include_hidden: bool = False  # read what a reader of the file does not see
 
     @classmethod
     def of(cls, settings: DocumentSettings) -> "Bounds":
@@ -37,6 +38,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
             ocr=settings.ocr == "auto",
             ocr_languages=settings.ocr_languages,
             ocr_pages_max=settings.ocr_pages_max,
+            include_hidden=settings.include_hidden,
         )
 
 

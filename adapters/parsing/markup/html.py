@@ -4,18 +4,22 @@ A table of data is rows; a table that only arranges a page (others inside it, he
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, has_words
+from adapters.parsing.core.cell_ranges import CellRange
+from adapters.parsing.core.hidden import HiddenContent
+from adapters.parsing.core.merged_cells import MergedGrid, fill_grid
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.core.text import decode_entry
+from adapters.parsing.markup.visibility import empty_hidden
 from schemas.errors import Refused
 
-SPAN_MAX = 100  # columns or rows of one cell: more is a mistake, or meant to fill memory
+SPAN_MAX = 100  # columns of one cell: more is a mistake, or meant to fill memory
+ROWS_MAX = 65_534  # of one cell, as in browsers; rows that are not there cost nothing
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _KINDS = {"li": "item", "dt": "item", "dd": "item", "pre": "code", "listing": "code", "blockquote": "quote"} | dict.fromkeys(
@@ -25,7 +29,7 @@ _BLOCKS = frozenset(
     """address article aside body caption center details dialog dir div dl fieldset figcaption figure footer form head header hr html legend
     main menu ol option p search section summary table tbody td textarea tfoot th thead tr ul""".split()
 ) | set(_KINDS)
-_HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
+HIDDEN_TAGS = frozenset(("script", "style", "template", "title", "noscript", "select", "datalist"))
 _NAVIGATION_TAGS = frozenset(("nav",))
 _SOFT_HYPHEN = re.compile("\xad|&shy;|&#173;|&#xad;", re.IGNORECASE)  # where a word may be broken: not part of it
 _WIDE = "\u2e80-\ua4cf\uf900-\ufaff\uff00-\uffef"
@@ -49,8 +53,10 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     root = _parse_tree(_SOFT_HYPHEN.sub("", text))
     if root is None:
         return Assembly(bounds.chars_max).build()
-    parsed = _read_tree(root, bounds, _HIDDEN_TAGS | _NAVIGATION_TAGS)
-    return parsed if has_words(parsed.text) else _read_tree(root, bounds, _HIDDEN_TAGS)
+    hidden = HiddenContent(include=bounds.include_hidden)
+    empty_hidden(root, hidden, HIDDEN_TAGS)
+    parsed = _read_tree(root, bounds, HIDDEN_TAGS | _NAVIGATION_TAGS, hidden)
+    return parsed if has_words(parsed.text) else _read_tree(root, bounds, HIDDEN_TAGS, hidden)
 
 
 def _parse_tree(text: str) -> Any:
@@ -65,7 +71,7 @@ def _parse_tree(text: str) -> Any:
     return root
 
 
-def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str]) -> ParsedText:
+def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str], hidden: HiddenContent) -> ParsedText:
     assembly = Assembly(bounds.chars_max)
     page = _HtmlReader(assembly)
     walk = etree.iterwalk(root, events=("start", "end"))
@@ -75,11 +81,12 @@ def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str]) -> ParsedText:
         elif element.tag in unseen:
             page.skip(element)
             walk.skip_subtree()
-        elif element.tag == "table" and (rows := _table_rows(element, bounds, unseen)):
-            page.add_table(element, rows)
+        elif element.tag == "table" and (grid := table_grid(element, bounds, unseen)):
+            page.add_table(element, grid)
             walk.skip_subtree()
         else:
             page.enter(element)
+    hidden.note_in(assembly)
     title = root.find(".//title")
     return assembly.build("".join(title.itertext()) if title is not None else "")
 
@@ -116,12 +123,12 @@ class _HtmlReader:
         """Skip an element's text; the text after it is read."""
         self._skipped = element
 
-    def add_table(self, element: Any, rows: list[list[str]]) -> None:
+    def add_table(self, element: Any, grid: MergedGrid) -> None:
         self._flush()
         self._skipped = element
         for caption in element.iterfind("caption"):
             self._assembly.add_paragraph(_inline_text(caption))
-        self._assembly.add_table(rows)
+        self._assembly.add_table(grid.rows, header_rows=grid.header_rows)
 
     def _add_text(self, text: str | None) -> None:
         if not text:
@@ -157,48 +164,69 @@ class _HtmlReader:
                 self._assembly.add_paragraph(text)
 
 
-def _table_rows(table: Any, bounds: Bounds, unseen: frozenset[str]) -> list[list[str]]:
-    """The rows of a data table; none for a layout table, or one with text outside its cells that would be lost."""
+def table_grid(table: Any, bounds: Bounds, unseen: frozenset[str] = HIDDEN_TAGS) -> MergedGrid | None:
+    """The rows of a table of data; None when it arranges a page, or has text outside its cells that would be lost."""
     if next(table.iterdescendants(*_LAYOUT), None) is not None:
-        return []
-    rows: list[list[str]] = []
-    cells = 0
-    for row in _grid_rows(table, unseen):
-        cells += len(row)
-        if cells > bounds.cells_max:
-            raise Refused("document_too_complex", f"a table has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
-        rows.append(row)
-    if max((sum(map(bool, row)) for row in rows), default=0) <= 1:
-        return []
-    told = sum(len(_SPACE.sub("", cell)) for row in rows for cell in row)
+        return None
+    rows, ranges = _grid_cells(table, bounds, unseen)
+    if max(map(len, rows), default=0) <= 1:
+        return None
+    told = sum(len(_SPACE.sub("", text)) for row in rows for _, text in row)
     told += sum(len(_SPACE.sub("", _inline_text(caption, unseen))) for caption in table.iterfind("caption"))
-    return rows if told == len(_SPACE.sub("", _inline_text(table, unseen))) else []
+    return fill_grid(rows, ranges, bounds.chars_max) if told == len(_SPACE.sub("", _inline_text(table, unseen))) else None
 
 
-def _grid_rows(table: Any, unseen: frozenset[str]) -> Iterator[list[str]]:
-    """Rows of equal length: a cell that spans rows or columns leaves the others empty."""
-    covered: dict[int, int] = {}  # column -> rows below that a cell above reaches into
-    for line in table.iter("tr"):
-        row: list[str] = []
+def _grid_cells(table: Any, bounds: Bounds, unseen: frozenset[str]) -> tuple[list[list[tuple[int, str]]], list[CellRange]]:
+    """The cells that say something, row by row with their columns from 1, and the merged ones, which end with their group of rows."""
+    rows: list[list[tuple[int, str]]] = []
+    ranges: list[CellRange] = []
+    covered: dict[int, int] = {}  # column -> last row that a cell above reaches into
+    group, group_ranges, width = None, 0, 0
+    for number, line in enumerate(table.iter("tr"), 1):
+        if (parent := line.getparent()) is not group:
+            _end_ranges(ranges, group_ranges, number - 1)
+            group, group_ranges, covered = parent, len(ranges), {}
+        rows.append([])
+        column = 1
         for cell in line.iterchildren("td", "th"):
-            while covered.get(len(row), 0):
-                covered[len(row)] -= 1
-                row.append("")
-            rows_below, columns = _span(cell, "rowspan") - 1, _span(cell, "colspan")
-            for column in range(len(row), len(row) + columns) if rows_below else ():
-                covered[column] = rows_below
-            row += [_inline_text(cell, unseen), *[""] * (columns - 1)]
-        covered = {column: left - (column >= len(row)) for column, left in covered.items() if left}
-        yield row
+            while covered.get(column, 0) >= number:
+                column += 1
+            last_row, last = number + _rows_of(cell) - 1, column + _columns_of(cell) - 1
+            if last_row > number or last > column:
+                ranges.append(CellRange(number, column, last_row, last))
+            for beside in range(column, last + 1) if last_row > number else ():
+                covered[beside] = last_row
+            if text := _inline_text(cell, unseen):
+                rows[-1].append((column, text))
+                width = max(width, column)
+            column = last + 1
+        if column + width * number > bounds.cells_max:
+            raise Refused("document_too_complex", f"a table has more than {bounds.cells_max:,} cells (CLAW_DOCUMENT_CELLS_MAX)")
+    _end_ranges(ranges, group_ranges, len(rows))
+    return rows, ranges
 
 
-def _span(cell: Any, name: str) -> int:
+def _end_ranges(ranges: list[CellRange], first: int, last_row: int) -> None:
+    for index in range(first, len(ranges)):
+        ranges[index] = ranges[index]._replace(last_row=min(ranges[index].last_row, last_row))
+
+
+def _columns_of(cell: Any) -> int:
+    return max(1, _span(cell, "colspan", SPAN_MAX))
+
+
+def _rows_of(cell: Any) -> int:
+    """How many rows a cell covers; 0 says all that follow in its group."""
+    return _span(cell, "rowspan", ROWS_MAX) or ROWS_MAX
+
+
+def _span(cell: Any, name: str, most: int) -> int:
     value = cell.get(name, "1").strip()
-    return max(1, min(int(value[:4]), SPAN_MAX)) if value.isascii() and value.isdigit() else 1
+    return min(int(value[:8]), most) if value.isascii() and value.isdigit() else 1
 
 
-def _inline_text(element: Any, unseen: frozenset[str] = _HIDDEN_TAGS) -> str:
-    """All text of an element on one line; blocks inside it are separated by spaces."""
+def _inline_text(element: Any, unseen: frozenset[str] = HIDDEN_TAGS) -> str:
+    """All text of an element on one line; blocks inside it are apart."""
     pieces: list[str] = []
     walk = etree.iterwalk(element, events=("start", "end"))
     for event, inner in walk:

@@ -10,9 +10,11 @@ from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, has_words
-from adapters.parsing.core.source import Entry
+from adapters.parsing.core.hidden import HiddenContent
+from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.core.text import decode_entry
-from adapters.parsing.markup.html import parse_page
+from adapters.parsing.markup.html import HIDDEN_TAGS, parse_page, table_grid
+from adapters.parsing.markup.visibility import empty_hidden
 from schemas.errors import Refused
 
 CHARS_MIN = 250  # less is no article: a start page, a list of links, a short note
@@ -36,11 +38,17 @@ def parse_web_page(entry: Entry) -> ParsedText:
 
 
 def _extract_article(text: str, entry: Entry) -> ParsedText | None:
-    from trafilatura import bare_extraction  # noqa: PLC0415 - only fetched pages need it
+    from trafilatura import bare_extraction, load_html  # noqa: PLC0415 - only fetched pages need it
 
+    hidden = HiddenContent(include=entry.bounds.include_hidden)
     try:
+        tree = load_html(text)
+        if tree is None:
+            return None
+        empty_hidden(tree, hidden, HIDDEN_TAGS)
+        _spell_out_merged(tree, entry.bounds)
         found: Any = bare_extraction(
-            text, url=entry.url or None, include_comments=False, include_tables=True, include_formatting=True, with_metadata=True
+            tree, url=entry.url or None, include_comments=False, include_tables=True, include_formatting=True, with_metadata=True
         )
     except _ERRORS:
         return None
@@ -48,8 +56,22 @@ def _extract_article(text: str, entry: Entry) -> ParsedText | None:
         return None
     assembly = Assembly(entry.bounds.chars_max)
     _walk(assembly, found.body, assembly.add_paragraph)
+    hidden.note_in(assembly)
     parsed = assembly.build(found.title or "")
     return parsed if has_words(parsed.text) else None
+
+
+def _spell_out_merged(tree: Any, bounds: Bounds) -> None:
+    """Rows of tables with merged cells say what covers them: trafilatura keeps a merged cell in its first row and column only."""
+    for table in tree.iter("table"):
+        spans = any(cell.get(name, "1").strip() != "1" for cell in table.iter("td", "th") for name in ("rowspan", "colspan"))
+        grid = table_grid(table, bounds) if spans else None
+        for line, row in zip(list(table.iter("tr")), grid.rows if grid else (), strict=False):
+            tag = line[0].tag if len(line) else "td"
+            for cell in list(line):
+                line.remove(cell)
+            for text in row:
+                etree.SubElement(line, tag).text = text
 
 
 def _walk(assembly: Assembly, element: Any, say: Any) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
+from adapters.parsing.core.cell_ranges import CellRange
+from adapters.parsing.core.hidden import HiddenContent, name_runs
+from adapters.parsing.core.merged_cells import fill_grid
 from adapters.parsing.core.source import Entry
 from adapters.parsing.office.drawings import CHART, DIAGRAM, A, chart_rows, choose_alternative, diagram_texts
 from adapters.parsing.office.package import Package, open_package
@@ -45,30 +48,40 @@ def parse_pptx(entry: Entry) -> ParsedText:
     if len(slides) > entry.bounds.pages_max:
         raise Refused("document_too_complex", f"it has more than {entry.bounds.pages_max:,} slides (CLAW_DOCUMENT_PAGES_MAX)")
     assembly = Assembly(entry.bounds.chars_max)
+    hidden = HiddenContent(include=entry.bounds.include_hidden)
+    hidden_slides: list[int] = []
     said: set[str] = set()
     unreadable: list[int] = []
     for number, slide in enumerate(slides, 1):
         try:
-            _SlideReader(package, slide, number, assembly, said).read()
+            reader = _SlideReader(package, slide, number, assembly, said, hidden)
+            if reader.is_hidden:
+                hidden_slides.append(number)
+            if not (reader.is_hidden and hidden.leave_out):
+                reader.read()
         except Refused as refusal:
             unreadable.append(number)
             if refusal.code != "document_unreadable" or len(unreadable) == len(slides):
                 raise
     if unreadable:
         assembly.add_note("page_unreadable", "slides " + ", ".join(map(str, unreadable)))
+    if hidden_slides:
+        hidden.add("slides " + name_runs(hidden_slides))
+    hidden.note_in(assembly)
     return assembly.build(package.title())
 
 
 class _SlideReader:
     """Reads one slide. ``said`` are the footers of the slides before."""
 
-    def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str]) -> None:
-        self._package, self._name, self._assembly, self._said = package, name, assembly, said
+    def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str], hidden: HiddenContent) -> None:
+        self._package, self._name, self._assembly, self._said, self._hidden = package, name, assembly, said, hidden
         self._place = Locator(slide=number)
         tree = package.tree(name)
         if tree is None:
             raise Refused("document_unreadable", f"slide {number} is missing")
         self._tree = tree
+        self.is_hidden = tree.get("show", "1") in ("0", "false")
         relations = package.relations(name)
         self._targets = {relation.id: relation.target for relation in relations}
         layout = next((one.target for one in relations if one.kind == "slideLayout"), "")
@@ -77,17 +90,29 @@ class _SlideReader:
 
     def read(self) -> None:
         self._assembly.start_section()
-        shapes = list(_shapes(self._tree.find(f"{P}cSld/{P}spTree")))
+        shapes = self._visible(_shapes(self._tree.find(f"{P}cSld/{P}spTree")))
         titles = [shape for shape in shapes if _placeholder(shape)[0] in _TITLES]
         words = [" ".join(text.split()) for title in titles for _, text in _paragraphs(title.find(P + "txBody"))]
         self._assembly.add_heading(1, " ".join(words), self._place)
         self._add_shapes([shape for shape in shapes if shape not in titles])
         self._add_notes()
 
+    def _visible(self, shapes: Iterator[Any]) -> list[Any]:
+        """The shapes that are read: not those that the selection pane hides."""
+        kept = []
+        for shape in shapes:
+            properties = shape.find(f"{P}*/{P}cNvPr")
+            if properties is not None and properties.get("hidden") in ("1", "true"):
+                self._hidden.add(f"slide {self._place.slide}: shapes")
+                if self._hidden.leave_out:
+                    continue
+            kept.append(shape)
+        return kept
+
     def _add_shapes(self, shapes: list[Any]) -> None:
         for shape in _reading_order([(self._box_of(shape), shape) for shape in shapes]):
             if shape.tag == P + "grpSp":
-                self._add_shapes(list(_shapes(shape)))
+                self._add_shapes(self._visible(_shapes(shape)))
             elif shape.tag == P + "graphicFrame":
                 self._add_frame(shape)
             else:
@@ -110,9 +135,18 @@ class _SlideReader:
 
     def _add_frame(self, frame: Any) -> None:
         for table in frame.iter(A + "tbl"):
-            self._assembly.add_table(
-                (list(map(_cell_text, row.iterchildren(A + "tc"))) for row in table.iterchildren(A + "tr")), self._place
-            )
+            rows: list[list[tuple[int, str]]] = []
+            ranges: list[CellRange] = []
+            for number, row in enumerate(table.iterchildren(A + "tr"), 1):
+                rows.append([])
+                for column, cell in enumerate(row.iterchildren(A + "tc"), 1):
+                    if text := _cell_text(cell):
+                        rows[-1].append((column, text))
+                    below, beside = (max(_length(cell, name), 1) - 1 for name in ("rowSpan", "gridSpan"))
+                    if below or beside:
+                        ranges.append(CellRange(number, column, number + below, column + beside))
+            grid = fill_grid(rows, ranges, self._assembly.chars_max)
+            self._assembly.add_table(grid.rows, self._place, header_rows=grid.header_rows)
         for chart in frame.iter(CHART):
             self._assembly.add_table(chart_rows(self._package.tree(self._targets.get(chart.get(_R_ID, ""), ""))), self._place)
         for diagram in frame.iter(DIAGRAM):

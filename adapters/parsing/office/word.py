@@ -6,14 +6,18 @@ Comments and what was deleted with track changes are not. Pages are known only w
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
-from adapters.parsing.core.source import Entry
+from adapters.parsing.core.cell_ranges import CellRange
+from adapters.parsing.core.hidden import HiddenContent
+from adapters.parsing.core.merged_cells import HEADER_ROWS_MAX, fill_grid
+from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.office.drawings import CHART, DIAGRAM, chart_rows, choose_alternative, diagram_texts
 from adapters.parsing.office.package import Package, open_package
-from adapters.parsing.office.word_styles import Numbering, Styles, W, parse_number
+from adapters.parsing.office.word_styles import Numbering, Styles, W, child_value, parse_number
 from schemas.documents import Locator
 
 COLUMNS_MAX = 63  # Word's own limit
@@ -43,16 +47,17 @@ class _BlockContext:
 def parse_docx(entry: Entry) -> ParsedText:
     """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
     package = open_package(entry)
-    return _DocxReader(package, entry.bounds.chars_max).read()
+    return _DocxReader(package, entry.bounds).read()
 
 
 class _DocxReader:
     """Walks the document once, in reading order."""
 
-    def __init__(self, package: Package, chars_max: int) -> None:
-        self._package = package
+    def __init__(self, package: Package, bounds: Bounds) -> None:
+        self._package, self._chars_max = package, bounds.chars_max
+        self._hidden = HiddenContent(include=bounds.include_hidden)
         self._name = package.main_part("document")
-        self._assembly = Assembly(chars_max)
+        self._assembly = Assembly(bounds.chars_max)
         self._styles = Styles(package.find_tree(self._name, "styles"))
         self._numbering = Numbering(package.find_tree(self._name, "numbering"))
         self._targets = {relation.id: relation.target for relation in package.relations(self._name)}
@@ -64,6 +69,7 @@ class _DocxReader:
         for note in list(self._notes):  # those that no text refers to
             self._add_note(note)
         self._add_margins()
+        self._hidden.note_in(self._assembly)
         return self._assembly.build(self._package.title())
 
     def _has_all_page_breaks(self) -> bool:
@@ -107,22 +113,40 @@ class _DocxReader:
         self._add_attachments(found)
 
     def _read_table(self, table: Any) -> None:
-        rows = [list(_cells(row)) for row in _rows(table)]
+        elements = [row for row in _rows(table) if not self._leaves_out(row, "trPr/", "hidden", "table rows")]
+        rows = [list(_cells(row)) for row in elements]
         if all(len(row) == 1 for row in rows):  # a frame around text, not a table
             for row in rows:
                 self._read_blocks(row[0])
             return
         found = _BlockContext(self._page)
-        shown = [[text for cell in row for text in self._cell_texts(cell, found)] for row in rows]
-        self._assembly.add_table(shown, self._locator(found))
+        cells: list[list[tuple[int, str]]] = []
+        ranges: list[CellRange] = []
+        open_ranges: dict[int, int] = {}  # by first column: where in ``ranges`` the merged cell is that may go on below
+        for number, (element, row) in enumerate(zip(elements, rows, strict=True), 1):
+            column = 1 + _grid_number(element.find(W + "trPr"), "gridBefore", 0)
+            cells.append([])
+            for cell in row:
+                properties = cell.find(W + "tcPr")
+                last = column + _grid_number(properties, "gridSpan", 1) - 1
+                text = "\n".join(self._lines(cell, found)).strip()
+                merge = _merge_kind(properties)
+                if merge == "continue" and column in open_ranges:
+                    ranges[open_ranges[column]] = ranges[open_ranges[column]]._replace(last_row=number)
+                else:
+                    open_ranges.pop(column, None)
+                    if merge:
+                        open_ranges[column] = len(ranges)
+                    if merge or last > column:
+                        ranges.append(CellRange(number, column, number, last))
+                if text:
+                    cells[-1].append((column, text))
+                column = last + 1
+        grid = fill_grid(cells, ranges, self._chars_max)
+        marked = sum(1 for _ in takewhile(lambda row: row.find(f"{W}trPr/{W}tblHeader") is not None, elements))
+        header = min(max(marked, grid.header_rows), HEADER_ROWS_MAX)
+        self._assembly.add_table(grid.rows, self._locator(found), header_rows=header)
         self._add_attachments(found)
-
-    def _cell_texts(self, cell: Any, found: _BlockContext) -> list[str]:
-        """The texts of the columns that a cell covers; a cell merged into the one above is empty."""
-        properties = cell.find(W + "tcPr")
-        span = properties.find(W + "gridSpan") if properties is not None else None
-        columns = parse_number(span.get(W + "val", ""), 1, COLUMNS_MAX) if span is not None else 1
-        return ["\n".join(self._lines(cell, found)), *[""] * (columns - 1)]
 
     def _lines(self, container: Any, found: _BlockContext) -> Iterator[str]:
         """Everything in a cell or a note as lines, tables in it too."""
@@ -154,8 +178,26 @@ class _DocxReader:
                 yield from self._text(choose_alternative(child), found)
             elif tag in _PICTURES:
                 found.boxes.append(child)
-            elif tag not in _SKIPPED and not (tag == W + "r" and _is_hidden(child)):
+            elif tag not in _SKIPPED and not (tag == W + "r" and self._is_left_out(child)):
                 yield from self._text(child, found)
+
+    def _is_left_out(self, run: Any) -> bool:
+        properties = run.find(W + "rPr")
+        if properties is None:
+            return False
+        style = child_value(properties, "rStyle")
+        mark = properties.find(W + "vanish")
+        if (_is_on(mark) if mark is not None else style in self._styles.hidden) and run.find(W + "t") is not None:
+            self._hidden.add("text")
+            return self._hidden.leave_out
+        return False
+
+    def _leaves_out(self, element: Any, path: str, mark: str, what: str) -> bool:
+        found = element.find(f"{W}{path}{W}{mark}")
+        if found is None or not _is_on(found):
+            return False
+        self._hidden.add(what)
+        return self._hidden.leave_out
 
     def _turn_page(self, found: _BlockContext) -> None:
         if self._page:
@@ -228,6 +270,16 @@ def _cells(row: Any) -> Iterator[Any]:
             yield from _cells(element)
 
 
-def _is_hidden(run: Any) -> bool:
-    mark = run.find(f"{W}rPr/{W}vanish")
-    return mark is not None and mark.get(W + "val", "1") not in ("0", "false", "off")
+def _is_on(mark: Any) -> bool:
+    return mark.get(W + "val", "1") not in ("0", "false", "off")
+
+
+def _grid_number(properties: Any, name: str, least: int) -> int:
+    """How many columns of the grid a cell covers, or a row leaves free."""
+    return least if properties is None else parse_number(child_value(properties, name), least, COLUMNS_MAX)
+
+
+def _merge_kind(properties: Any) -> str:
+    """Restart or continue of a cell that is merged with others of its column; empty of one that is not."""
+    mark = None if properties is None else properties.find(W + "vMerge")
+    return "" if mark is None else mark.get(W + "val", "continue")

@@ -32,8 +32,13 @@ class Styles:
     def __init__(self, tree: Any) -> None:
         self._styles: dict[str, _Style] = {}
         self._default = ""
+        self.hidden: set[str] = set()  # character styles of hidden text
         for element in () if tree is None else tree.iter(W + "style"):
-            if element.get(W + "type") == "paragraph":
+            if element.get(W + "type") == "character":
+                mark = element.find(f"{W}rPr/{W}vanish")
+                if mark is not None and mark.get(W + "val", "1") not in ("0", "false", "off"):
+                    self.hidden.add(element.get(W + "styleId", ""))
+            elif element.get(W + "type") == "paragraph":
                 style_id = element.get(W + "styleId", "")
                 self._styles[style_id] = _Style(child_value(element, "name"), child_value(element, "basedOn"), element.find(W + "pPr"))
                 if element.get(W + "default") in ("1", "true"):

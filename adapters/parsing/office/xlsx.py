@@ -5,37 +5,30 @@ it out or walk it. Here the sheet's XML is read once, cell by cell; a shared str
 """
 
 import re
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
-from adapters.parsing.core.cell_ranges import column_number
+from adapters.parsing.core.cell_ranges import CellRange, column_number, read_cells
+from adapters.parsing.office.number_formats import DIGITS, NumberFormat, format_number, number_format
 from adapters.parsing.office.package import READ_BYTES, Package
+from adapters.parsing.office.sheet import Row
 from schemas.errors import Refused
-
-Row = tuple[int, list[tuple[int, str]]]  # its number and the columns that hold something, all from 1
 
 EMPTY_CELLS_SHARE = 4  # of cells that only have a format, as many as may hold something, four times over
 COLUMN_LETTERS_MAX = 3
-SERIAL_MAX = 2_958_466  # the end of the year 9999
-LEAP_SERIAL = 60  # the 29th of February 1900, which Excel has and the calendar has not
-DIGITS = 15  # that a number keeps
-_SECONDS = 86_400
-_INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
-_QUOTED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+MERGES_MAX = 200_000  # of one sheet; what is beyond is read as single cells
+HIDDEN_RANGES_MAX = 20_000  # of columns; a sheet has 16,384
+_MERGE = re.compile(rb"""<(?:\w{1,20}:)?mergeCell\s{1,20}ref\s{0,20}=\s{0,20}["']([A-Z0-9:$]{2,24})["']""")
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-_DATES = {*range(14, 18), 22, *range(27, 32), 36, *range(50, 59)}  # built-in formats; the higher ones are East Asian
-_TIMES = {18, 19, 20, 21, 32, 33, 34, 35, 45, 47}
-_PERCENTS = {9, 10}
-_ELAPSED = 46
-
-NumberFormat = Callable[[float], str]
 
 
-def format_number(value: float) -> str:
-    """A number as a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
-    return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15g}"
+class SheetPart(NamedTuple):
+    """A sheet as the workbook lists it; ``part`` is the name of its XML."""
+
+    name: str
+    part: str
+    hidden: bool
 
 
 class Workbook:
@@ -47,19 +40,38 @@ class Workbook:
         workbook = package.tree(self._name)
         targets = {one.id: one.target for one in package.relations(self._name) if one.kind == "worksheet"}
         sheets = workbook.iterfind("{*}sheets/{*}sheet")
-        self.sheets = [(one.get("name", ""), target) for one in sheets if (target := targets.get(_relation_id(one), ""))]
+        self.sheets = [
+            SheetPart(one.get("name", ""), target, one.get("state", "visible") != "visible")
+            for one in sheets
+            if (target := targets.get(_relation_id(one), ""))
+        ]
         properties = workbook.find("{*}workbookPr")
         self._epoch_1904 = properties is not None and properties.get("date1904") in ("1", "true")
         self._strings = self._load_strings()
         self._formats = self._cell_formats()
         self._cells = self._touched = self._chars = 0
 
-    def rows(self, sheet: str) -> Iterator[Row]:
-        """Rows of the sheet in the part of that name, in the file's order; cells that are empty are left out."""
+    def merged_ranges(self, sheet: str) -> Iterator[CellRange]:
+        """Merged cells of a sheet. They stand behind its rows, which need them: looked up in the bytes, so that rows stay a stream."""
+        data = self._package.parts.get(sheet.lower(), b"")
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            data = data.replace(b"\0", b"")  # UTF-16: cell references are ASCII
+        for count, match in enumerate(_MERGE.finditer(data, max(data.rfind(b"sheetData"), 0))):
+            if count == MERGES_MAX:
+                return
+            cells = read_cells(match[1].replace(b"$", b"").decode())
+            if cells is not None and cells.first_row <= cells.last_row and cells.first_column <= cells.last_column:
+                yield cells
+
+    def rows(self, sheet: str, hidden_columns: list[tuple[int, int]]) -> Iterator[Row]:
+        """Rows of the sheet in the part of that name, in the file's order; cells that are empty are left out.
+
+        ``hidden_columns`` gets the first and last of those that are hidden, before the first row comes.
+        """
         data = self._package.parts.get(sheet.lower())
         if data is None:
             raise Refused("document_unreadable", f"{sheet} is missing")
-        reader = _SheetReader(self)
+        reader = _SheetReader(self, hidden_columns)
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
@@ -75,18 +87,22 @@ class Workbook:
         """The text that a cell shows."""
         if kind == "s":
             index = int(text) if text.isascii() and text.isdigit() else -1
-            return self._strings[index] if 0 <= index < len(self._strings) else ""
+            return self._show_text(style, self._strings[index]) if 0 <= index < len(self._strings) else ""
         if kind == "b":
             return "TRUE" if text.strip() == "1" else "FALSE"
         if kind != "n":
-            return text
-        shown = self._formats.get(style, format_number)
-        if shown is format_number and text.isdigit() and len(text) < DIGITS:
+            return text if kind in ("e", "d") else self._show_text(style, text)
+        shown = self._formats.get(style)
+        if shown is None and text.isdigit() and len(text) < DIGITS:
             return text
         try:
-            return shown(float(text))
-        except (ValueError, OverflowError):  # no number, or none that is one: as it is written
+            return format_number(float(text)) if shown is None else shown.show(float(text))
+        except (ValueError, ArithmeticError):  # no number, or none that is one: as it is written
             return text
+
+    def _show_text(self, style: str, text: str) -> str:
+        shown = self._formats.get(style)
+        return shown.show_text(text) if shown is not None and shown.changes_text and text else text
 
     def count_cell(self, text: str) -> None:
         """Count a cell, also one without text. Raises Refused("document_too_complex")."""
@@ -117,47 +133,30 @@ class Workbook:
         return found
 
     def _cell_formats(self) -> dict[str, NumberFormat]:
-        """The number format of a cell's style, when it changes the meaning of the number."""
+        """By a cell's style: how its content is shown, when that is not General."""
         tree = self._package.find_tree(self._name, "styles")
         if tree is None:
             return {}
         codes = {one.get("numFmtId", ""): one.get("formatCode", "") for one in tree.iterfind("{*}numFmts/{*}numFmt")}
         formats: dict[str, NumberFormat] = {}
+        known: dict[str, NumberFormat | None] = {}
         for index, style in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
-            shown = self._formatter_for(style.get("numFmtId", ""), codes)
+            format_id = style.get("numFmtId", "")
+            if format_id not in known:
+                number = int(format_id) if format_id.isascii() and format_id.isdigit() and len(format_id) < 8 else 0  # noqa: PLR2004
+                known[format_id] = number_format(number, codes.get(format_id, ""), epoch_1904=self._epoch_1904)
+            shown = known[format_id]
             if shown is not None:
                 formats[str(index)] = shown
         return formats
-
-    def _formatter_for(self, format_id: str, codes: dict[str, str]) -> NumberFormat | None:
-        code = _QUOTED.sub("", codes.get(format_id, "")).lower().partition(";")[0]
-        built_in = int(format_id) if format_id.isascii() and format_id.isdigit() and not code else -1
-        if "%" in code or built_in in _PERCENTS:
-            return lambda value: f"{format_number(float(f'{value * 100:.12g}'))}%"
-        if "[" in code or built_in == _ELAPSED:
-            return _format_duration
-        days = bool(re.search("[yd]", code)) or built_in in _DATES or ("m" in code and not re.search("[hs]", code))
-        if days or re.search("[hs]", code) or built_in in _TIMES:
-            return lambda value: self._format_moment(value, days=days)
-        return None
-
-    def _format_moment(self, value: float, *, days: bool) -> str:
-        """A serial number as ISO date, time, or both; unchanged when it is none."""
-        if not 0 <= value < SERIAL_MAX:
-            return format_number(value)
-        whole, seconds = divmod(round(value * _SECONDS), _SECONDS)
-        if whole == 0 and not days:
-            return str((datetime(1900, 1, 1) + timedelta(seconds=seconds)).time())  # noqa: DTZ001  sheets know no zones
-        base = datetime(1904, 1, 1) if self._epoch_1904 else datetime(1899, 12, 31 if whole < LEAP_SERIAL else 30)  # noqa: DTZ001
-        moment = base + timedelta(days=whole, seconds=seconds)
-        return str(moment) if seconds else str(moment.date())
 
 
 class _SheetReader:
     """Handlers that expat calls while it parses a sheet."""
 
-    def __init__(self, workbook: Workbook) -> None:
-        self._workbook = workbook
+    def __init__(self, workbook: Workbook, hidden_columns: list[tuple[int, int]]) -> None:
+        self._workbook, self._hidden_columns = workbook, hidden_columns
+        self._hidden, self._above = False, 0  # the last row that held something or was hidden
         self._rows: list[Row] = []
         self._row, self._column = 0, 0
         self._columns: dict[str, int] = {}
@@ -183,6 +182,9 @@ class _SheetReader:
             given = attributes.get("r", "")
             self._row = int(given) if given.isascii() and given.isdigit() and len(given) < 8 else self._row + 1  # noqa: PLR2004
             self._column, self._cells = 0, []
+            self._hidden = _is_on(attributes.get("hidden", "")) or attributes.get("ht") == "0"
+        elif tag == "col":
+            self._add_column_range(attributes)
         elif tag == "rPh":
             self._phonetic = True
 
@@ -197,13 +199,22 @@ class _SheetReader:
                 self._cells.append((self._column, text))
         elif tag == "row":
             if self._cells:
-                self._rows.append((self._row, self._cells))
+                self._rows.append(Row(self._row, self._cells, self._hidden, self._row == self._above + 1))
+            if self._cells or self._hidden:
+                self._above = self._row
         elif tag == "rPh":
             self._phonetic = False
 
     def text(self, data: str) -> None:
         if self._inside:
             self._pieces.append(data)
+
+    def _add_column_range(self, attributes: dict[str, str]) -> None:
+        first, last = attributes.get("min", ""), attributes.get("max", "")
+        hidden = _is_on(attributes.get("hidden", "")) or attributes.get("width") == "0"
+        known = f"{first}{last}".isascii() and first.isdigit() and last.isdigit() and max(len(first), len(last)) < 8  # noqa: PLR2004
+        if hidden and known and len(self._hidden_columns) < HIDDEN_RANGES_MAX:
+            self._hidden_columns.append((int(first), int(last)))
 
     def _set_column(self, reference: str) -> None:
         letters = reference.rstrip("0123456789")
@@ -214,9 +225,8 @@ class _SheetReader:
         self._column = column or self._column + 1
 
 
-def _format_duration(value: float) -> str:
-    seconds = round(abs(value) * _SECONDS)
-    return f"{'-' * (value < 0)}{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+def _is_on(value: str) -> bool:
+    return value in ("1", "true")
 
 
 def _string_runs(item: Any) -> Iterator[str]:

@@ -35,7 +35,7 @@ def test_sheets_as_tables_with_their_cells():
     assert [(str(block.place), *line) for block, line in zip(found.blocks, shown(found), strict=True)] == [
         ("销售", "h1", "销售"),
         ("销售!B2", "paragraph", "年度销售"),
-        ("销售!B3:E5", "table", "地区\t日期\t金额\t份额\n华东\t2024-03-01\t1200\t12.5%\n华南\t2024-03-02 08:30:00\t0.3\t100%"),
+        ("销售!B3:E5", "table", "地区\t日期\t金额\t份额\n华东\t2024-03-01\t1200\t12.5%\n华南\t2024-03-02 8:30:00\t0.3\t100.0%"),
         ("销售!A20", "table", "TRUE"),
         ("销售!XFD1048576", "table", "far"),
         ("二", "h1", "二"),
