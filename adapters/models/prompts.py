@@ -19,7 +19,7 @@ from schemas.records import ConversationType
 PROMPT_TOKENS_MAX = 8_000  # fits a 16k window, the smallest in wide use, with a long answer
 _MESSAGE_TOKENS = 4  # what a chat template adds around a message
 
-_DELIMITER = re.compile(r"[<＜﹤](?=\s*[/／]?\s*(?:passages?|question|summary)\b)", re.IGNORECASE)
+_DELIMITER = re.compile(r"[<＜﹤](?=\s*+(?:[/／]\s*+)?(?:passages?|question|summary)\b)", re.IGNORECASE)
 _CONTROL_TOKEN = re.compile(
     r"<(?=[|｜])|<(?=<\s*/?SYS>>)|\[(?=/?INST\]|[gs]?MASK\])"
     r"|<(?=/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|system|user|assistant|think|tool_call)>)",

@@ -40,7 +40,7 @@ _SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly")
 _STEM_CHARS_MIN = 3
 
 _CLOSERS = "”’\"'」』）)】》*_"
-_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|[.!?]+(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
+_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|(?<![.!?])[.!?]++(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx|Gen|Lt|Col|Gov|Sen|Rep)|\b[A-Z])\.$"
 )

@@ -19,7 +19,7 @@ _LABELS: dict[Language, dict[Role, str]] = {
     "zh": {"user": "用户：", "assistant": "助手："},
     "en": {"user": "User: ", "assistant": "Assistant: "},
 }
-_MARKER = re.compile(r"\s*(?:\[\d{1,3}\]|【\d{1,3}】)")
+_MARKER = re.compile(r"(?<!\s)\s*+(?:\[\d{1,3}\]|【\d{1,3}】)")
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*|[〇零一二三四五六七八九十百千万亿]{2,}")
 _NAME = re.compile(r"《[^》]{1,40}》|“[^”]{1,40}”|\"[^\"]{1,40}\"|(?<=[\w,;:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*|\b[A-Z]{2,}\b")

@@ -18,7 +18,7 @@ HEADER_BYTES_MAX = 1_048_576  # what comes later is no header
 
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 _LINE_END = re.compile(rb"\r?\n|\r")
-_FOLD = re.compile(r"\s*[\r\n]+\s*")
+_FOLD = re.compile(r"(?<!\s)\s*[\r\n]\s*+")  # begins where the blanks begin: else a run of them is looked at from each of them
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _BASE64_GROUP = 4

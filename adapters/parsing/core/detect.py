@@ -117,7 +117,9 @@ _DIRECTORY_NAME = re.compile(
 )
 _LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
 
-_MARKUP = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(  # a comment ends at its first end, or rows of them are divided in every way there is
+    r"\s*+(?:<\?xml[^>]{0,200}+>\s*+)?+(?:<!--(?:[^-]|-(?!->)){0,2000}+-->\s*+)*+(?:<!doctype\s++html|<html[\s>])", re.IGNORECASE
+)
 _TAG = re.compile(r"\s*<(?:head|title|body|meta|div|p|h[1-6]|table|ul|ol|span|section|article)[\s>]", re.IGNORECASE)
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
 _TRANSPORT_HEADERS = {"received", "return-path", "message-id", "mime-version", "delivered-to", "dkim-signature", "x-mailer"}

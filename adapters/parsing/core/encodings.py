@@ -56,7 +56,7 @@ _SEVEN_BIT = ("hz", "utf-7", "iso2022")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _LONG_SEQUENCE = re.compile(rb"[\xe0-\xf4]")
 _XML_LABEL = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:+-]{1,40})""")
-_META_LABEL = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*=\s*["']?\s*([\w.:+-]{1,40})""", re.IGNORECASE)
+_META_LABEL = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*+=\s*+(?:["']\s*+)?+([\w.:+-]{1,40})""", re.IGNORECASE)
 
 
 class _EncodingCandidate(NamedTuple):

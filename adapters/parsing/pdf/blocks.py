@@ -26,7 +26,7 @@ _LETTERS_MIN = 2  # of a heading; a number in large type is none
 _SENTENCE_END = re.compile(r"[.。!！?？;；:：…][\"'”’」』）)]*$")
 _CLAUSE_END = re.compile(r"[.。,，;；、]$")
 _FULL_STOP = re.compile(r"[。！？；]$|[^.\d]\.$")
-_LEADERS = re.compile(r"(?:[.·…] ?){4,}\s*\d*$")  # of a table of contents
+_LEADERS = re.compile(r"(?<![.·…])(?<![.·…] )(?:[.·…] ?){4,}+\s*+\d*+$")  # of a table of contents
 _LETTER = re.compile(r"[^\W\d_]")
 
 

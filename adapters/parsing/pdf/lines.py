@@ -20,8 +20,10 @@ MARKER = re.compile(  # of an item of a list
 )
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
 _LINKS = frozenset("a an and as at by for in of on or out the to up with".split())  # state-of-the-art keeps its hyphens
-_HYPHENATED = re.compile(r"[^\W\d_]{2,}[-\xad]$")
-_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+_HYPHENATED = re.compile(r"[^\W\d_]{2}[-\xad]$")
+_LAST_WORD = re.compile(r"(?<![^\W\d_-])(?<![^\W\d_-]-)[^\W\d_-]++(?:-[^\W\d_-]++)*+$")  # begins where the word does, and only there
+_FIRST_WORD = re.compile(r"[^\W\d_]++(?:-[^\W\d_]++)*+")
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?:-[^\W\d_]++)++")
 
 
 @dataclass(slots=True)
@@ -167,8 +169,8 @@ def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
 def join_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
     """``after`` goes on where ``before`` ends: without a space in Chinese, with a mended word at a hyphen, else with a space."""
     if _HYPHENATED.search(before[-40:]) and after[:1].islower():
-        word = re.search(r"[^\W\d_-]+(?:-[^\W\d_-]+)*$", before[:-1])
-        following = re.match(r"[^\W\d_]+(?:-[^\W\d_]+)*", after)
+        word = _LAST_WORD.search(before[:-1])
+        following = _FIRST_WORD.match(after)
         compound = f"{word[0]}-{following[0]}".lower() if word and following else ""
         keep = compound in compounds or (word is not None and word[0].rpartition("-")[2].lower() in _LINKS)
         return before[:-1] + ("-" if keep else "") + after

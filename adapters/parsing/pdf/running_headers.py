@@ -18,9 +18,10 @@ _ROWS = 3  # from each end of a page
 _SLACK = 4.0  # points between the same place of two pages
 
 _NUMBER = re.compile(r"\d+")
+_NO_WORD, _NUMBERS = re.compile(r"[^\w#]+"), re.compile("#+")
 _NUMBERING = re.compile(
-    r"\W*(?:(?:page|p\.|pg\.?|第|共)?\W*(?:#|[ivxlcdm]+)\W*(?:页|頁)?\W*(?:(?:of|/|共|总)?\W*#?\W*(?:页|頁)?)?)\W*", re.IGNORECASE
-)
+    "#?(?:page|pg?|第|共)?(?:#|[ivxlcdm]++)#?(?:页|頁)?#?(?:of|共|总)?#?(?:页|頁)?#?", re.IGNORECASE
+)  # without what is no word
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def _find_running(rows: list[_EdgeRow], pages: int) -> list[_EdgeRow]:
         steps = _count_growing_numbers(runs)
         if len(runs) < PAGES_MIN or steps is None or (len(runs) < most and not steps):
             continue
-        found += runs if _NUMBERING.fullmatch(template) else runs[1:]
+        found += runs if _NUMBERING.fullmatch(_NUMBERS.sub("#", _NO_WORD.sub("", template))) else runs[1:]
     return found
 
 
