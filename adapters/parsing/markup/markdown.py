@@ -1,13 +1,16 @@
 """Plain text and Markdown: lines collected into blocks that are spans of the text.
 
 The text is the source, except that Markdown's soft line breaks are joined: a sentence wrapped at column 80 is one sentence, and a quote
-of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses).
+of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses). Front matter is metadata in both: the title
+comes from it, and it is no part of the text.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 
 from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, ParsedText, first_heading, has_words
+from adapters.parsing.markup.front_matter import read_front_matter
+from adapters.parsing.markup.soft_breaks import kept_breaks
 
 LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
 
@@ -55,6 +58,7 @@ class _BlockReader:
 
 def parse_plain(text: str) -> ParsedText:
     """Paragraphs between blank lines; ``text`` must be clean."""
+    named, text = _take_front_matter(text)
     reader = _BlockReader(text)
     for start, end in _line_spans(text):
         if text[start:end].strip():
@@ -62,11 +66,12 @@ def parse_plain(text: str) -> ParsedText:
         else:
             reader.close()
     reader.close()
-    return ParsedText("", text, tuple(reader.blocks))
+    return ParsedText(named, text, tuple(reader.blocks))
 
 
 def parse_markdown(text: str) -> ParsedText:
     """Headings of both styles, fenced code, tables, lists, quotes, paragraphs; ``text`` must be clean."""
+    named, text = _take_front_matter(text)
     reader = _BlockReader(text)
     fence = ""
     lines = _line_spans(text)
@@ -93,7 +98,13 @@ def parse_markdown(text: str) -> ParsedText:
         else:
             reader.extend(_line_kind(reader.kind, line, text, lines, index), start, end)
     reader.close()
-    return _join_soft_breaks(ParsedText(first_heading(reader.blocks), text, tuple(reader.blocks)))
+    return _join_soft_breaks(ParsedText(named or first_heading(reader.blocks), text, tuple(reader.blocks)))
+
+
+def _take_front_matter(text: str) -> tuple[str, str]:
+    """The title that the metadata names, and the text without them."""
+    found = read_front_matter(text)
+    return found.title, text[found.end :].lstrip("\n") if found.end else text
 
 
 def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
@@ -117,11 +128,11 @@ def _join_lines(body: str) -> str:
     """Soft-wrapped lines joined to the line before: by a space, or by nothing between two Chinese characters."""
     lines = body.split("\n")
     made = [lines[0]]
-    for line in lines[1:]:
+    for line, kept in zip(lines[1:], kept_breaks(lines), strict=True):
         before, words = made[-1].rstrip(" \t"), line.lstrip(" \t")
         # a piece that has grown long is left alone as well: it bounds the work
         hard = made[-1].endswith(("  ", "\\")) or max(len(line), len(made[-1])) > LINE_CHARS_MAX
-        if hard or not has_words(before) or not has_words(words) or _LIST.match(line):
+        if hard or kept or not has_words(before) or not has_words(words) or _LIST.match(line):
             made.append(line)
         else:
             wide = before[-1] >= _WIDE and words[0] >= _WIDE
