@@ -12,8 +12,9 @@ from api.http.metrics import Metrics
 from domain.configs.configs import Configs
 from domain.limits.access_lists import AccessLists
 from domain.limits.client_address import UNKNOWN, client_address, parse_networks
+from domain.limits.decision import Decision
 from domain.limits.decisions import DecisionReporter
-from domain.limits.limiter import Decision, Limiter
+from domain.limits.limiter import Limiter
 from domain.limits.reservations import ReservationResult, Reservations, refusal_of
 from domain.limits.rules import ApplicableRules, applicable_rules
 from schemas.configs import RATE_LIMIT_ACCESS, Config

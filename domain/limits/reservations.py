@@ -8,7 +8,8 @@ age, and its buckets fill up by themselves.
 from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
-from domain.limits.limiter import Decision, bucket_key, build_decision
+from domain.limits.decision import Decision, build_decision
+from domain.limits.limiter import bucket_key
 from domain.limits.rules import ApplicableRules
 from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings

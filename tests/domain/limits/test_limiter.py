@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.redis.client import RedisClient, connect
-from domain.limits.limiter import Decision, Limiter, LocalBuckets, RuleState, bucket_key
+from domain.limits.decision import Decision
+from domain.limits.limiter import Limiter, LocalBuckets, bucket_key
 from domain.limits.rules import default_rules
 from schemas.limits import Rule
 from schemas.settings import LimitSettings, RedisSettings
@@ -157,21 +158,6 @@ async def test_no_rules_no_limit() -> None:
     assert (decision.allowed, decision.headers(), decision.rule) == (True, {}, "")
     assert default_rules(LimitSettings(enabled=False)) == ()
     await redis.aclose()
-
-
-def test_headers() -> None:
-    """IETF structured fields for every rule, X- headers for the decisive one, Retry-After rounded up."""
-    first = RuleState(Rule(name="global", rate=600, burst=1200, scope="global"), 1199, 1, 0)
-    second = RuleState(Rule(name="user_free", rate=100, burst=200, scope="user"), 0, 120, 1)
-    assert Decision(allowed=False, states=(first, second)).headers() == {
-        "RateLimit-Policy": '"global";q=1200;w=120, "user_free";q=200;w=120',
-        "RateLimit": '"global";r=1199;t=1, "user_free";r=0;t=120',
-        "X-RateLimit-Limit": "200",
-        "X-RateLimit-Remaining": "0",
-        "X-RateLimit-Reset": "120",
-        "Retry-After": "1",
-    }
-    assert "Retry-After" not in Decision(allowed=True, states=(first, second)).headers()
 
 
 @pytest.mark.stack
