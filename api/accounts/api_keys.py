@@ -37,7 +37,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id)
-    made = Credential(
+    credential = Credential(
         id=credential_id,
         tenant=caller.tenant,
         account_id=caller.account_id,
@@ -51,8 +51,8 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
             raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
-        await _write(request, made)
-    shown = msgspec.structs.asdict(ApiKey.of(made))
+        await _write(request, credential)
+    shown = msgspec.structs.asdict(ApiKey.of(credential))
     return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
 
 

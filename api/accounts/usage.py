@@ -66,8 +66,8 @@ async def tenants(
     elif api_key is not None:
         key = api_key_key(tenant, str(api_key))
     spent = await _read_usage(request, window, start, end, key, None)
-    kept = await request.ports(AccountPorts).storage.totals(tenant)
-    return TenantUsageView(**spent, storage=StorageView(documents=kept.documents, bytes=kept.bytes, chunks=kept.chunks))
+    stored = await request.ports(AccountPorts).storage.totals(tenant)
+    return TenantUsageView(**spent, storage=StorageView(documents=stored.documents, bytes=stored.bytes, chunks=stored.chunks))
 
 
 async def _read_usage(

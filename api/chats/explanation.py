@@ -183,12 +183,12 @@ def _prompt(
     settings: Settings,
     missing: dict[str, str],
 ) -> PromptExplained | None:
-    """The prompt made again, by the function that made it; why there is none goes into ``missing``."""
+    """The prompt, rebuilt by the function that built it; ``missing`` gets the reason when there is none."""
     if LOCAL in (message.provider, message.model) and not message.prompt_hash:
         missing["prompt"] = "no language model was asked"
         return None
     if question is None or grounding is None:
-        missing["prompt"] = "it cannot be made again without its passages"
+        missing["prompt"] = "it cannot be rebuilt without its passages"
         return None
     sent = prompts.build_messages(build_answer_request(grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max)
     digest = hash_messages(sent)

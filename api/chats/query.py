@@ -13,7 +13,7 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, accepted_frame, relay_reply
+from api.chats.replies import Reply, first_frame, relay_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
 from api.http.openapi import EVENTS, PROBLEMS, STREAMED, StreamOperation
@@ -121,7 +121,7 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
 
 
 def _events(request: ApiRequest, reply: Reply, queue: QueueEstimate | None) -> EventStream:
-    first = accepted_frame(reply, *(queue or (None, None)))
+    first = first_frame(reply, *(queue or (None, None)))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
 
 

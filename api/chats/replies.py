@@ -46,7 +46,7 @@ class Reply:
     ahead: int = 0
 
 
-def accepted_frame(reply: Reply, queue_position: int | None, estimated_wait_s: float | None) -> ReplyFrame:
+def first_frame(reply: Reply, queue_position: int | None, estimated_wait_s: float | None) -> ReplyFrame:
     """The first event of a question's stream; resuming from its id repeats nothing."""
     location = reply.location
     start = PartitionOffset(0, 0) if location is None else PartitionOffset(location.partition, location.offset)

@@ -15,7 +15,7 @@ from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, accepted_frame, relay_reply
+from api.chats.replies import Reply, first_frame, relay_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
@@ -87,7 +87,7 @@ async def _respond(request: ApiRequest, conversation_id: str, command: AskComman
     answering = await _ask_once(request, conversation_id, command, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
-    first = accepted_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
+    first = first_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, answering.reply, first=first))
 
 

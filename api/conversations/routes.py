@@ -38,7 +38,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
         caller, now = request.user, request.core.clock.now()
         chosen = tuple(str(base_id) for base_id in data.knowledge_base_ids)
         await request.http.access.check_knowledge_bases(caller, chosen)
-        made = Conversation(
+        record = Conversation(
             id=await request.new_id("conversation", caller.tenant, caller.account_id),
             tenant=caller.tenant,
             user_id=caller.account_id,
@@ -50,8 +50,8 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             created_at=now,
             updated_at=now,
         )
-        await _write(request, made)
-        return _response(made, HTTPStatus.CREATED)
+        await _write(request, record)
+        return _response(record, HTTPStatus.CREATED)
 
     return await run_idempotent(request, make)
 
@@ -97,7 +97,7 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
     async with ports.core.records.lease(f"conversation/{conversation_id}"):
         present = await ports.http.access.find_conversation(caller, str(conversation_id))
         require_match(request, present.revision)
-        gone = msgspec.structs.replace(
+        deleted_record = msgspec.structs.replace(
             present,
             title="",
             system_prompt="",
@@ -106,8 +106,8 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
             updated_at=ports.core.clock.now(),
             revision=present.revision + 1,
         )
-        await _write(request, gone)
-    await _cancel_open_reply(request, gone.id)
+        await _write(request, deleted_record)
+    await _cancel_open_reply(request, deleted_record.id)
 
 
 @get("/conversations/{conversation_id:str}/messages", opt=CHAT, responses=PROBLEMS, summary="List messages, the newest first")

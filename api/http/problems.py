@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 def problem_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The exception handler of the whole application."""
+    """The exception handler of the application."""
     problem = to_problem(request.scope, error)
     return Response(body_of(problem), status_code=problem.status, media_type=PROBLEM_JSON, headers=_headers(error, problem))
 

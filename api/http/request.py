@@ -5,7 +5,7 @@ declares as ``data``, and reports every invalid field at once.
 """
 
 import hashlib
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -13,7 +13,7 @@ from litestar import Request
 from litestar.enums import HttpMethod
 from litestar.exceptions import InternalServerException
 
-from api.area import ports_of
+from api.area import OpenPorts, ports_of
 from api.core import Core
 from api.http.envelope import traceparent_of
 from api.http.idempotency import check_key
@@ -35,16 +35,20 @@ P = TypeVar("P")
 class ApiRequest(Request[Caller, Any, Any]):
     """The application's request class. The size limit is counted while the body arrives (``request_max_body_size``)."""
 
+    @cached_property
+    def _open_ports(self) -> OpenPorts:
+        return ports_of(self.app)  # the application's state is slow to read
+
     def ports(self, kind: type[P]) -> P:
         """The ports of this type, such as those of the handler's area."""
-        return ports_of(self.app)(kind)
+        return self._open_ports(kind)
 
-    @property
+    @cached_property
     def core(self) -> Core:
         """The process core."""
         return self.ports(Core)
 
-    @property
+    @cached_property
     def http(self) -> HttpPorts:
         """The plumbing: authentication, limits, idempotency, access to records."""
         return self.ports(HttpPorts)

@@ -59,13 +59,13 @@ class _StreamResponse(ASGIResponse):
         """Send until the frames end or the client disconnects."""
         del scope
         pump = asyncio.create_task(self._pump(send))
-        gone = asyncio.create_task(wait_for_disconnect(receive))
+        disconnected = asyncio.create_task(wait_for_disconnect(receive))
         try:
-            await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((pump, disconnected), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (pump, gone):
+            for task in (pump, disconnected):
                 task.cancel()
-            await asyncio.wait((pump, gone))
+            await asyncio.wait((pump, disconnected))
             await self._frames.aclose()
         if not pump.cancelled():
             pump.result()  # its failure is the response's

@@ -35,7 +35,7 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
 
     async def make() -> Response[Any]:
         caller, now = request.user, request.core.clock.now()
-        made = KnowledgeBase(
+        record = KnowledgeBase(
             id=await request.new_id("knowledge-base", caller.tenant, caller.account_id),
             tenant=caller.tenant,
             user_id=caller.account_id,
@@ -45,8 +45,8 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
             created_at=now,
             updated_at=now,
         )
-        await _write(request, made)
-        return _response(made, HTTPStatus.CREATED)
+        await _write(request, record)
+        return _response(record, HTTPStatus.CREATED)
 
     return await run_idempotent(request, make)
 
@@ -89,8 +89,8 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None
         present = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
         require_match(request, present.revision)
         await _withdraw_all(request, present)
-        gone = msgspec.structs.replace(present, deleted=True, updated_at=ports.core.clock.now(), revision=present.revision + 1)
-        await _write(request, gone)
+        deleted_base = msgspec.structs.replace(present, deleted=True, updated_at=ports.core.clock.now(), revision=present.revision + 1)
+        await _write(request, deleted_base)
 
 
 async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:

@@ -38,8 +38,7 @@ class Quotas:
             rule = f"{last.measure}_per_{last.period}"
             self._metrics.refusals.labels(rule).inc()
             detail = (
-                f"{last.used} of {last.limit} {last.measure} of this {last.period} are used; it starts anew at "
-                f"{last.resets_at:%Y-%m-%dT%H:%MZ}"
+                f"{last.used} of {last.limit} {last.measure} of this {last.period} are used; it resets at {last.resets_at:%Y-%m-%dT%H:%MZ}"
             )
             wait_s = math.ceil((last.resets_at - self._clock.now()).total_seconds())
             raise Refused("quota_exceeded", detail, retry_after_s=max(1, wait_s), rule=rule)

@@ -63,7 +63,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     check_question(ports, f"messages[{len(data.messages) - 1}].content", asked.content)
     ports.http.streams.check_capacity()
     reply, _ = await ask_standalone(request, asked)
-    ignored = requests.ignored(await request.body())
+    ignored = requests.find_ignored(await request.body())
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
     head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
     frames = reply_frames(ports, request.user, reply)

@@ -44,7 +44,7 @@ _NOTHING = (b"null", b"[]")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def ignored(body: bytes) -> tuple[str, ...]:
+def find_ignored(body: bytes) -> tuple[str, ...]:
     """The names of parameters in the request ``body`` that this API does not know, and of tools, which are never called."""
     members = _members(body)
     tools = {name for name in ("tools", "functions") if name in members and bytes(members[name]) not in _NOTHING}
@@ -109,7 +109,7 @@ def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...]
     if given is None:
         return None
     try:
-        found = msgspec.convert(_listed(given) if isinstance(given, str) else given, tuple[UUID, ...])
+        found = msgspec.convert(_parse_list(given) if isinstance(given, str) else given, tuple[UUID, ...])
     except (msgspec.DecodeError, RecursionError):
         raise invalid_field(BASES, "cannot be read", "ids separated by commas, or a JSON list of ids") from None
     if len(found) > KNOWLEDGE_BASES_MAX:
@@ -117,7 +117,7 @@ def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...]
     return tuple(dict.fromkeys(map(str, found)))
 
 
-def _listed(given: str) -> Any:
+def _parse_list(given: str) -> Any:
     return msgspec.json.decode(given) if given.strip().startswith("[") else [each.strip() for each in given.split(",") if each.strip()]
 
 

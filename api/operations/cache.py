@@ -55,12 +55,12 @@ async def stats(request: ApiRequest) -> StatsView:
 async def scenarios(request: ApiRequest) -> ScenariosView:
     """With the lifetime of entries, or the record table that serves the scenario."""
     settings = request.core.settings.cache
-    kept = [
+    cached = [
         ScenarioView(name=name, summary=kind.summary, served_by="cache", life_s=life_s(settings, name), warmable=name in WARMABLE)
         for name, kind in SCENARIOS.items()
     ]
     tables = [ScenarioView(name=name, summary=summary, served_by="table") for name, summary in TABLES.items()]
-    return ScenariosView(items=(*kept, *tables))
+    return ScenariosView(items=(*cached, *tables))
 
 
 @get("/cache/keys", opt=ADMIN, responses=PROBLEMS, summary="List cache entries")

@@ -100,7 +100,7 @@ def _group_part(members: Sequence[WorkerState]) -> Part:
     still = [worker for worker in members if worker.stuck or (worker.assigned and not worker.ready)]
     if still:
         longest_s = max(worker.standstill_s for worker in still)
-        return Part(state="stuck", detail=f"stands still for {longest_s:.0f} s", workers=len(members), lag=lag)
+        return Part(state="stuck", detail=f"no progress for {longest_s:.0f} s", workers=len(members), lag=lag)
     if not any(worker.ready for worker in members):
         return Part(state="down", detail="no worker has work assigned yet", workers=len(members), lag=lag)
     return Part(state="up", workers=len(members), lag=lag)

@@ -43,7 +43,7 @@ async def test_ready_when_every_lane_works(api_settings):
         await save_worker_state(house.ports(Core).redis, prefix, still)
         state = await seen()
         assert state["down"] == ["lane.documents"]
-        assert state["parts"]["lane.documents"]["detail"] == "stands still for 61 s"
+        assert state["parts"]["lane.documents"]["detail"] == "no progress for 61 s"
 
 
 async def test_metrics_have_routes_not_ids(house: House, ada: Person):
