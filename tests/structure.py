@@ -52,6 +52,7 @@ class Module:
     @property
     def name(self) -> str:
         parts = self.path.with_suffix("").parts
+        parts = parts[2:] if parts[0] == "clients" else parts  # clients/<language>/ is no package
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
     @property
@@ -130,8 +131,9 @@ def report(structure: Structure) -> Iterator[str]:
     yield f"{'package':12} {'files':>6} {'loose':>6} {'arrows':>7} {'inside':>7}"
     for package in PACKAGES:
         modules = [module for module in structure.modules if module.package == package]
-        arrows = [target for source, target in structure.arrows if source.split(".")[0] == package]
-        inside = sum(target.split(".")[0] == package for target in arrows)
+        names = {module.name for module in modules}
+        arrows = [target for source, target in structure.arrows if source in names]
+        inside = sum(target in names for target in arrows)
         yield f"{package:12} {len(modules):6} {sum(module.loose for module in modules):6} {len(arrows):7} {inside:7}"
     twice, participles, functions = structure.classes_named_twice(), structure.participles(), structure.functions
     yield f"class names defined more than once: {len(twice)}"

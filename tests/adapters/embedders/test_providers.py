@@ -2,14 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import structlog
-from aiohttp import web
 
 from adapters.concurrency import ConcurrencyLimits, Priority
-from adapters.embedders import QueryEncoder, create_embedder
+from adapters.embedders import create_embedder
 from adapters.embedders.local import LOCAL_NAME
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
 from adapters.models import retries
@@ -18,44 +16,6 @@ from benchmarks.stub_provider import Stats, StubProvider, serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from schemas.settings.section import Secret
-
-
-class Provider:
-    """A server's ``/embeddings``: vectors of a text's length and place, or whatever the test wants it to answer."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.calls: list[dict[str, Any]] = []
-        self.headers: list[str] = []
-        self.status, self.delay_s, self.dimensions, self.reply = 200, 0.0, 4, None
-
-    async def answer(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        self.calls.append(body)
-        self.headers.append(request.headers.get("Authorization", ""))
-        await asyncio.sleep(self.delay_s)
-        if self.status != 200:
-            return web.json_response({"error": {"code": "x", "message": "no"}}, status=self.status)
-        rows = [
-            {"object": "embedding", "index": n, "embedding": [float(len(text))] * self.dimensions} for n, text in enumerate(body["input"])
-        ]
-        usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
-        reply = {"object": "list", "model": body["model"], "data": rows[::-1], "usage": usage}
-        return web.json_response(self.reply or reply)
-
-
-@pytest.fixture
-async def provider():
-    made = Provider()
-    app = web.Application(client_max_size=64 * 2**20)
-    app.router.add_post("/v1/embeddings", made.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture(autouse=True)
@@ -252,27 +212,3 @@ def test_names_tell_models_and_sizes_apart():
         for size in (0, 8)
     }
     assert len(made | {LOCAL_NAME}) == 5
-
-
-async def test_a_question_is_encoded_off_the_loop():
-    """Terms, vector and keywords; the loop goes on meanwhile."""
-    encoder = QueryEncoder(RetrievalSettings())
-    with pytest.raises(Unavailable):
-        await encoder.encode("early")
-    await encoder.open()
-    encoded = await encoder.encode("数据库连接池的最大连接数是多少？")
-    assert encoded.keywords == ("数据库连接池", "最大连接数")
-    assert len(encoded.sparse.indices) > 3
-    assert encoded.dense.shape == (encoder.dimensions,)
-    await encoder.close()
-
-
-async def test_a_question_goes_on_without_its_dense_vector(provider):
-    """BM25 alone still answers when the embedding provider does not."""
-    provider.status = 503
-    encoder = QueryEncoder(RetrievalSettings(embedding="openai", embedding_base_url=provider.url, embedding_dimensions=4))
-    await encoder.open()
-    encoded = await encoder.encode("which topic")
-    assert not encoded.dense.any()
-    assert len(encoded.sparse.indices) > 0
-    await encoder.close()
