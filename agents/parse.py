@@ -66,7 +66,7 @@ class DocumentSources(Protocol):
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """One agent per lane."""
     settings = ports.settings
-    fetcher = ports.attach_openable(Fetcher(settings.documents))
+    fetcher = ports.attach(Fetcher(settings.documents))
     sources = DocumentLoader(ports.get(composition.blob_store), fetcher, settings.encryption_secret)
     visibility, express = ports.get(composition.visibility), ports.get(composition.express)
     parse = Parse(ports.get(composition.text_worker), sources, visibility, express, settings.retrieval)

@@ -43,7 +43,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     condenser = Condenser(ports.get(composition.writer), retrieval.condense_timeout_s)
     reranker = create_reranker(retrieval)
     if reranker is not None:
-        ports.attach_openable(reranker)
+        ports.attach(reranker)
     step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, ports.settings.model.provider)
     return (step.agent(),)
 

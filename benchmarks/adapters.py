@@ -35,12 +35,12 @@ async def run() -> list[Figure]:
     provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     async with provider as stub:
         model = OpenAIModel(ModelSettings(provider="openai", base_url=stub.said, api_key=Secret(KEY), name=MODEL))
-        await model.open()
+        await model.start()
         with zhipuai.ZhipuAI(api_key=KEY, base_url=stub.said, disable_token_cache=True, max_retries=0) as zhipu:
             async with openai.AsyncOpenAI(base_url=stub.said, api_key=KEY, max_retries=0) as official:
                 clients = {"lean": _lean(model), "openai": _openai(official), "zhipuai": _zhipuai(zhipu)}
                 rounds = await _rounds(clients)
-        await model.close()
+        await model.stop()
     return [
         Figure(
             f"cpu_per_answer_{name}",

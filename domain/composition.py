@@ -29,7 +29,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 def blob_store(ports: AgentPorts) -> BlobStore:
     """The files of documents."""
-    return ports.attach_openable(BlobStore(ports.settings))
+    return ports.attach(BlobStore(ports.settings))
 
 
 def cache(ports: AgentPorts) -> RedisCache:
@@ -59,7 +59,7 @@ def engines(ports: AgentPorts) -> Engines:
     def make_index(encoder: QueryEncoder) -> VectorIndex:
         return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
 
-    return ports.attach_openable(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
+    return ports.attach(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
 
 
 def express(ports: AgentPorts) -> Express:
@@ -102,4 +102,4 @@ def visibility(ports: AgentPorts) -> Visibility:
 def writer(ports: AgentPorts) -> Writer | None:
     """The model that condenses, summarises and titles; None when no language model is configured."""
     model = create_writer(ports.settings, ports.get(concurrency_limits))
-    return None if model is None else ports.attach_openable(model)
+    return None if model is None else ports.attach(model)

@@ -13,29 +13,6 @@ class Lifecycle(Protocol):
     async def stop(self) -> None: ...
 
 
-class Openable(Protocol):
-    """A port of an adapter whose lifecycle is called ``open`` and ``close``."""
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class OpenableLifecycle:
-    """The lifecycle of an ``Openable``."""
-
-    def __init__(self, port: Openable) -> None:
-        self._port = port
-
-    async def start(self) -> None:
-        """Open it."""
-        await self._port.open()
-
-    async def stop(self) -> None:
-        """Close it."""
-        await self._port.close()
-
-
 class LifecycleStack:
     """Several lifecycles as one: started in order, stopped in reverse, also when one of them fails to start."""
 

@@ -44,7 +44,7 @@ class BlobStore:
         self._random_bytes = random_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Prepare the store, without connecting. Raises ConfigurationError."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._prepare)
 
@@ -58,7 +58,7 @@ class BlobStore:
         except OSError as error:
             raise ConfigurationError(f"CLAW_HOME: the folder {self._scratch} cannot be used: {error.strerror}") from error
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Let the threads end their calls."""
         self._threads.shutdown(wait=False)
 

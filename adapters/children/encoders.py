@@ -42,16 +42,16 @@ class Encoders:
         """Whether the children compute its dense vectors, too."""
         return self.name(shelf) == LOCAL_NAME
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Open the embedder of the settings; others open when they are first needed."""
         await self._open(self._settings.embedding)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Close the embedders; waiting calls raise Unavailable."""
         await asyncio.gather(*(batches.close() for batches in self._batches.values()))
         for key, opened in self._opened.items():
             await asyncio.wait((opened,))
-            await self._embedders[key].close()
+            await self._embedders[key].stop()
         self._opened.clear()
 
     async def encode(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str]) -> list[Vectors]:
@@ -80,7 +80,7 @@ class Encoders:
         if embedder.name == LOCAL_NAME:
             return  # the children hold the local model
         if key not in self._opened or (self._opened[key].done() and self._opened[key].exception() is not None):
-            self._opened[key] = asyncio.create_task(embedder.open())
+            self._opened[key] = asyncio.create_task(embedder.start())
         await asyncio.shield(self._opened[key])
 
     def _make_queue(self, key: str) -> Batcher[list[str], list[Vectors]]:

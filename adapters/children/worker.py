@@ -103,7 +103,7 @@ class TextWorker:
         """Start the text children; returns when each has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
         await asyncio.to_thread(folders.sweep)
         try:
-            await self._encoders.open()
+            await self._encoders.start()
             await self._light.start()
         except ChildDied as died:
             await self.stop()
@@ -113,7 +113,7 @@ class TextWorker:
         """End the children; waiting and running tasks raise Unavailable."""
         await asyncio.gather(self._light.stop(), *(pool.stop() for pool in self._heavy.values()))
         await asyncio.gather(*(texts.close() for texts in self._texts.values()))
-        await self._encoders.close()
+        await self._encoders.stop()
 
     async def parse(
         self, source: DocumentSource, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None

@@ -59,10 +59,10 @@ class LocalEmbedder:
         self._model: StaticEmbeddings | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         self._model = await asyncio.get_running_loop().run_in_executor(self._thread, StaticEmbeddings)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         self._model = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 

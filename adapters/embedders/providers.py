@@ -154,10 +154,10 @@ class ZhipuEmbedder(_ProviderEmbedder):
         self._client: Any = None
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="embed")
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         self._client = await asyncio.get_running_loop().run_in_executor(self._threads, self._create_client)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await asyncio.get_running_loop().run_in_executor(self._threads, client.close)
@@ -203,14 +203,14 @@ class OpenAIEmbedder(_ProviderEmbedder):
         self._session: aiohttp.ClientSession | None = None
         self._decoder = msgspec.json.Decoder(_EmbeddingReply)
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=aiohttp.ClientTimeout(total=self._effort.call_s),
             connector=aiohttp.TCPConnector(limit=CALLS_MAX),
         )
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             await session.close()

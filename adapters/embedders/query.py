@@ -57,16 +57,16 @@ class QueryEncoder:
             self._encode_batch, items_max=QUESTIONS_PER_BATCH, waiting_max=WAITING_MAX, code="model_unavailable"
         )
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Loads the models and uses them once, so that the first question does not wait for dictionaries."""
         if not self._local:
-            await self._embedder.open()
+            await self._embedder.start()
         self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_load_models, local=self._local))
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         await self._questions.close()
         if not self._local:
-            await self._embedder.close()
+            await self._embedder.stop()
         self._models = None
         self._thread.shutdown(wait=False, cancel_futures=True)
 

@@ -61,7 +61,7 @@ class EmbeddedIndex:
             self._search_batch, items_max=QUERIES_PER_BATCH, waiting_max=WAITING_MAX, code="index_unavailable"
         )
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         self._lock = await _acquire_lock(self._folder)
         try:
             self._shard = await self._run_on(self._writer, partial(engine.load, self._folder, self._dimensions))
@@ -69,7 +69,7 @@ class EmbeddedIndex:
             self._release_lock()
             raise ConfigurationError(f"the index in {self._folder} cannot be opened ({error.detail}): move it away and rebuild") from error
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None

@@ -84,11 +84,11 @@ class Hit:
 class VectorIndex(Protocol):
     """Every method raises Unavailable("index_unavailable") when the index cannot be reached, is closed or has too much waiting."""
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Open the index; creates what is missing. Raises ConfigurationError when it can never work as configured."""
         ...
 
-    async def close(self) -> None: ...
+    async def stop(self) -> None: ...
 
     async def upsert(self, points: Sequence[Point]) -> None:
         """Stores points; on return they are searchable and durable.

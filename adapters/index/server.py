@@ -34,7 +34,7 @@ class ServerIndex:
         self._dimensions = dimensions
         self._client: AsyncQdrantClient | None = None
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         settings = self._settings
         transport: dict[str, Any] = {"verify": settings.ssl_ca_file} if settings.ssl_ca_file else {}
         self._client = AsyncQdrantClient(
@@ -59,7 +59,7 @@ class ServerIndex:
                 )
             )
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()

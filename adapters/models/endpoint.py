@@ -45,7 +45,7 @@ class Endpoint:
         self._variables = variables
         self._session: aiohttp.ClientSession | None = None
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         if self._session is None:
             key = self.settings.api_key.reveal()
             headers = {"Accept-Encoding": "identity", "Content-Type": "application/json", "User-Agent": "claw"}
@@ -55,7 +55,7 @@ class Endpoint:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None

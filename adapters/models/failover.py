@@ -27,12 +27,12 @@ class Failover:
         self.name = self._models[0].name
         self._opened = AsyncExitStack()
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         for model in self._models:
-            await model.open()
-            self._opened.push_async_callback(model.close)
+            await model.start()
+            self._opened.push_async_callback(model.stop)
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         await self._opened.aclose()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:

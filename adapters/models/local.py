@@ -59,10 +59,10 @@ class LocalModel:
 
     name = "local"
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         fold("載入")  # loads the conversion tables before the first question
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:

@@ -53,11 +53,11 @@ class OpenAIModel:
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
         self._patience, self._jitter = patience, jitter
 
-    async def open(self) -> None:
-        await self._endpoint.open()
+    async def start(self) -> None:
+        await self._endpoint.start()
 
-    async def close(self) -> None:
-        await self._endpoint.close()
+    async def stop(self) -> None:
+        await self._endpoint.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel. Calls that fail before the first piece are repeated by the policy ``patience``."""

@@ -41,11 +41,11 @@ class ModelWriter:
         self._limit, self._jitter = limit, jitter
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
 
-    async def open(self) -> None:
-        await self._endpoint.open()
+    async def start(self) -> None:
+        await self._endpoint.start()
 
-    async def close(self) -> None:
-        await self._endpoint.close()
+    async def stop(self) -> None:
+        await self._endpoint.stop()
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
         """See ``Writer``. A call that fails is repeated once, if the time allows."""

@@ -36,14 +36,14 @@ class HttpReranker:
         self._session: aiohttp.ClientSession | None = None
         self._decoder = msgspec.json.Decoder(_RerankReply)
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             connector=aiohttp.TCPConnector(limit=CALLS_MAX),
         )
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             await session.close()

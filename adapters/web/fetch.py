@@ -97,7 +97,7 @@ class Fetcher:
         self._session: aiohttp.ClientSession | None = None
         self._robots: OrderedDict[URL, tuple[float, robots.Rules]] = OrderedDict()
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Open the session; connects to nothing."""
         connector = aiohttp.TCPConnector(resolver=self._resolver, use_dns_cache=False, force_close=True, limit=2 * FETCHES_MAX)
         self._session = aiohttp.ClientSession(
@@ -109,7 +109,7 @@ class Fetcher:
             read_bufsize=PIECE_BYTES,
         )
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Close every connection."""
         if self._session is not None:
             await self._session.close()

@@ -59,7 +59,7 @@ T = TypeVar("T")
 def build(ports: AgentPorts) -> tuple[Agent, ...]:
     """The agent, with the answer model."""
     settings, limits = ports.settings, ports.get(composition.concurrency_limits)
-    model = ports.attach_openable(create_answer_model(settings, limits))
+    model = ports.attach(create_answer_model(settings, limits))
     watch, visibility = ports.attach(CancelWatch(ports.redis, ports.prefix)), ports.get(composition.visibility)
     step = Generate(
         *(model, settings.model, ports.get(composition.read_models), ReplyLocks(ports.redis, ports.prefix), watch, visibility),

@@ -13,7 +13,6 @@ from api.http.ports import HttpPorts
 from api.http.watch import TopicWatch
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from schemas.documents import Progress
-from streams.lifecycle import OpenableLifecycle
 from streams.log.range_reader import RangeReader, RangeSource
 
 
@@ -35,7 +34,7 @@ def open_ports(opening: Opening) -> DocumentPorts:
     core, kafka = opening.core, opening.core.settings.kafka
     progress, blobs = watch_progress(kafka), BlobStore(core.settings)
     opening.stop_with(progress.stop)
-    opening.run(OpenableLifecycle(blobs))
+    opening.run(blobs)
     return DocumentPorts(
         core=core,
         http=opening.ports(HttpPorts),

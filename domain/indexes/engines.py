@@ -28,16 +28,16 @@ class Engines:
         self._engines: dict[str, Engine] = {}
         self._opening = asyncio.Lock()
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Open the index of the settings; raises what opening it raises."""
         await self.get("")
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Close all of them."""
         while self._engines:
             _, engine = self._engines.popitem()
-            await engine.index.close()
-            await engine.encoder.close()
+            await engine.index.stop()
+            await engine.encoder.stop()
 
     async def get(self, embedding: str) -> Engine:
         """The engine of a ``Shelf.embedding``; raises ConfigurationError for one that is neither the settings' nor local, Unavailable."""
@@ -67,11 +67,11 @@ class Engines:
         own = name == self._settings.embedding
         encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._limits)
         index = self._make(encoder)
-        await index.open()
+        await index.start()
         try:
-            await encoder.open()
+            await encoder.start()
         except BaseException:
-            await index.close()
+            await index.stop()
             raise
         log.info("engine_opened", embedding=name, model=encoder.embedding_name)
         return Engine(index, encoder)

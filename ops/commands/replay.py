@@ -72,8 +72,8 @@ async def run(settings: Settings, reply_id: str, model: ModelSettings, *, tenant
         question, passages = trail.grounded.data.question, trail.answer_passages(message)
         chosen = msgspec.structs.replace(settings, model=model)
         other = create_answer_model(chosen)
-        await other.open()
-        stack.push_async_callback(other.close)
+        await other.start()
+        stack.push_async_callback(other.stop)
         given = await ask_model(other, build_answer_request(question, passages, chosen.model), chosen.model.provider)
     both = ReplayComparison(
         reply_id=message.id, tenant=whose, question=question.content, passages=passages, recorded=_answer_of(message), replayed=given

@@ -54,10 +54,10 @@ async def legs(settings: Settings, home: Path) -> AsyncIterator[Legs]:
     encoder = QueryEncoder(settings.retrieval)
     there = msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, home=home))
     index = create_vector_index(there, model=encoder.embedding_name, dimensions=encoder.dimensions)
-    await index.open()
+    await index.start()
     try:
-        await encoder.open()
+        await encoder.start()
         yield Legs(index, encoder, settings.retrieval.candidates)
     finally:
-        await index.close()
-        await encoder.close()
+        await index.stop()
+        await encoder.stop()

@@ -8,12 +8,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from adapters.redis.client import RedisClient
 from schemas.settings import Settings
 from streams.clock import Clock
-from streams.lifecycle import Lifecycle, Openable, OpenableLifecycle
+from streams.lifecycle import Lifecycle
 from streams.log.outgoing import Publisher
 
 T = TypeVar("T")
 LifecycleT = TypeVar("LifecycleT", bound=Lifecycle)
-OpenableT = TypeVar("OpenableT", bound=Openable)
 
 
 class AgentPorts:
@@ -36,11 +35,6 @@ class AgentPorts:
     def attach(self, part: LifecycleT) -> LifecycleT:
         """Start it with the worker, after what was attached before, and stop it with the worker."""
         self._lifecycles.append(part)
-        return part
-
-    def attach_openable(self, part: OpenableT) -> OpenableT:
-        """The same for a port that opens and closes."""
-        self._lifecycles.append(OpenableLifecycle(part))
         return part
 
     @property

@@ -61,9 +61,9 @@ class Files:
 @pytest.fixture
 async def agent(redis: RedisClient, prefix: str, tmp_path: Path) -> AsyncIterator[IndexChunks]:
     index = EmbeddedIndex(tmp_path / "index", model=MODEL, dimensions=4)
-    await index.open()
+    await index.start()
     yield IndexChunks(Engines(index), Plans(), Visibility(redis, prefix), Express(redis, prefix), Files(), 8)  # type: ignore[arg-type]
-    await index.close()
+    await index.stop()
 
 
 def vectors(text: str) -> Vectors:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from streams.lifecycle import LifecycleStack, OpenableLifecycle
+from streams.lifecycle import LifecycleStack
 
 
 @dataclass
@@ -19,12 +19,6 @@ class Part:
     async def stop(self) -> None:
         self._call("stop")
 
-    async def open(self) -> None:
-        self._call("open")
-
-    async def close(self) -> None:
-        self._call("close")
-
     def _call(self, verb: str) -> None:
         self.calls.append(f"{verb} {self.name}")
         if verb in self.fails:
@@ -33,10 +27,10 @@ class Part:
 
 async def test_parts_start_in_order_and_stop_in_reverse():
     calls: list[str] = []
-    stack = LifecycleStack([Part("a", calls), OpenableLifecycle(Part("b", calls)), Part("c", calls)])
+    stack = LifecycleStack([Part("a", calls), Part("b", calls), Part("c", calls)])
     await stack.start()
     await stack.stop()
-    assert calls == ["start a", "open b", "start c", "stop c", "close b", "stop a"]
+    assert calls == ["start a", "start b", "start c", "stop c", "stop b", "stop a"]
     await stack.stop()
     assert len(calls) == 6, "a second stop does nothing"
 

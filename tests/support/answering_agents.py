@@ -34,7 +34,7 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     )
     retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8)
     await watch.start()
-    await model.open()
+    await model.start()
     workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]
     try:
         yield
@@ -42,7 +42,7 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
         for worker in workers:
             worker.cancel()
         await asyncio.wait(workers)
-        await model.close()
+        await model.stop()
         await watch.stop()
 
 

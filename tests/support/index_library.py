@@ -77,12 +77,12 @@ class Library:
 async def opened_engine(folder: Path) -> Engine:
     """Both its parts are the caller's to close."""
     encoder = QueryEncoder(RetrievalSettings())
-    await encoder.open()
+    await encoder.start()
     index = EmbeddedIndex(folder, model=encoder.embedding_name, dimensions=encoder.dimensions)
-    await index.open()
+    await index.start()
     return Engine(index, encoder)
 
 
 async def closed_engine(engine: Engine) -> None:
-    await engine.index.close()
-    await engine.encoder.close()
+    await engine.index.stop()
+    await engine.encoder.stop()

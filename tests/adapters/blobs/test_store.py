@@ -52,7 +52,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         request.getfixturevalue("s3") + "/" + tmp_path.name if request.param == "s3" else ""
     )
     blobs = BlobStore(settings_of(tmp_path, url, file_bytes_max=20_000_000))
-    await blobs.open()
+    await blobs.start()
 
     def listed() -> set[str]:
         if request.param == "folder":
@@ -61,7 +61,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         return {name.rpartition("/")[2] for name in drive._files.find(drive._root)} - {"probe"}
 
     yield SimpleNamespace(blobs=blobs, listed=listed, home=tmp_path, kind=request.param)
-    await blobs.close()
+    await blobs.stop()
 
 
 async def content(blobs: BlobStore, blob: Blob) -> bytes:
@@ -187,16 +187,16 @@ async def test_folder_is_for_nobody_else_and_swept(tmp_path: Path):
         (incoming / name).write_bytes(b"x")
         os.utime(incoming / name, (time.time() - age_s,) * 2)
     blobs = BlobStore(settings_of(tmp_path / "fresh"))
-    await blobs.open()
+    await blobs.start()
     blob = await blobs.put(HOME, b"private")
     assert stat.S_IMODE((tmp_path / "fresh" / "blobs").stat().st_mode) == 0o700
     async with blobs.local_path(blob) as path:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    await blobs.close()
+    await blobs.stop()
     blobs = BlobStore(settings_of(tmp_path))
-    await blobs.open()
+    await blobs.start()
     assert [entry.name for entry in incoming.iterdir()] == ["new"]
-    await blobs.close()
+    await blobs.stop()
 
 
 async def test_a_store_that_is_away_is_unavailable(tmp_path: Path, monkeypatch):
@@ -205,17 +205,17 @@ async def test_a_store_that_is_away_is_unavailable(tmp_path: Path, monkeypatch):
         monkeypatch.setenv(name, value)
     monkeypatch.setitem(__import__("adapters.blobs.bucket", fromlist=[""]).S3_OPTIONS["config_kwargs"], "retries", {"max_attempts": 0})
     blobs = BlobStore(settings_of(tmp_path, "s3://files/claw"))
-    await blobs.open()
+    await blobs.start()
     for call in (blobs.check(), blobs.put(HOME, b"x"), blobs.delete(HOME + "/aa/b"), content(blobs, Blob(path="a/b", bytes=1, sha256=""))):
         with pytest.raises(Unavailable) as unavailable:
             await call
         assert unavailable.value.code == "blobs_unavailable"
-    await blobs.close()
+    await blobs.stop()
 
 
 @pytest.mark.parametrize("url", ["nowhere://files", "/proc/nothing/here"])
 async def test_a_store_that_can_never_work_is_the_operators(tmp_path: Path, url: str):
     blobs = BlobStore(settings_of(tmp_path, url))
     with pytest.raises(ConfigurationError, match="CLAW_DOCUMENT_BLOB_URL"):
-        await blobs.open()
-    await blobs.close()
+        await blobs.start()
+    await blobs.stop()

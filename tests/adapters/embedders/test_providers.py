@@ -31,9 +31,9 @@ async def embedder(request, provider):
             embedding=request.param, embedding_base_url=provider.url, embedding_api_key=Secret("id.secret"), embedding_dimensions=4
         )
     )
-    await made.open()
+    await made.start()
     yield made
-    await made.close()
+    await made.stop()
 
 
 async def test_vectors_come_in_the_order_of_the_texts(embedder, provider):
@@ -62,10 +62,10 @@ async def test_nobody_listening_is_unavailable():
         embedder = create_embedder(
             RetrievalSettings(embedding=name, embedding_base_url="http://127.0.0.1:9/v1", embedding_api_key=Secret("id.secret"))
         )
-        await embedder.open()
+        await embedder.start()
         with pytest.raises(Unavailable):
             await embedder.embed(["text"])
-        await embedder.close()
+        await embedder.stop()
 
 
 async def test_wrong_dimensions_name_the_setting(embedder, provider):
@@ -118,12 +118,12 @@ async def embedding(request, stub):
             embedding_permits=permits,
         )
         made.append(create_embedder(settings, ConcurrencyLimits(Settings(retrieval=settings)), priority))
-        await made[-1].open()
+        await made[-1].start()
         return made[-1]
 
     yield make
     for embedder in made:
-        await embedder.close()
+        await embedder.stop()
 
 
 @pytest.mark.parametrize("fault", ["429&retry_after=0.4", "500", "503", "cut_before", "reset_before"])
@@ -162,7 +162,7 @@ async def test_a_call_that_nobody_waits_for_is_closed(stub):
     """With the lean client; the SDK's ends by its own timeout."""
     settings = RetrievalSettings(embedding="openai", embedding_base_url=f"{stub.root}/v1", embedding_name="stub?fault=hang_before")
     embedder = create_embedder(settings)
-    await embedder.open()
+    await embedder.start()
     task = asyncio.create_task(embedder.embed(["text"]))
     async with asyncio.timeout(5):
         while not stub.stats.open:
@@ -172,7 +172,7 @@ async def test_a_call_that_nobody_waits_for_is_closed(stub):
         while stub.stats.open:
             await asyncio.sleep(0.01)
     assert stub.stats.disconnected == 1
-    await embedder.close()
+    await embedder.stop()
 
 
 async def test_embeddings_of_the_chat_models_server_share_its_permits(stub):
@@ -183,10 +183,10 @@ async def test_embeddings_of_the_chat_models_server_share_its_permits(stub):
         retrieval=RetrievalSettings(embedding="openai", embedding_base_url=root, embedding_name="stub?first_ms=20", embedding_dimensions=8),
     )
     embedder = create_embedder(settings.retrieval, ConcurrencyLimits(settings))
-    await embedder.open()
+    await embedder.start()
     await embedder.embed(["x"] * (TEXTS_PER_CALL * 3))
     assert stub.stats.open_max == 1, "the other permit is left to people"
-    await embedder.close()
+    await embedder.stop()
 
 
 async def test_a_text_is_no_longer_than_the_provider_takes(embedder, provider):

@@ -43,11 +43,11 @@ async def index(request, tmp_path):
         made: VectorIndex = ServerIndex(IndexSettings(url=url), model=f"test-{uuid.uuid4().hex}", dimensions=DIMENSIONS)
     else:
         made = EmbeddedIndex(tmp_path, model="test", dimensions=DIMENSIONS)
-    await made.open()
+    await made.start()
     yield made
     if isinstance(made, ServerIndex):
         await made._call(lambda client: client.delete_collection(made._collection))
-    await made.close()
+    await made.stop()
 
 
 async def test_a_stored_point_is_found_whole(index):
@@ -203,31 +203,31 @@ async def test_the_embedded_index_survives_restarts_and_forbids_a_second_holder(
     """State survives; the folder belongs to one process; a closed index says so."""
     monkeypatch.setattr("adapters.index.embedded.LOCK_WAIT_S", 0.2)
     first = EmbeddedIndex(tmp_path, model="m", dimensions=DIMENSIONS)
-    await first.open()
+    await first.start()
     await first.upsert([point("kept")])
     second = EmbeddedIndex(tmp_path, model="m", dimensions=DIMENSIONS)
     with pytest.raises(ConfigurationError, match="held by another process"):
-        await second.open()
-    await second.close()
-    await first.close()
+        await second.start()
+    await second.stop()
+    await first.stop()
     with pytest.raises(Unavailable):
         await first.search(query("kept"))
     third = EmbeddedIndex(tmp_path, model="m", dimensions=DIMENSIONS)
-    await third.open()
+    await third.start()
     assert await third.count("t1", "kb", "doc", 1) == 1
-    await third.close()
+    await third.stop()
 
 
 async def test_another_model_is_another_index(tmp_path):
     """Vectors of two models never meet."""
     assert index_name("a/B 1") != index_name("a/B 2")
     one, two = (EmbeddedIndex(tmp_path, model=model, dimensions=size) for model, size in (("one", 8), ("two", 4)))
-    await one.open()
-    await two.open()
+    await one.start()
+    await two.start()
     await one.upsert([point("text")])
     assert await two.count("t1", "kb", "doc", 1) == 0
-    await one.close()
-    await two.close()
+    await one.stop()
+    await two.stop()
 
 
 KILLED = """
@@ -238,7 +238,7 @@ from tests.support.index_points import point
 
 async def main():
     index = EmbeddedIndex(Path(sys.argv[1]), model="m", dimensions=8)
-    await index.open()
+    await index.start()
     for n in range(20):
         await index.upsert([point("text", doc=f"d{n}", ordinal=m) for m in range(10)])
         if n == 10:
@@ -256,6 +256,6 @@ async def test_what_was_upserted_survives_kill_nine(tmp_path):
     )
     assert killed.returncode == -signal.SIGKILL
     index = EmbeddedIndex(tmp_path, model="m", dimensions=DIMENSIONS)
-    await index.open()
+    await index.start()
     assert [await index.count("t1", "kb", f"d{n}", 1) for n in range(20)] == [0] + [10] * 19
-    await index.close()
+    await index.stop()

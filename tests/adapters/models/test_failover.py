@@ -40,11 +40,11 @@ def settings_of(stub: Running, first: str, second: str, third: str = "", **chang
 
 @asynccontextmanager
 async def opened(model: AnswerModel) -> AsyncIterator[AnswerModel]:
-    await model.open()
+    await model.start()
     try:
         yield model
     finally:
-        await model.close()
+        await model.stop()
 
 
 async def answered(settings: Settings) -> tuple[str, Finish]:
@@ -141,11 +141,11 @@ async def test_cancelling_closes_the_call_of_the_one_that_answers(stub: Running)
 async def gated(stub: Running, name: str, limit: int, **changes: object) -> AsyncIterator[tuple[OpenAIModel, ClusterLimit]]:
     gate = ClusterLimit(None, prefix="p", name="g", label="g", limit=limit, workers=1)
     model = OpenAIModel(model_settings(stub.root, name, **changes), limit=gate, patience=RetryPolicy(1, 1.0))
-    await model.open()
+    await model.start()
     try:
         yield model, gate
     finally:
-        await model.close()
+        await model.stop()
 
 
 async def test_no_more_calls_are_open_than_there_are_permits(stub: Running) -> None:

@@ -31,11 +31,11 @@ REQUEST = AnswerRequest(question="黄鹤楼在哪里？", passages=PASSAGES, max
 @asynccontextmanager
 async def opened(stub: Running, name: str, **changes: object) -> AsyncIterator[OpenAIModel]:
     model = OpenAIModel(model_settings(stub.root, name, **changes), jitter=lambda: 0.0)
-    await model.open()
+    await model.start()
     try:
         yield model
     finally:
-        await model.close()
+        await model.stop()
 
 
 async def answered(stub: Running, name: str, **changes: object) -> tuple[str, Finish]:
@@ -92,10 +92,10 @@ async def test_sends_the_prompt_the_key_and_the_sampling(stub: Running) -> None:
 async def test_speaks_bigmodel(stub: Running, temperature: float, expected: tuple[float | None, bool | None]) -> None:
     """Usage without asking, and temperature inside the open interval it takes."""
     model = OpenAIModel(model_settings(stub.root, "stub?tokens=4", provider="zhipu", base_url=f"{stub.root}/api/paas/v4/"))
-    await model.open()
+    await model.start()
     request = AnswerRequest(question="在吗？", temperature=temperature)
     said = [item async for item in model.answer(request)]
-    await model.close()
+    await model.stop()
     sent = stub.provider.stats.last_request
     assert (sent.get("temperature"), sent.get("do_sample")) == expected
     assert "stream_options" not in sent

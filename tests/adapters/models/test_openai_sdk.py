@@ -46,7 +46,7 @@ async def ours(stub: Running, dialect: str, name: str) -> Outcome:
     root = "/api/paas/v4" if dialect == "zhipu" else "/v1"
     settings = model_settings(stub.root, name, provider=dialect, base_url=stub.root + root, idle_timeout_s=silence_s(name))
     model, text = OpenAIModel(settings, patience=RetryPolicy(1, 1.0)), ""
-    await model.open()
+    await model.start()
     try:
         async for item in model.answer(REQUEST):
             if isinstance(item, Finish):
@@ -58,7 +58,7 @@ async def ours(stub: Running, dialect: str, name: str) -> Outcome:
     except Refused as error:
         code, cause = error.code, error.__cause__
     finally:
-        await model.close()
+        await model.stop()
     assert code == ("answer_interrupted" if text else "model_refused"), "what was said decides what the reader is told"
     return Outcome(text, "refused" if cause is None or isinstance(cause, Refused) else "passes")
 

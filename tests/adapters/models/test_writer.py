@@ -19,11 +19,11 @@ from tests.support.running_stub import Running, eventually
 async def opened(stub: Running, name: str, gate: ClusterLimit | None = None, **changes: object) -> AsyncIterator[ModelWriter]:
     settings = model_settings(stub.root, name, **changes)
     made = ModelWriter(settings, jitter=lambda: 0.0) if gate is None else ModelWriter(settings, limit=gate, jitter=lambda: 0.0)
-    await made.open()
+    await made.start()
     try:
         yield made
     finally:
-        await made.close()
+        await made.stop()
 
 
 async def wrote(made: Writer, timeout_s: float = 5.0) -> str:

@@ -34,11 +34,11 @@ async def opened(handler: Handler, *, timeout_s: float = 5.0) -> AsyncIterator[H
         )
     )
     assert isinstance(made, HttpReranker)
-    await made.open()
+    await made.start()
     try:
         yield made
     finally:
-        await made.close()
+        await made.stop()
         await runner.cleanup()
 
 

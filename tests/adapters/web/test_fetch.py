@@ -79,7 +79,7 @@ async def fetch(site: Site) -> AsyncIterator[Callable[..., Any]]:
     async def run(url: str, fetcher: Fetcher | None = None, **settings: Any) -> SimpleNamespace:
         if fetcher is None:
             fetcher = Fetcher(DocumentSettings(**({"fetch_networks": LOOPBACK} | settings)), look_up=site.look_up)
-            await fetcher.open()
+            await fetcher.start()
             opened.append(fetcher)
         content = bytearray()
 
@@ -91,7 +91,7 @@ async def fetch(site: Site) -> AsyncIterator[Callable[..., Any]]:
 
     yield run
     for fetcher in opened:
-        await fetcher.close()
+        await fetcher.stop()
 
 
 async def refusal(work: Any, code: str) -> Refused:

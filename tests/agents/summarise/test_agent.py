@@ -36,10 +36,10 @@ class Pen:
     name: str = "pen"
     shown: list[str] = field(default_factory=list)
 
-    async def open(self) -> None:
+    async def start(self) -> None:
         """Nothing to open."""
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Nothing is open."""
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:

@@ -64,8 +64,8 @@ async def house(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     settings = Settings(node=NodeSettings(home=tmp_path), documents=DocumentSettings(fetch_networks="127.0.0.1/32"))
     blobs, fetcher = BlobStore(settings), Fetcher(settings.documents)
-    await blobs.open()
-    await fetcher.open()
+    await blobs.start()
+    await fetcher.start()
     yield SimpleNamespace(
         sources=DocumentLoader(blobs, fetcher, SECRET),
         blobs=blobs,
@@ -73,8 +73,8 @@ async def house(tmp_path: Path) -> AsyncIterator[SimpleNamespace]:
         url=f"http://127.0.0.1:{runner.addresses[0][1]}",
         files=lambda: [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()],
     )
-    await fetcher.close()
-    await blobs.close()
+    await fetcher.stop()
+    await blobs.stop()
     await runner.cleanup()
 
 

@@ -49,7 +49,7 @@ async def test_a_group_has_its_agents_under_their_names_on_the_wire(name, tmp_pa
 @pytest.mark.parametrize("name", NAMES)
 async def test_nothing_has_two_lives_in_a_process(name, tmp_path):
     _, ports = build(name, tmp_path)
-    parts = [getattr(part, "_port", part) for part in ports.lifecycles]
+    parts = ports.lifecycles
     assert len(parts) == len({id(part) for part in parts})
     kinds = [type(part).__name__ for part in parts]
     assert sorted(kinds) == sorted(set(kinds)), "agents share one instance of each kind"

@@ -12,11 +12,11 @@ class Store:
     def __init__(self, calls: list[str]) -> None:
         self.calls = calls
 
-    async def open(self) -> None:
-        self.calls.append("open store")
+    async def start(self) -> None:
+        self.calls.append("start store")
 
-    async def close(self) -> None:
-        self.calls.append("close store")
+    async def stop(self) -> None:
+        self.calls.append("stop store")
 
 
 class Index:
@@ -31,7 +31,7 @@ class Index:
 
 
 def store(ports: AgentPorts) -> Store:
-    return ports.attach_openable(Store([]))
+    return ports.attach(Store([]))
 
 
 def index(ports: AgentPorts) -> Index:
@@ -54,7 +54,7 @@ async def test_what_is_asked_for_twice_is_one_and_has_one_life_after_what_it_nee
     parts = LifecycleStack(ports.lifecycles)
     await parts.start()
     await parts.stop()
-    assert first.calls == ["open store", "start index", "stop index", "close store"]
+    assert first.calls == ["start store", "start index", "stop index", "stop store"]
 
 
 def test_a_part_that_is_not_there_is_asked_for_once(ports):
