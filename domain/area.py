@@ -1,4 +1,4 @@
-"""What an area of the domain consists of, said once; everything that lists topics, tables or errors is derived from it."""
+"""The declaration of an area of the domain; every list of topics, tables or errors is derived from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from streams.topics import Topic
 class Area:
     """One area.
 
-    ``records`` are the record tables that follow its topics. ``rebuilds`` restores, by the name ``claw rebuild tables`` gives it, what a
-    replay of one topic into its records does not: counters, sums, rows that several topics make. ``unprojected`` says of every compacted
-    topic without a record why it has none. ``errors`` are the codes of this area alone; its settings stand in ``domain/sections.py``.
+    ``records`` are the record tables that follow its topics. ``rebuilds`` restores, by its name in ``claw rebuild tables``, what a
+    replay of one topic into its records does not: counters, sums, rows from several topics. ``unprojected`` has a reason for every
+    compacted topic without a record. ``errors`` are the codes of this area alone; its settings stand in ``domain/sections.py``.
     """
 
     name: str

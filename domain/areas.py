@@ -33,7 +33,7 @@ def all_topics(inbox_tenants: tuple[str, ...]) -> tuple[Topic, ...]:
 
 
 def rebuilds() -> Mapping[str, Rebuild]:
-    """What ``claw rebuild tables`` can rebuild, by name: the first record table of each topic, and what the areas add."""
+    """The rebuilds of ``claw rebuild tables``, by name: the first record table of each topic, and those that the areas declare."""
     return dict(_rebuilds())
 
 

@@ -43,17 +43,17 @@ def cache(ports: AgentPorts) -> RedisCache:
 
 
 def collection_catalogue(ports: AgentPorts) -> CollectionCatalogue:
-    """Which collections of each knowledge base there are."""
+    """The collection catalogue: the index plan of every knowledge base."""
     return ports.attach(CollectionCatalogue(ports.settings.kafka))
 
 
 def concurrency_limits(ports: AgentPorts) -> ConcurrencyLimits:
-    """One per process: with Redis down its share of a model's permits is one share, whichever agent calls the model."""
+    """The concurrency limits, one set per process: without Redis all agents of a process share its share of a model's permits."""
     return ConcurrencyLimits(ports.settings, ports.redis)
 
 
 def engines(ports: AgentPorts) -> Engines:
-    """The indexes, with their encoders of queries."""
+    """The indexes, with their query encoders."""
     settings = ports.settings
 
     def make_index(encoder: QueryEncoder) -> VectorIndex:
@@ -63,12 +63,12 @@ def engines(ports: AgentPorts) -> Engines:
 
 
 def express(ports: AgentPorts) -> Express:
-    """Which documents of people are under way."""
+    """The documents of people that are in progress."""
     return Express(ports.redis, ports.prefix)
 
 
 def open_documents(ports: AgentPorts) -> OpenDocuments:
-    """Which documents are under way, and since when they have been silent."""
+    """The documents in progress, with the time of their last progress."""
     return OpenDocuments(ports.redis, ports.prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
 
 

@@ -1,4 +1,4 @@
-"""Dead letters as the product reads and redrives them: whose they are, and which may be sent again."""
+"""Dead letters of this product: the tenant of each, and the guard of their redrive."""
 
 from adapters.redis.client import RedisClient
 from domain.areas import TOPICS

@@ -44,5 +44,5 @@ class ReadModels(Tables):
         self.documents = self.of(DOCUMENTS)
 
     async def put_brief_message(self, tenant: str, message: Message, offset: LogOffset) -> None:
-        """Keep an answer that has no conversation for a day; ``offset`` is its question's."""
+        """Store an answer without a conversation for a day; ``offset`` is that of its question."""
         await put_brief_message(self, tenant, message, offset)

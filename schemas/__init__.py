@@ -1,4 +1,4 @@
-"""What is said: events, bodies, errors, settings.
+"""The contracts as data: events, bodies, errors, settings.
 
 Admission rule: msgspec and the standard library only; no I/O, no clock, no randomness.
 """

@@ -17,7 +17,7 @@ Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
 
 
 class LogPlace(Struct, frozen=True):
-    """Where an event lies on its topic, so that it can be read again."""
+    """The log offset of an event on its topic, by which it can be read again."""
 
     partition: int
     offset: int
@@ -36,7 +36,7 @@ class Turn(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
-    """What the asker wants of the model; 0, None and () leave it to the settings."""
+    """The sampling parameters of a question; 0, None and () stand for those of the settings."""
 
     max_tokens: int = 0
     temperature: float | None = None
@@ -44,11 +44,11 @@ class Sampling(Struct, frozen=True, kw_only=True):
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """A question with all that answering needs. ``reply_id`` is also the id of the answer's message.
+    """A question with all the data that answering needs. ``reply_id`` is also the id of the answer's message.
 
     ``round`` counts the searches before this one whose documents changed before they could be used. ``history`` is the newest part of the
-    branch that the question continues, ``summary`` stands for what came before it. ``door`` is where it came in: behind ``query`` and
-    ``openai`` there is no conversation record, and the answer's message is not kept on the log. ``ancestors`` of its message: see Message.
+    branch that the question continues, ``summary`` stands for the turns before it. ``door`` is the route of the question: behind ``query``
+    and ``openai`` there is no conversation record, and the answer's message is not on the log. ``ancestors`` of its message: see Message.
     """
 
     conversation_id: str
@@ -59,7 +59,7 @@ class Question(Struct, frozen=True, kw_only=True):
     knowledge_base_ids: tuple[str, ...]
     system_prompt: str = ""
     history: tuple[Turn, ...] = ()
-    reply_partition: int  # where the asking API replica listens
+    reply_partition: int  # the partition that the asking API replica follows
     asked_at: datetime
     round: int = 0
     summary: str = ""
@@ -67,13 +67,13 @@ class Question(Struct, frozen=True, kw_only=True):
     door: Door = "conversation"
     sampling: Sampling = Sampling()
     api_key_id: str = ""  # the credential that asked, when it was an API key
-    reserved: bool = False  # a place and tokens of the asker's limits are held for the answer, until its usage is recorded
-    cache: bool = True  # whether an answer kept for the same question in the same context will do
+    reserved: bool = False  # a reservation of an open reply and tokens stands for the answer, until its usage is recorded
+    cache: bool = True  # whether a cached answer to the same question in the same context may be returned
     tone: ConversationType = "chat"
 
 
 class PassagePart(Struct, frozen=True, kw_only=True):
-    """One of the chunks that a passage was merged from: what it adds begins at character ``start`` of the passage's text."""
+    """One of the chunks that a passage was merged from: its own text begins at character ``start`` of the passage's text."""
 
     chunk_id: str
     start: int
@@ -113,10 +113,10 @@ class Passage(Struct, frozen=True, kw_only=True):
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
-    """The question with what was found. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed.
+    """The question with its passages. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed.
 
-    ``query`` is what was searched for: the question, condensed with its history by ``condensed_by`` ("" = as it was asked, ``rules``, or
-    the model's name). ``asked`` is where the question's event lies.
+    ``query`` is the text of the search: the question, condensed with its history by ``condensed_by`` ("" = not condensed, ``rules``, or
+    the model's name). ``asked`` is the log offset of the question's event.
     """
 
     question: Question
@@ -162,7 +162,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one answer; ``estimated`` when the provider did not say."""
+    """Tokens of one answer; ``estimated`` when the provider reports none."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -170,7 +170,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Started(Struct, frozen=True, kw_only=True):
-    """``attempt`` fences: it grows with every takeover, and readers drop what lower attempts said."""
+    """The start of an answer. ``attempt`` is its fencing number: every takeover raises it, and readers drop events of lower attempts."""
 
     conversation_id: str
     attempt: int
@@ -203,7 +203,7 @@ class Completed(Struct, frozen=True, kw_only=True):
 
 
 class Failed(Struct, frozen=True, kw_only=True):
-    """No answer; ``problem`` says why."""
+    """A reply that failed; ``problem`` is the cause."""
 
     conversation_id: str
     attempt: int
@@ -211,7 +211,7 @@ class Failed(Struct, frozen=True, kw_only=True):
 
 
 class Cancelled(Struct, frozen=True, kw_only=True):
-    """Stopped on request; ``text`` is what had been said."""
+    """A reply that was stopped on request; ``text`` is the part generated until then."""
 
     conversation_id: str
     attempt: int
@@ -219,12 +219,12 @@ class Cancelled(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer saw, by document key.
+    """The record of a message. ``attempt`` 0 is a user's; ``versions`` are the document versions the answer rests on, by document key.
 
     Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
     ``ancestors`` are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
-    of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` say where
-    the events lie that the answer was made from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
+    of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` are the log
+    offsets of the events that the answer was generated from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
     """
 
     id: str
@@ -255,7 +255,7 @@ class Message(Struct, frozen=True, kw_only=True):
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: nobody was paid.
+    """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: no provider was paid.
 
     Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
     """
@@ -272,11 +272,11 @@ class Consumption(Struct, frozen=True, kw_only=True):
     purpose: Purpose = "answer"
     cached: bool = False
     api_key_id: str = ""
-    reserved: bool = False  # what was held for the answer is settled with this
+    reserved: bool = False  # this event settles the reservation of the answer
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
-    """What a reader thinks of an answer. Given again it replaces what the same user said before."""
+    """A reader's rating of an answer. A later one replaces the earlier one of the same user."""
 
     user_id: str
     conversation_id: str
@@ -300,7 +300,7 @@ class ChatGrounded(Event, tag="claw.chat.grounded.v1", frozen=True, kw_only=True
 
 
 class ReplyStarted(Event, tag="claw.reply.started.v1", frozen=True, kw_only=True):
-    """Subject and key of this and the next four: reply id."""
+    """The answer began. Subject and key of this and the next four: reply id."""
 
     data: Started
 

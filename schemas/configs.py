@@ -12,7 +12,7 @@ RATE_LIMIT_ACCESS = "rate_limits.access/"  # followed by the entry's name: Acces
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """What ``key`` says now. ``value`` None: back to what the settings say. ``revision`` grows by one with every change."""
+    """The present value of ``key``. ``value`` None: the default of the settings. ``revision`` grows by one with every change."""
 
     key: str
     value: Any
@@ -23,6 +23,6 @@ class Config(Struct, frozen=True, kw_only=True):
 
 
 class ConfigChanged(Event, tag="claw.config.changed.v1", frozen=True, kw_only=True):
-    """Subject and key: configuration key. It holds for the installation, so ``tenant`` is ``-``."""
+    """Subject and key: configuration key. The event concerns the installation, so ``tenant`` is ``-``."""
 
     data: Config

@@ -10,7 +10,7 @@ from schemas.events import Event
 Lane = Literal["express", "bulk"]
 MediaType = Literal["text/plain", "text/markdown", "text/html", "text/csv"]  # of text that travels inside an event
 FileType = Literal[
-    "",  # to be found out
+    "",  # to be detected
     "text/plain",
     "text/markdown",
     "text/html",
@@ -23,7 +23,7 @@ FileType = Literal[
     "message/rfc822",
     "application/zip",
 ]
-# Its owner's name for it: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
+# The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
@@ -214,7 +214,7 @@ class Progress(Struct, frozen=True, kw_only=True):
 
     @property
     def percent(self) -> int:
-        """How far it has come, 0 to 100."""
+        """The progress in percent, 0 to 100."""
         if self.state == "embedding" and self.chunks:
             return 20 + 79 * self.done // self.chunks
         return PERCENT[self.state]

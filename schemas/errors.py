@@ -13,7 +13,7 @@ from schemas.errors_zh import CHINESE
 
 
 class FieldError(Struct, frozen=True):
-    """One bad field: ``field`` is a path such as ``data.title``, ``limit`` what would have been accepted."""
+    """One bad field: ``field`` is a path such as ``data.title``, ``limit`` the accepted values."""
 
     field: str
     detail: str
@@ -33,7 +33,7 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_id: str = ""  # conversation_busy: the reply to wait for
     retry_after_s: int = 0
     rule: str = ""  # rate_limited, quota_exceeded: the rule that refused
-    remedy: str = ""  # what to do about it
+    remedy: str = ""  # what the caller or the operator should do
     title_zh: str = ""
     remedy_zh: str = ""
 
@@ -194,7 +194,7 @@ CATALOGUE: dict[str, Code] = {
 
 
 class ClawError(Exception):
-    """Base of everything this product raises on purpose; ``code`` is a key of CATALOGUE, or the line itself that an area declares."""
+    """Base of the exceptions of this product; ``code`` is a key of CATALOGUE, or the line itself that an area declares."""
 
     code = "internal_error"
 
@@ -206,7 +206,7 @@ class ClawError(Exception):
             self.code = code.code if isinstance(code, Code) else code
 
     def problem(self) -> Problem:
-        """This error as a problem; ``request_id`` is the reader's to fill."""
+        """This error as a problem, without ``request_id``: the API fills it."""
         line = self._line or CATALOGUE[self.code]
         title_zh, remedy_zh = CHINESE.get(self.code, (line.title_zh, line.remedy_zh))
         return Problem(
@@ -226,7 +226,7 @@ class ConfigurationError(ClawError):
 
 
 class Refused(ClawError):
-    """The caller must change something; repeating it is never helps."""
+    """The caller must change something; an unchanged repeat never succeeds."""
 
     def __init__(
         self,
@@ -257,4 +257,4 @@ class Unavailable(ClawError):
 
 
 class Superseded(ClawError):
-    """Somebody newer owns this work (a lost lease, a higher attempt): stop, and leave the event to them."""
+    """The work has a newer owner (a lost lease, a higher attempt): stop, and leave the event to that owner."""

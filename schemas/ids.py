@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from uuid import UUID
 
-INSTALLATION = "-"  # the tenant of events that concern all of them; no account can have it
+INSTALLATION = "-"  # the tenant of events that concern all tenants; no account can have it
 CLAW = UUID("5f1b1c1e-6f0a-5d3b-9a57-0c1a5a4c0de0")  # namespace of every derived id; never changes
 
 
@@ -29,7 +29,7 @@ def event_id(cause: str, agent: str, ordinal: int) -> str:
 
 
 def default_knowledge_base(tenant: str) -> str:
-    """Every tenant's first knowledge base has a derivable id: upstream systems need not know one."""
+    """Id of a tenant's first knowledge base, derived from the tenant: upstream systems need no id."""
     return derive("knowledge-base", tenant, "default")
 
 
@@ -49,10 +49,10 @@ def chunk_id(key: str, version: int, ordinal: int, generation: int = 0) -> str:
 
 
 def collection_name(knowledge_base: str, generation: int) -> str:
-    """What the index calls a knowledge base: each build of it has its own name, the first one the knowledge base's."""
+    """The name of a collection in the index: each build of a knowledge base has its own, the first one the knowledge base's id."""
     return f"{knowledge_base}~{generation}" if generation else knowledge_base
 
 
-def knowledge_base_of(shelf: str) -> str:
-    """The knowledge base behind a name in the index."""
-    return shelf.partition("~")[0]
+def knowledge_base_of(collection: str) -> str:
+    """The knowledge base of a collection's name."""
+    return collection.partition("~")[0]

@@ -28,7 +28,7 @@ Never = Annotated[
 
 
 class Inbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``data`` of an inbox event: exactly one of ``text``, ``content_base64`` and ``url``, and what is known of it.
+    """``data`` of an inbox event: exactly one of ``text``, ``content_base64`` and ``url``, and the document's metadata.
 
     ``document_id`` defaults to the event's subject, then to the record's key; ``knowledge_base_id`` to the tenant's default one.
     """
@@ -52,9 +52,9 @@ class Inbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Attributes(Struct, frozen=True, kw_only=True):
-    """CloudEvents attributes, in binary mode the headers ``ce_<name>``; ``type`` and those not listed are the sender's own affair.
+    """CloudEvents attributes, in binary mode the headers ``ce_<name>``; ``type`` and attributes not listed are ignored.
 
-    ``title``, ``knowledgebaseid`` and ``filename`` are extensions: in binary mode a file has no other place to say so.
+    ``title``, ``knowledgebaseid`` and ``filename`` are extensions: in binary mode a file has no other place for them.
     """
 
     specversion: Annotated[str, Meta(pattern=r"^1\.0$")]

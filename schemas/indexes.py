@@ -1,4 +1,4 @@
-"""Index plans: which build of a knowledge base's index readers see, and which one is made or kept beside it."""
+"""Index plans: the collection of a knowledge base that readers see, and the one that is being built or kept beside it."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,12 +12,12 @@ PlanState = Literal["steady", "building", "kept", "dropping"]
 
 
 class IndexPlan(Struct, frozen=True, kw_only=True):
-    """The plan of one knowledge base. Without one there is a single shelf, generation 0, made as the settings say.
+    """The plan of one knowledge base. Without one there is a single collection, generation 0, built by the settings.
 
-    ``other`` is being built (``building``) or kept for going back (``kept``): new versions are worked for it too, before the active one.
-    While ``dropping`` it is nothing but points that are on their way out. ``keep``: nobody drops it by himself after the switch.
-    ``force``: the switch comes although some documents are missing. ``newest`` is the highest generation there ever was: none comes twice.
-    ``asked`` grows whenever somebody asks for the build once more: what failed is then tried again.
+    ``other`` is being built (``building``) or kept for switching back (``kept``): new versions are indexed in it too, before the active
+    one. While ``dropping`` its points are being removed. ``keep``: the switch keeps the old collection until an explicit drop.
+    ``force``: the switch takes place although some documents are missing. ``newest`` is the highest generation so far: none is reused.
+    ``asked`` grows with every repeated request for the build: failed documents are then tried again.
     """
 
     tenant: str
@@ -35,7 +35,7 @@ class IndexPlan(Struct, frozen=True, kw_only=True):
 
     @property
     def collections(self) -> tuple[Shelf, ...]:
-        """All that are filled, the active one last."""
+        """The collections that new versions are indexed in, the active one last."""
         return (self.active,) if self.other is None or self.state == "dropping" else (self.other, self.active)
 
 

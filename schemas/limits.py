@@ -1,4 +1,4 @@
-"""Rate limits as data: rules, who is exempt or shut out, and what was decided."""
+"""Rate limits as data: rules, entries of the allow and deny lists, and statistics of decisions."""
 
 from datetime import datetime
 from functools import cached_property
@@ -20,13 +20,13 @@ Dimension = Literal["rule", "route", "tier", "address"]
 
 
 class Rule(Struct, frozen=True, kw_only=True, dict=True):
-    """A bucket of ``burst`` tokens that gets ``rate`` back every ``per_s`` seconds. One bucket per subject of the scope.
+    """A token bucket of ``burst`` tokens, refilled with ``rate`` every ``per_s`` seconds. One bucket per subject of the scope.
 
     ``route`` (scope "route"): path segments below /api/v1, ``*`` for any one, matched from the start; those of OpenAI's routes begin with
     ``/v1``. ``tier``: only for users of it.
-    ``counts`` says what a token is: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and says
-    what it would have refused, and refuses nobody. ``when_down``: with Redis gone each process gives out its share (``local``), everything
-    (``open``) or nothing (``closed``).
+    ``counts`` is the unit of a token: a request, or a token that a model reads or writes (scope "user"). A ``shadow`` rule counts and
+    reports what it would have refused, without refusing. ``when_down``: without Redis each process grants its share (``local``),
+    everything (``open``) or nothing (``closed``).
     """
 
     name: str
@@ -42,7 +42,7 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def interval_us(self) -> int:
-        """The time in which one token comes back."""
+        """The time in which one token is refilled."""
         return max(1, round(self.per_s * SECOND_US / self.rate))
 
     @cached_property
@@ -52,11 +52,11 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def policy(self) -> str:
-        """Its part of the RateLimit-Policy header."""
+        """The rule's part of the RateLimit-Policy header."""
         return f'"{self.name}";q={self.burst};w={-(-self.burst * self.interval_us // SECOND_US)}'
 
     def share(self, replicas: int) -> "Rule":
-        """What one of so many replicas may give out by itself."""
+        """The rule of one of ``replicas`` processes that decide without Redis."""
         return Rule(
             name=self.name,
             rate=max(1, self.rate // replicas),
@@ -69,7 +69,7 @@ class Rule(Struct, frozen=True, kw_only=True, dict=True):
 
 
 class AccessEntry(Struct, frozen=True, kw_only=True):
-    """An address range, a user or an API key that no limit holds (``allow``) or that is shut out (``deny``; it wins over ``allow``).
+    """An address range, a user or an API key that is exempt from limits (``allow``) or refused (``deny``, which has precedence).
 
     ``value`` is a CIDR, ``tenant/account id``, or an API key's id; ``expires_at`` None is for ever.
     """
@@ -82,7 +82,7 @@ class AccessEntry(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """What tells entries apart."""
+        """The entry's unique name."""
         return f"{self.access}/{self.kind}/{self.value}"
 
 
@@ -97,7 +97,7 @@ class Tally(Struct, frozen=True, kw_only=True):
 
 
 class Decisions(Struct, frozen=True, kw_only=True):
-    """What one process decided in about a second; every decision is in it once per dimension.
+    """The decisions of one process in about a second; every decision is counted once per dimension.
 
     Of addresses only those that were refused are named, of a crowd of them the most refused; the rest is under ``other``.
     """
@@ -109,6 +109,6 @@ class Decisions(Struct, frozen=True, kw_only=True):
 
 
 class LimitsDecided(Event, tag="claw.limits.decided.v1", frozen=True, kw_only=True):
-    """Subject and key: the process that decided. It speaks for the installation, so ``tenant`` is ``-``."""
+    """Subject and key: the deciding process. The event concerns the installation, so ``tenant`` is ``-``."""
 
     data: Decisions

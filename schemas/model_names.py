@@ -1,30 +1,30 @@
-"""What the models of an installation are called to whoever chooses one by name: the OpenAI-compatible routes.
+"""The names of an installation's models on the OpenAI-compatible routes, where clients choose one by name.
 
-The names of the presets stand here once more, because the API imports no model; a test holds both lists together.
+The names of the presets stand here once more, because the API imports no model; a test compares both lists.
 """
 
 from schemas.settings import Settings
 
-ALIAS = "claw"  # the answering model, whichever it is
+ALIAS = "claw"  # the configured answering model
 EMBEDDING_ALIAS = "claw-embedding"
 ANSWERING = {"local": "local", "openai": "gpt-4o-mini", "zhipu": "glm-4-flash"}
 EMBEDDING = {"local": ("wordllama-l2-256.1", 256), "openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
 
 
 def answering(settings: Settings) -> str:
-    """The model that answers."""
+    """The name of the answering model."""
     return settings.model.name or ANSWERING[settings.model.provider]
 
 
 def embedding(settings: Settings) -> str:
-    """The model that embeds."""
+    """The name of the embedding model."""
     retrieval = settings.retrieval
     preset, _ = EMBEDDING[retrieval.embedding]
     return preset if retrieval.embedding == "local" else retrieval.embedding_name or preset
 
 
 def dimensions(settings: Settings) -> int:
-    """Of its vectors."""
+    """The number of dimensions of the embedding model's vectors."""
     retrieval = settings.retrieval
     _, preset = EMBEDDING[retrieval.embedding]
     return preset if retrieval.embedding == "local" else retrieval.embedding_dimensions or preset

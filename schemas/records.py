@@ -1,4 +1,4 @@
-"""Records: entities whose present state is the newest event of their id. ``deleted`` is said, never implied by absence."""
+"""Records: entities whose present state is the newest event of their id. ``deleted`` is explicit, never implied by absence."""
 
 from datetime import datetime
 from typing import Literal
@@ -15,7 +15,7 @@ Sharing = Literal["private", "tenant"]
 
 
 class Account(Struct, frozen=True, kw_only=True):
-    """A person or a service. The e-mail address is kept here, its password hash is not."""
+    """A person or a service. The e-mail address is part of this record, the password hash of ``Credential``."""
 
     id: str
     tenant: str
@@ -45,7 +45,7 @@ class Credential(Struct, frozen=True, kw_only=True):
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
-    """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": nobody yet, or a release that did not say."""
+    """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release."""
 
     id: str
     tenant: str

@@ -1,4 +1,4 @@
-"""Request and reply over the log: what the API asks an agent, and what it hears on its own partition. Subject and key: the request's id."""
+"""Request-reply over the log: requests of the API to an agent, and the answers on the API's own partition. Subject and key: request id."""
 
 from datetime import datetime
 from typing import Annotated
@@ -17,7 +17,7 @@ class Search(Struct, frozen=True, kw_only=True, tag="search", tag_field="kind"):
     """Passages for ``query`` in these knowledge bases, the best ``limit``.
 
     ``bm25_min`` and ``dense_min`` (a cosine) are thresholds on the legs' own scores; 0 takes everything. With the ``history`` of a
-    conversation a follow-up is made to stand alone by rules, and what was said before colours the search, as for an answer.
+    conversation a follow-up is condensed by rules, and the earlier turns influence the search, as for an answer.
     """
 
     query: str
@@ -39,21 +39,21 @@ class ListChunks(Struct, frozen=True, kw_only=True, tag="list_chunks", tag_field
 
 
 class CountShelves(Struct, frozen=True, kw_only=True, tag="count_shelves", tag_field="kind"):
-    """How many points these builds of a knowledge base's index have."""
+    """The numbers of points in these collections of a knowledge base."""
 
     knowledge_base_id: str
     shelves: tuple[Shelf, ...]
 
 
 class ClearShelf(Struct, frozen=True, kw_only=True, tag="clear_shelf", tag_field="kind"):
-    """Remove every point of a build that the index plan has let go of."""
+    """Remove every point of a collection that the index plan has released."""
 
     knowledge_base_id: str
     shelf: Shelf
 
 
 class Embed(Struct, frozen=True, kw_only=True, tag="embed", tag_field="kind"):
-    """Vectors of ``texts``, by the embedding of the settings, at the charge of ``user_id``."""
+    """Vectors of ``texts``, by the embedding of the settings, charged to ``user_id``."""
 
     texts: Annotated[tuple[str, ...], Meta(min_length=1, max_length=EMBED_TEXTS_MAX)]
     user_id: str
@@ -81,7 +81,7 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Passages(Struct, frozen=True, kw_only=True, tag="passages", tag_field="kind"):
-    """To ``Search``: best first; keywords are the query's, which is ``query`` where it is not the one that was asked."""
+    """Answer to ``Search``: best first; ``keywords`` are those of the query. ``query`` is set where it differs from the requested one."""
 
     keywords: tuple[str, ...]
     passages: tuple[Found, ...]
@@ -89,7 +89,7 @@ class Passages(Struct, frozen=True, kw_only=True, tag="passages", tag_field="kin
 
 
 class ChunkText(Struct, frozen=True, kw_only=True):
-    """A chunk as its document has it."""
+    """A chunk with its literal text."""
 
     chunk_id: str
     ordinal: int
@@ -101,7 +101,7 @@ class ChunkText(Struct, frozen=True, kw_only=True):
 
 
 class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):
-    """To ``ListChunks``: ``more`` follow. ``visible`` is the version readers see now; no chunks unless it is the one asked for."""
+    """Answer to ``ListChunks``: ``more`` follow. ``visible`` is the visible version; chunks only if it is the requested one."""
 
     visible: int | None
     chunks: tuple[ChunkText, ...] = ()
@@ -109,14 +109,14 @@ class Chunks(Struct, frozen=True, kw_only=True, tag="chunks", tag_field="kind"):
 
 
 class ShelfCounts(Struct, frozen=True, kw_only=True, tag="shelf_counts", tag_field="kind"):
-    """To ``CountShelves``, in the order asked, and to ``ClearShelf``: what is left. Points of every version, hidden ones included."""
+    """Answer to ``CountShelves``, in the requested order, and to ``ClearShelf``: the remaining points, of hidden versions as well."""
 
     points: tuple[int, ...]
     removed: int = 0
 
 
 class Vectors(Struct, frozen=True, kw_only=True, tag="vectors", tag_field="kind"):
-    """To ``Embed``: float32, little-endian, ``dimensions`` for each text in the order asked. ``tokens`` of all texts, as an estimate."""
+    """Answer to ``Embed``: float32, little-endian, ``dimensions`` per text, in the requested order. ``tokens`` of all texts, estimated."""
 
     model: str
     dimensions: int
@@ -128,7 +128,7 @@ Result = Passages | Chunks | ShelfCounts | Vectors
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """``reply_partition`` of ``claw.requests.answered.v1`` is where the asking process listens, until ``deadline`` (UTC)."""
+    """The requesting process follows ``reply_partition`` of ``claw.requests.answered.v1`` for the answer, until ``deadline`` (UTC)."""
 
     request_id: str
     reply_partition: int

@@ -1,4 +1,4 @@
-"""What is written about a conversation beside its answers: a summary of its older turns, a title."""
+"""Summaries and titles of conversations: the event that requests them."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from schemas.events import Event
 
 
 class Digest(Struct, frozen=True, kw_only=True):
-    """The answer ``message_id`` is the end of the branch that is to be summarised; no text travels, it is read where it is kept."""
+    """The answer ``message_id`` is the end of the branch to summarise; the event has no text, the summariser reads it from the records."""
 
     conversation_id: str
     message_id: str

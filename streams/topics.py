@@ -17,9 +17,9 @@ Count = Literal["keyed", "replies"]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic. ``events`` is the tagged union of what it carries; ``retention_ms`` None = compacted for ever.
+    """A topic. ``events`` is the tagged union of its events; ``retention_ms`` None = compacted for ever.
 
-    ``message_bytes_max`` bounds one record; ``count`` names the setting that says how many partitions it gets at creation.
+    ``message_bytes_max`` bounds one record; ``count`` names the setting of its number of partitions at creation.
     """
 
     name: str
@@ -64,7 +64,7 @@ DEAD_LETTERS = Topic(
     "original key",
     None,
     ("agent wrapper",),
-    "What could not be handled: original bytes as value; place, cause and agent in headers.",
+    "Records that could not be processed: original bytes as value; log offset, cause and agent in headers.",
     30 * DAY_MS,
     message_bytes_max=2 * MIB,
 )

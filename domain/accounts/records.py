@@ -12,7 +12,7 @@ from streams.tables.record_table import order_of
 
 
 class EmailOwner(Struct, frozen=True):
-    """Whose an e-mail address is, by its newest claim."""
+    """The owner of an e-mail address, by its newest claim."""
 
     account_id: str
     tenant: str

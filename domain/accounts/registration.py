@@ -1,4 +1,4 @@
-"""What a new account consists of; the same whether somebody registers or the operator makes it."""
+"""The records of a new account, for registration through the API and for the operator's commands alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class NewAccount:
     base: KnowledgeBase | None
 
     def changes(self) -> Sequence[tuple[Topic, RecordKind, Account | Credential | KnowledgeBase]]:
-        """Topics, events and records, in the order of publishing: the account comes last, so whoever can log in finds everything."""
+        """Topics, events and records, in the order of publishing: the account comes last, so a login finds everything."""
         base: Sequence[tuple[Topic, RecordKind, KnowledgeBase]] = (
             ((KNOWLEDGE_CHANGED, KnowledgeBaseChanged, self.base),) if self.base is not None else ()
         )

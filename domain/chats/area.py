@@ -20,7 +20,7 @@ from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
 
 
 async def _rebuild_messages(ports: RebuildPorts) -> RebuildResult:
-    """Also takes messages of deleted conversations off the log that the projector could not: Redis, which had their ids, was lost first."""
+    """Also publishes tombstones that the projector could not: those of deleted conversations whose message ids were lost with Redis."""
     late: dict[str, str] = {}  # message to conversation
 
     async def fold(events: Events) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from schemas.chats import Citation
 
-WINDOW_FACTOR_MAX = 5.0  # widest window as a multiple of the set one
+WINDOW_FACTOR_MAX = 5.0  # widest window as a multiple of the configured one
 IN_FLIGHT_PER_FACTOR = 64  # answers in flight that widen it by one more
 
 Send = Callable[[int, str, tuple[Citation, ...]], Awaitable[None]]

@@ -1,6 +1,6 @@
-"""What a deleted conversation leaves on the log: a tombstone for every message, so that compaction takes the text off the disk.
+"""Erasure of deleted conversations from the log: a tombstone for every message, so that compaction removes the text from disk.
 
-The tables give their records up at once and keep only the ids until this is done, so it goes on where a dead worker stopped.
+The tables remove their records at once and store only the ids until the tombstones are published, so a dead worker's work is continued.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from streams.tables.record_table import RecordTable
 
 
 async def erase(publisher: Publisher, messages: RecordTable[Message], tenant: str, conversation_id: str) -> int:
-    """Tombstones for all that the closed conversation left, 500 at a time; how many. Raises Unavailable."""
+    """Publish tombstones for the messages of the closed conversation, 500 at a time; returns their number. Raises Unavailable."""
     scope, erased = f"{tenant}/{conversation_id}", 0
     while ids := await messages.remaining_ids(scope):
         await publish_tombstones(publisher, conversation_id, ids)
@@ -22,7 +22,7 @@ async def erase(publisher: Publisher, messages: RecordTable[Message], tenant: st
 
 
 async def publish_tombstones(publisher: Publisher, conversation_id: str, message_ids: Sequence[str]) -> None:
-    """Tombstones for these messages, acknowledged. Raises Unavailable("kafka_unavailable")."""
+    """Publish tombstones for these messages and wait for acknowledgement. Raises Unavailable("kafka_unavailable")."""
     partition = publisher.partition_for(MESSAGES_CHANGED, conversation_id)
     for acknowledgement in [await publisher.publish_tombstone(MESSAGES_CHANGED, each, partition) for each in message_ids]:
         await acknowledgement

@@ -30,7 +30,7 @@ class HistoryBudget:
 
     @classmethod
     def from_limits(cls, limits: LimitSettings) -> "HistoryBudget":
-        """As the settings say."""
+        """The budget of the settings."""
         return cls(
             limits.history_messages_max,
             limits.history_bytes_max,
@@ -40,11 +40,11 @@ class HistoryBudget:
 
     @property
     def ancestors(self) -> int:
-        """Ids that a message carries of those above it."""
+        """The number of ancestor ids that a message carries."""
         return max(self.messages, ANCESTORS_MIN)
 
     def share(self, part: float) -> "HistoryBudget":
-        """A part of it."""
+        """The budget times ``part``."""
         return HistoryBudget(int(self.messages * part), int(self.bytes * part), int(self.tokens * part), self.summary)
 
 
@@ -53,7 +53,7 @@ NO_HISTORY = HistoryBudget(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class BranchHistory:
-    """The branch that a question continues: ids of the newest messages above it, oldest first, and the turns that travel."""
+    """The branch that a question continues: ids of the newest messages above it, oldest first, and the turns of the history."""
 
     ancestors: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
@@ -65,7 +65,7 @@ class BranchHistory:
         return self.ancestors[-1] if self.ancestors else ""
 
     def with_turn(self, message_id: str, turn: Turn, budget: HistoryBudget) -> "BranchHistory":
-        """This history with one turn more; a message that it has already changes nothing (two readers may report one answer)."""
+        """This history with one more turn; a message that is already in it changes nothing (two readers may report one answer)."""
         if message_id in self.ancestors:
             return self
         ancestors = (*self.ancestors, message_id)[-budget.ancestors :]
@@ -93,17 +93,17 @@ def split_summary(branch: Sequence[Message]) -> tuple[str, list[tuple[str, Turn]
 
 def fit_turns(turns: Sequence[Turn], budget: HistoryBudget, summary: str = "") -> tuple[Turn, ...]:
     """The newest turns that keep every bound, oldest first; the newest of all is cut rather than left out."""
-    kept: list[Turn] = []
+    fitting: list[Turn] = []
     bytes_left, tokens_left = budget.bytes, budget.tokens - estimate_tokens(summary)
     for turn in reversed(turns[-budget.messages :] if budget.messages else ()):
         size, tokens = len(turn.content.encode()), estimate_tokens(turn.content)
         if size > bytes_left or tokens > tokens_left:
-            if not kept and (text := truncate(turn.content, bytes_left, tokens_left)):
-                kept.append(Turn(turn.role, text))
+            if not fitting and (text := truncate(turn.content, bytes_left, tokens_left)):
+                fitting.append(Turn(turn.role, text))
             break
-        kept.append(turn)
+        fitting.append(turn)
         bytes_left, tokens_left = bytes_left - size, tokens_left - tokens
-    return tuple(reversed(kept))
+    return tuple(reversed(fitting))
 
 
 def truncate(text: str, bytes_max: int, tokens_max: int) -> str:
@@ -120,7 +120,7 @@ def truncate(text: str, bytes_max: int, tokens_max: int) -> str:
 
 
 def needs_summary(turns: Sequence[Turn], budget: HistoryBudget) -> bool:
-    """Whether the older of these turns should be summarised before they no longer travel."""
+    """Whether the older of these turns should be summarised before they drop out of the history."""
     share = budget.share(SUMMARISE_SHARE)
     if budget.summary == 0 or len(turns) <= PAIR or budget.messages == 0:
         return False
@@ -129,5 +129,5 @@ def needs_summary(turns: Sequence[Turn], budget: HistoryBudget) -> bool:
 
 
 def count_to_summarise(turns: Sequence[Turn], budget: HistoryBudget) -> int:
-    """How many of the oldest turns a summary is to cover; a few stay verbatim, at least the last question and answer."""
+    """The number of oldest turns that a summary should cover; a few stay verbatim, at least the last question and answer."""
     return max(0, len(turns) - max(PAIR, len(fit_turns(turns, budget.share(VERBATIM_SHARE)))))

@@ -48,7 +48,7 @@ async def _close_deleted(tables: Tables, events: Sequence[ConversationChanged]) 
 
 
 def _with_activity(conversation: Conversation, rank: float) -> Conversation:
-    """Updated when it was last changed or asked in."""
+    """The conversation with the time of its last change or question as ``updated_at``."""
     seconds, micros = divmod(int(rank), 1_000_000)
     at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     return msgspec.structs.replace(conversation, updated_at=at) if at > conversation.updated_at else conversation
@@ -88,7 +88,7 @@ FEEDBACK = Record(
 
 
 async def put_brief_message(tables: Tables, tenant: str, message: Message, offset: LogOffset) -> None:
-    """Keep an answer that has no conversation for a day; ``offset`` is its question's. The log has no record of it."""
+    """Store an answer without a conversation for a day; ``offset`` is that of its question. The log has no record of it."""
     order = order_of(message.attempt, offset.offset)
     put = Put(f"{tenant}/{message.conversation_id}", message.id, message, order, rank_of(message.created_at))
     await tables.with_retention(MESSAGES, BRIEF_MESSAGE_S).put_many([put])

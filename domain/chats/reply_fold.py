@@ -2,7 +2,7 @@
 absorbing.
 
 Pure: the log may repeat events (a retried send, a second attempt at the same offset's work) and may lack one (a send that failed while
-later ones passed); whatever the fold reports is a consistent story with at most one end.
+later ones passed); the fold's steps are consistent and have at most one end.
 """
 
 from dataclasses import dataclass, field

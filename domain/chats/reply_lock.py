@@ -18,7 +18,7 @@ from schemas.errors import Unavailable
 
 CANCEL_S = 3_600  # longer than any answer may take
 LOCATION_S = 30 * 86_400  # as long as the log keeps replies
-WAKE_S = 5.0  # the flags are checked at least this often: a dead connection is noticed, a lost message made up for
+WAKE_S = 5.0  # the flags are checked at least this often: covers dead connections and lost messages
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
 
 log = structlog.get_logger(__name__)
@@ -89,7 +89,7 @@ class ReplyLocks:
 
 
 def cancel_key(prefix: str, tenant: str, reply_id: str) -> str:
-    """The flag of one reply."""
+    """The key of one reply's cancel flag."""
     return f"{prefix}:cancel:{{{tenant}/{reply_id}}}"
 
 
@@ -161,7 +161,7 @@ class CancelWatch:
                     event.set()
 
     async def _set_flagged(self, events: Sequence[asyncio.Event]) -> None:
-        """Set the events whose flag is set: a message published while nobody was subscribed is not repeated."""
+        """Set the events whose flag is set: Redis does not repeat a message published without a subscription."""
         waiting = [event for event in events if not event.is_set()]
         if not waiting:
             return

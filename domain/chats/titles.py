@@ -13,7 +13,7 @@ _WIDE = 0x2E80  # from here on characters are as wide as two letters
 
 
 def title_of(question: str) -> str:
-    """Its first sentence on one line, cut between words; "" when it has no text."""
+    """The first sentence of a question on one line, cut between words; "" when it has no text."""
     line = next(filter(None, (_MARKUP.sub("", _SPACE.sub(" ", each).strip()) for each in question.splitlines())), "")
     sentence = _END.split(line, maxsplit=1)[0].strip()
     width, end = 0, 0
@@ -24,16 +24,16 @@ def title_of(question: str) -> str:
         end += 1
     if end == len(sentence):
         return sentence
-    kept = sentence[: max(1, end - 1)]
-    between = kept.rfind(" ")
-    return (kept[:between] if between > len(kept) // 2 else kept).rstrip(" ,;:，；：、") + "…"
+    head = sentence[: max(1, end - 1)]
+    between = head.rfind(" ")
+    return (head[:between] if between > len(head) // 2 else head).rstrip(" ,;:，；：、") + "…"
 
 
 def is_untitled(found: Conversation) -> bool:
-    """Nobody has given it a title, nor taken one away."""
+    """Whether no rule, model or person has set or removed the title."""
     return not found.title and not found.titled_by
 
 
 def may_improve_title(found: Conversation) -> bool:
-    """No person has had a say in its title, so a model may write a better one."""
+    """Whether a model may write a better title: no person has set or removed it."""
     return is_untitled(found) or found.titled_by == "rule"

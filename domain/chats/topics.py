@@ -19,7 +19,7 @@ CHATS_ANSWERED = Topic(
     "reply id, in the partition of the asking API replica",
     chats.Answered,
     ("generate",),
-    "The answer as it grows; what event streams are relayed from.",
+    "The answer as it grows; the source of the event streams.",
     30 * DAY_MS,
     count="replies",
 )
@@ -36,7 +36,7 @@ DIGESTS_ASKED = Topic(
     "conversation id",
     summaries.DigestAsked,
     ("generate",),
-    "Branches to summarise, conversations to name.",
+    "Branches to summarise, conversations to title.",
     DAY_MS,
 )
 CONVERSATIONS_CHANGED = Topic(

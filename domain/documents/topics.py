@@ -52,13 +52,13 @@ DOCUMENTS_PROGRESSED = Topic(
     DOCUMENT_KEY,
     documents.Progressed,
     ("admit", "route", "parse", "embed", "index", "reconcile"),
-    "Where each document stands; what an upstream producer reads to learn the outcome.",
+    "The state of each document; upstream producers read it for the outcome.",
     None,
 )
 
 
 def inbox_topic(tenant: str) -> Topic:
-    """The topic an upstream system of ``tenant`` writes: its name, not its content, says whose documents they are."""
+    """The inbox of an upstream system of ``tenant``. The topic's name, not a record's content, determines the tenant of the documents."""
     return Topic(
         f"claw.inbox.{tenant}.v1",
         "upstream's document id",

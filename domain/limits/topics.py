@@ -8,6 +8,6 @@ LIMITS_DECIDED = Topic(
     "deciding process",
     limits.LimitsDecided,
     ("api",),
-    "What rate limits decided, counted by process and second.",
+    "Decisions of the rate limits, counted by process and second.",
     90 * DAY_MS,
 )

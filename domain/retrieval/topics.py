@@ -11,7 +11,7 @@ REQUESTS_ANSWERED = Topic(
     "request id, in the partition of the asking API replica",
     requests.RequestAnswered,
     ("lookup",),
-    "What was found, for the process that asked.",
+    "Answers from the index, for the requesting process.",
     DAY_MS,
     count="replies",
 )

@@ -1,4 +1,4 @@
-"""A counter's sums over again, in memory, by the very rules of its script: what an audit compares with."""
+"""A counter's sums recomputed in memory by the rules of its script, for the comparison of an audit."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,10 +7,10 @@ from streams.tables.counters import SEEN_MAX, Change, Counter
 
 
 class CounterAudit:
-    """One partition, from ``begin`` on. ``next`` is the first offset that is not in it.
+    """The sums of one partition from ``begin`` on. ``next`` is the first offset that is not counted.
 
-    Buckets that begin before ``floor_s`` may hold what the log keeps no more, those that may go before ``until_s`` may be gone: neither is
-    compared. Takes some 200 bytes per value.
+    Buckets that begin before ``floor_s`` may hold events past the log's retention, those that expire before ``until_s`` may be gone:
+    neither is compared. Takes some 200 bytes per value.
     """
 
     def __init__(self, counter: Counter, *, begin: int, floor_s: int, until_s: int) -> None:
@@ -21,7 +21,7 @@ class CounterAudit:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def add(self, offset: int, event_id: str, changes: Sequence[Change]) -> None:
-        """Count one event, unless its id was seen lately."""
+        """Count one event, unless its id is a recent repeat."""
         self.next = offset + 1
         self.events += 1
         if event_id:
@@ -42,11 +42,11 @@ class CounterAudit:
         return self._sums.get(part, {})
 
     def parts(self) -> Iterable[str]:
-        """Every name there is."""
+        """Every name of a value."""
         return self._sums.keys()
 
     def is_comparable(self, part: str) -> bool:
-        """Whether the count can be right about this value."""
+        """Whether this value can be compared: the log has all of its events."""
         name, bucket, _ = self._counter.parse_value_part(part)
         expiry = self._counter.scales[name].expiry(bucket)
         return bucket >= self._floor_s and (expiry == 0 or expiry > self._until_s)

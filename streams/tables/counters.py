@@ -1,11 +1,11 @@
-"""Counters: sums over windows of time, exact whatever is delivered twice and whatever Redis forgets.
+"""Counters: sums over windows of time, exact under repeated deliveries and lost writes of Redis.
 
-A counter has one shard per partition of its topic. A shard's values, its *mark* (the last offset that is in them) and the event ids it has
-lately seen change in one script, so Redis can lose its last writes only together with the mark that says so; then the feed reads the
-missing stretch from the log again. Readers sum the shards. The words are Faust's: tumbling, hopping, expires, current.
+A counter has one shard per partition of its topic. A shard's values, its *mark* (the last offset that is in them) and its recent event ids
+change in one script, so Redis can lose its last writes only together with the mark; then the feed reads the missing range from the log
+again. Readers sum the shards. The terms are Faust's: tumbling, hopping, expires, current.
 
-What a shard holds is of a *generation*. A rebuild fills the next one beside it (``shadow_rebuild.py``) and then moves the pointer; whoever
-still had the old one in mind is told by the very call that noticed, so no reader and no writer ever sees two generations at once.
+The contents of a shard belong to a *generation*. A rebuild fills the next one beside it (``shadow_rebuild.py``) and then moves the pointer;
+a call with an outdated generation gets the new one as its reply, so no reader and no writer ever sees two generations at once.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ from streams.tables.windows import BUCKETS_MAX, Buckets, Scale, Window, hopping,
 
 __all__ = ["BUCKETS_MAX", "ApplyResult", "Change", "Counter", "CounterFeed", "OffsetGap", "Scale", "Window", "hopping", "tumbling"]
 
-SEEN_MAX = 10_000  # event ids a shard remembers, about 1 MB: repeats lie close together, a replayed step apart
+SEEN_MAX = 10_000  # event ids that a shard stores, about 1 MB: repeats lie close together, a replayed step apart
 SEEN_S = 7 * 86_400
-CHANGES_MAX = 64  # changes of one event: one script must not hold Redis up
+CHANGES_MAX = 64  # changes of one event: one script must not block Redis
 RETRY_S_MIN, RETRY_S_MAX = 0.5, 10.0  # between attempts to catch up while Redis or the log is down
 GAP_TRIES = 3  # the mark may move while a gap is read (a stale owner of the partition); it only moves forward
 SWITCH_TRIES = 5  # the generation may move while a shard is read; rebuilds are rare, so one more look is nearly always enough
@@ -78,14 +78,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """The event is accounted for; ``counted`` False: it was already, or its id was."""
+    """The event is counted; ``counted`` False: this offset or this event id was counted before."""
 
     counted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OffsetGap:
-    """The shard ends at ``mark``: what lies between on the log must be applied first."""
+    """The shard ends at ``mark``: the records between on the log must be applied first."""
 
     mark: int
 
@@ -93,8 +93,8 @@ class OffsetGap:
 class Counter:
     """Counts by key and window. Every method raises Unavailable("redis_unavailable").
 
-    ``window`` None counts for ever. ``retention_s``: how long a bucket is kept after its end (``expires``). ``scales`` keep several cuts
-    of time at once, under one mark; methods then take the ``scale``'s name. ``partitions``: of the topic that feeds it.
+    ``window`` None counts for ever. ``retention_s``: the life of a bucket after its end (``expires``). ``scales`` are several windows at
+    once, under one mark; methods then take the ``scale``'s name. ``partitions``: of the topic that feeds it.
     """
 
     def __init__(
@@ -119,32 +119,32 @@ class Counter:
         self._generations = dict.fromkeys(range(partitions), generation or 0)
 
     def of_generation(self, generation: int) -> "Counter":
-        """The same counter, but this generation of it whatever readers see: for whoever builds it."""
+        """The same counter pinned to this generation, for its builder."""
         scales, partitions = tuple(self.scales.values()), self.partitions
         return Counter(self._redis, self._prefix, self.name, partitions=partitions, scales=scales, generation=generation)
 
     async def apply(
         self, partition: int, offset: int, event_id: str, changes: Sequence[Change], *, after: int | None = None
     ) -> ApplyResult | OffsetGap:
-        """Account for the event at ``offset``, once. ``after``: the caller has read the log and vouches that there is nothing between this
-        offset and ``offset``; without it that is the offset before.
+        """Count the event at ``offset``, once. ``after``: the caller has read the log and found no record between this offset and
+        ``offset``; default: the offset before.
         """
         for _ in range(SWITCH_TRIES):
-            code, said = await _APPLY(self._redis, *self._call(partition, offset, event_id, changes, after))
+            code, detail = await _APPLY(self._redis, *self._call(partition, offset, event_id, changes, after))
             if code != -2:  # noqa: PLR2004
-                return OffsetGap(int(said)) if code < 0 else ApplyResult(counted=code == 1)
-            self._generations[partition] = int(said)
+                return OffsetGap(int(detail)) if code < 0 else ApplyResult(counted=code == 1)
+            self._generations[partition] = int(detail)
         raise Unavailable("redis_unavailable", f"the generation of {self.name} keeps changing")
 
     async def apply_many(self, partition: int, events: Sequence[tuple[int, str, Sequence[Change]]], *, after: int) -> None:
-        """Account for several (offset, event id, changes) in one round trip, in order; of a generation only its builder writes.
+        """Count several (offset, event id, changes) in one round trip, in order; only the builder of a generation calls this.
         ``after`` as in ``apply``, of the first.
         """
         befores = [after, *(offset for offset, _, _ in events)]
         await _APPLY.run_many(self._redis, [self._call(partition, *event, before) for event, before in zip(events, befores, strict=False)])
 
     async def mark(self, partition: int) -> int:
-        """The last offset of the partition that is accounted for, -1 for none."""
+        """The last offset of the partition that is counted, -1 for none."""
         (mark,) = await self._read([(partition, "GET", "mark")])
         return int(mark or -1)
 
@@ -175,11 +175,11 @@ class Counter:
         return int(await self._redis.execute_command("GET", self._generation_key(partition)) or 0)
 
     def value_part(self, key: str, bucket: int, scale: str = "") -> str:
-        """What the sums of one key and bucket are called inside a shard."""
+        """The name of the sums of one key and bucket inside a shard."""
         return f"value:{scale}:{bucket}:{key}" if scale else f"value:{bucket}:{key}"
 
     def parse_value_part(self, part: str) -> tuple[str, int, str]:
-        """Scale, bucket and key behind such a name."""
+        """Scale, bucket and key of a value's name."""
         _, _, rest = part.partition(":")
         scale = ""
         if "" not in self.scales:
@@ -206,7 +206,7 @@ class Counter:
         """The replies to (partition, command, part of the shard), all of one generation per partition, in one round trip; ``together``: of
         one moment.
 
-        The generation is read last: what was read before it was there when the old one had not been left yet.
+        The generation is read last: values read before it belong to that generation.
         """
         partitions = sorted({partition for partition, _, _ in wanted})
         for _ in range(SWITCH_TRIES if wanted else 0):
@@ -249,10 +249,10 @@ def _integers(fields: Mapping[bytes, bytes]) -> dict[str, int]:
 
 
 class CounterFeed:
-    """Keeps a counter true to its topic: in order per partition, gaps read from the log first.
+    """Feeds a counter from its topic: in order per partition, gaps read from the log first.
 
     ``changes_of`` gives a record's event id and changes, or None for one that does not count (or cannot be decoded). Started with its
-    process it also accounts for what Redis has lost although no new event comes; that several processes do so is harmless.
+    process it also restores what Redis has lost while no new event arrives; several processes may do so at once.
     """
 
     def __init__(self, counter: Counter, gaps: RangeSource, changes_of: Callable[[LogRecord], tuple[str, Sequence[Change]] | None]) -> None:
@@ -266,14 +266,14 @@ class CounterFeed:
         self._task = asyncio.create_task(self._catch_up_all(), name=f"counter-{self._counter.name}")
 
     async def stop(self) -> None:
-        """Leave off; nothing is lost."""
+        """Stop catching up; nothing is lost."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
             self._task = None
 
     async def feed(self, partition: int, offset: int, event_id: str, changes: Sequence[Change]) -> bool:
-        """Account for one event; True if it was counted now. Raises Unavailable when Redis or the log is out of reach."""
+        """Count one event; True if it was counted now. Raises Unavailable when Redis or the log is out of reach."""
         outcome = await self._counter.apply(partition, offset, event_id, changes)
         for _ in range(GAP_TRIES):
             if isinstance(outcome, ApplyResult):
@@ -285,7 +285,7 @@ class CounterFeed:
         raise Unavailable("redis_unavailable", f"the mark of {self._counter.name} keeps falling back")
 
     async def catch_up(self, partition: int) -> None:
-        """The partition is ours now: account for everything up to the end of the log that the shard lacks."""
+        """Take over the partition: count everything up to the end of the log that the shard lacks."""
         await self._apply_range(partition, await self._counter.mark(partition), None)
 
     async def _catch_up_all(self) -> None:
@@ -301,13 +301,13 @@ class CounterFeed:
                     break
 
     async def _apply_range(self, partition: int, mark: int, stop: int | None) -> int:
-        """Apply the records between; the last offset that is accounted for then."""
+        """Apply the records between; returns the last offset that is counted then."""
         if stop is not None:
             log.info("counter_gap", counter=self._counter.name, partition=partition, mark=mark, offset=stop)
         async with aclosing(self._gaps.records(partition, mark + 1, stop)) as stretch:
             async for record in stretch:
                 event_id, changes = self._changes_of(record) or ("", ())
                 if isinstance(await self._counter.apply(partition, record.offset, event_id, changes, after=mark), OffsetGap):
-                    break  # Redis fell back while we were reading: the caller starts over from the new mark
+                    break  # Redis lost writes meanwhile: the caller starts over from the new mark
                 mark = record.offset
         return mark

@@ -1,4 +1,4 @@
-"""A value that may change while the process runs: what a constructor takes in place of a setting that is read once."""
+"""Live values: a constructor takes one in place of a setting that is read once."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar

@@ -1,4 +1,4 @@
-"""Records as data, and the one projection that brings their tables up to an event.
+"""Records as data, and the one projection that applies events to their tables.
 
 A ``Record`` says which table follows which topic, and how an event becomes a row. A writer that wants to read its own write and the
 projector both call ``Tables.apply`` with the event and its offset, so both write the same row with the same order, and the second of them
@@ -99,15 +99,15 @@ class Tables:
         return self._tables[record.table]
 
     def with_retention(self, record: Record[E, T], retention_s: float) -> RecordTable[T]:
-        """The same table for rows that live only so long."""
+        """The same table with rows that expire after ``retention_s``."""
         return RecordTable(self._redis, self._prefix, record.table, record.type, retention_s)
 
     async def apply(self, event: Event, offset: LogOffset) -> None:
-        """Bring the tables up to this event, which lies at ``offset``; events that no record follows are ignored."""
+        """Apply this event at ``offset`` to the tables; events without a record are ignored."""
         await self.apply_many([(event, offset)])
 
     async def apply_many(self, events: Events[Event]) -> list[Event]:
-        """The same for several in few round trips: the events of one class together, classes in the order of their first event.
+        """Apply several events in few round trips: the events of one class together, classes in the order of their first event.
 
         Returns the events that came too late, because their scope is closed.
         """

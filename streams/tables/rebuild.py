@@ -1,4 +1,4 @@
-"""Tables made anew from their topics while the installation serves.
+"""Rebuilds of tables from their topics while the installation serves.
 
 A record table is replayed in place: an event replaces a row only when its order is greater, so a row is at every moment what it was or
 what it becomes. A counter cannot be replayed into; it is filled beside the one in use and switched to (``shadow_rebuild.py``).
@@ -24,7 +24,7 @@ Fold = Callable[[Events], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class RebuildPorts:
-    """What a rebuild reaches."""
+    """The ports of a rebuild."""
 
     settings: Settings
     redis: RedisClient
@@ -34,8 +34,8 @@ class RebuildPorts:
 
 @dataclass(frozen=True, slots=True)
 class RebuildResult:
-    """Events read, records that could not be decoded (they are in the dead letters), and records that were taken off the log because
-    their owner is deleted.
+    """Events read, records that could not be decoded (they are in the dead letters), and records erased from the log because their
+    owner is deleted.
     """
 
     events: int
@@ -56,7 +56,7 @@ def rebuild_records(topic: Topic) -> Rebuild:
 
 
 async def replay(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[[str], object] | None = None) -> RebuildResult:
-    """Pass all that a topic keeps to ``fold``, partition by partition, in order; ``gone`` receives the keys that end in a tombstone."""
+    """Pass all records of a topic to ``fold``, partition by partition, in order; ``gone`` receives the keys that end in a tombstone."""
     decode, read, unreadable = decoder(topic).decode, 0, 0
     places = await reader.partitions(topic)
     for place, (begin, end) in (await reader.bounds(places)).items():
@@ -73,7 +73,7 @@ async def replay(reader: LogReader, topic: Topic, fold: Fold, *, gone: Callable[
 
 
 def _decode(decode: Callable[[bytes], Event], record: Any) -> tuple[Event, LogOffset] | None:
-    """The event with its offset; None for a tombstone and for what is no event."""
+    """The event with its offset; None for a tombstone and for a record that does not decode."""
     if record.value is None:
         return None
     try:

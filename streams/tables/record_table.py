@@ -1,7 +1,7 @@
-"""Record tables: what is now true of each entity, kept in Redis, rebuilt from the log.
+"""Record tables: the present state of each entity, stored in Redis, rebuilt from the log.
 
 Every write carries an *order string*; a record is replaced only by a greater one. So any order of arrival and any number of repeats give
-the same record, and who writes first does not matter: the writer itself (to read its own writes) or the projection.
+the same record, whether the writer itself (to read its own writes) or the projection writes first.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ TOMBSTONE_MS = 30 * 86_400_000  # a deletion outlives every record of it on the 
 ORDER_DIGITS = 19  # of the largest offset Kafka has
 PAGE_MAX = 1_000  # records of one page
 PAGE_ROUNDS_MAX = 8  # looks past records that are gone from under their index entry
-CLOSE_BATCH = 500  # records removed per command: one command must not hold Redis up
-GROUP_MAX = 100  # members of a group that are told, the first ones
-GROUP_CHARS = 16  # of the hash that stands for a group's name: two of one conversation's do not meet
-CLOSED = -1  # what the script replies for a scope that takes nothing more
+CLOSE_BATCH = 500  # records removed per command: one command must not block Redis
+GROUP_MAX = 100  # members of a group that are returned, the first ones
+GROUP_CHARS = 16  # of the hash of a group's name: those of one conversation do not collide
+CLOSED = -1  # the script's reply for a closed scope
 
 _MEMBER = re.compile(rb"[0-9a-f]{16}.{1,1000}", re.DOTALL)
 
@@ -146,7 +146,7 @@ class RecordTable(Generic[T]):
         return bool(await _PUT(self._redis, *self._call(Put(scope, id, value, order, rank))) == 1)
 
     async def put_many(self, puts: Sequence["Put[T]"]) -> list["Put[T]"]:
-        """Several in one round trip, in order; those that came too late, because their scope is closed."""
+        """Several in one round trip, in order; returns those that were rejected because their scope is closed."""
         replies = await _PUT.run_many(self._redis, [self._call(each) for each in puts])
         return [put for put, reply in zip(puts, replies, strict=True) if reply == CLOSED]
 
@@ -174,7 +174,7 @@ class RecordTable(Generic[T]):
         return self._read(scope, id, await self._redis.execute_command("GET", self._record_key(scope, id)))
 
     async def get_many(self, scope: str, ids: Sequence[str]) -> dict[str, T]:
-        """Those of ``ids`` that exist."""
+        """The records of ``ids`` that exist."""
         found: dict[str, T] = {}
         for start in range(0, len(ids), PAGE_MAX):
             some = ids[start : start + PAGE_MAX]
@@ -185,7 +185,7 @@ class RecordTable(Generic[T]):
 
     async def list(self, scope: str, *, limit: int, cursor: str = "", newest_first: bool = True) -> RecordPage[T]:
         """At most ``limit`` records (1 to 1,000) after ``cursor``; a record that keeps its rank is seen exactly once whatever is
-        inserted meanwhile. Raises Refused("validation_failed") for a cursor that is not one of ours.
+        inserted meanwhile. Raises Refused("validation_failed") for a cursor that no list returned.
         """
         limit = max(1, min(limit, PAGE_MAX))
         after = _decode_member(cursor) if cursor else b""
@@ -201,7 +201,7 @@ class RecordTable(Generic[T]):
         return page
 
     async def count(self, scope: str) -> int:
-        """How many records the scope has; with a retention this may count some that have just expired."""
+        """The number of records of the scope; with a retention this may count some that have just expired."""
         return int(await self._redis.execute_command("ZCARD", self._index_key(scope)))
 
     async def group_members(self, scope: str, groups: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -218,13 +218,13 @@ class RecordTable(Generic[T]):
         }
 
     async def is_closed(self, scope: str) -> bool:
-        """The scope takes no more records."""
+        """Whether the scope is closed: it takes no more records."""
         return bool(await self._redis.execute_command("EXISTS", self._scope_closed_key(scope)))
 
     async def close(self, scope: str) -> None:
         """Remove every record of the scope for good: until tombstones expire no write is accepted, whatever its order.
 
-        Their ids stay in ``left`` for whoever has to remove what else there is of them. Repeating it goes on where it was broken off.
+        Their ids stay in ``remaining_ids`` until everything else of them is removed. A repeat continues an interrupted call.
         """
         await self._redis.execute_command("SET", self._scope_closed_key(scope), b"1", "PX", TOMBSTONE_MS)
         await self._redis.execute_command("UNLINK", self._groups_key(scope))
@@ -237,12 +237,12 @@ class RecordTable(Generic[T]):
             await batch.execute()
 
     async def remaining_ids(self, scope: str) -> Sequence[str]:
-        """Ids of a closed scope that were not ``forgotten`` yet, at most 500."""
+        """Ids of a closed scope that ``clear_remaining`` has not removed yet, at most 500."""
         ids = await self._redis.execute_command("SRANDMEMBER", self._remaining_key(scope), CLOSE_BATCH)
         return [each.decode() for each in ids]
 
     async def clear_remaining(self, scope: str, ids: Sequence[str]) -> None:
-        """Nothing is left of these."""
+        """Remove these from ``remaining_ids``: nothing of them is left."""
         await self._redis.execute_command("SREM", self._remaining_key(scope), *ids)
 
     async def _members(self, scope: str, after: bytes, count: int, *, newest_first: bool) -> Sequence[bytes]:
@@ -304,14 +304,14 @@ def _encode_rank(rank: float) -> str:
 
 
 def _decode_rank(digits: bytes) -> float:
-    """The number behind ``_sortable``; raises ValueError for other text."""
+    """The number of ``_encode_rank``'s digits; raises ValueError for other text."""
     bits = int(digits, 16)
     (rank,) = struct.unpack(">d", struct.pack(">Q", bits ^ 1 << 63 if bits >> 63 else bits ^ 0xFFFF_FFFF_FFFF_FFFF))
     return float(rank)
 
 
 def _group_hash(name: str) -> str:
-    """Of one length, so that no group is the beginning of another."""
+    """A hash of fixed length, so that no group is a prefix of another."""
     return hashlib.sha256(name.encode()).hexdigest()[:GROUP_CHARS]
 
 

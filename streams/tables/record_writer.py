@@ -13,9 +13,9 @@ from streams.clock import Clock
 from streams.log.outgoing import LogOffset, Outgoing, Publisher
 from streams.tables.projection import Tables
 
-LEASE_S = 5.0  # after this somebody else may go on
+LEASE_S = 5.0  # after this another writer may take the lease
 HELD_S_MAX = 4.0  # the holder stops before that; the rest is for clocks that differ and for a release on its way
-WAIT_S_MAX = 2.0  # for the lease of somebody else
+WAIT_S_MAX = 2.0  # for a lease that another writer holds
 RETRY_S = 0.02  # between attempts, with as much jitter
 
 
@@ -41,9 +41,9 @@ class RecordWriter:
 
     @asynccontextmanager
     async def lease(self, entity: str) -> AsyncIterator[None]:
-        """Nobody else is in here for the same entity, such as ``conversation/<id>`` or ``email/<scope>``, for at most 4 s.
+        """Hold the lease of an entity, such as ``conversation/<id>`` or ``email/<scope>``, for at most 4 s.
 
-        Raises Unavailable("overloaded") when somebody else holds it for longer than 2 s, or when the 4 s are over.
+        Raises Unavailable("overloaded") when another writer holds it for longer than 2 s, or when the 4 s are over.
         """
         key, token = f"{self._prefix}:record-lease:{{{entity}}}", secrets.token_hex(16)
         await self._take(key, token)
@@ -81,4 +81,4 @@ class RecordWriter:
         try:
             await release_lease(self._redis, key, token)
         except Unavailable:
-            return  # it expires by itself, and what was done in here is done
+            return  # it expires by itself, and the work under it is done

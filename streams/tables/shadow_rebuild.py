@@ -1,8 +1,8 @@
-"""Counters made anew from their topic beside the ones in use, and held against it.
+"""Shadow rebuilds of counters from their topic beside the ones in use, and their audit against it.
 
-``rebuilt`` fills the next generation of every shard from what the log keeps and switches when it has caught up with the one in use; readers
-see the old sums until then and the new ones from then on, and the feed goes on behind whatever is there. ``differences`` counts the log
-in memory and compares shard by shard, each reading at the very mark it was taken at, so that the feed may go on meanwhile.
+The rebuild fills the next generation of every shard from the log and switches when it has caught up with the one in use; readers see the
+old sums until then and the new ones from then on, and the feed continues behind the mark in use. The audit counts the log in memory and
+compares shard by shard, each reading at the mark it was taken at, so that the feed may continue meanwhile.
 """
 
 import re
@@ -24,7 +24,7 @@ from streams.topics import Topic
 
 BATCH = 500  # events per round trip to a shadow, keys per command that removes
 COMPARE_BATCH = 100  # values read at once, in one transaction: about 1 ms of Redis
-BUILDER_S = 300  # a builder that says nothing this long has died; it says something with every batch
+BUILDER_S = 300  # life of the builder's lease: renewed with every batch, so a builder silent this long has died
 CATCH_UP_TRIES = 20  # the one in use may move on while the shadow catches up; each round has less to do
 SOON_S = 120  # a bucket that expires within this is not compared: it may go before it is looked at
 
@@ -34,13 +34,13 @@ _GENERATION = re.compile(r"g(\d{1,18}):")
 
 ChangesOf = Callable[[LogRecord], tuple[str, Sequence[Change]] | None]
 
-# KEYS builder, generations; ARGV token, life in s. Replies the number of the generation to build, 0 while somebody else builds one.
+# KEYS builder, generations; ARGV token, life in s. Replies the number of the generation to build, 0 while another process builds one.
 _BEGIN = Script("""
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[2]) then return 0 end
 return redis.call('INCR', KEYS[2])
 """)
 # KEYS builder, generation, mark in use, mark of the shadow; ARGV token, generation of the shadow, a mark in use that is known to be
-# of a log that is gone (-1: none). Replies -2 when the builder was thought dead, -1 when it is done, else the mark to catch up with.
+# of a log that is gone (-1: none). Replies -2 when the builder has lost its lease, -1 when it is done, else the mark to catch up with.
 _SWITCH = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -2 end
 local mark, reached = tonumber(redis.call('GET', KEYS[3]) or '-1'), tonumber(redis.call('GET', KEYS[4]) or '-1')
@@ -67,10 +67,10 @@ class HistoryRecord(Protocol):
 
 
 class TopicHistory(Protocol):
-    """A topic read again. Raises Unavailable("kafka_unavailable")."""
+    """A topic that is read again. Raises Unavailable("kafka_unavailable")."""
 
     async def bounds(self, partition: int) -> tuple[int, int]:
-        """First offset that is kept, and the one the next record will get."""
+        """The first offset on the log, and that of the next record."""
         ...
 
     async def offset_for_time(self, partition: int, at: datetime) -> int:
@@ -83,30 +83,30 @@ class TopicHistory(Protocol):
 
 
 class TopicHistoryReader:
-    """Implements ``Retold`` for one topic with a reader that is open."""
+    """Implements ``TopicHistory`` for one topic with a reader that is open."""
 
     def __init__(self, reader: LogReader, topic: Topic) -> None:
         self._reader, self._topic = reader, topic
 
     async def bounds(self, partition: int) -> tuple[int, int]:
-        """See ``Retold``."""
+        """See ``TopicHistory``."""
         place = self._reader.topic_partition(self._topic, partition)
         return (await self._reader.bounds([place]))[place]
 
     async def offset_for_time(self, partition: int, at: datetime) -> int:
-        """See ``Retold``."""
+        """See ``TopicHistory``."""
         place = self._reader.topic_partition(self._topic, partition)
         found = (await self._reader.offsets_for_time([place], int(at.timestamp() * 1000)))[place]
         return (await self.bounds(partition))[1] if found is None else found
 
     def batches(self, partition: int, begin: int, end: int) -> AsyncGenerator[Sequence[HistoryRecord], None]:
-        """See ``Retold``."""
+        """See ``TopicHistory``."""
         return self._reader.batches(self._reader.topic_partition(self._topic, partition), begin, end)
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A sum that the log does not bear out. ``bucket`` is its start in unix seconds."""
+    """A sum that differs from the log. ``bucket`` is its start in unix seconds."""
 
     partition: int
     scale: str
@@ -118,7 +118,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What was compared: events read, values held against them, and those that differ."""
+    """The result of an audit: events read, values compared with them, and those that differ."""
 
     events: int
     values: int
@@ -133,7 +133,7 @@ class ShadowRebuild:
         self._base = f"{prefix}:counter:{{{counter.name}:"
 
     async def rebuild(self) -> int:
-        """Make every shard anew and switch to it; how many events were read. Raises Unavailable, also when somebody else is at it."""
+        """Rebuild every shard and switch to it; returns the number of events read. Raises Unavailable, also during another rebuild."""
         events = 0
         for partition in range(self._counter.partitions):
             events += await self._rebuild_shard(partition)
@@ -141,7 +141,7 @@ class ShadowRebuild:
         return events
 
     async def find_differences(self, now: datetime, since: datetime | None = None) -> AuditResult:
-        """Hold every value against the log, or those whose bucket begins at ``since`` or later."""
+        """Compare every value with the log, or those whose bucket begins at ``since`` or later."""
         events, values, found = 0, 0, list[Difference]()
         kept = await self._value_parts()
         for partition in range(self._counter.partitions):
@@ -169,14 +169,14 @@ class ShadowRebuild:
             await _BEGIN(self._redis, (self._key(partition, "builder"), self._key(partition, "generations")), (token, BUILDER_S))
         )
         if not generation:
-            raise Unavailable("overloaded", f"{self._counter.name} is being rebuilt by somebody else")
+            raise Unavailable("overloaded", f"another process is rebuilding {self._counter.name}")
         try:
             return await self._build_shard(partition, generation, token)
         finally:
             await release_lease(self._redis, self._key(partition, "builder"), token)
 
     async def _build_shard(self, partition: int, generation: int, token: str) -> int:
-        """Fill this generation until it may take over; how many events that took."""
+        """Fill this generation and switch to it; returns the number of events read."""
         shadow, mark, events, false = self._counter.of_generation(generation), -1, 0, -1
         for _ in range(CATCH_UP_TRIES):
             begin, end = await self._log.bounds(partition)
@@ -206,10 +206,10 @@ class ShadowRebuild:
 
     async def _renew_builder(self, partition: int, token: str) -> None:
         if not await renew_lease(self._redis, self._key(partition, "builder"), token, BUILDER_S):
-            raise Unavailable("overloaded", f"somebody else rebuilds {self._counter.name} now")
+            raise Unavailable("overloaded", f"another process rebuilds {self._counter.name} now")
 
     async def _begin_audit(self, partition: int, now: datetime, since: datetime | None) -> CounterAudit:
-        """An empty count that knows from when on it can be right."""
+        """An empty count, with the time from which on it is complete."""
         begin, end = await self._log.bounds(partition)
         floor_s = 0
         if begin:
@@ -248,7 +248,7 @@ class ShadowRebuild:
         return found
 
     async def _remove_old_generations(self) -> None:
-        """Remove generations below those in use; a higher one is somebody's who is building it."""
+        """Remove generations below those in use; a higher one is being built."""
         in_use = [await self._counter.generation(partition) for partition in range(self._counter.partitions)]
         gone: list[bytes] = []
         async for key in self._redis.scan_iter(match=f"{self._base}*", count=BATCH):
@@ -266,7 +266,7 @@ class ShadowRebuild:
 
 
 def _generation_of(part: str) -> int:
-    """The generation that a part of a shard belongs to; of none, a very high one."""
+    """The generation of a part of a shard; for other keys a very high number."""
     if part.startswith(("generation", "builder")):
         return GENERATION_MAX
     found = _GENERATION.match(part)

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class TopicMap(Generic[V]):
-    """What every key of ``topic`` has; ``parse`` makes the value of a record and raises msgspec.DecodeError or UnicodeDecodeError.
+    """The values of ``topic`` by key; ``parse`` makes the value of a record and raises msgspec.DecodeError or UnicodeDecodeError.
 
     A record that cannot be parsed changes nothing. Of one key the highest offset stays, whatever the order of arrival.
     """
@@ -47,12 +47,12 @@ class TopicMap(Generic[V]):
 
     @property
     def ready(self) -> bool:
-        """Everything that was on the topic at the start has been read."""
+        """Whether everything that was on the topic at the start has been read."""
         return self._replica.ready
 
     @property
     def change_count(self) -> int:
-        """Grows with every record that changed a value."""
+        """The number of records that changed a value."""
         return self._change_count
 
     async def start(self) -> None:
@@ -100,7 +100,7 @@ class TopicMap(Generic[V]):
         return [value for key, (_, value) in sorted(self._values.items(), key=lambda item: item[0]) if key.startswith(prefix)]
 
     def fold(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        """Take one record into account; without a value the key is gone."""
+        """Apply one record; without a value the key is removed."""
         name = (key or b"").decode(errors="replace")
         known = self._values.get(name)
         if known is not None and known[0] >= offset:
@@ -118,7 +118,7 @@ class TopicMap(Generic[V]):
         self.write_through(offset, name, parsed)
 
     def write_through(self, offset: int, key: str, value: V) -> None:
-        """Know a value that lies on the log at ``offset`` before it is read back."""
+        """Store a value that lies on the log at ``offset`` before it is read back."""
         known = self._values.get(key)
         if known is None or known[0] < offset:
             self._values[key] = (offset, value)

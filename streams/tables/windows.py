@@ -1,4 +1,4 @@
-"""Stretches of time that counters sum over, in UTC: of one length, side by side or overlapping, and calendar months."""
+"""Windows of time that counters sum over, in UTC: tumbling, hopping, and calendar months."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ BUCKETS_MAX = 1_000  # buckets of one reading
 
 
 class Buckets(Protocol):
-    """How time is cut. A bucket is named by its start in unix seconds."""
+    """A division of time into buckets, each named by its start in unix seconds."""
 
     def bucket(self, at: datetime) -> int:
         """Start of the bucket that holds ``at``."""
@@ -26,7 +26,7 @@ class Buckets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Stretches of ``size_s`` seconds, a new one every ``step_s``; kept in buckets of one step, counted from the epoch in UTC."""
+    """Windows of ``size_s`` seconds, a new one every ``step_s``, in buckets of one step, counted from the epoch in UTC."""
 
     size_s: int
     step_s: int
@@ -48,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """Calendar months, which are not of one length."""
+    """Calendar months, of different lengths."""
 
     def bucket(self, at: datetime) -> int:
         """The first of the month, at midnight."""
@@ -67,7 +67,7 @@ class Months:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One of several cuts of time that a counter keeps at once. ``retention_s``: how long a bucket is kept after its end; None: for ever.
+    """One of several windows of one counter. ``retention_s``: the life of a bucket after its end; None: for ever.
 
     Without ``window`` there is one bucket, which never ends.
     """
@@ -85,7 +85,7 @@ class Scale:
         return [0] if self.window is None else self.window.buckets(now)
 
     def expiry(self, bucket: int) -> int:
-        """When the bucket may go, in unix seconds; 0: never."""
+        """The expiry of the bucket in unix seconds; 0: never."""
         return 0 if self.window is None or self.retention_s is None else self.window.end(bucket) + self.retention_s
 
     def buckets_between(self, start: datetime, end: datetime) -> Sequence[int]:
@@ -104,12 +104,12 @@ class Scale:
 
 
 def tumbling(size_s: int) -> Window:
-    """Windows side by side: each moment is in one."""
+    """Tumbling windows, side by side: each moment is in one."""
     return hopping(size_s, size_s)
 
 
 def hopping(size_s: int, step_s: int) -> Window:
-    """Windows that overlap: one of ``size_s`` begins every ``step_s``, which divides it."""
+    """Hopping windows, which overlap: one of ``size_s`` begins every ``step_s``, which divides it."""
     if step_s < 1 or size_s % step_s or size_s // step_s > BUCKETS_MAX:
         raise ValueError(f"a window of {size_s} s cannot hop by {step_s} s")
     return Window(size_s, step_s)

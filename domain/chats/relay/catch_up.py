@@ -12,15 +12,15 @@ from domain.chats.relay.window import RecordWindow, ReplyRecord
 from schemas.errors import Unavailable
 from streams.log.connection import Connect, ConsumerConnection
 
-READERS_MAX = 7  # consumers here; with the one that follows other replicas' partitions the eight of the design
-TURN_S = 1.0  # a partition's turn while others wait for a reader
-IDLE_S = 30.0  # a reader with nothing to do this long leaves
+READERS_MAX = 7  # consumers of this pool; with the tail of other replicas' partitions the eight of the design
+TURN_S = 1.0  # the turn of one partition while others wait for a reader
+IDLE_S = 30.0  # a reader that is idle this long ends
 POLL_MS = 500
-SILENCE_S_MAX = 5.0  # the log holds more and none of it comes: the reader connects anew
+SILENCE_S_MAX = 5.0  # the log holds more and no record arrives: the reader reconnects
 
 
 class PartitionFollower(Protocol):
-    """Who takes over where catching up ends."""
+    """The windows that cursors continue in after catching up."""
 
     def window(self, partition: int) -> RecordWindow | None:
         """The window of the partition, when it is followed."""
@@ -30,7 +30,7 @@ class PartitionFollower(Protocol):
 
 
 class CatchUpPool:
-    """The pool. Partitions are served in the order of asking; one is read by one reader at a time, for all its cursors together."""
+    """The pool. Partitions are served in order of request; one is read by one reader at a time, for all its cursors together."""
 
     def __init__(self, topic: str, connect: Connect, follower: PartitionFollower) -> None:
         self._topic = topic
@@ -44,7 +44,7 @@ class CatchUpPool:
 
     @property
     def readers(self) -> int:
-        """Consumers at work or at rest."""
+        """The number of consumers, busy or idle."""
         return len(self._readers)
 
     def add(self, cursor: Cursor) -> None:
@@ -53,7 +53,7 @@ class CatchUpPool:
         self._assign_reader()
 
     async def stop(self) -> None:
-        """Readers end; cursors still waiting are for their owner to close."""
+        """End the readers; the owner of cursors that still wait closes them."""
         self._stopped = True
         for reader in self._readers:
             reader.cancel()
@@ -61,7 +61,7 @@ class CatchUpPool:
             await asyncio.wait(self._readers)
 
     def _assign_reader(self) -> None:
-        """Hand the first waiting partition to a reader at rest or to a new one; with neither it waits for the next to be done."""
+        """Assign the first waiting partition to an idle or a new reader; without either it waits until a reader is free."""
         while self._resting and self._resting[-1].done():
             self._resting.pop()
         if self._stopped or not (self._resting or len(self._readers) < READERS_MAX):
@@ -77,14 +77,14 @@ class CatchUpPool:
         reader.add_done_callback(self._readers.discard)
 
     def _claim(self) -> int | None:
-        """The partition that has waited longest and is not being read; it is the caller's until the end of its turn."""
+        """The partition that has waited longest and is not being read; the caller owns it until the end of its turn."""
         partition = next((each for each in self._waiting if each not in self._being_read), None)
         if partition is not None:
             self._being_read.add(partition)
         return partition
 
     async def _run_reader(self, partition: int | None) -> None:
-        """The life of one reader: turn after turn, rest when nothing waits, leave when nothing comes."""
+        """Run one reader: turn after turn, idle while nothing waits, ended after ``IDLE_S`` without a partition."""
         connection = ConsumerConnection(self._connect, LIMITS, "relay_catch_up_interrupted")
         try:
             while partition is not None:
@@ -99,17 +99,17 @@ class CatchUpPool:
             await connection.close()
 
     async def _wait_for_partition(self) -> int | None:
-        """The next partition to read, or None when none has come for ``IDLE_S``."""
+        """The next partition to read, or None after ``IDLE_S`` without one."""
         rest: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._resting.append(rest)
         try:
             async with asyncio.timeout(IDLE_S):
                 return await rest
         except TimeoutError:
-            return rest.result() if rest.done() and not rest.cancelled() else None  # it came in the very same moment
+            return rest.result() if rest.done() and not rest.cancelled() else None  # assigned at the moment of the timeout
 
     async def _serve_partition(self, partition: int, consumer: Consumer) -> None:
-        """Read upwards for everybody who waits at this partition, until all are released or others have waited long enough."""
+        """Read upwards for all cursors that wait at this partition, until all are released or the turn ends while other partitions wait."""
         loop = asyncio.get_running_loop()
         source = TopicPartition(self._topic, partition)
         serving: list[Cursor] = []
@@ -135,12 +135,12 @@ class CatchUpPool:
                 elif loop.time() - silent_since_s > SILENCE_S_MAX:
                     raise Unavailable("kafka_unavailable", f"nothing from {source} at {position}, which ends at {end}")
         finally:
-            consumer.pause(source)  # at rest it fetches nothing
+            consumer.pause(source)  # an idle reader fetches nothing
             if serving:  # back to the end of the queue
                 self._waiting[partition] = [*self._waiting.pop(partition, []), *serving]
 
     def _join_waiting(self, partition: int, position: int) -> list[Cursor]:
-        """Those who came since and need nothing that has gone by."""
+        """The cursors that joined since and need no record below ``position``."""
         waiting = self._waiting.pop(partition, [])
         behind = [cursor for cursor in waiting if cursor.next < position]
         if behind:
@@ -148,7 +148,7 @@ class CatchUpPool:
         return [cursor for cursor in waiting if cursor.next >= position]
 
     def _release_done(self, serving: list[Cursor], begin: int, end: int) -> list[Cursor]:
-        """Release whoever has what it came for; returns the others."""
+        """Release the cursors that are done; returns the others."""
         staying = []
         for cursor in serving:
             if not cursor.wants_records:
@@ -172,7 +172,7 @@ class CatchUpPool:
 
 
 def _distribute(partition: int, records: Sequence[StoredRecord], serving: list[Cursor], position: int) -> None:
-    """Give each cursor its records; all below ``position`` was read. A cursor that is full stays where it is."""
+    """Give each cursor its records; all below ``position`` was read. A full cursor keeps its offset."""
     by_key: dict[bytes, list[Cursor]] = {}
     for cursor in serving:
         by_key.setdefault(cursor.key, []).append(cursor)

@@ -1,4 +1,4 @@
-"""One reader's place in one reply."""
+"""The cursor of one reader in one reply."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ from domain.chats.reply_fold import ReplyFold
 from schemas.chats import Message
 from schemas.errors import Refused
 
-FRAMES_MAX = 512  # frames a cursor holds while a catch-up reader serves it; then that reader goes on without it
+FRAMES_MAX = 512  # frames a cursor holds while a catch-up reader serves it; then that reader continues without it
 BYTES_MAX = 131_072  # and their bytes: with 4,000 streams that all stall in mid-catch-up, 512 MiB
 AHEAD_S_MAX = 1.0  # a reader that comes from another replica may have seen more of the log than this one: how long to wait for it
 
@@ -19,20 +19,20 @@ Fallback = Callable[[], Awaitable[Message | None]]
 
 
 class RecordSource(Protocol):
-    """Where a cursor finds records."""
+    """The source of a cursor's records."""
 
     def window(self, partition: int) -> RecordWindow | None:
-        """The partition's recent past, when somebody follows it here."""
+        """The partition's window, when the process follows it."""
 
     def catch_up(self, cursor: "Cursor") -> None:
         """Read the log for this cursor until it is full, its reply ends, or a window covers it; then release it."""
 
 
 class Cursor:
-    """Reads one reply from ``location`` on and tells what comes after ``after``.
+    """Reads one reply from ``location`` on and returns the frames after ``after``.
 
-    ``next`` is the first offset that is not folded yet. While ``_after`` is set nothing is told: either the record it names turns up and
-    is this reply's, and the frames behind it are told, or everything the log holds has been folded without it, and a snapshot is given.
+    ``next`` is the first offset that is not folded yet. While ``_after`` is set no frame is emitted: either the record it names is read
+    and is of this reply, and the frames after it are emitted, or the whole log is folded without it, and a snapshot is emitted.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Cursor:
         self.key = reply_id.encode()
         self.partition = location.partition
         self.next = location.offset
-        self._told = self._origin = EventId(*location, 0)  # ``_told``: the last event folded, for which a snapshot stands
+        self._folded = self._origin = EventId(*location, 0)  # ``_folded``: the last event folded, for which a snapshot stands
         if after is not None and after.partition == location.partition and after <= self._origin:
             after = None  # it has seen nothing of the log yet
         self._after = after
@@ -75,7 +75,7 @@ class Cursor:
                 return HEARTBEAT
 
     def close(self) -> None:
-        """The reader has gone. A catch-up reader that serves this cursor notices by ``wants``."""
+        """End the cursor of a reader that has gone. A catch-up reader that serves it checks ``wants_records``."""
         self._over = True
         if self._waiting is not None:
             self._waiting.remove_waiter(self)
@@ -83,7 +83,7 @@ class Cursor:
         self._wake()
 
     def _advance(self) -> bool:
-        """Fold the next record of the window, or arrange to be woken; False when there is nothing to do but wait."""
+        """Fold the next record of the window, or register for a wake-up; False when the cursor has to wait."""
         if self._catching_up or self._waiting is not None:
             return self._patience_ends_s > 0 and self._settle()
         window = self._source.window(self.partition)
@@ -100,7 +100,7 @@ class Cursor:
         return self._after is not None and self._settle()
 
     def _settle(self) -> bool:
-        """All that is here has been folded without the record to go on from: wait a moment if it may still come, else give a snapshot."""
+        """All present records are folded, without the record to resume from: wait a moment if it may still arrive, else emit a snapshot."""
         after, window = self._after, self._waiting
         if after is None or window is None:
             return False
@@ -109,11 +109,11 @@ class Cursor:
             self._patience_ends_s = self._patience_ends_s or now + AHEAD_S_MAX
             if now < self._patience_ends_s:
                 return False
-        self._emit((snapshot_of(self._fold, self._told),))
+        self._emit((snapshot_of(self._fold, self._folded),))
         return True
 
     async def _wait(self, timeout_s: float) -> bool:
-        """Until there is news; False for silence that deserves a heartbeat."""
+        """Wait for a change; False when ``timeout_s`` of silence calls for a heartbeat."""
         loop = asyncio.get_running_loop()
         patient = self._after is not None and self._waiting is not None and self._patience_ends_s > 0
         deadline_s = loop.time() + timeout_s
@@ -152,11 +152,11 @@ class Cursor:
 
     @property
     def wants_records(self) -> bool:
-        """There is room, the end has not come, and the reader is still there."""
+        """Whether the cursor has room, its reply has not ended, and its reader is connected."""
         return not self._over and self._fold.end is None and len(self._frames) < FRAMES_MAX and self._bytes < BYTES_MAX
 
     def apply(self, record: ReplyRecord) -> None:
-        """Fold a record of this reply and keep what it tells. Repeats of an offset are ignored."""
+        """Fold a record of this reply and queue its frames. Repeats of an offset are ignored."""
         if record.offset < self.next:
             return
         self.next = record.offset + 1
@@ -172,10 +172,10 @@ class Cursor:
             place = EventId(self.partition, record.offset, len(frames) - 1)
             self._emit((snapshot_of(self._fold, place), frames[-1]))
         if frames:
-            self._told = EventId(self.partition, record.offset, len(frames))
+            self._folded = EventId(self.partition, record.offset, len(frames))
 
     def end_catch_up(self, *, expired: bool = False) -> None:
-        """The catch-up reader has left this cursor; ``expired``: the log begins after the reply did."""
+        """The catch-up reader has released this cursor; ``expired``: the log begins after the reply did."""
         self._catching_up = False
         self._expired = expired
         self._wake()

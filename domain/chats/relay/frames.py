@@ -1,4 +1,4 @@
-"""What a reader gets: events with ids, made from the steps of the fold."""
+"""The frames of an event stream: events with ids, made from the steps of the fold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ TERMINAL = frozenset({"completed", "failed", "cancelled"})
 
 
 class PartitionOffset(NamedTuple):
-    """Where a reply begins on ``claw.chats.answered.v1``: at or before its first record."""
+    """The location of a reply on ``claw.chats.answered.v1``: at or before its first record."""
 
     partition: int
     offset: int
 
 
 class EventId(NamedTuple):
-    """A reader's place: a record and the ordinal of an event in it, from 1; ordinal 0 is the place before that record."""
+    """A reader's position: a record and the ordinal of an event in it, from 1; ordinal 0 is the position before that record."""
 
     partition: int
     offset: int
@@ -34,7 +34,7 @@ class EventId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | None) -> "EventId | None":
-        """None for anything that is no id of ours."""
+        """The id in ``text``; None for text that is not an event id."""
         parts = (text or "").split(".")
         if len(parts) != len(cls._fields) or not all(part.isascii() and part.isdigit() and len(part) <= DIGITS_MAX for part in parts):
             return None
@@ -45,7 +45,7 @@ DIGITS_MAX = 19  # an offset is a signed 64-bit number
 
 
 def event_id(location: PartitionOffset) -> str:
-    """The id of what the API itself says before the log says anything (``accepted``): resuming from it repeats nothing."""
+    """The id of the event that the API sends itself, before any event of the log (``accepted``): resuming from it repeats nothing."""
     return str(EventId(location.partition, location.offset, 0))
 
 
@@ -59,7 +59,7 @@ class ReplyFrame:
 
     @property
     def terminal(self) -> bool:
-        """The last of its stream."""
+        """Whether the frame is the last of its stream."""
         return self.event in TERMINAL
 
     def sse(self) -> bytes:
@@ -101,14 +101,14 @@ def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
 
 
 def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
-    """All that ``fold`` holds; ``place`` is the last event it stands for."""
+    """The state of ``fold`` as one frame; ``place`` is the last event it covers."""
     started = fold.started
     keywords, passages = (started.keywords, started.sources) if started else ((), ())
     return ReplyFrame(str(place), "snapshot", _encode(SnapshotData(fold.text, fold.seq, keywords, passages, fold.citations)))
 
 
 def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, ReplyFrame]:
-    """A reply whose events the log no longer keeps, from its record: a snapshot and its end."""
+    """The frames of a reply whose events are past retention, from its record: a snapshot and its end."""
     name: str
     body: Struct
     match message.state:

@@ -1,4 +1,4 @@
-"""The relay of one API process: which partition it takes, what it follows, who reads."""
+"""The relay of one API process: its partition, the partitions it follows, and its readers."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ from schemas.settings import KafkaSettings
 from streams.log.connection import ConsumerConnection
 
 WINDOW_BYTES_MAX = 32 * 1_048_576  # this replica's partition: some 20 s at 2,000 deltas/s, hours at a usual load
-FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while somebody here reads a reply there
-# A fetch of an idle partition stays at the broker this long, and on its connection everything else waits behind it: long where the
-# assignment never changes, short where the next partition must not wait, nothing where only what is known to be there is read.
+FOREIGN_WINDOW_BYTES_MAX = 262_144  # each partition of another replica while a stream here reads a reply of it
+# A fetch of an idle partition stays at the broker this long, and everything else on its connection waits behind it: long where the
+# assignment never changes, short where the next partition must not wait, minimal where only records known to exist are read.
 OWN_WAIT_MS, FOREIGN_WAIT_MS, CATCH_UP_WAIT_MS = 500, 100, 10
 REQUEST_TIMEOUT_MS = 10_000
 HEARTBEAT_S = 10.0
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Relay:
-    """Streams replies from ``claw.chats.answered.v1``, of any partition, from any place, to any number of readers.
+    """Streams replies from ``claw.chats.answered.v1``, of any partition, from any offset, to any number of readers.
 
     Questions asked here name ``partition``; it is followed for as long as the process lives. ``choose`` gets the number of partitions
     and returns the one to take: replicas should spread, but an overlap is harmless.
@@ -61,7 +61,7 @@ class Relay:
         await asyncio.wait([self._beginning], timeout=CONNECT_TIMEOUT_S)
 
     async def stop(self) -> None:
-        """End every stream where it is (its reader can resume elsewhere), then the consumers."""
+        """End every stream (its reader can resume at another replica), then the consumers."""
         for cursor in self._cursors:
             cursor.close()
         if self._beginning is not None:
@@ -73,17 +73,17 @@ class Relay:
 
     @property
     def ready(self) -> bool:
-        """This replica's partition is being followed."""
+        """Whether this replica's partition is followed."""
         return self._partition is not None and self._own.is_connected
 
     @property
     def streams(self) -> int:
-        """Streams open here."""
+        """The number of open streams of this process."""
         return len(self._cursors)
 
     @property
     def partition(self) -> int:
-        """Where answers to questions asked here belong; Unavailable until the log was reached once."""
+        """The partition of answers to questions asked here; Unavailable until the log was reached once."""
         return self.location().partition
 
     def position(self) -> int:
@@ -91,7 +91,7 @@ class Relay:
         return self.location().offset
 
     def location(self) -> PartitionOffset:
-        """Where a reply asked for now will begin: take it before the question is published, keep it with the reply."""
+        """The location of a reply that is requested now: take it before the question is published, and store it with the reply."""
         window = None if self._partition is None else self._own.windows.get(self._partition)
         if window is None:
             raise Unavailable("kafka_unavailable", "the log of replies has not been reached yet", retry_after_s=RECONNECT_S_MAX)
@@ -109,9 +109,9 @@ class Relay:
     ) -> AsyncGenerator[ReplyFrame, None]:
         """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
 
-        ``location`` is ``location()`` at the time of asking, on whatever replica; None when nobody knows it any more. A ``last_event_id``
-        that is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. What the log no longer
-        keeps comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
+        ``location`` is ``location()`` at the time of the question, of any replica; None when it has expired. A ``last_event_id`` that
+        is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. A reply past the log's
+        retention comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
         before the first text or end every ``first_heartbeat_s``.
         Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
         """
@@ -134,15 +134,15 @@ class Relay:
                     await asyncio.sleep(0)
 
     def window(self, partition: int) -> RecordWindow | None:
-        """The partition's recent past, when it is followed here."""
+        """The partition's window, when it is followed here."""
         return self._own.windows.get(partition) or self._foreign.windows.get(partition)
 
     def catch_up(self, cursor: Cursor) -> None:
-        """Have the log read for ``cursor``."""
+        """Read the log for ``cursor`` in the pool."""
         self._pool.add(cursor)
 
     def follow(self, partition: int, offset: int) -> None:
-        """Follow another replica's partition while somebody here reads there."""
+        """Follow another replica's partition while a stream here reads it."""
         self._foreign.follow(partition, offset)
 
     @contextlib.contextmanager

@@ -9,8 +9,8 @@ from domain.chats.relay.window import RecordWindow, ReplyRecord
 from streams.log.connection import Connect, ConnectionLimits, ConsumerConnection, OffsetOutOfRangeError
 from streams.log.fetch_pacing import pace_fetches
 
-PACE_S = 0.005  # between fetches under load: a delta waits less than anybody sees, and several share a fetch
-POLL_MS = 1_000  # only how often an idle tail looks around; data is delivered at once
+PACE_S = 0.005  # between fetches under load: an imperceptible delay, and several deltas share a fetch
+POLL_MS = 1_000  # the loop period of an idle tail; data is delivered at once
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
 LIMITS = ConnectionLimits(CONNECT_TIMEOUT_S, RECONNECT_S_MIN, RECONNECT_S_MAX)
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Tail:
-    """Follows partitions of one topic into their windows. After any failure it goes on where each window ends: no gap, no repeat."""
+    """Follows partitions of one topic into their windows. After any failure it resumes at the end of each window: no gap, no repeat."""
 
     def __init__(self, name: str, topic: str, connect: Connect, window_bytes_max: int) -> None:
         self._name = name
@@ -33,7 +33,7 @@ class Tail:
 
     @property
     def is_connected(self) -> bool:
-        """A consumer is at work."""
+        """Whether a consumer is connected."""
         return self._connection.consumer is not None
 
     def start(self) -> None:
@@ -55,7 +55,7 @@ class Tail:
         return window
 
     def unfollow(self, partition: int) -> None:
-        """Let go of ``partition``; whoever waits there is told to look elsewhere."""
+        """Stop following ``partition``; its waiters are woken and continue with the catch-up pool."""
         window = self.windows.pop(partition, None)
         if window is not None:
             self._assign()
@@ -97,7 +97,7 @@ class Tail:
                     window.append(ReplyRecord(topic_partition.partition, record.offset, record.key, record.value))
 
     async def _reset(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
-        """The log no longer has, or never again will have, where we stand: begin anew at its end."""
+        """The log does not have the position of the window (retention, or a new log): begin again at the log's end."""
         ends = await consumer.end_offsets(lost)
         for topic_partition, end in ends.items():
             partition = topic_partition.partition

@@ -35,7 +35,7 @@ class ReplyRecord:
         self._frames: tuple[ReplyFrame, ...] = ()
 
     def event(self) -> Answered | None:
-        """The event, or None when the bytes are none: that is for the dead letters of whoever wrote them, not for a reader."""
+        """The event, or None for bytes that do not decode; readers skip them."""
         if self.value is not None:
             try:
                 self._event = _decoder.decode(self.value)
@@ -45,7 +45,7 @@ class ReplyRecord:
         return self._event
 
     def frames(self, steps: tuple[FoldStep, ...]) -> tuple[ReplyFrame, ...]:
-        """The frames of what a fold made of this record; all folds of a reply make the same of it, so they share the encoding."""
+        """The frames of a fold's steps for this record; all folds of a reply have the same steps, so they share the encoding."""
         if self._steps != steps:
             self._steps, self._frames = steps, frames_of(self.partition, self.offset, steps)
         return self._frames
@@ -55,12 +55,12 @@ _decoder: msgspec.json.Decoder[Answered] = decoder(CHATS_ANSWERED)  # type: igno
 
 
 class Waiter(Protocol):
-    """A cursor that has read all there is of its reply."""
+    """A cursor that has read all present records of its reply."""
 
     key: bytes
 
     def resume_at(self, offset: int) -> None:
-        """Look again from ``offset``: nothing of the key is unread before it."""
+        """Read again from ``offset``: no record of the key is unread before it."""
 
 
 class RecordWindow:
@@ -98,11 +98,11 @@ class RecordWindow:
         return records[index] if index < len(records) else None
 
     def add_waiter(self, waiter: Waiter) -> None:
-        """Tell ``waiter`` once about the next record of its key."""
+        """Wake ``waiter`` once, at the next record of its key."""
         self._waiters.setdefault(waiter.key, set()).add(waiter)
 
     def remove_waiter(self, waiter: Waiter) -> None:
-        """The waiter is gone."""
+        """Remove a waiter whose reader has gone."""
         waiters = self._waiters.get(waiter.key)
         if waiters is not None:
             waiters.discard(waiter)
@@ -110,7 +110,7 @@ class RecordWindow:
                 del self._waiters[waiter.key]
 
     def close(self) -> None:
-        """Nothing follows here any more: whoever waits must look elsewhere for what comes after."""
+        """The partition is no longer followed: wake all waiters, which continue elsewhere."""
         waiters, self._waiters = self._waiters, {}
         for waiter in [each for group in waiters.values() for each in group]:
             waiter.resume_at(self.end)
