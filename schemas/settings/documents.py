@@ -36,9 +36,7 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     archive_depth_max: Annotated[int, Meta(ge=1, le=16, description="Archives and messages inside each other.")] = 3
     include_hidden: Annotated[
         bool,
-        Meta(
-            description="Also reads what a reader does not see: hidden rows, columns, sheets, slides, shapes and text; either way a note says so."
-        ),
+        Meta(description="Also reads what nobody sees: hidden rows, columns, sheets, slides and text; a note says so either way."),
     ] = False
     ocr: Annotated[Literal["auto", "off"], Meta(description="`auto` reads scans with Tesseract when it is installed.")] = "auto"
     ocr_languages: Annotated[

@@ -74,9 +74,7 @@ def parse_pptx(entry: Entry) -> ParsedText:
 class _SlideReader:
     """One slide on its way into the text. ``said`` are the footers of the slides before."""
 
-    def __init__(
-        self, package: Package, name: str, number: int, assembly: Assembly, said: set[str], hidden: HiddenContent
-    ) -> None:
+    def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str], hidden: HiddenContent) -> None:
         self._package, self._name, self._assembly, self._said, self._hidden = package, name, assembly, said, hidden
         self._place = Locator(slide=number)
         tree = package.tree(name)

@@ -174,17 +174,8 @@ class _RecordReader:
             row, column = struct.unpack_from("<HH", body)
             for index, (style, packed) in enumerate(struct.iter_unpack("<HI", body[4 : len(body) - 2])):
                 self._add(sheet, row, column + index, style, _unpack_rk(packed))
-        elif kind == _ROW:
-            if body[12] & _HIDDEN_ROW:
-                sheet.hidden_rows.add(struct.unpack_from("<H", body)[0])
-        elif kind == _COLUMNS:
-            first, last, width, _, options = struct.unpack_from("<HHHHH", body)
-            if options & _HIDDEN_COLUMN or not width:
-                sheet.hidden_columns.append((first + 1, last + 1))
-        elif kind == _MERGED:
-            for top, bottom, left, right in struct.iter_unpack("<HHHH", body[2 : 2 + 8 * struct.unpack_from("<H", body)[0]]):
-                if len(sheet.merged) < MERGES_MAX and top <= bottom and left <= right:
-                    sheet.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
+        else:
+            _read_layout(kind, body, sheet)
 
     def _add(self, sheet: _SheetRecords, row: int, column: int, style: int, value: float) -> None:
         shown = self._formats.get(style)
@@ -194,6 +185,21 @@ class _RecordReader:
         if self._cells_left < 0:
             raise Refused("document_too_complex", "it has too many cells (CLAW_DOCUMENT_CELLS_MAX)")
         sheet.texts[row, column] = shown.show(value)
+
+
+def _read_layout(kind: int, body: bytes, sheet: _SheetRecords) -> None:
+    """Hidden rows and columns, merged cells."""
+    if kind == _ROW:
+        if body[12] & _HIDDEN_ROW:
+            sheet.hidden_rows.add(struct.unpack_from("<H", body)[0])
+    elif kind == _COLUMNS:
+        first, last, width, _, options = struct.unpack_from("<HHHHH", body)
+        if options & _HIDDEN_COLUMN or not width:
+            sheet.hidden_columns.append((first + 1, last + 1))
+    elif kind == _MERGED:
+        for top, bottom, left, right in struct.iter_unpack("<HHHH", body[2 : 2 + 8 * struct.unpack_from("<H", body)[0]]):
+            if len(sheet.merged) < MERGES_MAX and top <= bottom and left <= right:
+                sheet.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
 
 
 def _unpack_rk(packed: int) -> float:
