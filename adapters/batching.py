@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 class Batcher(Generic[Item, Result]):
-    """Runs ``work`` on what has gathered while it was busy. Bounded: beyond ``waiting_max`` items a call is Unavailable(``code``).
+    """Runs ``work`` on the items that arrived while it was busy. Bounded: beyond ``waiting_max`` items a call is Unavailable(``code``).
 
     ``work`` gets 1..``items_max`` items, together at most ``weight_max`` by ``weigh`` (a single heavier one goes alone), and returns one
     result per item, in order. ``window_s`` waits that long for company before a batch that is not full; 0 never delays a lone call.
@@ -51,7 +51,7 @@ class Batcher(Generic[Item, Result]):
         return await future
 
     async def close(self) -> None:
-        """What waits is Unavailable; what runs is finished."""
+        """Finish what runs; calls that wait raise Unavailable."""
         while self._waiting:
             _, future = self._waiting.popleft()
             if not future.done():
@@ -67,7 +67,7 @@ class Batcher(Generic[Item, Result]):
                 if batch:
                     await self._run(batch)
         finally:
-            self._running -= 1  # in the same step that saw nothing waiting: a call after it starts another drain
+            self._running -= 1  # in the same step that found the queue empty: a later call starts another drain
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []

@@ -27,7 +27,7 @@ __all__ = [
 LATEST = -1  # ListOffsets: the offset the next record will get
 READ_UNCOMMITTED = 0
 CONSUMER_REPLICA = -1
-CANCEL_GRACE_S = 1.0  # a start that is no longer wanted gets this long; a broker that answers at all needs milliseconds
+CANCEL_GRACE_S = 1.0  # a start that was cancelled gets this long to end; a broker that answers at all needs milliseconds
 
 
 class StoredRecord(Protocol):
@@ -56,7 +56,7 @@ class StoredRecord(Protocol):
 
 
 class Consumer(Protocol):
-    """What the client library's consumer does for its users here; methods raise KafkaError."""
+    """The part of the client library's consumer that is used here; methods raise KafkaError."""
 
     async def start(self) -> None: ...
 
@@ -88,7 +88,7 @@ class Consumer(Protocol):
 
 
 def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
-    """Keyword arguments of any aiokafka client: where the broker is and how to prove who we are.
+    """Keyword arguments of any aiokafka client: the address of the broker and the credentials.
 
     Raises ConfigurationError naming the variable when a PEM file cannot be used.
     """
@@ -112,7 +112,7 @@ def connection_options(kafka: KafkaSettings) -> dict[str, Any]:
 def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -> Consumer:
     """A consumer of this product, not started; ``options`` are aiokafka's. No other code constructs one (a test checks it).
 
-    It reads committed records only: what a transaction has not committed yet, or has aborted, never reaches anybody. So its end offsets
+    It reads committed records only: those of a transaction that is open, or was aborted, are never delivered. So its end offsets
     are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
     reads up to an end offset compares the consumer's position with it, never the offset of the last record.
     """
@@ -160,7 +160,7 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([starting], timeout=min(timeout_s, CANCEL_GRACE_S))
         if starting.done() and not starting.cancelled():
-            starting.exception()  # nobody is left to hear it
+            starting.exception()  # retrieved here: the caller is gone
         raise
     finally:
         starting.cancel()
@@ -172,7 +172,7 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
 async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:
     """The offset the next record of this partition will get, asked of its leader; raises aiokafka's KafkaError.
 
-    Records of an open transaction count: whoever has to have read everything before a change must wait for that transaction to end.
+    Records of an open transaction count: a reader that needs everything before a change must wait for that transaction to end.
     """
     await producer.partitions_for(topic)
     leader = producer.client.cluster.leader_for_partition(TopicPartition(topic, partition))
@@ -188,7 +188,7 @@ async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> 
 
 
 async def close_without_flush(producer: AIOKafkaProducer, timeout_s: float) -> None:
-    """Close without flushing. ``stop()`` waits for every batch, and an idempotent producer never gives a batch up: with the broker
+    """Close without flushing. ``stop()`` waits for every batch, and an idempotent producer retries a batch for ever: with the broker
     down it would wait for ever.
     """
     producer._closed = True  # noqa: SLF001
@@ -196,5 +196,5 @@ async def close_without_flush(producer: AIOKafkaProducer, timeout_s: float) -> N
         async with asyncio.timeout(timeout_s):
             await producer._sender.close()  # noqa: SLF001
     except (TimeoutError, kafka_errors.KafkaError):
-        pass  # the sender was cancelled or had died: nothing of it is left either way
+        pass  # the sender was cancelled or had failed: it is closed either way
     await producer.client.close()

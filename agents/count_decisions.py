@@ -1,6 +1,6 @@
 """limits.decided -> tally -> counters of decisions
 
-Counts what the rate limits of all processes decided, by minute and by hour, strictly in order per partition.
+The decision counter sums up the decisions of rate limits in all processes, by minute and by hour, strictly in order per partition.
 """
 
 from collections.abc import Sequence

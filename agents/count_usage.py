@@ -1,7 +1,7 @@
 """usage.recorded -> meter -> usage counters
 
-Counts what users, API keys and tenants spend, strictly in order per partition: value and mark move together, so nothing is counted twice or
-not at all, whatever is delivered twice and whatever Redis forgets.
+The usage counter sums up what users, API keys and tenants spend, strictly in order per partition. Sums and the offset they stand for change
+together, so every event is counted exactly once, also when it is delivered twice or Redis loses data.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 
 
 def agent(feed: CounterFeed, reservations: Reservations) -> Agent:
-    """``feed`` reads what lies between its mark and the event from the log before it counts the event; what was reserved for the answer is
-    settled, once.
-    """
+    """``feed`` first reads earlier events that it has not counted from the log. The answer's reservation is settled once."""
 
     async def step(event: UsageRecorded, context: Context) -> Sequence[Outgoing]:
         await feed.feed(context.place.partition, context.place.offset, event.id, usage_changes(event))

@@ -1,8 +1,8 @@
 """documents.submitted -> route -> documents.queued.{express,bulk}, documents.embedded (removals), documents.progressed
 
-The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record, never behind a parse;
-its points are removed afterwards. What says nothing new is not worked at all. Machines, and tenants with much under way, go to the bulk
-lane so that people never wait for them.
+The offset of a submission becomes its version. A withdrawal hides the document at once, in the visibility record; its points are removed
+afterwards. A submission with unchanged content is detected and skipped. Documents of upstream systems, and of tenants with many under way,
+go to the bulk lane so that people do not wait for them.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,16 +68,16 @@ class Dispatch:
     file_of: Callable[[DocumentSubmitted, int], str]
 
     def agent(self) -> Agent:
-        """One or two Redis round trips for all that came at once, then the work is on its lane."""
+        """One or two Redis round trips for a batch of submissions."""
         return Agent(
             name=NAME, reads=(DOCUMENTS_SUBMITTED,), step=self.step, failed=self.report_failure, step_many=self.step_many, together_max=256
         )
 
     async def step(self, event: Submitted, context: Context) -> Sequence[Outgoing]:
-        """Take back, say that nothing changed, or queue."""
+        """Withdraw, report as unchanged, or queue."""
         if isinstance(event, DocumentWithdrawn):
-            litter = await self.visibility.record_withdrawal(event.subject, context.place.offset)
-            return withdrawal_events(event, context.place.offset, litter, context)
+            orphans = await self.visibility.record_withdrawal(event.subject, context.place.offset)
+            return withdrawal_events(event, context.place.offset, orphans, context)
         (outgoing,) = await self.step_many([(event, context)])
         return outgoing
 
@@ -94,11 +94,11 @@ class Dispatch:
         ]
 
     async def queue_submission(self, event: DocumentSubmitted, before: PriorState, context: Context) -> list[Outgoing]:
-        """What becomes of a submission."""
+        """The events of one submission."""
         document, version = event.data, context.place.offset
         plan = self.plans.plan(event.tenant, document.knowledge_base_id)
         content_hash = content_hash_of(document, plan.active, self.retrieval)
-        tidying = removal_events(event, NO_VERSION, before.litter, context, TIDYING) if before.litter else []
+        tidying = removal_events(event, NO_VERSION, before.orphans, context, TIDYING) if before.orphans else []
         if is_unchanged(document, content_hash, before, version):
             return [*tidying, no_change_event(event, version, before, context)]
         lane: Lane = "bulk"
@@ -107,28 +107,28 @@ class Dispatch:
         return [*tidying, *work_events(event, version, lane, plan, context.clock.now(), content_hash=content_hash, before=before)]
 
     async def requeue(self, event: DocumentSubmitted, version: int, lane: Lane, again: int, now: datetime) -> list[Outgoing]:
-        """The work of a version once more, the ``again``-th time, for whoever found it standing still."""
+        """The work of a stalled version once more, the ``again``-th time."""
         plan = self.plans.plan(event.tenant, event.data.knowledge_base_id)
         content_hash = content_hash_of(event.data, plan.active, self.retrieval)
         before = await self.visibility.prior_state(event.subject)
         return work_events(event, version, lane, plan, now, content_hash=content_hash, before=before, again=again)
 
     async def report_failure(self, event: Submitted, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """The document is told why it went no further."""
+        """The cause, as the document's progress."""
         progress = dispatch_failure(event, context.place.offset, problem)
         return [progress_event(event, NAME, progress, context.clock.now(), ordinal=9)]
 
 
 def no_change_event(event: DocumentSubmitted, version: int, before: PriorState, context: Context) -> Outgoing:
-    """The news that there is none."""
+    """The progress of a submission that changes nothing."""
     work = Work(version=version, lane="express", task_id=ids.task_id(event.id), document=event.data, visible=visible_version(before))
     progress = work_progress(work, "unchanged", chunks=before.chunks, done=before.chunks)
     return progress_event(event, NAME, progress, context.clock.now())
 
 
 def visible_version(before: PriorState) -> int:
-    """The version that readers see, -1 for none."""
-    return NO_VERSION if before.standing.visible_version is None else before.standing.visible_version
+    """The visible version, -1 for none."""
+    return NO_VERSION if before.state.visible_version is None else before.state.visible_version
 
 
 def work_events(
@@ -142,9 +142,9 @@ def work_events(
     before: PriorState,
     again: int = 0,
 ) -> list[Outgoing]:
-    """The work for every shelf, and the news that it is queued. ``again`` counts how often it has been sent on before.
+    """The work for every collection, and the progress that it is queued. ``again`` counts how often it was requeued before.
 
-    The shelf that readers see comes last: per document all is done in order, so when its points are there, so are the others'.
+    The visible collection comes last: a document's events are handled in order, so when its points are stored, so are the others'.
     """
     topic = DOCUMENTS_QUEUED_EXPRESS if lane == "express" else DOCUMENTS_QUEUED_BULK
     work = Work(
@@ -153,7 +153,7 @@ def work_events(
         task_id=ids.task_id(event.id),
         document=event.data,
         content_hash=content_hash,
-        earlier=before.standing.latest != NO_VERSION,
+        earlier=before.state.latest != NO_VERSION,
         visible=visible_version(before),
     )
     outgoing = [progress_event(event, NAME, work_progress(work, "queued"), now, ordinal=again)]
@@ -164,14 +164,14 @@ def work_events(
     return outgoing
 
 
-def withdrawal_events(event: DocumentWithdrawn, version: int, litter: tuple[str, ...], context: Context) -> list[Outgoing]:
-    """The news that it is gone, and the request to remove what it left."""
+def withdrawal_events(event: DocumentWithdrawn, version: int, orphans: tuple[str, ...], context: Context) -> list[Outgoing]:
+    """The progress of the deletion, and the request to remove points and files."""
     progress = progress_event(event, NAME, deletion(event, version), context.clock.now())
-    return [progress, *removal_events(event, version, litter, context, REMOVAL)]
+    return [progress, *removal_events(event, version, orphans, context, REMOVAL)]
 
 
-def removal_events(event: Submitted, version: int, litter: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
+def removal_events(event: Submitted, version: int, orphans: tuple[str, ...], context: Context, name: str) -> list[Outgoing]:
     """The request to remove points up to a version, and files."""
     data = event.data
-    gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=litter)
+    gone = Removal(knowledge_base_id=data.knowledge_base_id, document_id=data.document_id, version=version, blobs=orphans)
     return [Outgoing(DOCUMENTS_EMBEDDED, DocumentRemovalRequested.from_cause(event, name, data=gone, now=context.clock.now()))]

@@ -1,7 +1,7 @@
 """documents.chunked -> embed -> documents.embedded
 
-Turns chunks into vectors: sparse BM25 terms and a dense vector each. Batches of several documents share a call to the model; a chunk that
-an earlier version of its document has, too, is not embedded again: the index lends it the vectors of that point.
+Turns chunks into vectors: sparse BM25 terms and a dense vector each. Batches of several documents share a call to the model. A chunk that
+an earlier version of its document has too is not embedded again: the index reuses the vectors of that point.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,15 +46,15 @@ class EmbedChunks:
     in_flight_max: int
 
     def agent(self) -> Agent:
-        """Many steps in flight make few calls to the model."""
+        """Many steps in flight share few calls to the model."""
         return Agent(name=NAME, reads=(DOCUMENTS_CHUNKED,), step=self.step, failed=self.report_failure, in_flight_max=self.in_flight_max)
 
     async def step(self, event: Chunked, context: Context) -> Sequence[Outgoing]:
-        """Vectors of what is new."""
+        """The vectors of new chunks."""
         batch = event.data
-        lent = batch.earlier and not batch.again
-        standing, known = await self.visibility.read_for_indexing(event.subject, batch.shelf.generation, earlier=lent)
-        if standing.supersedes(batch.version):
+        reused = batch.earlier and not batch.again
+        state, known = await self.visibility.read_for_indexing(event.subject, batch.shelf.generation, earlier=reused)
+        if state.supersedes(batch.version):
             await self.leave_express(event)
             return []
         vectors = await self.worker.encode_chunks(batch.title, batch.chunks, batch.shelf, known=known or frozenset())
@@ -68,7 +68,7 @@ class EmbedChunks:
         ]
 
     async def report_failure(self, event: Chunked, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """Its owner reads the cause in the document's status."""
+        """The cause, as the document's progress; for a hidden collection in its build record."""
         batch = event.data
         await self.leave_express(event)
         if batch.quiet:
@@ -77,7 +77,7 @@ class EmbedChunks:
         return [progress_event(event, NAME, batch_progress(batch, "failed", cause=problem), context.clock.now())]
 
     async def leave_express(self, event: Chunked) -> None:
-        """The way is free for another one."""
+        """Free the document's place in the express lane."""
         if event.data.lane == "express":
             await self.express.leave(event.tenant, event.subject, event.data.version)
 

@@ -1,8 +1,8 @@
 """documents.embedded -> index -> the index, the visibility record, documents.progressed
 
-Upserts points of a version nobody sees yet; when the index itself proves that all of them are stored, the visibility record is raised and
-the older points go. A version that something newer replaced, or that was withdrawn, leaves no point behind. A chunk that comes without
-vectors borrows those of an earlier version's point with the same text.
+Upserts the points of a version that is not visible yet; when the index has all of them, the visibility record is raised and older points
+are removed. A superseded or withdrawn version leaves no points behind. A chunk without vectors reuses those of an earlier version's point
+with the same text.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ from streams.runtime.agent_ports import AgentPorts
 
 NAME, WORKER_GROUP = "index", "knowledge"
 UPSERTS_IN_FLIGHT_MAX = 128  # per partition: what the index gathers into its batches
-TOGETHER_MAX = 8  # documents: 2 ms of this process, in which questions are answered too
+TOGETHER_MAX = 8  # documents: 2 ms of a process that also answers questions
 
 
 class DocumentFiles(Protocol):
@@ -82,36 +82,36 @@ class IndexChunks:
         )
 
     async def step(self, event: Embedded, context: Context) -> Sequence[Outgoing]:
-        """Store, prove, show, clean up."""
+        """Store, verify, make visible, clean up."""
         if isinstance(event, DocumentRemovalRequested):
             return await self.remove(event, context)
         batch = event.data.batch
         index = await self.engines.index_of(event.data.model)
         whole = batch.total == len(batch.chunks)
         if not whole and await self.visibility.is_superseded(event.subject, batch.version):
-            return await self.discard(event, index)  # of a document in one batch the visibility record says so soon enough
+            return await self.discard(event, index)  # for a document in one batch it is checked when it is marked as indexed
         if self.is_abandoned(event):
             return await self.discard(event, index)
         missing = missing_vectors(event.data)
-        lent = await index.vectors_of(event.tenant, _collection_name(batch), batch.document_id, missing) if missing else {}
-        if not missing <= lent.keys():
+        reused = await index.vectors_of(event.tenant, _collection_name(batch), batch.document_id, missing) if missing else {}
+        if not missing <= reused.keys():
             again = replace(batch, again=True)
             return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=again, now=context.clock.now()))]
-        await index.upsert(points(event.tenant, event.subject, event.data, lent))
+        await index.upsert(points(event.tenant, event.subject, event.data, reused))
         if not whole and not await self.all_stored(event, index):
             await self.visibility.record_chunks(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
             return self.progress_events(event, "embedding", context, done=batch.first + len(batch.chunks))
         if batch.quiet:
-            seen = not await self.visibility.is_superseded(event.subject, batch.version)
-            if seen:
+            is_visible = not await self.visibility.is_superseded(event.subject, batch.version)
+            if is_visible:
                 await self.visibility.record_chunks(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
                 await self.visibility.record_build(event.subject, batch.shelf.generation, batch.version)
         else:
-            seen = await self.visibility.mark_indexed(event.subject, batch.version, version_record(batch))
-        return await self.finish(event, index, context, seen=seen)
+            is_visible = await self.visibility.mark_indexed(event.subject, batch.version, version_record(batch))
+        return await self.finish(event, index, context, is_visible=is_visible)
 
     async def step_many(self, events: Sequence[tuple[Embedded, Context]]) -> Sequence[Sequence[Outgoing]]:
-        """Documents that came whole, with their vectors, share one upsert and one look at the visibility records."""
+        """Documents in one batch with all their vectors share one upsert and one round trip to the visibility records."""
         plain: dict[int, DocumentEmbedded] = {}
         outgoing: dict[int, Sequence[Outgoing]] = {}
         for number, (event, context) in enumerate(events):
@@ -121,37 +121,37 @@ class IndexChunks:
                 outgoing[number] = await self.step(event, context)
         indexes = {model: await self.engines.index_of(model) for model in {event.data.model for event in plain.values()}}
         for model, index in indexes.items():
-            mine = [event for event in plain.values() if event.data.model == model]
-            await index.upsert([point for event in mine for point in points(event.tenant, event.subject, event.data, {})])
+            of_model = [event for event in plain.values() if event.data.model == model]
+            await index.upsert([point for event in of_model for point in points(event.tenant, event.subject, event.data, {})])
         versions = [(event.subject, event.data.batch.version, version_record(event.data.batch)) for event in plain.values()]
-        for (number, event), seen in zip(plain.items(), await self.visibility.mark_indexed_many(versions), strict=True):
-            outgoing[number] = await self.finish(event, indexes[event.data.model], events[number][1], seen=seen)
+        for (number, event), is_visible in zip(plain.items(), await self.visibility.mark_indexed_many(versions), strict=True):
+            outgoing[number] = await self.finish(event, indexes[event.data.model], events[number][1], is_visible=is_visible)
         return [outgoing[number] for number in range(len(events))]
 
     def is_plain(self, event: DocumentEmbedded) -> bool:
-        """Nothing about it needs a closer look."""
+        """Whether the document is one batch with all its vectors, for the visible collection."""
         batch = event.data.batch
         return batch.total == len(batch.chunks) and not batch.quiet and not missing_vectors(event.data) and not self.is_abandoned(event)
 
     def is_abandoned(self, event: DocumentEmbedded) -> bool:
-        """The shelf it was made for is no longer wanted."""
+        """Whether its collection is no longer in the plan."""
         batch = event.data.batch
         return batch.shelf not in self.plans.plan(event.tenant, batch.knowledge_base_id).collections
 
-    async def finish(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, seen: bool) -> Sequence[Outgoing]:
-        """All of it is stored: tidy up behind it, and say so."""
+    async def finish(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, is_visible: bool) -> Sequence[Outgoing]:
+        """All of it is stored: remove older points and publish the progress."""
         batch = event.data.batch
-        if not seen:
-            return await self.discard(event, index)  # withdrawn or replaced while its points were being stored
+        if not is_visible:
+            return await self.discard(event, index)  # withdrawn or superseded while its points were being stored
         removed = 0
-        # a document that was never here before has left nothing to remove; a quiet version takes nobody's place yet
+        # a new document has no older points; a version in a hidden collection replaces none yet
         if batch.earlier and not batch.quiet:
             removed = await self.clear(event.tenant, batch.knowledge_base_id, batch.document_id, batch.version - 1)
         await self.leave_express(event)
         return self.progress_events(event, "indexed", context, removed=removed, done=batch.total)
 
     async def report_failure(self, event: Embedded, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """A removal that failed leaves points that the visibility record hides for ever; a version that failed is said so."""
+        """A failed removal leaves points that the visibility record hides for good; a failed version is published as progress."""
         if isinstance(event, DocumentRemovalRequested):
             return []
         batch = event.data.batch
@@ -161,21 +161,21 @@ class IndexChunks:
         return self.progress_events(event, "failed", context, cause=problem)
 
     async def remove(self, event: DocumentRemovalRequested, context: Context) -> Sequence[Outgoing]:
-        """Points of every shelf, and files; then the deletion is told once more, with what it removed."""
-        gone = event.data
+        """Remove points of every collection, and files; then publish the deletion again, with the number of points."""
+        removal = event.data
         removed = 0
-        if gone.version >= 0:
-            removed = await self.clear(event.tenant, gone.knowledge_base_id, gone.document_id, gone.version)
-        for path in gone.blobs:
+        if removal.version >= 0:
+            removed = await self.clear(event.tenant, removal.knowledge_base_id, removal.document_id, removal.version)
+        for path in removal.blobs:
             await self.files.delete(path)
-        if gone.blobs:
-            await self.visibility.clear_orphaned_blobs(event.subject, gone.blobs)
+        if removal.blobs:
+            await self.visibility.clear_orphaned_blobs(event.subject, removal.blobs)
         if not removed:
             return []
-        return [progress_event(event, NAME, points_removal(gone, removed), context.clock.now())]
+        return [progress_event(event, NAME, points_removal(removal, removed), context.clock.now())]
 
     async def clear(self, tenant: str, knowledge_base: str, document: str, version: int) -> int:
-        """Points up to this version leave every shelf; returns how many they were."""
+        """Remove points up to this version from every collection; returns how many they were."""
         removed = 0
         for shelf in self.plans.plan(tenant, knowledge_base).collections:
             index = (await self.engines.get(shelf.embedding)).index
@@ -184,14 +184,14 @@ class IndexChunks:
         return removed
 
     async def discard(self, event: DocumentEmbedded, index: VectorIndex) -> Sequence[Outgoing]:
-        """Leave nothing of a version that nobody may see."""
+        """Remove all points of a version that never becomes visible."""
         batch = event.data.batch
         await index.remove_version(event.tenant, _collection_name(batch), batch.document_id, batch.version)
         await self.leave_express(event)
         return []
 
     async def all_stored(self, event: DocumentEmbedded, index: VectorIndex) -> bool:
-        """Whether the index holds every chunk of the version; raises when it never will: an earlier batch lies in the dead letters."""
+        """Whether the index holds every chunk of the version; raises Refused when an earlier batch is a dead letter."""
         batch = event.data.batch
         if not (batch.last or batch.again):
             return False
@@ -199,12 +199,12 @@ class IndexChunks:
         if stored == batch.total:
             return True
         if batch.earlier:
-            return False  # a batch that could not borrow is on its way once more, and looks here, too
+            return False  # a batch whose vectors could not be reused is on its way once more, and checks again
         found = f"{stored} of {batch.total} chunks of version {batch.version} are stored"
         raise Refused("event_failed", f"{found}: submit the document again")
 
     async def leave_express(self, event: DocumentEmbedded) -> None:
-        """The way is free for another one."""
+        """Free the document's place in the express lane."""
         batch = event.data.batch
         if batch.lane == "express":
             await self.express.leave(event.tenant, event.subject, batch.version)
@@ -212,7 +212,7 @@ class IndexChunks:
     def progress_events(
         self, event: DocumentEmbedded, state: State, context: Context, *, removed: int = 0, done: int = 0, cause: Problem | None = None
     ) -> list[Outgoing]:
-        """The news, unless it is about a shelf that nobody sees."""
+        """The progress event; none for a hidden collection."""
         batch = event.data.batch
         if batch.quiet:
             return []
@@ -225,20 +225,20 @@ def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:
     return frozenset(chunk.hash for chunk, vectors in zip(embedded.batch.chunks, embedded.vectors, strict=True) if not vectors.indices)
 
 
-def points(tenant: str, key: str, embedded: EmbeddedBatch, lent: Mapping[str, tuple[NDArray[np.float32], SparseVector]]) -> list[Point]:
-    """Points with ids that a repeat gives again; ``lent`` has the vectors of chunks that came without."""
+def points(tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, tuple[NDArray[np.float32], SparseVector]]) -> list[Point]:
+    """Points, with ids that a repeat gives again; ``reused`` has the vectors of chunks that came without."""
     batch = embedded.batch
     made = []
     for chunk, vectors in zip(batch.chunks, embedded.vectors, strict=True):
         if vectors.indices:
             sparse, dense = unpack(vectors)
         else:
-            dense, sparse = lent[chunk.hash]
+            dense, sparse = reused[chunk.hash]
         made.append(
             Point(
                 id=ids.chunk_id(key, batch.version, chunk.ordinal, batch.shelf.generation),
                 tenant=tenant,
-                knowledge_base_id=_collection_name(batch),
+                collection=_collection_name(batch),
                 document_id=batch.document_id,
                 version=batch.version,
                 ordinal=chunk.ordinal,
@@ -264,7 +264,7 @@ def _hashes(batch: ChunkBatch) -> tuple[str, ...]:
 
 
 def version_record(batch: ChunkBatch) -> IndexedContent:
-    """What the visibility record keeps of a version that is whole."""
+    """The part of a complete version that the visibility record keeps."""
     return IndexedContent(
         content_hash=batch.content_hash,
         chunks=batch.total,

@@ -1,8 +1,8 @@
 """inbox.<tenant> -> admit -> documents.submitted, and documents.progressed of what is refused
 
-Reads what upstream systems publish: CloudEvents in structured JSON mode or in Kafka's binary mode, null to delete. The tenant is in the
-topic's name, never in the event. Anything malformed is refused with the field and the limit, lies in the dead letters as it came, and its
-sender reads the cause in the document's progress.
+Reads records of upstream systems: CloudEvents in structured JSON mode or in Kafka's binary mode, null to delete. The tenant is in the
+topic's name, never in the event. A malformed record is refused with the field and the limit and becomes a dead letter; its sender finds the
+cause in the document's progress.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.topics import Topic
 
 NAME, WORKER_GROUP = "admit", "tables"
-UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text travels as it is
+UTF8_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii")  # charsets whose text needs no conversion
 CONTROL_CHARACTERS = frozenset(map(chr, range(32))) - set(
     "\t\n\r\f"
 )  # control characters: text that has them is something else, or in another encoding
@@ -56,7 +56,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
 
 
 class Blobs(Protocol):
-    """Where files lie; raises Unavailable("blobs_unavailable")."""
+    """The file store; raises Unavailable("blobs_unavailable")."""
 
     async def create(self, path: str, data: bytes) -> bool:
         """Write the file; False when there is one."""
@@ -65,7 +65,7 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingest:
-    """The agent's ports. ``has_knowledge_base(tenant, id)`` guards against documents nobody could ever find."""
+    """The agent's ports. ``has_knowledge_base(tenant, id)`` rejects documents of knowledge bases that do not exist."""
 
     has_knowledge_base: Callable[[str, str], Awaitable[bool]]
     blobs: Blobs
@@ -79,7 +79,7 @@ class Ingest:
         )
 
     async def step(self, delivery: Delivery, context: Context) -> Sequence[Outgoing]:
-        """The submission or withdrawal that the record is; its id comes from the record's place, so a repeat has the same."""
+        """The submission or withdrawal; its id follows from the record's offset, so a repeat has the same."""
         tenant = inbox.tenant_of(delivery.place.topic)
         if delivery.value is None:
             return [Outgoing(DOCUMENTS_SUBMITTED, await self._withdrawal(tenant, delivery, context))]
@@ -98,14 +98,13 @@ class Ingest:
         return [Outgoing(DOCUMENTS_SUBMITTED, event)]
 
     async def step_many(self, deliveries: Sequence[tuple[Delivery, Context]]) -> Sequence[Sequence[Outgoing]]:
-        """A machine sends many at once: what they become shares its way onto the log."""
+        """Many records at once share one publish."""
         return [await self.step(delivery, context) for delivery, context in deliveries]
 
     async def report_failure(self, delivery: Delivery, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """Tell the sender, when the record says of which document it is.
+        """The refusal as progress, when the record names its document.
 
-        What was refused has no version, and must not take the place of a version that has one when the log is compacted: hence a key
-        of its own, in the partition of the document.
+        It has no version and must not replace a version when the log is compacted: hence a key of its own, in the document's partition.
         """
         tenant = inbox.tenant_of(delivery.place.topic)
         name = inbox.identify_document(tenant, delivery.key, delivery.value, delivery.headers)
@@ -140,7 +139,7 @@ class Ingest:
         )
 
     async def _document(self, tenant: str, base: str, given: inbox.InboxDocument, delivery: Delivery) -> Document:
-        """Text that is valid and small travels inside the event, everything else lies in the file store."""
+        """Small valid text is part of the event; everything else is a file in the file store."""
         text = given.text or plain_text(given.content, given.media_type, given.charset)
         blob, charset = None, given.charset
         if text and len(_encode(text)) > self.sizes.text_bytes_max:
@@ -164,24 +163,24 @@ class Ingest:
         )
 
     async def _store_file(self, home: str, content: bytes, delivery: Delivery) -> Blob:
-        """The file's place follows from the record's place, so a repeat finds it there; and from its content, should a topic begin anew."""
+        """The file's path follows from the record's offset, so a repeat finds it, and from its content, should a topic be recreated."""
         sha256 = hashlib.sha256(content).hexdigest()
         name = ids.derive("inbox file", _cause_id(delivery), sha256).replace("-", "")
         path = f"{home}/{name[:2]}/{name}"
         await self.blobs.create(path, content)
         return Blob(path=path, bytes=len(content), sha256=sha256)
 
-    async def _knowledge_base(self, tenant: str, said: str) -> str:
-        if said and not await self.has_knowledge_base(tenant, said):
-            raise Refused("not_found", f"knowledge_base_id: tenant {tenant} has no knowledge base {said}")
-        return said or ids.default_knowledge_base(tenant)
+    async def _knowledge_base(self, tenant: str, requested: str) -> str:
+        if requested and not await self.has_knowledge_base(tenant, requested):
+            raise Refused("not_found", f"knowledge_base_id: tenant {tenant} has no knowledge base {requested}")
+        return requested or ids.default_knowledge_base(tenant)
 
-    def _trace(self, said: str) -> str:
-        return said if valid_traceparent(said) else new_traceparent(self.random_bytes)
+    def _trace(self, traceparent: str) -> str:
+        return traceparent if valid_traceparent(traceparent) else new_traceparent(self.random_bytes)
 
 
 def plain_text(content: bytes, media_type: FileType, charset: str) -> str:
-    """The text of a file that is plain UTF-8 and says so or nothing; "" for everything else, which the parser finds out."""
+    """The text of a file in plain UTF-8 that declares no other charset; "" for everything else, which the parser decodes."""
     if not media_type.startswith("text/") or charset.lower() not in UTF8_CHARSETS:
         return ""
     try:

@@ -1,8 +1,8 @@
 """documents.queued.{express,bulk} -> parse -> documents.chunked or documents.embedded, documents.progressed
 
-Parses and chunks in a child process, so neither a heavy nor a hostile document touches the event loop; a child's death is that document's
-failure alone. Versions that something newer replaced are dropped before any work. A small document whose embedding is local comes back
-from the child with its vectors: it skips ``embed``, whose topic exists so that paid calls are never repeated for what failed elsewhere.
+Parses and chunks in a child process, so that a heavy or hostile document does not block the event loop; if the child dies, only that
+document fails. Superseded versions are dropped before any work. A small document with a local embedding comes back from the child with its
+vectors and skips ``embed``, whose topic exists so that paid calls are not repeated after a failure elsewhere.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ EXPRESS_IN_FLIGHT_MAX = 16  # per partition: parsing is CPU, a deep queue in the
 BULK_IN_FLIGHT_MAX = 48  # per partition; the children take express first, so depth costs people nothing and batches every hop
 BATCH_BYTES_MAX = 256 * 1024  # encoded chunks of one event; leaves room for vectors behind embed
 BATCH_CHUNKS_MAX = 64
-ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits for a child for long, which is no standstill (the children bound it)
-# A parse that takes longer says that it has begun; for shorter ones the news would cost more than the work. Machines watch at leisure.
+ALIVE_EVERY_S = 30.0  # behind many heavy files a document waits long for a child, which is no standstill (the children bound it)
+# A longer parse publishes that it has begun; for a shorter one the event would cost more than the work.
 REPORT_AFTER_S: dict[Lane, float] = {"express": 0.5, "bulk": 5.0}
 
 
 class DocumentSources(Protocol):
-    """Where the content of documents is got from."""
+    """Opens the content of documents."""
 
     def open_document(self, document: Document, *, key: str, version: int, tenant: str) -> AbstractAsyncContextManager[DocumentSource]: ...
 
@@ -91,10 +91,10 @@ class Parse:
         return Agent(name=name, reads=(reads,), step=self.step, failed=self.report_failure, in_flight_max=in_flight_max)
 
     async def step(self, event: Queued, context: Context) -> Sequence[Outgoing]:
-        """Its chunks, with or without their vectors."""
+        """The document's chunks, with or without their vectors."""
         work = event.data
-        standing, known = await self.visibility.read_for_indexing(event.subject, work.shelf.generation, earlier=work.earlier)
-        if standing.supersedes(work.version):
+        state, known = await self.visibility.read_for_indexing(event.subject, work.shelf.generation, earlier=work.earlier)
+        if state.supersedes(work.version):
             await self.leave_express(event)
             return []
         document = work.document
@@ -115,21 +115,21 @@ class Parse:
         return [*chunk_events(event, outcome, context), *self.progress_events(event, "embedding", 1, context, chunks=len(outcome.chunks))]
 
     async def report_failure(self, event: Queued, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """Its owner reads the cause in the document's status; a shelf nobody sees remembers it for whoever builds it."""
+        """The cause, as the document's progress; for a hidden collection in its build record."""
         await self.leave_express(event)
         if event.data.quiet:
             await self.visibility.record_build(event.subject, event.data.shelf.generation, event.data.version, problem.code)
         return self.progress_events(event, "failed", 2, context, cause=problem)
 
     async def leave_express(self, event: Queued) -> None:
-        """The way is free for another one."""
+        """Free the document's place in the express lane."""
         if event.data.lane == "express":
             await self.express.leave(event.tenant, event.subject, event.data.version)
 
     def progress_events(
         self, event: Queued, state: State, ordinal: int, context: Context, *, cause: Problem | None = None, chunks: int = 0
     ) -> list[Outgoing]:
-        """The news, unless it is about a shelf that nobody sees."""
+        """The progress event; none for a hidden collection."""
         if event.data.quiet:
             return []
         progress = work_progress(event.data, state, chunks=chunks, cause=cause)
@@ -137,31 +137,36 @@ class Parse:
 
     @asynccontextmanager
     async def report_when_slow(self, event: Queued, context: Context) -> AsyncIterator[None]:
-        """Says ``parsing`` when what is inside takes a while, before anything that comes after it; and to the watchdog that it goes on."""
-        telling: list[asyncio.Task[None]] = []
+        """Publishes ``parsing`` when the block takes long, before the events that follow it, and keeps the step alive meanwhile."""
+        tasks: list[asyncio.Task[None]] = []
         loop = asyncio.get_running_loop()
 
-        async def tell() -> None:
+        async def report() -> None:
             await context.publisher.publish_all(self.progress_events(event, "parsing", 0, context))
 
-        async def live() -> None:
+        async def keep_alive() -> None:
             while True:
                 await asyncio.sleep(ALIVE_EVERY_S)
                 context.alive()
 
-        late = loop.call_later(
+        timer = loop.call_later(
             REPORT_AFTER_S[event.data.lane],
-            lambda: telling.extend((asyncio.create_task(tell(), name="parsing-told"), asyncio.create_task(live(), name="parsing-lives"))),
+            lambda: tasks.extend(
+                (
+                    asyncio.create_task(report(), name="parsing-report"),
+                    asyncio.create_task(keep_alive(), name="parsing-alive"),
+                )
+            ),
         )
         try:
             yield
         finally:
-            late.cancel()
-            if telling:
-                telling[1].cancel()
-                await asyncio.wait(telling)
-        if telling:
-            telling[0].result()
+            timer.cancel()
+            if tasks:
+                tasks[1].cancel()
+                await asyncio.wait(tasks)
+        if tasks:
+            tasks[0].result()
 
 
 def explicit_title(document: Document) -> str:
@@ -170,7 +175,7 @@ def explicit_title(document: Document) -> str:
 
 
 def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
-    """The chunks in batches of bounded size, in order; the last says so."""
+    """The chunks in batches of bounded size, in order; the last is marked."""
     work = event.data
     document = work.document
     for part in split(outcome.chunks):
@@ -197,7 +202,7 @@ def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
 
 
 def chunk_events(event: Queued, outcome: ParsedDocument, context: Context) -> list[Outgoing]:
-    """Chunks on their way to their vectors."""
+    """Chunks without vectors, for ``embed``."""
     now = context.clock.now()
     return [
         Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=data, now=now, ordinal=ordinal))
@@ -206,7 +211,7 @@ def chunk_events(event: Queued, outcome: ParsedDocument, context: Context) -> li
 
 
 def embedding_events(event: Queued, outcome: ParsedDocument, model: str, context: Context) -> list[Outgoing]:
-    """Chunks that have their vectors already."""
+    """Chunks with vectors, for ``index``."""
     now, outgoing = context.clock.now(), []
     for ordinal, batch in enumerate(batches(event, outcome)):
         vectors = tuple(outcome.vectors[batch.first : batch.first + len(batch.chunks)])

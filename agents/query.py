@@ -1,8 +1,8 @@
 """requests.asked -> lookup -> requests.answered, usage.recorded
 
-Answers what the API asks of the index: passages for a query, chunks of a document. Only what readers may see at this moment; nothing that
-nobody waits for any more. Whoever rebuilds an index asks how much a shelf holds, and to clear one that is let go. Programs ask for vectors,
-which are charged to them.
+The query service answers the API's requests to the index: passages for a query, chunks of a document; only of versions that are visible
+now, and only until the deadline of the request. A reindex asks how many points a collection holds, and clears one that is dropped. Requests
+for vectors are charged to their user.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class QueryService:
     embeds: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(EMBEDS_AT_ONCE_MAX))
 
     def agent(self) -> Agent:
-        """Somebody waits for every one of these; order means nothing."""
+        """Every request is awaited; their order has no meaning."""
         return Agent(
             name=NAME, reads=(REQUESTS_ASKED,), step=self.step, failed=self.report_failure, in_flight_max=self.in_flight_max, awaited=True
         )
@@ -77,11 +77,11 @@ class QueryService:
         return [answer_event(event, Answer(request_id=asked.request_id, result=result), context)]
 
     async def report_failure(self, event: RequestAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """Whoever asked is told why there is no answer."""
+        """The answer carries the problem."""
         return [answer_event(event, Answer(request_id=event.data.request_id, problem=problem), context)]
 
     async def embed(self, event: RequestAsked, ask: Embed, context: Context) -> Sequence[Outgoing]:
-        """A few at once; whoever has waited too long for a place is not answered, nor charged."""
+        """A few at once; a request past its deadline is neither answered nor charged."""
         async with self.embeds:
             if context.clock.now() >= event.data.deadline:
                 return []
@@ -92,7 +92,7 @@ class QueryService:
         ]
 
     async def result(self, tenant: str, ask: Search | ListChunks | CountShelves | ClearShelf) -> Result:
-        """What is known of it, or done about it."""
+        """The answer to one request."""
         match ask:
             case Search():
                 return await self.passages(tenant, ask)
@@ -112,14 +112,14 @@ class QueryService:
         return Passages(keywords=searched.keywords, passages=tuple(passage_of(hit) for hit in truncate_hits(hits)), query=asked_for)
 
     async def chunks(self, tenant: str, ask: ListChunks) -> Chunks:
-        """Looked at before the visibility record is: while its points are being removed a version is not visible any more."""
+        """Read before the visibility record: a version whose points are being removed is not visible any more."""
         key = ids.document_key(tenant, ask.knowledge_base_id, ask.document_id)
         hits = await self.searching.chunks(
             tenant, ask.knowledge_base_id, ask.document_id, ask.version, first=ask.first, limit=ask.limit + 1
         )
-        standing = (await self.searching.sight.version_states((key,)))[key]
-        if not standing.is_visible(ask.version):
-            return Chunks(visible=standing.visible_version)
+        state = (await self.searching.visibility.version_states((key,)))[key]
+        if not state.is_visible(ask.version):
+            return Chunks(visible=state.visible_version)
         page = truncate_hits(hits[: ask.limit])
         return Chunks(visible=ask.version, chunks=tuple(chunk_of(hit) for hit in page), more=len(hits) > len(page))
 
@@ -132,7 +132,7 @@ class QueryService:
         return tuple(counted)
 
     async def clear(self, tenant: str, ask: ClearShelf) -> ShelfCounts:
-        """A repeat removes what was stored meanwhile. Never one that is still filled or read."""
+        """Remove the points of a collection that is neither visible nor being built; a repeat removes those stored meanwhile."""
         if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).collections:
             raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
         index = (await self.searching.engine_of(ask.shelf.embedding)).index
@@ -140,7 +140,7 @@ class QueryService:
         return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
 
     async def vectors(self, ask: Embed) -> Vectors:
-        """By the embedding that new indexes are made with."""
+        """By the embedding of new collections."""
         encoder = (await self.searching.engine_of("")).encoder
         rows = await encoder.embed(ask.texts)
         tokens = sum(map(estimate_tokens, ask.texts))
@@ -148,7 +148,7 @@ class QueryService:
 
 
 def usage_event(event: RequestAsked, ask: Embed, result: Vectors, context: Context) -> Outgoing:
-    """What the vectors cost; a repeat of the event has the same id."""
+    """Usage of the embedding model; a repeat of the event has the same id."""
     data = Consumption(
         user_id=ask.user_id,
         conversation_id="",
@@ -180,7 +180,7 @@ def truncate_hits(hits: Sequence[Hit]) -> Sequence[Hit]:
 
 
 def passage_of(hit: Hit) -> Found:
-    """A hit as it travels."""
+    """A hit, as in the answer event."""
     return Found(
         chunk_id=hit.id,
         knowledge_base_id=hit.knowledge_base_id,
@@ -198,7 +198,7 @@ def passage_of(hit: Hit) -> Found:
 
 
 def chunk_of(hit: Hit) -> ChunkText:
-    """A chunk as it travels."""
+    """A chunk, as in the answer event."""
     return ChunkText(
         chunk_id=hit.id,
         ordinal=hit.ordinal,

@@ -1,7 +1,7 @@
 """chats.asked -> retrieve -> chats.grounded, usage.recorded
 
-Finds passages inside the asker's tenant and knowledge bases: of visible versions only, so no answer is made of half a document, an old one
-or a deleted one. A follow-up is made to stand alone first, and what was said before it colours the search.
+Finds passages in the user's tenant and knowledge bases: of visible versions only, so no answer uses half a document, an old version or a
+deleted one. A follow-up question is first condensed into one that stands alone; the conversation before it is background of the search.
 """
 
 from collections.abc import Sequence
@@ -66,18 +66,18 @@ class Retrieve:
         )
 
     async def step(self, event: ChatAsked, context: Context) -> Sequence[Outgoing]:
-        """Condense, search, choose; no passages when none of them can ground an answer."""
+        """Condense, search, choose; no passages when the question is not answerable from them."""
         asked, began = event.data, context.clock.monotonic_s()
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        grounds = await self.choose_passages(event.tenant, searched, (asked.content, condensed.query))
+        chosen = await self.choose_passages(event.tenant, searched, (asked.content, condensed.query))
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
             query=condensed.query,
             keywords=searched.keywords,
-            passages=grounds,
+            passages=chosen,
             retrieve_ms=(ended - searching) * 1000,
             condensed_by=condensed.by,
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
@@ -85,7 +85,7 @@ class Retrieve:
         return [grounding_event(event, data, context), *self.usage_events(event, condensed, context)]
 
     async def report_failure(self, event: ChatAsked, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """``generate`` owns the reply: it is told why there is nothing to answer from."""
+        """The reply is ``generate``'s: the event carries the reason why there are no passages."""
         data = Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem)
         return [grounding_event(event, data, context)]
 
@@ -102,11 +102,11 @@ class Retrieve:
         except ClawError as error:
             log.warning("rerank_failed", code=error.code, detail=error.detail, reply_id=event.data.reply_id)
             return searched
-        order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: what the reranker left out keeps its order
+        order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order))
 
     async def choose_passages(self, tenant: str, searched: SearchResult, questions: Sequence[str]) -> tuple[Passage, ...]:
-        """The passages, when they can ground an answer to the question as asked or as condensed."""
+        """The passages, if the question as asked or as condensed is answerable from them; else none."""
         best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
         if not any(is_answerable(question, plain) for question in dict.fromkeys(questions)):
@@ -123,7 +123,7 @@ class Retrieve:
         return await self.searching.chunks(tenant, hit.knowledge_base_id, hit.document_id, hit.version, first=ordinal, limit=1)
 
     def usage_events(self, event: ChatAsked, condensed: CondensedQuestion, context: Context) -> list[Outgoing]:
-        """What condensing cost; the same event for every search of a reply, so it is charged once."""
+        """Usage of the condensing model; the same event for every search of a reply, so it is charged once."""
         usage, asked = condensed.usage, event.data
         if usage is None:
             return []
@@ -144,6 +144,6 @@ class Retrieve:
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:
-    """The event that ``generate`` answers from; it says where the question lies, so that nobody has to look for it."""
+    """The event that ``generate`` answers from, with the log offset of the question."""
     data = replace(data, asked=LogPlace(context.place.partition, context.place.offset))
     return Outgoing(CHATS_GROUNDED, ChatGrounded.from_cause(event, NAME, data=data, now=context.clock.now()))

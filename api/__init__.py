@@ -1,4 +1,4 @@
-"""The thin door: authenticate, limit, publish, relay. One file per area of the HTTP contract.
+"""The HTTP and WebSocket API: authenticate, limit, publish, relay. One package per area (``areas.py``), the plumbing in ``http``.
 
-Admission rule: no Faust, no model, no index; what takes time happens in an agent.
+Admission rule: no Faust, no model, no index engine. Work that takes time is done by an agent.
 """

@@ -34,4 +34,4 @@ class Core:
 
     def count_table_lookup(self, tenant: str, table: Table, *, found: bool) -> None:
         """Count a read of a record table that serves as the cache of this scenario."""
-        self.cache.tally.count(tenant, table, "hit" if found else "miss")
+        self.cache.statistics.count(tenant, table, "hit" if found else "miss")

@@ -16,11 +16,11 @@ import zhipuai
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerRequest, Finish, Piece
 from benchmarks.figures import Figure, median
-from ops.client import launch
+from ops.stack.launch import launch
 from schemas.settings import ModelSettings
 from schemas.settings.section import Secret
 
-MODEL = "stub?first_ms=5&tokens=32&token_ms=1"  # tokens apart, so that each comes as a packet of its own
+MODEL = "stub?first_ms=5&tokens=32&token_ms=1"  # a pause between tokens, so that each arrives as a packet of its own
 TOKENS = 32
 ROUNDS, ANSWERS, WARM_UP = 5, 60, 20
 AT_ONCE = 8  # answers; the zhipuai SDK has a thread for each

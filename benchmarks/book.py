@@ -1,4 +1,4 @@
-"""A text PDF of 300 pages through the very child process that parses it in production. The baseline is its text by pdfium alone."""
+"""A text PDF of 300 pages through the child process that parses it in production. The baseline is text extraction by pdfium alone."""
 
 import asyncio
 import tempfile
@@ -19,7 +19,7 @@ LINE = "On page {page} line {line} the keeper of the harbour wrote down the wind
 
 
 async def run() -> list[Figure]:
-    """The second parse counts: a warm child is what a running stack has."""
+    """The second parse counts: a running stack has warm children."""
     efforts: list[ParseUsage] = []
     settings = Settings()
     worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)

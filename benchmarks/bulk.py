@@ -1,4 +1,4 @@
-"""What people feel of a bulk import, and the import of people: time to first token idle and during one, the import's rate alone and then.
+"""Chats and a bulk import at once: time to first token with and without an import, and the import's rate with and without chats.
 
 The chats come one after the other, as fast as they are answered; stub, client and stack share the machine.
 """
@@ -15,14 +15,15 @@ import aiohttp
 from benchmarks.chat import chats_through, load, settings_for
 from benchmarks.figures import Figure, percentile
 from benchmarks.importer import document_name
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 from ops.stack.state import read_state
 
 DOCUMENTS = 8_000
 WARM_UP_DOCUMENTS, WARM_UP_CHATS = 500, 20
 CHATS = 120
 POLL_S = 0.2
-TAIL = 32  # documents at the end that are waited for: they lie in all partitions, which are worked in order
+TAIL = 32  # the last documents, which the benchmark waits for: they are spread over all partitions, which are processed in order
 WAIT_S_MAX = 120.0
 
 
@@ -31,8 +32,8 @@ async def run() -> list[Figure]:
     provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with provider as stub, stack(Path(home), settings_for(stub.said)) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            person = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
-            machine = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            person = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
+            machine = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             await load(person)
             chat = chats_through(person, [await person.create_conversation()])
             state = read_state(Path(home))
@@ -63,7 +64,7 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _import_documents(client: StackClient, kafka: str, seed: int, count: int) -> float:
+async def _import_documents(client: Client, kafka: str, seed: int, count: int) -> float:
     """Seconds from the first document sent until the last one of every partition's order is searchable."""
     command = (sys.executable, "-m", "benchmarks.importer", kafka, str(seed), str(count))
     importer = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

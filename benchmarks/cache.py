@@ -19,22 +19,23 @@ from adapters.redis.client import connect
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis
-from ops.client import StackClient, launch, stack
+from claw_client import Client
 from ops.commands.keys import LOCAL_TENANT
+from ops.stack.launch import launch, stack
 from ops.stack.state import read_state
 from schemas.settings import RedisSettings
 from schemas.settings.cache import CacheSettings
 from streams.cache import RedisCache
 from streams.clock import SystemClock
 
-ROUNDS, LOOKS = 15, 2_000  # rounds in turns, looks per round
+ROUNDS, LOOKS = 15, 2_000  # interleaved rounds, lookups per round
 TOGETHER = 64
 WAITERS = 1_000
 ITEMS, REQUESTS, CALLERS, EXPONENT = 200, 4_000, 16, 1.1  # of the zipf load
 
 
 class Value(Struct, frozen=True):
-    """What an API answer of a kilobyte looks like."""
+    """A typical API answer of a kilobyte."""
 
     id: str
     texts: tuple[str, ...]
@@ -73,7 +74,7 @@ async def _hits(redis: Redis) -> list[Figure]:
         bare = statistics.median(took["GET"])
         for what in ("plain", "tagged"):
             ratio = statistics.median(each / get for each, get in zip(took[what], took["GET"], strict=True))
-            bar = "<= 1.2x" if together == 1 else ""  # together they measure the processor: what a hit decodes and a bare GET does not
+            bar = "<= 1.2x" if together == 1 else ""  # at once they measure the processor: a hit decodes, a bare GET does not
             figures.append(
                 Figure(
                     f"hit_{what}_{together}",
@@ -89,7 +90,7 @@ async def _hits(redis: Redis) -> list[Figure]:
 
 
 async def _round(look: Callable[[], Awaitable[object]], together: int) -> float:
-    """Seconds per look."""
+    """Seconds per lookup."""
     began = time.perf_counter()
 
     async def caller() -> None:
@@ -132,14 +133,14 @@ async def _zipf() -> list[Figure]:
             stack(Path(home), settings_for(stub.said) | {"CLAW_CACHE_ANSWERS": "provider"}) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await StackClient.with_token(session, (Path(home) / "key").read_text().strip())
+            client = await Client.with_token(session, (Path(home) / "key").read_text().strip())
             await load(client)
             took = await _replay_load(client)
             await asyncio.sleep(2.5)  # counts of every process are added up each second
             return await _rates(Path(home), took)
 
 
-async def _replay_load(client: StackClient) -> dict[str, list[float]]:
+async def _replay_load(client: Client) -> dict[str, list[float]]:
     """Seconds of every request by kind."""
     weights = list(accumulate(1 / rank**EXPONENT for rank in range(1, ITEMS + 1)))
     chance, numbers = random.Random(7), iter(range(REQUESTS))
@@ -157,7 +158,7 @@ async def _replay_load(client: StackClient) -> dict[str, list[float]]:
     return took
 
 
-async def _request(client: StackClient, kind: str, item: int) -> None:
+async def _request(client: Client, kind: str, item: int) -> None:
     session, headers, base = client.session, client.headers, client.knowledge_base
     question = f"Which harbour does the lighthouse of station {item % PASSAGES} guard, by sheet {item}?"
     if kind == "ask":
@@ -178,11 +179,11 @@ async def _request(client: StackClient, kind: str, item: int) -> None:
 
 
 async def _rates(home: Path, took: dict[str, list[float]]) -> list[Figure]:
-    """As every process of the stack counted; nobody is an admin there yet, so they are read where they are added up."""
+    """The counts of all processes, read where they are summed up, because the stack has no administrator yet."""
     state = read_state(home)
     assert state is not None
     redis = connect(RedisSettings(url=state.redis_url))
-    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).tally.counts_of(LOCAL_TENANT)
+    counts = await RedisCache(redis, RedisSettings().key_prefix, CacheSettings(), SystemClock()).statistics.counts_of(LOCAL_TENANT)
     await redis.aclose()
     figures = []
     kept = [counts[name] for name in ("retrieval", "ai_response", "document_content")]

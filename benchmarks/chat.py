@@ -18,7 +18,8 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_by_name, cpu_s
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 
 MODEL = "stub?first_ms=50&tokens=32&token_ms=5"
 PASSAGES = 60
@@ -27,8 +28,8 @@ CHATS = {1: 30, 16: 160, 64: 640, 128: 1_280}  # chats measured per number of st
 WARM_UP = {1: 10, 16: 64, 64: 320, 128: 640}  # cold rounds are clearly slower
 BARS_MS = {1: "<= 12 ms", 64: "<= 60 ms"}
 BARS_RATE = {64: ">= 160", 128: ">= 200"}
-CPU_LEVELS = (16, 64, 128)  # at one stream the processes' own timers would be most of it
-CPU_MS_MIN = 0.05  # of one chat: less is what the process does anyway
+CPU_LEVELS = (16, 64, 128)  # with one stream, timers of the processes would dominate
+CPU_MS_MIN = 0.05  # of one chat: below that it is background work of the process
 STUB = "stub"
 QUESTION = "Which harbour does the lighthouse of station {n} guard?"
 
@@ -53,19 +54,19 @@ async def run() -> list[Figure]:
             _session(None) as direct,
             _session(up.said) as through,
         ):
-            client = await StackClient.register(through, "bench@example.org", "a long benchmark passphrase")
+            client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
             await load(client)
             conversations = [await client.create_conversation() for _ in range(max(CHATS))]
             chats = (chats_direct(direct, stub.said), chats_through(client, conversations))
 
-            def spent() -> dict[str, float]:
+            def read_cpu() -> dict[str, float]:
                 return {**cpu_by_name(up.process.pid), STUB: cpu_s(stub.process.pid)}
 
             for streams, count in _levels():
                 for chat in chats:
                     await _round(chat, streams, WARM_UP[streams])
                 pairs = [
-                    (await _round(chats[0], streams, count), await _measure_cpu(_round(chats[1], streams, count), count, spent))
+                    (await _round(chats[0], streams, count), await _measure_cpu(_round(chats[1], streams, count), count, read_cpu))
                     for _ in range(ROUNDS)
                 ]
                 figures += _figures(streams, pairs)
@@ -77,11 +78,11 @@ def _levels() -> list[tuple[int, int]]:
     return [(streams, count) for streams, count in CHATS.items() if not wanted or str(streams) in wanted.split(",")]
 
 
-async def _measure_cpu(running: Awaitable[Round], count: int, spent: Callable[[], dict[str, float]]) -> Round:
+async def _measure_cpu(running: Awaitable[Round], count: int, read_cpu: Callable[[], dict[str, float]]) -> Round:
     """The round with what each process spent on one of its chats."""
-    before = spent()
+    before = read_cpu()
     measured = await running
-    cpu_ms = {name: (seconds - before.get(name, 0.0)) * 1000 / count for name, seconds in spent().items()}
+    cpu_ms = {name: (seconds - before.get(name, 0.0)) * 1000 / count for name, seconds in read_cpu().items()}
     return replace(measured, cpu_ms=cpu_ms)
 
 
@@ -91,7 +92,7 @@ def settings_for(provider: str) -> dict[str, str]:
         "CLAW_MODEL_BASE_URL": provider,
         "CLAW_MODEL_API_KEY": "bench",
         "CLAW_MODEL_NAME": MODEL,
-        "CLAW_CACHE_ANSWERS": "off",  # every chat is the model's
+        "CLAW_CACHE_ANSWERS": "off",  # so that every chat reaches the model
         "CLAW_LIMIT_ENABLED": "false",
     }
 
@@ -101,7 +102,7 @@ def _session(url: str | None) -> aiohttp.ClientSession:
 
 
 def _figures(streams: int, pairs: list[tuple[Round, Round]]) -> list[Figure]:
-    def added_ms(share: float) -> float:
+    def percentile_added_ms(share: float) -> float:
         return round(
             median([(percentile(through.first_s, share) - percentile(direct.first_s, share)) * 1000 for direct, through in pairs]), 1
         )
@@ -109,8 +110,8 @@ def _figures(streams: int, pairs: list[tuple[Round, Round]]) -> list[Figure]:
     ratio = round(median([through.rate / direct.rate for direct, through in pairs]), 3)
     rate = round(median([through.rate for _, through in pairs]), 1)
     return [
-        Figure(f"first_token_added_p50_{streams}", added_ms(0.5), "ms", bar=BARS_MS.get(streams, "")),
-        Figure(f"first_token_added_p99_{streams}", added_ms(0.99), "ms"),
+        Figure(f"first_token_added_p50_{streams}", percentile_added_ms(0.5), "ms", bar=BARS_MS.get(streams, "")),
+        Figure(f"first_token_added_p99_{streams}", percentile_added_ms(0.99), "ms"),
         Figure(f"chats_per_second_{streams}", rate, "chats/s", ratio, "the stub called directly", BARS_RATE.get(streams, "")),
         *(_cpu_figures(streams, [through for _, through in pairs]) if streams in CPU_LEVELS else ()),
     ]
@@ -130,7 +131,7 @@ def _cpu_figures(streams: int, rounds: list[Round]) -> list[Figure]:
     return [figure("chat_stack", of_stack), *(figure(f"chat_{name}", lambda each, name=name: each.cpu_ms[name]) for name in names)]  # type: ignore[misc]
 
 
-async def load(client: StackClient) -> None:
+async def load(client: Client) -> None:
     for n in range(PASSAGES):
         text = f"The lighthouse of station {n} guards harbour number {n * 7}. Its lamp was lit in {1800 + n}. Its keeper is Keeper{n}. "
         await client.submit(f"station-{n}", text * 4, title=f"Station {n}")
@@ -141,7 +142,7 @@ async def load(client: StackClient) -> None:
 Chat = Callable[[int, int], Awaitable[float]]  # (stream, number of the chat) -> seconds to first text
 
 
-def chats_through(client: StackClient, conversations: list[str]) -> Chat:
+def chats_through(client: Client, conversations: list[str]) -> Chat:
     async def chat(stream: int, n: int) -> float:
         began = time.perf_counter()
         async with client.ask(conversations[stream], QUESTION.format(n=n % PASSAGES)) as answer:

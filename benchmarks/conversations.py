@@ -13,7 +13,8 @@ import aiohttp
 
 from benchmarks.chat import Chat, chats_through, load, settings_for
 from benchmarks.figures import Figure, median, percentile
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 
 MODEL = "stub?first_ms=50&tokens=8&token_ms=1"
 LONG, SHORT = 500, 5  # the measured question is message number so many
@@ -31,7 +32,7 @@ async def run() -> list[Figure]:
             stack(Path(home), settings_for(stub.said) | {"CLAW_MODEL_NAME": MODEL}) as up,
             aiohttp.ClientSession(base_url=up.said) as session,
         ):
-            client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+            client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
             await load(client)
             long, *short = [await client.create_conversation() for _ in range(1 + WARM_UP + PAIRS)]
             lots = [short[n::PREPARED_AT_ONCE] for n in range(PREPARED_AT_ONCE)]
@@ -41,8 +42,8 @@ async def run() -> list[Figure]:
     return _figures(pairs)
 
 
-async def _talk(client: StackClient, conversations: list[str], messages: int) -> None:
-    """Until the next question is message number ``messages``."""
+async def _talk(client: Client, conversations: list[str], messages: int) -> None:
+    """Fill a conversation until the next question is message number ``messages``."""
     for conversation in conversations:
         chat = chats_through(client, [conversation])
         for n in range(messages // 2):

@@ -15,7 +15,8 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.figures import Figure, percentile
-from ops.client import StackClient, stack
+from claw_client import Client
+from ops.stack.launch import stack
 from ops.stack.state import read_state
 
 DOCUMENTS = 2_000
@@ -34,7 +35,7 @@ async def run() -> list[Figure]:
     rng = random.Random(7)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            client = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None
             producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
@@ -77,7 +78,7 @@ async def _time_bare_produce(producer: AIOKafkaProducer, documents: list[tuple[s
     return time.perf_counter() - began
 
 
-async def bulk(producer: AIOKafkaProducer, client: StackClient, documents: list[tuple[str, str]]) -> float:
+async def bulk(producer: AIOKafkaProducer, client: Client, documents: list[tuple[str, str]]) -> float:
     """Seconds until every document is searchable."""
     began = time.perf_counter()
     sent = [await producer.send("claw.inbox.default.v1", inbox_event(*each), each[0].encode()) for each in documents]
@@ -89,8 +90,8 @@ async def bulk(producer: AIOKafkaProducer, client: StackClient, documents: list[
     return time.perf_counter() - began
 
 
-async def list_in_state(client: StackClient, state: str) -> set[str]:
-    """All documents in this state now, a hundred a page: asking for one after the other would measure the asking."""
+async def list_in_state(client: Client, state: str) -> set[str]:
+    """All documents in this state now, a hundred a page: one request per document would measure the requests."""
     found: set[str] = set()
     cursor: str | None = ""
     while cursor is not None:
@@ -101,7 +102,7 @@ async def list_in_state(client: StackClient, state: str) -> set[str]:
     return found
 
 
-async def _alone(client: StackClient, text: str) -> float:
+async def _alone(client: Client, text: str) -> float:
     document = str(uuid4())
     began = time.perf_counter()
     await client.submit(document, text)

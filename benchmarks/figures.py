@@ -14,7 +14,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value; ``ratio`` is value / baseline where a baseline was run in the same call, ``bar`` what was asked for."""
+    """A measured value; ``ratio`` is value / baseline where a baseline was run in the same call, ``bar`` the target."""
 
     name: str
     value: float

@@ -1,4 +1,4 @@
-"""CPU and memory of the whole stack while nobody asks anything, from the operating system's own accounts of its processes."""
+"""CPU and memory of the idle stack, as the operating system accounts for its processes."""
 
 import asyncio
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from benchmarks.processes import cpu_s, process_tree, resident_kib
-from ops.client import stack
+from ops.stack.launch import stack
 
 SETTLE_S = 15.0
 MEASURE_S = 30.0

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.importer KAFKA SEED COUNT``: so many documents onto the inbox, as another program sends them: ``SEED-0``, ..."""
+"""``python -m benchmarks.importer KAFKA SEED COUNT``: publishes documents to the inbox, as an upstream system would: ``SEED-0``, ..."""
 
 import asyncio
 import random

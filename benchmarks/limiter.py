@@ -1,4 +1,4 @@
-"""What a decision costs: against an empty script with as many keys through the same client, and against the libraries people reach for.
+"""Cost of a rate-limit decision: against an empty script with as many keys through the same client, and against common libraries.
 
 Then what limits add to a request at 64 callers, and what an idle bucket weighs.
 """
@@ -19,8 +19,9 @@ from limits.strategies import MovingWindowRateLimiter
 from adapters.redis.client import RedisClient, Script, connect
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.rates import own_redis, rate
+from claw_client import Client
 from domain.limits.limiter import Limiter, bucket_key
-from ops.client import StackClient, stack
+from ops.stack.launch import stack
 from schemas.limits import Rule
 from schemas.settings import LimitSettings, RedisSettings
 
@@ -35,7 +36,7 @@ TOUCHING = Script("""
 redis.call('MGET', unpack(KEYS))
 for _, key in ipairs(KEYS) do redis.call('SET', key, '1800000000000000', 'PX', 60000) end
 return {1, 1, 1, 1, 1}
-""")  # reads and writes every bucket, and decides nothing: less no exact limiter can do
+""")  # reads and writes every bucket without a decision: the least an exact limiter can do
 
 
 async def run() -> list[Figure]:
@@ -116,7 +117,7 @@ async def _request_overhead() -> Figure:
 
 async def _p99(url: str) -> float:
     async with aiohttp.ClientSession(base_url=url, connector=aiohttp.TCPConnector(limit=0)) as session:
-        client = await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
+        client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long benchmark passphrase")
         times: list[float] = []
 
         async def call(_: int) -> None:

@@ -1,4 +1,4 @@
-"""The operating system's own accounts of a stack: which processes it has, what CPU each has taken, what memory it holds."""
+"""Processes of a stack as the operating system accounts for them: their names, CPU time and memory."""
 
 import os
 from pathlib import Path
@@ -23,7 +23,7 @@ def cpu_s(pid: int) -> float:
 
 
 def cpu_by_name(root: int) -> dict[str, float]:
-    """Seconds of CPU so far of the stack below ``root``, by what each process is; children of a lane count to ``children``."""
+    """Seconds of CPU so far of the stack below ``root``, by name of the process; children of workers count to ``children``."""
     spent: dict[str, float] = {}
     for pid in process_tree(root):
         spent[process_name(pid)] = spent.get(process_name(pid), 0.0) + cpu_s(pid)
@@ -31,7 +31,7 @@ def cpu_by_name(root: int) -> dict[str, float]:
 
 
 def process_name(pid: int) -> str:
-    """The lane's name for a worker; ``api``, ``up``, ``kafka``, ``redis``; ``children`` for what lanes have started."""
+    """The worker group of a worker; ``api``, ``up``, ``kafka``, ``redis``; ``children`` for child processes of workers."""
     words = _command(pid)
     if any(word.endswith("kafka.Kafka") for word in words):
         return "kafka"

@@ -1,4 +1,4 @@
-"""What benchmarks of Redis's uses share: a server of their own, and how many calls a second many callers make."""
+"""Shared by benchmarks of Redis: a server of their own, and calls per second of many callers."""
 
 import asyncio
 import os

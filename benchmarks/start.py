@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.figures import Figure, median
-from ops.client import StackClient, events, stack
+from claw_client import Client, events
+from ops.stack.launch import stack
 
 RUNS = 3
 TEXT = "The lighthouse of Amrum was built in 1875 and is 41.8 metres high. Its lamp stands 63 metres above the sea."
@@ -32,7 +33,7 @@ async def run() -> list[Figure]:
 
 
 async def _first_answer(session: aiohttp.ClientSession) -> None:
-    client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+    client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
     await client.submit("amrum", TEXT)
     await client.wait_indexed("amrum")
     async with asyncio.timeout(30), client.ask(await client.create_conversation(), QUESTION) as answer:

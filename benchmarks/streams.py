@@ -19,7 +19,8 @@ import aiohttp
 
 from benchmarks.figures import Figure, median, percentile
 from benchmarks.processes import cpu_s, resident_kib
-from ops.client import StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import launch, stack
 from ops.stack.state import read_state
 
 STREAMS = 2_000
@@ -39,7 +40,7 @@ POLL_S = 0.005
 class StreamBench:
     """A running stack, a user of it, and the stub behind it."""
 
-    client: StackClient
+    client: Client
     home: Path
     stub: str
 
@@ -52,7 +53,7 @@ class StreamBench:
 
 @dataclass(slots=True)
 class Stream:
-    """What one reader saw: monotonic seconds of everything that came, and how it ended."""
+    """A reader's record: monotonic seconds of every chunk, and how the stream ended."""
 
     came_s: list[float] = field(default_factory=list)
     text: bytes = b""
@@ -60,7 +61,7 @@ class Stream:
 
     @property
     def is_complete(self) -> bool:
-        """It was told its end."""
+        """Whether the stream ended with a final event."""
         return b"event: completed" in self.text
 
     @property
@@ -94,13 +95,13 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamB
         "CLAW_MODEL_CONCURRENCY": str(STREAMS),
         "CLAW_MODEL_DELTA_WINDOW_MS": str(window_ms),
         "CLAW_LIMIT_ENABLED": "false",
-        "CLAW_CACHE_ANSWERS": "off",  # every stream is an answer of its own
+        "CLAW_CACHE_ANSWERS": "off",  # so that every stream is an answer of its own
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), settings) as up:
             timeout = aiohttp.ClientTimeout(total=None)
             async with aiohttp.ClientSession(up.said, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
-                client = await StackClient.register(session, "bench@example.org", "a long benchmark passphrase")
+                client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
                 yield StreamBench(client, Path(home), stub)
 
 

@@ -1,4 +1,4 @@
-"""What the stub provider says: one answer, frame by frame, in the dialect of OpenAI or of BigModel, spoilt as asked."""
+"""Answers of the stub provider, frame by frame, in the dialect of OpenAI or of BigModel, with faults on demand."""
 
 import asyncio
 import random
@@ -85,7 +85,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class StubAnswer:
-    """One answer as the wire has it."""
+    """One answer on the wire."""
 
     def __init__(self, body: dict[str, Any], behaviour: Behaviour, *, bigmodel: bool) -> None:
         self._behaviour, self._bigmodel = behaviour, bigmodel
@@ -119,7 +119,7 @@ class StubAnswer:
         return self._head | {"object": "chat.completion", "choices": [choice]} | usage
 
     def body(self) -> bytes:
-        """The whole answer as it is sent; faults of the way spoil it as far as that makes sense."""
+        """The whole answer as it is sent, with the faults of transport that apply to it."""
         body = msgspec.json.encode(self.whole())
         if self._behaviour.fault == "broken_frame":
             return body[: len(body) // 2]
@@ -132,7 +132,7 @@ class StubAnswer:
         return bool(self._thoughts) and self._behaviour.thinks == "tags"
 
     def _thinking(self) -> list[dict[str, str | None]]:
-        """The deltas of the thinking. Tags are cut over frames; the closing one does not come when there is no token left for it."""
+        """The deltas of the thinking. Tags are split over frames; the closing tag is missing when no token is left for it."""
         if not self._thoughts:
             return []
         if self._uses_tags:
@@ -143,7 +143,7 @@ class StubAnswer:
         return [{"content": content} | dict.fromkeys(names, thought) for thought in self._thoughts]
 
     async def frames(self) -> AsyncIterator[bytes | None]:
-        """What is written, in order and in time; None where the connection breaks."""
+        """The frames in order, with their delays; None where the connection breaks."""
         fault = self._behaviour.fault
         token_s = 0.5 if fault == "slow" else self._behaviour.token_ms / 1000
         if fault == "error_first":
@@ -226,7 +226,7 @@ def _data(value: dict[str, Any]) -> bytes:
 
 
 def _error(behaviour: Behaviour, *, bigmodel: bool) -> dict[str, Any]:
-    """An error object where an answer was begun. BigModel's have a number and no type."""
+    """An error object in the middle of an answer. BigModel's have a number and no type."""
     code = behaviour.code or ("500" if bigmodel else "server_error")
     return {"error": {"message": "The server had an error", "code": code} | ({} if bigmodel else {"type": code})}
 
@@ -241,5 +241,5 @@ def refusal(behaviour: Behaviour, message: str, *, bigmodel: bool) -> dict[str, 
 
 
 async def silence() -> None:
-    """Until the client leaves (the handler is cancelled then)."""
+    """Wait until the client disconnects, which cancels the handler."""
     await asyncio.Event().wait()

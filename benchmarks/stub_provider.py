@@ -1,4 +1,4 @@
-"""A model provider to measure and test against: chat, embeddings and models as OpenAI and BigModel speak them, faults on demand.
+"""A model provider to measure and test against: chat, embeddings and models in the dialects of OpenAI and BigModel, with faults on demand.
 
     python -m benchmarks.stub_provider --port 0 --first-ms 50 --tokens 32 --token-ms 5
 
@@ -48,7 +48,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Stats(Struct, kw_only=True):
-    """Counts since the start. ``open`` calls are being answered now, ``open_max`` were at once; of ``disconnected`` the client left."""
+    """Counts since the start: ``open`` calls in progress, ``open_max`` at once, ``disconnected`` calls that the client ended."""
 
     requests: int = 0
     open: int = 0
@@ -85,7 +85,7 @@ class StubProvider:
         )
 
     def _count_calls(self, handle: Handler) -> Handler:
-        async def counted(request: web.Request) -> web.StreamResponse:
+        async def count_call(request: web.Request) -> web.StreamResponse:
             self.stats.open += 1
             self.stats.open_max = max(self.stats.open_max, self.stats.open)
             try:
@@ -96,7 +96,7 @@ class StubProvider:
             finally:
                 self.stats.open -= 1
 
-        return counted
+        return count_call
 
     async def _embed(self, request: web.Request) -> web.StreamResponse:
         if refused := self._refusal(request):
@@ -148,7 +148,7 @@ class StubProvider:
         return behaviour
 
     async def _fault_response(self, request: web.Request, behaviour: Behaviour) -> web.StreamResponse | None:
-        """What comes instead of an answer, after the time to the first token."""
+        """The response of a fault, after the time to the first token."""
         fault = behaviour.fault
         if behaviour.first_ms:
             await asyncio.sleep(behaviour.first_ms / 1000)

@@ -1,4 +1,4 @@
-"""What a table's update costs: a record and a count, against an empty script with as many keys and arguments through the same client."""
+"""Cost of a table's update: a record and a count, against an empty script with as many keys and arguments through the same client."""
 
 from datetime import UTC, datetime
 

@@ -19,7 +19,8 @@ import aiohttp
 
 from benchmarks.chat import PASSAGES, load, settings_for
 from benchmarks.figures import Figure, percentile
-from ops.client import StackClient, events, launch, stack
+from claw_client import Client, events
+from ops.stack.launch import launch, stack
 
 SPEED = 20.0
 TRACE = Path("load") / "azure2023_conv.csv"
@@ -65,7 +66,7 @@ async def run() -> list[Figure]:
             stack(Path(home), settings_for(stub.said)) as up,
             aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
-            client = await StackClient.register(session, "trace@example.org", "a long benchmark passphrase")
+            client = await Client.register(session, "trace@example.org", "a long benchmark passphrase")
             await load(client)
             began = time.perf_counter()
             report = await _replay(client, arrivals)
@@ -84,7 +85,7 @@ def _arrivals(source: Path, limit: int) -> Iterator[TraceArrival]:
             yield TraceArrival(float(row["arrival_s"]) / SPEED, wanted + filling)
 
 
-async def _replay(client: StackClient, arrivals: list[TraceArrival]) -> TraceReport:
+async def _replay(client: Client, arrivals: list[TraceArrival]) -> TraceReport:
     report, free = TraceReport(), [await client.create_conversation() for _ in range(64)]
     began = time.perf_counter()
     async with asyncio.timeout(arrivals[-1].at_s + DRAINED_S_MAX), asyncio.TaskGroup() as group:
@@ -94,7 +95,7 @@ async def _replay(client: StackClient, arrivals: list[TraceArrival]) -> TraceRep
     return report
 
 
-async def _request(client: StackClient, report: TraceReport, free: list[str], key: str, arrival: TraceArrival) -> None:
+async def _request(client: Client, report: TraceReport, free: list[str], key: str, arrival: TraceArrival) -> None:
     began = time.perf_counter()
     report.open += 1
     report.open_max = max(report.open_max, report.open)
@@ -107,7 +108,7 @@ async def _request(client: StackClient, report: TraceReport, free: list[str], ke
     path = f"/api/v1/conversations/{conversation}/messages"
     async with _post_until_accepted(client, report, path, {"content": arrival.question}, headers) as answer:
         last, stream = await _answer(answer, report, began)
-    while last:  # the stream broke off before its end: it goes on where it was
+    while last:  # the stream broke off before its end: resume it
         report.resumed += 1
         async with client.session.get(stream, headers={**client.headers, "Last-Event-ID": last}) as answer:
             last, _ = await _answer(answer, report, began, first=False)
@@ -117,9 +118,9 @@ async def _request(client: StackClient, report: TraceReport, free: list[str], ke
 
 @asynccontextmanager
 async def _post_until_accepted(
-    client: StackClient, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
+    client: Client, report: TraceReport, path: str, body: dict[str, str], headers: Mapping[str, str]
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The answer to a POST that is taken; who is told to come back later does."""
+    """The answer to an accepted POST; after a refusal with Retry-After it is sent again."""
     while True:
         async with client.session.post(path, json=body, headers=headers) as answer:
             if answer.ok:
@@ -133,7 +134,7 @@ async def _post_until_accepted(
 
 
 async def _answer(answer: aiohttp.ClientResponse, report: TraceReport, began: float, *, first: bool = True) -> tuple[str, str]:
-    """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to go on from."""
+    """Read to the end: ("", the stream's path), or to where it broke off: the last id, and the path to resume."""
     last = stream = ""
     async for sent in events(answer.content):
         last = sent.id

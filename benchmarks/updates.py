@@ -1,4 +1,4 @@
-"""What a document costs that is sent again: unchanged, or with one paragraph changed. The documents lane counts embeddings itself."""
+"""Cost of a document sent again: unchanged, or with one paragraph changed. The documents lane counts embeddings itself."""
 
 import asyncio
 import json
@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaProducer
 from adapters.kafka import make_consumer
 from benchmarks.documents import inbox_event, list_in_state, make_documents
 from benchmarks.figures import Figure, median
+from claw_client import Client
 from domain.documents.topics import DOCUMENTS_PROGRESSED
-from ops.client import StackClient, stack
+from ops.stack.launch import stack
 from ops.stack.state import StackState, read_state
 from schemas.documents import DocumentProgressed
 
@@ -35,7 +36,7 @@ async def run() -> list[Figure]:
     rng = random.Random(11)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
-            client = await StackClient.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
+            client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None
             await _send_all(state, client, make_documents(rng, WARM_UP), "indexed")
@@ -53,8 +54,8 @@ async def run() -> list[Figure]:
     ]
 
 
-async def _send_all(state: StackState, client: StackClient, documents: list[tuple[str, str]], wanted: str) -> float:
-    """Seconds until ``documents.progressed``, where an upstream system reads it, has said of every document that it is ``wanted``."""
+async def _send_all(state: StackState, client: Client, documents: list[tuple[str, str]], wanted: str) -> float:
+    """Seconds until ``documents.progressed``, as an upstream system reads it, reports the state ``wanted`` for every document."""
     left = {document for document, _ in documents}
     producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all")
     consumer = make_consumer({"bootstrap_servers": state.kafka}, DOCUMENTS_PROGRESSED.name, auto_offset_reset="latest")
@@ -72,7 +73,7 @@ async def _send_all(state: StackState, client: StackClient, documents: list[tupl
         await asyncio.gather(*sent)
     finally:
         await asyncio.gather(producer.stop(), consumer.stop())
-    async with asyncio.timeout(WAIT_S_MAX):  # and the tables say the same, a moment later
+    async with asyncio.timeout(WAIT_S_MAX):  # the tables follow a moment later
         while not {document for document, _ in documents} <= await list_in_state(client, wanted):  # noqa: ASYNC110 - another process's
             await asyncio.sleep(POLL_S)
     return took_s
@@ -87,7 +88,7 @@ async def _count_embedded(session: aiohttp.ClientSession, home: Path) -> int:
     return int(float(found[1])) if found else 0
 
 
-async def _edit_document(session: aiohttp.ClientSession, home: Path, client: StackClient, rng: random.Random) -> tuple[int, int]:
+async def _edit_document(session: aiohttp.ClientSession, home: Path, client: Client, rng: random.Random) -> tuple[int, int]:
     """Chunks of a long document, and how many of them were embedded again when one paragraph in the middle changed."""
     paragraphs = [f"# Part {n}\n\n{text}" for n, (_, text) in enumerate(make_documents(rng, PARAGRAPHS, bytes_max=1_100))]
     first = await client.submit("book", "\n\n".join(paragraphs), media_type="text/markdown")

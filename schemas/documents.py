@@ -23,13 +23,13 @@ FileType = Literal[
     "message/rfc822",
     "application/zip",
 ]
-# Its owner's name for it: printable, no slash. The end says that Python's `$` also stands before a last line feed.
+# Its owner's name for it: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
 State = Literal["queued", "parsing", "embedding", "indexed", "unchanged", "failed", "deleted"]
 
 
 class Blob(Struct, frozen=True, kw_only=True):
-    """A file in the blob store. ``path`` is its place there, ``sha256`` of its bytes in hex."""
+    """A file in the blob store: its ``path`` there, and the ``sha256`` of its bytes in hex."""
 
     path: str
     bytes: int
@@ -39,7 +39,8 @@ class Blob(Struct, frozen=True, kw_only=True):
 class Document(Struct, frozen=True, kw_only=True):
     """A document as its owner gave it: as ``text``, as a file (``blob``), or as the ``url`` of a page that is fetched when it is parsed.
 
-    ``sealed_password`` opens an encrypted file; only the documents lane can read it. ``force`` works a document that has not changed.
+    ``sealed_password`` is the encrypted password of the file; only workers of the group ``documents`` decrypt it. ``force``: process the
+    document even if it has not changed.
     """
 
     knowledge_base_id: str
@@ -50,7 +51,7 @@ class Document(Struct, frozen=True, kw_only=True):
     blob: Blob | None = None
     url: str = ""
     filename: str = ""  # as uploaded or attached: what its type is guessed from when its content does not say
-    charset: str = ""  # as declared by whoever sent it; the content's own word goes first
+    charset: str = ""  # as declared by the sender; a declaration inside the content has precedence
     sealed_password: str = ""
     force: bool = False
     origin: Literal["api", "inbox"] = "api"
@@ -59,12 +60,12 @@ class Document(Struct, frozen=True, kw_only=True):
 
     @property
     def bytes(self) -> int:
-        """Size of what was given: of the file, else of the text in UTF-8; 0 for a page that was not fetched yet."""
+        """Size of the file, else of the text in UTF-8; 0 for a page that was not fetched yet."""
         return self.blob.bytes if self.blob else len(self.text.encode())
 
 
 class Withdrawal(Struct, frozen=True, kw_only=True):
-    """A document taken back by its owner."""
+    """A document deleted by its owner."""
 
     knowledge_base_id: str
     document_id: str
@@ -73,7 +74,7 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 
 class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One build of a knowledge base's index, and how it was made. 0 and empty: as the settings say."""
+    """A collection: one build of a knowledge base's index, and its parameters. 0 and empty: by the settings."""
 
     generation: int = 0
     chunk_tokens: int = 0
@@ -84,8 +85,8 @@ class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Work(Struct, frozen=True, kw_only=True):
     """A version on its way to the index. ``version`` is the offset of the submission: later ones are higher.
 
-    ``content_hash`` tells whether a later version says anything new. ``quiet`` work fills a shelf that readers do not see: it tells no
-    progress and raises no visibility. ``earlier``: points of an earlier version may lend their vectors.
+    ``content_hash`` shows whether a later version differs. ``quiet`` work fills a hidden collection (``shelf``): it publishes no progress
+    and changes no visibility. ``earlier``: vectors of points of an earlier version may be reused.
     """
 
     version: int
@@ -100,7 +101,7 @@ class Work(Struct, frozen=True, kw_only=True):
 
 
 class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where in a file a piece of text stands; counted from 1. ``part`` is a file inside an archive or a message."""
+    """The location of a piece of text in a file; counted from 1. ``part`` is a file inside an archive or a message."""
 
     page: int = 0
     page_last: int = 0  # 0: the same page
@@ -110,7 +111,7 @@ class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
     part: str = ""
 
     def __str__(self) -> str:
-        """For people: ``report.pdf > p. 3-4``, ``Costs!A1:C20``, ``slide 4``; empty for text without such places."""
+        """For people: ``report.pdf > p. 3-4``, ``Costs!A1:C20``, ``slide 4``; empty for text without a location."""
         pages = f"p. {self.page}-{self.page_last}" if self.page_last > self.page else f"p. {self.page}" if self.page else ""
         cells = f"{self.sheet}!{self.cells}" if self.sheet and self.cells else self.sheet or self.cells
         slide = f"slide {self.slide}" if self.slide else ""
@@ -118,7 +119,7 @@ class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Note(Struct, frozen=True):
-    """What was left out of a document that is searchable otherwise, such as ``page_unreadable``: ``pages 3, 7``."""
+    """A part left out of a document that is otherwise searchable, such as ``page_unreadable``: ``pages 3, 7``."""
 
     code: str
     detail: str
@@ -127,7 +128,7 @@ class Note(Struct, frozen=True):
 class Chunk(Struct, frozen=True, kw_only=True):
     """A searchable piece of a document. ``text`` is literal document text (quotes are found in it); ``headings`` outermost first.
 
-    The first ``overlap`` characters also end the chunk before. ``hash`` is of all that is embedded of it.
+    The first ``overlap`` characters are also the end of the chunk before. ``hash`` covers everything that is embedded.
     """
 
     ordinal: int
@@ -160,7 +161,7 @@ class ChunkBatch(Struct, frozen=True, kw_only=True):
     quiet: bool = False
     earlier: bool = False
     visible: int = -1
-    again: bool = False  # an earlier version could not lend a vector: embed all of it, whatever is said to be there
+    again: bool = False  # a vector of an earlier version was missing: embed all chunks
     notes: tuple[Note, ...] = ()
 
 
@@ -175,7 +176,7 @@ class Vectors(Struct, frozen=True, kw_only=True):
 class EmbeddedBatch(Struct, frozen=True, kw_only=True):
     """A chunk batch with its vectors, one per chunk in the same order. ``model`` names the embedding and its parameters.
 
-    Vectors that are empty are those of the point of an earlier version with the same ``Chunk.hash``.
+    An empty vector stands for that of an earlier version's point with the same ``Chunk.hash``.
     """
 
     batch: ChunkBatch
@@ -193,7 +194,7 @@ class Removal(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """Where a version stands. Readers keep the highest (version, rank of state)."""
+    """The progress of a version. Readers keep the highest (version, rank of state)."""
 
     knowledge_base_id: str
     document_id: str
@@ -209,7 +210,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     cause: Problem | None = None
     done: int = 0  # chunks stored so far
     notes: tuple[Note, ...] = ()
-    visible: int = -1  # the version that readers saw before this one: the log, which keeps the last word per document, must not forget it
+    visible: int = -1  # the version visible before this one: compaction keeps one record per document, which must have it
 
     @property
     def percent(self) -> int:
@@ -226,7 +227,7 @@ class DocumentSubmitted(Event, tag="claw.document.submitted.v1", frozen=True, kw
 
 
 class DocumentWithdrawn(Event, tag="claw.document.withdrawn.v1", frozen=True, kw_only=True):
-    """Its owner deleted it."""
+    """A document was deleted by its owner."""
 
     data: Withdrawal
 
@@ -250,7 +251,7 @@ class DocumentEmbedded(Event, tag="claw.document.embedded.v1", frozen=True, kw_o
 
 
 class DocumentRemovalRequested(Event, tag="claw.document.removal_requested.v1", frozen=True, kw_only=True):
-    """Old points may go: the visibility record already hides them."""
+    """Old points can be removed: the visibility record already hides them."""
 
     data: Removal
 

@@ -1,6 +1,7 @@
 """Deterministic ids: the same cause always gives the same id, so a repeat is recognisable."""
 
 import hashlib
+from collections.abc import Callable
 from uuid import UUID
 
 INSTALLATION = "-"  # the tenant of events that concern all of them; no account can have it
@@ -15,6 +16,11 @@ def derive(*parts: str | int) -> str:
     digest[8] = digest[8] & 0x3F | 0x80
     text = digest.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def random_id(random_bytes: Callable[[int], bytes]) -> str:
+    """A UUID of random bits."""
+    return str(UUID(bytes=random_bytes(16), version=4))
 
 
 def event_id(cause: str, agent: str, ordinal: int) -> str:

@@ -21,7 +21,7 @@ Required = Annotated[str, Meta(min_length=1, max_length=500)]
 Never = Annotated[
     Any,
     Meta(
-        description="Refused: a topic keeps what it is told in clear. Send encrypted files through the HTTP upload.",
+        description="Refused: records on a topic are not encrypted. Send encrypted files through the HTTP upload.",
         extra_json_schema={"not": {}},
     ),
 ]

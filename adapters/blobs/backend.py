@@ -1,6 +1,6 @@
-"""What lies below the blob store, as blocking calls: the store runs them in threads.
+"""The interface of blob stores, as blocking calls: ``BlobStore`` runs them in threads.
 
-Every method may raise OSError; FileNotFoundError means that nothing is there.
+Every method may raise OSError; FileNotFoundError means that there is no such file.
 """
 
 from pathlib import Path
@@ -10,12 +10,12 @@ PIECE_BYTES = 262_144  # read or written at once
 
 
 class Upload(Protocol):
-    """A file being written. Nobody sees it before ``commit``; after ``discard`` nothing of it is left."""
+    """A file being written. It is invisible before ``commit``; after ``discard`` nothing of it is left."""
 
     def write(self, data: bytes) -> None: ...
 
     def commit(self) -> None:
-        """It is in its place, and on the disk."""
+        """Put the file at its path, durably."""
         ...
 
     def discard(self) -> None: ...
@@ -25,31 +25,31 @@ class BlobBackend(Protocol):
     """A store of files by relative path."""
 
     def open(self) -> None:
-        """Make ready. Raises ConfigurationError when that can never work; does not connect to anything."""
+        """Prepare the store, without connecting. Raises ConfigurationError when it can never work."""
         ...
 
     def begin_upload(self, path: str) -> Upload: ...
 
     def create(self, path: str, data: bytes) -> bool:
-        """Write a small file whole, unless there is one: then False."""
+        """Write a small file at once; False when there is one already."""
         ...
 
     def read(self, path: str, bytes_max: int) -> bytes:
-        """At most so many bytes of it."""
+        """At most so many bytes of the file."""
         ...
 
     def local_path(self, path: str) -> Path | None:
-        """The file itself, where it can be opened by its name; None when it has to be copied here first."""
+        """The local path of the file; None when it has to be copied first."""
         ...
 
     def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
-        """Copy at most so many bytes here; the SHA-256 of what was copied in hex."""
+        """Copy at most so many bytes to a local file; their SHA-256 in hex."""
         ...
 
     def delete(self, path: str) -> None:
-        """It is gone, or never was there."""
+        """Remove the file, if there is one."""
         ...
 
     def check(self) -> None:
-        """Prove that files can be written."""
+        """Check that files can be written."""
         ...

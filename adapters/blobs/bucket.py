@@ -27,7 +27,7 @@ S3_OPTIONS: dict[str, Any] = {
 
 
 class BucketBackend:
-    """A Drive."""
+    """A ``Backend`` on an ``fsspec`` driver."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -64,14 +64,14 @@ class BucketBackend:
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
-            self._call(self._files.pipe_file, place, data)  # all that a server without conditions can do: nothing was there just now
+            self._call(self._files.pipe_file, place, data)  # without conditional writes: there was no such file a moment ago
         return True
 
     def read(self, path: str, bytes_max: int) -> bytes:
         return bytes(self._call(self._files.cat_file, f"{self._root}/{path}", start=0, end=bytes_max))
 
     def local_path(self, path: str) -> None:
-        """Never."""
+        """None: files are copied."""
 
     def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
         digest, left = hashlib.sha256(), bytes_max
@@ -94,7 +94,7 @@ class BucketBackend:
 
 
 class BucketUpload:
-    """An Upload."""
+    """An upload to a bucket."""
 
     def __init__(self, files: Any, place: str, file: Any, errors: tuple[type[Exception], ...]) -> None:
         self._files, self._place, self._file, self._errors = files, place, file, errors
@@ -118,7 +118,7 @@ class BucketUpload:
 
 
 def call_vendor(errors: tuple[type[Exception], ...], work: Any, *arguments: Any, **named: Any) -> Any:
-    """What ``work`` gives, with the vendor's exceptions as OSError."""
+    """The result of ``work``, with the vendor's exceptions as OSError."""
     try:
         return work(*arguments, **named)
     except errors as error:

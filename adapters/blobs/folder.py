@@ -11,12 +11,12 @@ from secrets import token_hex
 
 from schemas.errors import ConfigurationError
 
-INCOMING = ".incoming"  # no place of a file begins with a dot
-STALE_S = 86_400  # what a killed process left there; longer than any upload may take
+INCOMING = ".incoming"  # no path of a file begins with a dot
+STALE_S = 86_400  # of files that a killed process left there; longer than any upload may take
 
 
 class FolderBackend:
-    """A Drive."""
+    """A ``Backend`` in a folder."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -49,7 +49,7 @@ class FolderBackend:
         return self._root / path
 
     def copy_to(self, path: str, into: Path, bytes_max: int) -> str:
-        raise NotImplementedError  # never asked for: ``local`` names the file itself
+        raise NotImplementedError  # not called: ``local`` returns the path
 
     def delete(self, path: str) -> None:
         (self._root / path).unlink(missing_ok=True)
@@ -63,7 +63,7 @@ class FolderBackend:
 
 
 class FolderUpload:
-    """An Upload."""
+    """An upload to a folder."""
 
     def __init__(self, incoming: Path, place: Path) -> None:
         self._incoming, self._place = incoming, place
@@ -81,7 +81,7 @@ class FolderUpload:
         self._close()
 
     def commit_new(self) -> bool:
-        """Commit unless there is one; then False."""
+        """Commit; False when there is a file already."""
         created = self._sync_content()
         try:
             os.link(self._incoming, self._place)
@@ -91,14 +91,14 @@ class FolderUpload:
         return True
 
     def _sync_content(self) -> list[Path]:
-        """The content is on the disk and the folder there; which folders were made."""
+        """Sync the content and create the folders; which folders were created."""
         os.fsync(self._file)
         missing = [folder for folder in self._place.parents if not folder.exists()]
         self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return missing
 
     def _sync_folders(self, created: list[Path]) -> None:
-        """A name is on the disk only when its folder is."""
+        """Sync the folders: a name is durable only when its folder is."""
         for folder in (self._place.parent, *(folder.parent for folder in created)):
             number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
@@ -117,7 +117,7 @@ class FolderUpload:
 
 
 def sweep(folder: Path) -> None:
-    """Remove files that nobody can be working on any more."""
+    """Remove files whose upload must have ended."""
     before_s = time.time() - STALE_S
     for entry in os.scandir(folder):
         if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before_s:

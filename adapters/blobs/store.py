@@ -1,4 +1,4 @@
-"""The blob store: files written in pieces while they are hashed, and read back only as what was written.
+"""The blob store: files are hashed while they are written, and checked against that hash when they are read.
 
 Every call to the disk or the network runs in a few threads of the store's own. A file that is not committed leaves nothing behind.
 """
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class BlobStore:
-    """Methods raise Unavailable("blobs_unavailable") when the store does not do its part, Refused("file_missing") when there is no such
+    """Methods raise Unavailable("blobs_unavailable") when the store fails, Refused("file_missing") when there is no such
     file or it is not the one that was written.
     """
 
@@ -45,12 +45,12 @@ class BlobStore:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
     async def open(self) -> None:
-        """Make ready; connects to nothing. Raises ConfigurationError."""
+        """Prepare the store, without connecting. Raises ConfigurationError."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._prepare)
 
     def _prepare(self) -> None:
         self._drive.open()
-        if isinstance(self._drive, FolderBackend):  # whose files need no copies
+        if isinstance(self._drive, FolderBackend):  # its files need no copies
             return
         try:
             self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ class BlobStore:
             raise ConfigurationError(f"CLAW_HOME: the folder {self._scratch} cannot be used: {error.strerror}") from error
 
     async def close(self) -> None:
-        """Let the threads end with what they are doing."""
+        """Let the threads end their calls."""
         self._threads.shutdown(wait=False)
 
     @asynccontextmanager
@@ -82,7 +82,7 @@ class BlobStore:
             return await written.commit()
 
     async def create(self, path: str, data: bytes) -> bool:
-        """A small file at a place that was agreed on; False when there is one."""
+        """Write a small file at a path that follows from its meaning; False when there is one already."""
         return await self.run(self._drive.create, check_path(path), data)
 
     async def read(self, path: str, bytes_max: int) -> bytes:
@@ -107,15 +107,15 @@ class BlobStore:
             await self.run(lambda: copy.unlink(missing_ok=True))
 
     async def delete(self, path: str) -> None:
-        """The file is gone, or never was there."""
+        """Remove the file, if there is one."""
         await self.run(self._drive.delete, check_path(path))
 
     async def check(self) -> None:
-        """Unavailable unless files can be written."""
+        """Raise Unavailable unless files can be written."""
         await self.run(self._drive.check)
 
     async def run(self, work: Callable[..., T], *arguments: object, missing: bool = False) -> T:
-        """``work`` in a thread of the store's. ``missing``: a file that is not there is the caller's affair."""
+        """``work`` in a thread of the store's. ``missing``: FileNotFoundError is raised as it is."""
         try:
             async with asyncio.timeout(CALL_S_MAX):
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -135,11 +135,11 @@ class BlobWriter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._ended = False
-        self._one_at_a_time = threading.Lock()  # a call that was given up may still be running when the file is discarded
+        self._one_at_a_time = threading.Lock()  # an abandoned call may still be running when the file is discarded
         self.bytes = 0
 
     async def write(self, data: bytes) -> None:
-        """Take ``data``, gathered to pieces of a quarter MiB. Raises Refused("document_too_large")."""
+        """Write ``data``, in pieces of a quarter MiB. Raises Refused("document_too_large")."""
         self.bytes += len(data)
         if self.bytes > self._bytes_max:
             raise Refused("document_too_large", f"a file may have {self._bytes_max:,} bytes (CLAW_DOCUMENT_FILE_BYTES_MAX)")
@@ -149,12 +149,12 @@ class BlobWriter:
             await self._store.run(self._write, self._take_buffer())
 
     async def commit(self) -> Blob:
-        """Put the whole file into its place."""
+        """Put the whole file at its path."""
         await self._store.run(self._commit, self._take_buffer())
         return Blob(path=self._path, bytes=self.bytes, sha256=self._digest.hexdigest())
 
     async def discard(self) -> None:
-        """Leave nothing of a file that was not committed; what cannot be removed now is swept later."""
+        """Remove a file that was not committed; what cannot be removed now is removed later."""
         if not self._ended:
             with suppress(Unavailable):
                 await asyncio.shield(asyncio.ensure_future(self._store.run(self._discard)))
@@ -174,7 +174,7 @@ class BlobWriter:
     def _commit(self, rest: bytes) -> None:
         with self._one_at_a_time:
             if self._ended:
-                raise OSError("the upload was given up")
+                raise OSError("the upload was discarded")
             self._digest.update(rest)
             self._upload.write(rest)
             self._upload.commit()

@@ -1,4 +1,4 @@
-"""One child process seen from its parent: started confined, watched while it works, ended without leaving anything behind."""
+"""A child process from its parent's side: started confined, watched while it works, ended without leftovers."""
 
 import asyncio
 import contextlib
@@ -34,19 +34,19 @@ from adapters.children.protocol import (
 from schemas.documents import Chunk
 from schemas.errors import Refused, Unavailable
 
-START_TIMEOUT_S = 60.0  # to load its modules, on a machine that is busy with everything else
-STOP_TIMEOUT_S = 2.0  # from end of input to exit, then it is killed
+START_TIMEOUT_S = 60.0  # to load its modules on a busy machine
+STOP_TIMEOUT_S = 2.0  # from end of input to exit; then the process is killed
 DRAIN_BYTES = 65_536
-COPY_NAME = "document"  # what its copy is called, whatever its sender called it
-WATCH_S = 0.05  # between looks at a working child's memory
+COPY_NAME = "document"  # the name of the copy, whatever the sender's name was
+WATCH_S = 0.05  # between two measurements of a working child's memory
 OUT_OF_MEMORY = (
     signal.SIGABRT,
     signal.SIGSEGV,
     signal.SIGBUS,
     signal.SIGTRAP,
     signal.SIGILL,
-)  # how native code ends when an allocation fails
-NEAR_SHARE = 0.5  # of the memory limit when it was last seen: then such an end is put down to it
+)  # the signals with which native code ends when an allocation fails
+NEAR_SHARE = 0.5  # of the memory limit at the last measurement: from there on such an end counts as out of memory
 INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
 SINGLE_THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -54,7 +54,7 @@ Cause = Literal["crash", "memory", "cpu", "wall", "output"]
 
 
 class ChildDied(Exception):
-    """The child ended, or was ended, before it replied. ``cause`` is the limit it reached, or that it crashed; ``reason`` is for people."""
+    """The child ended or was killed before it replied. ``cause`` is the limit it reached, or a crash; ``reason`` is for people."""
 
     def __init__(self, cause: Cause, reason: str) -> None:
         super().__init__(reason)
@@ -62,23 +62,23 @@ class ChildDied(Exception):
         self.seconds, self.peak_kib = 0.0, 0
 
     def with_usage(self, seconds: float, peak_kib: int) -> "ChildDied":
-        """With what it took until then."""
+        """The same with the resources used until then."""
         self.seconds, self.peak_kib = seconds, peak_kib
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLimits:
-    """Of one task."""
+    """Limits of one task."""
 
     wall_s: float
-    ocr_wall_s: float  # once the child has said that Tesseract runs
-    memory_kib: int  # resident, of the child and what it started
+    ocr_wall_s: float  # after the child reported that Tesseract runs
+    memory_kib: int  # resident memory of the child and its own children
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
-    """How a child is started: ``python -m module``, with these orders. ``measured``: the true peak of each task is wanted."""
+    """How a child is started: ``python -m module`` with these options. ``measured``: the exact peak memory of each task is recorded."""
 
     module: str
     niceness: int
@@ -92,7 +92,7 @@ class ChildSpec:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """An answer, the chunks that came with it, and what it took."""
+    """An answer, its chunks, and the resources it took."""
 
     answer: TaskAnswer
     chunks: list[Chunk]
@@ -103,43 +103,43 @@ class TaskResult:
 class ChildProcess:
     """One process, its pipes and its folder. Made by ``spawn``."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, recipe: ChildSpec) -> None:
-        self.process, self._folder, self._recipe = process, folder, recipe
+    def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, spec: ChildSpec) -> None:
+        self.process, self._folder, self._spec = process, folder, spec
         self.tasks = 0
-        self.replacing = False  # its successor is on its way
-        self.replaced = False  # its successor is here
+        self.replacing = False  # its successor is starting
+        self.replaced = False  # its successor is ready
         self.retirement: asyncio.TimerHandle | None = None
         self._recognising = False
         self._peak_kib = 0
 
     @classmethod
-    async def spawn(cls, recipe: ChildSpec) -> "ChildProcess":
-        """Returns when it is ready. Raises ChildDied when it does not start."""
+    async def spawn(cls, spec: ChildSpec) -> "ChildProcess":
+        """Start a child; returns when it is ready. Raises ChildDied when it does not start."""
         folder = WorkFolder()
-        orders = ChildOptions(
+        options = ChildOptions(
             parent=os.getpid(),
             folder=str(folder.path),
-            niceness=recipe.niceness,
-            batch=recipe.batch,
-            memory_mib=recipe.memory_mib,
-            cpu_s=recipe.cpu_s,
-            ocr_cpu_s=recipe.ocr_cpu_s,
-            dense=recipe.dense,
+            niceness=spec.niceness,
+            batch=spec.batch,
+            memory_mib=spec.memory_mib,
+            cpu_s=spec.cpu_s,
+            ocr_cpu_s=spec.ocr_cpu_s,
+            dense=spec.dense,
         )
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-P", "-B", "-m", recipe.module, msgspec.json.encode(orders).decode()),
+                *("-P", "-B", "-m", spec.module, msgspec.json.encode(options).decode()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 cwd=folder.path,
                 env=_environment(folder.path),
-                start_new_session=True,  # a group of its own: what it starts ends with it
+                start_new_session=True,  # a process group of its own: its children end with it
             )
         except BaseException:
             folder.remove()
             raise
-        child = cls(process, folder, recipe)
+        child = cls(process, folder, spec)
         try:
             ready = await asyncio.wait_for(child._read(), START_TIMEOUT_S)
         except (TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
@@ -153,12 +153,12 @@ class ChildProcess:
 
     @property
     def is_ended(self) -> bool:
-        """It is gone, whoever did that."""
+        """Whether the process has ended."""
         return self.process.returncode is not None
 
     @property
     def resident_kib(self) -> int:
-        """Its resident memory now, without what it started."""
+        """Its resident memory now, without its children."""
         return memory.resident_kib(self.process.pid, descent=1)
 
     async def perform(self, task: Task, limits: TaskLimits) -> TaskResult:
@@ -170,7 +170,7 @@ class ChildProcess:
         loop = asyncio.get_running_loop()
         self.tasks += 1
         self._recognising, self._peak_kib = False, 0
-        if self._recipe.measured:
+        if self._spec.measured:
             memory.reset_peak(self.process.pid)
         began = loop.time()
         exchange = asyncio.ensure_future(self._exchange(message))
@@ -186,11 +186,11 @@ class ChildProcess:
                 exchange.cancel()
                 await asyncio.wait((exchange,))
         seconds = loop.time() - began
-        peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._recipe.measured else self._peak_kib
+        peak_kib = max(self._peak_kib, memory.peak_kib(self.process.pid)) if self._spec.measured else self._peak_kib
         return TaskResult(answer, chunks, seconds, peak_kib)
 
     async def _copy_source(self, task: Task) -> Task:
-        """The document's file as a copy where the child can read it; the child removes it with whatever else is left there."""
+        """The task with a copy of the document's file where the child can read it; the child empties that folder afterwards."""
         if not isinstance(task, ParseTask) or not task.source.path:
             return task
         copy = self._folder.path / COPY_NAME
@@ -203,7 +203,7 @@ class ChildProcess:
         return replace(task, source=replace(task.source, path=str(copy)))
 
     async def _watch(self, exchange: asyncio.Future[Any], began: float, limits: TaskLimits) -> None:
-        """Returns when the exchange is over. Raises ChildDied at a limit."""
+        """Wait until the exchange is over. Raises ChildDied at a limit."""
         loop = asyncio.get_running_loop()
         while not exchange.done():
             wall_s = limits.ocr_wall_s if self._recognising else limits.wall_s
@@ -217,7 +217,7 @@ class ChildProcess:
                     raise ChildDied("memory", f"it took more than {limits.memory_kib // 1024:,} MiB of memory")
 
     async def end(self, *, at_once: bool) -> None:
-        """Ends the process, whatever it started, and its folder."""
+        """End the process and its children, and remove its folder."""
         if self.retirement is not None:
             self.retirement.cancel()
         if at_once:
@@ -229,13 +229,13 @@ class ChildProcess:
         except TimeoutError:
             self._kill()
             await self.process.wait()
-        self._kill()  # what it started and left behind
+        self._kill()  # its children that still run
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._drain(), STOP_TIMEOUT_S)
         await asyncio.to_thread(self._folder.remove)
 
     async def _drain(self) -> None:
-        """What it still said: a pipe with unread words is never closed."""
+        """Read the rest of the output: a pipe with unread bytes is never closed."""
         assert self.process.stdout is not None
         while await self.process.stdout.read(DRAIN_BYTES):
             pass
@@ -274,7 +274,7 @@ class ChildProcess:
         return reply
 
     async def _explain_exit(self, limits: TaskLimits) -> ChildDied:
-        """Why it ended by itself."""
+        """The cause of an exit that nobody asked for."""
         try:
             code = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT_S)
         except TimeoutError:
@@ -283,18 +283,18 @@ class ChildProcess:
             return ChildDied("crash", f"the process ended with exit code {code}")
         name = signal.Signals(-code).name
         if -code == signal.SIGXCPU:
-            return ChildDied("cpu", f"it took more than {self._recipe.cpu_s} s of CPU time")
+            return ChildDied("cpu", f"it took more than {self._spec.cpu_s} s of CPU time")
         if -code in OUT_OF_MEMORY and self._peak_kib > limits.memory_kib * NEAR_SHARE:
             return ChildDied("memory", f"it ended with {name} on its way beyond {limits.memory_kib // 1024:,} MiB of memory")
         return ChildDied("crash", f"the process ended with {name}")
 
     def _kill(self) -> None:
-        """Also what it started."""
+        """Kill the process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """What reads strangers' documents needs none of our secrets, and one thread."""
+    """The environment of a parser of untrusted documents: no secrets, one thread."""
     given = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
     return given | SINGLE_THREAD_VARIABLES | {"TMPDIR": str(folder), "HOME": str(folder)}

@@ -1,4 +1,4 @@
-"""What a child gives up before it reads a stranger's document.
+"""Confinement: the rights a child gives up before it parses an untrusted document.
 
 The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no files but those of Python, of the system's
 libraries and of one folder, no programs but one, limits on CPU time, memory, files. Python's part (``Guard``): the same once more where the
@@ -24,15 +24,15 @@ from schemas.errors import Refused
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-OOM_SCORE = "500"  # a machine without memory ends a parser before anybody else
+OOM_SCORE = "500"  # when the machine runs out of memory, the kernel ends a parser first
 MIB = 1024 * 1024
-FILE_BYTES_MAX = 512 * MIB  # of a file it writes: page images on their way to Tesseract
+FILE_BYTES_MAX = 512 * MIB  # of a file it writes: page images for Tesseract
 FILES_MAX = 256  # open at once
 ADDRESS_SPACE_MIB_MIN = 8 * 1024  # address space is cheap; memory has limits of its own
 TESSERACT = "tesseract"
 
 FOLDER_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONPATH", "TESSDATA_PREFIX")
-LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")  # the loader lies there, which counts as a program
+LIBRARY_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")  # the dynamic loader is there and counts as a program
 SYSTEM_PATHS = (
     *LIBRARY_FOLDERS,
     "/usr",
@@ -56,43 +56,43 @@ _TWO_PATH_EVENTS = frozenset({"os.rename", "os.link", "os.symlink", "shutil.move
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-KERNEL_PROTECTIONS: list[str] = []  # which of its protections the kernel gave to this process: network, landlock
+KERNEL_PROTECTIONS: list[str] = []  # the kernel protections in force in this process: network, landlock
 
 
 class SandboxViolation(Refused, PermissionError):
-    """A document makes its parser reach outside. A library that was prepared for a denied permission goes on without."""
+    """The parser tried to reach outside. As a PermissionError it lets a library go on that is prepared for a denied permission."""
 
     def __init__(self, what: str) -> None:
         super().__init__("document_unreadable", f"parsing it wanted to {what}, which a parser may not")
         self.errno = errno.EPERM
 
 
-def isolate(orders: ChildOptions) -> None:
-    """The kernel's part. To be called before a thread is started. Sends this process to the grave with its parent."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches everybody; the parent decides
+def isolate(options: ChildOptions) -> None:
+    """The kernel's part; call it before a thread is started. The process ends with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     sys.dont_write_bytecode = True
-    os.nice(orders.niceness)
+    os.nice(options.niceness)
     libc = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux":
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
-        if orders.batch:
+        if options.batch:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:  # a container may forbid it: then the rest has to do
+        if libc.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0:  # a container may forbid it: the other protections remain
             KERNEL_PROTECTIONS.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if landlock.restrict(libc, parser_paths(orders.folder)):
+        if landlock.restrict(libc, parser_paths(options.folder)):
             KERNEL_PROTECTIONS.append("landlock")
-    if os.getppid() != orders.parent:
+    if os.getppid() != options.parent:
         sys.exit(1)
     lower_limit(resource.RLIMIT_CORE, 0)
     lower_limit(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
     lower_limit(resource.RLIMIT_NOFILE, FILES_MAX)
-    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * orders.memory_mib) * MIB)
+    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * options.memory_mib) * MIB)
 
 
 def parser_paths(folder: str) -> landlock.AllowedPaths:
-    """What a parser needs of this machine."""
+    """The paths that a parser needs."""
     packages = [module for name, module in tuple(sys.modules.items()) if "." not in name]
     imported = [os.path.realpath(path) for package in packages for path in getattr(package, "__path__", ())]
     given = [path for name in FOLDER_VARIABLES for path in os.environ.get(name, "").split(os.pathsep) if path]
@@ -106,14 +106,14 @@ def parser_paths(folder: str) -> landlock.AllowedPaths:
 
 
 def lower_limit(which: int, value: int) -> None:
-    """A limit for ever; never above what this process has already."""
+    """Set a limit that cannot be raised again; never above the present one."""
     _, hard = resource.getrlimit(which)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(which, (value, value))
 
 
 def allow_cpu(seconds: int) -> None:
-    """So much CPU time from now on; more ends the process with SIGXCPU. What it has started is counted for itself."""
+    """Allow so much CPU time from now on; more ends the process with SIGXCPU. Its children are counted separately."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + 1 + seconds
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -121,9 +121,9 @@ def allow_cpu(seconds: int) -> None:
 
 
 def allow_memory(mib: int) -> None:
-    """An allocation that would take this process beyond ``mib`` fails. What is reserved but not touched (stacks, arenas) does not count."""
+    """Make an allocation beyond ``mib`` fail. Reserved but untouched memory (stacks, arenas) does not count."""
     if sys.platform != "linux":
-        return  # its limits do not bound this
+        return  # its limits do not cover this
     pages = os.pread(_open_statm(), 100, 0).split()
     resident, data = int(pages[1]), int(pages[5])
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
@@ -132,12 +132,12 @@ def allow_memory(mib: int) -> None:
 
 @cache
 def _open_statm() -> int:
-    """Opened once: each document asks."""
+    """The open statm file; each document reads it."""
     return os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
 
 class Guard:
-    """Python's part: an audit hook, which nothing can take away again. ``recognising`` is called when Tesseract is started."""
+    """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when Tesseract is started."""
 
     def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
         self._folder, self._recognising = folder, recognising
@@ -169,7 +169,7 @@ class Guard:
 
     def _is_inside(self, path: object) -> bool:
         if isinstance(path, int):
-            return True  # open already, and judged then
+            return True  # open already, and checked then
         real = os.path.realpath(_path_text(path))
         return real == os.devnull or _is_beneath(real, self._folder)
 
@@ -191,6 +191,6 @@ def _path_repr(path: object) -> str:
 
 
 def _find_tesseract() -> str:
-    """Where Tesseract is; empty when it is not installed."""
+    """The path of Tesseract; empty when it is not installed."""
     found = shutil.which(TESSERACT)
     return os.path.realpath(found) if found else ""

@@ -1,4 +1,4 @@
-"""From a document to chunks that say what they are: parsed, cut, and encoded when it is cheap to do so here."""
+"""A document to chunks: parsed, split, and encoded when that is cheap here."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -27,9 +27,9 @@ def read_document(task: ParseTask, encoder: TextEncoder | None) -> Iterator[Chil
 
 
 def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable[[], None]) -> ParseBatchResult:
-    """The answers to several tasks; chunks of all of them are encoded at once. ``allow`` gives the next one its own time."""
+    """The answers to several tasks; the chunks of all of them are encoded at once. ``allow`` resets the CPU limit for the next one."""
     answers: list[DocumentChunks | TaskRefusal] = []
-    wanted: list[tuple[int, str]] = []  # of which answer, and what is to be encoded
+    wanted: list[tuple[int, str]] = []  # index of the answer, and the text to be encoded
     for number, task in enumerate(tasks):
         allow()
         try:
@@ -56,6 +56,6 @@ def _with_vectors(answer: DocumentChunks | TaskRefusal, task: ParseTask, made: I
 
 
 def encode_new(title: str, chunks: Sequence[Chunk], known: frozenset[str], encoder: TextEncoder) -> list[Vectors]:
-    """Vectors of what is not known, empty ones for the rest."""
+    """Vectors of unknown chunks, empty ones for the rest."""
     made = iter(encoder.encode([searchable_text(title, each) for each in chunks if each.hash not in known], dense=True))
     return [NO_VECTORS if each.hash in known else next(made) for each in chunks]

@@ -21,33 +21,33 @@ from schemas.settings import RetrievalSettings
 
 TEXTS_PER_CALL = 32  # about 20 ms in a child
 WAITING_MAX = 1_024  # calls
-RANK = 0  # before parsing: what is parsed already goes on first
+RANK = 0  # before parsing: parsed documents finish first
 NO_VECTORS = Vectors(dense="", indices="", values="")
 
 
 class Encoders:
-    """One embedder and one queue per embedding that shelves ask for. Concurrent calls share batches."""
+    """One embedder and one queue per embedding in use. Concurrent calls share batches."""
 
     def __init__(self, settings: RetrievalSettings, pool: ChildPool, limits: TaskLimits, gates: ConcurrencyLimits | None = None) -> None:
         self._settings, self._pool, self._limits, self._gates = settings, pool, limits, gates
-        self._embedders: dict[str, Embedder] = {}  # by the name that a shelf uses
+        self._embedders: dict[str, Embedder] = {}  # by the embedding's name in a collection
         self._opened: dict[str, asyncio.Task[None]] = {}
         self._batches: dict[str, Batcher[list[str], list[Vectors]]] = {}
 
     def name(self, shelf: Shelf) -> str:
-        """What is stored with the vectors. Raises ConfigurationError for a provider that is not configured."""
+        """The name stored with the vectors. Raises ConfigurationError for a provider that is not configured."""
         return self._embedder(self._key(shelf)).name
 
     def is_local(self, shelf: Shelf) -> bool:
-        """Whether the children make its dense vectors, too."""
+        """Whether the children compute its dense vectors, too."""
         return self.name(shelf) == LOCAL_NAME
 
     async def open(self) -> None:
-        """The embedder that the settings name; others open when they are first needed."""
+        """Open the embedder of the settings; others open when they are first needed."""
         await self._open(self._settings.embedding)
 
     async def close(self) -> None:
-        """What waits is Unavailable."""
+        """Close the embedders; waiting calls raise Unavailable."""
         await asyncio.gather(*(batches.close() for batches in self._batches.values()))
         for key, opened in self._opened.items():
             await asyncio.wait((opened,))
@@ -55,7 +55,7 @@ class Encoders:
         self._opened.clear()
 
     async def encode(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str]) -> list[Vectors]:
-        """One per chunk, empty for hashes in ``known``."""
+        """One vector per chunk, empty for hashes in ``known``."""
         key = self._key(shelf)
         self._embedder(key)
         texts = [searchable_text(title, chunk).encode("utf-8", "ignore").decode() for chunk in chunks if chunk.hash not in known]
@@ -75,10 +75,10 @@ class Encoders:
         return self._embedders[key]
 
     async def _open(self, key: str) -> None:
-        """Once, however many ask; one that failed is tried anew."""
+        """Open an embedder once for all callers; a failed attempt is repeated by the next call."""
         embedder = self._embedder(key)
         if embedder.name == LOCAL_NAME:
-            return  # the children have it
+            return  # the children hold the local model
         if key not in self._opened or (self._opened[key].done() and self._opened[key].exception() is not None):
             self._opened[key] = asyncio.create_task(embedder.open())
         await asyncio.shield(self._opened[key])

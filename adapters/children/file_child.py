@@ -1,4 +1,4 @@
-"""A child for files and HTML: ``python -m adapters.children.file_child ORDERS``. Starts when it is first needed."""
+"""A child for files and HTML: ``python -m adapters.children.file_child OPTIONS``. Starts when it is first needed."""
 
 import importlib
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ FORMATS = (
 
 
 class FileChild:
-    """Parses; vectors are the light children's."""
+    """Parses; vectors are computed by the text children."""
 
-    def __init__(self, _orders: ChildOptions) -> None:
+    def __init__(self, _options: ChildOptions) -> None:
         from adapters.children.document_reader import read_document  # noqa: PLC0415 - starts threads: after the confinement
 
         self._read = read_document
@@ -26,7 +26,7 @@ class FileChild:
         yield from self._read(task, None)
 
     def load_more(self) -> None:
-        """Part of process.TaskHandler: every format, so that the next file does not wait for its own."""
+        """Part of process.TaskHandler: the parsers of all formats, so that the next file does not wait for its own."""
         for name in FORMATS:
             importlib.import_module(f"adapters.parsing.{name}")
 

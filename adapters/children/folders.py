@@ -1,4 +1,4 @@
-"""The folder that a child may write to: made before it starts, gone after its end, also when its parent was killed in between."""
+"""The folder that a child may write to: created before it starts, removed after its end, also when its parent was killed meanwhile."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ PREFIX = "claw-child-"
 
 
 class WorkFolder:
-    """An empty folder of its own. A lock that lives as long as this process tells that somebody uses it."""
+    """An empty folder for one child. A lock that lives as long as this process marks it as in use."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
@@ -19,7 +19,7 @@ class WorkFolder:
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def remove(self) -> None:
-        """With all that is in it. May be called twice."""
+        """Remove the folder with its content. May be called twice."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
@@ -27,9 +27,9 @@ class WorkFolder:
 
 
 def sweep() -> None:
-    """Removes what killed processes left."""
+    """Remove the folders that killed processes left."""
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):  # another user's, or gone already
+        with suppress(OSError):  # another user's, or removed meanwhile
             lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

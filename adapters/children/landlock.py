@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # system call numbers, the same on every architecture
 CREATE_RULESET_VERSION = 1
 RULE_PATH_BENEATH = 1
 
@@ -17,7 +17,7 @@ REMOVE, MAKE = 1 << 4 | 1 << 5, sum(1 << bit for bit in range(6, 13))
 REFER, TRUNCATE = 1 << 13, 1 << 14  # since ABI 2 and 3
 REFER_ABI, TRUNCATE_ABI, NETWORK_ABI = 2, 3, 4
 BIND_TCP_CONNECT_TCP = 1 << 0 | 1 << 1
-OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE  # the rights that mean something for a path that is not a folder
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE  # the rights that apply to a path that is not a folder
 
 
 class _Ruleset(ctypes.Structure):
@@ -31,7 +31,7 @@ class _PathBeneath(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedPaths:
-    """Paths; what lies beneath a folder is meant, too. ``listed`` folders say what is in them and no more."""
+    """Allowed paths, with everything beneath a folder. ``listed`` folders may be listed and no more."""
 
     read: tuple[str, ...]
     listed: tuple[str, ...]
@@ -40,7 +40,7 @@ class AllowedPaths:
 
 
 def restrict(libc: ctypes.CDLL, allowed: AllowedPaths) -> bool:
-    """From now on this thread and what it starts use no TCP and no files but these.
+    """From now on this thread and its children use no TCP and no other files.
 
     Needs PR_SET_NO_NEW_PRIVS. False: this kernel has no Landlock, or it is off.
     """
@@ -66,7 +66,7 @@ def restrict(libc: ctypes.CDLL, allowed: AllowedPaths) -> bool:
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
-    with suppress(OSError):  # not on this machine
+    with suppress(OSError):  # the path does not exist here
         folder = os.path.isdir(path)  # noqa: PTH112
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:

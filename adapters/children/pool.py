@@ -11,19 +11,19 @@ from adapters.children.child import ChildDied, ChildProcess, ChildSpec, TaskLimi
 from adapters.children.protocol import Task
 from schemas.errors import Refused, Unavailable
 
-RESTART_DELAY_S = (0.0, 0.5, 2.0, 5.0)  # before a child that would not start is tried again; the last one from then on
+RESTART_DELAY_S = (0.0, 0.5, 2.0, 5.0)  # before the next attempt when a child does not start; the last delay repeats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How many children there are and how long they live.
+    """Number and life time of the children.
 
     An ``eager`` pool has all of them from its start on; another one starts each when it is first needed and ends it after ``idle_s``.
     A child is replaced after ``tasks_max`` tasks or when it holds more than ``held_kib_max``: what leaks, leaks no further.
     """
 
     size: int
-    waiting_max: int  # tasks that wait for a child
+    waiting_max: int  # tasks waiting for a child
     wait_s_max: float
     tasks_max: int
     held_kib_max: int
@@ -32,13 +32,13 @@ class Policy:
 
 
 class ChildPool:
-    """Gives tasks to children; lower ranks go first, then who came first. For one event loop."""
+    """Assigns tasks to children by rank, lower first, then by arrival. For one event loop."""
 
-    def __init__(self, recipe: ChildSpec, policy: Policy) -> None:
-        self._recipe, self._policy = recipe, policy
+    def __init__(self, spec: ChildSpec, policy: Policy) -> None:
+        self._spec, self._policy = spec, policy
         self._idle: list[ChildProcess] = []
         self._children: set[ChildProcess] = set()
-        self._coming = 0  # children that are being started beyond those there are
+        self._coming = 0  # children that are starting, beyond those that run
         self._waiters: list[tuple[int, int, asyncio.Future[ChildProcess]]] = []
         self._order = itertools.count()
         self._runs: set[asyncio.Task[TaskResult]] = set()
@@ -46,13 +46,13 @@ class ChildPool:
         self._stopped = False
 
     async def start(self) -> None:
-        """Raises ChildDied when a child cannot start."""
+        """Start the first children. Raises ChildDied when one cannot start."""
         if self._policy.eager:
             for child in await asyncio.gather(*(self._spawn() for _ in range(self._policy.size))):
                 self._release(child)
 
     async def stop(self) -> None:
-        """Ends every child; what waits or runs is Unavailable."""
+        """End every child; waiting and running tasks raise Unavailable."""
         self._stopped = True
         while self._waiters:
             _, _, waiter = self._waiters.pop()
@@ -75,7 +75,7 @@ class ChildPool:
         run = asyncio.create_task(self._run(child, task, limits))
         self._runs.add(run)
         run.add_done_callback(self._forget_run)
-        # a caller that is cancelled does not stop the child, which could not take another task before it has answered this one
+        # a cancelled caller does not stop the child, which cannot take another task before it has answered this one
         return await asyncio.shield(run)
 
     async def _run(self, child: ChildProcess, task: Task, limits: TaskLimits) -> TaskResult:
@@ -106,7 +106,7 @@ class ChildPool:
                 child.retirement.cancel()
             if not child.is_ended:
                 return child
-            self._start_replacement(child, dead=True)  # killed from outside while it had nothing to do
+            self._start_replacement(child, dead=True)  # killed from outside while idle
         if len(self._waiters) >= self._policy.waiting_max:
             raise Unavailable("overloaded", f"{self._policy.waiting_max} tasks wait for a child process")
         if len(self._children) + self._coming < self._policy.size:
@@ -124,17 +124,17 @@ class ChildPool:
             raise Unavailable("overloaded", f"no child process was free for {self._policy.wait_s_max:g} s") from error
         finally:
             if not taken and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._release(waiter.result())  # it was given in the very step that ended the wait
+                self._release(waiter.result())  # assigned in the same step that ended the wait
 
     def _release(self, child: ChildProcess) -> None:
-        """Gives the child to who waits longest in the best rank; one that has done its share is replaced, without a gap."""
+        """Assign the child to the oldest waiter of the lowest rank; a child at the end of its life is replaced without a gap."""
         if self._stopped:
             return
         if child.replaced:
             self._start_end(child)
             return
         if not child.replacing and (child.tasks >= self._policy.tasks_max or child.resident_kib > self._policy.held_kib_max):
-            child.replacing = True  # it serves on until its successor is ready
+            child.replacing = True  # it goes on working until its successor is ready
             self._start_replacement(child, dead=False)
         while self._waiters:
             _, _, waiter = heapq.heappop(self._waiters)
@@ -146,7 +146,7 @@ class ChildPool:
             child.retirement = asyncio.get_running_loop().call_later(self._policy.idle_s, self._retire, child)
 
     def _retire(self, child: ChildProcess) -> None:
-        """Nobody needed it for long: its memory is worth more than the second it takes to start another."""
+        """End a child that was idle for long: its memory is worth more than the second it takes to start another."""
         if child in self._idle and not child.replacing:
             self._idle.remove(child)
             self._start_end(child)
@@ -165,17 +165,17 @@ class ChildPool:
     def _forget_run(self, run: asyncio.Task[TaskResult]) -> None:
         self._runs.discard(run)
         if not run.cancelled():
-            run.exception()  # its caller may have been cancelled: nobody else looks
+            run.exception()  # mark the exception as retrieved: the caller may have been cancelled
 
     async def _add_child(self) -> None:
-        """One more child, which ``_coming`` counts already."""
+        """Start one more child, which ``_coming`` counts already."""
         try:
             self._release(await self._spawn_until_ready())
         finally:
             self._coming -= 1
 
     async def _replace(self, child: ChildProcess, *, dead: bool) -> None:
-        """Puts a new child in the place of ``child``."""
+        """Replace ``child`` by a new one."""
         self._coming += 1
         try:
             if dead:
@@ -190,7 +190,7 @@ class ChildPool:
         self._release(successor)
 
     async def _spawn_until_ready(self) -> ChildProcess:
-        """A new child, however often that has to be tried."""
+        """A new child, after as many attempts as it takes."""
         for delay_s in itertools.chain(RESTART_DELAY_S, itertools.repeat(RESTART_DELAY_S[-1])):
             await asyncio.sleep(delay_s)
             try:
@@ -200,7 +200,7 @@ class ChildPool:
         raise AssertionError  # the delays never end
 
     async def _spawn(self) -> ChildProcess:
-        child = await ChildProcess.spawn(self._recipe)
+        child = await ChildProcess.spawn(self._spec)
         self._children.add(child)
         return child
 

@@ -1,4 +1,4 @@
-"""What every child does: confine itself, load, read tasks and write replies, one at a time, until its input ends.
+"""The main loop of every child: confine itself, load, read tasks and write replies, one at a time, until its input ends.
 
 It dies with its parent whatever happens, and an error that is not a refusal ends it: its parent then knows which document did that.
 """
@@ -34,34 +34,34 @@ from adapters.children.protocol import (
 from schemas.documents import Chunk
 from schemas.errors import Refused
 
-IDLE_S = 1.5  # without a task: then what few tasks need is loaded, too
+IDLE_S = 1.5  # without a task: then the rarely needed modules are loaded, too
 CRASH_DETAIL_CHARS_MAX = 300
 
 
 class TaskHandler(Protocol):
-    """What a kind of child can do."""
+    """The work of one kind of child."""
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
         """The answer, parts first. Raises Refused."""
         ...
 
     def load_more(self) -> None:
-        """What few tasks need and takes long to load; called beside the work, once, when there is time."""
+        """Load what few tasks need and takes long; called once, in a thread, when the child is idle."""
         ...
 
 
 def run(load: Callable[[ChildOptions], TaskHandler]) -> None:
-    """The life of a child; ``load`` is called once it is confined, and is where vendors' modules may be imported."""
-    orders = msgspec.json.decode(sys.argv[1], type=ChildOptions)
-    confinement.isolate(orders)
+    """Run a child; ``load`` is called after confinement and may import vendors' modules."""
+    options = msgspec.json.decode(sys.argv[1], type=ChildOptions)
+    confinement.isolate(options)
     speaker = _ReplyWriter(os.dup(1))
     os.dup2(2, 1)  # a library that prints must not break the frames
     sys.excepthook = speaker.report_crash
-    work = load(orders)
-    confinement.Guard(orders.folder, lambda: _begin_ocr(speaker, orders))
+    work = load(options)
+    confinement.Guard(options.folder, lambda: _begin_ocr(speaker, options))
     speaker.write(Ready())
     with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
-        _serve(tasks, speaker, work, orders)
+        _serve(tasks, speaker, work, options)
 
 
 def chunk_frames(chunks: list[Chunk]) -> Iterator[ChunkFrame]:
@@ -71,7 +71,7 @@ def chunk_frames(chunks: list[Chunk]) -> Iterator[ChunkFrame]:
 
 
 class _ReplyWriter:
-    """The child's side of the pipe; Tesseract may be started from any thread."""
+    """Writes replies to the pipe; thread-safe, because Tesseract may be started from any thread."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
@@ -86,28 +86,28 @@ class _ReplyWriter:
                 rest = rest[os.write(self._pipe, rest) :]
 
     def report_crash(self, kind: type[BaseException], error: BaseException, trace: object) -> None:
-        """What ended this process, to its parent and to the log."""
+        """Report the error that ends this process, to its parent and to the log."""
         self.write(CrashReport(f"{kind.__name__}: {error}"[:CRASH_DETAIL_CHARS_MAX]))
         sys.__excepthook__(kind, error, trace)  # type: ignore[arg-type]
 
 
-def _serve(tasks: BinaryIO, speaker: _ReplyWriter, work: TaskHandler, orders: ChildOptions) -> None:
+def _serve(tasks: BinaryIO, speaker: _ReplyWriter, work: TaskHandler, options: ChildOptions) -> None:
     loading = False
     while True:
         if not loading and not select.select([tasks], [], [], IDLE_S)[0]:
-            # beside the work: a task that comes meanwhile must not wait for what it does not need
+            # in a thread: a task that arrives meanwhile does not wait for modules that it does not need
             threading.Thread(target=work.load_more, daemon=True).start()
             loading = True
         header = _read_exactly(tasks, HEADER.size)
         if not header:
             return
-        _perform(task_decoder.decode(_read_exactly(tasks, HEADER.unpack(header)[0])), speaker, work, orders)
+        _perform(task_decoder.decode(_read_exactly(tasks, HEADER.unpack(header)[0])), speaker, work, options)
 
 
-def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, orders: ChildOptions) -> None:
+def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, options: ChildOptions) -> None:
     if isinstance(task, ParseTask | ParseBatch):
-        confinement.allow_cpu(orders.cpu_s)
-        confinement.allow_memory(orders.memory_mib)
+        confinement.allow_cpu(options.cpu_s)
+        confinement.allow_memory(options.memory_mib)
     answer: ChildMessage
     try:
         for answer in work.perform(task):
@@ -116,19 +116,19 @@ def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, orders: Child
     except Refused as refusal:
         answer = TaskRefusal(refusal.code, refusal.detail)
     except MemoryError:
-        answer = TaskRefusal("document_too_complex", f"it takes more than {orders.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
+        answer = TaskRefusal("document_too_complex", f"it takes more than {options.memory_mib:,} MiB (CLAW_DOCUMENT_PARSE_MEMORY_MIB)")
     if isinstance(task, ParseTask):
-        _empty_folder(orders.folder)  # before the answer: after it, the next document may lie there
+        _empty_folder(options.folder)  # before the answer: after it, the next document may be there
     speaker.write(answer)
 
 
-def _begin_ocr(speaker: _ReplyWriter, orders: ChildOptions) -> None:
-    confinement.allow_cpu(orders.ocr_cpu_s)
+def _begin_ocr(speaker: _ReplyWriter, options: ChildOptions) -> None:
+    confinement.allow_cpu(options.ocr_cpu_s)
     speaker.write(OcrStarted())
 
 
 def _empty_folder(folder: str) -> None:
-    """What one document left must not be there for the next."""
+    """Remove what one document left, so that the next cannot see it."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
@@ -138,7 +138,7 @@ def _empty_folder(folder: str) -> None:
 
 
 def _read_exactly(source: BinaryIO, count: int) -> bytes:
-    """Exactly ``count`` bytes, or nothing when the input ended."""
+    """Exactly ``count`` bytes, or none when the input has ended."""
     read = bytearray()
     while len(read) < count:
         part = source.read(count - len(read))

@@ -1,4 +1,4 @@
-"""What a worker and its children say to each other: length-prefixed msgpack over the child's standard input and output."""
+"""Protocol between a worker and its children: length-prefixed msgpack over the child's standard input and output."""
 
 import struct
 
@@ -10,25 +10,25 @@ from schemas.documents import Chunk, Note, Vectors
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # of one frame: the largest text an event carries is 1 MB
 REPLY_BYTES_MAX = 96 * 1024 * 1024  # of all frames that answer one task: the chunks of the longest text that is accepted
-CHUNKS_PER_FRAME = 64  # decoded in a millisecond: the event loop that reads them serves others in between
+CHUNKS_PER_FRAME = 64  # decoded in a millisecond, so that the reading event loop serves others in between
 HEADER = struct.Struct("<I")
 
 
 class ChildOptions(Struct, frozen=True, kw_only=True):
-    """What a child is told when it starts. ``folder`` is the only place it may write to; limits as in the settings of documents."""
+    """Options of a child's start. ``folder`` is the only place it may write to; limits as in the settings of documents."""
 
     parent: int
     folder: str
     niceness: int
-    batch: bool  # SCHED_BATCH: never before a process that answers somebody
+    batch: bool  # SCHED_BATCH: yields to processes that answer requests
     memory_mib: int
     cpu_s: int
-    ocr_cpu_s: int  # from the moment on that it starts Tesseract
-    dense: bool  # loads the local embedding before it says that it is ready
+    ocr_cpu_s: int  # from the start of Tesseract
+    dense: bool  # loads the local embedding before it reports ready
 
 
 class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
-    """Parse and chunk one document; encode its chunks in the same go unless ``known`` is None or there are more than ``encoded_max``."""
+    """Parse and chunk one document; encode its chunks in the same task unless ``known`` is None or there are more than ``encoded_max``."""
 
     source: DocumentSource
     bounds: Bounds
@@ -41,7 +41,7 @@ class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
 
 
 class ParseBatch(Struct, tag=True, frozen=True):
-    """Several short texts at once: what a hand-over and a call of the model cost is shared by all of them."""
+    """Several short texts at once: they share the cost of one message and one call of the model."""
 
     tasks: list[ParseTask]
 
@@ -54,15 +54,15 @@ class EncodeTask(Struct, tag=True, frozen=True):
 
 
 class Ready(Struct, tag=True, frozen=True):
-    """Said once, when the child has loaded what it needs."""
+    """Sent once, when the child is loaded."""
 
 
 class OcrStarted(Struct, tag=True, frozen=True):
-    """Tesseract was started for the task: it gets more time."""
+    """Tesseract was started for the task, which gets more time."""
 
 
 class ChunkFrame(Struct, tag=True, frozen=True):
-    """Some chunks of a ParseTask's answer, in order, ahead of ``Chunked``."""
+    """Some chunks of a ParseTask's answer, in order, ahead of its ``ParseSummary``."""
 
     chunks: list[Chunk]
 
@@ -84,27 +84,27 @@ class EncodeResult(Struct, tag=True, frozen=True):
 
 
 class TaskRefusal(Struct, tag=True, frozen=True):
-    """The task was Refused."""
+    """The task raised Refused."""
 
     code: str
     detail: str
 
 
 class DocumentChunks(Struct, tag=True, frozen=True):
-    """One text of a ParseTexts: all of its chunks, and what ``Chunked`` says of them."""
+    """One text of a ParseBatch: its chunks and their summary."""
 
     chunks: list[Chunk]
     chunked: ParseSummary
 
 
 class ParseBatchResult(Struct, tag=True, frozen=True):
-    """Answer to ParseTexts, one per text."""
+    """Answer to a ParseBatch, one per text."""
 
     answers: list[DocumentChunks | TaskRefusal]
 
 
 class CrashReport(Struct, tag=True, frozen=True):
-    """The child's last words: an error that nobody expected."""
+    """An unexpected error that ends the child."""
 
     detail: str
 
@@ -118,6 +118,6 @@ message_decoder = msgspec.msgpack.Decoder(ChildMessage)
 
 
 def encode_frame(message: Task | ChildMessage) -> bytes:
-    """``message`` with its length in front."""
+    """``message`` with its length as a prefix."""
     body = msgspec.msgpack.encode(message)
     return HEADER.pack(len(body)) + body

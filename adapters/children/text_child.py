@@ -1,4 +1,4 @@
-"""A child for text that is here already, and for vectors: ``python -m adapters.children.text_child ORDERS``. Small and fast."""
+"""A child for inline text and for vectors: ``python -m adapters.children.text_child OPTIONS``. Small and fast."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from adapters.children.protocol import ChildMessage, ChildOptions, EncodeResult,
 class TextChild:
     """Parses and encodes."""
 
-    def __init__(self, orders: ChildOptions) -> None:
+    def __init__(self, options: ChildOptions) -> None:
         from adapters.children.document_reader import read_document, read_texts  # noqa: PLC0415
         from adapters.children.text_encoder import TextEncoder  # noqa: PLC0415 - starts threads: after the confinement
 
         self._read, self._read_texts, self._encoder = read_document, read_texts, TextEncoder()
-        self._cpu_s = orders.cpu_s
-        self._encoder.encode(["warm up 预热"], dense=orders.dense)
+        self._cpu_s = options.cpu_s
+        self._encoder.encode(["warm up 预热"], dense=options.dense)
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
         """Part of process.TaskHandler."""
@@ -30,7 +30,7 @@ class TextChild:
         yield from self._read(task, self._encoder)
 
     def load_more(self) -> None:
-        """Part of process.TaskHandler: there is nothing more."""
+        """Part of process.TaskHandler: nothing is left to load."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Vectors of texts as a child makes them."""
+"""Vectors of texts, computed in a child."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ class TextEncoder:
         self._model: StaticEmbeddings | None = None
 
     def encode(self, texts: Sequence[str], *, dense: bool) -> list[Vectors]:
-        """One per text; ``dense`` is empty when it was not asked for."""
+        """One vector per text; ``dense`` is empty unless asked for."""
         if dense and self._model is None:
             self._model = StaticEmbeddings()
         rows = self._model.embed(texts) if dense and self._model else np.empty((len(texts), 0), np.float32)

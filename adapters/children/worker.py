@@ -1,4 +1,4 @@
-"""What agents ask of the children: a document's chunks, and vectors of chunks."""
+"""The interface of agents to the children: chunks of a document, and vectors of chunks."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,18 +25,18 @@ log = structlog.get_logger(__name__)
 
 LIGHT, HEAVY = "adapters.children.text_child", "adapters.children.file_child"
 LANES: tuple[Lane, ...] = ("express", "bulk")
-NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # people are waiting for the other processes
+NICENESS: dict[Lane, int] = {"express": 5, "bulk": 15}  # the other processes answer people
 WAITING_MAX = 1_024  # calls; agents are bounded far below
-TEXT_WAIT_S = 60.0  # for a free child, of tasks that take milliseconds
-FILE_WAIT_S = 3_600.0  # behind files that each may take as long as the settings allow: waiting is not a failure
+TEXT_WAIT_S = 60.0  # waiting for a free child, for tasks that take milliseconds
+FILE_WAIT_S = 3_600.0  # behind files that may each take as long as the settings allow: waiting is no failure
 TASKS_PER_CHILD = {"light": 5_000, "heavy": 200}
-RESIDENT_SHARE_MAX = 0.5  # of the memory a parse may take: a child that holds more at rest is replaced
-IDLE_S = 300.0  # then a heavy child ends
-ENCODED_AT_ONCE_MAX = 64  # chunks that are encoded where they were made: what fits one event with its vectors
-TEXTS_AT_ONCE_MAX = 24  # short texts in one hand-over: about 30 ms
+RESIDENT_SHARE_MAX = 0.5  # of the memory limit: a child that holds more while idle is replaced
+IDLE_S = 300.0  # after which a file child ends
+ENCODED_AT_ONCE_MAX = 64  # chunks encoded in the parsing child: what fits one event with its vectors
+TEXTS_AT_ONCE_MAX = 24  # short texts in one message: about 30 ms
 CHARS_AT_ONCE_MAX = 100_000  # and their length together
 INLINE_TEXT_TYPES = ("text/plain", "text/markdown", "text/csv")
-INLINE_TEXT_CHARS_MAX = 200_000  # a longer text goes the way of files: nobody's note waits behind a book
+INLINE_TEXT_CHARS_MAX = 200_000  # a longer text is parsed like a file, so that a note does not wait behind a book
 RANK: dict[Lane, int] = {"express": 1, "bulk": 2}  # 0: vectors
 
 CHUNKS_EMBEDDED = Counter("claw_chunks_embedded", "Chunks whose vectors were computed.")
@@ -46,7 +46,7 @@ CHILD_DEATHS = Counter("claw_child_deaths", "Children that a document ended.", (
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """A parsed document. ``title`` is the owner's, else its own; ``vectors`` are parallel to ``chunks``, or empty: not encoded yet."""
+    """A parsed document. ``title`` is the owner's, else the document's; ``vectors`` are parallel to ``chunks``, or empty."""
 
     title: str
     media_type: str
@@ -58,7 +58,7 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True)
 class ParseUsage:
-    """What one parse took: seconds without waiting, KiB of resident memory at most (0 when it was too short to look)."""
+    """Resources of one parse: seconds without waiting, peak resident memory in KiB (0 when it was too short to measure)."""
 
     seconds: float
     peak_kib: int
@@ -96,11 +96,11 @@ class TextWorker:
         self._texts = {lane: self._make_batcher(lane, retrieval.parse_processes) for lane in LANES}
 
     def embedding_name(self, shelf: Shelf) -> str:
-        """The name stored with the vectors of this shelf. Raises ConfigurationError for a provider that is not configured."""
+        """The name stored with the vectors of this collection. Raises ConfigurationError for a provider that is not configured."""
         return self._encoders.name(shelf)
 
     async def start(self) -> None:
-        """Returns when every small child has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
+        """Start the text children; returns when each has loaded its models. Raises Unavailable("overloaded") when they cannot start."""
         await asyncio.to_thread(folders.sweep)
         try:
             await self._encoders.open()
@@ -110,7 +110,7 @@ class TextWorker:
             raise Unavailable("overloaded", died.reason) from died
 
     async def stop(self) -> None:
-        """Ends the children; what waits or runs is Unavailable."""
+        """End the children; waiting and running tasks raise Unavailable."""
         await asyncio.gather(self._light.stop(), *(pool.stop() for pool in self._heavy.values()))
         await asyncio.gather(*(texts.close() for texts in self._texts.values()))
         await self._encoders.close()
@@ -118,7 +118,7 @@ class TextWorker:
     async def parse(
         self, source: DocumentSource, *, title: str, lane: Lane, shelf: Shelf, known: frozenset[str] | None = None
     ) -> ParsedDocument:
-        """Chunks of a document; also their vectors when ``known`` says which hashes need none, the embedding is local and there are few.
+        """Chunks of a document; also their vectors when ``known`` lists the hashes that need none, and there are few.
 
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
         reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
@@ -143,7 +143,7 @@ class TextWorker:
         return ParsedDocument(answer.title, answer.media_type, answer.chars, chunks, vectors, answer.notes)
 
     async def encode_chunks(self, title: str, chunks: Sequence[Chunk], shelf: Shelf, known: frozenset[str] = frozenset()) -> list[Vectors]:
-        """Vectors of chunks, with title and headings to say what they are about; empty ones for hashes in ``known``.
+        """Vectors of chunks, each encoded with title and headings; empty ones for hashes in ``known``.
 
         Raises Unavailable, Refused("document_crashed_parser") when a text ends its child, or what the embedding provider says.
         """
@@ -152,7 +152,7 @@ class TextWorker:
         return vectors
 
     async def _read_text(self, task: ParseTask, lane: Lane) -> tuple[ParseSummary, list[Chunk]]:
-        """Together with whatever else has come while the children were busy."""
+        """Parse a text in a batch with others that arrived while the children were busy."""
         answer = await self._texts[lane](task)
         if isinstance(answer, TaskRefusal):
             raise Refused(answer.code, answer.detail)
@@ -166,7 +166,7 @@ class TextWorker:
         return done.answer, done.chunks
 
     def _make_batcher(self, lane: Lane, parallel: int) -> Batcher[ParseTask, DocumentChunks | TaskRefusal]:
-        """A text that ends its child fails alone: those that came with it are tried one by one."""
+        """Parse a batch. When it ends its child, the texts are tried one by one, so that the bad one fails alone."""
 
         async def read(tasks: list[ParseTask]) -> list[DocumentChunks | TaskRefusal]:
             done = await self._run_task(ParseBatch(tasks), self._light, RANK[lane])
@@ -198,7 +198,7 @@ class TextWorker:
         return done
 
     def _refusal(self, died: ChildDied) -> Refused:
-        """A limit by the name of its setting, or a crash."""
+        """The error of a dead child: a limit by the name of its setting, or a crash."""
         settings: dict[Cause, str] = {
             "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB",
             "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
@@ -241,10 +241,10 @@ class TextWorker:
 
 
 def is_inline_text(source: DocumentSource) -> bool:
-    """Whether it is text that parses in milliseconds."""
+    """Whether the document is text that parses in milliseconds."""
     return not source.path and source.media_type in INLINE_TEXT_TYPES and len(source.text) <= INLINE_TEXT_CHARS_MAX
 
 
 def without_surrogates(text: str) -> str:
-    """Without lone surrogates, which no encoding takes and which are not text."""
+    """Without lone surrogates, which no encoding accepts."""
     return text if text.isascii() else text.encode("utf-8", "ignore").decode("utf-8")

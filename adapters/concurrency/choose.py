@@ -1,4 +1,4 @@
-"""Which gate the calls to a model pass."""
+"""Choice of the concurrency limit for the calls to a model."""
 
 import hashlib
 from urllib.parse import urlsplit
@@ -11,24 +11,24 @@ from schemas.settings import Settings
 
 
 class ConcurrencyLimits:
-    """The gates of one process, one per server and model. Without ``redis`` each is this process's share alone."""
+    """The concurrency limits of one process, one per server and model. Without ``redis`` each is the share of this process alone."""
 
     def __init__(self, settings: Settings, redis: RedisClient | None = None) -> None:
         self._settings, self._redis = settings, redis
-        self._gates: dict[str, ClusterLimit] = {}
+        self._limits: dict[str, ClusterLimit] = {}
 
     @property
     def people_waiting(self) -> int:
         """Answers of this process that have no permit yet."""
-        return sum(gate.people_waiting for gate in self._gates.values())
+        return sum(limit.people_waiting for limit in self._limits.values())
 
     def for_model(self, base_url: str, model: str, permits: int) -> ConcurrencyLimit:
-        """The gate of this model at this server; without a bound none at all."""
+        """The limit of this model at this server; none when the settings set no bound."""
         if permits == 0:
             return UNLIMITED
         name = hashlib.sha256(f"{base_url.rstrip('/')} {model}".encode()).hexdigest()[:16]
-        if name not in self._gates:
-            self._gates[name] = ClusterLimit(
+        if name not in self._limits:
+            self._limits[name] = ClusterLimit(
                 self._redis,
                 prefix=self._settings.redis.key_prefix,
                 name=name,
@@ -36,10 +36,10 @@ class ConcurrencyLimits:
                 limit=permits,
                 workers=self._settings.model.workers,
             )
-        return self._gates[name]
+        return self._limits[name]
 
     def for_embedding(self, base_url: str, model: str) -> ConcurrencyLimit:
-        """Its own gate where it has permits; else that of the first answering model at the same server: there chat goes before it."""
+        """Its own limit where it has permits; else that of the first answering model at the same server, behind chat."""
         own, first = self._settings.retrieval.embedding_permits, self._settings.model
         if own or first.provider == "local":
             return self.for_model(base_url, model, own)

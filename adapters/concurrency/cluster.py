@@ -1,7 +1,7 @@
-"""A gate that all processes share, and the fixed local share that is left of it while Redis is down.
+"""A concurrency limit that all processes share, with a fixed local share while Redis is down.
 
 A free permit costs one round trip. Those who find none wait in a queue of their process; only its first few stand in the queue in Redis,
-so that what waiting costs Redis does not grow with the number of those who wait. Leases are renewed by one task per gate. A holder that
+so that what waiting costs Redis does not grow with the number of those who wait. Leases are renewed by one task per limit. A holder that
 Redis no longer knows closes its call; when Redis cannot be asked, the oldest calls up to the local share go on and the others are closed
 before their leases end, so that nobody else has their places yet. Only a process that stood still can hold more than the limit allows:
 the calls it had open.
@@ -25,12 +25,12 @@ from adapters.redis.client import RedisClient
 from schemas.errors import Unavailable
 
 LEASE_S = 10.0  # of a permit; renewed at a third of it
-MARK_S = 1.0  # how long a waiter that no longer asks keeps its turn
-POLL_S_MIN, POLL_S_MAX = 0.02, 0.1  # between two looks of those who wait, growing; well below the life of a mark
+MARK_S = 1.0  # a waiter that has not polled for so long loses its place
+POLL_S_MIN, POLL_S_MAX = 0.02, 0.1  # between two polls of a waiter, growing; well below the life of a mark
 QUEUED_WAITERS_MAX = 16  # of a process's waiters stand in Redis' queue
 RENEWALS_PER_CALL = 500  # holders in one script: below a millisecond
-RETRY_AFTER_S = 2.0  # calls end all the time; who waited in vain may come back soon
-RESERVED_SHARE = 8  # documents leave an eighth of the permits to people, at least one
+RETRY_AFTER_S = 2.0  # calls end all the time, so a retry may succeed soon
+RESERVED_SHARE = 8  # documents leave an eighth of the permits to people's requests, at least one
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,7 @@ class _Waiter:
 
 
 class ClusterLimit:
-    """A Gate of ``limit`` permits for all processes; ``redis`` None: this process's share of it, always.
+    """A ConcurrencyLimit of ``limit`` permits for all processes; ``redis`` None: this process's share of it, always.
 
     ``workers`` share the permits while Redis is down. Needs no opening: its tasks live while permits are held or waited for.
     """
@@ -94,7 +94,7 @@ class ClusterLimit:
         return sum(waiter.priority is Priority.PEOPLE for waiter in self._waiting)
 
     def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
-        """See Gate."""
+        """See ConcurrencyLimit."""
         return self._permit(priority, wait_s)
 
     @asynccontextmanager
@@ -124,7 +124,7 @@ class ClusterLimit:
         waiter = _Waiter(priority, serial, holder, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiting, waiter)
         if self._asker is None or self._asker.done():
-            self._asker = asyncio.create_task(self._poll_for_waiters(), name="gate-asker")
+            self._asker = asyncio.create_task(self._poll_for_waiters(), name="permit-poll")
         try:
             async with asyncio.timeout(wait_s):
                 return await waiter.turn
@@ -145,7 +145,7 @@ class ClusterLimit:
             heapq.heapify(self._waiting)
 
     async def _poll_for_waiters(self) -> None:
-        """Until nobody waits: ask for the first few, at once when a permit comes back here, else at growing distances."""
+        """Poll for the first few waiters until there are none: at once when a permit is released here, else at growing intervals."""
         pause_s = POLL_S_MIN
         while self._waiting:
             self._freed.clear()
@@ -161,7 +161,7 @@ class ClusterLimit:
             pause_s = min(pause_s * 1.5, POLL_S_MAX)
 
     async def _request_permits(self, waiters: list[_Waiter]) -> None:
-        """Resolve the turn of everyone who has a permit now."""
+        """Resolve the turn of every waiter that has a permit now."""
         sent_s = self._clock_s()
         granted: list[bool] | None = None
         if self._permits is not None:
@@ -185,23 +185,23 @@ class ClusterLimit:
         if not shared:
             metrics.FALLBACKS.labels(self._label).inc()
         if self._permits is not None and (self._renewer is None or self._renewer.done()):
-            self._renewer = asyncio.create_task(self._renew_while_held(), name="gate-renewer")
+            self._renewer = asyncio.create_task(self._renew_while_held(), name="permit-renewer")
         waiter.turn.set_result(permit)
 
     def _release_holder(self, holder: str) -> None:
-        """Give back what this holder has or waits for, whatever Redis knows of it."""
+        """Release the permit of this holder, or its place in the queue, whichever Redis has."""
         self._held.pop(holder, None)
         metrics.HELD.labels(self._label).set(len(self._held))
         if not self._held and self._renewer is not None:
             self._renewer.cancel()
             self._renewer = None
-        release = asyncio.create_task(self._release_in_redis(holder), name="gate-release")
+        release = asyncio.create_task(self._release_in_redis(holder), name="permit-release")
         self._releases.add(release)
         release.add_done_callback(self._releases.discard)
 
     async def _release_in_redis(self, holder: str) -> None:
         if self._permits is not None:
-            with suppress(Unavailable):  # then its lease ends it
+            with suppress(Unavailable):  # then it expires with its lease
                 await self._permits.release(holder)
         self._freed.set()
 
@@ -218,10 +218,10 @@ class ClusterLimit:
         for start in range(0, len(holders), RENEWALS_PER_CALL):
             some, sent_s = holders[start : start + RENEWALS_PER_CALL], self._clock_s()
             try:
-                kept = await self._permits.renew(some)
+                renewed = await self._permits.renew(some)
             except Unavailable:
                 return
-            for holder, has in zip(some, kept, strict=True):
+            for holder, has in zip(some, renewed, strict=True):
                 held = self._held.get(holder)
                 if held is None:
                     if has:  # it was given back meanwhile; the renewal may have come after
@@ -232,12 +232,12 @@ class ClusterLimit:
                     self._revoke(holder)
 
     def _revoke_expiring(self, *, before_s: float) -> None:
-        """While Redis cannot be asked: the first come, people before documents, keep the local share."""
+        """While Redis is down: keep the local share, by arrival, people's requests before documents."""
         running_out = [holder for holder, held in self._held.items() if held.renewed_s + self._lease_s <= before_s]
         if not running_out:
             return
-        kept = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
-        for holder in set(running_out).difference(kept):
+        remaining = sorted(self._held, key=lambda holder: (self._held[holder].priority, self._held[holder].serial))[: self.share]
+        for holder in set(running_out).difference(remaining):
             self._revoke(holder)
 
     def _revoke(self, holder: str) -> None:

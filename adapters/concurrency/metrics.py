@@ -1,4 +1,4 @@
-"""What gates count. Labels: gates, as server/model of the settings, and priorities."""
+"""Metrics of concurrency limits. Labels: the limit, as server/model of the settings, and the priority."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

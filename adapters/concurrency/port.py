@@ -1,4 +1,4 @@
-"""What a gate is to the adapters that call models."""
+"""The interface of concurrency limits for adapters that call models."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,15 +9,15 @@ from typing import Protocol
 
 
 class Priority(IntEnum):
-    """Who goes first. Documents also leave the last permits to the others."""
+    """The order in which permits are granted. Documents also leave the last permits to the others."""
 
-    PEOPLE = 0  # answers, and the vectors of questions: somebody waits for the first word
+    PEOPLE = 0  # answers, and the vectors of questions: a person waits
     TEXTS = 1  # condensed questions, summaries, titles
     DOCUMENTS = 2
 
 
 class Permit:
-    """One call's place. It can be lost (its lease ran out and somebody else has the place): then the call must end."""
+    """The permit of one call. It can be lost (its lease expired and another call has it): then the call must end."""
 
     __slots__ = ("_close", "lost")
 
@@ -32,7 +32,7 @@ class Permit:
             close()
 
     def revoke(self) -> None:
-        """The gate's: the place is gone."""
+        """For the limit: mark the permit as lost."""
         if not self.lost:
             self.lost = True
             if self._close is not None:
@@ -40,7 +40,7 @@ class Permit:
 
     @asynccontextmanager
     async def guard(self) -> AsyncIterator[None]:
-        """What is awaited inside ends with TimeoutError when the permit is lost. Not around a ``yield`` of a generator."""
+        """Ends what is awaited inside with TimeoutError when the permit is lost. Not around a ``yield`` of a generator."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as deadline:
             self.on_lost(lambda: deadline.reschedule(loop.time()))
@@ -54,12 +54,12 @@ class ConcurrencyLimit(Protocol):
     """Bounds the calls in flight to one model."""
 
     def permit(self, priority: Priority, wait_s: float) -> AbstractAsyncContextManager[Permit]:
-        """A place for one call, from entering to leaving; raises Unavailable("model_unavailable") when none is free for ``wait_s``."""
+        """A permit for one call, from entering to leaving; raises Unavailable("model_unavailable") when none is free for ``wait_s``."""
         ...
 
 
 class _PermanentPermitContext:
-    """A permit that everybody has; nothing is made per call."""
+    """The permit of an unlimited model; nothing is made per call."""
 
     def __init__(self) -> None:
         self._permit = _PermanentPermit()
@@ -68,7 +68,7 @@ class _PermanentPermitContext:
         return self._permit
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing was taken."""
+        """Nothing to release."""
 
 
 class _PermanentPermit(Permit):
@@ -83,7 +83,7 @@ class _PermanentPermit(Permit):
 
 
 class UnlimitedConcurrency:
-    """No bound; costs nothing."""
+    """No limit, at no cost."""
 
     def __init__(self) -> None:
         self._always = _PermanentPermitContext()

@@ -1,4 +1,4 @@
-"""The scripts of a gate. Permits are a sorted set, holder -> when its lease ends; those who wait are another one, holder -> turn (by
+"""The scripts of a concurrency limit. Permits are a sorted set, holder -> end of its lease; waiters are another one, holder -> turn (by
 priority, then by arrival); a third says until when a waiter is believed to be there. Times are microseconds of Redis' own clock.
 
 Whoever asks takes a place only if there is one for everybody before it, too. So a free place waits for the first in the queue for at
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from adapters.redis.client import Argument, RedisClient, Script
 
-# KEYS permits, queue, marks. ARGV now ("" = the server's), limit, lease, mark, then of the one who asks: holder, priority, reserve.
+# KEYS permits, queue, marks. ARGV now ("" = the server's), limit, lease, mark, then of the caller: holder, priority, reserve.
 # Replies 1 when the permit is taken (or was), else 0: the holder is in the queue.
 _ACQUIRE = Script("""
 local now, limit, lease, mark = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -43,7 +43,7 @@ redis.call('PEXPIRE', KEYS[3], number(math.ceil(mark / 1000) * 2))
 return 0
 """)
 
-# KEYS permits. ARGV now, limit, lease, then holders. A permit whose lease ran out is kept when nobody needed its place. Replies a 1 per
+# KEYS permits. ARGV now, limit, lease, then holders. An expired permit is renewed when no other caller took it. Replies a 1 per
 # holder that has its permit, else 0.
 _RENEW = Script("""
 local now, limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -84,7 +84,7 @@ return redis.call('ZREM', KEYS[1], ARGV[1])
 
 
 class PermitRequest(Struct, frozen=True):
-    """Who wants a permit. ``reserve``: how many it leaves to others."""
+    """A caller that needs a permit. ``reserve``: how many it leaves to others."""
 
     holder: str
     priority: int
@@ -92,7 +92,7 @@ class PermitRequest(Struct, frozen=True):
 
 
 class Permits:
-    """The permits of one gate in Redis. ``now_us``: microseconds for tests, "" for Redis' own clock. All raise Unavailable."""
+    """The permits of one concurrency limit in Redis. ``now_us``: microseconds for tests, "" for Redis' own clock. All raise Unavailable."""
 
     def __init__(self, redis: RedisClient, keys: str, *, limit: int, lease_us: int, mark_us: int) -> None:
         self._redis = redis
@@ -100,14 +100,14 @@ class Permits:
         self._limit, self._lease_us, self._mark_us = limit, lease_us, mark_us
 
     async def acquire(self, asks: Sequence[PermitRequest], now_us: int | str = "") -> list[bool]:
-        """Who has a permit now; the others are in the queue. One round trip."""
+        """The callers that have a permit now; the others are in the queue. One round trip."""
         calls: list[tuple[Sequence[str], Sequence[Argument]]] = [
             (self._keys, (now_us, self._limit, self._lease_us, self._mark_us, ask.holder, ask.priority, ask.reserve)) for ask in asks
         ]
         return [reply == 1 for reply in await _ACQUIRE.run_many(self._redis, calls)]
 
     async def renew(self, holders: Sequence[str], now_us: int | str = "") -> list[bool]:
-        """Who still has its permit."""
+        """The holders that still have their permit."""
         replies = await _RENEW(self._redis, self._keys[:1], (now_us, self._limit, self._lease_us, *holders))
         return [reply == 1 for reply in replies]
 

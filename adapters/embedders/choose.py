@@ -1,4 +1,4 @@
-"""Which embedder the settings, or a shelf of an index, ask for."""
+"""Choice of the embedder, by the settings or by a collection of an index."""
 
 from msgspec.structs import replace
 
@@ -12,11 +12,11 @@ PROVIDERS = ("openai", "zhipu")
 
 
 def create_embedder(
-    settings: RetrievalSettings, gates: ConcurrencyLimits | None = None, priority: Priority = Priority.DOCUMENTS
+    settings: RetrievalSettings, limits: ConcurrencyLimits | None = None, priority: Priority = Priority.DOCUMENTS
 ) -> Embedder:
-    """Not yet open. Raises ConfigurationError for a provider without a key (a ``base_url`` of one's own may need none).
+    """Not yet open. Raises ConfigurationError for a provider without a key (an own ``base_url`` may need none).
 
-    A provider's calls pass one of the process's ``gates`` at this ``priority``; without gates there is this process's share alone.
+    A provider's calls pass one of the process's ``limits`` at this ``priority``; without limits there is this process's share alone.
     """
     if settings.embedding == "local":
         return LocalEmbedder()
@@ -24,22 +24,22 @@ def create_embedder(
         raise ConfigurationError(f"CLAW_RETRIEVAL_EMBEDDING_API_KEY is needed for CLAW_RETRIEVAL_EMBEDDING={settings.embedding}")
     from adapters.embedders.providers import OpenAIEmbedder, ZhipuEmbedder  # noqa: PLC0415 - the default needs no HTTP client
 
-    gates = gates or ConcurrencyLimits(Settings(retrieval=settings))
-    return ZhipuEmbedder(settings, gates, priority) if settings.embedding == "zhipu" else OpenAIEmbedder(settings, gates, priority)
+    limits = limits or ConcurrencyLimits(Settings(retrieval=settings))
+    return ZhipuEmbedder(settings, limits, priority) if settings.embedding == "zhipu" else OpenAIEmbedder(settings, limits, priority)
 
 
-def create_embedder_by_name(settings: RetrievalSettings, name: str, gates: ConcurrencyLimits | None = None) -> Embedder:
-    """Of a shelf that may ask for another than the settings: ``local`` is always there, a provider when the settings are for it.
+def create_embedder_by_name(settings: RetrievalSettings, name: str, limits: ConcurrencyLimits | None = None) -> Embedder:
+    """The embedder of a collection: ``local`` is always available, a provider when the settings name it.
 
-    Key, address and model of the settings are one provider's: with CLAW_RETRIEVAL_EMBEDDING=local they are whoever's is asked for.
+    The key, address and model of the settings belong to one provider: with CLAW_RETRIEVAL_EMBEDDING=local, to the one that is requested.
     Raises ConfigurationError for anything else.
     """
     if name in ("", settings.embedding):
-        return create_embedder(settings, gates)
+        return create_embedder(settings, limits)
     if name == "local":
         return LocalEmbedder()
     if name not in PROVIDERS or settings.embedding != "local":
         raise ConfigurationError(
             f"an index asks for the embedding {name!r}: CLAW_RETRIEVAL_EMBEDDING={settings.embedding} offers only that one and local"
         )
-    return create_embedder(replace(settings, embedding=name), gates)
+    return create_embedder(replace(settings, embedding=name), limits)

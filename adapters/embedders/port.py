@@ -1,4 +1,4 @@
-"""What an embedder is to the rest of the product."""
+"""The interface of embedders."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-TEXT_CHARS_MAX = 8_000  # of one text; chunks are far smaller, and a static embedding of more says nothing
+TEXT_CHARS_MAX = 8_000  # of one text; chunks are far smaller, and a static embedding of more is meaningless
 
 
 class Embedder(Protocol):
-    """Texts to vectors. ``name`` and ``dimensions`` are known before ``open``; whatever changes the vectors is in the name."""
+    """Texts to vectors. ``name`` and ``dimensions`` are there before ``open``; whatever changes the vectors is in the name."""
 
     name: str
     dimensions: int

@@ -28,20 +28,20 @@ from schemas.settings import RetrievalSettings
 TEXTS_PER_CALL = 64  # what both providers accept
 CALLS_MAX = 4  # to a provider at once, per process
 REPLY_BYTES_MAX = 32 * 1024 * 1024
-FAILURES_MAX, PAUSE_S = 5, 10.0  # of the breaker: after so many failures in a row a provider is left alone for so long
+FAILURES_MAX, PAUSE_S = 5, 10.0  # of the breaker: after so many failures in a row no call is made for so long
 
 _log = structlog.get_logger(__name__)
 
 
 class _CallBudget(Struct, frozen=True):
-    """How long is waited for what: a permit, one call, and all attempts together."""
+    """Time limits: for a permit, for one call, and for all attempts together."""
 
     permit_s: float
     call_s: float
     patience: RetryPolicy
 
 
-# A question goes on without its vector rather than wait. A document waits behind people for as long as its worker may stand still.
+# A question continues without its vector rather than wait. A document waits behind questions for as long as its worker may stand still.
 _CALL_BUDGETS = {
     Priority.PEOPLE: _CallBudget(permit_s=1.0, call_s=3.0, patience=RetryPolicy(attempts=2, window_s=2.0)),
     Priority.DOCUMENTS: _CallBudget(permit_s=120.0, call_s=20.0, patience=RetryPolicy(attempts=6, window_s=60.0)),
@@ -49,7 +49,7 @@ _CALL_BUDGETS = {
 
 
 class _EmbeddingPreset(Struct, frozen=True):
-    """``text_tokens_max``: of one text, estimated; a longer one is refused by the provider, so its beginning has to do."""
+    """``text_tokens_max``: of one text, estimated; a longer one is refused by the provider, so only its beginning is embedded."""
 
     base_url: str
     model: str
@@ -64,12 +64,12 @@ PRESETS = {
 
 
 class _ProviderEmbedder:
-    """What both providers have in common: preset, name, batches, bounded and repeated calls, checked replies."""
+    """The common part of both providers: preset, name, batches, bounded and repeated calls, checked replies."""
 
     def __init__(
         self,
         settings: RetrievalSettings,
-        gates: ConcurrencyLimits,
+        limits: ConcurrencyLimits,
         priority: Priority = Priority.DOCUMENTS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -82,7 +82,7 @@ class _ProviderEmbedder:
         self.dimensions = settings.embedding_dimensions or preset.dimensions
         self.name = f"{settings.embedding}-{self._model}-{self.dimensions}"
         self._calls = asyncio.Semaphore(CALLS_MAX)
-        self._gate, self._priority, self._effort = gates.for_embedding(self._base_url, self._model), priority, _CALL_BUDGETS[priority]
+        self._limit, self._priority, self._effort = limits.for_embedding(self._base_url, self._model), priority, _CALL_BUDGETS[priority]
         self._breaker = CircuitBreaker(self.name, failures_max=FAILURES_MAX, pause_s=PAUSE_S)
         self._jitter = jitter
 
@@ -108,17 +108,17 @@ class _ProviderEmbedder:
         return vectors
 
     def _truncate(self, text: str) -> str:
-        """At most what the provider takes, at least something."""
+        """The text within the limit of the provider, and never empty."""
         return truncate_to_tokens(text[:TEXT_CHARS_MAX], self._text_tokens_max) or " "
 
     async def _call_with_retries(self, texts: list[str]) -> list[tuple[int, list[float]]]:
-        """Calls that fail in passing are made again, no earlier than the provider asks for."""
+        """Repeat calls that fail transiently, no earlier than the provider asks for."""
         now, patience = asyncio.get_running_loop().time, self._effort.patience
         began = now()
         for attempt in range(1, patience.attempts + 1):
             try:
                 with self._breaker.call():
-                    async with self._gate.permit(self._priority, self._effort.permit_s) as permit:
+                    async with self._limit.permit(self._priority, self._effort.permit_s) as permit:
                         return await self._call_under_permit(permit, texts)
             except TransientFailure as error:
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
@@ -139,18 +139,18 @@ class _ProviderEmbedder:
             raise TransientFailure("embeddings: the provider did not answer in time") from error
 
     async def _request_embeddings(self, texts: list[str]) -> list[tuple[int, list[float]]]:
-        """Index and vector of every text, in any order; raises Passing or Refused."""
+        """Index and vector of every text, in any order; raises TransientFailure or Refused."""
         raise NotImplementedError
 
 
 class ZhipuEmbedder(_ProviderEmbedder):
     """BigModel's embeddings through the official ``zhipuai`` SDK, which is synchronous: on threads, at most CALLS_MAX.
 
-    The SDK cannot close a call under way: one that nobody waits for any more ends within its timeout, and keeps its thread until then.
+    The SDK cannot close a call under way: an abandoned one ends within its timeout, and occupies its thread until then.
     """
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
-        super().__init__(settings, gates, priority)
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, limits, priority)
         self._client: Any = None
         self._threads = ThreadPoolExecutor(CALLS_MAX, thread_name_prefix="embed")
 
@@ -181,7 +181,7 @@ class ZhipuEmbedder(_ProviderEmbedder):
         except sdk.APIStatusError as error:
             headers = error.response.headers
             raise _failure(error.status_code, error.response.content, headers.get("Retry-After"), headers.get("Date"), self._key) from error
-        except sdk.ZhipuAIError as error:  # connection, timeout, a reply that is not one
+        except sdk.ZhipuAIError as error:  # connection, timeout, malformed reply
             raise TransientFailure(f"embeddings: {type(error).__name__}") from error
         return [(row.index, row.embedding) for row in reply.data]
 
@@ -198,8 +198,8 @@ class _EmbeddingReply(msgspec.Struct):
 class OpenAIEmbedder(_ProviderEmbedder):
     """``POST /embeddings`` of any server that speaks OpenAI's wire format."""
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
-        super().__init__(settings, gates, priority)
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits, priority: Priority = Priority.DOCUMENTS) -> None:
+        super().__init__(settings, limits, priority)
         self._session: aiohttp.ClientSession | None = None
         self._decoder = msgspec.json.Decoder(_EmbeddingReply)
 
@@ -247,7 +247,7 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _failure(status: int, body: bytes, retry_after: str | None, date: str | None, key: str) -> Refused | TransientFailure:
-    """A provider's error by what the caller does next; its own words go to the log."""
+    """A provider's error by what the caller does next; the provider's message goes to the log."""
     error = wire.parse_error(body)
-    _log.warning("embedding_call_failed", status=status, code=error.code, said=wire.log_text(error, key))
+    _log.warning("embedding_call_failed", status=status, code=error.code, message=wire.log_text(error, key))
     return wire.failure(status, error, wire.retry_after_s(retry_after, date))

@@ -1,4 +1,4 @@
-"""A question as the index takes it: terms, vector, and the words that are shown to its asker."""
+"""Encoding of questions for the index: terms, vector, and the keywords that readers see."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 KEYWORDS_MAX = 8
 QUESTION_CHARS_MAX = 8_000  # of a question that is encoded
 QUESTIONS_PER_BATCH = 8  # about 4 ms of the interpreter lock
-WAITING_MAX = 1_024  # questions; agents are bounded far below, so reaching it means the thread hangs
+WAITING_MAX = 1_024  # questions; agents are bounded far below, so a full queue means that the thread hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class EncodedQuery:
 class QueryEncoder:
     """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
-    def __init__(self, settings: RetrievalSettings, gates: ConcurrencyLimits | None = None) -> None:
+    def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits | None = None) -> None:
         self._local = settings.embedding == "local"
-        self._embedder: Embedder = create_embedder(settings, gates, Priority.PEOPLE)
+        self._embedder: Embedder = create_embedder(settings, limits, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._models: _Models | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="terms")
@@ -71,7 +71,7 @@ class QueryEncoder:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors of texts that are no questions; see ``Embedder.embed``. Here they are made one at a time: questions come in between."""
+        """Vectors of texts that are no questions; see ``Embedder.embed``. Local ones are made one at a time; questions come in between."""
         if not self._local:
             return await self._embedder.embed(texts)
         if self._models is None or self._models.dense is None:
@@ -81,7 +81,7 @@ class QueryEncoder:
         return np.concatenate(rows) if rows else np.empty((0, self.dimensions), np.float32)
 
     async def encode(self, question: str, background: Background = (), embed: EmbedQuestion | None = None) -> EncodedQuery:
-        """Raises Unavailable when not open. ``embed`` may know from before what a provider is paid for."""
+        """Raises Unavailable when not open. ``embed`` may return cached vectors in place of paid calls."""
         question = question[:QUESTION_CHARS_MAX]
         if self._local:
             return await self._questions((question, background))
@@ -106,7 +106,7 @@ class QueryEncoder:
 
 @dataclass(frozen=True, slots=True)
 class _Models:
-    """What one thread holds; ``dense`` only when vectors are made here."""
+    """The models of the encoding thread; ``dense`` only for local vectors."""
 
     bm25: Bm25Encoder
     dense: StaticEmbeddings | None

@@ -91,23 +91,23 @@ class EmbeddedIndex:
         if points:
             await self._upserts(points)
 
-    async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._count(engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version)))
+    async def count(self, tenant: str, collection: str, document_id: str, version: int) -> int:
+        return await self._count(engine.document_filter(tenant, collection, document_id, engine.field_equals("version", version)))
 
-    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._count(engine.collection_filter(tenant, knowledge_base_id))
+    async def count_collection(self, tenant: str, collection: str) -> int:
+        return await self._count(engine.collection_filter(tenant, collection))
 
     async def _count(self, wanted: Any) -> int:
         return await self._run_on(self._reader, partial(engine.count, self._require_shard(), wanted))
 
-    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
-        return await self._remove(engine.document_filter(tenant, knowledge_base_id, document_id, engine.version_at_most(below_or_equal)))
+    async def remove(self, tenant: str, collection: str, document_id: str, *, below_or_equal: int) -> int:
+        return await self._remove(engine.document_filter(tenant, collection, document_id, engine.version_at_most(below_or_equal)))
 
-    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._remove(engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version)))
+    async def remove_version(self, tenant: str, collection: str, document_id: str, version: int) -> int:
+        return await self._remove(engine.document_filter(tenant, collection, document_id, engine.field_equals("version", version)))
 
-    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        unwanted, removed = engine.collection_filter(tenant, knowledge_base_id), 0
+    async def remove_collection(self, tenant: str, collection: str) -> int:
+        unwanted, removed = engine.collection_filter(tenant, collection), 0
         remaining = await self._count(unwanted)
         while removed < remaining and (some := await self._run_on(self._writer, partial(self._delete_some, unwanted))):
             removed += some
@@ -121,16 +121,16 @@ class EmbeddedIndex:
             self._flush_later()
         return removed
 
-    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
-        wanted = engine.document_filter(tenant, knowledge_base_id, document_id, engine.field_equals("version", version))
+    async def chunks(self, tenant: str, collection: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+        wanted = engine.document_filter(tenant, collection, document_id, engine.field_equals("version", version))
         return await self._run_on(self._reader, partial(engine.chunks, self._require_shard(), wanted, first, limit))
 
     async def vectors_of(
-        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
     ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
         found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
         for some in engine.hash_conditions(hashes):
-            wanted, after = engine.document_filter(tenant, knowledge_base_id, document_id, some), None
+            wanted, after = engine.document_filter(tenant, collection, document_id, some), None
             while True:
                 portion, after = await self._run_on(self._reader, partial(engine.vectors_of, self._require_shard(), wanted, after))
                 found |= portion
@@ -140,7 +140,7 @@ class EmbeddedIndex:
 
     async def search(self, query: Query) -> list[Hit]:
         self._require_shard()
-        if not query.knowledge_base_ids:
+        if not query.collections:
             return []
         return await self._searches(query)
 

@@ -50,14 +50,14 @@ def field_equals(field: str, value: str | int) -> Any:
     return edge.FieldCondition(field, match=edge.MatchValue(value))
 
 
-def collection_filter(tenant: str, knowledge_base_id: str, *more: Any) -> Any:
-    """The filter of a shelf's points for which everything else holds, too."""
-    return edge.Filter(must=[field_equals("tenant", tenant), field_equals("kb", knowledge_base_id), *more])
+def collection_filter(tenant: str, collection: str, *more: Any) -> Any:
+    """The filter of a collection's points for which everything else holds, too."""
+    return edge.Filter(must=[field_equals("tenant", tenant), field_equals("kb", collection), *more])
 
 
-def document_filter(tenant: str, knowledge_base_id: str, document_id: str, *more: Any) -> Any:
-    """The same of a document."""
-    return collection_filter(tenant, knowledge_base_id, field_equals("doc", document_id), *more)
+def document_filter(tenant: str, collection: str, document_id: str, *more: Any) -> Any:
+    """The filter of a document's points."""
+    return collection_filter(tenant, collection, field_equals("doc", document_id), *more)
 
 
 def version_at_most(version: int) -> Any:
@@ -66,12 +66,12 @@ def version_at_most(version: int) -> Any:
 
 
 def count(shard: Any, wanted: Any) -> int:
-    """Points that a filter lets through, exactly."""
+    """The exact number of points that a filter matches."""
     return int(shard.count(edge.CountRequest(exact=True, filter=wanted)))
 
 
 def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
-    """Of what the filter lets through: ordinals from ``first`` to before ``first + limit``."""
+    """Of the points that the filter matches: ordinals from ``first`` to before ``first + limit``."""
     span = edge.FieldCondition("ordinal", range=edge.RangeFloat(gte=float(first), lt=float(first + limit)))
     records, _ = shard.scroll(
         edge.ScrollRequest(limit=limit, filter=edge.Filter(must=[wanted, span]), with_payload=True, with_vector=False)
@@ -92,7 +92,7 @@ def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
 
 
 def delete_some(shard: Any, unwanted: Any) -> int:
-    """Delete one portion of the points that a filter lets through; returns how many that were."""
+    """Delete one portion of the points that a filter matches; returns how many that were."""
     records, _ = shard.scroll(edge.ScrollRequest(limit=RECORDS_PER_CALL, filter=unwanted, with_payload=False, with_vector=False))
     if records:
         shard.update(edge.UpdateOperation.delete_points([record.id for record in records]))
@@ -100,7 +100,7 @@ def delete_some(shard: Any, unwanted: Any) -> int:
 
 
 def hash_conditions(hashes: Collection[str]) -> list[Any]:
-    """Conditions that together let the points with these hashes through, one portion each."""
+    """Conditions that together match the points with these hashes, one portion each."""
     return [edge.FieldCondition("hash", match=edge.MatchAny(some)) for some in portions(hashes, RECORDS_PER_CALL)]
 
 
@@ -113,7 +113,7 @@ def engine_point(point: Point) -> Any:
 def build_requests(query: Query) -> tuple[Any, Any]:
     """The lexical and the dense request; None for a leg without a vector."""
     wanted = edge.Filter(
-        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.knowledge_base_ids)))]
+        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
     )
     lexical = dense = None
     if len(query.sparse.indices):

@@ -1,4 +1,4 @@
-"""How a lexical and a dense ranking become one.
+"""Fusion of a lexical and a dense ranking.
 
 Each leg's scores are divided by its best, then added with a weight below one for the dense leg. Unlike reciprocal ranks (measured: .766
 where BM25 alone has .974) this keeps *how much* better a hit is: BM25's best usually stands far above its second and then no dense score

@@ -1,6 +1,6 @@
 """The vector index as the agents see it: the same for the engine in this process and for a server.
 
-Filters by tenant and knowledge bases act inside the index, and the term statistics (IDF) are those of the tenant alone, so neither text nor
+Filters by tenant and collections act inside the index, and the term statistics (IDF) are those of the tenant alone, so neither text nor
 score of one tenant depends on another's documents.
 """
 
@@ -17,19 +17,20 @@ from adapters.index.fusion import DENSE_WEIGHT, fuse
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator
+from schemas.ids import knowledge_base_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """A chunk with its vectors. ``id`` is a UUID (``schemas.ids.chunk_id``): upserting it again replaces it.
 
-    ``knowledge_base_id`` is here and everywhere in this package the name of a shelf (``schemas.ids.shelf_name``). ``hash`` is the chunk's:
-    points with the same one have the same vectors. The first ``overlap`` characters of ``text`` also end the chunk before.
+    ``collection`` is the name of one build of a knowledge base's index (``schemas.ids.collection_name``). Points with the same ``hash``
+    (that of the chunk) have the same vectors. The first ``overlap`` characters of ``text`` also end the chunk before.
     """
 
     id: str
     tenant: str
-    knowledge_base_id: str
+    collection: str
     document_id: str
     version: int
     ordinal: int
@@ -48,7 +49,7 @@ class Query:
     """``candidates`` hits of each leg are fused to ``limit``. A leg whose vector is empty or all zero is left out."""
 
     tenant: str
-    knowledge_base_ids: tuple[str, ...]
+    collections: tuple[str, ...]
     sparse: SparseVector
     dense: NDArray[np.float32]
     limit: int
@@ -61,7 +62,7 @@ class Hit:
     """A point found. ``score`` is fused and only orders; ``bm25`` and ``dense`` (cosine) are the legs' own, 0 where one did not find it."""
 
     id: str
-    knowledge_base_id: str
+    collection: str
     document_id: str
     version: int
     ordinal: int
@@ -74,55 +75,60 @@ class Hit:
     place: Locator | None = None
     overlap: int = 0  # characters that also end the chunk before
 
+    @property
+    def knowledge_base_id(self) -> str:
+        """The knowledge base of its collection."""
+        return knowledge_base_of(self.collection)
+
 
 class VectorIndex(Protocol):
     """Every method raises Unavailable("index_unavailable") when the index cannot be reached, is closed or has too much waiting."""
 
     async def open(self) -> None:
-        """Ready after this; creates what is missing. Raises ConfigurationError when it can never work as configured."""
+        """Open the index; creates what is missing. Raises ConfigurationError when it can never work as configured."""
         ...
 
     async def close(self) -> None: ...
 
     async def upsert(self, points: Sequence[Point]) -> None:
-        """Stores points; on return they are searchable and survive the death of this process.
+        """Stores points; on return they are searchable and durable.
 
         Raises ValueError on a vector of another size or with values that are not finite: nothing of this call is stored then.
         """
         ...
 
-    async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+    async def count(self, tenant: str, collection: str, document_id: str, version: int) -> int:
         """Points stored of one version."""
         ...
 
-    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
+    async def remove(self, tenant: str, collection: str, document_id: str, *, below_or_equal: int) -> int:
         """Removes the document's points with a version up to ``below_or_equal``; returns how many they were."""
         ...
 
-    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
+    async def remove_version(self, tenant: str, collection: str, document_id: str, version: int) -> int:
         """Removes the points of one version; returns how many they were."""
         ...
 
     async def search(self, query: Query) -> list[Hit]:
-        """Best first; nothing for no knowledge bases."""
+        """Best first; nothing for no collections."""
         ...
 
-    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+    async def chunks(self, tenant: str, collection: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
         """The points of one version with ordinals from ``first`` to before ``first + limit``, in order; their scores are 0."""
         ...
 
     async def vectors_of(
-        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
     ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
         """Dense and sparse vector by hash, of this document's points of any version; a hash that no point has is left out."""
         ...
 
-    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        """Removes every point of a shelf, in portions; returns how many they were. Points stored meanwhile may stay."""
+    async def remove_collection(self, tenant: str, collection: str) -> int:
+        """Removes every point of a collection, in portions; returns how many they were. Points stored meanwhile may stay."""
         ...
 
-    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        """Points stored of a shelf, all documents and versions."""
+    async def count_collection(self, tenant: str, collection: str) -> int:
+        """Points stored of a collection, all documents and versions."""
         ...
 
 
@@ -132,7 +138,7 @@ def index_name(model: str) -> str:
 
 
 def check_points(points: Sequence[Point], dimensions: int) -> None:
-    """Raises ValueError on vectors that an engine would store and stumble over later."""
+    """Raises ValueError on vectors that an engine would store and fail on later."""
     for point in points:
         if point.dense.shape != (dimensions,):
             raise ValueError(f"point {point.id}: dense vector of shape {point.dense.shape}, the index has {dimensions} dimensions")
@@ -146,7 +152,7 @@ def payload_of(point: Point) -> dict[str, object]:
     """What is stored beside the vectors. Field names are part of the index's format."""
     payload: dict[str, object] = {
         "tenant": point.tenant,
-        "kb": point.knowledge_base_id,
+        "kb": point.collection,
         "doc": point.document_id,
         "version": point.version,
         "ordinal": point.ordinal,
@@ -182,7 +188,7 @@ def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: fl
     """A stored point as readers get it. Points stored before there were places have none."""
     return Hit(
         id=key,
-        knowledge_base_id=str(payload["kb"]),
+        collection=str(payload["kb"]),
         document_id=str(payload["doc"]),
         version=int(payload["version"]),
         ordinal=int(payload["ordinal"]),

@@ -41,7 +41,7 @@ class ServerIndex:
             url=settings.url,
             api_key=settings.api_key.reveal() or None,
             timeout=max(1, round(settings.timeout_s)),
-            check_compatibility=False,  # it would ask on the event loop; the version is asked below
+            check_compatibility=False,  # it would block the event loop; the version is read below
             **transport,
         )
         version = (await self._call(lambda client: client.info())).version
@@ -51,7 +51,7 @@ class ServerIndex:
             )
         if not await self._call(lambda client: client.collection_exists(self._collection)):
             await self._create_collection()
-        for field in INDEXED_FIELDS:  # repeating it is harmless, and mends a creation that was cut off
+        for field in INDEXED_FIELDS:  # repeating it is harmless, and completes a creation that was interrupted
             schema = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=field == "tenant")
             await self._call(
                 lambda client, field=field, schema=schema: client.create_payload_index(  # type: ignore[misc]
@@ -70,24 +70,24 @@ class ServerIndex:
             batch = [_server_point(point) for point in points[first : first + POINTS_PER_CALL]]
             await self._call(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
 
-    async def count(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._count(_document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version)))
+    async def count(self, tenant: str, collection: str, document_id: str, version: int) -> int:
+        return await self._count(_document_filter(tenant, collection, document_id, _field_equals("version", version)))
 
-    async def count_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._count(_collection_filter(tenant, knowledge_base_id))
+    async def count_collection(self, tenant: str, collection: str) -> int:
+        return await self._count(_collection_filter(tenant, collection))
 
     async def _count(self, wanted: models.Filter) -> int:
         return (await self._call(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
 
-    async def remove(self, tenant: str, knowledge_base_id: str, document_id: str, *, below_or_equal: int) -> int:
+    async def remove(self, tenant: str, collection: str, document_id: str, *, below_or_equal: int) -> int:
         upto = models.FieldCondition(key="version", range=models.Range(lte=below_or_equal))
-        return await self._remove(_document_filter(tenant, knowledge_base_id, document_id, upto))
+        return await self._remove(_document_filter(tenant, collection, document_id, upto))
 
-    async def remove_version(self, tenant: str, knowledge_base_id: str, document_id: str, version: int) -> int:
-        return await self._remove(_document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version)))
+    async def remove_version(self, tenant: str, collection: str, document_id: str, version: int) -> int:
+        return await self._remove(_document_filter(tenant, collection, document_id, _field_equals("version", version)))
 
-    async def remove_collection(self, tenant: str, knowledge_base_id: str) -> int:
-        return await self._remove(_collection_filter(tenant, knowledge_base_id))
+    async def remove_collection(self, tenant: str, collection: str) -> int:
+        return await self._remove(_collection_filter(tenant, collection))
 
     async def _remove(self, unwanted: models.Filter) -> int:
         count = await self._count(unwanted)
@@ -96,19 +96,19 @@ class ServerIndex:
             await self._call(lambda client: client.delete(self._collection, points_selector=selector, wait=True))
         return count
 
-    async def chunks(self, tenant: str, knowledge_base_id: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
+    async def chunks(self, tenant: str, collection: str, document_id: str, version: int, *, first: int, limit: int) -> list[Hit]:
         span = models.FieldCondition(key="ordinal", range=models.Range(gte=first, lt=first + limit))
-        wanted = _document_filter(tenant, knowledge_base_id, document_id, _field_equals("version", version), span)
+        wanted = _document_filter(tenant, collection, document_id, _field_equals("version", version), span)
         records, _ = await self._call(lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=True))
         return sort_hits([(str(record.id), record.payload or {}) for record in records])
 
     async def vectors_of(
-        self, tenant: str, knowledge_base_id: str, document_id: str, hashes: Collection[str]
+        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
     ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
         found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
         for some in portions(hashes, POINTS_PER_CALL):
             wanted = _document_filter(
-                tenant, knowledge_base_id, document_id, models.FieldCondition(key="hash", match=models.MatchAny(any=list[Any](some)))
+                tenant, collection, document_id, models.FieldCondition(key="hash", match=models.MatchAny(any=list[Any](some)))
             )
             after: Any = None
             while True:
@@ -130,7 +130,7 @@ class ServerIndex:
     async def search(self, query: Query) -> list[Hit]:
         lexical, dense = _build_requests(query)
         requests = [request for request in (lexical, dense) if request is not None]
-        if not query.knowledge_base_ids or not requests:
+        if not query.collections or not requests:
             return []
         answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=requests))
         found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
@@ -152,7 +152,7 @@ class ServerIndex:
                 raise
 
     async def _call(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
-        """One call; a refusal is the operator's (ConfigurationError), everything else passes by itself (Unavailable)."""
+        """One call; a refusal is a wrong setting (ConfigurationError), everything else is transient (Unavailable)."""
         if self._client is None:
             raise Unavailable("index_unavailable", "the index is not open")
         try:
@@ -170,12 +170,12 @@ def _field_equals(field: str, value: str | int) -> models.FieldCondition:
     return models.FieldCondition(key=field, match=models.MatchValue(value=value))
 
 
-def _collection_filter(tenant: str, knowledge_base_id: str, *more: models.FieldCondition) -> models.Filter:
-    return models.Filter(must=[_field_equals("tenant", tenant), _field_equals("kb", knowledge_base_id), *more])
+def _collection_filter(tenant: str, collection: str, *more: models.FieldCondition) -> models.Filter:
+    return models.Filter(must=[_field_equals("tenant", tenant), _field_equals("kb", collection), *more])
 
 
-def _document_filter(tenant: str, knowledge_base_id: str, document_id: str, *more: models.FieldCondition) -> models.Filter:
-    return _collection_filter(tenant, knowledge_base_id, _field_equals("doc", document_id), *more)
+def _document_filter(tenant: str, collection: str, document_id: str, *more: models.FieldCondition) -> models.Filter:
+    return _collection_filter(tenant, collection, _field_equals("doc", document_id), *more)
 
 
 def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
@@ -191,7 +191,7 @@ def _server_point(point: Point) -> models.PointStruct:
 def _build_requests(query: Query) -> tuple[models.QueryRequest | None, models.QueryRequest | None]:
     """The lexical and the dense request; None for a leg without a vector."""
     tenant = _field_equals("tenant", query.tenant)
-    bases = models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.knowledge_base_ids)))
+    bases = models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections)))
     wanted = models.Filter(must=[tenant, bases])
     lexical = dense = None
     if len(query.sparse.indices):

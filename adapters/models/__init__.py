@@ -1,4 +1,4 @@
 """Answering models behind one port.
 
-Admission rule: whoever turns a question with passages into text, and what that takes: prompts, citations, the ground for "not found".
+Admission rule: models that turn a question with passages into text, and what they need: prompts, citations, answerability.
 """

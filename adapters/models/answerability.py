@@ -1,4 +1,4 @@
-"""Whether passages can be the ground of an answer at all: the threshold behind "not in the knowledge base".
+"""Answerability: whether passages can support an answer at all, the threshold behind "not in the knowledge base".
 
 The measure is lexical coverage: which share of the question's content terms one document's passages (with its title and headings) hold.
 It does not depend on the index, on fusion, or on the size of the corpus. Terms weigh by how rare their characters are in everyday
@@ -37,7 +37,7 @@ _COMMON = (
 )
 _COMMON_WEIGHT_MIN, _COMMON_WEIGHT_SPAN = 0.15, 0.55
 
-HAYSTACKS_KEPT_MAX = 1_024  # texts that were found lately, about 10 MB with their words: the same ones are found again and again
+TEXTS_CACHED_MAX = 1_024  # texts that were found lately, about 10 MB with their words: the same ones are found again and again
 
 
 @cache
@@ -47,7 +47,7 @@ def _character_weights() -> dict[str, float]:
 
 
 def term_weight(term: str) -> float:
-    """How much a term says: 1 for words, numbers and rare characters, down to 0.15 for the commonest Chinese characters."""
+    """The weight of a term: 1 for words, numbers and rare characters, down to 0.15 for the commonest Chinese characters."""
     if term.isascii():
         return 1.0
     weights = _character_weights()
@@ -64,7 +64,7 @@ def coverage(question: str, texts: Iterable[str]) -> float:
 
 
 def is_answerable(question: str, passages: Sequence[Passage]) -> bool:
-    """Whether ``passages`` can ground an answer to ``question`` (condensed with its history when it is a follow-up)."""
+    """Whether ``passages`` can support an answer to ``question`` (condensed with its history when it is a follow-up)."""
     texts: dict[tuple[str, str], list[str]] = {}
     for passage in passages:
         key = (passage.knowledge_base_id, passage.document_id)
@@ -72,7 +72,7 @@ def is_answerable(question: str, passages: Sequence[Passage]) -> bool:
     return coverage(question, map("\n".join, texts.values())) >= THRESHOLD[language_of(question)]
 
 
-@lru_cache(maxsize=HAYSTACKS_KEPT_MAX)
+@lru_cache(maxsize=TEXTS_CACHED_MAX)
 def _haystack(text: str) -> Haystack:
     return Haystack(fold(text))
 

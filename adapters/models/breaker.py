@@ -1,4 +1,4 @@
-"""Leaves a provider alone after failures in a row, and looks again with one call."""
+"""A circuit breaker per model: no calls after failures in a row, then one as a probe."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 class CircuitBreaker:
     """Of one model, in one process. Closed: calls pass. After ``failures_max`` failures in a row it is open for ``pause_s``: none pass.
 
-    Then it is half open: one call passes as a probe; its first sign of life closes the breaker, its failure opens it again.
+    Then it is half open: one call passes as a probe; its first answer closes the breaker, its failure opens it again.
     """
 
     def __init__(self, model: str, *, failures_max: int, pause_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +35,7 @@ class CircuitBreaker:
     def call(self) -> Iterator["BreakerCall"]:
         """Around one call. Raises Unavailable("model_unavailable") when it must not be made; counts how it ends.
 
-        A refusal is an answer; a call that lost its permit, or that its caller gave up, says nothing about the provider.
+        A refusal counts as an answer; a call that lost its permit, or was cancelled, counts as neither.
         """
         probe = self._admit()
         try:
@@ -59,7 +59,7 @@ class CircuitBreaker:
                 self._probing = False
 
     def close(self) -> None:
-        """The provider lives."""
+        """Record that the provider answers."""
         if self._until_s is not None:
             self._until_s = None
             self._failures = 0
@@ -93,7 +93,7 @@ class CircuitBreaker:
 
 
 class BreakerCall:
-    """A call that is being made."""
+    """One call under the breaker."""
 
     __slots__ = ("_breaker", "_probe")
 
@@ -101,6 +101,6 @@ class BreakerCall:
         self._breaker, self._probe = breaker, probe
 
     def mark_alive(self) -> None:
-        """The provider began to answer: others need not wait for the end of the probe."""
+        """Record that the provider began to answer, so that other calls do not wait for the end of the probe."""
         if self._probe:
             self._breaker.close()

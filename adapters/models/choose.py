@@ -1,4 +1,4 @@
-"""Which answering models the settings ask for, in which order."""
+"""Choice of the answering models by the settings, in their order."""
 
 from collections.abc import Iterator
 
@@ -7,43 +7,37 @@ from msgspec.structs import replace
 from adapters.concurrency import ConcurrencyLimit, ConcurrencyLimits
 from adapters.models import retries
 from adapters.models.failover import Failover
-from adapters.models.fingerprint import hash_prompt
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerModel, AnswerRequest
+from adapters.models.port import AnswerModel
 from adapters.models.presets import PRESETS
 from adapters.models.writer import ModelWriter
 from schemas.settings import ModelSettings, Settings
 from schemas.settings.models import FallbackModelSettings
 
 
-def create_answer_model(settings: Settings, gates: ConcurrencyLimits | None = None) -> AnswerModel:
+def create_answer_model(settings: Settings, limits: ConcurrencyLimits | None = None) -> AnswerModel:
     """The models of the settings as one, not opened yet; raises ConfigurationError when one cannot be used as configured.
 
-    ``gates`` of the process, with its Redis; without, this process has its own share of the permits.
+    ``limits`` of the process, with its Redis; without, this process has its own share of the permits.
     """
-    gates = gates or ConcurrencyLimits(settings)
+    limits = limits or ConcurrencyLimits(settings)
     candidates = list(_candidates(settings))
-    models = [_create_model(settings, one, variables, gates, last=one is candidates[-1][0]) for one, variables in candidates]
+    models = [_create_model(settings, one, variables, limits, last=one is candidates[-1][0]) for one, variables in candidates]
     return models[0] if len(models) == 1 else Failover(models, total_s=settings.model.total_timeout_s)
 
 
-def create_writer(settings: Settings, gates: ConcurrencyLimits | None = None) -> ModelWriter | None:
-    """Who writes condensed questions, summaries and titles: the first language model, not opened yet; None where rules have to do."""
-    gates = gates or ConcurrencyLimits(settings)
+def create_writer(settings: Settings, limits: ConcurrencyLimits | None = None) -> ModelWriter | None:
+    """The writer of condensed questions, summaries and titles: the first language model, not opened yet; None where rules are used."""
+    limits = limits or ConcurrencyLimits(settings)
     for model, variables in _candidates(settings):
         if model.provider != "local":
-            return ModelWriter(model, gate=_concurrency_limit(model, gates), variables=variables)
+            return ModelWriter(model, limit=_concurrency_limit(model, limits), variables=variables)
     return None
 
 
-def request_prompt_hash(request: AnswerRequest, settings: Settings) -> str:
-    """``Finish.prompt_hash`` of this request in an installation with these settings."""
-    return hash_prompt(request, tokens_max=settings.prompt_tokens_max)
-
-
 def _candidates(settings: Settings) -> Iterator[tuple[ModelSettings, str]]:
-    """Each model with the prefix of its variables. What they do not have of their own is the first one's."""
+    """Each model with the prefix of its variables. Settings that a fallback does not have are those of the first."""
     yield settings.model, ModelSettings.prefix
     for fallback in (settings.model_second, settings.model_third):
         if fallback.provider:
@@ -64,15 +58,15 @@ def _fallback_settings(first: ModelSettings, fallback: FallbackModelSettings) ->
     )
 
 
-def _create_model(settings: Settings, model: ModelSettings, variables: str, gates: ConcurrencyLimits, *, last: bool) -> AnswerModel:
+def _create_model(settings: Settings, model: ModelSettings, variables: str, limits: ConcurrencyLimits, *, last: bool) -> AnswerModel:
     if model.provider == "local":
         return LocalModel()
     patience = retries.LAST_MODEL if last else retries.EARLIER_MODEL
     return OpenAIModel(
-        model, tokens_max=settings.prompt_tokens_max, gate=_concurrency_limit(model, gates), patience=patience, variables=variables
+        model, tokens_max=settings.prompt_tokens_max, limit=_concurrency_limit(model, limits), patience=patience, variables=variables
     )
 
 
-def _concurrency_limit(model: ModelSettings, gates: ConcurrencyLimits) -> ConcurrencyLimit:
+def _concurrency_limit(model: ModelSettings, limits: ConcurrencyLimits) -> ConcurrencyLimit:
     preset = PRESETS[model.provider]
-    return gates.for_model(model.base_url or preset.base_url, model.name or preset.model, model.permits)
+    return limits.for_model(model.base_url or preset.base_url, model.name or preset.model, model.permits)

@@ -21,11 +21,11 @@ from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage
 
 QUOTE_CHARS_MAX = 200
-_CLAIM_CHARS_MAX = 400  # how far back the sentence just said may reach
+_CLAIM_CHARS_MAX = 400  # of the last sentence
 _MARKER_CHARS_MAX = 24
 _TICKS_MAX = 32
 
-_BLANKS = f"[ \u3000{INVISIBLE}]{{0,2}}"  # also what cannot be seen: a marker that a reader would see is a marker
+_BLANKS = f"[ \u3000{INVISIBLE}]{{0,2}}"  # invisible characters, too: what a reader sees as a marker is a marker
 _NUMBERS = rf"{_BLANKS}\d{{1,3}}(?:{_BLANKS}[,，、;；]{_BLANKS}\d{{1,3}}){{0,6}}{_BLANKS}"
 MARKER = re.compile(rf" ?(?:\[(?P<square>{_NUMBERS})\]|【(?P<lens>{_NUMBERS})】)")
 _MARKER_START = re.compile(rf" ?(?:[\[【][ \u3000{INVISIBLE}\d,，、;；]*)?\Z")
@@ -53,17 +53,17 @@ class CitationResolver:
         self._shown: dict[int, int] = {}  # a passage's number in the prompt: the one that readers see
         self._quotable: dict[int, list[tuple[str, Haystack]]] = {}
         self._held = ""
-        self._tail = ""  # the end of what was said, without markers
+        self._tail = ""  # the end of the text so far, without markers
         self._line_blank = True  # nothing but white space on this line so far
         self._code: _Code = ""
         self._ticks = 0  # length of the run of backticks that opened the code
 
     def feed(self, text: str) -> list[CitedText]:
-        """What can be shown now: no span, or one."""
+        """The text that can be shown now: no span, or one."""
         return self._resolve(self._held + text, last=False)
 
     def finish(self) -> list[CitedText]:
-        """What was held back. After it the resolver is spent."""
+        """The rest of the text, at the end of the answer; the resolver cannot be used again."""
         return self._resolve(self._held, last=True)
 
     def _resolve(self, text: str, *, last: bool) -> list[CitedText]:
@@ -86,7 +86,7 @@ class CitationResolver:
         return [CitedText("".join(out), tuple(citations))] if out else []
 
     def _step(self, text: str, stop: re.Match[str], out: list[str], citations: list[Citation], *, last: bool) -> int:
-        """Deal with what stands at ``stop``; returns where to go on, which is its start when more text is needed to tell."""
+        """Process what stands at ``stop``; returns where to go on, which is its start when more text is needed to tell."""
         what = stop.group()
         if what[0] == "`":
             if stop.end() == len(text) and len(what) < _TICKS_MAX and not last:
@@ -144,8 +144,8 @@ class CitationResolver:
         shown = [self._shown.setdefault(passage.marker, len(self._shown) + 1) for passage in known]
         out.append((" " if marker.group()[0] == " " else "") + "".join(f"[{number}]" for number in shown))
         self._line_blank = False
-        said = sentences(self._tail)
-        claim = said[-1] if said else ""
+        before = sentences(self._tail)
+        claim = before[-1] if before else ""
         citations += [self._build_citation(passage, claim) for passage in known]
 
     def _build_citation(self, passage: Passage, claim: str) -> Citation:
@@ -179,8 +179,8 @@ class CitationResolver:
 def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:
     """Chunk and locator of the quote: in a merged passage those of the chunk in which it begins."""
     at = passage.text.find(quote)
-    said = [part for part in passage.parts if part.start <= at]
-    return (said[-1].chunk_id, said[-1].locator) if said else (passage.chunk_id, passage.locator)
+    before = [part for part in passage.parts if part.start <= at]
+    return (before[-1].chunk_id, before[-1].locator) if before else (passage.chunk_id, passage.locator)
 
 
 def _fold_each(texts: list[str]) -> list[tuple[str, Haystack]]:

@@ -1,4 +1,4 @@
-"""A follow-up question as one that stands alone: by the language model when there is one and it is quick, else by rules.
+"""Condensing: a follow-up question as one that stands alone, by the language model when there is one and it is quick, else by rules.
 
 What a model writes is only searched for, never shown as an answer and never obeyed: at worst the search is poorer. Calls are bounded in
 time and number, so that a provider that hangs holds up the conversations that wait for it and no others.
@@ -21,7 +21,7 @@ from schemas.errors import ClawError
 CALLS_MAX = 32  # at once, per process; the next question is condensed by rules
 TOKENS_MAX = 96  # of a condensed question
 CHARS_MAX = 400
-HISTORY_TOKENS_MAX = 1_200  # what a pronoun points to was said lately
+HISTORY_TOKENS_MAX = 1_200  # a pronoun refers to something recent
 TURN_CHARS_MAX = 1_500
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class CondensedQuestion(Struct, frozen=True, kw_only=True):
 
 
 class QuestionCondenser(Protocol):
-    """Whoever makes a question stand alone."""
+    """Makes a question stand alone."""
 
     async def condense(self, question: Question) -> CondensedQuestion: ...
 
@@ -68,7 +68,7 @@ class Condenser:
         self._calls = 0
 
     async def condense(self, question: Question) -> CondensedQuestion:
-        """Never raises for what the model does: the rules always have an answer."""
+        """The condensed question. A failure of the model is never raised: the rules are used instead."""
         by_rules = condense_by_rules(question.content, question.history)
         ruled = CondensedQuestion(query=by_rules, by=RULES if by_rules != question.content else "")
         if self._writer is None or not question.history or question_weight(fold(question.content)) >= STANDALONE_WEIGHT_CERTAIN:
@@ -96,18 +96,18 @@ class Condenser:
 
 
 def format_conversation(question: Question) -> str:
-    """What the writer is given: the newest turns that fit, the summary of those before, the question."""
+    """The text for the writer: the newest turns that fit, the summary of those before, the question."""
     asked = f"user: {question.content[:TURN_CHARS_MAX]}"
-    said: list[str] = []
+    lines: list[str] = []
     left = HISTORY_TOKENS_MAX - estimate_tokens(asked)
     for turn in reversed(question.history):
         line = _format_turn(turn)
         left -= estimate_tokens(line)
         if left < 0:
             break
-        said.append(line)
+        lines.append(line)
     summary = [f"summary: {question.summary[:TURN_CHARS_MAX]}"] if question.summary else []
-    return "\n".join((*summary, *reversed(said), "---", asked))
+    return "\n".join((*summary, *reversed(lines), "---", asked))
 
 
 def parse_question(written: str) -> str:

@@ -1,4 +1,4 @@
-"""One provider's chat endpoint: its connections, what is sent to it, and what its failures mean."""
+"""One provider's chat endpoint: its connections, its requests, and its failures as errors of this product."""
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -20,7 +20,7 @@ from schemas.settings import ModelSettings
 
 ERROR_BODY_BYTES_MAX = 8_192
 TEMPERATURE_OPEN_MAX = 0.99
-KEEP_ALIVE_S = 15.0  # below the idle limit of common servers, so that a kept connection is rarely dead
+KEEP_ALIVE_S = 15.0  # below the idle limit of common servers, so that an idle connection is rarely closed by the server
 
 _log = structlog.get_logger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -61,14 +61,14 @@ class Endpoint:
             self._session = None
 
     def speaker(self, prompt_hash: str) -> Speaker:
-        """Who answers here."""
+        """The model that answers here, for the record."""
         prices = Prices(self.settings.price_prompt, self.settings.price_completion)
         return Speaker(model=self.model, provider=self.settings.provider, prompt_hash=prompt_hash, prices=prices)
 
     def request_body(
         self, sent: list[prompts.ProviderChatMessage], *, max_tokens: int, temperature: float, stop: tuple[str, ...] = (), stream: bool
     ) -> bytes:
-        """What is posted."""
+        """The body of the request."""
         sampled: float | None = temperature
         if self.preset.open_temperature:
             sampled = min(temperature, TEMPERATURE_OPEN_MAX) if temperature > 0 else None
@@ -86,7 +86,7 @@ class Endpoint:
 
     @asynccontextmanager
     async def post(self, body: bytes, permit: Permit, *, total_s: float, stream: bool) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The response to one call, closed when left; raises Passing or Refused, also for what happens inside.
+        """The response to one call, closed at the end; raises TransientFailure or Refused, also for failures inside.
 
         A lost permit closes the call at once, wherever it stands.
         """
@@ -109,10 +109,10 @@ class Endpoint:
                 yield response
 
     async def failure(self, response: aiohttp.ClientResponse) -> Refused | TransientFailure:
-        """What a response that is no answer means."""
+        """The error for a response that is no answer."""
         error = wire.parse_error(await _read_error_body(response.content))
-        said = wire.log_text(error, self.settings.api_key.reveal())
-        _log.warning("model_call_failed", model=self.model, status=response.status, code=error.code, said=said)
+        message = wire.log_text(error, self.settings.api_key.reveal())
+        _log.warning("model_call_failed", model=self.model, status=response.status, code=error.code, message=message)
         if response.status == HTTPStatus.OK:
             url = f"{self._variables}BASE_URL"
             return Refused("model_refused", f"The provider sent {response.content_type}, not an answer: is {url} right?")
@@ -122,7 +122,7 @@ class Endpoint:
 
 @contextmanager
 def _translate_errors(permit: Permit) -> Generator[None, None, None]:
-    """The client library's errors as ours."""
+    """Translate the client library's errors."""
     try:
         yield
     except EventTooLarge as error:

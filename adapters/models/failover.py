@@ -1,4 +1,4 @@
-"""Several models in order: the next one is asked when the one before it did not begin to answer."""
+"""Failover: several models in order; the next one is called when the one before it did not begin to answer."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -11,15 +11,15 @@ from adapters.models import metrics
 from adapters.models.port import AnswerModel, AnswerPart, AnswerRequest, EmptyAnswer
 from schemas.errors import Refused, Unavailable
 
-LEFT_S_MIN = 1.0  # less is no time for a first word
+LEFT_S_MIN = 1.0  # less does not suffice for a first word
 
 log = structlog.get_logger(__name__)
 
 
 class Failover:
-    """An AnswerModel of at least one. Its name is that of the first; a finish says who answered.
+    """An AnswerModel of at least one. Its name is that of the first; a finish names the one that answered.
 
-    All of them together have ``total_s`` for an answer; nobody is asked with less than LEFT_S_MIN left.
+    All of them together have ``total_s`` for an answer; none is called with less than LEFT_S_MIN left.
     """
 
     def __init__(self, models: Sequence[AnswerModel], *, total_s: float) -> None:
@@ -36,23 +36,23 @@ class Failover:
         await self._opened.aclose()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        """See AnswerModel; raises what says most when nobody answered: that one ended without an answer, for its tokens would be spent
-        again; else that it may pass, and how soon, before that it never will.
+        """See AnswerModel; when none answered, the most telling error is raised: that of a model which ended without an answer (a
+        retry would spend its tokens again); else a transient one, with the time to retry, before a permanent one.
         """
         errors: list[Refused | Unavailable] = []
         now = asyncio.get_running_loop().time
         ends = now() + (self._total_s if request.within_s is None else request.within_s)
         for model in self._models:
-            said, left_s = False, ends - now()
+            answered, left_s = False, ends - now()
             if errors and left_s < LEFT_S_MIN:
                 break
             try:
                 async with aclosing(model.answer(replace(request, within_s=left_s))) as stream:
                     async for item in stream:
-                        said = True
+                        answered = True
                         yield item
             except (Refused, Unavailable) as error:
-                if said or error.code == "answer_interrupted":
+                if answered or error.code == "answer_interrupted":
                     raise
                 errors.append(error)
                 if model is not self._models[-1]:

@@ -1,4 +1,4 @@
-"""The hash that says which prompt an answer was made from."""
+"""The hash of the prompt that an answer was made from."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,5 +17,5 @@ def hash_messages(sent: Sequence[prompts.ProviderChatMessage]) -> str:
 
 
 def hash_prompt(request: AnswerRequest, *, tokens_max: int) -> str:
-    """The hash of what a language model is sent for this request; see ``Settings.prompt_tokens_max`` for the budget of an installation."""
+    """The hash of the messages to a language model for this request; ``Settings.prompt_tokens_max`` is the budget of an installation."""
     return hash_messages(prompts.build_messages(request, tokens_max=tokens_max))

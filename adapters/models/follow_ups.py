@@ -1,9 +1,9 @@
-"""Follow-up questions: what "and how high is it?" asks for, told from what was said before.
+"""Follow-up questions: what "and how high is it?" asks for, from the conversation before it.
 
 Rules, for when no language model is there to rewrite the question, or it does not answer in time. A question that points back (a
-pronoun), goes on (``and …``, ``那…呢``) or hardly says anything gets the content words of the last question that stood by itself, and of
+pronoun), goes on (``and …``, ``那…呢``) or has hardly any content gets the content words of the last question that stood by itself, and of
 those between.
-Besides, what was said last colours every search with history (``background``): less than the question, so a change of subject wins.
+Besides, every search with history has the last turns as its ``background``: of less weight than the question, so a change of subject wins.
 
 Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked .794, condensed .875,
 with background too .912 (.926 where no other set is in the index).
@@ -18,8 +18,8 @@ from adapters.text.language import fold, phrases, terms
 from adapters.text.sparse import Background
 from schemas.chats import Turn
 
-RULES = "rules"  # what ``Grounding.condensed_by`` says of them
-TURNS_BACK_MAX = 4  # questions looked at for what a follow-up leaves out
+RULES = "rules"  # their name in ``Grounding.condensed_by``
+TURNS_BACK_MAX = 4  # questions searched for what a follow-up leaves out
 CARRIED_PHRASES_MAX = 10  # words or phrases; more would be another question
 TURN_CHARS_MAX = 500  # of an earlier question
 STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is no question by itself
@@ -41,16 +41,16 @@ _GOES_ON = re.compile(
 
 
 def is_follow_up(question: str) -> bool:
-    """Whether a question needs what was said before it to be understood."""
+    """Whether a question can only be understood with the conversation before it."""
     folded = fold(question[:TURN_CHARS_MAX])
-    said = question_weight(folded)
-    return said < STANDALONE_WEIGHT_MIN or (
-        said < STANDALONE_WEIGHT_CERTAIN and bool(_POINTS_BACK.search(folded) or _GOES_ON.match(folded))
+    weight = question_weight(folded)
+    return weight < STANDALONE_WEIGHT_MIN or (
+        weight < STANDALONE_WEIGHT_CERTAIN and bool(_POINTS_BACK.search(folded) or _GOES_ON.match(folded))
     )
 
 
 def question_weight(folded: str) -> float:
-    """How much a folded question says by itself: the weight of its terms."""
+    """The weight of the terms of a folded question."""
     return sum(term_weight(term) for term in terms(folded))
 
 
@@ -71,10 +71,10 @@ def condense_by_rules(question: str, history: Sequence[Turn]) -> str:
 
 
 def search_background(history: Sequence[Turn]) -> Background:
-    """What colours the search: the last questions, and less so the last answer without its markers."""
+    """The background of a search: the last questions and, with less weight, the last answer without its markers."""
     answer = next((turn.content for turn in reversed(history) if turn.role == "assistant"), "")
-    said = [(turn, QUESTION_WEIGHT) for turn in _questions(history)[-QUESTIONS_BACK:]]
-    return (*said, *([(MARKER.sub("", answer), ANSWER_WEIGHT)] if answer else []))
+    questions = [(turn, QUESTION_WEIGHT) for turn in _questions(history)[-QUESTIONS_BACK:]]
+    return (*questions, *([(MARKER.sub("", answer), ANSWER_WEIGHT)] if answer else []))
 
 
 def _questions(history: Sequence[Turn]) -> list[str]:

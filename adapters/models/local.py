@@ -1,6 +1,6 @@
-"""The keyless answerer: it quotes the sentences of the passages that say most about the question, with their markers, and says so.
+"""The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
-Deterministic and offline. Whether the passages ground an answer at all was decided before (``grounds.found``, by whoever retrieved them);
+Deterministic and offline. Whether the passages support an answer at all was decided at retrieval (``adapters.models.answerability``);
 here an answer is refused only when no sentence shares anything with the question.
 """
 
@@ -63,7 +63,7 @@ class LocalModel:
         fold("載入")  # loads the conversion tables before the first question
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
@@ -74,20 +74,20 @@ class LocalModel:
             pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
         else:
             pieces = [prompts.not_found_answer(request.question)]
-        cutter, said = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
+        cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
-                said += piece
+                text += piece
                 yield Piece(piece, SPEAKER)
-        usage = Usage(completion_tokens=estimate_tokens(said), estimated=True)
+        usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
-    """The sentences to quote, in reading order; a follow-up that says little or nothing of them is read with the question before it."""
+    """The sentences to quote, in reading order; a follow-up with little content is read with the question before it."""
     before = next((turn.content for turn in reversed(request.history) if turn.role == "user"), "")
-    says = sum(term_weight(term) for term in terms(fold(request.question)))
-    ranked = _rank_sentences(request.question, request.passages) if says >= _STANDALONE_WEIGHT_MIN or not before else []
+    weight = sum(term_weight(term) for term in terms(fold(request.question)))
+    ranked = _rank_sentences(request.question, request.passages) if weight >= _STANDALONE_WEIGHT_MIN or not before else []
     ranked = ranked or (_rank_sentences(f"{before}\n{request.question}", request.passages) if before else [])
     chosen: list[_Sentence] = []
     tokens = 0
@@ -133,8 +133,8 @@ def _matching_terms(wanted: frozenset[str], folded: str) -> frozenset[str]:
 
 
 def _clean_quote(text: str) -> str:
-    """The sentence as it can be quoted: without list or heading marks, what cannot be seen, and the document's own ``[n]`` (ours mean
-    passages); with whole code spans.
+    """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
+    these are passages); with whole code spans.
     """
     text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:

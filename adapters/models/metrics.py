@@ -1,4 +1,4 @@
-"""What the calls to language models count. Labels: models of the settings, and outcomes."""
+"""Metrics of calls to language models. Labels: the model of the settings, and the outcome."""
 
 from prometheus_client import Counter, Gauge
 

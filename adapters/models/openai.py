@@ -29,27 +29,27 @@ from schemas.settings import ModelSettings
 RESPONSE_BYTES_MAX = 16_777_216  # 131,072 tokens in frames of 128 bytes
 NOT_STREAMS = frozenset({"application/json", "text/html"})
 TAIL_S = 2.0  # how long usage may take after the last token
-LINGER_S = 0.05  # how long the end of the body may take after [DONE]; then the connection is closed instead of kept
+LINGER_S = 0.05  # how long the end of the body may take after [DONE]; then the connection is closed, not reused
 
 _log = structlog.get_logger(__name__)
 
 
 class OpenAIModel:
-    """An AnswerModel. Calls pass ``gate``, one permit per attempt, and the breaker of ``settings``."""
+    """An AnswerModel. Calls pass ``limit``, one permit per attempt, and the breaker of ``settings``."""
 
     def __init__(
         self,
         settings: ModelSettings,
         *,
         tokens_max: int = prompts.PROMPT_TOKENS_MAX,
-        gate: ConcurrencyLimit = UNLIMITED,
+        limit: ConcurrencyLimit = UNLIMITED,
         patience: RetryPolicy = retries.LAST_MODEL,
         variables: str = "CLAW_MODEL_",
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
-        self._settings, self._tokens_max, self._gate = settings, tokens_max, gate
+        self._settings, self._tokens_max, self._limit = settings, tokens_max, limit
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
         self._patience, self._jitter = patience, jitter
 
@@ -60,7 +60,7 @@ class OpenAIModel:
         await self._endpoint.close()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        """See AnswerModel. Calls that fail before the first piece are repeated as ``patience`` has it."""
+        """See AnswerModel. Calls that fail before the first piece are repeated by the policy ``patience``."""
         sent = prompts.build_messages(request, tokens_max=self._tokens_max)
         body = self._endpoint.request_body(
             sent, max_tokens=request.max_tokens, temperature=request.temperature, stop=request.stop, stream=True
@@ -71,14 +71,14 @@ class OpenAIModel:
         now = asyncio.get_running_loop().time
         began = now()
         for attempt in range(1, self._patience.attempts + 1):
-            said = False
+            has_text = False
             try:
                 async with aclosing(self._attempt(call, total_s - (now() - began))) as stream:
                     async for item in stream:
-                        said = True
+                        has_text = True
                         yield item
             except (TransientFailure, Refused) as error:
-                if said:
+                if has_text:
                     raise Refused("answer_interrupted", error.detail) from error
                 if isinstance(error, Refused):
                     raise
@@ -92,11 +92,11 @@ class OpenAIModel:
                 return
 
     async def _attempt(self, call: "_AnswerCall", total_s: float) -> AsyncGenerator[AnswerPart, None]:
-        """One call; raises Passing, Refused, or Unavailable when it may not be made."""
+        """One call; raises TransientFailure, Refused, or Unavailable when it may not be made."""
         wait_s = min(self._settings.permit_wait_s, total_s)
         with self._breaker.call() as watched:
             async with (
-                self._gate.permit(Priority.PEOPLE, wait_s) as permit,
+                self._limit.permit(Priority.PEOPLE, wait_s) as permit,
                 self._endpoint.post(call.body, permit, total_s=total_s, stream=True) as response,
             ):
                 if response.content_type in NOT_STREAMS:
@@ -122,7 +122,7 @@ class OpenAIModel:
 
 
 class _AnswerCall(Struct, frozen=True):
-    """One answer as it is asked for. ``cuts``: stop sequences that the server does not take."""
+    """The request of one answer. ``cuts``: stop sequences that the server does not take."""
 
     body: bytes
     sent: list[prompts.ProviderChatMessage]
@@ -131,7 +131,7 @@ class _AnswerCall(Struct, frozen=True):
 
 
 class _TextStream:
-    """The text of the answer as it comes, empty where the model only thought; iterating raises Passing or Refused."""
+    """The text of the answer as it comes, empty where the model only thought; iterating raises TransientFailure or Refused."""
 
     __slots__ = ("_content", "_events", "_reading", "_size")
 
@@ -182,7 +182,7 @@ async def _next_chunk(content: aiohttp.StreamReader, reading: wire.CompletionRea
 
 
 async def _drain(content: aiohttp.StreamReader) -> None:
-    """Read the end of the body, so that the connection can be kept; one that lingers is closed instead."""
+    """Read the end of the body, so that the connection can be reused; one that lingers is closed instead."""
     try:
         async with asyncio.timeout(LINGER_S):
             while not content.at_eof() and await content.readany():

@@ -1,4 +1,4 @@
-"""What an answering model is to the rest of the product."""
+"""The interface of answering models."""
 
 from collections.abc import AsyncGenerator
 from typing import Protocol
@@ -17,8 +17,8 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     question: str
     passages: tuple[Passage, ...] = ()
     history: tuple[Turn, ...] = ()
-    summary: str = ""  # of what was said before the history
-    system_prompt: str = ""  # the owner's; ours is added by the adapter
+    summary: str = ""  # of the conversation before the history
+    system_prompt: str = ""  # the owner's; the product's rules are added by the adapter
     tone: ConversationType = "chat"
     max_tokens: int = 1024
     temperature: float = 0.2
@@ -27,7 +27,7 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
 
 
 class Speaker(Struct, frozen=True, kw_only=True):
-    """Who gives an answer. ``prompt_hash``: see ``adapters.models.fingerprint``; "" where no language model was asked."""
+    """The model that gives an answer. ``prompt_hash``: see ``adapters.models.fingerprint``; "" where no language model is used."""
 
     model: str
     provider: str
@@ -49,7 +49,7 @@ class Piece(Struct, frozen=True):
 
 
 class Finish(Struct, frozen=True, kw_only=True):
-    """The end of the answer, exactly once and last. ``reason``: ``stop``, ``length`` or ``content_filter``, else the provider's word."""
+    """The end of the answer, exactly once and last. ``reason``: ``stop``, ``length`` or ``content_filter``, else the provider's own."""
 
     reason: str = "stop"
     usage: Usage = Usage()
@@ -75,7 +75,7 @@ AnswerPart = Piece | Finish
 
 
 class EmptyAnswer(Refused):
-    """The model came to its end without a word of an answer: all it may have done is think.
+    """The model ended without any text of an answer: it may have produced thinking only.
 
     ``usage`` is what ``speaker`` spent on it. The same call would end in the same way, so it is not repeated; another model may answer.
     """
@@ -113,7 +113,7 @@ class Writer(Protocol):
 class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
-    ``answer`` raises Unavailable("model_unavailable") when nothing was said yet and the same call may succeed later (the adapter already
+    ``answer`` raises Unavailable("model_unavailable") when there was no piece yet and the same call may succeed later (the adapter already
     retried what is worth retrying), Refused("model_refused") when the provider will never take it is, EmptyAnswer when the answer
     ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the
     generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks

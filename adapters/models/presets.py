@@ -1,4 +1,4 @@
-"""What differs between the servers that speak OpenAI's wire format."""
+"""Differences between the servers that speak OpenAI's wire format."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""What tokens cost, exactly."""
+"""The exact cost of tokens."""
 
 from decimal import ROUND_HALF_UP, Decimal
 

@@ -1,7 +1,7 @@
-"""The prompt: what the model is told, with the passages as data.
+"""The prompt: the rules for the model, with the passages as data.
 
-Pure functions. Document text can say anything, so it stands between delimiters that it cannot write itself: whatever looks like one of
-ours, like a citation marker or like a chat template's control token is defused before it goes in. What a document asks for is its content,
+Pure functions. Document text can contain anything, so it stands between delimiters that it cannot write itself: whatever looks like one of
+them, like a citation marker or like a chat template's control token is defused before it goes in. What a document asks for is its content,
 never an order.
 """
 
@@ -19,7 +19,7 @@ from schemas.records import ConversationType
 PROMPT_TOKENS_MAX = 8_000  # fits a 16k window, the smallest in wide use, with a long answer
 _MESSAGE_TOKENS = 4  # what a chat template adds around a message
 
-_DELIMITER = re.compile(r"[<＜﹤](?=\s*[/／]?\s*(?:passages?|question|summary)\b)", re.IGNORECASE)
+_DELIMITER = re.compile(r"[<＜﹤](?=\s*+(?:[/／]\s*+)?(?:passages?|question|summary)\b)", re.IGNORECASE)
 _CONTROL_TOKEN = re.compile(
     r"<(?=[|｜])|<(?=<\s*/?SYS>>)|\[(?=/?INST\]|[gs]?MASK\])"
     r"|<(?=/?(?:s|bos|eos|pad|unk|sop|eop|start_of_turn|end_of_turn|system|user|assistant|think|tool_call)>)",
@@ -85,7 +85,7 @@ class ProviderChatMessage(Struct, frozen=True):
 
 
 def not_found_answer(question: str) -> str:
-    """What is said, in the language of the question, when no passage grounds an answer."""
+    """The answer when no passage supports one, in the language of the question."""
     return _NOT_FOUND[language_of(question)]
 
 
@@ -116,23 +116,23 @@ def estimate_prompt_tokens(sent: list[ProviderChatMessage]) -> int:
 
 
 def _fit_passages(passages: list[str], tokens: int) -> list[str]:
-    kept: list[str] = []
+    fitting: list[str] = []
     for passage in passages:
         tokens -= estimate_tokens(passage)
-        if kept and tokens < 0:
+        if fitting and tokens < 0:
             break
-        kept.append(passage)
-    return kept
+        fitting.append(passage)
+    return fitting
 
 
 def _latest_turns(turns: list[ProviderChatMessage], tokens: int) -> list[ProviderChatMessage]:
-    kept: list[ProviderChatMessage] = []
+    fitting: list[ProviderChatMessage] = []
     for turn in reversed(turns):
         tokens -= estimate_tokens(turn.content) + _MESSAGE_TOKENS
         if tokens < 0:
             break
-        kept.append(turn)
-    return kept[::-1]
+        fitting.append(turn)
+    return fitting[::-1]
 
 
 def _format_turn(turn: Turn) -> ProviderChatMessage:

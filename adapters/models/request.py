@@ -1,4 +1,4 @@
-"""A question with its passages as a request to a model: what the asker wants of it, within what the operator allows."""
+"""A question with its passages as a request to a model: the sampling of the question, within the bounds of the settings."""
 
 from collections.abc import Sequence
 

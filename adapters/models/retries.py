@@ -1,4 +1,4 @@
-"""How long a failing call is repeated, and what is raised when it is not."""
+"""Retry policies of calls to models, and the error when they end."""
 
 from msgspec import Struct
 
@@ -15,17 +15,17 @@ class RetryPolicy(Struct, frozen=True):
     window_s: float
 
 
-LAST_MODEL = RetryPolicy(attempts=3, window_s=10.0)  # a person is waiting for the first word, and nobody else would say it
+LAST_MODEL = RetryPolicy(attempts=3, window_s=10.0)  # a person waits for the first word, and no other model is left
 EARLIER_MODEL = RetryPolicy(attempts=2, window_s=1.0)  # the next model can begin at once
 SHORT_TEXT = RetryPolicy(attempts=2, window_s=2.0)  # short texts: their callers have rules of their own
 
 
 def pause_s(error: TransientFailure, attempt: int, *, jitter: float) -> float:
-    """Before the next attempt; ``jitter`` in 0..1. What the provider asked for is the least."""
+    """The pause before the next attempt; ``jitter`` in 0..1. It is at least what the provider asked for."""
     own_s: float = BACK_OFF_S * 2.0 ** (attempt - 1) * (0.5 + jitter / 2)
     return max(own_s, error.retry_after_s or 0.0)
 
 
 def as_unavailable(error: TransientFailure) -> Unavailable:
-    """What the caller hears when nothing is repeated any more."""
+    """The error for the caller when there are no more attempts."""
     return Unavailable("model_unavailable", error.detail, retry_after_s=1.0 if error.retry_after_s is None else error.retry_after_s)

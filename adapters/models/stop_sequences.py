@@ -20,7 +20,7 @@ class AnswerTruncator:
         self.reason = ""
 
     def feed(self, text: str) -> str:
-        """What of the text so far may be shown now."""
+        """The part of the text so far that may be shown now."""
         if self.reason:
             return ""
         text, self._held = self._held + text, ""
@@ -34,12 +34,12 @@ class AnswerTruncator:
         return self._limit_tokens(text)
 
     def finish(self) -> str:
-        """What was held back, at the end."""
+        """The text that was held back, at the end."""
         held, self._held = self._held, ""
         return "" if self.reason else self._limit_tokens(held)
 
     def _limit_tokens(self, text: str) -> str:
-        """As much of the text as the tokens that are left allow: that they are used up matters more than a stop further on."""
+        """As much of the text as the tokens that are left allow: the token limit comes before a stop sequence further on."""
         if self._left is None:
             return text
         tokens = estimate_tokens(text)

@@ -2,7 +2,7 @@
 
 Servers with a reasoning parser send thinking in fields of its own (see ``wire``); this is for those without. A tag right after a backtick
 is Markdown code, which only talks about thinking. Thinking whose opening tag stands in the prompt's template, so that only the closing
-one comes, cannot be told from an answer until it is over, and is not recognised in a stream.
+one comes, cannot be distinguished from an answer until it is over, and is not recognised in a stream.
 """
 
 import re
@@ -27,14 +27,14 @@ class ThinkingFilter:
         self._held = ""
         self._before = ""  # the last character that was read
         self._inside = ""  # the name of the tag whose thinking this is; "" in the answer
-        self._silent = True  # nothing was said since the beginning, or since the last thinking
+        self._silent = True  # no text since the beginning, or since the last thinking
 
     def feed(self, text: str) -> str:
-        """What of the text so far belongs to the answer."""
+        """The part of the text so far that belongs to the answer."""
         text = self._held + text
         size = _partial_tag_chars(text)
         text, self._held = text[: len(text) - size], text[len(text) - size :]
-        said: list[str] = []
+        parts: list[str] = []
         at = 0
         for tag in _TAG.finditer(text) if "<" in text else ():
             name = tag["name"].lower()
@@ -42,15 +42,15 @@ class ThinkingFilter:
                 if tag["closes"] and name == self._inside:
                     self._inside, at = "", tag.end()
             elif not tag["closes"] and (text[tag.start() - 1] if tag.start() else self._before) != "`":
-                said.append(self._visible(text[at : tag.start()]))
+                parts.append(self._visible(text[at : tag.start()]))
                 self._inside, self._silent, self.found = name, True, True
         if not self._inside:
-            said.append(self._visible(text[at:]))
+            parts.append(self._visible(text[at:]))
         self._before = text[-1:] or self._before
-        return "".join(said)
+        return "".join(parts)
 
     def finish(self) -> str:
-        """What was held back, at the end: the beginning of a tag that never came, unless it belongs to thinking."""
+        """The text that was held back, at the end: the beginning of a tag that never came, unless it belongs to thinking."""
         held, self._held = self._held, ""
         return "" if self._inside else self._visible(held)
 
@@ -64,9 +64,9 @@ class ThinkingFilter:
 def strip_thinking(text: str) -> str:
     """A whole text without thinking, also without one whose opening tag stood in the prompt's template."""
     thoughts = ThinkingFilter()
-    said = thoughts.feed(text) + thoughts.finish()
-    closings = [tag.end() for tag in _TAG.finditer(said) if tag["closes"]]
-    return said[closings[-1] :].lstrip() if closings else said
+    answer = thoughts.feed(text) + thoughts.finish()
+    closings = [tag.end() for tag in _TAG.finditer(answer) if tag["closes"]]
+    return answer[closings[-1] :].lstrip() if closings else answer
 
 
 def _partial_tag_chars(text: str) -> int:

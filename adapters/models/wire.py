@@ -1,4 +1,4 @@
-"""The chat wire format of OpenAI-compatible servers: what is sent, what is read of the answer, and what its errors mean.
+"""The chat wire format of OpenAI-compatible servers: requests, the parts of answers that are read, and errors.
 
 Only the fields that matter are decoded; whatever else a server adds is skipped without being built. A model's thinking comes as
 ``reasoning_content`` (DeepSeek, GLM, Qwen) or ``reasoning`` (Ollama, OpenRouter, vLLM): it is counted, and is no part of the answer.
@@ -20,10 +20,10 @@ from schemas.errors import Refused
 RETRY_AFTER_S_MAX = 3_600.0
 TOKENS_MAX = 100_000_000  # of one answer; a larger count is a mistake and must not be charged
 
-# Statuses and codes that pass by themselves; a quota that is used up comes as 429 but does not.
+# Transient statuses and codes; an exhausted quota comes as 429 but is not transient.
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 _QUOTA_CODES = frozenset({"insufficient_quota", "1113"})
-# Inside a stream there is no status: only these say that the request itself was at fault (BigModel numbers its errors).
+# Inside a stream there is no status: only these mean that the request itself was at fault (BigModel numbers its errors).
 _PERMANENT_CODES = frozenset(
     {"invalid_request_error", "authentication_error", "permission_error", "invalid_api_key", "context_length_exceeded"}
 )
@@ -33,13 +33,13 @@ _PERMANENT_NUMBERS = frozenset(
 _CODE_CHARS_MAX = 64
 _MESSAGE_CHARS_MAX = 300
 
-_REASONS = {"sensitive": "content_filter"}  # BigModel's word -> ours
+_REASONS = {"sensitive": "content_filter"}  # BigModel's -> OpenAI's
 _FAILED_REASONS = frozenset({"network_error", "error"})
 _DONE = b"[DONE]"
 
 
 class TransientFailure(Exception):
-    """The call failed in a way that passes by itself; ``retry_after_s`` when the provider said how long."""
+    """The call failed transiently; ``retry_after_s`` when the provider gave one."""
 
     def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
         super().__init__(detail)
@@ -47,7 +47,7 @@ class TransientFailure(Exception):
 
 
 class PermitLost(TransientFailure):
-    """The call was closed from our side: its permit was lost."""
+    """The call was closed by this process: its permit was lost."""
 
 
 class ProviderStreamOptions(Struct, frozen=True):
@@ -131,7 +131,7 @@ class CompletionReader:
     __slots__ = ("_estimate", "_usage", "done", "failed", "reason", "thoughts")
 
     def __init__(self) -> None:
-        self.reason = ""  # why it finished, once it said so
+        self.reason = ""  # the finish reason, once there is one
         self.done = False  # nothing more will come
         self.failed: TransientFailure | Refused | None = None  # what followed the text that was taken last
         self.thoughts = 0  # frames that carried thinking
@@ -139,9 +139,9 @@ class CompletionReader:
         self._estimate = 0
 
     def feed(self, events: list[bytes]) -> str:
-        """The text in ``events``; raises Passing or Refused on an error object, a frame that cannot be read, or a failed finish.
+        """The text in ``events``; raises TransientFailure or Refused on an error object, a frame that cannot be read, or a failed finish.
 
-        When text came before it in the same bytes, that is returned and the error is in ``failed``: what was said does not depend on how
+        When text came before it in the same bytes, that is returned and the error is in ``failed``: the text does not depend on how
         the network cut it.
         """
         text = ""
@@ -160,13 +160,13 @@ class CompletionReader:
         return text
 
     def finish(self) -> None:
-        """The body ended; raises Passing when the answer had not."""
+        """The body ended; raises TransientFailure when the answer had not."""
         if not (self.done or self.reason):
             raise TransientFailure("The provider ended the stream before the answer was finished.")
         self.done = True
 
     def usage(self, sent: list[ProviderChatMessage]) -> Usage:
-        """What the provider counted, or an estimate."""
+        """The usage that the provider counted, or an estimate."""
         return self._usage or Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
 
     def _decode_text(self, event: bytes) -> str:
@@ -182,7 +182,7 @@ class CompletionReader:
         choice = frame.choices[0]
         if choice.finish_reason:
             if choice.finish_reason in _FAILED_REASONS:
-                raise TransientFailure(f"The provider gave up ({choice.finish_reason}).")
+                raise TransientFailure(f"The provider stopped ({choice.finish_reason}).")
             self.reason = _REASONS.get(choice.finish_reason, choice.finish_reason)
         if choice.delta is None:
             return ""
@@ -205,7 +205,7 @@ def parse_thinking(message: ProviderDelta) -> str:
 
 
 def parse_usage(usage: Raw) -> Usage | None:
-    """What the provider counted; None when it did not say, or said what cannot be."""
+    """The usage that the provider counted; None when it is missing or impossible."""
     given = bytes(usage)
     if given in (b"", b"null"):
         return None
@@ -221,7 +221,7 @@ def parse_usage(usage: Raw) -> Usage | None:
 
 
 def parse_completion(body: bytes, sent: list[ProviderChatMessage]) -> tuple[str, Usage]:
-    """Text and usage of an answer that came whole, without its thinking; raises Passing or Refused."""
+    """Text and usage of an answer that came whole, without its thinking; raises TransientFailure or Refused."""
     try:
         read = _completion_decoder.decode(body)
     except msgspec.DecodeError as error:
@@ -230,7 +230,7 @@ def parse_completion(body: bytes, sent: list[ProviderChatMessage]) -> tuple[str,
         raise failure(None, parse_error(read.error))
     choice = read.choices[0] if read.choices else ProviderChoice()
     if choice.finish_reason in _FAILED_REASONS:
-        raise TransientFailure(f"The provider gave up ({choice.finish_reason}).")
+        raise TransientFailure(f"The provider stopped ({choice.finish_reason}).")
     message = choice.message or ProviderDelta()
     text = message.content or ""
     tokens = estimate_tokens(text) + estimate_tokens(parse_thinking(message))
@@ -252,7 +252,7 @@ def parse_error(body: bytes | Raw) -> ProviderError:
 def failure(status: int | None, error: ProviderError, retry_after_s: float | None = None) -> Refused | TransientFailure:
     """The error to raise for an HTTP ``status``, or (None) for an error object inside a stream.
 
-    Its detail names status and code only: the provider's own words may hold what is the operator's business and go to the log.
+    Its detail names status and code only: the provider's message may be confidential and goes to the log.
     """
     named = {str(error.code), str(error.type)}
     code = str(error.code or error.type or "")[:_CODE_CHARS_MAX]
@@ -265,7 +265,7 @@ def failure(status: int | None, error: ProviderError, retry_after_s: float | Non
 
 
 def log_text(error: ProviderError, key: str) -> str:
-    """The provider's own words for the operator's log: bounded, without the key."""
+    """The provider's message for the log: bounded, without the key."""
     message = error.message or ""
     return (message.replace(key, "***") if key else message)[:_MESSAGE_CHARS_MAX]
 

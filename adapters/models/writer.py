@@ -25,20 +25,20 @@ log = structlog.get_logger(__name__)
 
 
 class ModelWriter:
-    """A Writer. Its calls go behind answers at the gate."""
+    """A ``Writer`` whose calls get permits after those of answers."""
 
     def __init__(
         self,
         settings: ModelSettings,
         *,
-        gate: ConcurrencyLimit = UNLIMITED,
+        limit: ConcurrencyLimit = UNLIMITED,
         variables: str = "CLAW_MODEL_",
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._prices = Prices(settings.price_prompt, settings.price_completion)
-        self._gate, self._jitter = gate, jitter
+        self._limit, self._jitter = limit, jitter
         self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
 
     async def open(self) -> None:
@@ -48,7 +48,7 @@ class ModelWriter:
         await self._endpoint.close()
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
-        """See Writer. A call that fails is repeated once, if the time allows."""
+        """See ``Writer``. A call that fails is repeated once, if the time allows."""
         sent = [ProviderChatMessage("system", instructions), ProviderChatMessage("user", text)]
         body = self._endpoint.request_body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
         now = asyncio.get_running_loop().time
@@ -70,7 +70,7 @@ class ModelWriter:
     async def _attempt(self, body: bytes, sent: list[ProviderChatMessage], total_s: float) -> Completion:
         with self._breaker.call():
             async with (
-                self._gate.permit(Priority.TEXTS, total_s) as permit,
+                self._limit.permit(Priority.TEXTS, total_s) as permit,
                 self._endpoint.post(body, permit, total_s=total_s, stream=False) as response,
             ):
                 reply = bytearray()

@@ -1,7 +1,8 @@
-"""From a file, or a text, to its structure: what it is decides who reads it."""
+"""A file or a text to its structure: the detected type selects the parser."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from adapters.parsing.core.blocks import ParsedText, has_words
@@ -14,7 +15,7 @@ from schemas.errors import Refused
 
 
 def parse(source: DocumentSource, bounds: Bounds) -> ParsedText:
-    """Structure of a document; ``media_type`` of the result is what it was found to be.
+    """The structure of a document; ``media_type`` of the result is the detected type.
 
     Raises Refused: ``document_empty``, ``document_unreadable``, ``document_too_complex`` (a limit), ``document_type_unsupported``,
     ``password_required``, ``password_wrong``, ``ocr_required``. The file at ``source.path`` is read whole.
@@ -36,28 +37,28 @@ def parse(source: DocumentSource, bounds: Bounds) -> ParsedText:
 
 
 def parse_entry(entry: Entry) -> ParsedText:
-    """Structure of a file, alone or inside another one. Raises as ``parse`` does."""
-    found = detect(entry)
-    if found in OFFICE and entry.data.startswith(OLE2):
-        from adapters.parsing.office.package import decrypt_entry  # noqa: PLC0415 - few files are encrypted
+    """The structure of a file, alone or inside another one. Raises as ``parse`` does."""
+    media_type = detect(entry)
+    if media_type in OFFICE and entry.data.startswith(OLE2):
+        from adapters.parsing.office.package import decrypt_entry  # noqa: PLC0415  few files are encrypted
 
         entry = replace(entry, data=decrypt_entry(entry))
-        found = detect(entry)  # which kind of Office file it is stands inside
-    return _finish((_parse_fetched_page if entry.url and found == HTML else _parser_for(found))(entry), found)
+        media_type = detect(entry)  # the kind of Office file is known after decryption
+    return _finish((_parse_fetched_page if entry.url and media_type == HTML else _parser_for(media_type))(entry), media_type)
 
 
 def parse_text(text: str, media_type: FileType, bounds: Bounds) -> ParsedText:
-    """Structure of what came as text. Its owner says what it is; what says nothing, or no text, is asked like a file."""
+    """The structure of a text in its declared type; without one, or with the type of a binary file, its bytes are parsed like a file."""
     if media_type == MARKDOWN:
         parsed = parse_markdown(check_and_clean(text, bounds))
     elif media_type == PLAIN:
         parsed = parse_plain(check_and_clean(text, bounds))
     elif media_type == HTML:
-        from adapters.parsing.markup.html import parse_page  # noqa: PLC0415 - lxml is only for pages
+        from adapters.parsing.markup.html import parse_page  # noqa: PLC0415  lxml is loaded for pages only
 
         parsed = parse_page(check_and_clean(text, bounds, html=True), bounds)
     elif media_type == CSV:
-        from adapters.parsing.markup.delimited import parse_rows  # noqa: PLC0415 - as above
+        from adapters.parsing.markup.delimited import parse_rows  # noqa: PLC0415  as above
 
         parsed = parse_rows(check_and_clean(text, bounds), bounds)
     else:
@@ -66,10 +67,10 @@ def parse_text(text: str, media_type: FileType, bounds: Bounds) -> ParsedText:
     return _finish(parsed, media_type)
 
 
-def _finish(parsed: ParsedText, found: FileType) -> ParsedText:
+def _finish(parsed: ParsedText, detected: FileType) -> ParsedText:
     if not has_words(parsed.text):
         raise Refused("document_empty")
-    return replace(parsed, media_type=found)
+    return replace(parsed, media_type=detected)
 
 
 def _parse_plain_entry(entry: Entry) -> ParsedText:
@@ -81,14 +82,14 @@ def _parse_markdown_entry(entry: Entry) -> ParsedText:
 
 
 def _parse_fetched_page(entry: Entry) -> ParsedText:
-    from adapters.parsing.markup.web_page import parse_web_page  # noqa: PLC0415 - as below
+    from adapters.parsing.markup.web_page import parse_web_page  # noqa: PLC0415  as below
 
     return parse_web_page(entry)
 
 
-def _parser_for(found: FileType) -> Callable[[Entry], ParsedText]:  # noqa: PLR0911 - one line per format
-    """Who reads it. Vendors are loaded with the first file that needs them: a child that reads only text stays small."""
-    match found:
+def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:  # noqa: PLR0911  one line per format
+    """The parser of a type. A vendor is loaded with the first file that needs it: a child process that reads only text stays small."""
+    match detected:
         case "text/markdown":
             return _parse_markdown_entry
         case "text/html":
@@ -102,11 +103,11 @@ def _parser_for(found: FileType) -> Callable[[Entry], ParsedText]:  # noqa: PLR0
         case "message/rfc822":
             from adapters.parsing.containers.mail import parse_eml  # noqa: PLC0415
 
-            return parse_eml
+            return partial(parse_eml, parse_inner=parse_entry)
         case "application/zip":
             from adapters.parsing.containers.archive import parse_zip  # noqa: PLC0415
 
-            return parse_zip
+            return partial(parse_zip, parse_inner=parse_entry)
         case "application/pdf":
             from adapters.parsing.pdf.document import parse_pdf  # noqa: PLC0415
 

@@ -37,7 +37,7 @@ from adapters.redis.multiplexer import Multiplexer
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import RedisSettings
 
-PAUSE_S = 1.0  # while Redis is down: how long calls fail at once before one is let through to look again
+PAUSE_S = 1.0  # while Redis is down: calls fail at once for so long before one is let through as a probe
 HEALTH_CHECK_S = 30  # a connection idle this long is asked PING before it is used: firewalls drop silent ones
 
 # Answers of a server that is there but cannot serve now: as the driver's classes, and as text where it has no class or where Redis 6.2
@@ -61,10 +61,10 @@ log = structlog.get_logger(__name__)
 
 
 class RedisBreaker:
-    """Remembers that Redis is down. ``clock_s`` is monotonic.
+    """Circuit breaker for Redis. ``clock_s`` is monotonic.
 
-    The first failure may be our own (a stalled event loop times everything out), so the next call looks again at once; only when such a
-    probe fails too is there a pause before the next one.
+    The first failure may be of this process (a stalled event loop times everything out), so the next call is a probe at once; only
+    when such a probe fails too is there a pause before the next one.
     """
 
     def __init__(self, pause_s: float = PAUSE_S, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -94,7 +94,7 @@ class RedisBreaker:
             log.info("redis_recovered")
 
     def record_failure(self, error: BaseException, *, probe: bool) -> None:
-        """Redis did not answer, or said that it cannot. ``probe``: what ``admit`` said of this call."""
+        """Redis did not answer, or answered that it cannot serve. ``probe``: the result of ``admit`` for this call."""
         if self._probe_at_s is None:
             log.warning("redis_lost", error=f"{type(error).__name__}: {error}")
             self._probe_at_s = self._clock_s()
@@ -103,7 +103,7 @@ class RedisBreaker:
 
 
 def _is_outage(error: BaseException) -> bool:
-    """Will pass by itself (or by the operator's hand), as opposed to a command that is wrong."""
+    """Whether an error is an outage, as opposed to a wrong command."""
     if isinstance(error, _OUTAGES):
         return True
     return isinstance(error, ResponseError) and _PASSING.search(str(error)) is not None
@@ -121,7 +121,7 @@ async def translate_errors(breaker: RedisBreaker | None = None) -> AsyncIterator
     except (RedisError, OSError) as error:
         if not _is_outage(error):
             if breaker is not None:
-                breaker.record_success()  # a complaint is an answer
+                breaker.record_success()  # an error reply is an answer
             raise
         if breaker is not None:
             breaker.record_failure(error, probe=probe)
@@ -145,7 +145,7 @@ class Script:
             return await client.execute_command("EVAL", self.source, len(keys), *keys, *arguments)
 
     async def run_many(self, client: "RedisClient", calls: Sequence[tuple[Sequence[str], Sequence[Argument]]]) -> list[Any]:
-        """The replies to several calls in one round trip; raises Unavailable("redis_unavailable"), or the first complaint."""
+        """The replies to several calls in one round trip; raises Unavailable("redis_unavailable"), or the first error reply."""
         commands = [(("EVALSHA", self.sha, len(keys), *keys, *arguments), NO_OPTIONS) for keys, arguments in calls]
         replies = await client.execute_commands(commands) if commands else []
         if any(isinstance(reply, NoScriptError) for reply in replies):
@@ -182,7 +182,7 @@ class RedisClient(_Redis):
         return reply
 
     async def execute_commands(self, commands: Sequence[tuple[Sequence[Any], Mapping[str, Any]]]) -> list[Any]:
-        """Replies in order, of commands with the driver's options; a complaint of the server is an exception in its place."""
+        """Replies in order, of commands with the driver's options; an error reply is an exception in its place."""
         probe = self.breaker.admit()
         try:
             replies = await self._multiplexer.call([args for args, _ in commands])
@@ -196,7 +196,7 @@ class RedisClient(_Redis):
         return [self._convert_reply(*command, reply) for command, reply in zip(commands, replies, strict=True)]
 
     def _convert_reply(self, args: Sequence[Any], options: Mapping[str, Any], reply: Any) -> Any:
-        """The reply as the driver's methods promise it."""
+        """The reply as the driver's methods return it."""
         shape = self.response_callbacks.get(args[0])
         if shape is None or isinstance(reply, Exception):
             return reply
@@ -208,7 +208,7 @@ class RedisClient(_Redis):
         await super().aclose(close_connection_pool)
 
     def pipeline(self, transaction: bool = False, shard_hint: str | None = None) -> "RedisPipeline":  # noqa: FBT001, FBT002
-        """Commands that travel together; not a transaction unless asked."""
+        """Commands in one round trip; a transaction only on request."""
         return RedisPipeline(self, transaction=transaction, shard_hint=shard_hint)
 
 
@@ -241,8 +241,8 @@ def connect(settings: RedisSettings) -> RedisClient:
         "socket_timeout": settings.timeout_s,
         "socket_connect_timeout": settings.timeout_s,
         "health_check_interval": HEALTH_CHECK_S,
-        "retry": Retry(NoBackoff(), 0),  # callers that may wait retry an Unavailable themselves; the others must hear at once
-        "protocol": 2,  # nothing here needs RESP3, and 6.2 servers know no maintenance notifications
+        "retry": Retry(NoBackoff(), 0),  # callers that may wait retry an Unavailable themselves; the others fail at once
+        "protocol": 2,  # nothing here needs RESP3, and 6.2 servers have no maintenance notifications
         "client_name": "claw",
     }
     if settings.username:

@@ -20,7 +20,7 @@ _RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.ca
 
 
 async def take_lease(redis: RedisClient, key: str, holder: str, life_s: float) -> str:
-    """Take the lease for ``life_s``, again when it is this holder's already; who has it now: ``holder``, or another one."""
+    """Take the lease for ``life_s``, also when it is this holder's already. Returns the present holder: ``holder``, or another one."""
     current: bytes = await _TAKE(redis, (key,), (holder, int(life_s * 1000)))
     return current.decode()
 

@@ -21,8 +21,8 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 READ_BYTES = 262_144
 PENDING_MAX = 20_000  # commands without an answer; more than a second's worth at full speed
 CLOSE_S_MAX = 1.0
-LATE_S = 0.02  # a check that comes so much too late was held up by this process, and the answer may lie there unread
-LATE_CHECKS_MAX = 20  # of such checks in a row; then it does not matter why
+LATE_S = 0.02  # a check that comes so much too late was delayed by this process, and the answer may be there unread
+LATE_CHECKS_MAX = 20  # of such checks in a row; then the command fails whatever the reason
 
 
 class Multiplexer:
@@ -45,7 +45,7 @@ class Multiplexer:
         return await link.call(commands)
 
     async def close(self) -> None:
-        """Drop the connection; what waits on it fails."""
+        """Close the connection; pending commands fail."""
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
@@ -70,13 +70,13 @@ class Multiplexer:
 
 
 class _Link:
-    """A connection and those who wait for its answers, in order."""
+    """A connection and its pending batches, in order."""
 
     def __init__(self, connection: AbstractConnection, timeout_s: float) -> None:
         reader, writer = connection._reader, connection._writer  # noqa: SLF001 - the driver has no public way to share one
         assert reader is not None
         assert writer is not None
-        connection._reader = connection._writer = None  # noqa: SLF001 - ours to close from here on
+        connection._reader = connection._writer = None  # noqa: SLF001 - closed here from now on
         self.lost = False
         self._source, self._writer = reader, writer
         self._timeout_s = timeout_s
@@ -106,7 +106,7 @@ class _Link:
         return await batch.done
 
     def _flush(self) -> None:
-        """Everything that was asked for in this turn of the event loop, in one write."""
+        """Write all commands of this iteration of the event loop at once."""
         packet, self._outgoing = b"".join(self._outgoing), []
         if not self.lost:
             self._writer.write(packet)
@@ -123,7 +123,7 @@ class _Link:
         self._abort(error)
 
     def _check(self) -> None:
-        """The oldest command is overdue: the server hangs, unless this process did and has not read yet what was answered in time."""
+        """Handle an overdue command: the server hangs, unless this process did and has not yet read an answer that came in time."""
         now = self._loop.time()
         if not self._waiting or self._waiting[0][1] > now:
             self._chances = LATE_CHECKS_MAX

@@ -1,4 +1,4 @@
-"""Models that read a question and a passage together and say how well they fit: better than any first search, and slower.
+"""Models that read a question and a passage together and score how well they fit: better than any first search, and slower.
 
 Off unless ``CLAW_RETRIEVAL_RERANK_URL`` names one. A reranker that fails changes nothing.
 """

@@ -1,4 +1,4 @@
-"""Which reranker the settings ask for."""
+"""Choice of the reranker by the settings."""
 
 from adapters.rerankers.port import Reranker
 from schemas.settings import RetrievalSettings

@@ -71,7 +71,7 @@ class HttpReranker:
         return self._parse_scores(content, len(texts))
 
     def _parse_scores(self, content: bytes, count: int) -> list[float]:
-        """What a server leaves out (it may return only the best) comes last."""
+        """The scores in order; passages that the server leaves out (it may return only the best) come last."""
         try:
             rows = self._decoder.decode(content).results
         except msgspec.MsgspecError as error:

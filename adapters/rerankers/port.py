@@ -1,4 +1,4 @@
-"""What a reranker is to the rest of the product."""
+"""The interface of rerankers."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,5 +14,5 @@ class Reranker(Protocol):
     async def close(self) -> None: ...
 
     async def rerank(self, question: str, texts: Sequence[str]) -> list[float]:
-        """One score per text, in their order; only their order means something."""
+        """One score per text, in their order; only their order matters."""
         ...

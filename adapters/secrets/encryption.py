@@ -1,4 +1,4 @@
-"""Passwords of documents on the log: sealed with a key derived from the installation's secret, bound to the document they open."""
+"""Passwords of documents on the log: encrypted with a key derived from the installation's secret, bound to the document they open."""
 
 import base64
 import binascii
@@ -18,14 +18,14 @@ NONCE_BYTES = 12
 
 
 def encrypt(secret: str, text: str, *, context: str, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
-    """``text`` as printable ASCII that only ``unseal`` with the same secret and context opens (AES-256-GCM)."""
+    """``text`` as printable ASCII that only ``decrypt`` with the same secret and context can read (AES-256-GCM)."""
     nonce = random_bytes(NONCE_BYTES)
     sealed = AESGCM(_derive_key(secret)).encrypt(nonce, text.encode(), context.encode())
     return VERSION + base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
 def decrypt(secret: str, sealed: str, *, context: str) -> str:
-    """What was sealed. Raises Refused("password_required") when it was not sealed here, or for something else."""
+    """The text. Raises Refused("password_required") when it was encrypted with another secret or context."""
     try:
         raw = base64.b64decode(sealed.removeprefix(VERSION), altchars=b"-_", validate=True)
         if not sealed.startswith(VERSION):
@@ -36,7 +36,7 @@ def decrypt(secret: str, sealed: str, *, context: str) -> str:
 
 
 def fingerprint(secret: str, text: str) -> str:
-    """Tells texts apart without giving them away, in hex."""
+    """A keyed hash in hex, equal for equal texts only."""
     return hmac.new(_derive_key(secret, b"claw fingerprint"), text.encode(), "sha256").hexdigest()
 
 

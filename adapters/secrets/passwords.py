@@ -20,8 +20,8 @@ MEMORY_KIB = 65_536  # RFC 9106, second recommended option
 PASSES = 3
 WAITING_MAX = 64  # logins queued per process; at two threads and 100 ms each the last one waits about 3 s
 
-# What a password is held against when nobody has the e-mail address: the same parameters, so the same time. No password matches it:
-# a hash of all zero bits is not found before the sun is cold.
+# Compared when no account has the e-mail address: the same parameters, so the same time. No password is known to match it: a hash of
+# all zero bits.
 DUMMY_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p=1${'A' * 22}${'A' * 43}"
 
 
@@ -35,21 +35,21 @@ class Passwords:
         self._working = 0
 
     async def hash(self, password: str) -> str:
-        """The argon2id hash to keep."""
+        """The argon2id hash to store."""
         return await self._run(self._hasher.hash, password)
 
-    async def matches(self, password: str, kept: str | None) -> bool:
-        """Whether ``password`` gave the hash ``kept``; None (nobody has the e-mail) takes as long and is never True."""
-        matched = await self._run(self._verify, kept or DUMMY_HASH, password)
-        return matched and kept is not None
+    async def matches(self, password: str, stored_hash: str | None) -> bool:
+        """Whether ``password`` has the stored hash; None (no account has the e-mail) takes as long and is never True."""
+        matched = await self._run(self._verify, stored_hash or DUMMY_HASH, password)
+        return matched and stored_hash is not None
 
     def close(self) -> None:
-        """Let the threads end; what waits is dropped."""
+        """Let the threads end; pending calls are dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _verify(self, kept: str, password: str) -> bool:
+    def _verify(self, stored_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(kept, password)
+            return self._hasher.verify(stored_hash, password)
         except (VerificationError, InvalidHashError):
             return False
 

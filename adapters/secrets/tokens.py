@@ -17,7 +17,7 @@ REFUSED = "the access token is not valid; log in again"
 
 
 class Claims(Struct, frozen=True, kw_only=True):
-    """What an access token says; ``exp`` and ``iat`` are seconds since 1970. ``typ`` keeps other tokens from passing as one."""
+    """The claims of an access token; ``exp`` and ``iat`` are seconds since 1970. ``typ`` keeps other tokens from passing as one."""
 
     sub: str
     tenant: str
@@ -28,7 +28,7 @@ class Claims(Struct, frozen=True, kw_only=True):
     exp: int
 
 
-VERIFIED_KEPT_MAX = 4_096  # about 3 MB
+VERIFIED_CACHED_MAX = 4_096  # about 3 MB
 
 
 class AccessTokens:
@@ -42,7 +42,7 @@ class AccessTokens:
                 "(for example `openssl rand -hex 32`)"
             )
         self._secret = secret
-        self._verified: dict[str, Claims] = {}  # tokens whose signature was right: it stays right
+        self._verified: dict[str, Claims] = {}  # tokens whose signature was verified
         self._ttl_s = auth.access_token_ttl_s
 
     def issue(self, account: Account, now: datetime) -> tuple[str, int]:
@@ -60,11 +60,11 @@ class AccessTokens:
         return jwt.encode(claims, self._secret, ALGORITHM), self._ttl_s
 
     def read(self, token: str, now: datetime) -> Claims:
-        """The claims of an access token that is ours and not expired; Refused("unauthenticated") for anything else."""
+        """The claims of an access token of this installation that is not expired; Refused("unauthenticated") for anything else."""
         claims = self._verified.get(token)
         if claims is None:
             claims = self._verify(token)
-            if len(self._verified) >= VERIFIED_KEPT_MAX:
+            if len(self._verified) >= VERIFIED_CACHED_MAX:
                 self._verified.pop(next(iter(self._verified)))
             self._verified[token] = claims
         if claims.exp <= now.timestamp():
@@ -73,7 +73,7 @@ class AccessTokens:
 
     def _verify(self, token: str) -> Claims:
         try:
-            # times are checked against the clock that was given, below
+            # times are checked below, with this object's clock
             payload = jwt.decode(token, self._secret, [ALGORITHM], options={"verify_exp": False, "verify_iat": False, "verify_nbf": False})
             claims = msgspec.convert(payload, Claims)
         except (jwt.InvalidTokenError, msgspec.ValidationError) as error:

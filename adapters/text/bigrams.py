@@ -2,8 +2,8 @@
 
 A segmenter cuts a name differently inside a question and inside a passage, and a bag of words does not know that two of them stood
 together. Pairs of adjacent Chinese characters mend the first, pairs of adjacent content words (stemmed) both. A pair's weight saturates
-faster than a word's: that it stands there says nearly all. Measured with BM25 alone over 1,000 questions each (780 of XQuAD), hit@1; the
-gain is alike in both halves of each set:
+faster than a word's: its presence is nearly all the information. Measured with BM25 alone over 1,000 questions each (780 of XQuAD), hit@1;
+the gain is alike in both halves of each set:
 
     set                 words   words and pairs
     CMRC 2018 (zh)      .974    .978

@@ -12,7 +12,7 @@ import opencc
 
 Language = Literal["zh", "en"]
 
-# Characters that show nothing or turn the reading direction: whoever writes them between others wants to be read in two ways.
+# Characters that show nothing or turn the reading direction: between other characters they give a text two readings.
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\ufff9-\ufffb\U000e0000-\U000e01ef"
@@ -40,7 +40,7 @@ _SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly")
 _STEM_CHARS_MIN = 3
 
 _CLOSERS = "”’\"'」』）)】》*_"
-_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|[.!?]+(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
+_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|(?<![.!?])[.!?]++(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx|Gen|Lt|Col|Gov|Sen|Rep)|\b[A-Z])\.$"
 )
@@ -48,7 +48,7 @@ _ABBREVIATION_CHARS_MAX = 12
 
 
 def language_of(text: str) -> Language:
-    """``zh`` when Chinese says at least as much as the alphabetic words (two characters weigh one word), or nothing says anything."""
+    """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any."""
     han = sum(len(run) for run in _HAN_RUN.findall(text))
     words = len(_WORD.findall(text))
     return "en" if han < 2 * words else "zh"
@@ -74,14 +74,14 @@ def sentences(text: str) -> list[str]:
 
 
 def _ends_sentence(text: str, dot: re.Match[str]) -> bool:
-    """A full stop after an abbreviation or an initial, or before a small letter, ends nothing."""
+    """A full stop after an abbreviation or an initial, or before a small letter, does not end a sentence."""
     following = text[dot.end() : dot.end() + 2].lstrip()
     if following[:1].islower():
         return False
     return dot.group() != "." or not _ABBREVIATION.search(text[max(0, dot.start() - _ABBREVIATION_CHARS_MAX) : dot.start() + 1])
 
 
-_STEMS_KEPT_MAX = 65_536  # words of the passages being asked about, about 10 MB
+_STEMS_CACHED_MAX = 65_536  # words of recent passages, about 10 MB
 
 
 @cache
@@ -132,7 +132,7 @@ def content_words(folded: str) -> list[list[str]]:
     return found
 
 
-@lru_cache(maxsize=_STEMS_KEPT_MAX)
+@lru_cache(maxsize=_STEMS_CACHED_MAX)
 def _stem(word: str) -> str:
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _STEM_CHARS_MIN:
@@ -141,7 +141,7 @@ def _stem(word: str) -> str:
 
 
 class Haystack:
-    """A folded text that can be asked which terms it holds."""
+    """A folded text with an index of its terms."""
 
     __slots__ = ("_folded", "_words")
 

@@ -1,4 +1,4 @@
-"""Texts that say the same with small changes: a copy, another edition, a page with another footer.
+"""Near duplicates: texts that differ in small changes, such as a copy, another edition, a page with another footer.
 
 A sketch is a sample of the hashes of all runs of eight characters, letters and digits only, folded: the same run is in the sample or not
 wherever it stands. Two texts are alike when nearly all of the shorter one's sketch is in the other's. Exact enough for passages: about 60
@@ -15,15 +15,15 @@ from adapters.text.language import fold
 Sketch = NDArray[np.uint64]
 
 RUN_CHARS = 8
-SAMPLE_EVERY = 4  # one of so many runs is kept
+SAMPLE_EVERY = 4  # one of so many runs is sampled
 SIMILARITY_MIN = 0.85  # of the shorter sketch: one changed word in a hundred spoils some eight runs around it
-CHARS_MAX = 8_000  # of a text that are looked at; chunks are far shorter
-SKETCHES_KEPT_MAX = 2_048  # of chunks that were found lately, about 10 MB with their texts: the same ones are found again and again
+CHARS_MAX = 8_000  # of a text that are compared; chunks are far shorter
+SKETCHES_CACHED_MAX = 2_048  # of chunks that were found lately, about 10 MB with their texts: the same ones are found again and again
 _BASE = np.uint64(0x100000001B3)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
-@lru_cache(maxsize=SKETCHES_KEPT_MAX)
+@lru_cache(maxsize=SKETCHES_CACHED_MAX)
 def sketch(text: str) -> Sketch:
     """Distinct hashes, ascending, read-only; all runs of a text that is too short for a sample."""
     plain = "".join(filter(str.isalnum, fold(text[:CHARS_MAX])))
@@ -43,7 +43,7 @@ def sketch(text: str) -> Sketch:
 
 
 def is_near_duplicate(one: Sketch, other: Sketch) -> bool:
-    """Whether one of two sketched texts hardly says anything that the other does not. A much shorter one is no copy but a part."""
+    """Whether one of two sketched texts adds hardly anything to the other. A much shorter one is a part, not a copy."""
     shorter, longer = sorted((len(one), len(other)))
     if not shorter or longer > 2 * shorter:
         return False

@@ -45,7 +45,7 @@ _LATIN_STOP = frozenset(
 )
 
 
-Background = tuple[tuple[str, float], ...]  # what was said before, and how much a word of it counts
+Background = tuple[tuple[str, float], ...]  # earlier texts of the conversation, and the weight of their words
 
 
 class SparseVector(NamedTuple):
@@ -74,14 +74,14 @@ class Bm25Encoder:
     def encode_query(self, text: str, background: Background = ()) -> SparseVector:
         """Each distinct word once with weight 1, each pair with ``PAIR_WEIGHT``.
 
-        ``background`` are texts with weights below 1: what was said before colours the question, and cannot shout it down. A word counts
+        ``background`` are texts with weights below 1: earlier texts add to the question, and cannot outweigh it. A word counts
         where it weighs most.
         """
         folded = normalise(text)
         pairs = question_bigrams(folded)
         vectors = [_to_sparse(self._bm25.embed_query(folded)), SparseVector(pairs, np.full(len(pairs), BIGRAM_WEIGHT, np.float32))]
-        for said, weight in background:
-            words = _to_sparse(self._bm25.embed_query(normalise(said[:BACKGROUND_CHARS_MAX])))
+        for earlier, weight in background:
+            words = _to_sparse(self._bm25.embed_query(normalise(earlier[:BACKGROUND_CHARS_MAX])))
             vectors.append(SparseVector(words.indices, words.values * np.float32(weight)))
         return _merge(vectors)
 

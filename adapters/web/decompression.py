@@ -1,4 +1,4 @@
-"""Compressed bodies unpacked a little at a time: a few kilobytes that unpack to gigabytes never fill the memory."""
+"""Compressed bodies, decompressed in small steps: a few kilobytes that unpack to gigabytes never fill the memory."""
 
 import asyncio
 import zlib
@@ -11,19 +11,19 @@ GZIP, DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 
 
 async def inflate(pieces: AsyncIterable[bytes], encoding: str) -> AsyncGenerator[bytes, None]:
-    """``pieces`` unpacked as ``Content-Encoding`` says. Raises Refused("url_unreachable") for another encoding, or one that is broken."""
+    """``pieces``, decompressed by their ``Content-Encoding``. Raises Refused("url_unreachable") for another encoding, or broken data."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
         async for piece in pieces:
             yield piece
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Refused("url_unreachable", f"it answers in the encoding {encoding[:40]}, which nobody asked for")
+        raise Refused("url_unreachable", f"it answers in the encoding {encoding[:40]}, which was not requested")
     unpacking = _Inflater(raw_allowed=encoding == "deflate")
     async for piece in pieces:
         for made in unpacking.feed(piece):
             yield made
-            await asyncio.sleep(0)  # unpacking is work: others on the loop get their turn
+            await asyncio.sleep(0)  # decompression is work: other tasks of the loop run in between
     if not unpacking.is_complete:
         raise Refused("url_unreachable", "its compressed answer breaks off")
 
@@ -38,11 +38,11 @@ class _Inflater:
 
     @property
     def is_complete(self) -> bool:
-        """The end of the compressed data was seen."""
+        """Whether the end of the compressed data was read."""
         return self._work.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What comes out, in steps."""
+        """The decompressed bytes, in steps."""
         while True:
             if self._work.eof:
                 if self._window != GZIP or not data.strip(b"\0"):

@@ -1,7 +1,7 @@
 """Web pages by their address: public places only, bounded in time and size, and with the consent of robots.txt.
 
-The connector resolves names itself and connects to exactly the addresses that were judged, so a name that changes its mind between check
-and connection (DNS rebinding) gains nothing. Redirects are followed by hand, each judged like the first address.
+The connector resolves names itself and connects to exactly the addresses that were checked, so a name that resolves differently the next
+time (DNS rebinding) gains nothing. Redirects are followed by hand, each checked like the first address.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ from schemas.settings.documents import DocumentSettings
 
 AGENT = "ClawBot"
 HEADERS = {"User-Agent": f"{AGENT}/1.0", "Accept": "text/html,application/pdf,text/*;q=0.9,*/*;q=0.5", "Accept-Encoding": "gzip, deflate"}
-FETCHES_MAX = 8  # at once per process; the others wait, as many as the lane has in work
+FETCHES_MAX = 8  # at once per process; the others wait, as many as the worker group has in work
 PIECE_BYTES = 65_536
 ROBOTS_KEPT, ROBOTS_KEPT_S = 256, 3_600.0
 ROBOTS_REDIRECTS_MAX = 5
 RETRY_S_MAX = 60.0
 FILENAME_CHARS_MAX = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504})  # answers that another try may change
+RETRYABLE_STATUSES = frozenset({408, 421, 425, 429, 500, 502, 503, 504})  # that another attempt may change
 
 MEDIA_TYPES: dict[str, FileType] = {
     "text/html": "text/html",
@@ -59,7 +59,7 @@ MEDIA_TYPES: dict[str, FileType] = {
     "application/vnd.ms-excel": "application/vnd.ms-excel",
     "message/rfc822": "message/rfc822",
     "application/zip": "application/zip",
-    "application/octet-stream": "",  # says nothing: the content does
+    "application/octet-stream": "",  # the content decides
     "binary/octet-stream": "",
 }
 
@@ -68,7 +68,7 @@ Write = Callable[[bytes], Awaitable[None]]
 
 
 class WebPage(Struct, frozen=True, kw_only=True):
-    """What was fetched: its address after all redirects, and what was said about it (empty: nothing)."""
+    """A fetched page: its address after all redirects, and what its headers tell about it (empty: nothing)."""
 
     url: str
     media_type: FileType
@@ -98,7 +98,7 @@ class Fetcher:
         self._robots: OrderedDict[URL, tuple[float, robots.Rules]] = OrderedDict()
 
     async def open(self) -> None:
-        """Make ready; connects to nothing."""
+        """Open the session; connects to nothing."""
         connector = aiohttp.TCPConnector(resolver=self._resolver, use_dns_cache=False, force_close=True, limit=2 * FETCHES_MAX)
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -110,13 +110,13 @@ class Fetcher:
         )
 
     async def close(self) -> None:
-        """Drop every connection."""
+        """Close every connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def fetch(self, address: str, write: Write) -> WebPage:
-        """Hand the page's content to ``write`` in pieces, decompressed.
+        """Pass the page's content to ``write`` in pieces, decompressed.
 
         Raises Refused: "url_refused" (the address, a redirect's, or robots.txt), "url_unreachable", "document_too_large",
         "document_type_unsupported"; Unavailable("url_unreachable") for what may pass.
@@ -154,7 +154,7 @@ class Fetcher:
         return WebPage(url=str(url), media_type=media_type, charset=answer.charset or "", filename=_filename(url, answer))
 
     async def _robots_rules(self, origin: URL) -> robots.Rules:
-        """What the place's robots.txt says; kept for an hour."""
+        """The rules of the site's robots.txt, cached for an hour."""
         known = self._robots.get(origin)
         if known is not None and self._clock_s() - known[0] < ROBOTS_KEPT_S:
             return known[1]
@@ -166,7 +166,7 @@ class Fetcher:
         return rules
 
     async def _fetch_rules(self, url: URL) -> robots.Rules:
-        """As RFC 9309 says: none there means everything, a place in trouble means nothing (here: later)."""
+        """The rules by RFC 9309: without a robots.txt everything is allowed; a failing site allows nothing (here: raises Unavailable)."""
         for _ in range(ROBOTS_REDIRECTS_MAX + 1):
             async with self._request(url) as answer:
                 if answer.status in REDIRECTS:
@@ -197,7 +197,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def _request(self, url: URL) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The head of an answer; what fails on the way, while the body is read too, leaves as ours."""
+        """The head of an answer; failures, also while the body is read, become errors of this product."""
         assert self._session is not None, "open() first"
         try:
             async with self._session.get(url, allow_redirects=False) as answer:
@@ -251,8 +251,8 @@ def _check_status(answer: aiohttp.ClientResponse) -> None:
 
 
 def _retry_after_s(answer: aiohttp.ClientResponse) -> float:
-    said = answer.headers.get("Retry-After", "")
-    return min(float(said), RETRY_S_MAX) if said.isascii() and said.isdigit() else 1.0
+    value = answer.headers.get("Retry-After", "")
+    return min(float(value), RETRY_S_MAX) if value.isascii() and value.isdigit() else 1.0
 
 
 def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Refused | Unavailable:
@@ -263,6 +263,6 @@ def _dns_failure(error: aiohttp.ClientConnectorDNSError) -> Refused | Unavailabl
 
 
 def _filename(url: URL, answer: aiohttp.ClientResponse) -> str:
-    said = answer.content_disposition.filename if answer.content_disposition else None
-    name = basename((said or unquote(url.raw_path)).replace("\\", "/"))
+    filename = answer.content_disposition.filename if answer.content_disposition else None
+    name = basename((filename or unquote(url.raw_path)).replace("\\", "/"))
     return "".join(filter(str.isprintable, name))[-FILENAME_CHARS_MAX:]

@@ -45,7 +45,7 @@ def parse_networks(cidrs: str) -> tuple[Network, ...]:
 
 
 def check_url(text: str, allowed: Sequence[Network] = ()) -> URL:
-    """``text`` as a URL that may be fetched as far as can be told without resolving its name; Refused("url_refused") says why not."""
+    """``text`` as a URL that may be fetched, as far as its text shows; raises Refused("url_refused") with the reason."""
     if len(text) > URL_CHARS_MAX:
         raise url_refused("is too long", f"{URL_CHARS_MAX} characters")
     if _CONTROL.search(text) or "\\" in text:
@@ -58,7 +58,7 @@ def check_url(text: str, allowed: Sequence[Network] = ()) -> URL:
     if url.scheme not in PORTS or not host:
         raise url_refused("is not an absolute http or https address", "a http or https address")
     if url.raw_user is not None or url.raw_password is not None:
-        raise url_refused("carries a user or password", "an address that everybody may read")
+        raise url_refused("carries a user or password", "an address without credentials")
     if port != PORTS[url.scheme] and not allowed:
         raise url_refused(f"names port {port}", "port 80 of http, 443 of https")
     address = parse_address(host)
@@ -68,7 +68,7 @@ def check_url(text: str, allowed: Sequence[Network] = ()) -> URL:
 
 
 def parse_address(host: str) -> Address | None:
-    """The address that ``host`` is, if it is one; Refused for what only some programs take for one."""
+    """The address that ``host`` is, if it is one; Refused for spellings that only some programs accept."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:

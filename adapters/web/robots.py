@@ -1,4 +1,4 @@
-"""robots.txt as RFC 9309 says: the group that names us, else the one for all; the longest rule that matches a path decides."""
+"""robots.txt by RFC 9309: the group of this agent, else the one for all; the longest rule that matches a path decides."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

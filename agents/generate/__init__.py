@@ -1,4 +1,4 @@
-"""The agent that answers: ``agent`` runs it, ``telling`` says what it publishes, ``kept`` says again what was answered before."""
+"""The agent that answers: its step (``agent``), its events (``reply_events``), and answers given before (``cached_answers``)."""
 
 from agents.generate.agent import WORKER_GROUP, Generate, build
 from agents.generate.cached_answers import answer_cache

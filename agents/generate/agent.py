@@ -1,13 +1,12 @@
 """chats.grounded -> generate -> chats.answered, messages.changed, usage.recorded, digests.asked
 
-Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it says ``completed``, so the
-next question sees it. Runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop the
-lower one.
+Asks the model, resolves citations while the text streams, gathers deltas, and stores the message before it publishes ``completed``, so that
+the next question sees it. It runs under a lease per conversation: after a crash the next worker starts a higher attempt, and readers drop
+the lower one.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,9 +14,10 @@ import msgspec
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, EmptyAnswer, Finish, Speaker
+from adapters.models.port import AnswerModel, Speaker
 from adapters.models.request import build_answer_request
 from agents.generate import cached_answers, reply_events
+from agents.generate.answer_stream import run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -43,7 +43,7 @@ from schemas.chats import (
     Started,
     Usage,
 )
-from schemas.errors import Problem, Refused, Superseded, Unavailable
+from schemas.errors import Problem, Superseded, Unavailable
 from schemas.settings import ModelSettings, WorkerSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.adaptive_concurrency import AdaptiveConcurrency
@@ -51,7 +51,7 @@ from streams.runtime.agent import Agent, Context, none_waiting
 from streams.runtime.agent_ports import AgentPorts
 
 WORKER_GROUP = "chat"
-ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the passages that are left must do
+ROUNDS_MAX = 2  # searches again when documents changed meanwhile; after that the remaining passages are used
 
 T = TypeVar("T")
 
@@ -79,13 +79,13 @@ class Generate:
     model: AnswerModel
     settings: ModelSettings
     views: ReadModels
-    turns: ReplyLocks
+    reply_locks: ReplyLocks
     watch: CancelWatch
     visibility: Visibility
     budget: HistoryBudget = NO_HISTORY  # of the history that travels with the next question
     titles: bool = False  # whether a model can write them
     answer_cache: AnswerCache | None = None  # None: every question is the model's
-    waits: Callable[[], int] = none_waiting  # answers of this process that have no permit of the model yet
+    waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
     late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
     throttle: AdaptiveConcurrency = field(init=False)
 
@@ -93,7 +93,7 @@ class Generate:
         self.throttle = AdaptiveConcurrency(self.settings.concurrency, self.late_s)
 
     def agent(self) -> Agent:
-        """Leased: two workers never speak for one conversation at once."""
+        """Leased: at most one worker answers in a conversation at a time."""
         return Agent(
             name=NAME,
             reads=(CHATS_GROUNDED,),
@@ -114,73 +114,73 @@ class Generate:
                 return await self.process(event, context, cancelled)
 
     async def process(self, event: ChatGrounded, context: Context, cancelled: asyncio.Event) -> Sequence[Outgoing]:
-        """The same, when its turn has come; what Redis has to say is asked only now, and all at once."""
+        """The same, within its slot; Redis is read only now, in one go."""
         stored, passages, _ = await asyncio.gather(self.find_message(event), self.visible_passages(event), self.watch.check(cancelled))
-        if stored is not None:  # the question came twice, or a worker died between storing and saying so
+        if stored is not None:  # the question came twice, or a worker died after storing the message
             return await self.repeat_end(event, context, stored)
         if event.data.problem is not None:
             return await self.conclude(event, context, ReplyDraft(), "failed", problem=event.data.problem)
-        speech = ReplyDraft()
+        draft = ReplyDraft()
         if cancelled.is_set():
-            return await self.conclude(event, context, speech, "cancelled")
+            return await self.conclude(event, context, draft, "cancelled")
         if len(passages) < len(event.data.passages) and event.data.question.round < ROUNDS_MAX:
             return [reply_events.search_again(event, context)]
         try:
-            return await self.respond(event, context, speech, passages, cancelled)
+            return await self.respond(event, context, draft, passages, cancelled)
         except Unavailable as error:
-            if not speech.text:
+            if not draft.text:
                 raise
-            # the log or Redis gave way in the middle: whoever says it again must say so under an attempt of its own
-            raise Superseded(f"attempt {context.attempt} broke off after {len(speech.text)} characters: {error.detail}") from error
+            # the log or Redis failed in the middle: the answer is repeated under a higher attempt
+            raise Superseded(f"attempt {context.attempt} broke off after {len(draft.text)} characters: {error.detail}") from error
 
     async def respond(
-        self, event: ChatGrounded, context: Context, speech: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
+        self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], cancelled: asyncio.Event
     ) -> Sequence[Outgoing]:
-        """By what is kept for this question, or by the model."""
+        """From the answer cache, or by the model."""
         async with cached_answers.claim_answer(self.answer_cache, event, passages, cancelled) as claim:
             if cancelled.is_set():
-                return await self.conclude(event, context, speech, "cancelled")
+                return await self.conclude(event, context, draft, "cancelled")
             if claim.answer is not None:
-                return await self.repeat(event, context, speech, claim.answer)
-            return await self.answer(event, context, speech, passages, cancelled, claim)
+                return await self.repeat(event, context, draft, claim.answer)
+            return await self.answer(event, context, draft, passages, cancelled, claim)
 
-    async def repeat(self, event: ChatGrounded, context: Context, speech: ReplyDraft, answer: CachedAnswer) -> Sequence[Outgoing]:
-        """Say what was answered before to the same question."""
+    async def repeat(self, event: ChatGrounded, context: Context, draft: ReplyDraft, answer: CachedAnswer) -> Sequence[Outgoing]:
+        """Publish the cached answer to the same question."""
         began = context.clock.monotonic_s()
-        await self.start(event, context, speech, answer.sources)
+        await self.start(event, context, draft, answer.sources)
         for seq, piece in enumerate(answer.pieces, start=1):
-            await self.extend(event, context, speech, seq, piece.text, piece.citations)
-        speech.text, speech.citations, speech.versions = answer.text, list(answer.citations), answer.versions
-        speech.finish_reason, speech.usage, speech.cached = answer.finish_reason, Usage(), True
-        speech.speaker = Speaker(model=answer.model, provider=answer.provider, prompt_hash=answer.prompt_hash)
-        return await self.conclude(event, context, speech, "complete", began=began)
+            await self.extend(event, context, draft, seq, piece.text, piece.citations)
+        draft.text, draft.citations, draft.versions = answer.text, list(answer.citations), answer.versions
+        draft.finish_reason, draft.usage, draft.cached = answer.finish_reason, Usage(), True
+        draft.speaker = Speaker(model=answer.model, provider=answer.provider, prompt_hash=answer.prompt_hash)
+        return await self.conclude(event, context, draft, "complete", began=began)
 
     async def answer(
         self,
         event: ChatGrounded,
         context: Context,
-        speech: ReplyDraft,
+        draft: ReplyDraft,
         passages: tuple[Passage, ...],
         cancelled: asyncio.Event,
         claim: AnswerClaim,
     ) -> Sequence[Outgoing]:
-        """Speak, then conclude."""
+        """Stream the model's answer, then conclude."""
         began = context.clock.monotonic_s()
-        await self.start(event, context, speech, tuple(reply_events.source_of(passage) for passage in passages))
-        state, problem = await self.run_stream(event, context, speech, passages, cancelled, began)
+        await self.start(event, context, draft, tuple(reply_events.source_of(passage) for passage in passages))
+        state, problem = await run_stream(self.stream(event, context, draft, passages, began), draft, cancelled)
         if state == "complete":
-            await claim.store(speech, passages)
-        return await self.conclude(event, context, speech, state, problem=problem, passages=passages, began=began)
+            await claim.store(draft, passages)
+        return await self.conclude(event, context, draft, state, problem=problem, passages=passages, began=began)
 
     async def report_failure(self, event: ChatGrounded, problem: Problem, context: Context) -> Sequence[Outgoing]:
-        """The event goes to the dead letters: its reader must hear of it. An answer that an attempt before had stored stays what it is."""
+        """The event becomes a dead letter, and the reply fails. An answer that an earlier attempt stored stays as it is."""
         stored = await self.find_message(event)
         if stored is not None:
             return await self.repeat_end(event, context, stored)
         return await self.conclude(event, context, ReplyDraft(), "failed", problem=problem)
 
-    async def start(self, event: ChatGrounded, context: Context, speech: ReplyDraft, sources: tuple[Source, ...]) -> None:
-        """Say who answers, and from what."""
+    async def start(self, event: ChatGrounded, context: Context, draft: ReplyDraft, sources: tuple[Source, ...]) -> None:
+        """Publish the start: the model and its sources."""
         grounding = event.data
         started = Started(
             conversation_id=grounding.question.conversation_id,
@@ -189,103 +189,51 @@ class Generate:
             keywords=grounding.keywords,
             sources=sources,
         )
-        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyStarted, started, 0)))
+        draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyStarted, started, 0)))
 
     async def extend(
-        self, event: ChatGrounded, context: Context, speech: ReplyDraft, seq: int, text: str, citations: tuple[Citation, ...]
+        self, event: ChatGrounded, context: Context, draft: ReplyDraft, seq: int, text: str, citations: tuple[Citation, ...]
     ) -> None:
-        """Say more."""
+        """Publish more text."""
         conversation = event.data.question.conversation_id
-        said = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
-        speech.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, said, seq)))
+        data = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
+        draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, data, seq)))
 
-    async def run_stream(
-        self,
-        event: ChatGrounded,
-        context: Context,
-        speech: ReplyDraft,
-        passages: tuple[Passage, ...],
-        cancelled: asyncio.Event,
-        began: float,
-    ) -> tuple[MessageState, Problem | None]:
-        """Stream the answer until it ends, breaks or is cancelled; raises Unavailable when the model said nothing and may do so later.
-
-        An answer without a word is a failure, whatever its model calls it: all it said may have been markers of no passage.
-        """
-        speaking = asyncio.create_task(self.stream(event, context, speech, passages, began))
-        stopping = asyncio.create_task(cancelled.wait())
-        try:
-            await asyncio.wait({speaking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            if not speaking.done():
-                speaking.cancel()
-                await asyncio.wait({speaking})
-        if speaking.cancelled():
-            return "cancelled", None
-        try:
-            speaking.result()
-        except Refused as error:  # the model's own end: an outcome of this reply, not an event that could not be handled
-            if isinstance(error, EmptyAnswer):
-                speech.usage, speech.speaker = error.usage, error.speaker
-            return "failed", error.problem()
-        if not speech.text.strip():
-            return "failed", Refused("model_answer_empty", "Nothing that can be shown was left of the answer.").problem()
-        return "complete", None
-
-    async def stream(self, event: ChatGrounded, context: Context, speech: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
-        """Model -> citations -> deltas -> log."""
-        request = build_answer_request(event.data.question, passages, self.settings)
+    async def stream(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
+        """The model's answer, as deltas on the log."""
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
-            await self.extend(event, context, speech, seq, text, citations)
+            await self.extend(event, context, draft, seq, text, citations)
 
+        def elapsed_ms() -> float:
+            return (context.clock.monotonic_s() - began) * 1000
+
+        request = build_answer_request(event.data.question, passages, self.settings)
         deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        citations = CitationResolver(passages)
-
-        async def say(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> None:
-            for text, cited in spans:
-                if text and not speech.text:
-                    speech.first_text_ms = (context.clock.monotonic_s() - began) * 1000
-                speech.text += text
-                speech.spans.append((text, cited))
-                speech.citations.extend(cited)
-                await deltas.add(text, cited)
-
-        try:
-            async with aclosing(self.model.answer(request)) as pieces:
-                async for piece in pieces:
-                    speech.speaker = piece.speaker
-                    if isinstance(piece, Finish):
-                        speech.usage, speech.finish_reason = piece.usage, piece.reason
-                    else:
-                        await say([(span.text, span.citations) for span in citations.feed(piece.text)])
-            await say([(span.text, span.citations) for span in citations.finish()])
-        finally:
-            await deltas.close()  # also after a break or a cancel: the reader keeps what was said
+        await stream_answer(self.model, request, CitationResolver(passages), deltas, draft, elapsed_ms)
 
     async def conclude(
         self,
         event: ChatGrounded,
         context: Context,
-        speech: ReplyDraft,
+        draft: ReplyDraft,
         state: MessageState,
         *,
         problem: Problem | None = None,
         passages: tuple[Passage, ...] = (),
         began: float | None = None,
     ) -> Sequence[Outgoing]:
-        """Store the message, free the conversation, and only then say that the reply has ended. What came through a door without a
-        conversation is kept for a day only.
+        """Store the message, release the conversation's lock, and only then publish the end of the reply. A message from a channel without
+        conversations is stored for a day only.
         """
-        for acknowledgement in speech.acknowledgements:
+        for acknowledgement in draft.acknowledgements:
             await acknowledgement
         if not await context.still_owner():
             raise Superseded(f"a newer attempt than {context.attempt} answers {event.data.question.reply_id}")
         message = reply_events.build_message(
-            event, context, speech, state, model=self.model.name, problem=problem, passages=passages, began=began
+            event, context, draft, state, model=self.model.name, problem=problem, passages=passages, began=began
         )
-        if event.data.question.door != "conversation":  # no turn was taken, and the log keeps no record of it
+        if event.data.question.door != "conversation":  # no lock was taken, and the log has no record of it
             await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
             return self.final_events(event, context, message)
         if state == "cancelled" and await self.is_deleted(event):
@@ -294,22 +242,22 @@ class Generate:
         partition = context.publisher.partition_for(MESSAGES_CHANGED, message.conversation_id)
         place = await context.publisher.publish(Outgoing(MESSAGES_CHANGED, changed, partition=partition))
         await _or_default(None, self.views.apply(changed, place))  # with Redis down the projection does it later
-        await _or_default(None, self.turns.release(event.tenant, message.conversation_id, message.id))
+        await _or_default(None, self.reply_locks.release(event.tenant, message.conversation_id, message.id))
         return self.final_events(event, context, message)
 
     def final_events(self, event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-        """The reply's end as its message tells it, and what is to be written about the conversation."""
+        """The end of the reply as its message has it, and the request for a summary or title."""
         digests = request_summary(event, context, message, NAME, budget=self.budget, titles=self.titles)
         return [*reply_events.terminal_events(event, context, message), *digests]
 
     async def is_deleted(self, event: ChatGrounded) -> bool:
-        """Whether the conversation is gone: who deletes it also cancels what is answered in it, and nothing of that may stay."""
+        """Whether the conversation was deleted: that cancels its replies, and none of their text may stay."""
         scope = f"{event.tenant}/{event.data.question.conversation_id}"
-        return await _or_default(default=False, asked=self.views.messages.is_closed(scope))
+        return await _or_default(default=False, result=self.views.messages.is_closed(scope))
 
     async def repeat_end(self, event: ChatGrounded, context: Context, stored: Message) -> list[Outgoing]:
-        """The end of a reply that an attempt before had stored; whoever asked again took the turn again."""
-        await _or_default(None, self.turns.release(event.tenant, stored.conversation_id, stored.id))
+        """The end of a reply that an earlier attempt stored. The lock is released: asking again has taken it again."""
+        await _or_default(None, self.reply_locks.release(event.tenant, stored.conversation_id, stored.id))
         return self.final_events(event, context, stored)
 
     async def find_message(self, event: ChatGrounded) -> Message | None:
@@ -318,24 +266,22 @@ class Generate:
         return await _or_default(None, self.views.messages.get(f"{event.tenant}/{question.conversation_id}", question.reply_id))
 
     async def visible_passages(self, event: ChatGrounded) -> tuple[Passage, ...]:
-        """The passages whose document is still at that version; with Redis down what ``retrieve`` saw has to do."""
+        """The passages whose version is still visible; with Redis down all of them."""
         passages = event.data.passages
         keys = {ids.document_key(event.tenant, p.knowledge_base_id, p.document_id) for p in passages}
         if not keys:
             return ()
-        standing = await _or_default(None, self.visibility.version_states(sorted(keys)))
-        if standing is None:
+        states = await _or_default(None, self.visibility.version_states(sorted(keys)))
+        if states is None:
             return passages
-        visible = [
-            p for p in passages if standing[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].is_visible(p.version)
-        ]
+        visible = [p for p in passages if states[ids.document_key(event.tenant, p.knowledge_base_id, p.document_id)].is_visible(p.version)]
         return tuple(visible)
 
 
-async def _or_default(default: T, asked: Awaitable[T]) -> T:
-    """What Redis says, or ``default`` while it is down: a running conversation goes on without what only Redis knows."""
+async def _or_default(default: T, result: Awaitable[T]) -> T:
+    """The result, or ``default`` while Redis is down: a running conversation goes on without it."""
     try:
-        return await asked
+        return await result
     except Unavailable as error:
         if error.code != "redis_unavailable":
             raise

@@ -1,13 +1,13 @@
-"""Answers that are said again: the same question in the same context, as long as every document behind the answer is as it was.
+"""Cached answers: the same question in the same context, as long as every document behind the answer is unchanged.
 
 The key is all that the prompt is made from but the passages: the prompt's template (a digest of its module), the provider, the model, the
-request as it is made of the question, and what was searched for. A kept answer is said again only while
+request as it is made of the question, and the search query. A cached answer is given again only while
 
-* readers see every document version that its model was shown, and
-* nothing in the knowledge bases has changed since, or it cites something and the best passage found for this question is one of its own:
+* every document version that its model was shown is visible, and
+* nothing in the knowledge bases has changed since, or it cites something and the best passage of this question is one of its own:
   a better source, or a first one, is worth a new answer.
 
-So that an answer is never older than the documents, whatever was invalidated or not, it is judged anew on every read.
+This is checked on every read, whatever was invalidated, so that an answer is never older than the documents.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from streams.cache import CacheEntry, RedisCache, SingleFlightLease
 from streams.cache.names import knowledge_tag
 from streams.cache.scenario_cache import ScenarioCache
 
-ALONE_S = 1.0  # after an answer that cannot be kept: who waited for it asks the model at once, all of them
-PIECE_CHARS = 400  # of a kept answer, as it is said again: a few events, each worth showing
+ALONE_S = 1.0  # after an answer that cannot be cached: all that waited for it ask the model at once
+PIECE_CHARS = 400  # of a cached answer: few events, each worth showing
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -67,38 +67,38 @@ class CachedAnswer(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class AnswerClaim:
-    """``answer`` is to be said again; else ``keep`` what the model says."""
+    """``answer`` is the cached one; without it the model's answer may be stored."""
 
     answer: CachedAnswer | None = None
     lease: SingleFlightLease | None = None
-    kept: "AnswerCache | None" = None
+    cache: "AnswerCache | None" = None
     tenant: str = ""
 
-    async def store(self, speech: ReplyDraft, passages: Sequence[Passage]) -> None:
-        """Only what came to its proper end, of the model it was asked of (another one may have stood in); with Redis down nothing."""
-        if self.lease is None or self.kept is None or speech.finish_reason != "stop" or not speech.text:
+    async def store(self, draft: ReplyDraft, passages: Sequence[Passage]) -> None:
+        """Store a complete answer of the configured model (another may have stood in); with Redis down nothing is stored."""
+        if self.lease is None or self.cache is None or draft.finish_reason != "stop" or not draft.text:
             return
-        speaker = speech.speaker
-        if speaker.model not in ("", self.kept.model):
+        speaker = draft.speaker
+        if speaker.model not in ("", self.cache.model):
             return
         answer = CachedAnswer(
-            pieces=merge_spans(speech.spans),
+            pieces=merge_spans(draft.spans),
             sources=tuple(reply_events.source_of(passage) for passage in passages),
             versions=reply_events.versions_of(self.tenant, passages),
-            finish_reason=speech.finish_reason,
-            model=self.kept.model,
+            finish_reason=draft.finish_reason,
+            model=self.cache.model,
             provider=speaker.provider,
             prompt_hash=speaker.prompt_hash,
         )
         lease, self.lease = self.lease, None
-        await self.kept.kept.store(self.tenant, lease, answer)
+        await self.cache.entries.store(self.tenant, lease, answer)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerCache:
-    """``wait_s``: for somebody else who is just asking the model the same."""
+    """``wait_s``: how long to wait for another process that is asking the model the same."""
 
-    kept: ScenarioCache[CachedAnswer]
+    entries: ScenarioCache[CachedAnswer]
     visibility: VisibilitySource
     settings: ModelSettings
     model: str
@@ -107,25 +107,25 @@ class AnswerCache:
 
     @classmethod
     def of(
-        cls, kept: ScenarioCache[CachedAnswer], visibility: VisibilitySource, settings: ModelSettings, model: str, wait_s: float
+        cls, entries: ScenarioCache[CachedAnswer], visibility: VisibilitySource, settings: ModelSettings, model: str, wait_s: float
     ) -> "AnswerCache":
         """``model`` is the name of the one that answers."""
         template = hashlib.sha256(Path(prompts.__file__).read_bytes()).hexdigest()
-        return cls(kept, visibility, settings, model, wait_s, template)
+        return cls(entries, visibility, settings, model, wait_s, template)
 
     @asynccontextmanager
     async def claim(self, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event) -> AsyncIterator[AnswerClaim]:
-        """What is kept for this question, or the right to keep its answer, or neither. Ends early when the reply is cancelled."""
-        got = await self._claim_unless_cancelled(cancelled, event, passages)
-        if isinstance(got, CacheEntry):
-            yield AnswerClaim(answer=got.value)
+        """The cached answer to this question, or the lease to store one, or neither. Ends early when the reply is cancelled."""
+        claimed = await self._claim_unless_cancelled(cancelled, event, passages)
+        if isinstance(claimed, CacheEntry):
+            yield AnswerClaim(answer=claimed.value)
             return
-        claim = AnswerClaim(lease=got, kept=self, tenant=event.tenant)
+        claim = AnswerClaim(lease=claimed, cache=self, tenant=event.tenant)
         try:
             yield claim
         finally:
             if claim.lease is not None:
-                await self.kept.release(claim.lease, alone_s=ALONE_S)
+                await self.entries.release(claim.lease, alone_s=ALONE_S)
 
     async def _claim_unless_cancelled(
         self, cancelled: asyncio.Event, event: ChatGrounded, passages: Sequence[Passage]
@@ -145,51 +145,52 @@ class AnswerCache:
         return claiming.result()
 
     async def _abandon(self, claiming: asyncio.Task[CacheEntry[CachedAnswer] | SingleFlightLease | None]) -> None:
-        """Nobody waits for it any more; a lease that came at the last moment is let go."""
+        """Cancel the claim; a lease that came at the last moment is released."""
         claiming.cancel()
         await asyncio.wait({claiming})
         if not claiming.cancelled() and isinstance(lease := claiming.result(), SingleFlightLease):
-            await self.kept.release(lease)
+            await self.entries.release(lease)
 
     async def _claim_entry(self, event: ChatGrounded, passages: Sequence[Passage]) -> CacheEntry[CachedAnswer] | SingleFlightLease | None:
         question = event.data.question
         tags = tuple(knowledge_tag(base) for base in sorted(question.knowledge_base_ids))
 
-        async def will_do(answer: CachedAnswer | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
+        async def accepts(answer: CachedAnswer | None, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
             return answer is not None and is_still_best(answer, passages, current=is_current) and await self._is_visible(answer)
 
-        return await self.kept.claim(event.tenant, self.key(event), tags, wait_s=self.wait_s, accepts=will_do, overtake=not question.cache)
+        key, overtake = self.key(event), not question.cache
+        return await self.entries.claim(event.tenant, key, tags, wait_s=self.wait_s, accepts=accepts, overtake=overtake)
 
     def key(self, event: ChatGrounded) -> str:
-        """``model/digest``: an admin can take back a model's answers by prefix."""
+        """``model/digest``: an administrator can invalidate a model's answers by prefix."""
         question, settings = event.data.question, self.settings
         context = (self.template, settings.provider, settings.base_url, self.model, build_answer_request(question, (), settings))
         digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
         return f"{self.model}/{digest.hexdigest()}"
 
     async def _is_visible(self, answer: CachedAnswer) -> bool:
-        """Whether readers see every version it rests on; while nobody can tell, they do not."""
+        """Whether every version it rests on is visible; False while that is not known."""
         try:
-            standing = await self.visibility.version_states(sorted(answer.versions))
+            states = await self.visibility.version_states(sorted(answer.versions))
         except Unavailable:
             return False
-        return all(standing[key].is_visible(version) for key, version in answer.versions.items())
+        return all(states[key].is_visible(version) for key, version in answer.versions.items())
 
 
 @asynccontextmanager
 async def claim_answer(
-    kept: AnswerCache | None, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event
+    answers: AnswerCache | None, event: ChatGrounded, passages: Sequence[Passage], cancelled: asyncio.Event
 ) -> AsyncIterator[AnswerClaim]:
-    """See ``KeptAnswers.claimed``; where no answers are kept there is nothing to claim."""
-    if kept is None:
+    """See ``AnswerCache.claim``; without a cache the claim is empty."""
+    if answers is None:
         yield AnswerClaim()
         return
-    async with kept.claim(event, passages, cancelled) as claim:
+    async with answers.claim(event, passages, cancelled) as claim:
         yield claim
 
 
 def answer_cache(settings: Settings, cache: RedisCache, visibility: VisibilitySource, model: str) -> AnswerCache | None:
-    """As the settings say; None when no answers of this provider are kept."""
+    """The answer cache by the settings; None when answers of this provider are not cached."""
     wanted = settings.cache.answers
     if not settings.cache.ai_response_s or wanted == "off" or (wanted == "provider" and settings.model.provider == "local"):
         return None
@@ -205,7 +206,7 @@ def is_still_best(answer: CachedAnswer, passages: Sequence[Passage], *, current:
 
 
 def merge_spans(spans: Sequence[tuple[str, tuple[Citation, ...]]]) -> tuple[AnswerPiece, ...]:
-    """Spans as they were said, gathered into few."""
+    """The spans, merged into few pieces."""
     made: list[AnswerPiece] = []
     for text, citations in spans:
         if made and len(made[-1].text) < PIECE_CHARS:

@@ -1,4 +1,4 @@
-"""What one answer says to the world: pure functions from the event, the context and what was said to outgoing events."""
+"""Reply events: pure functions from the event, the context and the draft to outgoing events."""
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -43,9 +43,10 @@ ReplyData = Started | Extended | Completed | Failed | Cancelled
 
 @dataclass(slots=True)
 class ReplyDraft:
-    """What one attempt has said so far. Times are milliseconds since the step began.
+    """The reply of one attempt so far. Times are milliseconds since the step began.
 
-    ``spans`` are the pieces it was said in, with their citations. ``cached``: it was said before, from ``versions``, and cost nothing.
+    ``spans`` are the pieces of its text with their citations. ``cached``: it came from the answer cache, rests on ``versions``, and cost
+    nothing.
     """
 
     text: str = ""
@@ -61,7 +62,7 @@ class ReplyDraft:
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
-    """The reply's end as its message tells it, and what it cost; the same ids whatever the attempt, so it is charged once."""
+    """The end of the reply as its message has it, and its usage; the same ids whatever the attempt, so it is charged once."""
     conversation, attempt = message.conversation_id, message.attempt
     if message.state == "failed":
         failed = Failed(conversation_id=conversation, attempt=attempt, problem=message.problem or Problem())
@@ -88,7 +89,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
 
 
 def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
-    """What the reply cost."""
+    """Usage of the reply."""
     data = Consumption(
         user_id=message.user_id,
         conversation_id=message.conversation_id,
@@ -109,7 +110,7 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
 def build_message(
     event: ChatGrounded,
     context: Context,
-    speech: ReplyDraft,
+    draft: ReplyDraft,
     state: MessageState,
     *,
     model: str,
@@ -117,62 +118,62 @@ def build_message(
     passages: tuple[Passage, ...],
     began: float | None,
 ) -> Message:
-    """The record of this answer. ``model`` is named when nobody began to answer."""
-    usage = speech.usage or estimate_usage(speech.text, event.data.question.content, passages)
+    """The record of this answer. ``model`` is the configured one, for an answer that did not begin."""
+    usage = draft.usage or estimate_usage(draft.text, event.data.question.content, passages)
     grounding, question, now = event.data, event.data.question, context.clock.now()
     timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
     if began is not None:
-        timings["first_text"] = round(speech.first_text_ms, 3)
+        timings["first_text"] = round(draft.first_text_ms, 3)
         timings["generate"] = round((context.clock.monotonic_s() - began) * 1000, 3)
     return Message(
         id=question.reply_id,
         conversation_id=question.conversation_id,
         user_id=question.user_id,
         role="assistant",
-        content=speech.text,
+        content=draft.text,
         created_at=now,
         parent_id=question.message_id,
         ancestors=(*question.ancestors, question.message_id),
         state=state,
         attempt=context.attempt,
-        model=speech.speaker.model or model,
-        citations=tuple(speech.citations),
-        versions=speech.versions or versions_of(event.tenant, passages),
+        model=draft.speaker.model or model,
+        citations=tuple(draft.citations),
+        versions=draft.versions or versions_of(event.tenant, passages),
         usage=usage,
-        finish_reason=speech.finish_reason or state,
+        finish_reason=draft.finish_reason or state,
         problem=problem,
         timings_ms=timings,
-        cached=speech.cached,
-        provider=speech.speaker.provider,
-        cost_micros=speech.speaker.prices.cost_micros(usage),
-        prompt_hash=speech.speaker.prompt_hash,
+        cached=draft.cached,
+        provider=draft.speaker.provider,
+        cost_micros=draft.speaker.prices.cost_micros(usage),
+        prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
     )
 
 
 def reply_event(event: ChatGrounded, context: Context, kind: type[Event], data: ReplyData, ordinal: int) -> Outgoing:
-    """An event of this reply, in the partition where the asking replica listens."""
+    """An event of this reply, in the partition that the asking replica reads."""
     question = event.data.question
-    now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt says other things: its events have other ids
+    now, agent = context.clock.now(), f"{NAME}:{data.attempt}"  # another attempt has other text: its events have other ids
     made = kind.from_cause(event, agent, subject=question.reply_id, data=data, now=now, ordinal=ordinal)
     return Outgoing(CHATS_ANSWERED, made, partition=question.reply_partition)
 
 
 def search_again(event: ChatGrounded, context: Context) -> Outgoing:
-    """The question once more: its documents changed between the search and the answer, and the new versions may answer it."""
+    """The question once more: documents changed between the search and the answer, and the new versions may answer it."""
     question = event.data.question
     again = msgspec.structs.replace(question, round=question.round + 1)
     return Outgoing(CHATS_ASKED, ChatAsked.from_cause(event, NAME, data=again, now=context.clock.now()))
 
 
 def versions_of(tenant: str, passages: Sequence[Passage]) -> dict[str, int]:
-    """What the passages' documents were when they were read: document key to version."""
+    """The versions of the passages' documents: document key to version."""
     return {ids.document_key(tenant, passage.knowledge_base_id, passage.document_id): passage.version for passage in passages}
 
 
 def source_of(passage: Passage) -> Source:
-    """A passage as the reader is shown it."""
+    """A passage as readers see it."""
     return Source(
         marker=passage.marker,
         chunk_id=passage.chunk_id,
@@ -186,7 +187,7 @@ def source_of(passage: Passage) -> Source:
 
 
 def estimate_usage(text: str, question: str, passages: Sequence[Passage]) -> Usage:
-    """Tokens of an answer whose provider did not say; nothing said costs nothing."""
+    """Estimated tokens of an answer whose provider sent no usage; none for an answer without text."""
     if not text:
         return Usage()
     prompt = estimate_tokens(question) + sum(estimate_tokens(passage.text) for passage in passages)

@@ -1,4 +1,4 @@
-"""When an answer asks for something to be written about its conversation: pure functions, and no text travels."""
+"""Requests for summaries and titles of conversations: pure functions; the events carry no text."""
 
 from domain.chats.history import HistoryBudget, needs_summary
 from domain.chats.topics import DIGESTS_ASKED
@@ -13,13 +13,13 @@ def request_summary(
 ) -> list[Outgoing]:
     """A summary once the branch outgrows its share of the budget, a title after the first answer where a model can write one.
 
-    Asked again with every answer until there is one: a summary that failed is made up for.
+    Requested again with every answer until there is one, so a failed summary is made up for.
     """
     question = event.data.question
     if question.door != "conversation" or message.state == "failed":
         return []
-    said = Turn("user", question.content), Turn("assistant", message.content)
-    summary = needs_summary((*question.history, *said), budget)
+    turns = Turn("user", question.content), Turn("assistant", message.content)
+    summary = needs_summary((*question.history, *turns), budget)
     title = titles and not question.ancestors
     if not summary and not title:
         return []

@@ -1,4 +1,4 @@
-"""The agent that summarises and names conversations: ``agent`` runs it, ``wording`` asks a model, ``extract`` does without one."""
+"""The agent that summarises and titles conversations: its step (``agent``), with a model (``prompts``) or without one (``extract``)."""
 
 from agents.summarise.agent import WORKER_GROUP, Summariser, build
 

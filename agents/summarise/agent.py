@@ -1,7 +1,7 @@
 """digests.asked -> digest -> messages.changed, conversations.changed, usage.recorded
 
-Writes what stands for a branch's older turns, onto the answer at its end, and a better title than the rule's. Nobody waits for it: the next
-question takes the summary when it is there, and until then the turns themselves. Without a language model a rule makes the summary.
+Summarises the older turns of a branch, onto the answer at its end, and writes a better title than the rule's. It is not awaited: the next
+question uses the summary when it is there, and until then the turns themselves. Without a language model a rule makes the summary.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from streams.runtime.agent_ports import AgentPorts
 from streams.tables.record_writer import RecordWriter
 
 NAME, WORKER_GROUP = "digest", "chat"
-IN_FLIGHT_MAX = 8  # per partition: short calls beside the answers, which people wait for
+IN_FLIGHT_MAX = 8  # per partition: short calls beside the answers that people wait for
 WRITE_S_MAX = 20.0  # a summary that takes longer is made by rule; the branch asks again when it has grown
 
 log = structlog.get_logger(__name__)
@@ -51,11 +51,11 @@ class Summariser:
     records: RecordWriter
 
     def agent(self) -> Agent:
-        """One conversation's digests are written one after another."""
+        """Summaries of one conversation are written one after another."""
         return Agent(name=NAME, reads=(DIGESTS_ASKED,), step=self.step, in_flight_max=IN_FLIGHT_MAX)
 
     async def step(self, event: DigestAsked, context: Context) -> Sequence[Outgoing]:
-        """What was asked for, as far as it is still wanted. What it cost goes onto the log with it."""
+        """The summary and title that are still missing, with their usage."""
         answer = await self.views.messages.get(f"{event.tenant}/{event.data.conversation_id}", event.data.message_id)
         if answer is None:  # deleted, or not to be read yet: the next answer asks again
             return []
@@ -75,13 +75,13 @@ class Summariser:
         summary = truncate(written.text.strip(), self.budget.summary * 4, self.budget.summary) if written else ""
         summary = summary or extract.extract_summary(before, turns[:covered], self.budget.summary)
         changed = msgspec.structs.replace(answer, summary=summary, summarised=rest[covered - 1][0])
-        told_again = MessageChanged.from_cause(event, NAME, subject=answer.id, data=changed, now=context.clock.now())
+        republished = MessageChanged.from_cause(event, NAME, subject=answer.id, data=changed, now=context.clock.now())
         partition = context.publisher.partition_for(MESSAGES_CHANGED, answer.conversation_id)
-        outgoing = [*self.usage_events(event, context, written, "summary"), Outgoing(MESSAGES_CHANGED, told_again, partition=partition)]
-        await self.views.apply(told_again, (await context.publisher.publish_all(outgoing))[-1])
+        outgoing = [*self.usage_events(event, context, written, "summary"), Outgoing(MESSAGES_CHANGED, republished, partition=partition)]
+        await self.views.apply(republished, (await context.publisher.publish_all(outgoing))[-1])
 
     async def write_title(self, event: DigestAsked, answer: Message, context: Context) -> list[Outgoing]:
-        """A title by the model, unless a person has set one, before or meanwhile; then only what it cost is left to say."""
+        """A title by the model, unless the user has set one, before or meanwhile; then only the usage is published."""
         scope, conversation_id = f"{event.tenant}/{answer.user_id}", answer.conversation_id
         question = await self.views.messages.get(f"{event.tenant}/{conversation_id}", answer.parent_id)
         found = await self.views.conversations.get(scope, conversation_id)
@@ -99,24 +99,24 @@ class Summariser:
         return cost
 
     async def write(self, instructions: str, text: str, *, tokens_max: int) -> Completion | None:
-        """What the model wrote; None without one, and when it fails: nothing here is worth a second call."""
+        """The model's text; None without a model, and when it fails: there is no second call."""
         if self.writer is None:
             return None
         try:
             return await self.writer.write(instructions, text, max_tokens=tokens_max, timeout_s=WRITE_S_MAX)
         except (Refused, Unavailable) as error:
-            log.info("digest_not_written", cause=str(error), code=error.code)
+            log.info("summary_failed", cause=str(error), code=error.code)
             return None
 
     def usage_events(self, event: DigestAsked, context: Context, written: Completion | None, purpose: Purpose) -> list[Outgoing]:
-        """What it cost, once per reply and purpose."""
+        """Usage, once per reply and purpose."""
         if written is None or self.writer is None:
             return []
-        wish, usage = event.data, written.usage
+        request, usage = event.data, written.usage
         data = Consumption(
-            user_id=wish.user_id,
-            conversation_id=wish.conversation_id,
-            reply_id=wish.message_id,
+            user_id=request.user_id,
+            conversation_id=request.conversation_id,
+            reply_id=request.message_id,
             model=written.model or self.writer.name,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
@@ -125,5 +125,5 @@ class Summariser:
             cost_micros=written.cost_micros,
             purpose=purpose,
         )
-        recorded = UsageRecorded.from_cause(event, f"{NAME}:{purpose}", subject=wish.user_id, data=data, now=context.clock.now())
+        recorded = UsageRecorded.from_cause(event, f"{NAME}:{purpose}", subject=request.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, recorded)]

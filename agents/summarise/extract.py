@@ -1,6 +1,6 @@
-"""A summary without a language model: of every turn its first sentence, and of answers what names and numbers they gave.
+"""A summary without a language model: the first sentence of every turn, and of answers the sentences with most names and numbers.
 
-Deterministic. A summary of a summary keeps its lines; when there is no more room, the lines that say least go first.
+Deterministic. A summary of a summary keeps its lines; when there is no more room, the lines with the least content are dropped first.
 """
 
 import re
@@ -19,7 +19,7 @@ _LABELS: dict[Language, dict[Role, str]] = {
     "zh": {"user": "用户：", "assistant": "助手："},
     "en": {"user": "User: ", "assistant": "Assistant: "},
 }
-_MARKER = re.compile(r"\s*(?:\[\d{1,3}\]|【\d{1,3}】)")
+_MARKER = re.compile(r"(?<!\s)\s*+(?:\[\d{1,3}\]|【\d{1,3}】)")
 _SPACE = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*|[〇零一二三四五六七八九十百千万亿]{2,}")
 _NAME = re.compile(r"《[^》]{1,40}》|“[^”]{1,40}”|\"[^\"]{1,40}\"|(?<=[\w,;:] )[A-Z][\w-]+(?: [A-Z][\w-]+)*|\b[A-Z]{2,}\b")
@@ -33,16 +33,16 @@ def extract_summary(before: str, turns: Sequence[Turn], tokens_max: int) -> str:
 
 
 def _line(turn: Turn, language: Language) -> str:
-    said = [_SPACE.sub(" ", each) for each in sentences(_MARKER.sub("", turn.content))]
-    if not said:
+    parts = [_SPACE.sub(" ", each) for each in sentences(_MARKER.sub("", turn.content))]
+    if not parts:
         return ""
-    facts = sorted(range(1, len(said)), key=lambda place: -_fact_count(said[place]))[:FACTS_MAX] if turn.role == "assistant" else []
-    chosen = [said[place] for place in sorted({0, *(place for place in facts if _fact_count(said[place]))})]
+    facts = sorted(range(1, len(parts)), key=lambda place: -_fact_count(parts[place]))[:FACTS_MAX] if turn.role == "assistant" else []
+    chosen = [parts[place] for place in sorted({0, *(place for place in facts if _fact_count(parts[place]))})]
     return _LABELS[language][turn.role] + truncate(" ".join(chosen), LINE_TOKENS_MAX * 4, LINE_TOKENS_MAX)
 
 
 def _fit_lines(lines: list[str], tokens_max: int) -> list[str]:
-    """Lines are dropped one by one, the least telling first, an old one before a new one; a lone line is cut."""
+    """Lines are dropped one by one, the one with the least content first, an old one before a new one; a single line is cut."""
     worth = {place: _worth(line) + _RECENT * place / len(lines) for place, line in enumerate(lines)}
     kept = sorted(worth)
     while len(kept) > 1 and estimate_tokens("\n".join(lines[place] for place in kept)) > tokens_max:
@@ -51,7 +51,7 @@ def _fit_lines(lines: list[str], tokens_max: int) -> list[str]:
 
 
 def _worth(line: str) -> float:
-    """What a line says: names and numbers, and how much else besides, so that a greeting goes before a sentence."""
+    """The content of a line: names and numbers, and other terms, so that a greeting is dropped before a sentence."""
     return _fact_count(line) + _TERM * min(len(terms(fold(line))), _TERMS_MAX)
 
 

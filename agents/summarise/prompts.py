@@ -1,4 +1,4 @@
-"""How a model is asked for a summary or a title, and what is taken of its answer. Pure functions; all that was said is data to it."""
+"""Prompts for summaries and titles, and the parsing of the answers. Pure functions; the conversation is data in the prompt."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from domain.chats.titles import title_of
 from schemas.chats import Turn
 
 TITLE_TOKENS_MAX = 32
-TITLE_TEXT_TOKENS_MAX = 600  # of the question and of its answer: what they are about is said early
+TITLE_TEXT_TOKENS_MAX = 600  # of the question and of its answer: their topic comes early
 
 _SUMMARY: dict[Language, str] = {
     "zh": (
@@ -38,15 +38,16 @@ _AROUND = "\"'“”‘’「」『』《》*#`.。 "
 
 def summary_prompt(before: str, turns: Sequence[Turn]) -> tuple[str, str]:
     """Instructions and text."""
-    said = "\n".join(_format_turn(turn) for turn in turns)
-    text = f"Summary so far:\n{_escape(before)}\n\n{said}" if before else said
-    return _SUMMARY[language_of(said)], f"<conversation>\n{text}\n</conversation>"
+    dialogue = "\n".join(_format_turn(turn) for turn in turns)
+    text = f"Summary so far:\n{_escape(before)}\n\n{dialogue}" if before else dialogue
+    return _SUMMARY[language_of(dialogue)], f"<conversation>\n{text}\n</conversation>"
 
 
 def title_prompt(question: str, answer: str) -> tuple[str, str]:
     """Instructions and text."""
-    said = "\n".join(_format_turn(turn) for turn in (Turn("user", _shorten(question)), Turn("assistant", _shorten(answer))) if turn.content)
-    return _TITLE[language_of(question)], f"<conversation>\n{said}\n</conversation>"
+    turns = (Turn("user", _shorten(question)), Turn("assistant", _shorten(answer)))
+    dialogue = "\n".join(_format_turn(turn) for turn in turns if turn.content)
+    return _TITLE[language_of(question)], f"<conversation>\n{dialogue}\n</conversation>"
 
 
 def parse_title(written: str) -> str:

@@ -1,4 +1,4 @@
-"""Keys for programs: ``claw_<id>_<secret>``, shown once, kept as a hash."""
+"""API keys for programs: ``claw_<id>_<secret>``, shown once, stored as a hash."""
 
 import base64
 import hashlib
@@ -28,12 +28,12 @@ KEYS_MAX = 100  # of one account
 SECRET_BYTES = 32
 
 
-@post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Make an API key")
+@post("/api-keys", opt=PERSON, responses=PROBLEMS, summary="Create an API key")
 async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[ApiKeyCreated]:
-    """The only answer that has the key itself. A repeat with the same ``Idempotency-Key`` has it again."""
+    """The only response that has the key itself; a repeat with the same ``Idempotency-Key`` has it again."""
     ports, caller, now = request.ports(AccountPorts), request.user, request.core.clock.now()
     if data.expires_at is not None and data.expires_at <= now:
-        raise invalid_field("expires_at", "has passed", "a time to come")
+        raise invalid_field("expires_at", "is in the past", "a time in the future")
     await begin_idempotent(request)
     credential_id = await request.new_id("api-key", caller.tenant, caller.account_id)
     secret = _secret(request, credential_id)
@@ -50,7 +50,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
     )
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:
-            raise Refused("forbidden", f"an account has at most {KEYS_MAX} API keys; delete one")
+            raise Refused("forbidden", f"an account may have {KEYS_MAX} API keys; delete one")
         await _write(request, made)
     shown = msgspec.structs.asdict(ApiKey.of(made))
     return json_response(ApiKeyCreated(**shown, key=key_text(credential_id, secret)), HTTPStatus.CREATED, {"Cache-Control": "no-store"})
@@ -58,13 +58,13 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
 
 @get("/api-keys", opt=PERSON, responses=PROBLEMS, summary="List API keys, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ApiKey]:
-    """Without their secrets, which nobody keeps."""
+    """Without their secrets, which are not stored."""
     return map_page(await request.core.read_models.account_credentials.list(_scope(request), limit=limit, cursor=cursor), ApiKey.of)
 
 
 @delete("/api-keys/{key_id:str}", opt=PERSON, responses=PROBLEMS, summary="Revoke an API key")
 async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
-    """Of no use to anybody within a second."""
+    """The key is refused everywhere within a second."""
     ports, caller = request.ports(AccountPorts), request.user
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         present = await ports.core.read_models.account_credentials.get(_scope(request), str(key_id))
@@ -75,7 +75,7 @@ async def revoke(request: ApiRequest, key_id: FromPath[UUID]) -> None:
 
 
 def _secret(request: ApiRequest, credential_id: str) -> str:
-    """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat gives them again without anybody keeping them."""
+    """256 bits as text. With an ``Idempotency-Key`` they are derived, so that a repeat returns the same without them being stored."""
     if request.idempotency_key is None:
         raw = request.core.random_bytes(SECRET_BYTES)
     else:

@@ -1,4 +1,4 @@
-"""What was spent: the caller's own, and for admins the tenant's."""
+"""Usage: the caller's own, and for admins the tenant's."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,19 +26,19 @@ DEFAULT_RANGES: dict[ScaleName, timedelta] = {
     "month": timedelta(days=90),
 }
 
-Scale = Annotated[ScaleName, QueryParameter(name="window", description="How finely time is cut, in UTC.")]
+Scale = Annotated[ScaleName, QueryParameter(name="window", description="The length of the windows, in UTC.")]
 From = Annotated[
     datetime | None,
     QueryParameter(name="from", description="The first moment; by default an hour, a day, 30 days or 90 days ago, by window."),
 ]
-To = Annotated[datetime | None, QueryParameter(name="to", description="The first moment that is left out; by default now.")]
-Key = Annotated[UUID | None, QueryParameter(name="api_key", description="Only what this API key spent.")]
-Account = Annotated[UUID | None, QueryParameter(name="user", description="Only what this account spent.")]
+To = Annotated[datetime | None, QueryParameter(name="to", description="The end, exclusive; by default now.")]
+Key = Annotated[UUID | None, QueryParameter(name="api_key", description="Only usage of this API key.")]
+Account = Annotated[UUID | None, QueryParameter(name="user", description="Only usage of this account.")]
 
 
-@get("/users/me/usage", opt=ANYBODY, responses=PROBLEMS, summary="What have I spent?")
+@get("/users/me/usage", opt=ANYBODY, responses=PROBLEMS, summary="Get your usage")
 async def mine(request: ApiRequest, window: Scale = "day", start: From = None, end: To = None, api_key: Key = None) -> OwnUsageView:
-    """Answers, tokens and cost, by model, with what is left of the quotas. Kept for a day in minutes, 14 days in hours, else 90 days.
+    """Answers, tokens and cost by model, and what is left of the quotas. Kept for a day by minute, 14 days by hour, else 90 days.
 
     An answer is counted within a second of its end.
     """
@@ -52,14 +52,14 @@ async def mine(request: ApiRequest, window: Scale = "day", start: From = None, e
     return OwnUsageView(**spent, quotas=await ports.quotas.views(caller))
 
 
-@get("/usage", opt=ADMIN, responses=PROBLEMS, summary="What has the tenant spent?")
+@get("/usage", opt=ADMIN, responses=PROBLEMS, summary="Get the tenant's usage")
 async def tenants(
     request: ApiRequest, window: Scale = "day", start: From = None, end: To = None, user: Account = None, api_key: Key = None
 ) -> TenantUsageView:
-    """Everybody's, or one account's, or one API key's, and what the tenant stores."""
+    """Of all accounts, of one account or of one API key, and what the tenant stores."""
     tenant = request.user.tenant
     if user is not None and api_key is not None:
-        raise invalid_field("query.api_key", "stands beside `user`", "one of both")
+        raise invalid_field("query.api_key", "cannot be combined with `user`", "one of both")
     key = tenant_key(tenant)
     if user is not None:
         key = user_key(tenant, str(user))
@@ -73,7 +73,7 @@ async def tenants(
 async def _read_usage(
     request: ApiRequest, window: ScaleName, start: datetime | None, end: datetime | None, key: str, partitions: Sequence[int] | None
 ) -> dict[str, Any]:
-    """The fields of a UsageView."""
+    """The fields that both usage views share."""
     end = _to_utc("query.to", end) if end is not None else request.core.clock.now()
     start = _to_utc("query.from", start) if start is not None else end - DEFAULT_RANGES[window]
     if start >= end:

@@ -1,6 +1,6 @@
-"""A question on its way: the turn is taken, the user's message and the question go onto the log, and the answer has a place to be read.
+"""Asking a question: take the reply lock, publish the user's message and the question, and remember where the answer will be.
 
-The order is that of docs/design.md "A reply". With Redis down a conversation that runs here goes on with what this process has seen of it.
+The order is that of docs/design/questions.md. While Redis is down a running conversation goes on with what this process has seen of it.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from streams.log.outgoing import LogOffset, Outgoing
 
 @dataclass(frozen=True, slots=True)
 class PublishedQuestion:
-    """A question that the log has. ``written`` and its ``place``: its message, unless the log had that before (an answer made again).
-    ``queue`` is what waits before it, when that is known.
+    """A question on the log. ``written`` and its ``place``: the event of its message, None when an answer is regenerated. ``queue``: the
+    questions before it, when they are known.
     """
 
     message: Message
@@ -39,53 +39,53 @@ class PublishedQuestion:
 
 
 def check_question(ports: ChatPorts, field: str, content: str) -> None:
-    """Refused("validation_failed") for one that is too long or says nothing."""
+    """Refused("validation_failed") for a question that is too long or blank."""
     chars_max = ports.core.settings.limits.message_chars_max
     if len(content) > chars_max:
         raise invalid_field(field, f"has {len(content)} characters", f"{chars_max} characters")
     if not content.strip():
-        raise invalid_field(field, "has nothing but white space", "some text")
+        raise invalid_field(field, "has only white space", "some text")
 
 
-async def ask(request: ApiRequest, conversation_id: str, wish: AskCommand) -> PublishedQuestion:
-    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a wish
-    that names what is not in the conversation; Unavailable when the log does not take it, or when too many questions wait already
+async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) -> PublishedQuestion:
+    """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a command
+    that names a message outside the conversation; Unavailable when Kafka does not acknowledge it, or when too many questions are waiting
     ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     queue = await ports.estimates.new_question_queue()
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
-    begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
+    begin = ports.relay.location()  # before the question: no event of its answer can be earlier
     found, _ = await asyncio.gather(ports.http.access.find_conversation(caller, conversation_id, lately=True), ports.quotas.check(caller))
-    on_the_log = reserved = False
+    is_published = reserved = False
     try:
-        alone, bases, spot = await _gather_settled(
+        is_local, bases, point = await _gather_settled(
             _acquire_reply_lock(request, found.id, reply_id),
             ports.http.access.resolve_knowledge_bases(caller, found.knowledge_base_ids),
-            _find_branch_point(request, found.id, wish, message_id),
+            _find_branch_point(request, found.id, command, message_id),
         )
-        asked = spot.again.content if spot.again else wish.content
-        told = (asked, found.system_prompt, spot.thread.summary, *(turn.content for turn in spot.thread.turns))
-        reserved = await ports.http.limiting.reserve(caller, reply_id, told)
-        if spot.again is not None:
-            message, written = spot.again, None
+        content = point.again.content if point.again else command.content
+        prompt_texts = (content, found.system_prompt, point.thread.summary, *(turn.content for turn in point.thread.turns))
+        reserved = await ports.http.limiting.reserve(caller, reply_id, prompt_texts)
+        if point.again is not None:
+            message, written = point.again, None
         else:
-            written = await _message(request, found, message_id, wish.content, spot.thread)
+            written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
-        question = await _question(request, found, message, reply_id, location, bases, spot, reserved=reserved)
+        question = await _question(request, found, message, reply_id, location, bases, point, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
-        on_the_log = True
+        is_published = True
     finally:
-        if not on_the_log:
+        if not is_published:
             await _release_reply_lock(request, found.id, reply_id)
             if reserved:
                 await ports.http.limiting.release(caller, reply_id)
     reply = Reply(reply_id, found.id, message.id, location, began_s, queue.position if queue is not None else 0)
-    said = spot.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.core.settings.limits))
-    ports.running.histories.put((caller.tenant, found.id), said)
-    if alone:
+    history = point.thread.with_turn(message.id, Turn("user", message.content), HistoryBudget.from_limits(ports.core.settings.limits))
+    ports.running.histories.put((caller.tenant, found.id), history)
+    if is_local:
         ports.core.background.run(follow_reply(ports, caller, reply))
     if written is not None and is_untitled(found) and not message.parent_id:
         ports.core.background.run(title_conversation(request, found.id, message.content))
@@ -93,10 +93,10 @@ async def ask(request: ApiRequest, conversation_id: str, wish: AskCommand) -> Pu
 
 
 async def _gather_settled(
-    turn: Awaitable[bool], bases: Awaitable[tuple[str, ...]], spot: Awaitable[BranchPoint]
+    lock: Awaitable[bool], bases: Awaitable[tuple[str, ...]], point: Awaitable[BranchPoint]
 ) -> tuple[bool, tuple[str, ...], BranchPoint]:
-    """All three, or the error of the first that failed once every one has ended: nothing may still take the turn when it is given back."""
-    results = await asyncio.gather(turn, bases, spot, return_exceptions=True)
+    """All three, or the first error once all have ended: none may still take the reply lock when it is released."""
+    results = await asyncio.gather(lock, bases, point, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
@@ -104,10 +104,10 @@ async def _gather_settled(
 
 
 async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Take the conversation's turn; True when that was done here alone, because Redis could not be asked."""
+    """Take the conversation's reply lock; True when it was taken in this process only, because Redis is down."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     life_s = ports.core.settings.model.total_timeout_s + ANSWER_MARGIN_S
-    alone = False
+    is_local = False
     holder = ports.running.holder((tenant, conversation_id), life_s) or reply_id
     if holder == reply_id:
         try:
@@ -116,15 +116,15 @@ async def _acquire_reply_lock(request: ApiRequest, conversation_id: str, reply_i
                 await ports.reply_locks.release(tenant, conversation_id, holder)
                 holder = await ports.reply_locks.acquire(tenant, conversation_id, reply_id, life_s)
         except Unavailable:
-            holder, alone = ports.running.acquire((tenant, conversation_id), reply_id, life_s), True
+            holder, is_local = ports.running.acquire((tenant, conversation_id), reply_id, life_s), True
             ports.core.metrics.fallbacks.labels("turns").inc()
     if holder != reply_id:
         raise Refused("conversation_busy", reply_id=holder)
-    return alone
+    return is_local
 
 
 async def _has_ended(request: ApiRequest, conversation_id: str, reply_id: str) -> bool:
-    """Whether this reply only still has the turn because nobody could give it back: its message is there, which comes first."""
+    """Whether the reply has ended and its lock was not released: its message is stored first."""
     return await request.core.read_models.messages.get(f"{request.user.tenant}/{conversation_id}", reply_id) is not None
 
 
@@ -134,16 +134,16 @@ async def _release_reply_lock(request: ApiRequest, conversation_id: str, reply_i
     try:
         await ports.reply_locks.release(tenant, conversation_id, reply_id)
     except Unavailable:
-        return  # it ends by its age
+        return  # it expires
 
 
-async def _find_branch_point(request: ApiRequest, conversation_id: str, wish: AskCommand, message_id: str) -> BranchPoint:
-    """Where the question stands; with Redis down one that just goes on does so with what was said here."""
+async def _find_branch_point(request: ApiRequest, conversation_id: str, command: AskCommand, message_id: str) -> BranchPoint:
+    """The branch point of the question; while Redis is down a continuation uses the history known here."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:
-        return await Branches(ports, f"{tenant}/{conversation_id}").find_point(wish, message_id)
+        return await Branches(ports, f"{tenant}/{conversation_id}").find_point(command, message_id)
     except Unavailable:
-        if wish.parent_id is not None or wish.edits or wish.repeats:
+        if command.parent_id is not None or command.edits or command.repeats:
             raise
         return BranchPoint(ports.running.histories.get((tenant, conversation_id), STALE_S) or BranchHistory())
 
@@ -169,7 +169,7 @@ async def _question(
     reply_id: str,
     location: ReplyLocation,
     bases: tuple[str, ...],
-    spot: BranchPoint,
+    point: BranchPoint,
     *,
     reserved: bool,
 ) -> ChatAsked:
@@ -181,12 +181,12 @@ async def _question(
         content=message.content,
         knowledge_base_ids=bases,
         system_prompt=found.system_prompt,
-        history=spot.thread.turns,
-        summary=spot.thread.summary,
-        ancestors=spot.thread.ancestors,
+        history=point.thread.turns,
+        summary=point.thread.summary,
+        ancestors=point.thread.ancestors,
         reply_partition=location.partition,
-        asked_at=request.core.clock.now() if spot.again else message.created_at,
-        cache=spot.again is None,  # who asks for another answer does not want the same again
+        asked_at=request.core.clock.now() if point.again else message.created_at,
+        cache=point.again is None,  # a regenerated answer must not be the cached one
         tone=found.type,
         api_key_id=request.user.key_id,
         reserved=reserved,
@@ -195,7 +195,7 @@ async def _question(
 
 
 async def _publish(request: ApiRequest, written: MessageChanged | None, question: ChatAsked) -> LogOffset | None:
-    """The message if it is new, then the question, in one round trip; the message's place."""
+    """The message if it is new, then the question, in one round trip; returns the message's place."""
     publisher, outgoing = request.core.publisher, [Outgoing(CHATS_ASKED, question)]
     if written is None:
         await publisher.publish_all(outgoing)

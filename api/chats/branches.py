@@ -1,6 +1,6 @@
-"""Where in its conversation a question stands: which answer it continues, which question it replaces, and what was said above it.
+"""The branch point of a question: the answer it continues, or the question it replaces, and the history above it.
 
-Everything is read by id: a message carries the ids of those above it, so a question costs the same in a conversation of any length.
+Everything is read by id: a message carries the ids of its ancestors, so a question costs the same in a conversation of any length.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from domain.chats.history import BranchHistory, HistoryBudget, build_history
 from schemas.chats import Message
 from schemas.errors import Refused
 
-NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this very question when it was written before
+NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this question when it was written before
 
 
 @dataclass(frozen=True, slots=True)
 class AskCommand:
-    """What is to be asked. ``parent_id``: the answer to continue, "" to begin anew, None for the newest. Instead of that ``edits`` names a
-    question to be asked otherwise, beside it; ``repeats`` a reply whose question is to be answered once more.
+    """A question to ask. ``parent_id``: the answer to continue, "" for a new beginning, None for the newest answer. Instead of that
+    ``edits`` names a question that this one replaces in a branch of its own, ``repeats`` a reply whose question is answered once more.
     """
 
     content: str = ""
@@ -29,7 +29,7 @@ class AskCommand:
 
 @dataclass(frozen=True, slots=True)
 class BranchPoint:
-    """``again`` is the question itself when a wish repeats one."""
+    """``again`` is the question itself when a command repeats one."""
 
     thread: BranchHistory
     again: Message | None = None
@@ -42,38 +42,38 @@ class Branches:
     ports: ChatPorts
     scope: str  # tenant/conversation
 
-    async def find_point(self, wish: AskCommand, own_id: str) -> BranchPoint:
-        """Where the wish stands. ``own_id`` is the question's id, which a repeat may find. Refused for what is not in the conversation."""
-        if wish.repeats:
-            question = await self._question_of(wish.repeats)
+    async def find_point(self, command: AskCommand, own_id: str) -> BranchPoint:
+        """The branch point. ``own_id``: the question's id, for a repeated request. Refused for a message outside the conversation."""
+        if command.repeats:
+            question = await self._question_of(command.repeats)
             return BranchPoint(await self._load_thread(question.ancestors), question)
-        if wish.edits:
-            edited = await self._message(wish.edits)
+        if command.edits:
+            edited = await self._message(command.edits)
             if edited.role != "user":
-                raise invalid_field("message_id", "is an answer: edit its question, or regenerate it", "the id of a question")
+                raise invalid_field("message_id", "is an answer: edit its question, or regenerate the answer", "the id of a question")
             return BranchPoint(await self._load_thread(edited.ancestors))
-        if wish.parent_id is None:
+        if command.parent_id is None:
             return BranchPoint(await self._newest_thread(own_id))
-        return BranchPoint(await self._thread_after(wish.parent_id) if wish.parent_id else BranchHistory())
+        return BranchPoint(await self._thread_after(command.parent_id) if command.parent_id else BranchHistory())
 
     async def _newest_thread(self, own_id: str) -> BranchHistory:
         """The branch of the newest answer."""
         messages = await self._list_newest(own_id)
         if messages and messages[0].role == "user":
-            # read beside the taking of the turn: an answer that ended in between is there now, for the turn was free
+            # read concurrently with taking the lock: an answer that ended in between is stored now, because the lock was free
             messages = await self._list_newest(own_id)
         place = next((place for place, message in enumerate(messages) if message.role == "assistant"), None)
         if place is None:
             return BranchHistory()
         tip = messages[place]
-        # before messages knew their branch there was one, in the order of time
+        # messages written before branches existed form one branch, by time
         above = tip.ancestors or tuple(message.id for message in reversed(messages[place + 1 :]))
         return await self._load_thread((*above, tip.id), messages)
 
     async def _thread_after(self, parent_id: str) -> BranchHistory:
         found = await self.ports.core.read_models.messages.get(self.scope, parent_id)
         if found is None or found.role != "assistant":
-            raise invalid_field("parent_id", "names no answer of this conversation", "the id of an answer, or null to begin anew")
+            raise invalid_field("parent_id", "is not an answer of this conversation", "the id of an answer, or null for a new beginning")
         return await self._load_thread((*(found.ancestors or (found.parent_id,)), found.id), (found,))
 
     async def _load_thread(self, ids: Sequence[str], known: Sequence[Message] = ()) -> BranchHistory:
@@ -106,9 +106,9 @@ class Branches:
 
 
 async def read_branch(ports: ChatPorts, scope: str, start_id: str, limit: int) -> tuple[list[Message], str]:
-    """At most ``limit`` messages from ``start_id`` up, the newest first, and the id to go on from ("" at the top).
+    """At most ``limit`` messages from ``start_id`` up, the newest first, and the id to continue from ("" at the top).
 
-    Refused("not_found") when the first is not there. Each round trip reads as many as a message knows above it.
+    Refused("not_found") when the first does not exist. Each round trip reads the ancestors that one message lists.
     """
     found: list[Message] = []
     wanted: list[str] = [start_id]
@@ -127,7 +127,7 @@ async def read_branch(ports: ChatPorts, scope: str, start_id: str, limit: int) -
 
 
 async def branch_ids(ports: ChatPorts, scope: str, tip: Message, count_max: int) -> list[str]:
-    """The ids of ``tip`` and of all above it, oldest first, the newest ``count_max``; a round trip for as many as a message knows."""
+    """The ids of ``tip`` and its ancestors, oldest first, the newest ``count_max``; one round trip per list of ancestors."""
     ids, current = [tip.id], tip
     while len(ids) < count_max:
         above = current.ancestors or ((current.parent_id,) if current.parent_id else ())

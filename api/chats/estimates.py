@@ -1,7 +1,6 @@
-"""How long a document waits until it is searchable, and a question until it is being answered: what lies before it, divided by how fast
-that is worked.
+"""Estimated waits of documents until they are searchable, and of questions until they are answered: the lag divided by the throughput.
 
-Workers report both through Redis. An estimate of something nobody has measured, or that nobody works, is None: unknown is not "long".
+Workers report both through Redis. Without a measurement, or without a worker, an estimate is None: unknown is not "long".
 """
 
 import asyncio
@@ -25,30 +24,30 @@ from streams.clock import Clock
 from streams.runtime.worker_registry import WorkerState, list_workers
 from streams.topics import Topic
 
-FRESH_S = 1.0  # one look at the reports serves all requests of a second
-STALE_S = 10.0  # and what is older than this is taken by nobody: workers that say nothing for so long are gone
+FRESH_S = 1.0  # one read of the reports serves all requests of a second
+STALE_S = 10.0  # older reports are not used: workers that have not reported for so long are gone
 TENANTS_MAX = 10_000
-WAIT_S_MAX = 604_800.0  # a week: no estimate says more
+WAIT_S_MAX = 604_800.0  # a week: no estimate is longer
 RATE_MIN = 1e-6
 
-Hop = tuple[Topic, str]  # what waits in a topic, and the agent that works it
+Hop = tuple[Topic, str]  # a topic with a lag, and the agent that consumes it
 DISPATCH_HOP: Hop = (DOCUMENTS_SUBMITTED, "route")
 PARSE_HOPS: dict[Lane, Hop] = {"express": (DOCUMENTS_QUEUED_EXPRESS, "parse_express"), "bulk": (DOCUMENTS_QUEUED_BULK, "parse_bulk")}
 EMBED_HOP: Hop = (DOCUMENTS_CHUNKED, "embed")
 INDEX_HOP: Hop = (DOCUMENTS_EMBEDDED, "index")
 OPEN_STATES: tuple[State, ...] = ("queued", "parsing", "embedding")
-ANSWERING_AGENTS = ("retrieve", "generate")  # who works a question, in order
+ANSWERING_AGENTS = ("retrieve", "generate")  # the agents of a question, in order
 
 
 class QueueEstimate(NamedTuple):
-    """Questions that wait until others have been answered, and seconds until all of them have begun, when that is known."""
+    """The number of waiting questions, and the seconds until all of them are being answered, when that is known."""
 
     position: int
     wait_s: float | None
 
 
 class Workload(NamedTuple):
-    """What all workers together say."""
+    """The reports of all workers together."""
 
     lags: dict[str, int]
     rates: dict[str, float]
@@ -57,7 +56,7 @@ class Workload(NamedTuple):
 
     @classmethod
     def of(cls, states: list[WorkerState]) -> "Workload":
-        """Everything adds up: every worker reads partitions of its own."""
+        """The sums: every worker reads partitions of its own."""
         lags: Counter[str] = Counter()
         rates: dict[str, float] = {}
         waiting: Counter[str] = Counter()
@@ -71,7 +70,7 @@ class Workload(NamedTuple):
         return cls(dict(lags), rates, dict(waiting), speeds)
 
     def wait_s(self, hops: tuple[Hop, ...]) -> float | None:
-        """Seconds until everything that waits at these hops is done; None when one of them is not reported, or was never at work."""
+        """Seconds until the lag of these hops is processed; None when one of them is not reported, or has no throughput yet."""
         total_s = 0.0
         for topic, agent in hops:
             if topic.name not in self.lags:
@@ -84,7 +83,7 @@ class Workload(NamedTuple):
 
     @property
     def queue(self) -> QueueEstimate | None:
-        """Of questions; None when nobody reports who answers them."""
+        """The queue of questions; None without reports of the agents that answer them."""
         if any(agent not in self.waiting for agent in ANSWERING_AGENTS):
             return None
         total_s: float | None = 0.0
@@ -100,7 +99,7 @@ def _round_wait_s(seconds: float) -> float:
 
 
 class Estimates:
-    """A second old, or as old as the question before. With Redis down nothing is known, and nothing refused."""
+    """Estimates from reports of the last second, or of the last request. While Redis is down they are None and nothing is refused."""
 
     def __init__(self, redis: RedisClient, prefix: str, clock: Clock, wait_s_max: float, chat_wait_s_max: float = WAIT_S_MAX) -> None:
         self._redis, self._prefix, self._wait_s_max, self._chat_wait_s_max = redis, prefix, wait_s_max, chat_wait_s_max
@@ -112,7 +111,7 @@ class Estimates:
     async def new_document_wait_s(self, tenant: str) -> float | None:
         """Seconds until a document that ``tenant`` submits now is searchable.
 
-        Raises Unavailable("overloaded") when that is longer than any document should wait; it says when to come back.
+        Raises Unavailable("overloaded"), with the time to retry after, when that exceeds the bound for documents.
         """
         report = await self._workload()
         lane: Lane = "bulk" if await self._is_full(tenant) else "express"
@@ -122,16 +121,16 @@ class Estimates:
         return wait_s
 
     async def open_document_wait_s(self, lane: Lane, state: State) -> float | None:
-        """Seconds until a document that stands at ``state`` is searchable; None when it has ended."""
+        """Seconds until a document in ``state`` is searchable; None when it has ended."""
         if state not in OPEN_STATES:
             return None
         report = await self._workload()
         return report.wait_s((PARSE_HOPS[lane], EMBED_HOP, INDEX_HOP) if state == "queued" else (EMBED_HOP, INDEX_HOP))
 
     async def new_question_queue(self) -> QueueEstimate | None:
-        """What a question that is asked now waits for; None when nobody knows.
+        """The queue before a question that is asked now; None when it is unknown.
 
-        Raises Unavailable("overloaded") when that takes longer than anybody should wait; it says when to come back.
+        Raises Unavailable("overloaded"), with the time to retry after, when the wait exceeds the bound for questions.
         """
         queue = await self.question_queue()
         if queue is not None and queue.wait_s is not None and queue.wait_s > self._chat_wait_s_max:
@@ -140,17 +139,17 @@ class Estimates:
         return queue
 
     async def question_queue(self) -> QueueEstimate | None:
-        """What the newest question waits for; None when nobody knows."""
+        """The queue before the newest question; None when it is unknown."""
         return (await self._workload()).queue
 
     async def stop(self) -> None:
-        """End a look at the reports that is under way."""
+        """Cancel a read of the reports in progress."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait((self._looking,))
 
     async def _workload(self) -> Workload:
-        """Waits only when nothing at all is known: a question must not take longer because a second is over."""
+        """Waits only without any report: a question must not take longer because a report has just expired."""
         known = self._reports.get("", FRESH_S)
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""Why an answer is what it is, from the topics: for whoever asked, and for admins of the tenant."""
+"""The explanation of an answer, read from the topics: for its asker, and for admins of the tenant."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ from schemas.errors import Refused, Unavailable
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/explain",
     opt=CHAT,
     responses=PROBLEMS,
-    summary="Why is the answer what it is?",
+    summary="Explain an answer",
 )
 async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Explanation:
     """Question, search, passages with scores, the prompt as sent, model, tokens, cost, attempts, times, citations, feedback.
 
-    Read from the topics; what they no longer keep is named in ``missing``. For an answer that has ended.
+    Read from the topics; what has expired there is named in ``missing``. Only for an answer that has ended.
     """
     ports, caller = request.ports(ChatPorts), request.user
     message, location = await asyncio.gather(
@@ -41,9 +41,9 @@ async def explain(request: ApiRequest, conversation_id: FromPath[UUID], reply_id
     return await _explain(ports, caller.tenant, message, location)
 
 
-@get("/knowledge/queries/{reply_id:str}/explain", opt=CHAT, responses=PROBLEMS, summary="Why is the answer to a query what it is?")
+@get("/knowledge/queries/{reply_id:str}/explain", opt=CHAT, responses=PROBLEMS, summary="Explain the answer to a query")
 async def explain_query(request: ApiRequest, reply_id: FromPath[UUID]) -> Explanation:
-    """The same of an answer without a conversation, for a day and for whoever asked: also of a chat completion, whose id ends in it."""
+    """The same for an answer without a conversation, for a day and for its asker; also for a chat completion, whose id contains it."""
     reply, message = await find_reply(request, str(reply_id))
     if message is None:
         raise Refused("not_found", f"the reply {reply_id} has not ended")
@@ -58,13 +58,13 @@ async def _explain(ports: ChatPorts, tenant: str, message: Message, location: Re
 
 
 def _may_see(caller: Caller, message: Message) -> bool:
-    """Whoever asked; an admin in person, or a key of theirs with the scope ops."""
+    """The asker, an admin in person, or an admin's key with the scope ops."""
     admin = caller.role == "admin" and (caller.scopes is None or "ops" in caller.scopes)
     return admin or message.user_id == caller.account_id
 
 
 async def _location(ports: ChatPorts, tenant: str, reply_id: str) -> ReplyLocation | None:
-    """Only a shortcut: the log's own times will do."""
+    """None while Redis is down: the audit trail is then found by time, which takes longer."""
     try:
         return await ports.reply_locks.locate(tenant, reply_id)
     except Unavailable:
@@ -72,7 +72,7 @@ async def _location(ports: ChatPorts, tenant: str, reply_id: str) -> ReplyLocati
 
 
 async def _visible_versions(ports: ChatPorts, message: Message) -> Mapping[str, int | None]:
-    """The version of each document that readers see now."""
+    """The visible version of each cited document."""
     keys = sorted(message.versions)
     return {key: standing.visible_version for key, standing in (await ports.core.visibility.version_states(keys)).items()} if keys else {}
 

@@ -1,4 +1,4 @@
-"""An explanation made of what was recorded: pure functions."""
+"""Explanations of answers, made from recorded events: pure functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ from schemas.chats import (
 )
 from schemas.settings import Settings
 
-LOCAL = "local"  # the keyless model, which is sent no prompt
+LOCAL = "local"  # the keyless model, which gets no prompt
 ENDS = {ReplyCompleted: "completed", ReplyFailed: "failed", ReplyCancelled: "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedReply:
-    """What an explanation is made of. ``visible``: the version readers see now, by document key."""
+    """The input of an explanation. ``visible``: the version that readers see now, by document key."""
 
     message: Message
     trail: AuditTrail
@@ -51,7 +51,7 @@ class RecordedReply:
 
 
 def explain_reply(recorded: RecordedReply, settings: Settings) -> Explanation:
-    """The whole of it; what is missing is named."""
+    """The whole explanation; what is no longer recorded is named in ``missing``."""
     message, trail = recorded.message, recorded.trail
     grounding = trail.grounded.data if trail.grounded is not None else None
     question = trail.asked.data if trail.asked is not None else grounding.question if grounding is not None else None
@@ -87,15 +87,15 @@ def explain_reply(recorded: RecordedReply, settings: Settings) -> Explanation:
     )
 
 
-def attempts(told: Sequence[Answered]) -> tuple[AttemptExplained, ...]:
-    """Every worker's try, in order, from all that was said."""
+def attempts(events: Sequence[Answered]) -> tuple[AttemptExplained, ...]:
+    """Every attempt, in order, from all events of the reply."""
     return tuple(
-        _attempt(number, [event for event in told if event.data.attempt == number]) for number in sorted({e.data.attempt for e in told})
+        _attempt(number, [event for event in events if event.data.attempt == number]) for number in sorted({e.data.attempt for e in events})
     )
 
 
 def hops(trail: AuditTrail, message: Message) -> tuple[Hop, ...]:
-    """The steps that have said so, in order; the started and ended ones are those of the attempt that stands."""
+    """The recorded steps, in order; ``started`` and ``ended`` are those of the attempt that counts."""
     asked = (
         trail.asked.data.asked_at
         if trail.asked is not None
@@ -121,18 +121,18 @@ def hops(trail: AuditTrail, message: Message) -> tuple[Hop, ...]:
     )
 
 
-def _attempt(number: int, told: Sequence[Answered]) -> AttemptExplained:
-    started = next((event for event in told if isinstance(event, ReplyStarted)), None)
-    said = {event.data.seq: event for event in told if isinstance(event, ReplyExtended)}
-    ended = next((event for event in told if isinstance(event, ReplyCompleted | ReplyFailed | ReplyCancelled)), None)
+def _attempt(number: int, events: Sequence[Answered]) -> AttemptExplained:
+    started = next((event for event in events if isinstance(event, ReplyStarted)), None)
+    extended = {event.data.seq: event for event in events if isinstance(event, ReplyExtended)}
+    ended = next((event for event in events if isinstance(event, ReplyCompleted | ReplyFailed | ReplyCancelled)), None)
     return AttemptExplained(
         attempt=number,
         model=started.data.model if started is not None else "",
         started_at=started.time if started is not None else None,
-        first_text_at=said[min(said)].time if said else None,
+        first_text_at=extended[min(extended)].time if extended else None,
         ended_at=ended.time if ended is not None else None,
         ended_as=ENDS[type(ended)] if ended is not None else None,  # type: ignore[arg-type]  # the words are AttemptExplained's
-        characters=sum(len(event.data.text) for event in said.values()),
+        characters=sum(len(event.data.text) for event in extended.values()),
     )
 
 

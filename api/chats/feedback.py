@@ -1,4 +1,4 @@
-"""What readers think of answers: an event, and a record beside the message that it is about."""
+"""Ratings of answers: an event, and a record beside the message."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -31,7 +31,7 @@ from streams.log.outgoing import Outgoing
 async def give(
     request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[FeedbackCreate]
 ) -> Response[FeedbackView]:
-    """It stands beside the message when this answers, and replaces what was said of the same answer before."""
+    """The rating is shown with the message when this returns, and replaces an earlier one of the same answer."""
 
     async def make() -> Response[Any]:
         ports, caller = request.ports(ChatPorts), request.user
@@ -39,7 +39,7 @@ async def give(
         message = await ports.core.read_models.messages.get(f"{caller.tenant}/{found.id}", str(reply_id))
         if message is None or message.role != "assistant":
             raise Refused("not_found", f"there is no reply {reply_id}, or it has not ended")
-        said = Feedback(
+        rating = Feedback(
             user_id=caller.account_id,
             conversation_id=found.id,
             reply_id=message.id,
@@ -48,16 +48,16 @@ async def give(
             tags=data.tags,
             model=message.model,
         )
-        event = await request.event(FeedbackGiven, caller.account_id, said)
+        event = await request.event(FeedbackGiven, caller.account_id, rating)
         await ports.core.records.change(Outgoing(FEEDBACK_GIVEN, event))
         ports.core.metrics.feedback.labels(message.model, data.rating).inc()
-        return json_response(FeedbackView.of(said))
+        return json_response(FeedbackView.of(rating))
 
     return await run_idempotent(request, make)
 
 
 async def feedback_of(ports: ChatPorts, caller: Caller, conversation_id: str, messages: Sequence[Message]) -> Mapping[str, Feedback]:
-    """What was said of those of the messages that are answers, by their id."""
+    """The ratings of those messages that are answers, by message id."""
     replies = [message.id for message in messages if message.role == "assistant"]
     return await ports.core.read_models.feedback.get_many(f"{caller.tenant}/{conversation_id}", replies) if replies else {}
 

@@ -1,4 +1,4 @@
-"""Ask knowledge bases something without a conversation: an answer with citations, as JSON or as events."""
+"""Questions to knowledge bases without a conversation: an answer with citations, as JSON or as events."""
 
 import asyncio
 from contextlib import aclosing
@@ -26,7 +26,9 @@ from schemas.bodies.streams import CancelledData, CompletedData
 from schemas.chats import Sampling
 from schemas.errors import Problem, Refused
 
-ACCEPTED_SPEC = ResponseSpec(data_container=QueryView, description="It takes longer; `Location` leads to it.", generate_examples=False)
+ACCEPTED_SPEC = ResponseSpec(
+    data_container=QueryView, description="The answer takes longer; it will be at `Location`.", generate_examples=False
+)
 ANSWER_SPEC = ResponseSpec(
     data_container=QueryView, description="The answer; with `Accept: text/event-stream` its events instead.", generate_examples=False
 )
@@ -59,9 +61,9 @@ async def several(request: ApiRequest, data: JSONBody[QueryManyRequest]) -> Resp
     return await _query(request, data, tuple(map(str, data.knowledge_base_ids)) or None)
 
 
-@get("/knowledge/queries/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where the answer to a query stands")
+@get("/knowledge/queries/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Get the answer to a query")
 async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
-    """For a day."""
+    """Available for a day."""
     reply, message = await find_reply(request, str(reply_id))
     stream_path = f"{_path(reply)}/stream"
     return QueryView.of(message, stream_path) if message is not None else QueryView(reply_id=reply.id, state="open", stream=stream_path)
@@ -71,10 +73,10 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
     "/knowledge/queries/{reply_id:str}/stream",
     opt=CHAT,
     responses={**PROBLEMS, 200: EVENTS},
-    summary="Read the answer to a query as events",
+    summary="Stream the answer to a query",
 )
 async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
-    """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
+    """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await find_streamable(request, str(reply_id))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
@@ -85,10 +87,10 @@ async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None
     opt=CHAT,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Stop the answer to a query",
+    summary="Cancel the answer to a query",
 )
 async def cancel(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryCancelAccepted:
-    """It ends as cancelled, unless it ends otherwise before. ``409`` when it has ended."""
+    """It ends as cancelled, unless it ends by itself first. ``409`` when it has already ended."""
     reply, message = await find_reply(request, str(reply_id))
     if message is not None:
         raise Refused("reply_finished", reply_id=reply.id)
@@ -124,22 +126,22 @@ def _events(request: ApiRequest, reply: Reply, queue: QueueEstimate | None) -> E
 
 
 async def _last_frame(request: ApiRequest, reply: Reply) -> ReplyFrame | None:
-    """The reply's last frame; None when it has not come in time. Whoever hangs up meanwhile stops nothing."""
+    """The reply's last frame; None when it does not arrive in time. A client that disconnects does not stop the reply."""
     try:
         async with (
             asyncio.timeout(request.core.settings.limits.query_wait_s),
-            aclosing(frames(request.ports(ChatPorts), request.user, reply)) as told,
+            aclosing(frames(request.ports(ChatPorts), request.user, reply)) as answer_frames,
         ):
-            async for frame in told:
+            async for frame in answer_frames:
                 if frame.terminal:
                     return frame
     except TimeoutError:
         return None
-    return None  # the process is stopping: it goes on elsewhere
+    return None  # the process is stopping: the reply goes on elsewhere
 
 
 def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
-    """The answer as its last frame tells it; raises what a failed one failed with."""
+    """The answer from its last frame; raises the error of a failed one."""
     if end.event == "failed":
         raise error_of(msgspec.json.decode(end.data, type=Problem))
     if end.event == "cancelled":

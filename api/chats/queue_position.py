@@ -1,4 +1,4 @@
-"""What a reader hears of a question that still waits for its turn: its place and how long that may take, in place of silence."""
+"""The place in the queue of a question that waits, and its estimated wait, sent while there is no answer yet."""
 
 from typing import NamedTuple
 
@@ -9,55 +9,55 @@ from domain.chats.relay import HEARTBEAT, ReplyFrame
 from schemas.bodies.streams import QueuedData
 from streams.clock import Clock
 
-POLL_S = 1.0  # a reply that says nothing for so long may be waiting
+POLL_S = 1.0  # a reply without events for so long may be waiting
 HEARTBEAT_S = 10.0  # no stream is silent for longer
 
 _encode = msgspec.json.Encoder().encode
 
 
 class QueuePosition(NamedTuple):
-    """One question's part of the queue, as far as it is known."""
+    """The place of one question, as far as it is known."""
 
     ahead: float
     wait_s: float | None
 
 
 class QueueTracker:
-    """Of one reader. Reports know how many wait altogether; the place in between follows from when the reader came and how fast it goes."""
+    """One reader's place. Reports have the length of the queue; the place in it follows from the time of asking and the throughput."""
 
     def __init__(self, estimates: Estimates, clock: Clock, place: str) -> None:
         self._estimates, self._clock, self._place = estimates, clock, place
-        self._looked_s = self._told_s = clock.monotonic_s()
+        self._read_s = self._sent_s = clock.monotonic_s()
         self._ahead: float | None = None
         self._position: int | None = None
-        self._tells = True
+        self._reports = True
 
     def mark_retrieved(self, place: str, *, queued: bool) -> None:
-        """The search is done, and the event with the id ``place`` told of it. What was ``queued`` may still wait for the model; of the rest
-        nobody can tell waiting from a model that thinks, and so nothing is said.
+        """The search is done, as the event with the id ``place`` reported. A ``queued`` question may still wait for the model; for others
+        waiting cannot be told from a model that is thinking, so nothing is sent.
         """
-        self._place, self._tells = place, queued
+        self._place, self._reports = place, queued
 
     async def next_frame(self) -> ReplyFrame | None:
-        """``queued`` when there is news, a heartbeat when it is time for one, else None. A ``queued`` has the id of the event before it."""
+        """``queued`` when the place has changed, a heartbeat when one is due, else None. ``queued`` has the id of the event before it."""
         queue, now_s = await self._estimates.question_queue(), self._clock.monotonic_s()
-        mine = advance_position(queue, self._ahead, now_s - self._looked_s)
-        self._looked_s = now_s
-        if mine is not None and self._tells:
-            self._ahead, position = mine.ahead, round(mine.ahead)
+        place = advance_position(queue, self._ahead, now_s - self._read_s)
+        self._read_s = now_s
+        if place is not None and self._reports:
+            self._ahead, position = place.ahead, round(place.ahead)
             if position != self._position:
-                self._position, self._told_s = position, now_s
-                return ReplyFrame(self._place, "queued", _encode(QueuedData(position, mine.wait_s)))
-        if now_s - self._told_s >= HEARTBEAT_S:
-            self._told_s = now_s
+                self._position, self._sent_s = position, now_s
+                return ReplyFrame(self._place, "queued", _encode(QueuedData(position, place.wait_s)))
+        if now_s - self._sent_s >= HEARTBEAT_S:
+            self._sent_s = now_s
             return HEARTBEAT
         return None
 
 
 def advance_position(queue: QueueEstimate | None, ahead: float | None, elapsed_s: float) -> QueuePosition | None:
-    """Where a question stands ``elapsed_s`` after ``ahead`` waited before it (None: nobody looked yet); None when nobody waits any more.
+    """The place ``elapsed_s`` after ``ahead`` questions were before it (None: not known yet); None when no question waits any more.
 
-    It never moves back: whoever came later waits behind it.
+    It never moves back: later questions wait behind it.
     """
     if queue is None or queue.position == 0:
         return None

@@ -27,15 +27,15 @@ log = structlog.get_logger(__name__)
 
 
 class _CompletedText(Struct, frozen=True):
-    """The part of a ``completed`` event that a conversation's next question needs."""
+    """The part of a ``completed`` event that the next question of the conversation needs."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer somebody may read. ``asked_s`` is when this process got the question (monotonic); None for a later reader.
-    ``ahead``: questions that waited before it then, as far as that is known.
+    """An answer to read. ``asked_s``: when this process received the question (monotonic), None for a later reader. ``ahead``: the
+    questions before it at that time, as far as they are known.
     """
 
     id: str
@@ -63,7 +63,7 @@ def accepted_frame(reply: Reply, queue_position: int | None, estimated_wait_s: f
 async def relay_reply(
     ports: ChatPorts, caller: Caller, reply: Reply, last_event_id: str | None = None, first: ReplyFrame | None = None
 ) -> AsyncGenerator[ReplyFrame, None]:
-    """``first``, then the reply's events, to its end; ``queued`` while it waits. A reader who leaves stops nothing but this."""
+    """``first``, then the reply's events to its end; ``queued`` while it waits. A reader who disconnects does not stop the reply."""
     conversation = (caller.tenant, reply.conversation_id)
     ports.running.add_reader(conversation, reply.id)
     try:
@@ -104,30 +104,30 @@ def observe_frame(ports: ChatPorts, frame: ReplyFrame, asked_s: float | None) ->
 
 
 async def follow_reply(ports: ChatPorts, caller: Caller, reply: Reply) -> None:
-    """Read a reply to its end for its own sake: while Redis is down nobody else tells this process that the turn is over."""
+    """Read a reply to its end without a reader: while Redis is down nothing else releases the lock that was taken here."""
     try:
         async with aclosing(read_frames(ports, caller, reply)) as frames:
             async for frame in frames:
                 if frame.terminal:
                     finish_reply(ports, caller, reply, frame)
     except (Refused, Unavailable) as error:
-        log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the turn then ends by its age
+        log.info("reply_not_followed", reply_id=reply.id, cause=str(error))  # the lock then expires
 
 
 def finish_reply(ports: ChatPorts, caller: Caller, reply: Reply, frame: ReplyFrame) -> None:
-    """The reply is over: free the turn if it was taken here, and remember what was said."""
-    conversing = (caller.tenant, reply.conversation_id)
-    ports.running.close(conversing, reply.id)
+    """The reply has ended: release its lock if it was taken here, and add the answer to the known history."""
+    conversation = (caller.tenant, reply.conversation_id)
+    ports.running.close(conversation, reply.id)
     if frame.event == "completed":
         turn = Turn(role="assistant", content=_decode(frame.data).text)
-        ports.running.add_turn(conversing, reply.id, turn, HistoryBudget.from_limits(ports.core.settings.limits))
+        ports.running.add_turn(conversation, reply.id, turn, HistoryBudget.from_limits(ports.core.settings.limits))
 
 
 _decode = msgspec.json.Decoder(_CompletedText).decode
 
 
 def _track_queue(ports: ChatPorts, reply: Reply, last_event_id: str | None) -> QueueTracker | None:
-    """For a reader who has not heard of the answer yet."""
+    """A tracker for a reader without any event of the answer, else None."""
     seen = EventId.parse(last_event_id)
     if reply.location is None or (seen is not None and seen.ordinal > 0):
         return None

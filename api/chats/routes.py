@@ -1,4 +1,4 @@
-"""Questions and answers: ask, read the answer as events or as a record, stop it."""
+"""Questions and answers: ask, stream the answer or read its record, cancel it."""
 
 import asyncio
 from contextlib import suppress
@@ -29,7 +29,7 @@ from schemas.errors import Refused, Unavailable
 
 @dataclass(frozen=True, slots=True)
 class AcceptedQuestion:
-    """A question that was accepted, now or by the same request before."""
+    """A question that was accepted, now or by an earlier request with the same ``Idempotency-Key``."""
 
     body: MessageAccepted
     reply: Reply
@@ -40,10 +40,10 @@ class AcceptedQuestion:
     opt=CHAT,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
-    summary="Ask",
+    summary="Ask a question",
 )
 async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[MessageCreate]) -> Response[MessageAccepted]:
-    """``202`` when the question is on the log; with ``Accept: text/event-stream`` the answer streams at once.
+    """``202`` once the question is on the log; with ``Accept: text/event-stream`` the answer streams right away.
 
     Messages form a tree: ``parent_id`` continues any answer of the conversation.
     """
@@ -57,12 +57,12 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     opt=CHAT,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
-    summary="Ask a question otherwise",
+    summary="Edit a question",
 )
 async def edit(
     request: ApiRequest, conversation_id: FromPath[UUID], message_id: FromPath[UUID], data: JSONBody[MessageEdit]
 ) -> Response[MessageAccepted]:
-    """A new question in the place of that one, with a branch of its own; answered like any question."""
+    """The edited question starts a new branch in place of the original, and is answered like any question."""
     check_question(request.ports(ChatPorts), "content", data.content)
     return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id)))
 
@@ -72,28 +72,28 @@ async def edit(
     opt=CHAT,
     responses={**PROBLEMS, 200: EVENTS},
     status_code=HTTPStatus.ACCEPTED,
-    summary="Answer a question once more",
+    summary="Regenerate an answer",
 )
 async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
-    """Another answer to the same question, beside that one."""
+    """Adds another answer to the same question, beside the existing one."""
     return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id)))
 
 
-async def _respond(request: ApiRequest, conversation_id: str, wish: AskCommand) -> Response[MessageAccepted]:
-    """The answer to whoever asks: where to follow the reply, or the reply itself as it comes."""
+async def _respond(request: ApiRequest, conversation_id: str, command: AskCommand) -> Response[MessageAccepted]:
+    """The response to a question: where to follow the reply, or the reply as a stream."""
     streamed = wants_events(request)
     if streamed:
         request.http.streams.check_capacity()
-    answering = await _ask_once(request, conversation_id, wish, settle_first=not streamed)
+    answering = await _ask_once(request, conversation_id, command, settle_first=not streamed)
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     first = accepted_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, answering.reply, first=first))
 
 
-@get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Where an answer stands")
+@get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Get an answer")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> ReplyView:
-    """Its message once it has ended."""
+    """With its message once it has ended."""
     reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
     given = await feedback_of(request.ports(ChatPorts), request.user, reply.conversation_id, (message,) if message is not None else ())
     return ReplyView(
@@ -109,10 +109,10 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: F
     "/conversations/{conversation_id:str}/replies/{reply_id:str}/stream",
     opt=CHAT,
     responses={**PROBLEMS, 200: EVENTS},
-    summary="Read an answer as events",
+    summary="Stream an answer",
 )
 async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[None]:
-    """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also after it has ended."""
+    """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await _find_streamable(request, str(conversation_id), str(reply_id))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
@@ -123,10 +123,10 @@ async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
     opt=CHAT,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Stop an answer",
+    summary="Cancel an answer",
 )
 async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> CancelAccepted:
-    """Its stream ends with ``cancelled``, unless it ends otherwise before. ``409`` when it has ended."""
+    """Its stream ends with ``cancelled``, unless it ends by itself first. ``409`` when it has already ended."""
     reply, message = await _find_reply(request, str(conversation_id), str(reply_id))
     if message is not None:
         raise Refused("reply_finished", reply_id=reply.id)
@@ -134,8 +134,8 @@ async def cancel(request: ApiRequest, conversation_id: FromPath[UUID], reply_id:
     return CancelAccepted(reply_id=reply.id, conversation_id=reply.conversation_id, stream=f"{_path(reply)}/stream")
 
 
-async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
-    """Ask, once per ``Idempotency-Key``. ``settle_first``: what was written can be read back when this returns."""
+async def _ask_once(request: ApiRequest, conversation_id: str, command: AskCommand, *, settle_first: bool) -> AcceptedQuestion:
+    """Ask, once per ``Idempotency-Key``. ``settle_first``: the message can be read when this returns."""
     known = None
     with suppress(Unavailable):  # with Redis down the derived ids keep a repeat harmless
         known = await begin_idempotent(request)
@@ -145,7 +145,7 @@ async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand,
         return AcceptedQuestion(body, Reply(body.reply_id, conversation_id, body.message.id, location))
     if request.idempotency_key is not None and (answering := await _find_earlier_answer(request, conversation_id)) is not None:
         return answering
-    asked = await ask(request, conversation_id, wish)
+    asked = await ask(request, conversation_id, command)
     body = MessageAccepted(
         message=MessageView.of(asked.message),
         reply_id=asked.reply.id,
@@ -162,7 +162,7 @@ async def _ask_once(request: ApiRequest, conversation_id: str, wish: AskCommand,
 
 
 async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> AcceptedQuestion | None:
-    """This very question, if it was taken, although its answer to the client was lost (a 503), and has been answered since."""
+    """The same question, if it was published although its response was lost (a 503), and has been answered since."""
     ports, caller = request.ports(ChatPorts), request.user
     message_id = await request.new_id("message", caller.tenant, caller.account_id)
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
@@ -175,7 +175,7 @@ async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> Acc
             return None
         question = messages.get(message_id) or await ports.core.read_models.messages.get(
             scope, answer.parent_id
-        )  # an answer made again has an old one
+        )  # a regenerated answer has an older question
         location = await ports.reply_locks.locate(caller.tenant, reply_id)
     except Unavailable:
         return None
@@ -186,7 +186,7 @@ async def _find_earlier_answer(request: ApiRequest, conversation_id: str) -> Acc
 
 
 async def _settle(request: ApiRequest, asked: PublishedQuestion, body: MessageAccepted, known: Fresh | None) -> None:
-    """Make the message readable and keep the answer; both are made up for when Redis is down (the projection, the derived ids)."""
+    """Make the message readable and store the response; while Redis is down the projection and the derived ids make up for both."""
     ports = request.ports(ChatPorts)
     work: list[Any] = []
     if asked.written is not None and asked.place is not None:
@@ -213,12 +213,12 @@ async def _find_reply(request: ApiRequest, conversation_id: str, reply_id: str) 
 
 
 async def _find_streamable(request: ApiRequest, conversation_id: str, reply_id: str) -> Reply:
-    """A reply to stream: by its location alone when that is known, so that it also works while Redis is down."""
+    """A reply to stream: by its location alone when that is known, which also works while Redis is down."""
     found = await request.http.access.find_conversation(request.user, conversation_id, lately=True)
     location = await request.ports(ChatPorts).locations.find(request.user.tenant, reply_id)
     if location is not None and location.conversation_id == found.id:
         return Reply(reply_id, found.id, location.message_id, location)
-    reply, _ = await _find_reply(request, conversation_id, reply_id)  # older than its location: the record is left
+    reply, _ = await _find_reply(request, conversation_id, reply_id)  # the location has expired: only the message is left
     return reply
 
 

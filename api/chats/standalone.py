@@ -1,8 +1,7 @@
-"""Questions without a conversation: asked through a door, answered once, kept for a day.
+"""Questions without a conversation: answered once, stored for a day.
 
-No turn is taken and no message of the user's is written: the question alone goes onto the log, and the answer comes back through the same
-relay as every other. The conversation id is derived from who asked and the reply's id, so whoever names a reply of their own finds it,
-and nobody else does, without a record that says whose it is.
+No reply lock is taken and no message of the user is written: only the question is published, and the answer arrives through the relay. The
+conversation id is derived from the asker and the reply's id, so only the asker can find the reply, without a record of its owner.
 """
 
 import asyncio
@@ -28,11 +27,11 @@ from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
 from streams.log.outgoing import Outgoing
 
 SERVER_ERROR = 500
-LASTING = frozenset({"model_answer_empty"})  # a failure of the provider's that the same request would meet again, at the same price
+LASTING = frozenset({"model_answer_empty"})  # a failure of the provider that the same request would repeat, at the same price
 
 
 class StandaloneQuestion(Struct, frozen=True, kw_only=True):
-    """What is asked. ``knowledge_base_ids``: None is all that the caller sees, none of them is none."""
+    """The question. ``knowledge_base_ids``: None for all that the caller may read, an empty tuple for none."""
 
     door: Door
     content: str
@@ -43,15 +42,15 @@ class StandaloneQuestion(Struct, frozen=True, kw_only=True):
 
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
-    """The conversation that a reply of the caller's stands in, alone."""
+    """The id of the conversation that has only this reply of the caller."""
     return ids.derive("lone-conversation", caller.tenant, caller.account_id, reply_id)
 
 
 async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:
-    """Put the question on the log, once per ``Idempotency-Key`` and body; what waits before it, when that is known.
+    """Put the question on the log, once per ``Idempotency-Key`` and body; the reply, and the queue before it, when that is known.
 
-    Raises Refused: "not_found" for a knowledge base that is not there, "idempotency_conflict", "rate_limited"; Unavailable when too much
-    waits, or the log does not take it.
+    Raises Refused: "not_found" for an unknown knowledge base, "idempotency_conflict", "rate_limited"; Unavailable when too many questions
+    wait, or Kafka does not acknowledge it.
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
@@ -62,13 +61,13 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
     await ports.quotas.check(caller)
     history = fit_turns(asked.history, HistoryBudget.from_limits(ports.core.settings.limits))
-    told = (asked.content, asked.system_prompt, *(turn.content for turn in history))
+    prompt_texts = (asked.content, asked.system_prompt, *(turn.content for turn in history))
     reserved = await ports.http.limiting.reserve(
-        caller, reply_id, told, min(asked.sampling.max_tokens, ports.core.settings.model.max_tokens)
+        caller, reply_id, prompt_texts, min(asked.sampling.max_tokens, ports.core.settings.model.max_tokens)
     )
-    on_the_log = False
+    is_published = False
     try:
-        begin = ports.relay.location()  # before the question: nothing of its answer can lie earlier
+        begin = ports.relay.location()  # before the question: no event of its answer can be earlier
         question = Question(
             conversation_id=conversation_id,
             message_id=message_id,
@@ -86,12 +85,12 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
             reserved=reserved,
         )
         await ports.core.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
-        on_the_log = True
+        is_published = True
     finally:
-        if reserved and not on_the_log:
+        if reserved and not is_published:
             await ports.http.limiting.release(caller, reply_id)
     location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
-    await ports.locations.save(caller.tenant, reply_id, location, BRIEF_MESSAGE_S)  # only now: a reply with a location has been asked for
+    await ports.locations.save(caller.tenant, reply_id, location, BRIEF_MESSAGE_S)  # only now: a reply with a location was published
     return Reply(reply_id, conversation_id, message_id, location, began_s), queue
 
 
@@ -111,7 +110,7 @@ async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message
 
 
 async def find_streamable(request: ApiRequest, reply_id: str) -> Reply:
-    """A reply to stream: with Redis down one that was asked for here will do."""
+    """A reply to stream; while Redis is down only one that was asked for here."""
     try:
         reply, _ = await find_reply(request, reply_id)
     except Unavailable:
@@ -126,7 +125,7 @@ async def find_streamable(request: ApiRequest, reply_id: str) -> Reply:
 async def frames(ports: ChatPorts, caller: Caller, reply: Reply) -> AsyncGenerator[ReplyFrame, None]:
     """The reply's frames from the beginning, to its terminal one; Unavailable("overloaded") when that does not come.
 
-    Counted among the open streams: whoever waits for an answer costs what a stream costs, whatever is made of it.
+    Counted as an open stream: waiting for an answer costs the same as streaming it.
     """
     core = ports.core
     asked_s, deadline_s = reply.asked_s, core.clock.monotonic_s() + core.settings.model.total_timeout_s + ANSWER_MARGIN_S
@@ -140,18 +139,18 @@ async def frames(ports: ChatPorts, caller: Caller, reply: Reply) -> AsyncGenerat
 
 
 def error_of(problem: Problem) -> ClawError:
-    """What an agent told of a failure, as the error that gives it to the caller."""
+    """The error of a ``failed`` event."""
     code = problem.code if problem.code in CATALOGUE else "answer_failed"
     if code in LASTING:
         return Refused(code, problem.detail)
-    if CATALOGUE[code].status >= SERVER_ERROR:  # passes by itself, or is the operator's
+    if CATALOGUE[code].status >= SERVER_ERROR:  # temporary, or for the operator to fix
         return Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or 1.0)
     return Refused(code, problem.detail, errors=problem.errors)
 
 
 async def _find_earlier_location(request: ApiRequest, reply_id: str) -> ReplyLocation | None:
-    """Where the answer of the very same request is told; None when it did not reach the log, or nobody can tell: the ids, which are the
-    same again, keep a repeat harmless.
+    """The location of the reply to the same request before; None when it did not reach the log, or when that is unknown: a repeat gets the
+    same ids and does no harm.
     """
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     try:

@@ -1,4 +1,4 @@
-"""A conversation as a file: all of it as JSON, or the newest branch as Markdown. Streamed a page at a time, whatever its length."""
+"""A conversation as a file: all of it as JSON, or the newest branch as Markdown. Streamed page by page."""
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -21,7 +21,7 @@ from schemas.chats import Citation, Message
 from schemas.records import Conversation
 
 PAGE = 100  # messages read at once: some hundred kilobytes, at the longest answers a few megabytes
-BRANCH_MAX = 50_000  # messages of a Markdown file, whose ids are held while it is written (5 MB); older ones are left out, which it says
+BRANCH_MAX = 50_000  # messages of a Markdown file, whose ids are held in memory meanwhile (5 MB); a note says that older ones are left out
 
 Format = Annotated[
     Literal["json", "markdown"], QueryParameter(description="`json`: every branch; `markdown`: the newest one, citations as footnotes.")
@@ -33,12 +33,12 @@ _LINES = re.compile(r"\s+")
 
 @get("/conversations/{conversation_id:str}/export", opt=CHAT, responses={**PROBLEMS, 200: EXPORT_FILE}, summary="Export a conversation")
 async def export(request: ApiRequest, conversation_id: FromPath[UUID], format: Format = "json") -> Stream:  # noqa: A002
-    """A file to download. Messages that come while it is written may be missing; one that breaks off is no valid JSON."""
+    """A file to download. Messages written meanwhile may be missing; a download that breaks off is not valid JSON."""
     ports, caller = request.ports(ChatPorts), request.user
     found = await ports.http.access.find_conversation(caller, str(conversation_id))
     scope, now = f"{caller.tenant}/{found.id}", ports.core.clock.now()
     parts = _json(ports, scope, found, now) if format == "json" else _markdown(ports, scope, found, now)
-    first = await anext(parts)  # what cannot be read is still answered with a problem
+    first = await anext(parts)  # an error is still answered with a problem
     kind, ending = ("application/json", "json") if format == "json" else ("text/markdown", "md")
     headers = {"content-disposition": f'attachment; filename="conversation-{found.id}.{ending}"'}
     return Stream(_prepend(first, parts), media_type=kind, headers=headers)
@@ -73,13 +73,13 @@ async def _markdown(ports: ChatPorts, scope: str, found: Conversation, now: date
     for start in range(0, max(len(ids), 1), PAGE):
         some = ids[start : start + PAGE]
         messages = await ports.core.read_models.messages.get_many(scope, some)
-        said = (render_message(messages[each], start + number) for number, each in enumerate(some, 1) if each in messages)
-        yield (head + "".join(said)).encode()
+        rendered = (render_message(messages[each], start + number) for number, each in enumerate(some, 1) if each in messages)
+        yield (head + "".join(rendered)).encode()
         head = ""
 
 
 def render_message(message: Message, number: int) -> str:
-    """One message; the markers of its citations are footnotes, numbered by message so that they stay apart."""
+    """One message; the markers of its citations become footnotes, numbered by message so that they are unique."""
     text = message.content
     for marker in {citation.marker for citation in message.citations}:
         text = re.sub(rf"\[{marker}\]|【{marker}】", f"[^{number}-{marker}]", text)
@@ -90,7 +90,7 @@ def render_message(message: Message, number: int) -> str:
 
 
 def _notes(citations: Sequence[Citation]) -> Iterator[tuple[int, str]]:
-    """One note per marker: the document and the place, then everything that is quoted from there."""
+    """One footnote per marker: the document and the place, then all quotes from there."""
     for marker in sorted({citation.marker for citation in citations}):
         cited = [citation for citation in citations if citation.marker == marker]
         source = ", ".join(filter(None, (_line(cited[0].title) or cited[0].document_id, _line(cited[0].locator))))

@@ -1,4 +1,4 @@
-"""Conversations: the records, and the messages in them."""
+"""Conversations and their messages."""
 
 from contextlib import suppress
 from http import HTTPStatus
@@ -27,12 +27,12 @@ from streams.log.outgoing import Outgoing
 from streams.tables.cursor import invalid_cursor
 from streams.tables.record_table import RecordPage as TablePage
 
-Branch = Annotated[UUID | None, QueryParameter(description="Only this message and what is above it, the newest first.")]
+Branch = Annotated[UUID | None, QueryParameter(description="Only this message and those above it, the newest first.")]
 
 
-@post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Open a conversation")
+@post("/conversations", opt=CHAT, responses=PROBLEMS, summary="Create a conversation")
 async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Response[ConversationView]:
-    """The conversation can be read, and asked in, when this answers."""
+    """The conversation can be read and asked in as soon as this returns."""
 
     async def make() -> Response[Any]:
         caller, now = request.user, request.core.clock.now()
@@ -58,39 +58,39 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
 
 @get("/conversations", opt=CHAT, responses=PROBLEMS, summary="List conversations, the last active first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[ConversationView]:
-    """Cursor pages. A question moves its conversation to the top."""
+    """A question moves its conversation to the top."""
     page = await request.core.read_models.conversations.list(conversations_of(request.user), limit=limit, cursor=cursor)
     request.core.count_table_lookup(request.user.tenant, "user_conversations", found=bool(page.items))
     return map_page(page, ConversationView.of)
 
 
-@get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Read a conversation")
+@get("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Get a conversation")
 async def read(request: ApiRequest, conversation_id: FromPath[UUID]) -> Response[ConversationView]:
     """With its ETag."""
     return _response(await request.http.access.find_conversation(request.user, str(conversation_id)))
 
 
-@patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Change a conversation")
+@patch("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Update a conversation")
 async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSONBody[ConversationPatch]) -> Response[ConversationView]:
-    """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
+    """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``."""
     ports, caller = request.ports(ChatPorts), request.user
-    said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
-    if "knowledge_base_ids" in said:
-        said["knowledge_base_ids"] = tuple(str(base_id) for base_id in said["knowledge_base_ids"])
-        await ports.http.access.check_knowledge_bases(caller, said["knowledge_base_ids"])
-    if "title" in said:
-        said["titled_by"] = "person"
+    changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    if "knowledge_base_ids" in changes:
+        changes["knowledge_base_ids"] = tuple(str(base_id) for base_id in changes["knowledge_base_ids"])
+        await ports.http.access.check_knowledge_bases(caller, changes["knowledge_base_ids"])
+    if "title" in changes:
+        changes["titled_by"] = "person"
     async with ports.core.records.lease(f"conversation/{conversation_id}"):
         present = await ports.http.access.find_conversation(caller, str(conversation_id))
         require_match(request, present.revision)
-        changed = msgspec.structs.replace(present, **said, updated_at=ports.core.clock.now(), revision=present.revision + 1)
+        changed = msgspec.structs.replace(present, **changes, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
     return _response(changed)
 
 
 @delete("/conversations/{conversation_id:str}", opt=CHAT, responses=PROBLEMS, summary="Delete a conversation and its messages")
 async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
-    """Gone for every reader when this answers; what is being answered in it is cancelled. Its text leaves the log within days: see
+    """Deleted for every reader when this returns; an open answer is cancelled. Its text leaves the log within days: see
     docs/conversations.md.
     """
     ports, caller = request.ports(ChatPorts), request.user
@@ -114,7 +114,7 @@ async def remove(request: ApiRequest, conversation_id: FromPath[UUID]) -> None:
 async def messages(
     request: ApiRequest, conversation_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", branch: Branch = None
 ) -> Page[MessageView]:
-    """Questions and answers with citations, of all branches in the order of time or of one; an answer appears when it has ended."""
+    """Questions and answers with citations, of all branches by time, or of one branch; an answer appears once it has ended."""
     ports, caller = request.ports(ChatPorts), request.user
     found = await ports.http.access.find_conversation(caller, str(conversation_id))
     scope = f"{caller.tenant}/{found.id}"
@@ -130,7 +130,7 @@ async def messages(
 
 
 def _parse_branch_cursor(cursor: str) -> str:
-    """Of a branch the message to go on from."""
+    """The id of the message to continue a branch from."""
     try:
         return str(UUID(cursor))
     except ValueError:
@@ -138,7 +138,7 @@ def _parse_branch_cursor(cursor: str) -> str:
 
 
 async def _cancel_open_reply(request: ApiRequest, conversation_id: str) -> None:
-    """Cancel the open reply of a deleted conversation. With Redis gone meanwhile it ends by itself, and nobody keeps what it says."""
+    """Cancel the open reply of a deleted conversation. While Redis is down it ends by itself, and its message is not stored."""
     ports, tenant = request.ports(ChatPorts), request.user.tenant
     ports.running.histories.forget((tenant, conversation_id))
     with suppress(Unavailable):

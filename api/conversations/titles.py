@@ -1,4 +1,4 @@
-"""The title that a conversation gets from its first question, by rule: at once, and until somebody has a better one."""
+"""The title of a conversation, derived from its first question until a person or the summariser sets a better one."""
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 async def title_conversation(request: ApiRequest, conversation_id: str, question: str) -> None:
-    """Give an untitled conversation its title. For beside a request: a failure is logged, and the next first question tries again."""
+    """Set the title of an untitled conversation. Runs beside the request: a failure is logged, and the next first question tries again."""
     ports, title = request.ports(ChatPorts), title_of(question)
     try:
         async with ports.core.records.lease(f"conversation/{conversation_id}"):

@@ -28,7 +28,7 @@ EVENTS = event_stream(
     summary="Follow the progress of documents",
 )
 async def events(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[None]:
-    """How far every document has come, with percentage and estimated wait, as it happens."""
+    """The progress of every document, with percentage and estimated wait."""
     ports, core, http = request.ports(DocumentPorts), request.core, request.http
     http.streams.check_capacity()
     base = await http.access.find_knowledge_base(request.user, str(knowledge_base_id))

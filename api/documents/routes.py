@@ -1,6 +1,6 @@
-"""Documents: submitted, replaced and deleted on the log; read where the agents say they stand.
+"""Documents: submitted, replaced and deleted through the log; their states are read from the table that agents keep.
 
-The version is the event's place on the log, so it is known when this answers, long before the document is searchable.
+A version is the offset of its event, so it is known when a request returns, long before the document is searchable.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from schemas.errors import FieldError, Refused, Unavailable
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.topics import decoder
 
-DELETE_WAIT_S = 5.0  # for the document to be out of every reader's sight; then the client follows the task
+DELETE_WAIT_S = 5.0  # for the document to become invisible; after that the client follows the task
 DELETE_POLL_S_MIN, DELETE_POLL_S_MAX = 0.005, 0.1
 
-PAGES_MAX = 20  # looked through by one request for documents in a state
-READ_S_MAX = 5.0  # for a submission to be read from the log again
+PAGES_MAX = 20  # scanned by one request for documents in a state
+READ_S_MAX = 5.0  # for reading a submission from the log again
 
-DocumentName = Annotated[str, PathParameter(min_length=1, max_length=200, description="Its owner's name for it.")]
+DocumentName = Annotated[str, PathParameter(min_length=1, max_length=200, description="The owner's name for it.")]
 OnlyState = Annotated[State | None, QueryParameter(name="state", description="Only documents in this state.")]
 
 _decode = decoder(DOCUMENTS_SUBMITTED).decode
@@ -51,14 +51,10 @@ _decode = decoder(DOCUMENTS_SUBMITTED).decode
     summary="Submit a document",
 )
 async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[DocumentSubmit]) -> Response[DocumentAccepted]:
-    """On the log when this answers; follow it at ``Location``. An id that exists gets a new version."""
+    """The document is on the log when this returns; its progress is at ``Location``. An existing id gets a new version."""
 
     async def make() -> Response[Any]:
-        if data.document_id is not None:
-            document_id = check_document_id("document_id", data.document_id)
-        else:
-            document_id = await request.new_id("document", request.user.tenant, request.user.account_id)
-        return await _submit_text(request, str(knowledge_base_id), document_id, data)
+        return await _submit_text(request, str(knowledge_base_id), await new_document_id(request, data.document_id), data)
 
     return await run_idempotent(request, make)
 
@@ -73,7 +69,7 @@ async def submit(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: J
 async def replace(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, data: JSONBody[DocumentReplace]
 ) -> Response[DocumentAccepted]:
-    """As submitting with this id. Readers see the old version until the new one is whole."""
+    """Like submitting with this id. Readers see the old version until the new one is complete."""
     return await _submit_text(request, str(knowledge_base_id), check_document_id("path.document_id", document_id), data)
 
 
@@ -81,7 +77,7 @@ async def replace(
 async def list_(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], limit: Limit = 20, cursor: Cursor = "", only: OnlyState = None
 ) -> Page[DocumentView]:
-    """The last submitted first, with where each stands. A page may be shorter than asked for although another one follows."""
+    """The last submitted first, with their states. A page may be shorter than ``limit`` although another one follows."""
     ports, tenant = request.ports(DocumentPorts), request.user.tenant
     base = await ports.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     shown: list[DocumentView] = []
@@ -98,10 +94,10 @@ async def list_(
     "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}",
     opt=KNOWLEDGE_READ,
     responses=PROBLEMS,
-    summary="Where a document stands",
+    summary="Get a document",
 )
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> DocumentView:
-    """Its newest version, and the one that readers see."""
+    """The state of its newest version, and the version that readers see."""
     ports, tenant = request.ports(DocumentPorts), request.user.tenant
     base = await ports.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     progress = await ports.core.read_models.documents.get(f"{tenant}/{base.id}", document_id)
@@ -119,7 +115,7 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_
     summary="Delete a document",
 )
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
-    """``204`` when no reader sees it any more; ``202`` with its task when that took longer than 5 s. With Redis down it is refused."""
+    """``204`` once no reader sees it any more; ``202`` with its task when that takes longer than 5 s. Refused while Redis is down."""
     ports, caller = request.ports(DocumentPorts), request.user
     base = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
     key = ids.document_key(caller.tenant, base.id, document_id)
@@ -137,10 +133,10 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID], documen
     opt=KNOWLEDGE_WRITE,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Work a document again",
+    summary="Reprocess a document",
 )
 async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName) -> Response[DocumentAccepted]:
-    """Its present content as a new version, worked from the start although nothing changed. Readers see the old one meanwhile."""
+    """Its present content becomes a new version and is processed from the start. Readers see the old version meanwhile."""
 
     async def make() -> Response[Any]:
         ports, caller = request.ports(DocumentPorts), request.user
@@ -153,7 +149,7 @@ async def reprocess(request: ApiRequest, knowledge_base_id: FromPath[UUID], docu
 
 
 async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> list[DocumentView]:
-    """Those that were not deleted meanwhile, with the version readers see and the time they may still take."""
+    """The documents that were not deleted meanwhile, with their visible version and estimated wait."""
     ports, tenant = request.ports(DocumentPorts), request.user.tenant
     keys = [ids.document_key(tenant, progress.knowledge_base_id, progress.document_id) for progress in found]
     standings = await ports.core.visibility.version_states(keys)
@@ -165,7 +161,7 @@ async def _document_views(request: ApiRequest, found: Sequence[Progress]) -> lis
 
 
 async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -> int:
-    """The newest version that anybody knows of; Refused("not_found") when it was deleted or never there."""
+    """The newest known version; Refused("not_found") when the document was deleted or never existed."""
     ports, tenant = request.ports(DocumentPorts), request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
     known, standings = await asyncio.gather(
@@ -178,7 +174,7 @@ async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -
 
 
 async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Document:
-    """The document as it was given, from the log. Raises Unavailable when the log does not say."""
+    """The submitted document, from the log. Raises Unavailable when it cannot be read."""
     partition = ports.core.publisher.partition_for(DOCUMENTS_SUBMITTED, key)
     try:
         async with asyncio.timeout(READ_S_MAX), aclosing(ports.submissions.records(partition, version, version + 1)) as records:
@@ -208,7 +204,7 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
     """Put a checked document of the caller onto the log: 202 with its version, shown as queued from then on.
 
     Fills in the knowledge base and the submitter. Raises Refused("not_found" or "forbidden") when the caller may not change the
-    knowledge base, Unavailable("kafka_unavailable") when the log did not take it, Unavailable("overloaded") when too much is waiting.
+    knowledge base, Unavailable("kafka_unavailable") when Kafka did not acknowledge it, Unavailable("overloaded") when too much is waiting.
     """
     ports, caller = request.ports(DocumentPorts), request.user
     base = await ports.http.access.find_own_knowledge_base(caller, base_id)
@@ -221,25 +217,32 @@ async def submit_document(request: ApiRequest, base_id: str, document: Document)
 
 
 def _check_text(request: ApiRequest, text: str) -> None:
-    """The limits that are settings, not part of the body's type."""
+    """The limits that are settings and so not part of the body's type."""
     bytes_max = request.core.settings.limits.document_inline_bytes_max
     size = len(text.encode())
     if size > bytes_max:
         error = FieldError("text", f"has {size} bytes of UTF-8", f"{bytes_max} bytes")
         raise Refused("document_too_large", f"the text may have {bytes_max} bytes of UTF-8; split it", errors=(error,))
     if not text.strip():
-        raise invalid_field("text", "has nothing but white space", "some text", code="document_empty")
+        raise invalid_field("text", "has only white space", "some text", code="document_empty")
+
+
+async def new_document_id(request: ApiRequest, given: str | None) -> str:
+    """The given id, checked, or a new one."""
+    if given is not None:
+        return check_document_id("document_id", given)
+    return await request.new_id("document", request.user.tenant, request.user.account_id)
 
 
 def check_document_id(field: str, document_id: str) -> str:
-    """One rule for ids in bodies and in paths; a pattern alone would let a line feed at the end pass."""
+    """The id, or Refused; the same rule for bodies and paths. A pattern alone would accept a trailing line feed."""
     if not document_id.isprintable():
-        raise invalid_field(field, "has characters that cannot be printed", "1 to 200 printable characters, no slash")
+        raise invalid_field(field, "has unprintable characters", "1 to 200 printable characters, no slash")
     return document_id
 
 
 async def _show_queued(request: ApiRequest, document: Document, version: int, task_id: str) -> None:
-    """Let the ``Location`` be followed at once: what ``route`` will say of this version, with the order it will say it in."""
+    """Make the ``Location`` readable at once: the state that the agent ``route`` will write, with the same order."""
     progress = Progress(
         knowledge_base_id=document.knowledge_base_id,
         document_id=document.document_id,
@@ -254,7 +257,7 @@ async def _show_queued(request: ApiRequest, document: Document, version: int, ta
     try:
         await request.core.read_models.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)
     except Unavailable:
-        return  # it is on the log; the agents will say so themselves
+        return  # it is on the log; the agents will write the state
 
 
 def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, wait_s: float | None = None) -> Response[Any]:
@@ -271,7 +274,7 @@ def _response(base_id: str, document_id: str, place: LogOffset, event_id: str, w
 
 
 async def _wait_until_deleted(request: ApiRequest, key: str, version: int) -> bool:
-    """Wait until the visibility record says deleted, at most 5 s."""
+    """Wait until the visibility record is deleted, at most 5 s."""
     ports = request.ports(DocumentPorts)
     began_s, pause_s = ports.core.clock.monotonic_s(), DELETE_POLL_S_MIN
     while ports.core.clock.monotonic_s() - began_s < DELETE_WAIT_S:
@@ -279,7 +282,7 @@ async def _wait_until_deleted(request: ApiRequest, key: str, version: int) -> bo
             if (await ports.core.visibility.version_states((key,)))[key].deleted >= version:
                 return True
         except Unavailable:
-            return False  # it is on the log and will be done; nobody can say when
+            return False  # it is on the log and will be processed; when is unknown
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.5, DELETE_POLL_S_MAX)
     return False

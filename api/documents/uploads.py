@@ -1,4 +1,4 @@
-"""Documents that are files or web pages: the file is in the blob store, or the address is sound, before anything is on the log."""
+"""Documents that are files or web pages: the file is stored, or the address checked, before anything is published."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -16,7 +16,7 @@ from adapters.blobs import blob_folder
 from adapters.secrets.encryption import encrypt, fingerprint
 from adapters.web.public_addresses import check_url, parse_networks
 from api.documents.ports import DocumentPorts
-from api.documents.routes import check_document_id, submit_document
+from api.documents.routes import check_document_id, new_document_id, submit_document
 from api.http.gate import KNOWLEDGE_WRITE
 from api.http.idempotency import check_key
 from api.http.multipart import FILE, Form, read_form
@@ -33,12 +33,12 @@ UPLOADS_MAX = 64  # at once per process: each holds up to 6 MiB when files go to
 UPLOADS_PER_ACCOUNT_MAX = 32
 RETRY_AFTER_S = 5.0
 FILE_TYPES = frozenset(get_args(FileType))
-UNCERTAIN = "kafka_unavailable"  # the event may be on the log all the same, and name the file
+UNCERTAIN = "kafka_unavailable"  # the event may be on the log nevertheless, and name the file
 
 
 @dataclass
 class UploadOperation(Operation):
-    """The form, which no signature shows: the handler reads it arrives."""
+    """The form, which the signature does not show: the handler parses it as it arrives."""
 
     def __post_init__(self) -> None:
         text = Schema(type=OpenAPIType.STRING)
@@ -52,11 +52,13 @@ class UploadOperation(Operation):
                     description="PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
                 ),
                 "document_id": Schema(
-                    type=OpenAPIType.STRING, min_length=1, max_length=200, description="Its owner's name; else a new id."
+                    type=OpenAPIType.STRING, min_length=1, max_length=200, description="The owner's name for it; a new id without one."
                 ),
                 "title": Schema(type=OpenAPIType.STRING, max_length=500),
-                "media_type": Schema(type=OpenAPIType.STRING, enum=sorted(FILE_TYPES - {""}), description="Only where content cannot say."),
-                "password": Schema(type=OpenAPIType.STRING, max_length=500, description="Opens an encrypted file; kept sealed."),
+                "media_type": Schema(
+                    type=OpenAPIType.STRING, enum=sorted(FILE_TYPES - {""}), description="Only for content that does not show its type."
+                ),
+                "password": Schema(type=OpenAPIType.STRING, max_length=500, description="Opens an encrypted file; stored encrypted."),
                 "metadata": Schema(
                     type=OpenAPIType.OBJECT, additional_properties=text, max_properties=32, description="A JSON object of strings."
                 ),
@@ -72,16 +74,14 @@ class UploadOperation(Operation):
     status_code=HTTPStatus.ACCEPTED,
     summary="Upload a document",
     operation_class=UploadOperation,
-    request_max_body_size=None,  # the form has limits of its own, kept while it is read
+    request_max_body_size=None,  # the form has limits of its own, enforced while it is read
 )
 async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[DocumentAccepted]:
-    """As submitting a text. The file may have CLAW_DOCUMENT_FILE_BYTES_MAX bytes; one that is refused leaves nothing behind."""
+    """Like submitting a text. A file may have CLAW_DOCUMENT_FILE_BYTES_MAX bytes; a refused one leaves nothing behind."""
     if request.idempotency_key is not None:
         check_key(request.idempotency_key)
     base = await request.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
-    await request.ports(DocumentPorts).estimates.new_document_wait_s(
-        request.user.tenant
-    )  # who must wait too long hears it before sending the file
+    await request.ports(DocumentPorts).estimates.new_document_wait_s(request.user.tenant)  # an overload is reported before the file is sent
     with _upload_slot(request.ports(DocumentPorts), request.user.account_id):
         form, blob = await _receive(request, blob_folder(request.user.tenant, base.id))
     async with _delete_if_unpublished(request.ports(DocumentPorts), blob) as naming:
@@ -100,11 +100,11 @@ async def upload(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Resp
     summary="Submit a web page",
 )
 async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[PageSubmit]) -> Response[DocumentAccepted]:
-    """As submitting a text; the page is fetched afterwards, and its document's status says when that fails."""
+    """Like submitting a text; the page is fetched afterwards, and a failure to do so is the document's state."""
 
     async def make() -> Response[Any]:
         check_url(data.url, parse_networks(request.core.settings.documents.fetch_networks))
-        document_id = await _document_id(request, data.document_id)
+        document_id = await new_document_id(request, data.document_id)
         document = Document(
             knowledge_base_id=str(knowledge_base_id),
             document_id=document_id,
@@ -119,7 +119,7 @@ async def page(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSO
 
 
 async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
-    """The form, and its file in the store. From here on the request's body is what tells this form from any other."""
+    """The form, and its file in the store. Sets a request body that identifies the form's content."""
     ports = request.ports(DocumentPorts)
     async with ports.blobs.writer(home) as written:
         form = await read_form(request, written.write, ports.core.settings.documents.file_bytes_max)
@@ -135,16 +135,16 @@ async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
 
 async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
     fields = form.fields
-    document_id = await _document_id(request, fields.document_id)
+    document_id = await new_document_id(request, fields.document_id)
     key = ids.document_key(request.user.tenant, base_id, document_id)
     secret = request.core.settings.encryption_secret.reveal()
     sealed = encrypt(secret, fields.password, context=key, random_bytes=request.core.random_bytes) if fields.password else ""
-    said: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
+    media_type: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
     return Document(
         knowledge_base_id=base_id,
         document_id=document_id,
         title=fields.title or document_id,
-        media_type=said,
+        media_type=media_type,
         blob=blob,
         filename=form.filename,
         charset=form.charset,
@@ -153,17 +153,11 @@ async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Bl
     )
 
 
-async def _document_id(request: ApiRequest, given: str | None) -> str:
-    if given is not None:
-        return check_document_id("document_id", given)
-    return await request.new_id("document", request.user.tenant, request.user.account_id)
-
-
 @asynccontextmanager
 async def _delete_if_unpublished(
     ports: DocumentPorts, blob: Blob
 ) -> AsyncIterator[Callable[[Awaitable[Response[Any]]], Awaitable[Response[Any]]]]:
-    """Removes the file when the block ends, unless an event that names it went, or may have gone, onto the log in ``naming``."""
+    """Deletes the file when the block ends, unless ``naming`` published an event that names it, or may have published one."""
     named = False
 
     async def naming(accepting: Awaitable[Response[Any]]) -> Response[Any]:
@@ -185,10 +179,10 @@ async def _delete_if_unpublished(
 
 @contextmanager
 def _upload_slot(ports: DocumentPorts, account_id: str) -> Iterator[None]:
-    """A place among the uploads under way; Unavailable("overloaded") when they are all taken."""
+    """A slot for an upload; Unavailable("overloaded") when all are taken."""
     uploads = ports.uploads
     if uploads.total >= UPLOADS_MAX or uploads[account_id] >= UPLOADS_PER_ACCOUNT_MAX:
-        raise Unavailable("overloaded", "too many uploads are under way", retry_after_s=RETRY_AFTER_S)
+        raise Unavailable("overloaded", "too many uploads are in progress", retry_after_s=RETRY_AFTER_S)
     uploads.add(account_id)
     try:
         yield

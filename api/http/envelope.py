@@ -1,7 +1,6 @@
-"""The outermost layer of every request, as plain ASGI because it runs for all of them: who is asking (request id), in which trace, and how
-long the answer took.
+"""The outermost layer of every request: request id, trace context and timing. Plain ASGI, because it runs for every request.
 
-What an inner layer wants on the response, whatever becomes of the request, it puts into ``response_headers_of(scope)``.
+Headers that inner layers add through ``response_headers_of(scope)`` are sent with every response, errors included.
 """
 
 import re
@@ -9,18 +8,18 @@ import time
 from collections.abc import Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any, cast
-from uuid import UUID
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.metrics import Metrics
+from schemas import ids
 from schemas.traces import new_traceparent, valid_traceparent
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")  # printable, no separators: it is written to logs and echoed in a header
-REQUESTS: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})  # and not the life of the server
+REQUESTS: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})  # and not the lifespan of the server
 HEADS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})  # a request has one of them
-UNMATCHED = "unmatched"  # metric label of requests that no route takes; their paths are anybody's choice
+UNMATCHED = "unmatched"  # metric label of requests without a route, whose paths are unbounded
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,13 +63,13 @@ class Envelope:
                 offered = value.decode("latin-1")
                 traceparent = offered if valid_traceparent(offered) else ""
         return (
-            request_id or str(UUID(bytes=self._random_bytes(16), version=4)),
+            request_id or ids.random_id(self._random_bytes),
             traceparent or new_traceparent(self._random_bytes),
         )
 
 
 def request_id_of(scope: Scope) -> str:
-    """The id of the request, the client's or ours."""
+    """The id of the request: the client's, or a generated one."""
     return str(cast("MutableMapping[str, Any]", scope["state"]).get("request_id", ""))
 
 
@@ -80,5 +79,5 @@ def traceparent_of(scope: Scope) -> str:
 
 
 def response_headers_of(scope: Scope) -> Headers:
-    """Headers that go out with whatever answers this request."""
+    """Headers that are sent with the response, whatever it is."""
     return cast("Headers", cast("MutableMapping[str, Any]", scope["state"])["response_headers"])

@@ -1,7 +1,7 @@
-"""Between routing and handler: who calls, how much they have called, whether they may call this.
+"""Between routing and handler: authentication, rate limits, authorisation.
 
-Limits are decided after the credential is read (user rules need it) and before it is refused (guessing credentials is limited, too).
-A route says in ``opt`` who may call it; one that says nothing is for people with an access token only.
+Limits are applied after the credential is read (rules by user need it) and before a bad one is refused (so that guessing is limited).
+A route declares its access in ``opt``; one that declares nothing requires an access token.
 """
 
 from typing import Any
@@ -18,15 +18,15 @@ from schemas.errors import ClawError, Refused
 
 OPEN: dict[str, Any] = {"access": "open"}  # health, metrics, schema: no credential, no limit
 PUBLIC: dict[str, Any] = {"access": "public"}  # no credential; limited by address
-PERSON: dict[str, Any] = {"access": "person"}  # an access token: no program manages keys
+PERSON: dict[str, Any] = {"access": "person"}  # an access token: API keys cannot manage keys
 ANYBODY: dict[str, Any] = {"access": "caller"}  # any valid credential
 CHAT: dict[str, Any] = {"access": "caller", "scope": "chat"}
 KNOWLEDGE_READ: dict[str, Any] = {"access": "caller", "scope": "knowledge:read"}
 KNOWLEDGE_WRITE: dict[str, Any] = {"access": "caller", "scope": "knowledge:write"}
 OPS: dict[str, Any] = {"access": "caller", "scope": "ops"}
-ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # an admin in person, or a key of theirs with the scope ops
+ADMIN: dict[str, Any] = {"access": "caller", "scope": "ops", "role": "admin"}  # an admin in person, or an admin's key with the scope ops
 
-ADDRESS = "address"  # in the scope's state: where the request comes from, trusted proxies taken off
+_ADDRESS = "address"  # in the scope's state
 
 
 class Gate:
@@ -36,11 +36,11 @@ class Gate:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass, or raise what refuses it."""
+        """Pass the request on, or raise its refusal."""
         if scope["type"] == ScopeType.WEBSOCKET:
             try:
                 await admit(scope)
-            except ClawError as error:  # the framework would only close; a handshake can be answered like any request
+            except ClawError as error:  # the framework would only close; this answers the handshake with a problem
                 await deny(scope, send, error)
                 return
         elif scope["type"] == ScopeType.HTTP and scope["method"] != "OPTIONS":
@@ -49,7 +49,7 @@ class Gate:
 
 
 async def admit(scope: HTTPScope | WebSocketScope) -> None:
-    """Decide about one request, or about one WebSocket's handshake; raises what refuses it."""
+    """Authenticate, limit and authorise a request or a WebSocket's handshake; raises the refusal."""
     opt = scope["route_handler"].opt
     access = opt.get("access", "person")
     if access == "open":
@@ -60,7 +60,7 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
     if access != "public":
         caller, refusal = await _identify(ports, authorization)
     address = ports.limiting.address_of(scope.get("client"), forwarded_for)
-    scope["state"][ADDRESS] = address
+    scope["state"][_ADDRESS] = address
     await enforce_limits(ports, scope, address, caller)
     if refusal is not None:
         raise refusal
@@ -74,13 +74,19 @@ async def admit(scope: HTTPScope | WebSocketScope) -> None:
         scope["user"] = caller
 
 
+def address_of(scope: Scope) -> str:
+    """The client's address, without trusted proxies; set by the gate."""
+    return str(scope["state"][_ADDRESS])
+
+
 async def enforce_limits(ports: HttpPorts, scope: HTTPScope | WebSocketScope, address: str, caller: Caller | None) -> None:
-    """Shut out, exempt, or held by the rules: then every answer says where the caller stands."""
+    """Apply the deny list, the allow list and the rules; the response gets the rate-limit headers of the caller."""
     if ports.limiting.check_access(address, caller):
         return
     decision = await ports.limiting.decide(address, caller, scope["path"], str(scope.get("path_template", "")))
-    told = response_headers_of(scope)
-    told.extend((name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After")  # the problem's
+    response_headers_of(scope).extend(
+        (name.encode(), value.encode()) for name, value in decision.headers().items() if name != "Retry-After"
+    )  # sent with the problem
     if not decision.allowed:
         raise ports.limiting.refusal(decision)
 

@@ -1,7 +1,7 @@
-"""The same ``Idempotency-Key`` and body give the same answer for 24 hours; the same key with another body is refused.
+"""The same ``Idempotency-Key`` and body get the same response for 24 hours; the same key with another body is refused.
 
-A request whose answer was never stored (a crash, a 503) simply runs again: everything it makes has ids derived from the same key, so
-nothing is doubled. That is why a key in use is not locked.
+A request whose response was never stored (a crash, a 503) runs again: everything it creates has ids derived from the key, so nothing is
+duplicated. For the same reason a key in use is not locked.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ from msgspec import Struct
 from adapters.redis.client import RedisClient, Script
 from schemas.errors import FieldError, Refused
 
-KEPT_S = 86_400
+STORED_S = 86_400
 KEY_CHARS_MAX = 255
-BODY_BYTES_MAX = 262_144  # an answer larger than this is not kept: the request runs again
-NOT_FINAL = frozenset({408, 425, 429})  # answers, like all 5xx, that a repeat should not get again
+BODY_BYTES_MAX = 262_144  # a larger response is not stored: a repeat runs the request again
+NOT_FINAL = frozenset({408, 425, 429})  # statuses, like all 5xx, that are not stored for a repeat
 
 log = structlog.get_logger(__name__)
 
@@ -40,14 +40,14 @@ return 1
 
 
 class Fresh(Struct, frozen=True):
-    """Nothing is stored: run the request, then ``finish`` it with this."""
+    """No response is stored: run the request, then ``finish`` it with this."""
 
     entry: str
     digest: str
 
 
 class Replay(Struct, frozen=True):
-    """The answer that was given."""
+    """The stored response."""
 
     status: int
     body: bytes
@@ -55,21 +55,21 @@ class Replay(Struct, frozen=True):
 
 
 class Idempotency:
-    """Stored answers per (tenant, user, route, key). Methods raise Unavailable("redis_unavailable")."""
+    """Stored responses per (tenant, user, route, key). Methods raise Unavailable("redis_unavailable")."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
         self._prefix = prefix
 
     async def begin(self, tenant: str, user: str, route: str, key: str, body: bytes) -> Fresh | Replay:
-        """What is known of this request. Raises Refused: "validation_failed" for a key that is not 1 to 255 printable ASCII characters,
+        """The stored response, or ``Fresh``. Raises Refused: "validation_failed" for a key that is not 1 to 255 printable ASCII characters,
         "idempotency_conflict" for another body.
         """
         check_key(key)
         digest = hashlib.sha256(body).hexdigest()
         parts = "".join(f"{len(part)}:{part}" for part in (tenant, user, route, key))
         entry = f"{self._prefix}:idempotency:{hashlib.sha256(parts.encode()).hexdigest()}"
-        stored: bytes = await _BEGIN(self._redis, (entry,), (digest, KEPT_S))
+        stored: bytes = await _BEGIN(self._redis, (entry,), (digest, STORED_S))
         if stored[:64] != digest.encode():
             raise Refused("idempotency_conflict")
         if len(stored) == len(digest):
@@ -81,15 +81,15 @@ class Idempotency:
             return Fresh(entry, digest)
 
     async def finish(self, fresh: Fresh, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Keep the answer for 24 hours, unless it is one that a repeat should not get again (5xx, 408, 425, 429) or over 256 KiB."""
+        """Store the response for 24 hours, unless its status is 5xx, 408, 425 or 429, or it is larger than 256 KiB."""
         if status >= 500 or status in NOT_FINAL or len(body) > BODY_BYTES_MAX:  # noqa: PLR2004
             return
         answer = msgspec.json.encode(Replay(status, body, dict(headers)))
-        await _FINISH(self._redis, (fresh.entry,), (fresh.digest, answer, KEPT_S))
+        await _FINISH(self._redis, (fresh.entry,), (fresh.digest, answer, STORED_S))
 
 
 def check_key(key: str) -> None:
     """Raises Refused("validation_failed") unless the key is 1 to 255 printable ASCII characters."""
     if not 1 <= len(key) <= KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
         error = FieldError("Idempotency-Key", "is empty, too long or not printable ASCII", f"1 to {KEY_CHARS_MAX} printable characters")
-        raise Refused("validation_failed", "The Idempotency-Key header is not acceptable.", errors=(error,))
+        raise Refused("validation_failed", "The Idempotency-Key header is not valid.", errors=(error,))

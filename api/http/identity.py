@@ -1,4 +1,4 @@
-"""Who is calling: an access token or an API key in the Authorization header, and nowhere else (URLs end up in logs)."""
+"""Authentication: an access token or an API key in the Authorization header, and nowhere else (URLs end up in logs)."""
 
 import hashlib
 import hmac
@@ -14,8 +14,8 @@ from schemas.records import Account, AccountRole, Credential, Scope, Tier
 from streams.clock import Clock
 
 KEY_PREFIX = "claw_"
-FRESH_S = 1.0  # a revoked key or a disabled account is out within this
-STALE_S = 900.0  # how long who was seen here goes on being known while Redis is down
+FRESH_S = 1.0  # a revoked key or a disabled account is refused within this
+STALE_S = 900.0  # how long a caller seen here stays authenticated while Redis is down
 CALLERS_MAX = 20_000
 CREDENTIAL_CHARS_MAX = 4_096  # of the header: our tokens have some 300
 NOT_VALID = "the API key is not valid"
@@ -23,8 +23,8 @@ NOT_VALID = "the API key is not valid"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account behind a request. ``scopes`` is None for a person with an access token, who may do all the account may; ``key_id`` is the
-    API key that was shown instead, or "".
+    """The account behind a request. ``scopes`` is None for an access token, which has all rights of the account; ``key_id`` is the id of an
+    API key, "" for an access token.
     """
 
     account_id: str
@@ -33,7 +33,7 @@ class Caller:
     tier: Tier
     scopes: frozenset[Scope] | None = None
     key_id: str = ""
-    expires_at: datetime | None = None  # of the credential; None when it ends only by being revoked
+    expires_at: datetime | None = None  # of the credential; None when it has no end
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -42,7 +42,7 @@ class Caller:
 
 
 class Identities:
-    """Turns an Authorization header into a Caller; Refused("unauthenticated") when it does not name one."""
+    """Authenticates an Authorization header as a Caller."""
 
     def __init__(self, tokens: AccessTokens, views: ReadModels, clock: Clock) -> None:
         self._tokens = tokens
@@ -52,7 +52,7 @@ class Identities:
         self._accounts: Recent[str, Account] = Recent(CALLERS_MAX)
 
     async def authenticate(self, authorization: str) -> Caller:
-        """Who sent this header. With Redis down whoever was seen here lately, and every valid access token, still is known."""
+        """The caller; Refused("unauthenticated"). While Redis is down callers seen lately, and valid access tokens, stay authenticated."""
         scheme, _, credential = authorization.partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential:
@@ -64,7 +64,7 @@ class Identities:
         return await self._by_token(credential)
 
     def forget(self, credential_id: str) -> None:
-        """A key was revoked here: do not wait for its entry to grow old."""
+        """Drop the entry of a key that was revoked here."""
         self._keys.forget(credential_id)
 
     async def _by_token(self, token: str) -> Caller:
@@ -72,7 +72,7 @@ class Identities:
         expires_at = datetime.fromtimestamp(claims.exp, UTC)
         try:
             account = await self._account(claims.sub)
-        except Unavailable:  # the signature still says who this is
+        except Unavailable:  # the signature still identifies the account
             return Caller(claims.sub, claims.tenant, claims.role, claims.tier, expires_at=expires_at)
         return _as_caller(account, expires_at)
 
@@ -105,7 +105,7 @@ class Identities:
         return found
 
     async def _account(self, account_id: str) -> Account:
-        """The account if it is there and not disabled; Unavailable when only Redis could tell."""
+        """The account, if it exists and is not disabled; Unavailable while Redis is down and the account was not seen here lately."""
         account = self._accounts.get(account_id, FRESH_S)
         if account is None:
             try:
@@ -127,12 +127,12 @@ def _as_caller(account: Account, expires_at: datetime | None, scopes: frozenset[
 
 
 def key_text(credential_id: str, secret: str) -> str:
-    """The key as its owner keeps it: ``claw_<id>_<secret>``."""
+    """The key as its owner uses it: ``claw_<id>_<secret>``."""
     return f"{KEY_PREFIX}{UUID(credential_id).hex}_{secret}"
 
 
 def split_key(key: str) -> tuple[str, str]:
-    """Credential id and secret of a key; Refused when it has another form."""
+    """Credential id and secret of a key; Refused for another format."""
     _, _, rest = key.partition("_")
     hexadecimal, _, secret = rest.partition("_")
     try:
@@ -142,5 +142,5 @@ def split_key(key: str) -> tuple[str, str]:
 
 
 def key_hash(secret: str) -> str:
-    """What is kept of a key's secret; a plain hash is enough for 256 random bits."""
+    """The stored hash of a key's secret; a plain hash is enough for 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()

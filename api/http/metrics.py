@@ -1,4 +1,4 @@
-"""What the API counts. Labels are routes and codes, never ids: their number stays small whatever clients send."""
+"""Metrics of the API. Labels are routes and codes, never ids, so that their number stays bounded whatever clients send."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -49,13 +49,13 @@ class Metrics:
         """Count one response."""
         key = (method, route, status)
         found = self._labelled.get(key)
-        if found is None:  # looked up once: `labels` costs more than the counting
+        if found is None:  # looked up once: `labels` costs more than counting
             found = self._labelled[key] = (self._requests.labels(method, route, str(status)), self._seconds.labels(route))
         found[0].inc()
         found[1].observe(seconds)
 
     def count_cache_lookup(self, scenario: str, outcome: str) -> None:
-        """Count one look into the cache, or what it led to."""
+        """Count one cache lookup, or its consequence."""
         found = self._looked.get((scenario, outcome))
         if found is None:
             found = self._looked[(scenario, outcome)] = self._lookups.labels(scenario, outcome)

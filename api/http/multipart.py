@@ -1,4 +1,4 @@
-"""A form with one file, read as it arrives: the file goes on in pieces, the fields stay here, and nothing is ever held whole."""
+"""A form with one file, parsed as it arrives: the file is passed on in pieces, only the fields are held in memory."""
 
 import asyncio
 import re
@@ -18,17 +18,17 @@ from schemas.errors import Refused
 
 FILE = "file"
 PARTS_MAX = 16  # of a form: there are five fields and a file
-FIELD_BYTES_MAX = {"metadata": 65_536}  # 32 entries at their longest, escaped
+FIELD_BYTES_MAX = {"metadata": 65_536}  # 32 entries of maximal length, escaped
 OTHER_FIELD_BYTES_MAX = 8_192
-FORM_BYTES_MAX = 262_144  # all of a form but its file
-IDLE_S_MAX = 30.0  # without a byte: the client has gone, or holds a place for nothing
+FORM_BYTES_MAX = 262_144  # of a form without its file
+IDLE_S_MAX = 30.0  # without a byte: the client has disconnected, or blocks an upload slot
 UPLOAD_S_MAX = 3_600.0  # 1 GiB at 2.4 Mbit/s
 FILENAME_CHARS_MAX = 200
 CHARSET = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 
 
 class Form(Struct, frozen=True, kw_only=True):
-    """A form that was read to its end. ``media_type`` and ``charset`` are the file part's own; ``filename`` has no folders."""
+    """A complete form. ``media_type`` and ``charset`` are those of the file part; ``filename`` has no folders."""
 
     fields: UploadFields
     filename: str
@@ -59,14 +59,14 @@ async def read_form(request: ApiRequest, write: Callable[[bytes], Awaitable[None
 
 
 def too_large(file_bytes_max: int) -> Refused:
-    """The file is larger than the installation takes."""
+    """The refusal of a file that is larger than the installation accepts."""
     return Refused(
         "document_too_large", f"a file may have {file_bytes_max:,} bytes; split it, or have the operator raise CLAW_DOCUMENT_FILE_BYTES_MAX"
     )
 
 
 class _FormReader:
-    """What has come of a form so far."""
+    """The part of a form read so far."""
 
     def __init__(self, file_bytes_max: int) -> None:
         self._file_bytes_max = file_bytes_max
@@ -77,7 +77,7 @@ class _FormReader:
         self._bytes = self._file_bytes = 0
 
     def take(self, event: MultipartSegment | bytes | None) -> bytes:
-        """One event of the parser: a part begins, goes on, or ends. Bytes of the file are given back."""
+        """Process one event of the parser: a part begins, continues or ends. Returns bytes of the file."""
         if event is None:
             return b""
         if isinstance(event, MultipartSegment):
@@ -95,13 +95,13 @@ class _FormReader:
         return b""
 
     def check_rest(self, more: int) -> None:
-        """What is not the file is small, whatever it is."""
+        """Bound everything but the file."""
         self._bytes += more
-        if self._bytes - self._file_bytes > FORM_BYTES_MAX + 65_536:  # a boundary that may have begun is held back by the parser
+        if self._bytes - self._file_bytes > FORM_BYTES_MAX + 65_536:  # the parser holds back what may be the beginning of a boundary
             raise Refused("upload_incomplete", f"the form has more than {FORM_BYTES_MAX:,} bytes beside its file")
 
     def form(self) -> Form:
-        """All of it."""
+        """The complete form; Refused without a file."""
         if self._file is None:
             raise invalid_field(FILE, "is required", "one file")
         if self._file_bytes == 0:
@@ -117,7 +117,7 @@ class _FormReader:
     def _begin(self, part: MultipartSegment) -> None:
         name = str(part.name)
         if name in self._fields or (name == FILE and self._file is not None):
-            raise invalid_field(name, "is there twice", "once")
+            raise invalid_field(name, "appears twice", "once")
         if name == FILE:
             self._file, self._open = part, None
         elif name in UploadFields.__struct_fields__:
@@ -129,26 +129,26 @@ class _FormReader:
 
 
 def plain_name(filename: str) -> str:
-    """The file's own name, without folders and what cannot be printed; of a long one the end."""
+    """The file's name without folders and unprintable characters; of a long name the end."""
     name = "".join(filter(str.isprintable, filename.replace("\\", "/").rpartition("/")[2])).strip()
     return "" if name in (".", "..") else name[-FILENAME_CHARS_MAX:]
 
 
 def _fields(raw: dict[str, bytearray]) -> UploadFields:
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in raw.items():
         try:
-            said[name] = value.decode()
+            values[name] = value.decode()
         except UnicodeDecodeError:
             raise invalid_field(name, "is not UTF-8", "text in UTF-8") from None
-    if said.get("document_id") == "":
-        del said["document_id"]  # an input that was left empty
-    if "metadata" in said:
+    if values.get("document_id") == "":
+        del values["document_id"]  # an empty input field
+    if "metadata" in values:
         try:
-            said["metadata"] = msgspec.json.decode(said["metadata"]) if said["metadata"] else {}
+            values["metadata"] = msgspec.json.decode(values["metadata"]) if values["metadata"] else {}
         except (msgspec.DecodeError, RecursionError):
             raise invalid_field("metadata", "is not JSON", 'a JSON object such as {"department": "hr"}') from None
-    fields: UploadFields = decode_json(msgspec.json.encode(said), UploadFields)
+    fields: UploadFields = decode_json(msgspec.json.encode(values), UploadFields)
     return fields
 
 
@@ -160,7 +160,7 @@ def _boundary(request: ApiRequest) -> str:
 
 
 async def _pieces(request: ApiRequest) -> AsyncGenerator[bytes, None]:
-    """The body as it arrives; Refused when it stops arriving."""
+    """The body as it arrives; Refused when no more of it arrives in time."""
     loop = asyncio.get_running_loop()
     end_s = loop.time() + UPLOAD_S_MAX
     try:
@@ -172,6 +172,6 @@ async def _pieces(request: ApiRequest) -> AsyncGenerator[bytes, None]:
                     return
                 yield piece
     except TimeoutError:
-        raise Refused("upload_incomplete", f"nothing came for {IDLE_S_MAX:.0f} s, or not all of it within an hour") from None
-    except InternalServerException as error:  # the framework's word for a client that left
+        raise Refused("upload_incomplete", f"nothing arrived for {IDLE_S_MAX:.0f} s, or not everything within an hour") from None
+    except InternalServerException as error:  # raised by the framework when the client disconnects
         raise Refused("upload_incomplete", "the connection closed before the form had ended") from error

@@ -1,4 +1,4 @@
-"""What OpenAPI says beyond the handlers' signatures: problems, parameters, security; and the documents served under /schema."""
+"""OpenAPI beyond the handlers' signatures: problems, parameters, event streams, security; and the documents served under /schema."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,18 +33,18 @@ def problem(description: str) -> ResponseSpec:
 
 PROBLEMS: dict[int, ResponseSpec] = {
     400: problem("The request cannot be read."),
-    401: problem("No valid credential."),
-    403: problem("The credential may not do this."),
-    404: problem("It is not there, or it is somebody else's."),
-    409: problem("It conflicts with what is going on."),
-    412: problem("The record changed since it was read."),
+    401: problem("The credential is missing or not valid."),
+    403: problem("The credential does not permit this."),
+    404: problem("Not found, or not accessible to the caller."),
+    409: problem("A conflict with the present state, or with an earlier request of the same `Idempotency-Key`."),
+    412: problem("The record was changed since it was read."),
     413: problem("The body is too large."),
-    422: problem("A field is not acceptable; `errors` names it and the limit."),
-    429: problem("A rate limit refused; `rule` names it, `Retry-After` says when to come back."),
-    503: problem("A part is down; repeat after `Retry-After` with the same `Idempotency-Key`."),
+    422: problem("A field is not valid; `errors` names it and the limit."),
+    429: problem("A rate limit was exceeded; `rule` names it, `Retry-After` says when to retry."),
+    503: problem("A part of the system is down; retry after `Retry-After` with the same `Idempotency-Key`."),
 }
 
-GONE = ResponseSpec(data_container=None, description="No reader sees it any more.", generate_examples=False)
+GONE = ResponseSpec(data_container=None, description="Deleted: no reader sees it any more.", generate_examples=False)
 EXPORT_FILE = ResponseSpec(
     data_container=str, description="The file: JSON or Markdown.", generate_examples=False, media_type="application/octet-stream"
 )
@@ -88,7 +88,7 @@ The topics behind it are described at `/schema/asyncapi.json`."""
 
 
 async def _refuse_unknown(request: Request[Any, Any, Any]) -> None:
-    """The framework answers other paths below /schema with a page; ours are problems everywhere."""
+    """The framework answers unknown paths below /schema with a page; here every error is a problem."""
     if "path" in request.path_params:
         raise Refused("not_found")
 
@@ -115,21 +115,21 @@ def openapi_config() -> OpenAPIConfig:
             Tag(name="conversations", description="Conversations and their messages."),
             Tag(name="chat", description="Questions and streamed answers."),
             Tag(name="knowledge", description="Knowledge bases."),
-            Tag(name="documents", description="Documents in them."),
-            Tag(name="retrieval", description="What is in the index, and answers from it."),
-            Tag(name="openai", description="What OpenAI's clients call: point their base URL at `/v1`. Errors have OpenAI's form."),
-            Tag(name="indexes", description="How an index is made, and its rebuild."),
-            Tag(name="tasks", description="Work that was started, and what of it failed for good."),
-            Tag(name="rate limits", description="What one may do how often; rules, lists and what was decided."),
-            Tag(name="usage", description="What was spent, and what is left."),
-            Tag(name="health", description="Seen from outside."),
+            Tag(name="documents", description="Documents of knowledge bases."),
+            Tag(name="retrieval", description="Search, and answers without a conversation."),
+            Tag(name="openai", description="Compatible with OpenAI's clients: set their base URL to `/v1`. Errors have OpenAI's format."),
+            Tag(name="indexes", description="Indexes of knowledge bases, and their rebuild."),
+            Tag(name="tasks", description="Work that has failed for good, and its redrive."),
+            Tag(name="rate limits", description="Rules, allow and deny lists, and decisions."),
+            Tag(name="usage", description="Usage, cost and quotas."),
+            Tag(name="health", description="Liveness, readiness and metrics."),
         ],
         use_handler_docstrings=True,
     )
 
 
 def asyncapi_route(settings: Settings) -> Any:
-    """The topics, encoded once."""
+    """The AsyncAPI document, encoded once."""
     encoded = msgspec.json.encode(asyncapi.document(settings.kafka, settings.lanes.inboxes))
 
     @get("/schema/asyncapi.json", opt=OPEN, include_in_schema=False, sync_to_thread=False)

@@ -1,7 +1,7 @@
-"""Errors on their way out: every one leaves as an RFC 9457 problem with a stable code and the request's id.
+"""Errors as responses: every error leaves as an RFC 9457 problem with a stable code and the request's id.
 
-Together with the agent wrapper this is the one place that takes any exception: what is not ours becomes ``internal_error`` in the answer
-and a traceback in the log. What a driver said stays in the log as well.
+Together with the agent wrapper this is the one place that catches any exception: an unexpected one becomes ``internal_error`` in the
+response and a traceback in the log. Messages of drivers are only logged.
 """
 
 import re
@@ -35,7 +35,7 @@ def problem_response(request: Request[Any, Any, Any], error: Exception) -> Respo
 
 
 def to_problem(scope: Scope, error: Exception) -> Problem:
-    """The problem that the client is told of; what broke here is logged in full."""
+    """The problem that the client gets; an error of the server is logged in full."""
     failure = error if isinstance(error, ClawError) else _translate(error)
     problem = failure.problem()
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -53,14 +53,14 @@ async def deny(scope: Scope, send: Send, error: Exception) -> None:
 
 
 def body_of(problem: Problem) -> bytes:
-    """The members of every problem always, the others where they say something."""
+    """The members of every problem, and the others where they are set."""
     always = {name: getattr(problem, name) for name in ("type", "title", "status", "detail", "code", "request_id")}
     return msgspec.json.encode(always | msgspec.to_builtins(problem))
 
 
 def _log_failure(scope: Scope, error: Exception, problem: Problem) -> Problem:
-    """Log what happened in full; the answer gets the catalogue's words only. An outage is told once by the part that met it, not by
-    every request it costs.
+    """Log the error in full; the response only gets the catalogue's text. An outage is logged by the part that noticed it, not once per
+    request.
     """
     unexpected = not isinstance(error, Unavailable | Refused)
     (log.error if unexpected else log.debug)(
@@ -75,7 +75,7 @@ def _log_failure(scope: Scope, error: Exception, problem: Problem) -> Problem:
 
 
 def _translate(error: Exception) -> ClawError:
-    """The framework's own refusals in our words; anything else broke here."""
+    """The framework's refusals as errors of the catalogue; anything else is an internal error."""
     if isinstance(error, ValidationException):
         return Refused("validation_failed", errors=tuple(_field_error(item) for item in error.extra or ()))
     if isinstance(error, HTTPException) and error.status_code in BY_STATUS:

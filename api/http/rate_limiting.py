@@ -1,4 +1,4 @@
-"""How the rate limits meet a request: who is shut out or exempt, which rules apply, how a refusal is told, what an answer reserves."""
+"""Rate limits of requests: deny and allow lists, the rules that apply, refusals, and the reservations of answers."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,7 +28,7 @@ ALLOWED = Decision(allowed=True)
 
 
 class RateLimiting:
-    """The limits of this process. Rules and lists are those of the newest configuration, within a second of its change."""
+    """The limits of this process. Rules and lists follow the configuration within a second."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class RateLimiting:
         return self._rules.value
 
     def address_of(self, client: tuple[str, int] | None, forwarded_for: Sequence[str]) -> str:
-        """The client's address: the peer's, or behind trusted proxies the one they saw."""
+        """The client's address: the peer's, or the one that trusted proxies forward."""
         return client_address(client[0] if client else UNKNOWN, forwarded_for, self._trusted)
 
     def verdict(self, address: str, caller: Caller | None) -> AccessEntry | None:
-        """The entry of a list that decides about this caller, if any."""
+        """The list entry that applies to this caller, if any."""
         return self.lists.verdict(address=address, user=subject_of(caller), key=key_of(caller), now=self._clock.now())
 
     def check_access(self, address: str, caller: Caller | None) -> bool:
@@ -74,7 +74,7 @@ class RateLimiting:
         return verdict is not None
 
     async def decide(self, address: str, caller: Caller | None, path: str, route: str) -> Decision:
-        """One decision over every rule that applies to the request; told to the operators."""
+        """One decision over every rule that applies to the request; counted in the decision statistics."""
         if not self.enabled:
             return ALLOWED
         rules = self.request_rules(address, caller, path)
@@ -93,16 +93,16 @@ class RateLimiting:
         return decision
 
     def request_rules(self, address: str, caller: Caller | None, path: str) -> ApplicableRules:
-        """The request rules that hold this caller on this path."""
+        """The request rules that apply to this caller on this path."""
         user, tier = (subject_of(caller), caller.tier) if caller else ("", "free")
         return applicable_rules(self.rules, address=address, user=user, tier=tier, path=path, key=key_of(caller))
 
     def token_rules(self, caller: Caller) -> ApplicableRules:
-        """The rules over model tokens that hold this caller."""
+        """The rules over model tokens that apply to this caller."""
         return applicable_rules(self.rules, user=subject_of(caller), tier=caller.tier, counts="model_tokens")
 
     async def peek(self, address: str, caller: Caller) -> Decision:
-        """Where the caller stands; nothing is taken."""
+        """What is left of every rule that may apply to the caller; takes no tokens."""
         user, tier, key = subject_of(caller), caller.tier, key_of(caller)
         rules = [
             *applicable_rules([rule for rule in self.rules if rule.scope != "route"], address=address, user=user, tier=tier, key=key),
@@ -112,24 +112,24 @@ class RateLimiting:
         return await self._limiter.decide(rules, 0)
 
     async def reset(self, rules: ApplicableRules) -> int:
-        """Fill buckets; how many were not full. Raises Unavailable."""
+        """Fill buckets; returns how many were not full. Raises Unavailable."""
         return await self._limiter.reset(rules)
 
     async def spend(self, rules: Sequence[tuple[Rule, str]]) -> None:
-        """Take from buckets of the handler's own; Refused("rate_limited") when one is empty."""
+        """Take a token from each of the handler's own buckets; Refused("rate_limited") when one is empty."""
         if self.enabled and not (decision := await self._limiter.decide(rules)).allowed:
             raise self.refusal(decision)
 
     def refusal(self, decision: Decision) -> Refused:
-        """The 429 that says which rule and how long."""
+        """The 429 with the rule and the wait."""
         self._metrics.refusals.labels(decision.rule).inc()
         detail = f"the limit {decision.rule} allows {decision.limit} at once; wait {decision.retry_after_s} s"
         return Refused("rate_limited", detail, retry_after_s=decision.retry_after_s, rule=decision.rule)
 
     async def reserve(self, caller: Caller, reply_id: str, texts: Sequence[str], answer_tokens: int = 0) -> bool:
-        """A place and the model tokens of an answer, as many as it may take; True when there is something to settle.
+        """Reserve a place and the largest number of model tokens an answer may use; True when there is a reservation to settle.
 
-        Raises Refused("rate_limited"). ``texts``: what of the caller's goes into the prompt. Exempt callers reserve nothing.
+        Raises Refused("rate_limited"). ``texts``: the caller's part of the prompt. Exempt callers reserve nothing.
         """
         limits = self._settings.limits
         if not self.enabled or ((verdict := self.verdict("", caller)) is not None and verdict.access == "allow"):
@@ -145,7 +145,7 @@ class RateLimiting:
         return reserved.held
 
     async def release(self, caller: Caller, reply_id: str) -> None:
-        """The question did not reach the log: nothing was spent. With Redis down the place is free by its age."""
+        """Give back the reservation of a question that did not reach the log. While Redis is down it expires."""
         with suppress(Unavailable):
             await self._reservations.settle(subject_of(caller), reply_id, 0)
 
@@ -161,10 +161,10 @@ class RateLimiting:
 
 
 def subject_of(caller: Caller | None) -> str:
-    """Whose user buckets these are; "" without a caller."""
+    """The subject of the caller's user buckets; "" without a caller."""
     return f"{caller.tenant}/{caller.account_id}" if caller else ""
 
 
 def key_of(caller: Caller | None) -> str:
-    """The API key that the caller came with; "" with none."""
+    """The id of the caller's API key; "" without one."""
     return (caller.key_id if caller else None) or ""

@@ -1,6 +1,6 @@
-"""What this process has seen lately: a bounded memory with ages.
+"""A bounded map of recently seen values with their age.
 
-Two uses: fresh entries (a second or so) save a round trip per request, old ones let running conversations go on while Redis is down.
+Fresh entries (a second or so) save a round trip per request; older ones keep running conversations going while Redis is down.
 """
 
 import time
@@ -13,31 +13,31 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Least recently used out first beyond ``size_max``; ``clock_s`` is monotonic."""
+    """Beyond ``size_max`` entries the least recently used one is evicted; ``clock_s`` is monotonic."""
 
     def __init__(self, size_max: int, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._size_max = size_max
         self._clock_s = clock_s
-        self._kept: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._entries)
 
     def get(self, key: K, within_s: float) -> V | None:
         """The value, if it was put at most ``within_s`` seconds ago."""
-        found = self._kept.get(key)
+        found = self._entries.get(key)
         if found is None or self._clock_s() - found[0] > within_s:
             return None
-        self._kept.move_to_end(key)
+        self._entries.move_to_end(key)
         return found[1]
 
     def put(self, key: K, value: V) -> None:
-        """Keep ``value`` as of now."""
-        self._kept[key] = (self._clock_s(), value)
-        self._kept.move_to_end(key)
-        while len(self._kept) > self._size_max:
-            self._kept.popitem(last=False)
+        """Set the value, with the present time."""
+        self._entries[key] = (self._clock_s(), value)
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._size_max:
+            self._entries.popitem(last=False)
 
     def forget(self, key: K) -> None:
-        """Drop what is known under ``key``."""
-        self._kept.pop(key, None)
+        """Remove the entry."""
+        self._entries.pop(key, None)

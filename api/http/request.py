@@ -1,13 +1,12 @@
-"""The request as handlers see it: who calls, in which trace, with which ids, and a body that is read strictly.
+"""The request as handlers see it: caller, trace, ids, ports, and a strictly parsed body.
 
-The framework would convert bodies leniently (``"5"`` passes for 5) and in two steps; this decodes straight into the struct that the
-handler declares as ``data``, and names every bad field at once.
+The framework would convert bodies leniently (``"5"`` for 5) and in two steps; this decodes directly into the struct that the handler
+declares as ``data``, and reports every invalid field at once.
 """
 
 import hashlib
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
-from uuid import UUID
 
 import msgspec
 from litestar import Request
@@ -25,8 +24,8 @@ from schemas import ids
 from schemas.errors import FieldError, Refused
 from schemas.events import Event
 
-ERRORS_MAX = 20  # fields named in one answer
-NAME_CHARS_MAX = 100  # of an unknown field's name, which is echoed
+ERRORS_MAX = 20  # fields reported in one response
+NAME_CHARS_MAX = 100  # of an unknown field's name in the report
 
 
 E = TypeVar("E", bound=Event)
@@ -52,7 +51,7 @@ class ApiRequest(Request[Caller, Any, Any]):
 
     @property
     def traceparent(self) -> str:
-        """The trace context that every event of this request carries."""
+        """The trace context of every event of this request."""
         return traceparent_of(self.scope)
 
     @property
@@ -61,20 +60,20 @@ class ApiRequest(Request[Caller, Any, Any]):
         return self.headers.get("idempotency-key")
 
     async def new_id(self, name: str, tenant: str = "", user: str = "") -> str:
-        """A UUID for the thing ``name`` that this request makes.
+        """A UUID for the record ``name`` that this request creates.
 
-        With an ``Idempotency-Key`` a POST gives the same one again, so that a repeat doubles nothing; the body is part of it, because the
-        same key with another body is another request even while nobody can tell.
+        With an ``Idempotency-Key`` a repeated POST gets the same one, so that nothing is duplicated. The body is part of it: the same key
+        with another body is another request, even while Redis is down and the conflict goes unnoticed.
         """
         key = self.idempotency_key
         if key is None or self.method != HttpMethod.POST:
-            return str(UUID(bytes=self.core.random_bytes(16), version=4))
+            return ids.random_id(self.core.random_bytes)
         check_key(key)
         digest = hashlib.sha256(await self.body()).hexdigest()
         return ids.derive("request", tenant, user, self.scope["path"], key, digest, name)
 
     async def event(self, kind: type[E], subject: str, data: Any, caller: Caller | None = None) -> E:
-        """An event of this request: its tenant, its trace, an id that a repeat gives again."""
+        """An event of this request, with its tenant, its trace and an id that a repeat reproduces."""
         caller = caller or self.user
         return kind(
             id=await self.new_id(f"{kind.type_name()}:{subject}", caller.tenant, caller.account_id),
@@ -87,11 +86,11 @@ class ApiRequest(Request[Caller, Any, Any]):
         )
 
     def replace_body(self, body: bytes) -> None:
-        """For a body that was read as a stream: the bytes that ``body()`` gives from now on, which tell it from any other."""
+        """Set the bytes that ``body()`` returns for a body that was read as a stream; they identify its content."""
         self._body = body
 
     async def body(self) -> bytes:
-        """The whole body; Refused when the client stops in the middle."""
+        """The whole body; Refused when the connection closes before its end."""
         try:
             return await super().body()
         except InternalServerException as error:
@@ -123,7 +122,7 @@ _UNTYPED = msgspec.json.Decoder(Any)
 
 
 def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    """Raises Refused("invalid_request") for what is no JSON, msgspec.ValidationError for JSON of another type."""
+    """Raises Refused("invalid_request") for invalid JSON, msgspec.ValidationError for JSON of another type."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
@@ -137,7 +136,7 @@ def _decode(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
 
 
 def _field_errors(raw: Any, kind: Any) -> tuple[FieldError, ...]:
-    """Everything wrong with the fields, not only what the decoder met first."""
+    """Every error of the fields, not only the first that the decoder met."""
     if not isinstance(raw, dict):
         return (FieldError("", "the body is not an object", "a JSON object"),)
     known = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -156,7 +155,7 @@ def _field_errors(raw: Any, kind: Any) -> tuple[FieldError, ...]:
 
 def _value_errors(name: str, value: Any, kind: Any) -> list[FieldError]:
     if kind is msgspec.Raw:
-        return []  # read later, by whom it is for
+        return []  # parsed later by its handler
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -167,7 +166,7 @@ def _value_errors(name: str, value: Any, kind: Any) -> list[FieldError]:
 
 
 def _choices(kind: Any) -> str:
-    """What msgspec does not say of a choice: the values there are."""
+    """The values of a choice, which msgspec's message leaves out."""
     if get_origin(kind) is Literal:
         return "one of " + ", ".join(map(str, get_args(kind)))
     return next(filter(None, (_choices(part) for part in get_args(kind) if part is not kind)), "")

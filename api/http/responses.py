@@ -1,4 +1,4 @@
-"""How handlers answer: JSON with an ETag or a Location, the same answer to the same request, pages."""
+"""Responses of handlers: JSON with an ETag or a Location, idempotent responses, pages."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def json_response(body: Struct | None, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response[Any]:
-    """A JSON answer; None has no body."""
+    """A JSON response; None has no body."""
     return Response(_encode(body) if body is not None else b"", status_code=status, media_type=JSON, headers=dict(headers or {}))
 
 
@@ -60,7 +60,7 @@ def etag(revision: int) -> str:
 
 
 def require_match(request: ApiRequest, revision: int) -> None:
-    """Refused("lost_update") when ``If-Match`` names another revision; without the header the last writer wins."""
+    """Refused("lost_update") when ``If-Match`` names another revision; without the header the last write wins."""
     expected = request.headers.get("if-match")
     if expected is None or expected.strip() == "*":
         return
@@ -69,10 +69,10 @@ def require_match(request: ApiRequest, revision: int) -> None:
 
 
 def map_page(page: TablePage[T], view: Callable[[T], B]) -> Page[B]:
-    """A table's page as the API shows it."""
+    """A page of a record table as a page of views."""
     return Page(items=tuple(view(item) for item in page.items), next_cursor=page.next_cursor or None)
 
 
 def invalid_field(field: str, detail: str, limit: str = "", code: str = "validation_failed") -> Refused:
-    """A refusal for one field that only the handler could judge."""
+    """The refusal of one field that only the handler can validate."""
     return Refused(code, errors=(FieldError(field, detail, limit),))

@@ -1,7 +1,7 @@
-"""Server-sent events straight on ASGI: what frames say is encoded already, so a stream costs one ``send`` per frame and little else.
+"""Server-sent events directly on ASGI: frames are encoded already, so a stream costs one ``send`` per frame and little else.
 
-``send`` waits while the client does not read (64 KiB lie in its connection), and what is not asked for is not made: a reader that is slow
-costs its bytes on the wire and a cursor.
+``send`` waits while the client does not read (64 KiB are buffered in its connection), and frames are produced on demand: a slow reader
+costs its buffer and a cursor.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from domain.chats.relay import ReplyFrame
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache, no-transform"),
-    (b"x-accel-buffering", b"no"),  # nginx would hold events back
+    (b"x-accel-buffering", b"no"),  # nginx would buffer events
 ]
 
 
@@ -27,14 +27,14 @@ def wants_events(request: Request[Any, Any, Any]) -> bool:
 
 
 def event_frame(event: str, event_id: str, data: bytes) -> ReplyFrame:
-    """One event; ``data`` is JSON and so has no line breaks."""
+    """One event; ``data`` is JSON without line breaks."""
     return ReplyFrame(event_id, event, data)
 
 
 class EventStream(Response[Any]):
-    """Relays ``frames`` until they end or the client goes; either way the generator is closed before the response is over.
+    """Sends ``frames`` until they end or the client disconnects; in both cases the generator is closed before the response ends.
 
-    Frames that are bytes are sent as they are. ``headers`` go beside those of every stream.
+    Frames that are bytes are sent unchanged. ``headers`` are added to those of every stream.
     """
 
     def __init__(self, frames: AsyncGenerator[ReplyFrame | bytes, None], headers: Mapping[str, str] | None = None) -> None:
@@ -49,14 +49,14 @@ class EventStream(Response[Any]):
 
 
 class _StreamResponse(ASGIResponse):
-    """The stream as the framework runs it."""
+    """The ASGI application of a stream."""
 
     def __init__(self, frames: AsyncGenerator[ReplyFrame | bytes, None], headers: list[tuple[bytes, bytes]]) -> None:
         super().__init__()
         self._frames, self._headers = frames, headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the frames end or the client goes."""
+        """Send until the frames end or the client disconnects."""
         del scope
         pump = asyncio.create_task(self._pump(send))
         gone = asyncio.create_task(wait_for_disconnect(receive))
@@ -79,6 +79,6 @@ class _StreamResponse(ASGIResponse):
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Returns when the client has gone; the body must have been read."""
+    """Returns when the client has disconnected; the body must have been read."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,7 +1,6 @@
-"""What a request asks the agents: with its tenant, in its trace, held against the visibility record once more before it leaves."""
+"""Requests to the agents that hold the index, with tenant and trace; passages are checked against the visibility record again."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
 import msgspec
 
@@ -11,65 +10,65 @@ from schemas import ids
 from schemas.errors import Unavailable
 from schemas.requests import Chunks, CountShelves, Embed, Found, ListChunks, Passages, Search, ShelfCounts, Vectors
 
-EMBED_S_MAX = 30.0  # a provider may take 20 s, after a wait for a place
-ROUNDS_MAX = 3  # of one search: what was replaced while the answer was on its way is found again, as what replaced it
+EMBED_S_MAX = 30.0  # a provider may take 20 s, after a wait for a permit
+ROUNDS_MAX = 3  # of one search: documents replaced meanwhile are found again in their new version
 
 
 async def find_passages(request: ApiRequest, ask: Search) -> Passages:
-    """Found in the caller's tenant, now or lately; see ``Inquiries.ask`` for what it raises."""
+    """Passages of the caller's tenant, searched or cached. Raises like ``IndexClient.ask``."""
 
-    async def found() -> Passages:
+    async def search() -> Passages:
         for _ in range(ROUNDS_MAX):
-            told = await request.ports(KnowledgePorts).index_client.ask(
+            reply = await request.ports(KnowledgePorts).index_client.ask(
                 ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
             )
-            assert isinstance(told, Passages)
-            answer = msgspec.structs.replace(told, passages=await _filter_visible(request, told.passages))
-            if len(answer.passages) == len(told.passages):
+            assert isinstance(reply, Passages)
+            visible = msgspec.structs.replace(reply, passages=await _filter_visible(request, reply.passages))
+            if len(visible.passages) == len(reply.passages):
                 break
-        return answer
+        return visible
 
-    return await request.ports(KnowledgePorts).search_cache.search(request.user.tenant, ask, found)
+    return await request.ports(KnowledgePorts).search_cache.search(request.user.tenant, ask, search)
 
 
 async def list_chunks(request: ApiRequest, ask: ListChunks) -> Chunks:
-    """Of a document in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
+    """Chunks of a document in the caller's tenant. Raises like ``IndexClient.ask``."""
 
-    async def listed() -> Chunks:
-        told = await request.ports(KnowledgePorts).index_client.ask(
+    async def read() -> Chunks:
+        reply = await request.ports(KnowledgePorts).index_client.ask(
             ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
         )
-        assert isinstance(told, Chunks)
-        return told
+        assert isinstance(reply, Chunks)
+        return reply
 
-    return await request.ports(KnowledgePorts).search_cache.content(request.user.tenant, ask, listed)
+    return await request.ports(KnowledgePorts).search_cache.content(request.user.tenant, ask, read)
 
 
 async def embed_texts(request: ApiRequest, ask: Embed) -> Vectors:
-    """Of the embedding that indexes are made with; see ``Inquiries.ask`` for what it raises."""
-    made = await request.ports(KnowledgePorts).index_client.ask(
+    """Vectors of the model that indexes are built with. Raises like ``IndexClient.ask``."""
+    vectors = await request.ports(KnowledgePorts).index_client.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent, timeout_s=EMBED_S_MAX
     )
-    assert isinstance(made, Vectors)
-    return made
+    assert isinstance(vectors, Vectors)
+    return vectors
 
 
 async def count_points(request: ApiRequest, ask: CountShelves) -> tuple[int, ...]:
-    """How many the builds of an index have, in the caller's tenant; see ``Inquiries.ask`` for what it raises."""
-    counted = await request.ports(KnowledgePorts).index_client.ask(
+    """The number of points in each build of an index, in the caller's tenant. Raises like ``IndexClient.ask``."""
+    counts = await request.ports(KnowledgePorts).index_client.ask(
         ask, request_id=_new_id(request), tenant=request.user.tenant, traceparent=request.traceparent
     )
-    assert isinstance(counted, ShelfCounts)
-    return counted.points
+    assert isinstance(counts, ShelfCounts)
+    return counts.points
 
 
 def _new_id(request: ApiRequest) -> str:
-    """Another one for every request, repeats with the same ``Idempotency-Key`` included: each waits for an answer of its own."""
-    return str(UUID(bytes=request.core.random_bytes(16), version=4))
+    """A new id for every request, repeats with the same ``Idempotency-Key`` included: each waits for its own reply."""
+    return ids.random_id(request.core.random_bytes)
 
 
 async def _filter_visible(request: ApiRequest, found: Sequence[Found]) -> tuple[Found, ...]:
-    """What was taken back while the answer was on its way goes; with Redis down the agent's own look a moment ago has to do."""
+    """Without passages whose version was replaced or deleted meanwhile; while Redis is down the agent's own check has to do."""
     keys = [ids.document_key(request.user.tenant, each.knowledge_base_id, each.document_id) for each in found]
     if not keys:
         return ()

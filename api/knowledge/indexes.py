@@ -1,4 +1,4 @@
-"""The index of a knowledge base: what it is made of, and its rebuild beside the one in use. The workers do it; here it is asked for."""
+"""The index of a knowledge base: its builds, and its rebuild beside the one in use. Requests change the plan; workers carry it out."""
 
 from http import HTTPStatus
 from typing import Any
@@ -23,9 +23,9 @@ from schemas.records import KnowledgeBase
 from schemas.requests import CountShelves
 
 
-@get("/knowledge/{knowledge_base_id:str}/index", opt=OPS, responses=PROBLEMS, summary="What the index is made of")
+@get("/knowledge/{knowledge_base_id:str}/index", opt=OPS, responses=PROBLEMS, summary="Get an index")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexView:
-    """Its builds with their sizes, and how far a rebuild has come."""
+    """Its builds with their sizes, and the progress of a rebuild."""
     base = await _find_base(request, str(knowledge_base_id))
     plan = request.ports(KnowledgePorts).catalogue.plan(base.tenant, base.id)
     report = await request.ports(KnowledgePorts).reindex_reports.get(base.tenant, base.id) if plan.other is not None else None
@@ -37,11 +37,11 @@ async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> IndexV
     opt=OPS,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Rebuild the index beside the one in use",
+    summary="Rebuild an index",
 )
 async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[RebuildRequest]) -> Response[IndexView]:
-    """Follow it at ``Location``. Searches go on in the old one until the new one holds every document. Asking again for the same retries
-    what failed; ``409 index_building`` when there is another one.
+    """Built beside the one in use, which is searched until the new one holds every document; the progress is at ``Location``. Repeating
+    the request retries failed documents; ``409 index_building`` while another build exists.
     """
 
     async def make() -> Response[Any]:
@@ -57,10 +57,10 @@ async def rebuild(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: 
     opt=OPS,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Search the kept index again",
+    summary="Switch back to the previous index",
 )
 async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[IndexView]:
-    """The one that was searched is kept until it is dropped. ``404`` when none is kept."""
+    """The index in use so far is kept until it is discarded. ``404`` when there is no other index."""
 
     async def make() -> Response[Any]:
         return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), roll_back)
@@ -73,10 +73,10 @@ async def back(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
     opt=OPS,
     responses=PROBLEMS,
     status_code=HTTPStatus.ACCEPTED,
-    summary="Give up the build, or let the kept index go",
+    summary="Discard the index that is not in use",
 )
 async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[IndexView]:
-    """Its points are removed as soon as nothing needs them. ``404`` when there is none."""
+    """The new build, or after a switch the previous one. Its points are removed once nothing uses them; ``404`` when there is none."""
 
     async def make() -> Response[Any]:
         return await _change_plan(request, await _find_base(request, str(knowledge_base_id)), discard_other)
@@ -85,7 +85,7 @@ async def drop(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Respon
 
 
 async def _find_base(request: ApiRequest, base_id: str) -> KnowledgeBase:
-    """A knowledge base whose index the caller may change: its owner, or an admin of the tenant."""
+    """A knowledge base whose index the caller may change, as its owner or as an admin of the tenant."""
     caller = request.user
     found = await request.core.read_models.knowledge_bases.get(caller.tenant, base_id)
     admin = caller.role == "admin"

@@ -1,4 +1,4 @@
-"""Knowledge bases: sets of documents that belong to an account and may be shared with its tenant."""
+"""Knowledge bases: sets of documents of an account, which may be shared with its tenant."""
 
 from http import HTTPStatus
 from typing import Any
@@ -24,14 +24,14 @@ from schemas.errors import Refused, Unavailable
 from schemas.records import KnowledgeBase, KnowledgeBaseChanged
 from streams.log.outgoing import Outgoing
 
-WITHDRAW_BATCH = 100  # documents of one round when a knowledge base is deleted
-ROUNDS_MAX = 10  # of one request; what is left is taken by its repeat
+WITHDRAW_BATCH = 100  # documents per round when a knowledge base is deleted
+ROUNDS_MAX = 10  # of one request; a repeat continues with the rest
 RETRY_AFTER_S = 2.0
 
 
-@post("/knowledge", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Make a knowledge base")
+@post("/knowledge", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Create a knowledge base")
 async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Response[KnowledgeView]:
-    """It takes documents when this answers."""
+    """It accepts documents as soon as this returns."""
 
     async def make() -> Response[Any]:
         caller, now = request.user, request.core.clock.now()
@@ -53,38 +53,38 @@ async def create(request: ApiRequest, data: JSONBody[KnowledgeCreate]) -> Respon
 
 @get("/knowledge", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="List knowledge bases, the newest first")
 async def list_(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[KnowledgeView]:
-    """Your own and those shared with you. A page may be shorter than asked for although another one follows."""
+    """Your own and those shared with you. A page may be shorter than ``limit`` although another one follows."""
     page = await request.core.read_models.knowledge_bases.list(request.user.tenant, limit=limit, cursor=cursor)
     return Page(
         items=tuple(KnowledgeView.of(base) for base in page.items if can_read(request.user, base)), next_cursor=page.next_cursor or None
     )
 
 
-@get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Read a knowledge base")
+@get("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_READ, responses=PROBLEMS, summary="Get a knowledge base")
 async def read(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> Response[KnowledgeView]:
     """With its ETag."""
     return _response(await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id)))
 
 
-@patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Change a knowledge base")
+@patch("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Update a knowledge base")
 async def change(request: ApiRequest, knowledge_base_id: FromPath[UUID], data: JSONBody[KnowledgePatch]) -> Response[KnowledgeView]:
-    """Fields left out stay. With ``If-Match`` a change by somebody else in between is ``412``."""
+    """Fields left out stay as they are. With ``If-Match`` a concurrent change is refused with ``412``."""
     ports = request.ports(KnowledgePorts)
-    said = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
     async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
         present = await ports.http.access.find_own_knowledge_base(request.user, str(knowledge_base_id))
         require_match(request, present.revision)
-        changed = msgspec.structs.replace(present, **said, updated_at=ports.core.clock.now(), revision=present.revision + 1)
+        changed = msgspec.structs.replace(present, **changes, updated_at=ports.core.clock.now(), revision=present.revision + 1)
         await _write(request, changed)
     return _response(changed)
 
 
 @delete("/knowledge/{knowledge_base_id:str}", opt=KNOWLEDGE_WRITE, responses=PROBLEMS, summary="Delete a knowledge base and its documents")
 async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None:
-    """No question finds anything in it when this answers; its documents' points leave the index afterwards."""
+    """Its documents are no longer found once this returns; their points leave the index afterwards."""
     ports, caller = request.ports(KnowledgePorts), request.user
     if str(knowledge_base_id) == ids.default_knowledge_base(caller.tenant):
-        raise Refused("forbidden", "the default knowledge base stays; upstream systems write to it")
+        raise Refused("forbidden", "the default knowledge base cannot be deleted: upstream systems write to it")
     async with ports.core.records.lease(f"knowledge/{knowledge_base_id}"):
         present = await ports.http.access.find_own_knowledge_base(caller, str(knowledge_base_id))
         require_match(request, present.revision)
@@ -94,7 +94,7 @@ async def remove(request: ApiRequest, knowledge_base_id: FromPath[UUID]) -> None
 
 
 async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
-    """Ask for every document to be taken back; first, so that a failure leaves a knowledge base whose deletion can be repeated."""
+    """Withdraw every document; first, so that after a failure the deletion can be repeated."""
     ports, caller = request.ports(KnowledgePorts), request.user
     cursor = ""
     for _ in range(ROUNDS_MAX):
@@ -108,7 +108,7 @@ async def _withdraw_all(request: ApiRequest, base: KnowledgeBase) -> None:
         cursor = page.next_cursor
         if not cursor:
             return
-    raise Unavailable("overloaded", "more documents than one request takes back", retry_after_s=RETRY_AFTER_S)
+    raise Unavailable("overloaded", "the knowledge base has more documents than one request deletes", retry_after_s=RETRY_AFTER_S)
 
 
 async def _write(request: ApiRequest, base: KnowledgeBase) -> None:

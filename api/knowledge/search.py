@@ -1,4 +1,4 @@
-"""What is in the index: passages for a query, the chunks of a document. Only what readers may see."""
+"""Search in the index: passages for a query, the chunks of a document. Only visible versions."""
 
 import re
 from http import HTTPStatus
@@ -21,7 +21,7 @@ from schemas.errors import Refused, Unavailable
 from schemas.requests import ListChunks, Search
 from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 
-SWITCHES_MAX = 3  # versions that may come to be seen one after the other while the first page of chunks is read
+SWITCHES_MAX = 3  # switches of the visible version that the first page of chunks tolerates
 
 _POSITION = re.compile(rb"(\d{1,19})\.(\d{1,9})")
 
@@ -51,12 +51,12 @@ async def several(request: ApiRequest, data: JSONBody[SearchManyRequest]) -> Res
     "/knowledge/{knowledge_base_id:str}/documents/{document_id:str}/chunks",
     opt=KNOWLEDGE_READ,
     responses=PROBLEMS,
-    summary="The chunks of a document",
+    summary="List the chunks of a document",
 )
 async def chunks(
     request: ApiRequest, knowledge_base_id: FromPath[UUID], document_id: DocumentName, limit: Limit = 20, cursor: Cursor = ""
 ) -> ChunkPage:
-    """Of the version that readers see. ``412`` when another one came to be seen between two pages: start again."""
+    """Of the version that readers see. ``412`` when another version replaced it between two pages: start again."""
     base = await request.http.access.find_knowledge_base(request.user, str(knowledge_base_id))
     version, first = _decode_position(cursor) if cursor else (await _visible_version(request, base.id, document_id), 0)
     for _ in range(SWITCHES_MAX):
@@ -69,7 +69,7 @@ async def chunks(
             after = _encode_position(version, items[-1].ordinal + 1) if listed.more else None
             return ChunkPage(document_id=document_id, knowledge_base_id=base.id, version=version, items=items, next_cursor=after)
         if cursor:
-            raise Refused("lost_update", "readers see another version of the document by now, or none")
+            raise Refused("lost_update", "the visible version of the document has changed")
         version = listed.visible
     raise Unavailable("overloaded", "the document changes faster than it can be read")
 
@@ -77,7 +77,7 @@ async def chunks(
 async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRequest) -> Response[SearchAnswer]:
     await begin_idempotent(request)
     if not data.query.strip():
-        raise invalid_field("query", "has nothing but white space", "some text")
+        raise invalid_field("query", "has only white space", "some text")
     ask = Search(
         query=data.query,
         knowledge_base_ids=base_ids,
@@ -92,7 +92,7 @@ async def _search(request: ApiRequest, base_ids: tuple[str, ...], data: SearchRe
 
 
 async def _visible_version(request: ApiRequest, base_id: str, document_id: str) -> int | None:
-    """None for a document on its way; Refused("not_found") for one that is not there."""
+    """None for a document without a visible version yet; Refused("not_found") for one that does not exist."""
     ports, tenant = request.ports(KnowledgePorts), request.user.tenant
     key = ids.document_key(tenant, base_id, document_id)
     standing = (await ports.core.visibility.version_states((key,)))[key]

@@ -1,4 +1,4 @@
-"""What this process keeps of what the index is asked: searches and pages of documents, held against the visibility record on every read."""
+"""The cache of searches and of documents' chunks; every read is checked against the visibility record."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,14 +14,13 @@ from schemas.requests import Chunks, ListChunks, Passages, Search
 from streams.cache import RedisCache
 from streams.cache.names import knowledge_tag
 from streams.cache.scenario_cache import Compute, ScenarioCache
-from streams.cache.scenarios import Table
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCache:
-    """One per process."""
+    """The scenarios that the API caches."""
 
     cache: RedisCache
     searches: ScenarioCache[Passages]
@@ -31,11 +30,11 @@ class SearchCache:
 
     @classmethod
     def of(cls, cache: RedisCache, visibility: Visibility, shelves: CollectionCatalogue) -> "SearchCache":
-        """The scenarios that the API reads."""
+        """The caches of both scenarios."""
         return cls(cache, cache.of("retrieval", Passages), cache.of("document_content", Chunks), visibility, shelves)
 
     async def search(self, tenant: str, ask: Search, compute: Compute[Passages]) -> Passages:
-        """Until anything changes in one of its knowledge bases; never with a passage that readers do not see."""
+        """Cached until one of its knowledge bases changes; never returns a passage that is no longer visible."""
         bases = sorted(ask.knowledge_base_ids)
         builds = [self._collection_key(tenant, base) for base in bases]
         asked = msgspec.structs.replace(ask, knowledge_base_ids=tuple(bases))
@@ -55,7 +54,7 @@ class SearchCache:
         return found
 
     async def content(self, tenant: str, ask: ListChunks, compute: Compute[Chunks]) -> Chunks:
-        """What a version says never changes; whether readers see it is asked every time."""
+        """Cached per version; its visibility is checked on every read."""
         build = self._collection_key(tenant, ask.knowledge_base_id)
         key = "/".join(map(str, (ask.knowledge_base_id, ask.document_id, ask.version, build, ask.first, ask.limit)))
         document = ids.document_key(tenant, ask.knowledge_base_id, ask.document_id)
@@ -66,21 +65,17 @@ class SearchCache:
         def whole(listed: Chunks | None) -> bool:
             return listed is not None and listed.visible == ask.version
 
-        listed = await self.contents.get_or_compute(tenant, key, compute, accepts=visible, keeps=whole)
+        listed = await self.contents.get_or_compute(tenant, key, compute, accepts=visible, is_storable=whole)
         assert listed is not None
         return listed
 
-    def count_lookup(self, tenant: str, name: Table, *, there: bool) -> None:
-        """Count a look into a record table that serves as this scenario's cache; a miss is what is not there at all."""
-        self.cache.tally.count(tenant, name, "hit" if there else "miss")
-
     def _collection_key(self, tenant: str, base: str) -> str:
-        """Other chunks, another build: what is kept of one says nothing of the other."""
+        """The build in use: another build has other chunks, and so other entries."""
         active = self.shelves.plan(tenant, base).active
         return f"{active.generation}{active.embedding}"
 
     async def _all_visible(self, versions: Iterable[tuple[str, int]]) -> bool:
-        """Whether readers see all of these at this moment; while nobody can tell, they do not."""
+        """Whether all of these versions are visible now; False while Redis is down."""
         wanted = dict(versions)
         try:
             standing = await self.visibility.version_states(list(wanted))

@@ -1,1 +1,4 @@
-"""Rate limits and quotas over HTTP."""
+"""Rate limits and quotas over HTTP.
+
+Admission rule: routes about limits, and the quotas that other areas check. How requests are limited is decided in ``domain.limits``.
+"""

@@ -1,4 +1,4 @@
-"""Rate limits over HTTP: what one has left; for admins the rules, the lists, what was decided, and buckets made full again."""
+"""Rate limits over HTTP: the caller's own; for admins the rules, the allow and deny lists, decisions, and the reset of buckets."""
 
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -9,7 +9,7 @@ import structlog
 from litestar import Litestar, Response, Router, delete, get, post, put
 from litestar.params import JSONBody, QueryParameter
 
-from api.http.gate import ADDRESS, ADMIN, ANYBODY
+from api.http.gate import ADMIN, ANYBODY, address_of
 from api.http.openapi import PROBLEMS, Cursor, Limit
 from api.http.rate_limiting import subject_of
 from api.http.request import ApiRequest
@@ -39,16 +39,16 @@ TOP_DEFAULT = 20
 EXPIRY_DAYS_MAX = 3_660
 
 Top = Annotated[int, QueryParameter(ge=1, le=100, description="Names per dimension.")]
-WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="How far back.")]
+WindowName = Annotated[Literal["minute", "hour", "day"], QueryParameter(description="The length of the window, up to now.")]
 
 log = structlog.get_logger(__name__)
 
 
-@get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="What you have left")
+@get("/rate-limits/me", opt=ANYBODY, responses=PROBLEMS, summary="Get your rate limits")
 async def mine(request: ApiRequest) -> MyLimits:
-    """Every rule that may hold you; looking takes nothing from them, besides what every request takes."""
+    """Every rule that applies to you, and what is left of it. Reading takes no more than any request."""
     limiting, caller = request.http.limiting, request.user
-    address = request.scope["state"][ADDRESS]
+    address = address_of(request.scope)
     verdict = limiting.verdict(address, caller)
     decision = await limiting.peek(address, caller)
     standings = tuple(
@@ -58,16 +58,16 @@ async def mine(request: ApiRequest) -> MyLimits:
     return MyLimits(tier=caller.tier, exempt=verdict is not None and verdict.access == "allow", standings=standings)
 
 
-@get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="The rules in force")
+@get("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Get the rate-limit rules in force")
 async def rules(request: ApiRequest) -> Response[RulesView]:
-    """With their ETag; revision 0 are those of the settings."""
+    """With their ETag; revision 0 stands for the rules of the settings."""
     return _response(request, request.http.configs.get(RATE_LIMIT_RULES))
 
 
-@put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rules")
+@put("/rate-limits/rules", opt=ADMIN, responses=PROBLEMS, summary="Replace the rate-limit rules")
 async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[RulesView]:
-    """All or none: with anything wrong the old ones stay, and `errors` names it. In force in every process within a second. With
-    ``If-Match`` a change by somebody else in between is ``412``.
+    """All or nothing: while any rule is invalid the old rules stay, and `errors` names it. In force in every process within a second.
+    With ``If-Match`` a concurrent change is refused with ``412``.
     """
     if not request.http.limiting.enabled:
         raise Refused("validation_failed", "rate limits are switched off by CLAW_LIMIT_ENABLED")
@@ -83,9 +83,9 @@ async def put_rules(request: ApiRequest, data: JSONBody[RulesPut]) -> Response[R
     return _response(request, config)
 
 
-@get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="What was decided")
+@get("/rate-limits/monitor", opt=ADMIN, responses=PROBLEMS, summary="Get rate-limit decisions")
 async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = TOP_DEFAULT) -> MonitorView:
-    """Allowed, refused, and let through although a shadow rule would have refused, by rule, route, tier and refused address."""
+    """Allowed and refused requests, and those that only a shadow rule would refuse, by rule, route, tier and refused address."""
     now = request.core.clock.now()
     since, sums = await request.ports(LimitPorts).decisions.read(window, now)
     counts: dict[Dimension, tuple[CountView, ...]] = {}
@@ -99,9 +99,9 @@ async def monitor(request: ApiRequest, window: WindowName = "hour", top: Top = T
     return MonitorView(window=window, since=since, until=now, counts=counts)
 
 
-@post("/rate-limits/reset", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Fill somebody's buckets")
+@post("/rate-limits/reset", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Reset rate-limit buckets")
 async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
-    """Of one rule or of all that hold this address, user or key."""
+    """Of one rule, or of all that apply to this address, user or key."""
     limiting = request.http.limiting
     known = {rule.name for rule in limiting.rules}
     if data.rule and data.rule not in known:
@@ -114,44 +114,44 @@ async def reset(request: ApiRequest, data: JSONBody[ResetBody]) -> ResetView:
     return ResetView(reset=done)
 
 
-@get("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Who is exempt")
+@get("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="List the allow list")
 async def allowlist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
-    """By name."""
+    """Ordered by name."""
     return _list_entries(request, "allow", limit, cursor)
 
 
-@put("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Exempt somebody")
+@put("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Add an entry to the allow list")
 async def allow(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
-    """A range of addresses, a user or a key that no rate rule holds."""
+    """A range of addresses, a user or a key to which no rate rule applies."""
     return await _put(request, "allow", data)
 
 
-@delete("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Exempt somebody no longer")
+@delete("/rate-limits/allowlist", opt=ADMIN, responses=PROBLEMS, summary="Remove an entry from the allow list")
 async def disallow(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
     """``404`` when there is no such entry."""
     await _remove(request, "allow", data)
 
 
-@get("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Who is shut out")
+@get("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="List the deny list")
 async def denylist(request: ApiRequest, limit: Limit = 20, cursor: Cursor = "") -> Page[AccessView]:
-    """By name."""
+    """Ordered by name."""
     return _list_entries(request, "deny", limit, cursor)
 
 
-@put("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Shut somebody out")
+@put("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Add an entry to the deny list")
 async def deny(request: ApiRequest, data: JSONBody[AccessPut]) -> AccessView:
-    """Every request of theirs is ``403`` within a second; denials win over exemptions."""
+    """All their requests are ``403`` within a second; the deny list wins over the allow list."""
     return await _put(request, "deny", data)
 
 
-@delete("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Let somebody in again")
+@delete("/rate-limits/denylist", opt=ADMIN, responses=PROBLEMS, summary="Remove an entry from the deny list")
 async def undeny(request: ApiRequest, data: JSONBody[AccessRemove]) -> None:
     """``404`` when there is no such entry."""
     await _remove(request, "deny", data)
 
 
 def route_templates(app: Litestar) -> tuple[str, ...]:
-    """Path templates below /api/v1, and OpenAI's."""
+    """The path templates below /api/v1, and those of the OpenAI-compatible routes."""
     served = (ROOT, OPENAI_ROOT)
     return tuple(sorted({route.path_format.removeprefix(ROOT) for route in app.routes if route.path_format.startswith(served)}))
 
@@ -167,7 +167,7 @@ def _response(request: ApiRequest, config: Config | None) -> Response[RulesView]
 
 
 def _if_match_revision(request: ApiRequest) -> int | None:
-    """The revision that ``If-Match`` names."""
+    """The revision in ``If-Match``; -1 for text that is none."""
     header = request.headers.get("if-match")
     if header in {None, "*"}:
         return None
@@ -181,12 +181,12 @@ async def _put(request: ApiRequest, access: Access, data: AccessPut) -> AccessVi
     now = request.core.clock.now()
     if data.expires_at is not None and not _is_valid_expiry(data.expires_at, now):
         raise invalid_field(
-            "expires_at", "is no time for this entry to end", f"with a time zone, in the future, at most {EXPIRY_DAYS_MAX} days ahead"
+            "expires_at", "is not a valid expiry time", f"with a time zone, in the future, at most {EXPIRY_DAYS_MAX} days ahead"
         )
     if len(request.http.limiting.lists) >= ENTRIES_MAX:
-        raise Unavailable("overloaded", f"the lists have {ENTRIES_MAX} entries, as many as every process holds in memory")
+        raise Unavailable("overloaded", f"the lists have {ENTRIES_MAX} entries, the bound of what every process holds in memory")
     if access == "deny" and _matches_caller(request, data.kind, canonical_value(data.kind, data.value)):
-        raise invalid_field("value", "would shut out yourself", "somebody else")
+        raise invalid_field("value", "would deny access to yourself", "another subject")
     entry = AccessEntry(
         access=access, kind=data.kind, value=canonical_value(data.kind, data.value), reason=data.reason, expires_at=data.expires_at
     )
@@ -229,7 +229,7 @@ def _matches_caller(request: ApiRequest, kind: SubjectKind, value: str) -> bool:
     caller = request.user
     if kind == "cidr":
         lists = AccessLists([AccessEntry(access="deny", kind=kind, value=value)])
-        return lists.verdict(address=request.scope["state"][ADDRESS], user="", key="", now=request.core.clock.now()) is not None
+        return lists.verdict(address=address_of(request.scope), user="", key="", now=request.core.clock.now()) is not None
     return value == (subject_of(caller) if kind == "user" else caller.key_id)
 
 

@@ -2,4 +2,6 @@
 
 A completion is a question without a conversation (``api/chats/standalone.py``). Parsing a request (``requests.py``) and encoding an answer
 (``responses.py``) are pure; docs/openai.md lists which parameters are supported, ignored and refused.
+
+Admission rule: only what translates between OpenAI's format and the chats area.
 """

@@ -1,7 +1,7 @@
 """``POST /v1/chat/completions``.
 
-Who hangs up has stopped the answer, as at OpenAI, and the provider is not paid for the rest. With an ``Idempotency-Key`` the answer goes
-on: its sender means to come back, and the same request then gets the same answer.
+A client that disconnects cancels the answer, as with OpenAI, and the provider is not paid for the rest. With an ``Idempotency-Key`` the
+answer goes on: a repeat of the request gets the same answer.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from litestar.params import JSONBody
 from api.chats.ask import check_question
 from api.chats.ports import ChatPorts
 from api.chats.replies import Reply
-from api.chats.standalone import ask_standalone, error_of, frames
+from api.chats.standalone import ask_standalone, error_of
+from api.chats.standalone import frames as reply_frames
 from api.http.openapi import STREAMED, StreamOperation
 from api.http.request import ApiRequest
 from api.http.responses import json_response
@@ -34,7 +35,7 @@ from schemas.errors import ClawError, Problem, Refused, Unavailable
 T = TypeVar("T")
 Frames = AsyncGenerator[ReplyFrame, None]
 
-IGNORED = "X-Ignored-Parameters"  # names of parameters of the request that had no effect
+IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
 
 COMPLETION_SPEC = ResponseSpec(
     data_container=ChatCompletion, description="The completion; with `stream: true` its chunks as an event stream.", generate_examples=False
@@ -49,13 +50,13 @@ CHUNKS_SPEC = ResponseSpec(
     "/chat/completions",
     responses={200: COMPLETION_SPEC, STREAMED: CHUNKS_SPEC, **ERRORS},
     status_code=HTTPStatus.OK,
-    summary="Answer a conversation that the client keeps",
+    summary="Create a chat completion",
     operation_id="ChatCompletion",
     operation_class=StreamOperation,
 )
 async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> Response[Any]:
-    """From the knowledge bases of ``metadata.knowledge_base_ids``; citations ride in ``annotations``. The last message is the question,
-    earlier ones are its history, system and developer messages instructions.
+    """From the knowledge bases of ``metadata.knowledge_base_ids``; citations are in ``annotations``. The last message is the question,
+    earlier ones are its history, system and developer messages are instructions.
     """
     ports = request.ports(ChatPorts)
     asked = requests.parse_question(data, ports.core.settings)
@@ -65,37 +66,37 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     ignored = requests.ignored(await request.body())
     headers = {IGNORED: ", ".join(ignored)} if ignored else {}
     head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
-    told = frames(ports, request.user, reply)
+    frames = reply_frames(ports, request.user, reply)
     if not data.stream:
-        return json_response(completion(head, await _whole(request, reply, told)), headers=headers)
-    begun = await _run_while_connected(request, reply, told, _first_frames(told))
+        return json_response(completion(head, await _whole(request, reply, frames)), headers=headers)
+    begun = await _run_while_connected(request, reply, frames, _first_frames(frames))
     _check(begun[-1])
     include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
-    return EventStream(_chunks(request, reply, CompletionEncoder(head, include_usage=include_usage), begun, told), headers=headers)
+    return EventStream(_chunks(request, reply, CompletionEncoder(head, include_usage=include_usage), begun, frames), headers=headers)
 
 
-async def _whole(request: ApiRequest, reply: Reply, told: Frames) -> CompletedData:
-    """The answer at its end; raises what it failed with."""
-    end = await _run_while_connected(request, reply, told, _last_frame(told))
+async def _whole(request: ApiRequest, reply: Reply, frames: Frames) -> CompletedData:
+    """The complete answer; raises its error."""
+    end = await _run_while_connected(request, reply, frames, _last_frame(frames))
     _check(end)
     if end.event == "cancelled":
         raise Unavailable("answer_interrupted", "the answer was cancelled")
     return msgspec.json.decode(end.data, type=CompletedData)
 
 
-async def _last_frame(told: Frames) -> ReplyFrame:
-    async for frame in told:
+async def _last_frame(frames: Frames) -> ReplyFrame:
+    async for frame in frames:
         if frame.terminal:
             return frame
     raise _stopping()
 
 
-async def _first_frames(told: Frames) -> list[ReplyFrame]:
-    """The frames up to the first that says something. Until then nothing was sent, and a failure still has its HTTP status; a heartbeat
-    is something, too: no proxy waits for ever.
+async def _first_frames(frames: Frames) -> list[ReplyFrame]:
+    """The frames up to the first after ``retrieved``. Until then nothing is sent, so that a failure still gets its HTTP status; a heartbeat
+    ends the wait, too: proxies have timeouts.
     """
     begun: list[ReplyFrame] = []
-    async for frame in told:
+    async for frame in frames:
         begun.append(frame)
         if frame.event != "retrieved":
             return begun
@@ -103,7 +104,7 @@ async def _first_frames(told: Frames) -> list[ReplyFrame]:
 
 
 def _check(frame: ReplyFrame) -> None:
-    """Raises what the reply failed with."""
+    """Raises the error of a failed reply."""
     if frame.event == "failed":
         raise error_of(msgspec.json.decode(frame.data, type=Problem))
 
@@ -113,55 +114,55 @@ def _stopping() -> Unavailable:
 
 
 async def _chunks(
-    request: ApiRequest, reply: Reply, chunks: CompletionEncoder, begun: list[ReplyFrame], told: Frames
+    request: ApiRequest, reply: Reply, chunks: CompletionEncoder, begun: list[ReplyFrame], frames: Frames
 ) -> AsyncGenerator[bytes, None]:
-    """The stream to its end. When it ends before the reply does, for whatever reason, the reply is stopped."""
-    over = False
+    """The stream to its end. When it ends before the reply, for whatever reason, the reply is cancelled."""
+    ended = False
     try:
-        async with aclosing(told):
+        async with aclosing(frames):
             yield chunks.begin()
-            async for frame in _prepend(begun, told):
-                over = over or frame.terminal
-                if said := chunks.encode(frame):
-                    yield said
+            async for frame in _prepend(begun, frames):
+                ended = ended or frame.terminal
+                if data := chunks.encode(frame):
+                    yield data
                 if chunks.ended:
                     return
             yield chunks.interrupt("this process is stopping")
-    except ClawError as error:  # the head of the response is out: the stream itself has to say it
+    except ClawError as error:  # the head of the response has been sent: the stream itself has to report it
         yield chunks.fail(error.problem())
     finally:
-        if not over:
+        if not ended:
             await _cancel_reply(request, reply)
 
 
-async def _prepend(begun: list[ReplyFrame], told: Frames) -> Frames:
+async def _prepend(begun: list[ReplyFrame], frames: Frames) -> Frames:
     for frame in begun:
         yield frame
-    async for frame in told:
+    async for frame in frames:
         yield frame
 
 
-async def _run_while_connected(request: ApiRequest, reply: Reply, told: Frames, work: Coroutine[Any, Any, T]) -> T:
-    """The outcome of ``work``, which reads ``told``, as long as the client is there to hear of it; without it the reply is stopped."""
-    working, gone = asyncio.create_task(work), asyncio.create_task(wait_for_disconnect(request.receive))
-    heard = False
+async def _run_while_connected(request: ApiRequest, reply: Reply, frames: Frames, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, which reads ``frames``; when the client disconnects first, the reply is cancelled."""
+    working, disconnected = asyncio.create_task(work), asyncio.create_task(wait_for_disconnect(request.receive))
+    delivered = False
     try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, disconnected), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise Refused("invalid_request", "the connection closed before the answer was there")
+            raise Refused("invalid_request", "the connection closed before the answer was complete")
         outcome = working.result()
-        heard = True
+        delivered = True
         return outcome
     finally:
-        gone.cancel()
-        if not heard:
+        disconnected.cancel()
+        if not delivered:
             working.cancel()
             await asyncio.wait((working,))
-            await told.aclose()
+            await frames.aclose()
             await _cancel_reply(request, reply)
 
 
 async def _cancel_reply(request: ApiRequest, reply: Reply) -> None:
     if request.idempotency_key is None:
-        with suppress(Unavailable):  # with Redis down nobody can be told: the answer goes to its end
+        with suppress(Unavailable):  # while Redis is down the answer cannot be cancelled
             await request.ports(ChatPorts).reply_locks.request_cancel(request.user.tenant, reply.id)

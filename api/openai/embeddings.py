@@ -1,4 +1,4 @@
-"""``POST /v1/embeddings``: vectors of the model that indexes are made with, computed where that model is, over the log."""
+"""``POST /v1/embeddings``: vectors of the model that indexes are built with, computed by the agent that has the model."""
 
 import asyncio
 import base64
@@ -18,13 +18,13 @@ from schemas.bodies.openai import Embedding, EmbeddingCreate, EmbeddingList, Emb
 from schemas.errors import FieldError, Refused
 from schemas.requests import EMBED_TEXTS_MAX, Embed, Vectors
 
-AT_ONCE_MAX = 2  # requests to the lane for one call: others want a place between them
+AT_ONCE_MAX = 2  # concurrent requests to the worker group per call, so that calls of others get in between
 FLOAT_BYTES = 4
 
 
-@post("/embeddings", responses=ERRORS, status_code=HTTPStatus.OK, summary="Vectors of texts", operation_id="Embeddings")
+@post("/embeddings", responses=ERRORS, status_code=HTTPStatus.OK, summary="Create embeddings", operation_id="Embeddings")
 async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Response[EmbeddingList]:
-    """In the order of the inputs. Usage is an estimate."""
+    """In the order of the inputs; the usage is an estimate."""
     check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.core.settings))
     _check_dimensions(data.dimensions, model_names.dimensions(request.core.settings))
     texts = _texts(data)
@@ -48,7 +48,7 @@ async def _vectors(request: ApiRequest, texts: tuple[str, ...]) -> list[Vectors]
     try:
         return await asyncio.gather(*asking)
     finally:
-        for each in asking:  # one has failed, or the caller has gone: the others are for nobody
+        for each in asking:  # one has failed, or the caller has disconnected: the others are not needed
             each.cancel()
 
 
@@ -81,11 +81,11 @@ def _texts(data: EmbeddingCreate) -> tuple[str, ...]:
         return (data.input,)
     texts = tuple(each for each in data.input if isinstance(each, str))
     if len(texts) < len(data.input):
-        raise invalid_field("input", "holds tokens, which are another model's", "a text, or a list of texts")
+        raise invalid_field("input", "has token ids, which belong to another model", "a text, or a list of texts")
     return texts
 
 
 def _check_dimensions(asked: int | None, offered: int) -> None:
     if asked not in (None, offered):
-        wrong = FieldError("dimensions", "the model's vectors are not shortened", str(offered))
+        wrong = FieldError("dimensions", "the model's vectors cannot be shortened", str(offered))
         raise Refused("unsupported_parameter", errors=(wrong,))

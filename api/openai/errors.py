@@ -1,6 +1,6 @@
-"""Errors of ``/v1`` in OpenAI's envelope, with the statuses from which the official clients make their exception classes.
+"""Errors of ``/v1`` in OpenAI's format, with the statuses that the official clients map to their exception classes.
 
-400 is what cannot be read, and what OpenAI offers and this API does not; 422 a field that is not acceptable, as everywhere in this API.
+400: a request that cannot be parsed, or a feature of OpenAI that is not supported; 422: an invalid field, as everywhere in this API.
 """
 
 from http import HTTPStatus
@@ -15,12 +15,12 @@ from schemas.bodies.openai import ErrorAnswer, ErrorBody
 from schemas.errors import FieldError, Problem, Refused
 
 ROOT = "/v1/"
-SHOULD_RETRY = "x-should-retry"  # the official clients repeat every 5xx unless it says false
+SHOULD_RETRY = "x-should-retry"  # the official clients retry every 5xx unless this is false
 OPENAI_CODES = {
     "unauthenticated": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
     "quota_exceeded": "insufficient_quota",
-}  # what clients compare with
+}  # codes that clients compare with
 TYPES = {
     HTTPStatus.UNAUTHORIZED: "authentication_error",
     HTTPStatus.FORBIDDEN: "permission_error",
@@ -31,28 +31,28 @@ _decode = msgspec.json.Decoder(Problem).decode
 
 
 def error_response(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """The exception handler of the whole application: below ``/v1`` in OpenAI's words, elsewhere a problem."""
-    told = problems.problem_response(request, error)
+    """The exception handler of the application: below ``/v1`` OpenAI's format, elsewhere a problem."""
+    response = problems.problem_response(request, error)
     if not request.scope["path"].startswith(ROOT):
-        return told
-    headers = dict(told.headers)
-    if isinstance(error, Refused) and (told.status_code or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return response
+    headers = dict(response.headers)
+    if isinstance(error, Refused) and (response.status_code or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         headers[SHOULD_RETRY] = "false"
-    said = _encode(body(_decode(told.content)))
-    return Response(said, status_code=told.status_code, media_type="application/json", headers=headers)
+    content = _encode(body(_decode(response.content)))
+    return Response(content, status_code=response.status_code, media_type="application/json", headers=headers)
 
 
 def body(problem: Problem) -> ErrorAnswer:
-    """The problem as OpenAI's clients read one. ``param`` is the first field at fault, the message names all of them, or what
-    to do about a failure here.
+    """The problem in OpenAI's format. ``param`` is the first invalid field; the message names all of them, or the remedy for an error of
+    the server.
     """
     fields = [f"{error.field}: {error.detail}" + _limit_note(error) for error in problem.errors]
     message = f"{problem.title}. {'; '.join(fields) or problem.detail}"
     named = problem.errors[0].field if problem.errors else ""
-    failed_here = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if failed_here and problem.remedy not in message:
+    is_server_error = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if is_server_error and problem.remedy not in message:
         message = f"{message} {problem.remedy}"
-    kind = "server_error" if failed_here else "invalid_request_error"
+    kind = "server_error" if is_server_error else "invalid_request_error"
     kind = TYPES.get(HTTPStatus(problem.status), kind)
     return ErrorAnswer(error=ErrorBody(message=message, type=kind, param=named or None, code=OPENAI_CODES.get(problem.code, problem.code)))
 
@@ -66,13 +66,13 @@ def _spec(description: str) -> ResponseSpec:
 
 
 ERRORS: dict[int, ResponseSpec] = {
-    400: _spec("The request cannot be read, or asks for something that is not offered (`unsupported_parameter`)."),
-    401: _spec("No valid credential."),
+    400: _spec("The request cannot be parsed, or uses an unsupported feature (`unsupported_parameter`)."),
+    401: _spec("The credential is missing or not valid."),
     403: _spec("The credential lacks the scope `chat`."),
-    404: _spec("There is no such model or knowledge base."),
+    404: _spec("The model or knowledge base does not exist."),
     409: _spec("The `Idempotency-Key` was used with another body."),
-    422: _spec("A field is not acceptable; `param` names it."),
-    429: _spec("A rate limit refused; `Retry-After` says when to come back."),
-    502: _spec("The answer could not be made."),
-    503: _spec("A part is down; repeat after `Retry-After`."),
+    422: _spec("A field is not valid; `param` names it."),
+    429: _spec("A rate limit was exceeded; `Retry-After` says when to retry."),
+    502: _spec("The answer could not be generated."),
+    503: _spec("A part of the system is down; retry after `Retry-After`."),
 }

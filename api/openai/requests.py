@@ -1,4 +1,4 @@
-"""What a completion request asks for, as a question: pure. What OpenAI offers and this API does not is refused by its name."""
+"""A completion request parsed as a question: pure. Features of OpenAI that are not supported are refused by name."""
 
 import re
 from typing import Any
@@ -18,34 +18,34 @@ from schemas.settings import Settings
 SYSTEM_CHARS_MAX = 8_000  # as everywhere in this API
 BASES = "metadata.knowledge_base_ids"
 
-# Per parameter the values that ask for nothing, and why any other is refused.
+# Per parameter the values without effect, and why any other is refused.
 _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "n": ((None, 1), "there is one answer per call"),
+    "n": ((None, 1), "there is one answer per request"),
     "response_format": ((None, {"type": "text"}), "answers are text"),
-    "logprobs": ((None, False), "log probabilities are not passed on"),
-    "top_logprobs": ((None, 0), "log probabilities are not passed on"),
-    "logit_bias": ((None, {}), "tokens cannot be weighted"),
+    "logprobs": ((None, False), "log probabilities are not supported"),
+    "top_logprobs": ((None, 0), "log probabilities are not supported"),
+    "logit_bias": ((None, {}), "token weights are not supported"),
     "modalities": ((None, ["text"]), "answers are text"),
     "audio": ((None,), "answers are text"),
-    "prediction": ((None,), "predicted outputs are not offered"),
+    "prediction": ((None,), "predicted outputs are not supported"),
     "web_search_options": ((None,), "the web is not searched: answers come from knowledge bases"),
-    "moderation": ((None,), "moderation is not offered"),
+    "moderation": ((None,), "moderation is not supported"),
 }
 
 
-# Choices of a tool that leave it to the model, which calls none.
+# Tool choices that leave the decision to the model, which calls none.
 _FREE_CHOICES = (None, "none", "auto", {"type": "none"}, {"type": "auto"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 
-NAMES_MAX = 20  # of ignored parameters that a response names
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # others are no header's business
+NAMES_MAX = 20  # of ignored parameters in a response
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # other names are left out of the header
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(ChatCompletionCreate))
 _NOTHING = (b"null", b"[]")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def ignored(body: bytes) -> tuple[str, ...]:
-    """Names of the parameters in ``body``, a request, that this API does not know, and of the tools, which it never calls."""
+    """The names of parameters in the request ``body`` that this API does not know, and of tools, which are never called."""
     members = _members(body)
     tools = {name for name in ("tools", "functions") if name in members and bytes(members[name]) not in _NOTHING}
     return tuple(name for name in members if name in tools or (name not in _KNOWN and _NAME.match(name)))[:NAMES_MAX]
@@ -63,19 +63,19 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
     system_prompt = "\n\n".join(text for message, text in zip(data.messages, texts, strict=True) if _is_instruction(message) and text)
     if len(system_prompt) > SYSTEM_CHARS_MAX:
         raise invalid_field("messages", "has too long instructions", f"{SYSTEM_CHARS_MAX} characters of system and developer messages")
-    said = [
+    turns = [
         Turn("assistant" if message.role == "assistant" else "user", text)
         for message, text in zip(data.messages, texts, strict=True)
         if not _is_instruction(message) and message.role not in _TOOL_ROLES
     ]
-    if not said or data.messages[-1].role != "user":
+    if not turns or data.messages[-1].role != "user":
         raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
     return StandaloneQuestion(
         door="openai",
-        content=said[-1].content,
+        content=turns[-1].content,
         knowledge_base_ids=parse_knowledge_base_ids(data.metadata),
         system_prompt=system_prompt,
-        history=tuple(turn for turn in said[:-1] if turn.content),
+        history=tuple(turn for turn in turns[:-1] if turn.content),
         sampling=Sampling(
             max_tokens=data.max_completion_tokens or data.max_tokens or 0,
             temperature=data.temperature,
@@ -85,7 +85,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
 
 
 def check_model(asked: str, *offered: str) -> None:
-    """Refused("model_not_found") for another one."""
+    """Refused("model_not_found") for a model that is not among ``offered``."""
     if asked not in offered:
         named = " and ".join(dict.fromkeys(offered))
         raise Refused(
@@ -94,7 +94,7 @@ def check_model(asked: str, *offered: str) -> None:
 
 
 def _check_choice(field: str, choice: Any) -> None:
-    """Refused for a choice by which some tool has to be called; among tools that are only allowed the model may choose none."""
+    """Refused for a choice that requires a tool call; of tools that are only allowed the model may call none."""
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         allowed = choice.get("allowed_tools")
         choice = allowed.get("mode") if isinstance(allowed, dict) else choice
@@ -104,7 +104,7 @@ def _check_choice(field: str, choice: Any) -> None:
 
 
 def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:
-    """Of ``metadata``: separated by commas, or a JSON list. None when it says nothing of them; "" chooses none."""
+    """The ids in ``metadata``, separated by commas or as a JSON list. None without the entry; "" for no knowledge base."""
     given = (metadata or {}).get("knowledge_base_ids")
     if given is None:
         return None
@@ -126,7 +126,7 @@ def _is_instruction(message: ChatMessage) -> bool:
 
 
 def _text(place: int, message: ChatMessage) -> str:
-    """The message's text; Refused for what is none. What a tool said is not read: an assistant's answer after it says what matters."""
+    """The message's text; Refused for other content. Results of tools are skipped: the assistant's answer after them has what matters."""
     if message.role in _TOOL_ROLES:
         return ""
     if message.audio is not None:

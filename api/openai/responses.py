@@ -1,7 +1,7 @@
-"""A reply in the words of OpenAI's clients: pure, from the relay's frames to chunks, or to one completion.
+"""A reply in OpenAI's format: pure, from the relay's frames to chunks, or to one completion.
 
-What was sent cannot be taken back there. When a worker died and another one answers anew (``restart``), the new answer is only followed
-while it repeats what was sent, and goes on where that ended; as soon as it differs the stream ends with an error.
+Chunks cannot be retracted. When a worker died and another one answers again (``restart``), the new answer must begin with the text that was
+sent, and is continued from there; as soon as it differs the stream ends with an error.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from schemas.errors import Problem, Unavailable
 
 FINGERPRINT = f"claw-{VERSION}"
 DONE = b"data: [DONE]\n\n"
-REASONS = frozenset({"stop", "length", "content_filter"})  # what clients know; another word of a provider's is a stop
+REASONS = frozenset({"stop", "length", "content_filter"})  # reasons that clients know; any other of a provider becomes "stop"
 _encode = msgspec.json.Encoder().encode
 _delta = msgspec.json.Decoder(DeltaData).decode
 _citation = msgspec.json.Decoder(Citation).decode
@@ -28,7 +28,7 @@ _citation = msgspec.json.Decoder(Citation).decode
 
 @dataclass(frozen=True, slots=True)
 class CompletionHead:
-    """What every chunk says of its completion; ``created`` in seconds since 1970."""
+    """The members that all chunks of a completion share; ``created`` in seconds since 1970."""
 
     id: str
     created: int
@@ -36,13 +36,13 @@ class CompletionHead:
 
 
 class Annotations:
-    """Citations with the places of their markers, in the order of the text."""
+    """Citations with the positions of their markers, in the order of the text."""
 
     def __init__(self) -> None:
         self._after = 0
 
     def of(self, text: str, citation: Citation) -> Annotation:
-        """``text`` is all that is there by now; the marker is the first of its number after the one before."""
+        """``text`` is the text so far; the marker is the first with its number after the previous marker."""
         marker = f"[{citation.marker}]"
         start = text.find(marker, self._after)
         end = start + len(marker) if start >= 0 else len(text)
@@ -53,7 +53,7 @@ class Annotations:
 
 
 def completion(head: CompletionHead, whole: CompletedData) -> ChatCompletion:
-    """The whole answer."""
+    """The whole answer as one completion."""
     annotations = Annotations()
     message = CompletionMessage(content=whole.text, annotations=tuple(annotations.of(whole.text, each) for each in whole.citations))
     return ChatCompletion(
@@ -67,7 +67,7 @@ def completion(head: CompletionHead, whole: CompletedData) -> ChatCompletion:
 
 
 class CompletionEncoder:
-    """One stream: frames in, bytes out. ``ended``: the last of them was given out."""
+    """Encodes one stream: frames in, bytes out. ``ended``: the last bytes were returned."""
 
     def __init__(self, head: CompletionHead, *, include_usage: bool) -> None:
         fields = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
@@ -75,78 +75,78 @@ class CompletionEncoder:
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         self._include_usage = include_usage
         self._sent = ""
-        self._said = ""  # by the present attempt
-        self._annotated, self._cited = 0, 0  # citations that were sent, and that the present attempt has made
+        self._text = ""  # by the current attempt
+        self._annotated, self._cited = 0, 0  # citations that were sent, and those of the current attempt
         self._annotations = Annotations()
         self.ended = False
 
     def begin(self) -> bytes:
-        """The first chunk: whose message it is."""
+        """The first chunk, with the role of the message."""
         return self._chunk(ChunkDelta(role="assistant", content="", refusal=None))
 
     def encode(self, frame: ReplyFrame) -> bytes:
-        """What the frame adds; nothing for what only says what the answer is made from."""
-        told = b""
+        """The bytes that a frame adds; none for frames without a counterpart at OpenAI."""
+        data = b""
         match frame.event:
             case "heartbeat":
-                told = frame.sse()
+                data = frame.sse()
             case "delta":
-                self._said += _delta(frame.data).text
-                told = self._catch_up()
+                self._text += _delta(frame.data).text
+                data = self._catch_up()
             case "citation":
                 self._cited += 1
                 if self._cited > self._annotated:
-                    told = self._annotate((_citation(frame.data),))
+                    data = self._annotate((_citation(frame.data),))
             case "restart":
-                self._said, self._cited = "", 0
+                self._text, self._cited = "", 0
             case "snapshot":
                 snapshot = msgspec.json.decode(frame.data, type=SnapshotData)
-                self._said = snapshot.text
-                told = self._catch_up() + self._remaining_citations(snapshot.citations)
+                self._text = snapshot.text
+                data = self._catch_up() + self._remaining_citations(snapshot.citations)
             case "completed":
-                told = self._complete(msgspec.json.decode(frame.data, type=CompletedData))
+                data = self._complete(msgspec.json.decode(frame.data, type=CompletedData))
             case "failed":
-                told = self.fail(msgspec.json.decode(frame.data, type=Problem))
+                data = self.fail(msgspec.json.decode(frame.data, type=Problem))
             case "cancelled":
-                told = self.interrupt("the answer was cancelled")
-        return told
+                data = self.interrupt("the answer was cancelled")
+        return data
 
     def fail(self, problem: Problem) -> bytes:
-        """The end in failure: clients raise when they read it."""
+        """The end with an error: clients raise an exception."""
         self.ended = True
         return b"data: " + _encode(errors.body(problem)) + b"\n\n"
 
     def interrupt(self, why: str) -> bytes:
-        """The end before the end."""
+        """The end before the answer is complete."""
         return self.fail(Unavailable("answer_interrupted", why).problem())
 
     def _complete(self, whole: CompletedData) -> bytes:
-        self._said = whole.text
-        told = self._catch_up()
-        if self._said != self._sent and not self.ended:
-            return told + self._fail_diverged()
+        self._text = whole.text
+        data = self._catch_up()
+        if self._text != self._sent and not self.ended:
+            return data + self._fail_diverged()
         if self.ended:
-            return told
-        told += self._remaining_citations(whole.citations) + self._chunk(ChunkDelta(), _reason(whole))
+            return data
+        data += self._remaining_citations(whole.citations) + self._chunk(ChunkDelta(), _reason(whole))
         self.ended = True
         if self._include_usage:
-            told += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
-        return told + DONE
+            data += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
+        return data + DONE
 
     def _catch_up(self) -> bytes:
-        """Send what was said beyond what was sent."""
-        if len(self._said) <= len(self._sent):
-            return b"" if self._sent.startswith(self._said) else self._fail_diverged()
-        if not self._said.startswith(self._sent):
+        """The text beyond what was sent."""
+        if len(self._text) <= len(self._sent):
+            return b"" if self._sent.startswith(self._text) else self._fail_diverged()
+        if not self._text.startswith(self._sent):
             return self._fail_diverged()
-        more, self._sent = self._said[len(self._sent) :], self._said
+        more, self._sent = self._text[len(self._sent) :], self._text
         return self._chunk(ChunkDelta(content=more))
 
     def _fail_diverged(self) -> bytes:
-        return self.interrupt("it had to be made anew, and does not begin with what was sent")
+        return self.interrupt("the answer was generated again, and does not begin with the text that was sent")
 
     def _remaining_citations(self, citations: Sequence[Citation]) -> bytes:
-        """Those of all the citations so far that were not sent."""
+        """The citations that were not sent yet."""
         if self.ended:
             return b""
         self._cited = len(citations)

@@ -1,1 +1,4 @@
-"""Health, cache and dead letters: what an operator looks at."""
+"""Health, cache and dead letters.
+
+Admission rule: routes for operators and monitoring.
+"""

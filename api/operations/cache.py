@@ -1,4 +1,4 @@
-"""The cache of the caller's tenant, for admins: how much it helps, what is in it, and taking that back."""
+"""The cache of the caller's tenant, for admins: statistics, entries, invalidation and warm-up."""
 
 import time
 from http import HTTPStatus
@@ -34,24 +34,26 @@ from streams.cache.statistics import HOURS, Counts
 
 WARMABLE = frozenset({"retrieval", "document_content"})
 
-Prefix = Annotated[str, QueryParameter(max_length=300, description="Only keys that begin so; begins with a scenario, `retrieval/…`.")]
+Prefix = Annotated[
+    str, QueryParameter(max_length=300, description="Only keys with this prefix, which begins with a scenario: `retrieval/…`.")
+]
 
 log = structlog.get_logger(__name__)
 
 
-@get("/cache/stats", opt=ADMIN, responses=PROBLEMS, summary="How much the cache helps")
+@get("/cache/stats", opt=ADMIN, responses=PROBLEMS, summary="Get cache statistics")
 async def stats(request: ApiRequest) -> StatsView:
-    """Per scenario, the last 24 hours of every process. A record table's hits are records that were there."""
+    """Per scenario, over the last 24 hours and all processes. For a record table a hit is a record that exists."""
     cache, tenant = request.core.cache, request.user.tenant
-    counts, entries = await cache.tally.counts_of(tenant), await cache.size(tenant)
+    counts, entries = await cache.statistics.counts_of(tenant), await cache.size(tenant)
     names = (*SCENARIOS, *TABLES)
     items = tuple(_stats(name, counts.get(name, Counts()), cast("dict[str, int]", entries).get(name)) for name in names)
     return StatsView(hours=HOURS, items=items)
 
 
-@get("/cache/scenarios", opt=ADMIN, responses=PROBLEMS, summary="What is cached")
+@get("/cache/scenarios", opt=ADMIN, responses=PROBLEMS, summary="List cache scenarios")
 async def scenarios(request: ApiRequest) -> ScenariosView:
-    """With the life of entries, or the table that needs none."""
+    """With the lifetime of entries, or the record table that serves the scenario."""
     settings = request.core.settings.cache
     kept = [
         ScenarioView(name=name, summary=kind.summary, served_by="cache", life_s=life_s(settings, name), warmable=name in WARMABLE)
@@ -61,9 +63,9 @@ async def scenarios(request: ApiRequest) -> ScenariosView:
     return ScenariosView(items=(*kept, *tables))
 
 
-@get("/cache/keys", opt=ADMIN, responses=PROBLEMS, summary="List entries")
+@get("/cache/keys", opt=ADMIN, responses=PROBLEMS, summary="List cache entries")
 async def keys(request: ApiRequest, prefix: Prefix = "", limit: Limit = 20, cursor: Cursor = "") -> Page[EntryView]:
-    """By key. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
+    """By key. A page may have fewer than ``limit`` entries, even none, and still a ``next_cursor``: continue with it."""
     cache, tenant = request.core.cache, request.user.tenant
     wanted = _split_key(prefix, "prefix") if prefix else None
     after = _split_key(cursor, "cursor") if cursor else (next(iter(SCENARIOS)), "")
@@ -81,9 +83,9 @@ async def keys(request: ApiRequest, prefix: Prefix = "", limit: Limit = 20, curs
     return Page(items=items, next_cursor=next_cursor)
 
 
-@get("/cache/health", opt=ADMIN, responses=PROBLEMS, summary="Does the cache answer?")
+@get("/cache/health", opt=ADMIN, responses=PROBLEMS, summary="Check the cache's health")
 async def health(request: ApiRequest) -> CacheHealth:
-    """``200`` also when it is down: everything goes on without it."""
+    """``200`` also when the cache is down: requests are served without it."""
     began_s = time.perf_counter()
     try:
         entries = await request.core.cache.size(request.user.tenant)
@@ -92,9 +94,9 @@ async def health(request: ApiRequest) -> CacheHealth:
     return CacheHealth(status="up", round_trip_ms=round((time.perf_counter() - began_s) * 1000, 3), entries=cast("dict[str, int]", entries))
 
 
-@delete("/cache/keys/{key:path}", opt=ADMIN, responses=PROBLEMS, summary="Take back an entry")
+@delete("/cache/keys/{key:path}", opt=ADMIN, responses=PROBLEMS, summary="Invalidate a cache entry")
 async def remove(request: ApiRequest, key: FromPath[str]) -> None:
-    """As it is listed. ``404`` when there is none; a computation of it that is under way is not kept either."""
+    """By the key that the list shows. ``404`` when there is none; a computation in progress is not stored either."""
     scenario, name = _split_key(key.lstrip("/"), "key")
     there = await request.core.cache.invalidation.key(request.user.tenant, scenario, name)
     _audit(request, "key", f"{scenario}/{name}")
@@ -102,9 +104,9 @@ async def remove(request: ApiRequest, key: FromPath[str]) -> None:
         raise Refused("not_found", "there is no such entry")
 
 
-@post("/cache/invalidate", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Take back entries")
+@post("/cache/invalidate", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.OK, summary="Invalidate cache entries")
 async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> Response[Invalidated]:
-    """By tag, scenario or prefix. From the answer on nobody reads what was kept before."""
+    """By tag, scenario or prefix. Once this returns, no older entry is served."""
 
     async def make() -> Response[Any]:
         invalidation, tenant = request.core.cache.invalidation, request.user.tenant
@@ -126,9 +128,9 @@ async def invalidate(request: ApiRequest, data: JSONBody[InvalidateRequest]) -> 
     return await run_idempotent(request, make)
 
 
-@post("/cache/warmup", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Fill the cache")
+@post("/cache/warmup", opt=ADMIN, responses=PROBLEMS, status_code=HTTPStatus.ACCEPTED, summary="Start a cache warm-up")
 async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[WarmupView]:
-    """With a list, or with what was used in the last hour. Follow it at ``Location``."""
+    """From a list, or from the requests of the last hour. Its progress is at ``Location``."""
 
     async def make() -> Response[Any]:
         began = await warmup.begin(request, data)
@@ -138,9 +140,9 @@ async def warm(request: ApiRequest, data: JSONBody[WarmupRequest]) -> Response[W
     return await run_idempotent(request, make)
 
 
-@get("/cache/warmup/{warmup_id:str}", opt=ADMIN, responses=PROBLEMS, summary="How far a warm-up has come")
+@get("/cache/warmup/{warmup_id:str}", opt=ADMIN, responses=PROBLEMS, summary="Get the progress of a warm-up")
 async def warmed(request: ApiRequest, warmup_id: FromPath[UUID]) -> WarmupView:
-    """For an hour."""
+    """Available for an hour."""
     return await warmup.progress(request, str(warmup_id))
 
 
@@ -162,14 +164,14 @@ def _stats(name: str, counts: Counts, entries: int | None) -> ScenarioStats:
 
 def _check_scenario(name: str, field: str) -> Scenario:
     if name in TABLES:
-        raise invalid_field(field, f"{name} is a record table, which its events keep true: there is nothing to take back")
+        raise invalid_field(field, f"{name} is a record table, which its events keep up to date: it has no entries to invalidate")
     if name not in SCENARIOS:
-        raise invalid_field(field, f"{name[:40]!r} is no scenario", "one of " + ", ".join(SCENARIOS))
+        raise invalid_field(field, f"{name[:40]!r} is not a scenario", "one of " + ", ".join(SCENARIOS))
     return name
 
 
 def _split_key(text: str, field: str) -> tuple[Scenario, str]:
-    """Scenario and key of what begins with both."""
+    """The scenario and the rest of the text."""
     name, slash, rest = text.partition("/")
     if not slash:
         raise invalid_field(field, "does not begin with a scenario and a slash", "such as retrieval/")

@@ -1,4 +1,4 @@
-"""Dead letters of the caller's tenant: read newest first, and sent again one by one. For admins."""
+"""Dead letters of the caller's tenant, for admins: listed newest first, and redriven one by one."""
 
 import base64
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from schemas.errors import Refused
 from streams.dead_letters.reader import DeadLetter, DeadLetterFilter
 from streams.dead_letters.redrive import Redrive
 
-CONTENT_BYTES_MAX = 65_536  # of one letter shown
-CONTENT_ITEMS_MAX = 20  # letters of a page that shows contents: each may have to be held whole, 2 MiB
+CONTENT_BYTES_MAX = 65_536  # shown of one letter
+CONTENT_ITEMS_MAX = 20  # letters of a page with contents: each may have to be held in memory, 2 MiB
 KEY_CHARS_MAX = 1_000
 
 _PRIVATE = frozenset(topic.name for topic in TOPICS if topic.private)
@@ -41,7 +41,7 @@ async def list_(
     topic: TopicName = "",
     content: Content = False,  # noqa: FBT002
 ) -> Page[DeadLetterView]:
-    """The last buried first. A page may have fewer than ``limit``, even none, and a ``next_cursor`` all the same: go on with it."""
+    """The newest first. A page may have fewer than ``limit``, even none, and still a ``next_cursor``: continue with it."""
     wanted = DeadLetterFilter(tenant=request.user.tenant, code=code or None, topic=topic or None)
     letters = dead_letter_reader(request.core.settings.kafka)
     page = await letters.page(wanted, limit=min(limit, CONTENT_ITEMS_MAX) if content else limit, cursor=cursor, content=content)
@@ -49,9 +49,9 @@ async def list_(
     return Page(items=tuple(_view(letter, sent, content=content) for letter in page.items), next_cursor=page.next_cursor or None)
 
 
-@post("/tasks/dead-letters/{letter_id:str}/redrive", opt=ADMIN, responses=PROBLEMS, status_code=200, summary="Send a dead letter again")
+@post("/tasks/dead-letters/{letter_id:str}/redrive", opt=ADMIN, responses=PROBLEMS, status_code=200, summary="Redrive a dead letter")
 async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[RedriveView]:
-    """The original record goes back to its topic, unless its document was submitted again or deleted since, or it was sent before."""
+    """Sends the original record to its topic again, unless its document was submitted again or deleted since, or it was redriven before."""
 
     async def make() -> Response[Any]:
         letters = dead_letter_reader(request.core.settings.kafka)
@@ -60,7 +60,7 @@ async def redrive(request: ApiRequest, letter_id: FromPath[str]) -> Response[Red
             raise Refused("not_found", f"there is no dead letter {letter_id[:40]}")
         done = await _redrive(request.ports(OperationsPorts)).send(letter_id, letter, later=await letters.find_later(letter))
         place = done.place
-        outcome = cast("Any", done.outcome)  # it is there, so it cannot be gone
+        outcome = cast("Any", done.outcome)  # the letter exists, so its outcome is not "gone"
         return json_response(
             RedriveView(
                 id=letter_id,
@@ -111,7 +111,7 @@ def _content(letter: DeadLetter) -> DeadLetterContent:
     try:
         text = some.decode()
     except UnicodeDecodeError as error:
-        if not truncated or error.start < len(some) - 3:  # a character that the cut went through
+        if not truncated or error.start < len(some) - 3:  # a character that was cut in two
             return DeadLetterContent(base64=base64.b64encode(some).decode(), truncated=truncated, headers=headers)
         text = some[: error.start].decode()
     return DeadLetterContent(null=letter.value is None, text=text, truncated=truncated, headers=headers)

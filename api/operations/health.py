@@ -1,4 +1,4 @@
-"""Seen from outside: is the process alive, can the system serve, and what do the numbers say. At the root, for machines."""
+"""Liveness, readiness and metrics: at the root, for load balancers and monitoring."""
 
 from http import HTTPStatus
 from typing import Literal
@@ -14,20 +14,20 @@ from api.operations.readiness import Readiness
 
 
 class Alive(Struct, frozen=True):
-    """The process answers."""
+    """The process answers requests."""
 
     status: Literal["alive"] = "alive"
 
 
-@get("/livez", opt=OPEN, security=[{}], summary="Is the process alive?")
+@get("/livez", opt=OPEN, security=[{}], summary="Liveness")
 async def livez() -> Alive:
-    """Always, while it answers at all."""
+    """``200`` while the process answers requests."""
     return Alive()
 
 
-@get("/readyz", opt=OPEN, security=[{}], summary="Can the system serve?")
+@get("/readyz", opt=OPEN, security=[{}], summary="Readiness")
 async def readyz(request: ApiRequest) -> Response[Readiness]:
-    """200, or 503 with the names of what is down."""
+    """``200``, or ``503`` with the names of the parts that are down."""
     readiness = await request.ports(OperationsPorts).health.readiness()
     status = HTTPStatus.OK if readiness.status == "ready" else HTTPStatus.SERVICE_UNAVAILABLE
     return json_response(readiness, status, {"Cache-Control": "no-store"})

@@ -1,4 +1,4 @@
-"""Whether the system can serve: every part is asked, and what does not answer is named."""
+"""Readiness: every part is checked, and those that are down are named."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from schemas.settings import WORKER_GROUPS
 from streams.log.publisher import KafkaPublisher
 from streams.runtime.worker_registry import WorkerState, list_workers
 
-INDEX_GROUP = "knowledge"  # it alone talks to the index
-CHECK_S_MAX = 1.9  # all checks together; who asks waits at most 2 s
-FRESH_S = 0.5  # probes of several balancers cost one check
+INDEX_GROUP = "knowledge"  # the only one with access to the index
+CHECK_S_MAX = 1.9  # all checks together; a probe waits at most 2 s
+FRESH_S = 0.5  # probes of several load balancers share one check
 RECENT_MAX = 1
 
 State = Literal["up", "down", "stuck", "unknown"]
 
 
 class Part(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One part: ``lag`` is events not done yet."""
+    """One part; ``lag``: events that are not processed yet."""
 
     state: State
     detail: str = ""
@@ -41,7 +41,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """Asks every part; answers within 2 s whatever hangs."""
+    """Checks every part, within 2 s whatever hangs."""
 
     def __init__(self, redis: RedisClient, prefix: str, publisher: KafkaPublisher, relay: Relay) -> None:
         self._redis = redis
@@ -61,12 +61,12 @@ class Health:
             return known
 
     async def _check(self) -> Readiness:
-        kafka, (redis, lanes) = await asyncio.gather(self._kafka(), self._redis_and_groups())
+        kafka, (redis, groups) = await asyncio.gather(self._kafka(), self._redis_and_groups())
         parts = {
             "kafka": kafka,
             "redis": redis,
-            "index": _index_part(lanes[INDEX_GROUP]),
-            **{f"lane.{name}": lanes[name] for name in WORKER_GROUPS},
+            "index": _index_part(groups[INDEX_GROUP]),
+            **{f"lane.{name}": groups[name] for name in WORKER_GROUPS},
         }
         down = tuple(name for name, part in parts.items() if part.state not in {"up", "unknown"})
         status: Literal["ready", "degraded", "down"] = "ready" if not down else "degraded" if down == ("redis",) else "down"
@@ -77,9 +77,9 @@ class Health:
             async with asyncio.timeout(CHECK_S_MAX):
                 await self._publisher.end_offset(CHATS_ASKED, 0)
         except (Unavailable, TimeoutError):
-            return Part(state="down", detail="the log does not answer")
+            return Part(state="down", detail="Kafka does not answer")
         if not self._relay.ready:
-            return Part(state="down", detail="replies are not being followed yet")
+            return Part(state="down", detail="replies are not followed yet")
         return Part(state="up")
 
     async def _redis_and_groups(self) -> tuple[Part, dict[str, Part]]:
@@ -87,13 +87,13 @@ class Health:
             async with asyncio.timeout(CHECK_S_MAX):
                 alive = await list_workers(self._redis, self._prefix)
         except (Unavailable, TimeoutError):
-            nobody_knows = Part(state="unknown", detail="workers report through Redis")
-            return Part(state="down", detail="the tables do not answer"), dict.fromkeys(WORKER_GROUPS, nobody_knows)
+            unknown = Part(state="unknown", detail="workers report through Redis")
+            return Part(state="down", detail="Redis does not answer"), dict.fromkeys(WORKER_GROUPS, unknown)
         return Part(state="up"), {name: _group_part([worker for worker in alive if worker.lane == name]) for name in WORKER_GROUPS}
 
 
 def _group_part(members: Sequence[WorkerState]) -> Part:
-    """A lane works when somebody does its work and nobody who has work stands still."""
+    """A worker group is up when a member is ready and no member with assigned partitions is stuck."""
     if not members:
         return Part(state="down", detail="no worker")
     lag = sum(worker.lag for worker in members)
@@ -106,8 +106,8 @@ def _group_part(members: Sequence[WorkerState]) -> Part:
     return Part(state="up", workers=len(members), lag=lag)
 
 
-def _index_part(lane: Part) -> Part:
-    """The index as the only lane that uses it finds it."""
-    if lane.state in {"up", "unknown"}:
-        return Part(state=lane.state)
-    return Part(state=lane.state, detail=f"see lane.{INDEX_GROUP}")
+def _index_part(group: Part) -> Part:
+    """The state of the index: that of the only worker group that uses it."""
+    if group.state in {"up", "unknown"}:
+        return Part(state=group.state)
+    return Part(state=group.state, detail=f"see lane.{INDEX_GROUP}")

@@ -1,4 +1,4 @@
-"""Warm-ups: what will be asked is asked before anybody waits for it, beside requests, one warm-up of a tenant at a time."""
+"""Cache warm-ups: likely requests are computed in advance, beside other requests, one warm-up of a tenant at a time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,9 +17,9 @@ from schemas.errors import ClawError, Refused, Unavailable
 from schemas.requests import ListChunks, Search
 
 RETENTION_S = 3_600  # how long its progress can be read
-RUN_S_MAX = 300.0  # what is not warm by then is left to its first asker
-SILENT_S_MAX = 30.0  # a running one that has said nothing for so long has died with its process
-CONCURRENCY = 4  # people's questions come first
+RUN_S_MAX = 300.0  # the rest is computed on its first request
+SILENT_S_MAX = 30.0  # a running one without a report for so long has died with its process
+CONCURRENCY = 4  # leaves room for requests of users
 REPORT_EVERY = 10  # items between two reports
 PAGE = 20  # of a document's chunks, as the API lists them by default
 HOUR_MS = 3_600_000
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def begin(request: ApiRequest, data: WarmupRequest) -> WarmupView:
-    """Begins one; Unavailable("overloaded") while another one of the tenant runs, or when Redis cannot tell."""
+    """Start one; Unavailable("overloaded") while another one of the tenant runs, and while Redis is down."""
     ports, now = request.ports(OperationsPorts), request.core.clock.now()
     warmup_id = await request.new_id("warmup", request.user.tenant, request.user.account_id)
     began = WarmupView(id=warmup_id, scenario=data.scenario, state="running", started_at=now, updated_at=now)
@@ -43,7 +43,7 @@ async def begin(request: ApiRequest, data: WarmupRequest) -> WarmupView:
 
 
 async def progress(request: ApiRequest, warmup_id: str) -> WarmupView:
-    """How far it has come; Refused("not_found") for one that is not the tenant's, or too long ago."""
+    """The progress; Refused("not_found") for one of another tenant, or one that has expired."""
     raw: bytes | None = await request.core.redis.execute_command("GET", _progress_key(request, warmup_id))
     if raw is None:
         raise Refused("not_found", f"there is no warm-up {warmup_id}")
@@ -64,7 +64,7 @@ async def _run(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> No
         await _store_progress(request, state)
         await request.core.redis.execute_command("DEL", _lock_key(request))
     except Unavailable:
-        return  # it ends by its age
+        return  # both expire
 
 
 async def _warm(request: ApiRequest, data: WarmupRequest, view: WarmupView) -> WarmupView:
@@ -110,8 +110,8 @@ async def _load_first_page(request: ApiRequest, base_id: str, document_id: str) 
 
 
 async def _store_progress(request: ApiRequest, view: WarmupView) -> None:
-    said = msgspec.structs.replace(view, updated_at=request.core.clock.now())
-    await request.core.redis.execute_command("SET", _progress_key(request, view.id), msgspec.json.encode(said), "EX", RETENTION_S)
+    reported = msgspec.structs.replace(view, updated_at=request.core.clock.now())
+    await request.core.redis.execute_command("SET", _progress_key(request, view.id), msgspec.json.encode(reported), "EX", RETENTION_S)
 
 
 def _lock_key(request: ApiRequest) -> str:

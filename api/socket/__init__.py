@@ -1,6 +1,8 @@
-"""The WebSocket: what HTTP offers for conversations, many at once over one connection.
+"""The WebSocket: the HTTP routes for conversations and progress, many at once over one connection.
 
-A frame is the HTTP request it stands for: it passes the gate (credential, limits, scope), runs the very handler of that route, and the
-event stream that comes of it is told frame by frame. So nothing is allowed, counted or remembered differently here, and a stream that HTTP
-gets needs a line in ``requests.ROUTES`` to be here, too. ``docs/socket.md`` is the protocol.
+A frame stands for an HTTP request: it passes the gate (credential, limits, scope) and runs the handler of that route; each event of the
+resulting stream is sent as a frame. So rights, limits and idempotency are the same as over HTTP, and another streaming route needs one line
+in ``requests.ROUTES``. ``docs/socket.md`` describes the protocol.
+
+Admission rule: the connection, its frames and its credential; nothing that HTTP does not offer.
 """

@@ -1,4 +1,4 @@
-"""A frame as the HTTP request it stands for, and the answer of that route's own handler."""
+"""A frame as the HTTP request it stands for, and the response of that route's handler."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -29,7 +29,7 @@ Run = Callable[[ApiRequest, Any], Awaitable[Any]]
 
 
 class FrameRoute(Struct, frozen=True):
-    """Where a frame goes over HTTP: the handler (its ``opt`` says who may), the request line, what the frame adds, and the call."""
+    """The HTTP route of a frame: the handler (with its access in ``opt``), the request line, headers and body, and the call."""
 
     handler: HTTPRouteHandler
     method: str
@@ -102,7 +102,7 @@ ROUTES: dict[type[Struct], FrameRoute] = {
 
 
 def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: str, number: int) -> ApiRequest:
-    """``number`` of the frame within its connection makes its request id; every frame begins a trace of its own."""
+    """The frame's ``number`` within its connection is part of its request id; every frame starts a trace."""
     route = ROUTES[type(frame)]
     own = {"authorization": authorization, "accept": "text/event-stream", "content-type": "application/json", **route.headers(frame)}
     headers: Headers = [(name.encode(), value.encode("latin-1", "replace")) for name, value in own.items()]
@@ -133,7 +133,7 @@ def request_of(socket: WebSocket[Any, Any, Any], frame: Struct, authorization: s
 
 
 async def answer_of(request: ApiRequest, frame: Struct) -> EventStream | bytes:
-    """What the route says: a stream, or the body of its answer as JSON. Raises what refuses the request."""
+    """The response of the route: a stream, or its body as JSON. Raises the refusal of the request."""
     await admit(request.scope)
     answer = await ROUTES[type(frame)].run(request, frame)
     if isinstance(answer, EventStream):

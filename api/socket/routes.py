@@ -1,4 +1,4 @@
-"""The door: what must be right before a connection becomes a WebSocket, and its counting."""
+"""The route of the WebSocket: the checks of the handshake, and the count of connections."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ async def connect(socket: WebSocket[Any, Any, Any]) -> None:
 
 
 def _check_handshake(socket: WebSocket[Any, Any, Any], ports: SocketPorts) -> Offer:
-    """Raises what keeps the connection out."""
+    """Raises the refusal of the handshake."""
     scope, settings = socket.scope, ports.core.settings.socket
     check_query(scope["query_string"])
     check_origin(header(scope["headers"], b"origin"), header(scope["headers"], b"host"), settings.origins)

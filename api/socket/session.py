@@ -1,9 +1,9 @@
-"""One connection: frames in, answers and events out, for as long as the credential is good and somebody is there.
+"""One connection: frames in, responses and events out, as long as the credential is valid and the client is connected.
 
-Every frame is worked by a task of its own; at most ``subscriptions_max`` of them live, streams included. One of them at a time sends, in
-the order of asking, and waits while the client does not read: then the others wait, too, and their streams stay where they are on the log.
-So a slow client costs 64 KiB in its connection, nothing is queued for it here, and it gets everything once it reads again. The task that
-reads frames never sends, so that pongs and a new credential are always heard.
+Every frame has a task of its own; at most ``subscriptions_max`` of them run, streams included. They send one at a time, in order, and wait
+while the client does not read: the others then wait, too, and their streams stay where they are on the log. So a slow client costs 64 KiB
+in its connection, nothing is queued for it here, and it gets everything once it reads again. The task that reads frames never sends, so
+that pongs and new credentials are always processed.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from api.http.gate import ADDRESS, enforce_limits
+from api.http.gate import address_of, enforce_limits
 from api.http.identity import Caller
 from api.http.problems import to_problem
 from api.http.request import ApiRequest
@@ -39,11 +39,11 @@ from schemas.bodies.streams import (
 )
 from schemas.errors import ClawError, FieldError, Refused, Unavailable
 
-BEAT_S = 5.0  # between two looks at the clock and at the credential: a revoked key is out within this and a second
-AUTHENTICATE_S = 10.0  # to say who is calling
+BEAT_S = 5.0  # between two checks of the clock and the credential: a revoked key is refused within this and a second
+AUTHENTICATE_S = 10.0  # for the first `authenticate`
 HEARTBEAT_S = 10.0  # no connection is silent for longer
-TASKS_SPARE = 32  # answers that may wait to be sent beside the frames in work; beyond that no frame is read
-CLOSE_S_MAX = 2.0  # for a last word to a client that may not be reading
+TASKS_SPARE = 32  # answers that may wait to be sent, beside the open frames; beyond that no frame is read
+CLOSE_S_MAX = 2.0  # for the close frame to a client that may not be reading
 
 UNAUTHENTICATED, DENIED, IDLE, RATE_LIMITED = 4401, 4403, 4408, 4429
 INTERNAL_ERROR, TRY_AGAIN_LATER = 1011, 1013
@@ -51,30 +51,30 @@ CODES = {"access_denied": DENIED, "rate_limited": RATE_LIMITED}
 
 
 class CloseReason(NamedTuple):
-    """Why a connection ends: close code and reason."""
+    """Close code and reason of a connection."""
 
     code: int
     reason: str
 
 
 class SocketSession:
-    """``authorization`` came with the handshake, "" when it did not."""
+    """``authorization``: the credential of the handshake, or ""."""
 
     def __init__(self, socket: WebSocket[Any, Any, Any], ports: SocketPorts, authorization: str) -> None:
         self._socket, self._ports, self._settings = socket, ports, ports.core.settings.socket
         self._offered = authorization
         self._credential = ConnectionCredential(ports)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._open: dict[str, asyncio.Task[None]] = {}  # frames in work, by their ids
+        self._open: dict[str, asyncio.Task[None]] = {}  # open frames by id
         self._freed = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._began_s = self._heard_s = self._said_s = self._now_s
+        self._began_s = self._received_s = self._sent_s = self._now_s
         self._pace = FrameLimiter(self._settings.frames_per_second, self._now_s)
         self._frames = 0
 
     @property
     def _address(self) -> str:
-        return str(self._socket.scope["state"][ADDRESS])
+        return address_of(self._socket.scope)
 
     @property
     def _now_s(self) -> float:
@@ -82,23 +82,23 @@ class SocketSession:
 
     async def run(self) -> None:
         """From the accepted handshake to the end of the connection."""
-        verdict = await self._admit() if self._offered else None
-        lives = [asyncio.create_task(each, name="socket") for each in (self._read(), self._keep_alive())] if verdict is None else []
+        close_reason = await self._admit() if self._offered else None
+        lives = [asyncio.create_task(each, name="socket") for each in (self._read(), self._keep_alive())] if close_reason is None else []
         try:
             if lives:
                 done, _ = await asyncio.wait(lives, return_when=asyncio.FIRST_COMPLETED)
-                verdict = self._close_reason(next(iter(done)))
+                close_reason = self._close_reason(next(iter(done)))
         finally:
             await self._cancel_tasks([*lives, *self._tasks])
             self._credential.release()
-        if verdict is not None:
-            await self._close(verdict)
+        if close_reason is not None:
+            await self._close(close_reason)
 
     def _close_reason(self, ended: asyncio.Task[CloseReason | None]) -> CloseReason | None:
         if (error := ended.exception()) is None:
             return ended.result()
         assert isinstance(error, Exception)
-        return CloseReason(INTERNAL_ERROR, to_problem(self._socket.scope, error).code)  # and logged there
+        return CloseReason(INTERNAL_ERROR, to_problem(self._socket.scope, error).code)  # which logs it
 
     async def _cancel_tasks(self, tasks: list[asyncio.Task[Any]]) -> None:
         for task in tasks:
@@ -106,10 +106,10 @@ class SocketSession:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _close(self, verdict: CloseReason) -> None:
+    async def _close(self, close_reason: CloseReason) -> None:
         with suppress(TimeoutError, OSError, WebSocketDisconnect):
             async with asyncio.timeout(CLOSE_S_MAX):
-                await self._socket.close(code=verdict.code, reason=verdict.reason)
+                await self._socket.close(code=close_reason.code, reason=close_reason.reason)
 
     # frames in
 
@@ -118,7 +118,7 @@ class SocketSession:
             message: Any = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 return None
-            self._heard_s = self._now_s
+            self._received_s = self._now_s
             while len(self._tasks) >= self._settings.subscriptions_max + TASKS_SPARE:
                 self._freed.clear()
                 await self._freed.wait()
@@ -132,7 +132,7 @@ class SocketSession:
                 return CloseReason(RATE_LIMITED, "too many frames")
 
     async def _dispatch(self, text: bytes, addressed: Addressed, *, is_text: bool) -> None:
-        """Begin what the frame asks for; raises what refuses it."""
+        """Begin the work of a frame; raises its refusal."""
         self._frames += 1
         if len(text) > self._settings.frame_bytes_max:
             raise Refused("body_too_large", f"a frame has at most {self._settings.frame_bytes_max} bytes, this one {len(text)}")
@@ -155,9 +155,9 @@ class SocketSession:
         if self._credential.caller is None:
             raise Refused("unauthenticated", "send `authenticate` first")
         if frame.id in self._open:
-            raise Refused("validation_failed", errors=(FieldError("id", "names a frame that is still in work", "an id of its own"),))
+            raise Refused("validation_failed", errors=(FieldError("id", "is the id of a frame that is still open", "a unique id"),))
         if len(self._open) >= self._settings.subscriptions_max:
-            detail = f"a connection has at most {self._settings.subscriptions_max} frames in work; leave some"
+            detail = f"a connection may have {self._settings.subscriptions_max} open frames; leave some"
             raise Refused("rate_limited", detail, retry_after_s=1, rule="socket_subscriptions")
         request = request_of(self._socket, frame, self._credential.authorization, self._frames)
         task = self._open[frame.id] = self._spawn(self._serve_frame(request, frame))
@@ -166,14 +166,14 @@ class SocketSession:
     def _leave(self, frame: Leave) -> None:
         task = self._open.get(frame.subscription)
         if task is None:
-            raise Refused("not_found", f"no frame {frame.subscription!r} is in work")
+            raise Refused("not_found", f"there is no open frame {frame.subscription!r}")
         task.cancel()
         self._send_soon(frames.encode(SocketDone(id=frame.id)))
 
-    # who is calling
+    # authentication
 
     async def _admit(self) -> CloseReason | None:
-        """Of the credential that came with the handshake."""
+        """Authenticate the credential of the handshake."""
         try:
             caller = await self._credential.authenticate(self._offered)
         except ClawError as error:
@@ -182,29 +182,29 @@ class SocketSession:
         return None
 
     async def _authenticate(self, frame: Authenticate) -> None:
-        scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # nobody is told of headers here
-        await enforce_limits(self._ports.http, scope, self._address, None)  # guessing is limited here as well
+        scope: Any = {**self._socket.scope, "state": {"response_headers": []}}  # a frame has no response headers
+        await enforce_limits(self._ports.http, scope, self._address, None)  # limits guessing
         caller = await self._credential.authenticate(f"Bearer {frame.token}")
         self._send_soon(_welcome(frame.id, caller))
 
     # time
 
     async def _keep_alive(self) -> CloseReason:
-        """Until the connection must end by itself."""
+        """Returns when the connection has to end."""
         while True:
-            if (verdict := await self._check()) is not None:
-                return verdict
+            if (close_reason := await self._check()) is not None:
+                return close_reason
             if (expires_at := self._credential.announce_expiry()) is not None:
                 self._send_soon(frames.encode(SocketExpiring(data=ExpiringData(expires_at))))
-            if self._now_s - self._said_s >= HEARTBEAT_S and not self._sending.locked():
+            if self._now_s - self._sent_s >= HEARTBEAT_S and not self._sending.locked():
                 self._send_soon(frames.encode(SocketHeartbeat()))
             await asyncio.sleep(self._pause_s())
 
     async def _check(self) -> CloseReason | None:
         if self._credential.caller is None:
-            return CloseReason(UNAUTHENTICATED, "no credential came") if self._now_s - self._began_s >= AUTHENTICATE_S else None
-        if not self._open and self._now_s - self._heard_s >= self._settings.idle_s:
-            return CloseReason(IDLE, "nothing was read or said")
+            return CloseReason(UNAUTHENTICATED, "no credential was sent") if self._now_s - self._began_s >= AUTHENTICATE_S else None
+        if not self._open and self._now_s - self._received_s >= self._settings.idle_s:
+            return CloseReason(IDLE, "the connection was idle")
         try:
             await self._credential.check(self._address)
         except Refused as error:
@@ -212,7 +212,7 @@ class SocketSession:
         return None
 
     async def _refuse(self, error: ClawError) -> CloseReason:
-        """Say why, as far as the client reads it, and end."""
+        """Send the refusal, as far as the client reads it, and end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_S_MAX):
                 await self._send(frames.encode_problem("", to_problem(self._socket.scope, error)))
@@ -221,16 +221,16 @@ class SocketSession:
         return CloseReason(CODES.get(error.code, UNAUTHENTICATED), error.code)
 
     def _pause_s(self) -> float:
-        """A beat, or less when the credential or the patience ends before."""
+        """The time to the next check: a beat, or less when the credential or a time limit expires before."""
         if self._credential.caller is None:
             return min(BEAT_S, max(0.0, self._began_s + AUTHENTICATE_S - self._now_s))
         left_s = self._credential.remaining_s
         return BEAT_S if left_s is None else min(BEAT_S, left_s + 0.01)
 
-    # answers and events out
+    # responses and events out
 
     async def _serve_frame(self, request: ApiRequest, frame: ClientFrame) -> None:
-        """One frame, to the end of its stream. Whatever goes wrong with it is told as a problem and ends nothing else."""
+        """One frame, to the end of its stream. An error is sent as a problem and ends nothing else."""
         work = asyncio.ensure_future(self._send_answer(request, frame))
         try:
             await asyncio.wait((work,))
@@ -255,7 +255,7 @@ class SocketSession:
         await self._send(frames.encode(SocketClosed(id=frame.id)))
 
     async def _run_shielded(self, answering: Coroutine[Any, Any, EventStream | bytes]) -> EventStream | bytes:
-        """The answer. A request that has begun is not broken off because nobody waits for it: it would be half done."""
+        """The response. A request that has begun is not cancelled with its frame: it would be half done."""
         task = asyncio.create_task(answering, name="socket-request")
         try:
             return await asyncio.shield(task)
@@ -264,7 +264,7 @@ class SocketSession:
             raise
 
     def _send_soon(self, text: bytes) -> None:
-        """Say it when the client reads, without waiting for that here."""
+        """Send without waiting for the client to read."""
         self._spawn(self._send(text))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -279,9 +279,9 @@ class SocketSession:
 
     async def _send(self, text: bytes) -> None:
         async with self._sending:
-            with suppress(OSError, WebSocketDisconnect):  # it has gone, which the reading task hears of
+            with suppress(OSError, WebSocketDisconnect):  # it has disconnected, which the reading task notices
                 await self._socket.send({"type": "websocket.send", "text": text.decode(), "bytes": None})
-        self._said_s = self._now_s
+        self._sent_s = self._now_s
 
 
 def _welcome(frame_id: str, caller: Caller) -> bytes:
@@ -289,7 +289,7 @@ def _welcome(frame_id: str, caller: Caller) -> bytes:
 
 
 async def _await_orphaned(task: asyncio.Task[Any]) -> None:
-    """To the end of a request that nobody waits for; what became of it is nobody's any more."""
+    """Wait for the end of a request whose frame was cancelled; its result is discarded."""
     await asyncio.wait((task,))
     if not task.cancelled():
         task.exception()

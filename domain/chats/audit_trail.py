@@ -1,7 +1,7 @@
-"""The trail an answer left on the topics: its question, what was found for it, and all that was said, read by their places.
+"""The audit trail of an answer, read back from the topics: its question, the passages found for it, and every event of the reply.
 
-The message says where the first two lie; what was said lies in the partition where the asking replica listened, from the question on. Every
-look is bounded in records and time. What the log keeps no more, or does not give in time, is named, and the rest is there all the same.
+The message has the offsets of the first two; the events of the reply lie in the partition of the asking replica, from the question on.
+Every read is bounded in records and time. A part that the log no longer keeps, or does not return in time, is named in ``missing``.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ from schemas.settings import KafkaSettings
 from streams.log.reader import LogReader, open_log_reader
 from streams.topics import Topic
 
-TRAILS_MAX = 4  # looked up at once by one process: each has a consumer of its own
-READ_S_MAX = 5.0  # for all of a trail, waiting for others included; then it is shown as far as it was read
-RECORDS_MAX = 50_000  # of the partition looked through for what was said: about a minute of a busy replica
+TRAILS_MAX = 4  # read at once by one process: each has a consumer of its own
+READ_S_MAX = 5.0  # for a whole trail, waiting for others included; then the part that was read is shown
+RECORDS_MAX = 50_000  # of the partition, searched for events of the reply: about a minute of a busy replica
 CLOCK_SKEW_S = 2.0  # clocks of API replicas and broker differ by less
 
 EXPIRED = "the log no longer keeps it"
-UNKNOWN = "the message does not say where it lies"
-FOREIGN = "another record lies where it should"
-LATE = "the log did not give it in time"
+UNKNOWN = "the message does not have its offset"
+FOREIGN = "another record is at its offset"
+LATE = "the log did not return it in time"
 LONG = f"not within {RECORDS_MAX} records"
 
 E = TypeVar("E", ChatAsked, ChatGrounded)
@@ -48,7 +48,7 @@ E = TypeVar("E", ChatAsked, ChatGrounded)
 
 @dataclass(slots=True)
 class AuditTrail:
-    """What was found; ``missing`` says why of what was not: ``asked``, ``grounded``, ``answered``."""
+    """The events found; ``missing`` has a reason for each part that was not: ``asked``, ``grounded``, ``answered``."""
 
     asked: ChatAsked | None = None
     grounded: ChatGrounded | None = None
@@ -57,7 +57,7 @@ class AuditTrail:
     missing: dict[str, str] = field(default_factory=dict)
 
     def answer_passages(self, message: Message) -> tuple[Passage, ...]:
-        """The passages that the answer was made from: of those that were found, those whose documents still stood when it began."""
+        """The passages that the answer was generated from: those found whose documents were still visible when it began."""
         if self.grounded is None:
             return ()
         passages = self.grounded.data.passages
@@ -70,15 +70,15 @@ class AuditTrail:
 
 
 class AuditTrails:
-    """Reads trails for one process."""
+    """Reads the audit trails of answers, a few at once."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
         self._room = asyncio.Semaphore(TRAILS_MAX)
 
     async def read(self, tenant: str, message: Message, location: ReplyLocation | None) -> AuditTrail:
-        """The trail of an answer of this tenant; ``location`` is where it was told, if somebody still knows. Raises Unavailable when the
-        log cannot be read at all.
+        """The trail of an answer of this tenant; ``location`` is where its events lie, if that is known. Raises Unavailable when the log
+        cannot be read at all.
         """
         trail = AuditTrail()
         try:
@@ -86,7 +86,7 @@ class AuditTrails:
                 await _TrailReader(reader, tenant, message, trail).read(location)
         except TimeoutError:
             if trail.asked is None and trail.grounded is None and not trail.answered:
-                raise Unavailable("overloaded", f"the log gave nothing within {READ_S_MAX:g} s") from None
+                raise Unavailable("overloaded", f"the log returned nothing within {READ_S_MAX:g} s") from None
             for part, found in (("asked", trail.asked), ("grounded", trail.grounded), ("answered", None)):
                 if found is None:
                     trail.missing.setdefault(part, LATE)
@@ -114,7 +114,7 @@ class _TrailReader:
     async def _read_event(
         self, part: str, topic: Topic, place: LogPlace | None, decoder: msgspec.json.Decoder[E], reply_of: Callable[[E], str]
     ) -> E | None:
-        """The event at its place, if it is the one that it should be."""
+        """The event at its offset, if it is of this reply."""
         if place is None:
             self._trail.missing[part] = UNKNOWN
             return None
@@ -133,13 +133,13 @@ class _TrailReader:
         return event
 
     async def _find_begin(self, location: ReplyLocation | None) -> LogPlace | None:
-        """Where to look for what was said: at its location, else in the asker's partition from the time of the question on."""
+        """Where the events of the reply begin: at its location, else in the asker's partition at the time of the question."""
         if location is not None:
             return LogPlace(location.partition, location.offset)
         question = self._trail.asked.data if self._trail.asked is not None else None
         question = question or (self._trail.grounded.data.question if self._trail.grounded is not None else None)
         if question is None:
-            self._trail.missing["answered"] = "nobody knows any more where it was told"
+            self._trail.missing["answered"] = "its location is no longer known"
             return None
         place = self._reader.topic_partition(CHATS_ANSWERED, question.reply_partition)
         since = question.asked_at - timedelta(seconds=CLOCK_SKEW_S)
@@ -150,7 +150,7 @@ class _TrailReader:
         return LogPlace(question.reply_partition, offset)
 
     async def _read_answer(self, begin: LogPlace) -> None:
-        """Everything this reply said, up to the end of the attempt that the message is of."""
+        """Every event of this reply, up to the end of the message's attempt."""
         place = self._reader.topic_partition(CHATS_ANSWERED, begin.partition)
         first, end = (await self._reader.bounds([place]))[place]
         start = max(first, begin.offset)

@@ -1,7 +1,7 @@
-"""Gathers the text of a growing answer into events: the first piece at once, then one event per window.
+"""Batches the text of a streaming answer into events: the first piece at once, then one event per window.
 
-Every event costs the writer, the log and every reader, whatever its size; without gathering a 20 ms token is an event. The window widens
-with the answers in flight, so that the cost per token falls when there is most of it.
+Every event costs the writer, the log and every reader, whatever its size; without batching every token would be an event. The window
+widens with the answers in flight, so that the cost per token falls as the load grows.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ def window_s(delta_window_ms: int, in_flight: int) -> float:
 
 
 class DeltaBuffer:
-    """One answer's text on its way out. ``send(seq, text, citations)`` is called in order, ``seq`` from 1."""
+    """The text of one answer. ``send(seq, text, citations)`` is called in order, ``seq`` from 1."""
 
     def __init__(self, send: Send, window: Callable[[], float]) -> None:
         self._send, self._window = send, window
@@ -34,7 +34,7 @@ class DeltaBuffer:
         self._order = asyncio.Lock()
 
     async def add(self, text: str, citations: tuple[Citation, ...] = ()) -> None:
-        """Take text; it is sent now or within the window. Raises what an earlier timed send raised."""
+        """Add text; it is sent now or within the window. Raises what an earlier timed send raised."""
         if not text:
             return
         self._raise_timed()
@@ -48,7 +48,7 @@ class DeltaBuffer:
             self._timer = loop.call_at(due_at, self._flush_timed)
 
     async def flush(self) -> None:
-        """Send what is gathered."""
+        """Send the buffered text."""
         async with self._order:
             self._stop_timer()
             if not self._text:

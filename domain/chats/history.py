@@ -1,4 +1,4 @@
-"""What of a conversation travels with its next question: the newest turns of one branch within a budget, and a summary of those before.
+"""The history that travels with a question: the newest turns of one branch within a budget, and a summary of those before.
 
 Pure functions. A branch is its messages from the oldest that is known to the newest.
 """
@@ -14,7 +14,7 @@ ANCESTORS_MIN = 20  # ids that a message carries at least, so that a branch is r
 SUMMARISE_SHARE = (
     0.75  # of a budget: from here on older turns are summarised, while the rest of it still holds the questions asked meanwhile
 )
-VERBATIM_SHARE = 0.25  # of a budget: the newest turns that a summary leaves as they were said
+VERBATIM_SHARE = 0.25  # of a budget: the newest turns that a summary leaves verbatim
 PAIR = 2  # a question and its answer, which a summary never covers before the next question was asked
 _ELLIPSIS = "…"
 
@@ -53,7 +53,7 @@ NO_HISTORY = HistoryBudget(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class BranchHistory:
-    """The branch that a question continues: ids of the newest messages above it, oldest first, and what travels of them."""
+    """The branch that a question continues: ids of the newest messages above it, oldest first, and the turns that travel."""
 
     ancestors: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
@@ -65,7 +65,7 @@ class BranchHistory:
         return self.ancestors[-1] if self.ancestors else ""
 
     def with_turn(self, message_id: str, turn: Turn, budget: HistoryBudget) -> "BranchHistory":
-        """The same, one turn later; what it knows already changes nothing (two readers tell of one answer)."""
+        """This history with one turn more; a message that it has already changes nothing (two readers may report one answer)."""
         if message_id in self.ancestors:
             return self
         ancestors = (*self.ancestors, message_id)[-budget.ancestors :]
@@ -73,7 +73,7 @@ class BranchHistory:
 
 
 def build_history(ids: Sequence[str], known: Mapping[str, Message], budget: HistoryBudget) -> BranchHistory:
-    """What travels of the branch of these messages, oldest first, as far as they are known."""
+    """The history of a branch of messages, oldest first, as far as they are known."""
     summary, rest = split_summary([known[each] for each in ids if each in known])
     ancestors = tuple(ids)[-budget.ancestors :]
     return BranchHistory(ancestors, fit_turns([turn for _, turn in rest], budget, summary), summary if budget.messages else "")
@@ -129,5 +129,5 @@ def needs_summary(turns: Sequence[Turn], budget: HistoryBudget) -> bool:
 
 
 def count_to_summarise(turns: Sequence[Turn], budget: HistoryBudget) -> int:
-    """How many of the oldest turns a summary is to cover; a few stay as they were said, at least the last question and answer."""
+    """How many of the oldest turns a summary is to cover; a few stay verbatim, at least the last question and answer."""
     return max(0, len(turns) - max(PAIR, len(fit_turns(turns, budget.share(VERBATIM_SHARE)))))

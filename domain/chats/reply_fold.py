@@ -1,5 +1,5 @@
-"""The one fold of a reply's events, shared by everybody who reads them: a higher attempt supersedes a lower one, and the first terminal
-event is absorbing.
+"""The fold of a reply's events, the same for every reader: a higher attempt supersedes a lower one, and the first terminal event is
+absorbing.
 
 Pure: the log may repeat events (a retried send, a second attempt at the same offset's work) and may lack one (a send that failed while
 later ones passed); whatever the fold reports is a consistent story with at most one end.
@@ -24,7 +24,7 @@ AHEAD_MAX = 256  # extensions kept while an earlier one is missing; past that th
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A newer attempt took over: what was said so far is void."""
+    """A newer attempt took over: the text so far is void."""
 
     attempt: int
 
@@ -35,13 +35,13 @@ FoldStep = Restarted | Started | Extended | Terminal
 
 @dataclass(slots=True)
 class ReplyFold:
-    """What is known of one reply. ``text`` and ``citations`` are the current attempt's."""
+    """The state of one reply. ``text`` and ``citations`` are the current attempt's."""
 
     attempt: int = -1
     seq: int = 0
     started: Started | None = None
     end: Terminal | None = None
-    _said: list[Extended] = field(default_factory=list)
+    _extensions: list[Extended] = field(default_factory=list)
     _ahead: dict[int, Extended] = field(default_factory=dict)
 
     @property
@@ -49,26 +49,26 @@ class ReplyFold:
         """The text so far; of an ended reply the whole answer."""
         if isinstance(self.end, Completed | Cancelled):
             return self.end.text
-        return "".join(extended.text for extended in self._said)
+        return "".join(extended.text for extended in self._extensions)
 
     @property
     def citations(self) -> tuple[Citation, ...]:
         """The citations so far; of a completed reply all of them."""
         if isinstance(self.end, Completed):
             return self.end.citations
-        return tuple(citation for extended in self._said for citation in extended.citations)
+        return tuple(citation for extended in self._extensions for citation in extended.citations)
 
     def apply(self, event: Answered) -> tuple[FoldStep, ...]:
-        """Fold one event in log order; returns what readers must be told: nothing for repeats, for old attempts, and after the end."""
+        """Fold one event in log order; returns the steps for its readers: none for repeats, for old attempts, and after the end."""
         data = event.data
         if self.end is not None or data.attempt < self.attempt:
             return ()
         restart: tuple[FoldStep, ...] = ()
         if data.attempt > self.attempt:
-            if self.started is not None or self._said:
+            if self.started is not None or self._extensions:
                 restart = (Restarted(data.attempt),)
             self.attempt, self.seq, self.started = data.attempt, 0, None
-            self._said, self._ahead = [], {}
+            self._extensions, self._ahead = [], {}
         if isinstance(event, ReplyStarted):
             return restart + self._start(event.data)
         if isinstance(event, ReplyExtended):
@@ -83,7 +83,7 @@ class ReplyFold:
         return (data,)
 
     def _extend(self, data: Extended) -> tuple[FoldStep, ...]:
-        """Text is only ever told in sequence: what follows a missing extension waits for it, or for the end with the whole text."""
+        """Text is delivered in sequence: an extension after a missing one waits for it, or for the end with the whole text."""
         if data.seq != self.seq + 1:
             if data.seq > self.seq and len(self._ahead) < AHEAD_MAX:
                 self._ahead.setdefault(data.seq, data)
@@ -91,7 +91,7 @@ class ReplyFold:
         steps: list[FoldStep] = []
         following: Extended | None = data
         while following is not None:
-            self._said.append(following)
+            self._extensions.append(following)
             self.seq = following.seq
             steps.append(following)
             following = self._ahead.pop(self.seq + 1, None)

@@ -1,6 +1,6 @@
-"""Whose turn it is in a conversation: the open reply, the wish to cancel it, and where on the log it lies.
+"""The reply lock of a conversation: its open reply, requests to cancel it, and where its events lie on the log.
 
-All of it is short-lived and lives in Redis only: an open reply ends by itself when whoever answers dies for good.
+All of it is short-lived and only in Redis: a lock expires when the worker that answers dies for good.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from schemas.errors import Unavailable
 
 CANCEL_S = 3_600  # longer than any answer may take
 LOCATION_S = 30 * 86_400  # as long as the log keeps replies
-WAKE_S = 5.0  # the subscription is looked after at least this often: a dead connection is noticed, a lost publication made up for
+WAKE_S = 5.0  # the flags are checked at least this often: a dead connection is noticed, a lost message made up for
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
 
 log = structlog.get_logger(__name__)
 
 
 class ReplyLocation(Struct, frozen=True):
-    """Where a reply is told: its partition of ``claw.chats.answered.v1`` and an offset no later than its first event."""
+    """Where the events of a reply lie: their partition of ``claw.chats.answered.v1`` and an offset no later than its first event."""
 
     conversation_id: str
     partition: int
@@ -41,11 +41,11 @@ class ReplyLocks:
         self._prefix = prefix
 
     async def acquire(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> str:
-        """Take the turn for ``ttl_s`` seconds; the reply that has it now: ``reply_id`` itself, or the one to wait for."""
+        """Take the lock for ``ttl_s`` seconds; returns its holder: ``reply_id`` itself, or the reply to wait for."""
         return await take_lease(self._redis, self._lock_key(tenant, conversation), reply_id, ttl_s)
 
     async def release(self, tenant: str, conversation: str, reply_id: str) -> bool:
-        """Give the turn back; False if this reply did not have it."""
+        """Release the lock; False if this reply did not hold it."""
         return await release_lease(self._redis, self._lock_key(tenant, conversation), reply_id)
 
     async def holder(self, tenant: str, conversation: str) -> str | None:
@@ -54,24 +54,24 @@ class ReplyLocks:
         return None if holder is None else holder.decode()
 
     async def renew(self, tenant: str, conversation: str, reply_id: str, ttl_s: float) -> bool:
-        """Keep the turn for another ``ttl_s`` seconds; False if it is no longer this reply's."""
+        """Hold the lock for another ``ttl_s`` seconds; False if another reply holds it."""
         return await renew_lease(self._redis, self._lock_key(tenant, conversation), reply_id, ttl_s)
 
     async def request_cancel(self, tenant: str, reply_id: str) -> None:
-        """Ask whoever answers to stop: a flag for those who have not begun, a publication for those who are at it."""
+        """Cancel a reply: a flag for a worker that has not begun it, a message for the one that is streaming it."""
         await self._redis.execute_command("SET", cancel_key(self._prefix, tenant, reply_id), b"1", "EX", CANCEL_S)
         await self._redis.execute_command("PUBLISH", cancel_channel(self._prefix), f"{tenant}/{reply_id}")
 
     async def is_cancelled(self, tenant: str, reply_id: str) -> bool:
-        """Somebody asked for this reply to stop."""
+        """Whether this reply was cancelled."""
         return bool(await self._redis.execute_command("EXISTS", cancel_key(self._prefix, tenant, reply_id)))
 
     async def save_location(self, tenant: str, reply_id: str, location: ReplyLocation, life_s: int = LOCATION_S) -> None:
-        """Keep for 30 days, or ``life_s``, where a reply is told."""
+        """Store for 30 days, or ``life_s``, where the events of a reply lie."""
         await self._redis.execute_command("SET", self._location_key(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
 
     async def locate(self, tenant: str, reply_id: str) -> ReplyLocation | None:
-        """Where a reply is told; None when this tenant has no such reply, or not any more."""
+        """Where the events of a reply lie; None when this tenant has no such reply, or its location has expired."""
         raw: bytes | None = await self._redis.execute_command("GET", self._location_key(tenant, reply_id))
         if raw is None:
             return None
@@ -99,10 +99,7 @@ def cancel_channel(prefix: str) -> str:
 
 
 class CancelWatch:
-    """Hears cancels for the replies this process is answering: one subscription, which reconnects by itself.
-
-    Use ``start`` and ``stop`` around the life of the process.
-    """
+    """Receives cancels for the replies that this process is answering, over one subscription that reconnects by itself."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis = redis
@@ -111,11 +108,11 @@ class CancelWatch:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to listen; Redis need not be there yet."""
+        """Subscribe in the background; Redis need not be reachable yet."""
         self._task = asyncio.create_task(self._listen(), name="cancel-watch")
 
     async def stop(self) -> None:
-        """Leave the channel."""
+        """Unsubscribe."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -123,7 +120,7 @@ class CancelWatch:
 
     @contextmanager
     def subscribe(self, tenant: str, reply_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set when this reply is to stop; ``look`` asks whether that was said before."""
+        """An event that is set when this reply is cancelled; ``check`` finds out whether it was cancelled before."""
         event = asyncio.Event()
         self._listening[event] = (tenant, reply_id)
         try:
@@ -132,11 +129,11 @@ class CancelWatch:
             del self._listening[event]
 
     async def check(self, event: asyncio.Event) -> None:
-        """Set an event of ``listening`` whose reply was told to stop before anybody listened."""
+        """Set a subscribed event whose reply was cancelled before the subscription."""
         try:
             await self._set_flagged([event])
         except Unavailable:
-            log.info("cancel_unknown", reply_id=self._listening[event][1])  # answered all the same; checked when Redis is back
+            log.info("cancel_unknown", reply_id=self._listening[event][1])  # the answer goes on; checked again when Redis is back
 
     async def _listen(self) -> None:
         pause_s = RECONNECT_S_MIN
@@ -152,7 +149,7 @@ class CancelWatch:
                 pause_s = min(pause_s * 2, RECONNECT_S_MAX)
 
     async def _read_channel(self, channel: PubSub) -> None:
-        """Set the events of what is published, until the connection breaks."""
+        """Set the event of every reply whose cancel is published, until the connection breaks."""
         while True:
             message = await channel.get_message(ignore_subscribe_messages=True, timeout=WAKE_S)
             if message is None:
@@ -164,7 +161,7 @@ class CancelWatch:
                     event.set()
 
     async def _set_flagged(self, events: Sequence[asyncio.Event]) -> None:
-        """Look at the flags: what was published while nobody listened is not said again."""
+        """Set the events whose flag is set: a message published while nobody was subscribed is not repeated."""
         waiting = [event for event in events if not event.is_set()]
         if not waiting:
             return

@@ -1,4 +1,4 @@
-"""Whether a new version of a document says anything new: one hash over all that decides what its points are."""
+"""Content hash: whether a new version of a document differs, by one hash over everything that determines its points."""
 
 import hashlib
 
@@ -8,12 +8,12 @@ from domain.documents.visibility import PriorState
 from schemas.documents import Document, Shelf
 from schemas.settings import RetrievalSettings
 
-# Of parsing, chunking and term encoding: raise it when the same document would come out better, and "unchanged" ones are worked again
+# Of parsing, chunking and term encoding: raise it when their results improve, and unchanged documents are processed again
 PIPELINE_VERSION = 2
 
 
 def content_hash_of(document: Document, shelf: Shelf, retrieval: RetrievalSettings, fetched: str = "") -> str:
-    """SHA-256 in hex. ``fetched`` is the hash of a web page's content; "" for one that was not fetched yet, of which nobody knows."""
+    """SHA-256 in hex. ``fetched`` is the hash of a web page's content; "" for one that was not fetched yet: its hash is unknown."""
     if document.url and not fetched:
         return ""
     content = fetched or (document.blob.sha256 if document.blob else document.text)
@@ -26,11 +26,11 @@ def content_hash_of(document: Document, shelf: Shelf, retrieval: RetrievalSettin
         retrieval.embedding_name,
         retrieval.embedding_dimensions,
     )
-    said = (document.title, document.media_type, document.filename, document.charset, sorted(document.metadata.items()))
-    return hashlib.sha256(msgspec.msgpack.encode((making, said, content))).hexdigest()
+    attributes = (document.title, document.media_type, document.filename, document.charset, sorted(document.metadata.items()))
+    return hashlib.sha256(msgspec.msgpack.encode((making, attributes, content))).hexdigest()
 
 
 def is_unchanged(document: Document, content_hash: str, before: PriorState, version: int) -> bool:
-    """Readers see this very content already, as an earlier version."""
-    shown = before.standing.visible_version
+    """Whether an earlier version with this very content is visible."""
+    shown = before.state.visible_version
     return bool(content_hash) and not document.force and shown is not None and shown < version and before.content_hash == content_hash

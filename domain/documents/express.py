@@ -1,12 +1,12 @@
-"""How many documents of a tenant are on the express lane: one bounded Redis set per tenant.
+"""The express lane: at most 64 documents of a tenant, in one bounded Redis set per tenant.
 
-People's documents take it until 64 of their tenant's are under way; the next ones, and all of machines, go to bulk and are not counted.
+Documents from the API take it while there is a place; the others, and all from inboxes, go to bulk and are not counted.
 """
 
 from adapters.redis.client import RedisClient, Script
 
 EXPRESS_MAX = 64  # documents of one tenant
-ENTRY_TTL_S = 3_600  # a document whose worker died without saying so stops counting after this
+ENTRY_TTL_S = 3_600  # a document whose worker died stops counting after this
 
 # KEYS set; ARGV member, seconds until it is forgotten, largest size. Replies 1 when the member is in the set.
 _ENTER = Script("""
@@ -28,15 +28,15 @@ class Express:
         self._prefix = prefix
 
     async def enter(self, tenant: str, key: str, version: int) -> bool:
-        """Whether this version may take the express lane; a repeat is told the same while it is under way."""
+        """Whether this version may take the express lane; the same again for a repeat while it is under way."""
         return bool(await _ENTER(self._redis, (self._set_key(tenant),), (f"{version}/{key}", ENTRY_TTL_S, EXPRESS_MAX)))
 
     async def leave(self, tenant: str, key: str, version: int) -> None:
-        """This version has arrived, failed or been dropped; a repeat does nothing."""
+        """This version was indexed, failed or was dropped; a repeat does nothing."""
         await self._redis.execute_command("ZREM", self._set_key(tenant), f"{version}/{key}")
 
     async def is_full(self, tenant: str) -> bool:
-        """Whether the tenant's next document will take bulk, as far as can be told before it is routed."""
+        """Whether the tenant's next document will take bulk, as far as is known before it is dispatched."""
         return int(await self._redis.execute_command("ZCARD", self._set_key(tenant))) >= EXPRESS_MAX
 
     def _set_key(self, tenant: str) -> str:

@@ -1,6 +1,6 @@
-"""Reads a record of an inbox: CloudEvents in structured JSON mode and in Kafka's binary mode, into one shape.
+"""Parses inbox records: CloudEvents in structured JSON mode and in Kafka's binary mode, into one shape.
 
-Refusals name the field, what would have been accepted, and so the remedy: the sender reads them in the document's progress.
+Refusals name the field and the accepted values; the sender reads them in the document's progress.
 """
 
 import re
@@ -21,9 +21,9 @@ from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
 
 STRUCTURED = "application/cloudevents"
 JSON = "application/json"
-UNTYPED = ("application/octet-stream", "binary/octet-stream")  # "I do not know": found out from the content
+UNTYPED = ("application/octet-stream", "binary/octet-stream")  # type unknown: detected from the content
 ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
-PASSWORD_DETAIL = "a topic keeps what it is told in clear, so a password must not lie on it; send encrypted files through the HTTP upload"  # noqa: S105
+PASSWORD_DETAIL = "records on a topic are not encrypted, so a password must not be in one; send encrypted files through the HTTP upload"  # noqa: S105
 
 _INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1$")
 _EVENT = msgspec.json.Decoder(InboxEvent)
@@ -43,7 +43,7 @@ class SizeLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxDocument:
-    """A document as its sender gave it: exactly one of ``text``, ``content`` and ``url``. Empty strings were not said."""
+    """A document as its sender gave it: exactly one of ``text``, ``content`` and ``url``. An empty string: not given."""
 
     event_id: str
     traceparent: str
@@ -61,7 +61,7 @@ class InboxDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRef:
-    """Which document a record is about; ``event_id`` is the CloudEvent's, as far as it can be told."""
+    """Which document a record is about; ``event_id`` is the CloudEvent's, as far as it is known."""
 
     knowledge_base_id: str
     document_id: str
@@ -83,11 +83,11 @@ def is_inbox(topic: str) -> bool:
 
 def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes], sizes: SizeLimits) -> InboxDocument:
     """The document in a record that has a value; raises Refused."""
-    said = _text_headers(headers)
-    content_type = said.get("content-type", "")
-    if _is_binary(said, content_type):
-        attributes = _convert({name[3:]: text for name, text in said.items() if name.startswith("ce_")}, Attributes, "ce_")
-        attributes = msgspec.structs.replace(attributes, traceparent=attributes.traceparent or said.get("traceparent", ""))
+    texts = _text_headers(headers)
+    content_type = texts.get("content-type", "")
+    if _is_binary(texts, content_type):
+        attributes = _convert({name[3:]: text for name, text in texts.items() if name.startswith("ce_")}, Attributes, "ce_")
+        attributes = msgspec.structs.replace(attributes, traceparent=attributes.traceparent or texts.get("traceparent", ""))
         _refuse_password(attributes, "ce_password")
         if _media_type(content_type) == JSON:
             return _build_from_json(attributes, _decode(_INBOUND, value, "a document in JSON as docs/upstream.md shows it"), key, sizes, "")
@@ -107,37 +107,37 @@ def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes]
 
 def parse_withdrawal(key: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef:
     """The document that a record without a value deletes: ``ce_subject`` or the key, in ``ce_knowledgebaseid`` or the default one."""
-    said = _text_headers(headers)
-    document_id = _parse_document_id(None, said.get("ce_subject", ""), key)
-    attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": said.get("ce_knowledgebaseid", "")}
-    return DocumentRef(_convert(attributes, Attributes, "ce_").knowledgebaseid, document_id, said.get("ce_id", ""))
+    texts = _text_headers(headers)
+    document_id = _parse_document_id(None, texts.get("ce_subject", ""), key)
+    attributes = {"specversion": "1.0", "id": "-", "source": "-", "type": "-", "knowledgebaseid": texts.get("ce_knowledgebaseid", "")}
+    return DocumentRef(_convert(attributes, Attributes, "ce_").knowledgebaseid, document_id, texts.get("ce_id", ""))
 
 
 def identify_document(tenant: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> DocumentRef | None:
-    """Which document of ``tenant`` a record is about, also when it is malformed; None when that cannot be told."""
+    """The document of ``tenant`` that a record is about, also when it is malformed; None when that is unknown."""
     try:
-        said = _text_headers(headers)
+        texts = _text_headers(headers)
     except Refused:
-        said = {}
+        texts = {}
     loose = _LooseEvent()
     if value:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             loose = msgspec.json.decode(value, type=_LooseEvent)
     data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
-    binary = _is_binary(said, said.get("content-type", ""))
-    subject = said.get("ce_subject", "") if binary or value is None else loose.subject
-    base = data.get("knowledge_base_id") or (said.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
+    binary = _is_binary(texts, texts.get("content-type", ""))
+    subject = texts.get("ce_subject", "") if binary or value is None else loose.subject
+    base = data.get("knowledge_base_id") or (texts.get("ce_knowledgebaseid", "") if binary or value is None else loose.knowledgebaseid)
     try:
         document_id = _parse_document_id(data.get("document_id"), subject, key)
         base = msgspec.convert({"knowledge_base_id": base or ""}, Inbound).knowledge_base_id
     except (Refused, msgspec.ValidationError):
         return None
-    event_id = said.get("ce_id", "") if binary else loose.id
+    event_id = texts.get("ce_id", "") if binary else loose.id
     return DocumentRef(base or ids.default_knowledge_base(tenant), document_id, event_id[:500] if isinstance(event_id, str) else "")
 
 
 class _LooseEvent(Struct):
-    """The names in an event in either mode, whatever else is wrong with it."""
+    """The names in an event of either mode, whatever else is malformed."""
 
     id: Any = ""
     subject: Any = ""
@@ -147,32 +147,32 @@ class _LooseEvent(Struct):
     knowledge_base_id: Any = None
 
 
-def _is_binary(said: Mapping[str, str], content_type: str) -> bool:
-    return not _media_type(content_type).startswith(STRUCTURED) and any(name.startswith("ce_") for name in said)
+def _is_binary(texts: Mapping[str, str], content_type: str) -> bool:
+    return not _media_type(content_type).startswith(STRUCTURED) and any(name.startswith("ce_") for name in texts)
 
 
 def _text_headers(headers: Mapping[str, bytes]) -> dict[str, str]:
     """The headers that matter here, as text: names are compared without regard to case."""
-    said = {}
+    texts = {}
     for name, raw in headers.items():
         lower = name.lower()
         if lower.startswith("ce_") or lower in ("content-type", "traceparent"):
             try:
-                said[lower] = (raw or b"").decode()
+                texts[lower] = (raw or b"").decode()
             except UnicodeDecodeError as error:
                 raise Refused("event_malformed", f"header {lower}: not UTF-8 at byte {error.start}") from error
-    return said
+    return texts
 
 
-def _build_from_json(attributes: Attributes, said: Inbound, key: bytes | None, sizes: SizeLimits, at: str) -> InboxDocument:
-    _refuse_password(said, f"{at}password")
-    given = [name for name in ONE_OF if getattr(said, name) is not UNSET]
-    if len(given) != 1:
-        found = f"{' and '.join(given)} exclude each other" if given else "it brings no document"
+def _build_from_json(attributes: Attributes, inbound: Inbound, key: bytes | None, sizes: SizeLimits, at: str) -> InboxDocument:
+    _refuse_password(inbound, f"{at}password")
+    present = [name for name in ONE_OF if getattr(inbound, name) is not UNSET]
+    if len(present) != 1:
+        found = f"{' and '.join(present)} exclude each other" if present else "it brings no document"
         raise _field_refusal(f"{at}text", f"{found}; give exactly one of {', '.join(ONE_OF)}")
-    text = said.text if said.text is not UNSET else ""
-    content = said.content_base64 if said.content_base64 is not UNSET else b""
-    media_type: FileType = said.media_type or ("text/plain" if text else "")
+    text = inbound.text if inbound.text is not UNSET else ""
+    content = inbound.content_base64 if inbound.content_base64 is not UNSET else b""
+    media_type: FileType = inbound.media_type or ("text/plain" if text else "")
     if text and not media_type.startswith("text/"):
         raise Refused("document_type_unsupported", f"{at}media_type: {media_type} is no text; send the file in {at}content_base64")
     _check_size(f"{at}text", len(text.encode()), sizes.text_bytes_max, "bytes of UTF-8")
@@ -180,32 +180,32 @@ def _build_from_json(attributes: Attributes, said: Inbound, key: bytes | None, s
     return InboxDocument(
         event_id=attributes.id,
         traceparent=attributes.traceparent,
-        document_id=_parse_document_id(said.document_id, attributes.subject, key),
-        knowledge_base_id=said.knowledge_base_id or attributes.knowledgebaseid,
-        title=said.title or attributes.title,
+        document_id=_parse_document_id(inbound.document_id, attributes.subject, key),
+        knowledge_base_id=inbound.knowledge_base_id or attributes.knowledgebaseid,
+        title=inbound.title or attributes.title,
         media_type=media_type,
         text=text,
         content=content,
-        url=_check_url(said.url, f"{at}url") if said.url is not UNSET else "",
-        filename=said.filename or attributes.filename,
-        charset=said.charset,
-        metadata=said.metadata,
+        url=_check_url(inbound.url, f"{at}url") if inbound.url is not UNSET else "",
+        filename=inbound.filename or attributes.filename,
+        charset=inbound.charset,
+        metadata=inbound.metadata,
     )
 
 
 def _build_from_file(
     attributes: Attributes, content: bytes, content_type: str, key: bytes | None, sizes: SizeLimits, fields: tuple[str, str]
 ) -> InboxDocument:
-    """``fields``: what the content type and the content are called here."""
+    """``fields``: the names of the content type and of the content in this mode."""
     type_field, content_field = fields
     if not content:
         raise Refused("document_empty", f"{content_field} is empty; a null value deletes the document")
     media_type = _media_type(content_type)
     if media_type not in (*ACCEPTED, *UNTYPED):
-        said = f"{media_type} is not read" if media_type else "is required"
+        reason = f"{media_type} is not read" if media_type else "is required"
         accepted = ", ".join((*ACCEPTED, UNTYPED[0]))
-        error = FieldError(type_field, said, accepted)
-        raise Refused("document_type_unsupported", f"{type_field}: {said}; accepted: {accepted}, or {JSON}", errors=(error,))
+        error = FieldError(type_field, reason, accepted)
+        raise Refused("document_type_unsupported", f"{type_field}: {reason}; accepted: {accepted}, or {JSON}", errors=(error,))
     _check_size(content_field, len(content), sizes.file_bytes_max, "bytes")
     return InboxDocument(
         event_id=attributes.id,
@@ -220,9 +220,9 @@ def _build_from_file(
     )
 
 
-def _parse_document_id(said: Any, subject: Any, key: bytes | None) -> str:
+def _parse_document_id(own_id: Any, subject: Any, key: bytes | None) -> str:
     """The first of ``data.document_id``, the subject and the key that is there; raises Refused naming the one that is no id."""
-    where, candidate = ("data.document_id", said) if said is not None else ("subject", subject)
+    where, candidate = ("data.document_id", own_id) if own_id is not None else ("subject", subject)
     if not candidate:
         where = "the key"
         try:
@@ -252,8 +252,8 @@ def _check_url(url: str, where: str) -> str:
     return url
 
 
-def _refuse_password(said: Attributes | Inbound, where: str) -> None:
-    if said.password is not UNSET:
+def _refuse_password(inbound: Attributes | Inbound, where: str) -> None:
+    if inbound.password is not UNSET:
         raise _field_refusal(where, PASSWORD_DETAIL)
 
 

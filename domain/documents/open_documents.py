@@ -2,7 +2,7 @@
 
 One timer per version (``streams/runtime/timers.py``), set to the time of its last progress: how long a silence may last is a setting and
 depends on the backlog, so it is added when the timers are asked. They follow the progress topic in any order and with any repeats; an entry
-that is wrong (a late repeat of old news) is found and removed when it is due.
+that is wrong (from a late repeat of an old event) is found and removed when it is due.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from streams.log.partitions import partition_of
 from streams.runtime.timers import Timer, Timers, TimerSetting
 
 LANES: tuple[Lane, ...] = ("express", "bulk")
-SHARD_MAX = 50_000  # documents of one partition and lane; what comes on top is on the log all the same, and entered with its next progress
+SHARD_MAX = 50_000  # documents of one partition and lane; beyond it a document is entered with its next progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The record table of documents: where each one stands."""
+"""The record table of documents: the progress of each."""
 
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import NO_VERSION
@@ -8,7 +8,7 @@ from streams.tables.record_table import order_of
 
 
 def has_version(event: DocumentProgressed) -> bool:
-    """False for what was refused at the inbox: its sender hears of it, but there is no document, or it stands where it stood."""
+    """False for a record refused at the inbox: its sender is notified, but the document, if there is one, does not change."""
     return event.data.version > NO_VERSION
 
 

@@ -1,7 +1,7 @@
 """Which dead letters of documents may be sent again.
 
 Where offsets are versions, a record sent again would become the newest version of its document. So a submission or an inbox record is
-only sent again while nothing newer is known of its document, on the log as in the visibility record. The letters of work topics carry
+only sent again while nothing newer is known of its document, on the log as in the visibility record. Dead letters of work topics carry
 their version: their agents drop what is superseded.
 """
 

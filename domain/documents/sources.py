@@ -1,7 +1,7 @@
-"""The content of documents, wherever it is: in the event, in the blob store, or on the web.
+"""The content of documents: in the event, in the blob store, or on the web.
 
-A page is fetched once per version: what came is kept beside a description at a place that follows from document and version, so that a
-retry and every later build of the index work on the very same content.
+A page is fetched once per version: its content is stored beside a description at a path that follows from document and version, so that a
+retry and every later build of the index use the very same content.
 """
 
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ class StoredPage(Struct, frozen=True, kw_only=True):
 
 
 def blob_path(event: DocumentSubmitted, version: int) -> str:
-    """Where the file behind a submission lies, or will lie when its page is fetched; "" when there is none."""
+    """The path of the file behind a submission, also before its page is fetched; "" when there is none."""
     return _path(event.data, event.tenant, version)
 
 
@@ -48,16 +48,16 @@ class DocumentLoader:
         """
         password = decrypt(self._secret.reveal(), document.sealed_password, context=key) if document.sealed_password else ""
         if document.url:
-            kept = await self._load_page(document, tenant, version)
-            async with self._blobs.local_path(kept.blob) as path:
+            stored = await self._load_page(document, tenant, version)
+            async with self._blobs.local_path(stored.blob) as path:
                 yield DocumentSource(
-                    media_type=kept.page.media_type,
+                    media_type=stored.page.media_type,
                     path=str(path),
-                    filename=kept.page.filename,
-                    charset=kept.page.charset,
+                    filename=stored.page.filename,
+                    charset=stored.page.charset,
                     password=password,
-                    url=kept.page.url,
-                    digest=kept.blob.sha256,
+                    url=stored.page.url,
+                    digest=stored.blob.sha256,
                 )
         elif document.blob is not None:
             async with self._blobs.local_path(document.blob) as path:
@@ -72,25 +72,25 @@ class DocumentLoader:
             yield DocumentSource(media_type=document.media_type, text=document.text, filename=document.filename)
 
     async def delete(self, path: str) -> None:
-        """Remove what ``file_of`` named; of a page its content, too."""
+        """Remove the file at a ``blob_path``; of a page its content, too."""
         if path.endswith(PAGE_SUFFIX):
-            kept = await self._read_stored(path)
-            if kept is not None:
-                await self._blobs.delete(kept.blob.path)
+            stored = await self._read_stored(path)
+            if stored is not None:
+                await self._blobs.delete(stored.blob.path)
         await self._blobs.delete(path)
 
     async def _load_page(self, document: Document, tenant: str, version: int) -> StoredPage:
         path = _path(document, tenant, version)
-        kept = await self._read_stored(path)
-        if kept is not None:
-            return kept
+        stored = await self._read_stored(path)
+        if stored is not None:
+            return stored
         async with self._blobs.writer(blob_folder(tenant, document.knowledge_base_id)) as written:
             page = await self._fetcher.fetch(document.url, written.write)
-            kept = StoredPage(page=page, blob=await written.commit())
-        if await self._blobs.create(path, msgspec.json.encode(kept)):
-            return kept
-        await self._blobs.delete(kept.blob.path)  # somebody else fetched it meanwhile: theirs is the version's content
-        return await self._read_stored(path) or kept
+            stored = StoredPage(page=page, blob=await written.commit())
+        if await self._blobs.create(path, msgspec.json.encode(stored)):
+            return stored
+        await self._blobs.delete(stored.blob.path)  # another worker fetched it meanwhile: its content is the version's
+        return await self._read_stored(path) or stored
 
     async def _read_stored(self, path: str) -> StoredPage | None:
         try:

@@ -1,7 +1,7 @@
-"""What each tenant keeps: documents, their bytes and chunks, summed from where each document stands.
+"""Storage totals of each tenant: documents, their bytes and chunks, summed from the progress of documents.
 
-The sum changes in one script with the document's entry, and an entry is replaced only by later news of it, so any order of arrival and any
-repeat give the same. A document counts with what its newest version brought, until it is deleted or fails without anything to show.
+The sum changes in one script with the document's entry, and an entry is replaced only by later progress, so any order of arrival and any
+repeat give the same. A document counts with its newest version, until it is deleted or fails without a visible version.
 """
 
 from collections.abc import Sequence
@@ -40,22 +40,22 @@ class Storage:
         self._redis, self._prefix = redis, prefix
 
     async def apply_many(self, events: Sequence[DocumentProgressed]) -> None:
-        """Take the news of several documents into account, in one round trip."""
+        """Apply the progress of several documents, in one round trip."""
         calls = [self._call(event) for event in events if has_version(event)]
         if calls:
             await _UPDATE.run_many(self._redis, calls)
 
     async def totals(self, tenant: str) -> StorageTotals:
-        """What the tenant keeps now."""
+        """The totals of the tenant now."""
         documents, size, chunks = await self._redis.execute_command("HMGET", self._key(tenant, "totals"), "documents", "bytes", "chunks")
         return StorageTotals(documents=int(documents or 0), bytes=int(size or 0), chunks=int(chunks or 0))
 
     def _call(self, event: DocumentProgressed) -> tuple[tuple[str, ...], tuple[Argument, ...]]:
         progress = event.data
         gone = progress.state == "deleted" or (progress.state == "failed" and progress.visible < 0)
-        kept = (0, 0, 0) if gone else (1, progress.bytes, progress.chunks)
+        counts = (0, 0, 0) if gone else (1, progress.bytes, progress.chunks)
         member = f"{progress.knowledge_base_id}/{progress.document_id}"
-        return (self._key(event.tenant, "entries"), self._key(event.tenant, "totals")), (member, progress_order(progress), *kept)
+        return (self._key(event.tenant, "entries"), self._key(event.tenant, "totals")), (member, progress_order(progress), *counts)
 
     def _key(self, tenant: str, part: str) -> str:
         return f"{self._prefix}:storage:{{{tenant}}}:{part}"

@@ -1,7 +1,7 @@
-"""Which version of a document readers may see: one Redis record per document, every field only grows, one script per change.
+"""Visibility: which version of a document readers see. One Redis record per document, every field only grows, one script per change.
 
-A document is visible at version ``visible`` if that is above ``deleted``, else not at all. The knowledge lane also keeps a ``Mirror`` of
-these records from the progress topic, to go on answering while Redis is down.
+A document is visible at version ``visible`` if that is above ``deleted``, else not at all. Workers of the group ``knowledge`` also keep a
+``VisibilityReplica`` of these records from the progress topic, to go on answering while Redis is down.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ from streams.cache.invalidation import Invalidation
 
 NO_VERSION = -1  # versions are offsets and start at 0
 KEYS_PER_TRIP = 500  # records read in one pipeline
-HASH_BYTES = 16  # of a chunk, as remembered here
+HASH_BYTES = 16  # of a chunk, as stored here
 
 log = structlog.get_logger(__name__)
 
-# KEYS record; ARGV version, path of its file or "". The file of the version before becomes litter until it is said to be gone.
+# KEYS record; ARGV version, path of its file or "". The file of the version before is orphaned (field litter) until it is removed.
 _SUBMIT = Script("""
 local old = redis.call('HMGET', KEYS[1], 'latest', 'visible', 'deleted', 'hash', 'chunks', 'blob', 'litter')
 if (tonumber(old[1]) or -1) < tonumber(ARGV[1]) then
@@ -33,7 +33,7 @@ end
 return old
 """)
 
-# KEYS record; ARGV version. Nothing is left that only a visible document needs. Replies the litter.
+# KEYS record; ARGV version. Fields that only a visible document needs are removed. Replies the orphaned files.
 _WITHDRAW = Script("""
 local version = tonumber(ARGV[1])
 local old = redis.call('HMGET', KEYS[1], 'latest', 'deleted', 'blob', 'litter')
@@ -82,8 +82,8 @@ if (tonumber(redis.call('HGET', KEYS[1], 'deleted')) or -1) < tonumber(ARGV[1]) 
 end
 """)
 
-# KEYS record; ARGV generation, version, code of a failure or "". What is held and what failed are kept apart, each at its highest version:
-# a bad new version says nothing about the one before.
+# KEYS record; ARGV generation, version, code of a failure or "". Stored and failed are separate fields, each with its highest version:
+# a failed new version does not change the one before.
 _RECORD_BUILD = Script("""
 local field = (ARGV[3] == '' and 'b:' or 'f:') .. ARGV[1]
 local old = tonumber(string.match(redis.call('HGET', KEYS[1], field) or '', '^%-?%d+')) or -1
@@ -115,33 +115,33 @@ class VersionState(Struct, frozen=True):
 
     @property
     def visible_version(self) -> int | None:
-        """The version readers may see."""
+        """The version that readers see."""
         return self.visible if self.visible > self.deleted else None
 
     def is_visible(self, version: int) -> bool:
-        """Readers may see this very version."""
+        """Whether readers see this very version."""
         return version == self.visible and version > self.deleted
 
     def supersedes(self, version: int) -> bool:
-        """Work on this version is in vain: there is a newer one, or it was withdrawn.
+        """Whether work on this version is useless: there is a newer one, or it was withdrawn.
 
-        What readers see is worth work until something else takes its place: a newer version may fail, or say nothing new.
+        The visible version stays useful until another replaces it: a newer version may fail, or be unchanged.
         """
         return version <= self.deleted or (version < self.latest and version != self.visible)
 
 
 class PriorState(Struct, frozen=True):
-    """How a document stood when a version of it was submitted. ``litter``: files of earlier versions that nobody needs any more."""
+    """A document's state when a version of it was submitted. ``orphans``: files of earlier versions that are no longer needed."""
 
-    standing: VersionState
+    state: VersionState
     content_hash: str = ""
     chunks: int = 0
-    litter: tuple[str, ...] = ()
+    orphans: tuple[str, ...] = ()
 
 
 class IndexedContent(Struct, frozen=True, kw_only=True):
-    """What is remembered of a version that is whole. ``hashes`` are those of the chunks stored last; ``earlier`` says that there may be
-    something of earlier versions to forget.
+    """What the record keeps of a complete version. ``hashes`` are those of the chunks stored last; ``earlier``: there may be hashes of
+    earlier versions to remove.
     """
 
     content_hash: str = ""
@@ -152,7 +152,7 @@ class IndexedContent(Struct, frozen=True, kw_only=True):
 
 
 class BuildState(Struct, frozen=True):
-    """The newest version that one shelf holds (-1 for none), and the newest that it could not hold, for which ``code`` says why."""
+    """The newest version that a collection holds (-1 for none), and the newest that failed, with the error code."""
 
     version: int = NO_VERSION
     failed: int = NO_VERSION
@@ -160,7 +160,7 @@ class BuildState(Struct, frozen=True):
 
 
 class VisibilitySource(Protocol):
-    """Whoever knows where documents stand; raises Unavailable("redis_unavailable")."""
+    """A source of version states; raises Unavailable("redis_unavailable")."""
 
     async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]: ...
 
@@ -168,8 +168,8 @@ class VisibilitySource(Protocol):
 class Visibility:
     """The records in Redis. ``key`` is ``tenant/kb/document``; every method raises Unavailable("redis_unavailable").
 
-    Whatever changes what readers see also takes back what is cached of the knowledge base, afterwards: who computes in between computes
-    from what is seen now, and who dies in between does it again.
+    A change of what readers see also invalidates the cache of the knowledge base, afterwards: an entry computed in between is already
+    computed from the new state, and a process that dies in between repeats both.
     """
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
@@ -178,7 +178,7 @@ class Visibility:
         self._cached = Invalidation(redis, prefix)
 
     async def record_submission(self, key: str, version: int, blob: str = "") -> PriorState:
-        """There is a new version on its way, with its file if it has one. A repeat is told the same."""
+        """A new version is under way, with its file if it has one. A repeat returns the same."""
         return (await self.record_submissions([(key, version, blob)]))[0]
 
     async def record_submissions(self, submissions: Sequence[tuple[str, int, str]]) -> list[PriorState]:
@@ -187,22 +187,22 @@ class Visibility:
         return [PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])), _lines(row[6])) for row in rows]
 
     async def prior_state(self, key: str) -> PriorState:
-        """How the document stands now."""
+        """The document's state now."""
         row = (await self._rows((key,), "latest", "visible", "deleted", "hash", "chunks"))[key]
         return PriorState(_version_state(row[:3]), _text(row[3]), max(0, _parse_version(row[4])))
 
     async def record_withdrawal(self, key: str, version: int) -> tuple[str, ...]:
-        """Its owner deleted it: once this returns, no reader sees any version up to this one. Replies the files that may go."""
+        """Its owner deleted it: once this returns, no reader sees any version up to this one. Returns the files to remove."""
         litter = _lines(await _WITHDRAW(self._redis, (self._key(key),), (version,)))
         await self._cached.knowledge((_knowledge_base(key),))
         return litter
 
     async def clear_orphaned_blobs(self, key: str, litter: Sequence[str]) -> None:
-        """These files are gone."""
+        """These files were removed."""
         await _CLEAR_ORPHANS(self._redis, (self._key(key),), ("".join(f"{path}\n" for path in litter),))
 
     async def record_chunks(self, key: str, version: int, hashes: Sequence[str], *, generation: int = 0) -> None:
-        """Points of these chunks (32 hex digits each) are in the index and can lend their vectors to later versions."""
+        """Points of these chunks (32 hex digits each) are in the index; later versions can reuse their vectors."""
         await _RECORD_CHUNKS(self._redis, (self._key(key),), (version, generation, _pack_hashes(hashes)))
 
     async def mark_indexed(self, key: str, version: int, stored: "IndexedContent | None" = None) -> bool:
@@ -212,15 +212,15 @@ class Visibility:
     async def mark_indexed_many(self, versions: Sequence[tuple[str, int, "IndexedContent"]]) -> list[bool]:
         """The same for several in one round trip."""
         calls = [
-            ((self._key(key),), (version, said.content_hash, said.chunks, said.generation, _pack_hashes(said.hashes), int(said.earlier)))
-            for key, version, said in versions
+            ((self._key(key),), (version, of.content_hash, of.chunks, of.generation, _pack_hashes(of.hashes), int(of.earlier)))
+            for key, version, of in versions
         ]
         rows = await _MARK_INDEXED.run_many(self._redis, calls)
         await self._cached.knowledge(_knowledge_base(key) for key, _, _ in versions)
         return [_version_state(row).is_visible(version) for (_, version, _), row in zip(versions, rows, strict=True)]
 
     async def read_for_indexing(self, key: str, generation: int, *, earlier: bool) -> tuple[VersionState, frozenset[str]]:
-        """Where the document stands; with ``earlier`` also the hashes of chunks whose vectors the index has in this generation."""
+        """The document's version state; with ``earlier`` also the hashes of chunks whose vectors the index has in this generation."""
         if not earlier:
             return (await self.version_states((key,)))[key], frozenset()
         fields: dict[bytes, bytes] = await self._redis.execute_command("HGETALL", self._key(key))
@@ -230,31 +230,31 @@ class Visibility:
         )
 
     async def record_build(self, key: str, generation: int, version: int, code: str = "") -> None:
-        """A shelf that readers do not see holds all of this version, or cannot: then ``code`` says why."""
+        """A hidden collection holds all of this version, or cannot: then ``code`` is the error code."""
         await _RECORD_BUILD(self._redis, (self._key(key),), (generation, version, code))
 
     async def build_states(self, keys: Sequence[str], generation: int) -> dict[str, BuildState]:
-        """What that shelf holds of each document."""
+        """What that collection holds of each document."""
         rows = await self._rows(keys, f"b:{generation}", f"f:{generation}")
         return {key: _build_state(*row) for key, row in rows.items()}
 
     async def clear_failures(self, keys: Sequence[str], generation: int) -> None:
-        """What this shelf could not hold is worth another try."""
+        """Forget which versions failed in this collection, so that they are tried again."""
         batch = self._redis.pipeline()
         for key in keys:
             batch.execute_command("HDEL", self._key(key), f"f:{generation}")
         await batch.execute()
 
     async def remove_build(self, keys: Sequence[str], generation: int) -> None:
-        """A shelf is gone: nothing is remembered of what it held."""
+        """A collection was dropped: forget what it held."""
         await _REMOVE_BUILD.run_many(self._redis, [((self._key(key),), (generation,)) for key in keys])
 
     async def is_superseded(self, key: str, version: int) -> bool:
-        """Work on this version is in vain."""
+        """Whether work on this version is useless."""
         return (await self.version_states((key,)))[key].supersedes(version)
 
     async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
-        """Where each document stands; an unknown one stands nowhere."""
+        """The version state of each document; without versions for an unknown one."""
         return {key: _version_state(row) for key, row in (await self._rows(keys, "latest", "visible", "deleted")).items()}
 
     async def _rows(self, keys: Sequence[str], *fields: str) -> dict[str, Sequence[bytes | None]]:
@@ -272,31 +272,31 @@ class Visibility:
 
 
 class VisibilityCheck:
-    """What readers ask: Redis, and while it is down the mirror. ``fell_back`` is called once per answer the mirror gave."""
+    """The check of searches: Redis, and while it is down the replica. ``fell_back`` is called once per answer of the replica."""
 
-    def __init__(self, visibility: VisibilitySource, mirror: VisibilitySource, fell_back: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, visibility: VisibilitySource, replica: VisibilitySource, fell_back: Callable[[], object] = lambda: None) -> None:
         self._visibility = visibility
-        self._mirror = mirror
+        self._replica = replica
         self._fell_back = fell_back
-        self._on_mirror = False
+        self._on_replica = False
 
     @property
     def is_on_replica(self) -> bool:
-        """The last answer came from the mirror."""
-        return self._on_mirror
+        """Whether the last answer came from the replica."""
+        return self._on_replica
 
     async def version_states(self, keys: Sequence[str]) -> dict[str, VersionState]:
-        """Where each document stands; raises Unavailable when Redis is down and the mirror has not caught up since its start."""
+        """The version state of each document; raises Unavailable when Redis is down and the replica has not caught up since its start."""
         try:
             found = await self._visibility.version_states(keys)
         except Unavailable:
-            found = await self._mirror.version_states(keys)
+            found = await self._replica.version_states(keys)
             self._fell_back()
-            if not self._on_mirror:
+            if not self._on_replica:
                 log.warning("visibility_from_mirror")
-            self._on_mirror = True
+            self._on_replica = True
             return found
-        self._on_mirror = False
+        self._on_replica = False
         return found
 
 

@@ -59,7 +59,7 @@ class VisibilityRebuild:
         self._documents: dict[str, _DocumentProgress] = {}
 
     def add_progress(self, events: Iterable[Event]) -> None:
-        """What was said of documents, in any order."""
+        """Add progress events, in any order."""
         for event in events:
             if not isinstance(event, DocumentProgressed) or event.data.version == NO_VERSION:
                 continue
@@ -71,7 +71,7 @@ class VisibilityRebuild:
                 known.version, known.chunks = progress.version, progress.chunks or known.chunks
 
     async def add_submissions(self, events: Sequence[tuple[Event, LogOffset]]) -> None:
-        """What was submitted and withdrawn."""
+        """Add submissions and withdrawals."""
         submissions = [(event, place.offset) for event, place in events if isinstance(event, DocumentSubmitted)]
         await self._visibility.record_submissions([(event.subject, offset, self._file_of(event, offset)) for event, offset in submissions])
         for submission, offset in submissions:
@@ -84,7 +84,7 @@ class VisibilityRebuild:
                 await self._visibility.record_withdrawal(event.subject, place.offset)
 
     async def finish(self) -> None:
-        """What readers see, once everything else is in place."""
+        """Raise the visible versions, after everything else was added."""
         calls: list[tuple[Sequence[str], Sequence[Argument]]] = []
         for key, known in self._documents.items():
             if known.visible != NO_VERSION:

@@ -1,4 +1,4 @@
-"""The indexes of this process, one per embedding: the settings' own is open all the time, another one from when a build first needs it."""
+"""The indexes of this process, one per embedding: that of the settings is always open, another one from its first use on."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from domain.retrieval.search import Engine
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import RetrievalSettings
 
-LOCAL = "local"  # needs nothing: it is there whatever the settings say
+LOCAL = "local"  # available with any settings
 
 log = structlog.get_logger(__name__)
 
@@ -21,19 +21,19 @@ MakeIndex = Callable[[QueryEncoder], VectorIndex]
 
 
 class Engines:
-    """``make`` gives the index for an encoder, not yet open; an embedding provider is called through ``gates``."""
+    """``make`` makes the index for an encoder, not yet open; ``limits`` bound the calls to an embedding provider."""
 
-    def __init__(self, settings: RetrievalSettings, make: MakeIndex, gates: ConcurrencyLimits | None = None) -> None:
-        self._settings, self._make, self._gates = settings, make, gates
+    def __init__(self, settings: RetrievalSettings, make: MakeIndex, limits: ConcurrencyLimits | None = None) -> None:
+        self._settings, self._make, self._limits = settings, make, limits
         self._engines: dict[str, Engine] = {}
         self._opening = asyncio.Lock()
 
     async def open(self) -> None:
-        """Opens the settings' own; raises what opening it raises."""
+        """Open the index of the settings; raises what opening it raises."""
         await self.get("")
 
     async def close(self) -> None:
-        """Closes all of them."""
+        """Close all of them."""
         while self._engines:
             _, engine = self._engines.popitem()
             await engine.index.close()
@@ -65,7 +65,7 @@ class Engines:
 
     async def _open(self, name: str) -> Engine:
         own = name == self._settings.embedding
-        encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._gates)
+        encoder = QueryEncoder(self._settings if own else replace(self._settings, embedding="local", embedding_name=""), self._limits)
         index = self._make(encoder)
         await index.open()
         try:

@@ -1,4 +1,4 @@
-"""Changes of index plans: each a small step that is right for whoever still sees the one before, each written by one hand at a time."""
+"""Changes of index plans: steps that are right for processes that still have the plan before, written by compare-and-set."""
 
 from collections.abc import Callable
 
@@ -18,13 +18,13 @@ from streams.tables.record_writer import RecordWriter
 from streams.tables.topic_map import TopicMapWriter
 
 PLANS_MAX = 200_000  # about 100 MB in every process that files or searches
-RETRY_AFTER_S = 5  # a shelf that is being dropped is gone about then
+RETRY_AFTER_S = 5  # a collection that is being dropped is gone about then
 
 PlanStep = Callable[[IndexPlan], IndexPlan]
 
 
 class PlanWriter:
-    """The writer. Every method returns the plan as it is then, and raises Unavailable when the log or Redis is out of reach."""
+    """The writer of plans. Methods raise Unavailable when the log or Redis is out of reach."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class PlanWriter:
 
 
 def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, force: bool) -> PlanStep:
-    """Build a shelf like ``wanted`` beside the active one, or go on building it; its generation is given here.
+    """Build a collection like ``wanted`` beside the active one, or go on building it; its generation is chosen here.
 
     Raises Refused("validation_failed") for sizes or an embedding that cannot work, Refused("index_building") when there is another one.
     """
@@ -85,7 +85,7 @@ def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, forc
         if plan.state == "building" and replace(plan.other, generation=0) == replace(wanted, generation=0):
             return replace(plan, keep=keep, force=force, asked=plan.asked + 1)
         if plan.state == "dropping":
-            raise Refused("index_building", "the shelf before is being removed", retry_after_s=RETRY_AFTER_S)
+            raise Refused("index_building", "the collection before is being removed", retry_after_s=RETRY_AFTER_S)
         which = "with other parameters is being built" if plan.state == "building" else "is still kept"
         raise Refused("index_building", f"generation {plan.other.generation} {which}: drop it first")
 
@@ -93,7 +93,7 @@ def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, forc
 
 
 def switch_to(building: Shelf) -> PlanStep:
-    """Readers see what was built; the other one is kept until it is dropped."""
+    """Make the built collection the active one; the other one is kept until it is dropped."""
 
     def step(plan: IndexPlan) -> IndexPlan:
         if plan.state != "building" or plan.other != building:
@@ -104,30 +104,30 @@ def switch_to(building: Shelf) -> PlanStep:
 
 
 def roll_back(plan: IndexPlan) -> IndexPlan:
-    """Readers see the kept one again; the one they saw is kept until somebody drops it."""
+    """Make the kept collection the active one again; the other one is kept until it is dropped."""
     if plan.state != "kept" or plan.other is None:
         raise Refused("not_found", "no other build of this index is kept")
     return replace(plan, active=plan.other, other=plan.active, keep=True, force=False)
 
 
 def discard_other(plan: IndexPlan) -> IndexPlan:
-    """Give up the build, or let the kept one be dropped once nothing needs it any more."""
+    """Discard the collection that is being built, or have the kept one dropped once nothing needs it."""
     if plan.other is None:
         raise Refused("not_found", "there is no other build of this index")
     return replace(plan, state="dropping") if plan.state == "building" else replace(plan, keep=False)
 
 
-def begin_drop(kept: Shelf) -> PlanStep:
-    """Nobody fills the kept one any more; its points may go."""
+def begin_drop(unused: Shelf) -> PlanStep:
+    """Begin to remove the points of the kept collection, which is not filled any more."""
 
     def step(plan: IndexPlan) -> IndexPlan:
-        return replace(plan, state="dropping") if plan.state == "kept" and plan.other == kept and not plan.keep else plan
+        return replace(plan, state="dropping") if plan.state == "kept" and plan.other == unused and not plan.keep else plan
 
     return step
 
 
 def finish_drop(gone: Shelf) -> PlanStep:
-    """There is one shelf again."""
+    """Leave the active collection as the only one."""
 
     def step(plan: IndexPlan) -> IndexPlan:
         if plan.state != "dropping" or plan.other != gone:

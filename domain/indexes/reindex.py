@@ -21,7 +21,7 @@ from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter, begin_drop, finish_drop, switch_to
 from domain.indexes.reindex_reports import Phase, ReindexReport, ReindexReports
-from domain.indexes.verification import STALLED_S, DocumentSources, Verification, VerificationResult, VerificationTarget
+from domain.indexes.verification import STALLED_S, DocumentRecords, Verification, VerificationResult, VerificationTarget
 from domain.retrieval.index_client import IndexClient
 from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
@@ -47,7 +47,7 @@ class ReindexPorts:
     catalogue: CollectionCatalogue
     plans: PlanWriter
     reports: ReindexReports
-    documents: DocumentSources
+    documents: DocumentRecords
     publisher: LogPublisher
     index: IndexClient
     clock: Clock
@@ -196,9 +196,9 @@ class Reindex:
 
     async def _count(self, building: Shelf) -> None:
         """Count the points of both collections, for people to compare; unknown when the index does not answer now."""
-        shelves = (self.plan.active, building)
+        collections = (self.plan.active, building)
         try:
-            old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=shelves))).points
+            old, new = (await self._ask(CountShelves(knowledge_base_id=self.plan.knowledge_base_id, shelves=collections))).points
         except Unavailable:
             return
         self.report = msgspec.structs.replace(self.report, old_points=old, new_points=new)

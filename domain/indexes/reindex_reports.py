@@ -1,6 +1,6 @@
-"""How far the rebuild of an index has come, for whoever watches it, and the lease of the worker that drives it. Both in Redis.
+"""The progress of reindexes, for people to watch, and the lease of the worker that runs one. Both in Redis.
 
-Nothing hangs on either: what is to be done is in the index plan, and two workers at once would do the same things twice.
+Losing either does no harm: the steps to take are in the index plan, and two workers at once would take the same steps twice.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from adapters.redis.lease import release_lease, take_lease
 from schemas.indexes import plan_key
 
 KEPT_S = 7 * 86_400  # of the last report
-LEASE_S = 10.0  # of a driver that dies
+LEASE_S = 10.0  # another worker takes over so long after a crash
 RENEW_S = 3.0
 MISSING_SHOWN_MAX = 100  # documents named in a report
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class MissingDocument(Struct, frozen=True):
-    """A document that readers see and the shelf does not hold at this version; ``code`` says why."""
+    """A document that readers see and the collection does not hold at this version; ``code`` is the error's."""
 
     document_id: str
     version: int
@@ -33,13 +33,13 @@ class MissingDocument(Struct, frozen=True):
 
 
 class ReindexReport(Struct, frozen=True, kw_only=True):
-    """``documents`` readers see, ``queued`` for the shelf since the driver took up the plan, ``pending`` of them (or still on their way to
-    both shelves). ``old_points`` and ``new_points`` of both shelves were counted when the new one was whole: -1 is unknown.
+    """Counts of ``documents`` that readers see, of those ``queued`` for the collection by this worker, and of those ``pending`` (also those
+    on their way to both collections). ``old_points`` and ``new_points`` were counted when the new collection was complete: -1 is unknown.
     """
 
     revision: int  # of the plan
     phase: Phase
-    generation: int  # of the shelf that must hold everything
+    generation: int  # of the collection that must hold everything
     documents: int = 0
     queued: int = 0
     pending: int = 0
@@ -58,11 +58,11 @@ class ReindexReports:
         self._decode = msgspec.json.Decoder(ReindexReport).decode
 
     async def save(self, tenant: str, knowledge_base: str, report: ReindexReport) -> None:
-        """Put the report where readers find it."""
+        """Save the report for a week."""
         await self._redis.execute_command("SET", self._key("rebuild", tenant, knowledge_base), msgspec.json.encode(report), "EX", KEPT_S)
 
     async def get(self, tenant: str, knowledge_base: str) -> ReindexReport | None:
-        """The last report of the last week."""
+        """The last report, if it is of the last week."""
         raw = await self._redis.execute_command("GET", self._key("rebuild", tenant, knowledge_base))
         try:
             return None if raw is None else self._decode(raw)
@@ -71,7 +71,7 @@ class ReindexReports:
             return None
 
     async def acquire_lease(self, tenant: str, knowledge_base: str, holder: str) -> bool:
-        """Take the lease, or renew it; False when somebody else has it."""
+        """Take the lease, or renew it; False when another worker has it."""
         return await take_lease(self._redis, self._key("rebuild-lease", tenant, knowledge_base), holder, LEASE_S) == holder
 
     async def release_lease(self, tenant: str, knowledge_base: str, holder: str) -> None:

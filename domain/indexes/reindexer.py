@@ -13,15 +13,13 @@ from typing import Protocol
 import structlog
 
 from adapters.redis.client import RedisClient
-from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanWriter
 from domain.indexes.reindex import Reindex, ReindexPorts
 from domain.indexes.reindex_reports import RENEW_S, ReindexReports
-from domain.indexes.verification import DocumentSources
-from domain.read_models import ReadModels
+from domain.indexes.verification import DocumentRecords
 from domain.retrieval.index_client import IndexClient
 from schemas.errors import ClawError, Unavailable
 from schemas.indexes import IndexPlan, plan_key
@@ -29,7 +27,9 @@ from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
 from streams.log.range_reader import RangeReader
+from streams.tables.projection import Tables
 from streams.tables.record_writer import RecordWriter
+from streams.topics import Topic
 
 BUILDS_MAX = 2  # knowledge bases at once in one process; the next ones wait
 CHECK_S = 2.0  # between checks for a plan whose worker crashed
@@ -46,18 +46,20 @@ class Connection(Protocol):
     async def stop(self) -> None: ...
 
 
-def reindexer(settings: Settings, redis: RedisClient, catalogue: CollectionCatalogue) -> "Reindexer":
-    """The one of this process; ``catalogue`` is started and stopped by its owner."""
+def reindexer(
+    settings: Settings, redis: RedisClient, catalogue: CollectionCatalogue, tables: Tables, topics: Sequence[Topic]
+) -> "Reindexer":
+    """The one of this process; ``catalogue`` is started and stopped by its owner. ``topics``: every topic of the installation."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
-    publisher, read_models = KafkaPublisher(settings.kafka, TOPICS), ReadModels(redis, prefix)
-    records = RecordWriter(redis, prefix, publisher, read_models, clock)
+    publisher = KafkaPublisher(settings.kafka, topics)
+    records = RecordWriter(redis, prefix, publisher, tables, clock)
     index = IndexClient(settings.kafka, publisher, clock)
     ports = ReindexPorts(
         kafka=settings.kafka,
         catalogue=catalogue,
         plans=PlanWriter(catalogue, records, publisher, clock, secrets.token_bytes, "rebuild"),
         reports=ReindexReports(redis, prefix),
-        documents=DocumentSources(Visibility(redis, prefix), read_models, RangeReader(settings.kafka, DOCUMENTS_SUBMITTED)),
+        documents=DocumentRecords(Visibility(redis, prefix), tables, RangeReader(settings.kafka, DOCUMENTS_SUBMITTED)),
         publisher=publisher,
         index=index,
         clock=clock,

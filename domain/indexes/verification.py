@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from domain.documents.records import DOCUMENTS
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import BuildState, VersionState, Visibility
 from domain.indexes.reindex_reports import MISSING_SHOWN_MAX, MissingDocument
-from domain.read_models import ReadModels
 from schemas.documents import DocumentQueued, DocumentSubmitted, Progress, Shelf, Work
 from schemas.errors import Refused
 from schemas.indexes import plan_key
 from streams.clock import Clock
 from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import LogRecord, RangeSource
+from streams.tables.projection import Tables
 from streams.topics import decoder
 
 NAME = "rebuild"
@@ -81,11 +82,11 @@ class VerificationTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentSources:
+class DocumentRecords:
     """What is known of documents: the versions that readers see, the progress of each, and all submissions on the log."""
 
     visibility: Visibility
-    read_models: ReadModels
+    tables: Tables
     submissions: RangeSource
 
 
@@ -94,7 +95,7 @@ class Verification:
     """One pass. It ends early when ``is_wanted()`` is False; ``report(result)`` is called about every second."""
 
     target: VerificationTarget
-    documents: DocumentSources
+    documents: DocumentRecords
     publisher: Publisher
     clock: Clock
     is_wanted: Callable[[], bool]
@@ -165,7 +166,7 @@ class Verification:
     ) -> None:
         """Check the newest version while readers see another one or none: it is on its way, it failed, or its content is unchanged."""
         document_id, shown = event.data.document_id, state.visible_version
-        progress = await self.documents.read_models.documents.get(self._scope, document_id)
+        progress = await self.documents.tables.of(DOCUMENTS).get(self._scope, document_id)
         reached = progress.state if progress is not None and progress.version == record.offset else "queued"
         if reached == "unchanged":
             if shown is not None:
@@ -220,7 +221,7 @@ class Verification:
         states = await self.documents.visibility.version_states(keys)
         held = await self.documents.visibility.build_states(keys, self.target.collection.generation)
         arriving = [item.document_id for item in self.pending.values() if item.arriving]
-        progress = await self.documents.read_models.documents.get_many(self._scope, arriving) if arriving else {}
+        progress = await self.documents.tables.of(DOCUMENTS).get_many(self._scope, arriving) if arriving else {}
         for key in keys:
             item = self.pending[key]
             if self._is_over(item, states[key], held[key], progress.get(item.document_id)):

@@ -1,4 +1,4 @@
-"""Who is exempt from limits and who is shut out, looked up in a time that does not grow with the lists."""
+"""Allow and deny lists of addresses, users and API keys; a lookup takes a time that does not grow with the lists."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -13,7 +13,7 @@ _Networks = dict[tuple[int, int], dict[int, AccessEntry]]  # by IP version and p
 
 
 def problem_of(kind: SubjectKind, value: str) -> FieldError | None:
-    """Why this names nobody."""
+    """Why the value of this entry matches no caller; "" when it can match."""
     if kind == "cidr":
         try:
             ip_network(value, strict=False)
@@ -25,7 +25,7 @@ def problem_of(kind: SubjectKind, value: str) -> FieldError | None:
 
 
 def canonical_value(kind: SubjectKind, value: str) -> str:
-    """The one way to write it; IPv4 in IPv6 clothes is IPv4. ``problem_of`` found nothing wrong with it."""
+    """The canonical form; an IPv4-mapped IPv6 address is IPv4. ``problem_of`` found nothing wrong with it."""
     if kind != "cidr":
         return value
     network = ip_network(value, strict=False)
@@ -58,7 +58,7 @@ class AccessLists:
             self._named[entry.access, entry.kind, entry.value] = entry
 
     def remove(self, name: str) -> None:
-        """Take it off; nothing happens when it is not there."""
+        """Remove it, if it is there."""
         entry = self._entries.pop(name, None)
         if entry is None:
             return

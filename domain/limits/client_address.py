@@ -1,11 +1,11 @@
-"""Who is calling: the client's address behind proxies that are trusted, and only those."""
+"""The address of the client, also behind trusted proxies."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from schemas.errors import ConfigurationError
 
-HOPS_MAX = 32  # of one chain; a longer one is made up
+HOPS_MAX = 32  # of one chain; a longer one is forged
 UNKNOWN = "unknown"  # a peer without an address, such as a Unix socket
 
 Address = IPv4Address | IPv6Address
@@ -13,7 +13,7 @@ Network = IPv4Network | IPv6Network
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """``CLAW_LIMIT_TRUSTED_PROXIES``: comma-separated CIDRs; raises ConfigurationError naming the one that is none."""
+    """``CLAW_LIMIT_TRUSTED_PROXIES``: comma-separated CIDRs; raises ConfigurationError naming the one that is invalid."""
     networks = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         try:
@@ -26,7 +26,7 @@ def parse_networks(text: str) -> tuple[Network, ...]:
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
     """The first address from the right that is no trusted proxy.
 
-    ``peer`` is who opened the connection, ``forwarded_for`` the X-Forwarded-For header values in order. Each trusted hop vouches for the
+    ``peer`` opened the connection, ``forwarded_for`` are the X-Forwarded-For header values in order. Each trusted hop vouches for the
     one to its left; at something that is no address the walk ends with the last hop that was vouched for. Never raises.
     """
     current = _parse(peer)
@@ -44,7 +44,7 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Ne
 
 
 def _parse(text: str) -> Address | None:
-    """An address as proxies write it: with a port, in brackets, in quotes, with a zone; IPv4 in IPv6 clothes is IPv4."""
+    """An address as proxies write it: with a port, in brackets, in quotes, with a zone; an IPv4-mapped IPv6 address is IPv4."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

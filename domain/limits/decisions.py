@@ -1,4 +1,4 @@
-"""What rate limits decided: gathered per process, told as an event a second, counted by minute and hour.
+"""Rate-limit decisions: collected per process, published as one event a second, counted by minute and hour.
 
 Every decision is counted once per dimension, allowed ones too: a sum a second costs less than a sample, and is exact.
 """
@@ -24,8 +24,8 @@ from streams.log.outgoing import Outgoing, Publisher
 from streams.log.range_reader import LogRecord
 from streams.tables.counters import Change, Counter, CounterFeed, tumbling
 
-REPORT_S = 1.0  # between two events of a process, while there is something to tell
-VALUES_MAX = 50  # of one dimension in one event; the least refused are told together as ``other``
+REPORT_S = 1.0  # between two events of a process, while there is something to publish
+VALUES_MAX = 50  # of one dimension in one event; the least refused are summed up as ``other``
 VALUES_HELD_MAX = 5_000  # of one dimension in memory until then
 OTHER = "other"
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
@@ -41,7 +41,7 @@ _DECODER = msgspec.json.Decoder(LimitsDecided)
 
 
 class DecisionReporter:
-    """Gathers the decisions of one process and puts them on the log. What the log does not take in time is kept and told later, bounded."""
+    """Collects the decisions of one process and publishes them. What Kafka does not acknowledge in time is published later, bounded."""
 
     def __init__(self, publisher: Publisher, clock: Clock) -> None:
         self._publisher, self._clock = publisher, clock

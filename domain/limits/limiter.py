@@ -29,9 +29,9 @@ SUBJECT_CHARS_MAX, SUBJECT_BYTES = 16, 12  # longer subjects are hashed: 96 bits
 LOCAL_SUBJECTS_MAX = 20_000  # buckets kept while Redis is down, about 4 MB; the least recently used are forgotten, hence full
 ANSWER_S = 0.05  # Redis answers in a millisecond: a request does not wait longer for it
 LATE_S = 0.005  # this process itself was held up for so long: the machine is busy, and an answer may well be on its way
-PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, silence says little
+PROCESSORS = os.cpu_count() or 1  # with more work than that for a minute, a late answer is no sign of an outage
 EXTENSIONS_MAX = 20  # of those; then a second has passed and it does not matter why
-PROBE_S = 1.0  # between two looks whether Redis is back
+PROBE_S = 1.0  # between two probes of Redis while it is down
 CLOSED_RETRY_S = 1  # when to come back after a rule that is closed without Redis refused
 
 log = structlog.get_logger(__name__)
@@ -82,27 +82,27 @@ class Decision(Struct, frozen=True):
     """May the request pass, and where every rule that applies stands."""
 
     allowed: bool
-    standings: tuple[RuleState, ...] = ()
+    states: tuple[RuleState, ...] = ()
 
     @property
     def public_states(self) -> list[RuleState]:
-        """What the caller is told of: shadow rules are the operator's business."""
-        return [standing for standing in self.standings if not standing.rule.shadow]
+        """The states that the caller sees; shadow rules are for operators only."""
+        return [state for state in self.states if not state.rule.shadow]
 
     @property
     def shadow_refusals(self) -> list[str]:
         """The shadow rules that would have refused."""
-        return [standing.rule.name for standing in self.standings if standing.refuses and standing.rule.shadow]
+        return [state.rule.name for state in self.states if state.refuses and state.rule.shadow]
 
     @property
     def decisive(self) -> RuleState | None:
         """The rule that refuses (the one to wait for longest), or the one with the least left."""
-        told = self.public_states
-        if not told:
+        states = self.public_states
+        if not states:
             return None
         if self.allowed:
-            return min(told, key=lambda standing: standing.remaining)
-        return max(told, key=lambda standing: standing.retry_after_s)
+            return min(states, key=lambda state: state.remaining)
+        return max(states, key=lambda state: state.retry_after_s)
 
     @property
     def rule(self) -> str:
@@ -131,12 +131,12 @@ class Decision(Struct, frozen=True):
 
     def headers(self) -> dict[str, str]:
         """RateLimit-Policy and RateLimit (IETF draft, structured fields), X-RateLimit-*, and Retry-After of a refusal."""
-        told, decisive = self.public_states, self.decisive
+        states, decisive = self.public_states, self.decisive
         if decisive is None:
             return {}
         headers = {
-            "RateLimit-Policy": ", ".join([s.rule.policy for s in told]),
-            "RateLimit": ", ".join([f'"{s.rule.name}";r={s.remaining};t={s.reset_s}' for s in told]),
+            "RateLimit-Policy": ", ".join([s.rule.policy for s in states]),
+            "RateLimit": ", ".join([f'"{s.rule.name}";r={s.remaining};t={s.reset_s}' for s in states]),
             "X-RateLimit-Limit": str(decisive.rule.burst),
             "X-RateLimit-Remaining": str(decisive.remaining),
             "X-RateLimit-Reset": str(decisive.reset_s),
@@ -145,7 +145,7 @@ class Decision(Struct, frozen=True):
 
 
 class Limiter:
-    """Decides in Redis; while it is down, in this process as each rule says. ``fell_back`` is called once per such decision."""
+    """Decides in Redis; while it is down, in this process by each rule's ``when_down``, and calls ``fell_back`` for each such decision."""
 
     def __init__(
         self,
@@ -163,14 +163,14 @@ class Limiter:
         self._fell_back = fell_back
         self._monotonic_us = monotonic_us
         self.answer_s = answer_s
-        self.heard_s = 0.0  # when Redis answered last, in the loop's time
+        self.answered_s = 0.0  # when Redis answered last, in the loop's time
         self._local = LocalBuckets()
-        self._looking: asyncio.Task[None] | None = None  # there is one while Redis is gone
+        self._probing: asyncio.Task[None] | None = None  # while Redis is down
 
     @property
     def is_local(self) -> bool:
-        """Redis is gone: decisions are made here."""
-        return self._looking is not None
+        """Redis is down: decisions are made in this process."""
+        return self._probing is not None
 
     async def decide(self, rules: ApplicableRules, cost: int = 1, *, now_us: int | None = None) -> Decision:
         """Take ``cost`` tokens (at most a bucket's capacity; 0 only looks) from every bucket or from none. ``now_us`` replaces the server's
@@ -178,7 +178,7 @@ class Limiter:
         """
         if not rules:
             return Decision(allowed=True)
-        if self._looking is not None:
+        if self._probing is not None:
             return self._decide_locally(rules, cost)
         keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
         arguments: list[Argument] = ["" if now_us is None else now_us]
@@ -192,41 +192,41 @@ class Limiter:
         return build_decision(bool(allowed), [rule for rule, _ in rules], lacking, cost)
 
     async def reset(self, rules: ApplicableRules) -> int:
-        """Fill these buckets; how many were not full. Raises Unavailable."""
+        """Reset these buckets; how many were not full. Raises Unavailable."""
         keys = [bucket_key(self._prefix, rule, subject) for rule, subject in rules]
         return int(await self._redis.execute_command("UNLINK", *keys)) if keys else 0
 
     async def stop(self) -> None:
-        """Stop looking for Redis."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait((self._looking,))
+        """Stop probing Redis."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait((self._probing,))
 
     async def _run_script(self, keys: Sequence[str], arguments: Sequence[Argument]) -> Sequence[int]:
-        """The script's reply; TimeoutError after ``answer_s`` of silence, as long as this process had time to listen."""
+        """The script's reply; TimeoutError after ``answer_s`` of silence, unless this process was too busy to read."""
         async with asyncio.timeout(None) as limit:
             patience = _AnswerTimeout(limit, self)
             try:
                 reply: Sequence[int] = await _TAKE(self._redis, keys, arguments)
             finally:
                 patience.cancel()
-        self.heard_s = asyncio.get_running_loop().time()
+        self.answered_s = asyncio.get_running_loop().time()
         return reply
 
     def _start_probing(self, error: Exception) -> None:
-        if self._looking is None:
+        if self._probing is None:
             log.warning("limits_local", replicas=self._replicas, error=f"{type(error).__name__}: {error}")
-            self._looking = asyncio.create_task(self._probe_redis(), name="limits-look-for-redis")
+            self._probing = asyncio.create_task(self._probe_redis(), name="limits-look-for-redis")
 
     async def _probe_redis(self) -> None:
-        """Ends when Redis answers."""
+        """Probe Redis until it answers."""
         while True:
             try:
                 await self._redis.execute_command("PING")
             except Unavailable:
                 await asyncio.sleep(PROBE_S)
                 continue
-            self._looking = None
+            self._probing = None
             log.info("limits_shared_again")
             return
 
@@ -234,7 +234,7 @@ class Limiter:
         self._fell_back()
         closed = [rule for rule, _ in rules if rule.when_down == "closed" and not rule.shadow]
         if closed and cost:
-            return Decision(allowed=False, standings=tuple(RuleState(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
+            return Decision(allowed=False, states=tuple(RuleState(rule, 0, 0, CLOSED_RETRY_S, refuses=True) for rule in closed))
         shares = [(rule.share(self._replicas), subject) for rule, subject in rules if rule.when_down != "open"]
         return self._local.decide(shares, cost, self._monotonic_us())
 
@@ -251,7 +251,7 @@ class _AnswerTimeout:
         self._arm()
 
     def cancel(self) -> None:
-        """The answer is here, or nobody waits for it."""
+        """Call it when the answer has arrived or is not awaited any more."""
         self._waking.cancel()
 
     def _arm(self) -> None:
@@ -261,8 +261,8 @@ class _AnswerTimeout:
 
     def _on_due(self) -> None:
         now_s = asyncio.get_running_loop().time()
-        heard = now_s - self._limiter.heard_s < self._limiter.answer_s
-        if self._chances and (heard or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
+        answered = now_s - self._limiter.answered_s < self._limiter.answer_s
+        if self._chances and (answered or now_s - self._due_s > LATE_S or os.getloadavg()[0] > PROCESSORS):
             self._chances -= 1
             self._arm()
         else:
@@ -301,7 +301,7 @@ class LocalBuckets:
 
 
 def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
-    """Where a bucket lies; subjects are short digests, so that a bucket costs the same whoever it belongs to."""
+    """The Redis key of a bucket; long subjects are short digests, so that every bucket takes about the same memory."""
     if len(subject) > SUBJECT_CHARS_MAX:
         digest = hashlib.blake2b(subject.encode(), digest_size=SUBJECT_BYTES).digest()
         subject = base64.urlsafe_b64encode(digest).decode()
@@ -309,15 +309,15 @@ def bucket_key(prefix: str, rule: Rule, subject: str) -> str:
 
 
 def build_decision(allowed: bool, rules: Sequence[Rule], lacking: Sequence[int], cost: int) -> Decision:  # noqa: FBT001
-    """What a script said of ``rules``: per bucket what it lacks to be full, -1 less that where there is not enough."""
-    standings = []
+    """The decision from a script's reply: per rule what its bucket lacks to be full, or -1 less that where there is not enough."""
+    states = []
     for rule, marked in zip(rules, lacking, strict=True):
         refuses = marked < 0
         lack_us = -1 - marked if refuses else marked
         size_us = rule.burst * rule.interval_us
         wait_us = max(0, lack_us + min(cost, rule.burst) * rule.interval_us - size_us) if refuses else 0
-        standings.append(RuleState(rule, (size_us - lack_us) // rule.interval_us, _seconds(lack_us), _seconds(wait_us), refuses))
-    return Decision(allowed, tuple(standings))
+        states.append(RuleState(rule, (size_us - lack_us) // rule.interval_us, _seconds(lack_us), _seconds(wait_us), refuses))
+    return Decision(allowed, tuple(states))
 
 
 def _seconds(us: int) -> int:

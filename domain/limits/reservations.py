@@ -1,4 +1,4 @@
-"""What an answer will take is reserved when it is asked for, and settled when it is known: places of a user, and tokens of the model.
+"""Reservations: a question reserves one of its user's open replies and model tokens, and the end of its answer settles them.
 
 A reservation takes the estimate from every bucket that applies, and one of the user's places, in one round trip, all or none. Settling
 gives back what was too much, or takes what was too little, once, and frees the place; a reply that is never settled frees its place by its
@@ -14,9 +14,9 @@ from schemas.errors import Refused, Unavailable
 from schemas.settings import Settings
 
 PLACES = "replies_open"  # the rule's name in a refusal
-PLACE_RETRY_S = 1  # when to come back for a place: nobody knows which answer ends first
+PLACE_RETRY_S = 1  # when to retry: which answer ends first is unknown
 PLACE_MARGIN_S = 120.0  # beyond the longest answer: waiting behind others, and a takeover by another worker
-DEBT_MAX = 2  # a bucket may lack so many times its size: a long answer is paid for, but nobody is shut out for a week
+DEBT_MAX = 2  # a bucket may lack so many times its size: a long answer is paid for, but locks no user out for a week
 
 # KEYS places, reservation, buckets...; ARGV now in us ("" = the server's), reply, places (0 = any number), life in s, then interval,
 # capacity, cost and shadow of each bucket. Replies {1 allowed / 0 a bucket refuses / -1 no place, what each bucket lacks (see limits.py)}.
@@ -71,9 +71,9 @@ if not now then
   now = time[1] * 1000000 + time[2]
 end
 for i = 3, #KEYS do
-  local kept = redis.call('HGET', KEYS[2], KEYS[i])
-  if kept then
-    local interval, capacity, price = string.match(kept, '(%S+) (%S+) (%S+)')
+  local reserved = redis.call('HGET', KEYS[2], KEYS[i])
+  if reserved then
+    local interval, capacity, price = string.match(reserved, '(%S+) (%S+) (%S+)')
     local full_at = tonumber(redis.call('GET', KEYS[i]) or '') or now
     local lack = math.max(full_at, now) - now + ARGV[3] * interval - price
     lack = math.min(lack, ARGV[4] * capacity * interval)

@@ -12,7 +12,7 @@ from schemas.settings import LimitSettings
 
 ROOT, OPENAI_ROOT = "/api/v1", "/v1"  # of routes in rules: those of OpenAI's clients keep their root
 DAY_S = 86_400.0
-ADDRESSES_KEPT = 16_384  # whose network is known without looking at them again
+ADDRESSES_CACHED = 16_384  # with their networks
 BURST_S_MAX = 31 * DAY_S  # an empty bucket is full again within a month, and its key is gone
 
 ApplicableRules = Sequence[tuple[Rule, str]]
@@ -86,7 +86,7 @@ def applicable_rules(
     return found
 
 
-@lru_cache(maxsize=ADDRESSES_KEPT)
+@lru_cache(maxsize=ADDRESSES_CACHED)
 def network_of(address: str) -> str:
     """What counts as one client: an IPv4 address, or the /64 that an IPv6 client chooses its addresses from."""
     try:
@@ -141,7 +141,7 @@ def _burst_max(rule: Rule) -> int:
 def _matches(wanted: Sequence[str], given: Sequence[str]) -> bool:
     if len(given) < len(wanted):
         return False
-    return all(part == other or part == "*" for part, other in zip(wanted, given, strict=False))  # noqa: PLR1714 - a set a segment is dear
+    return all(part == other or part == "*" for part, other in zip(wanted, given, strict=False))  # noqa: PLR1714 - a set per segment is slow
 
 
 def _serves(template: str, route: str) -> bool:

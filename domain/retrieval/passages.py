@@ -1,7 +1,7 @@
 """From hits to the passages that a model reads: the best that fit, no copies, neighbours as one text. Pure functions.
 
-A passage keeps its place in the ranking by its best chunk; its text is in document order, and where two chunks overlap it is said once, so
-every sentence of it is literal document text. ``Passage.parts`` remembers which chunk says what, for citations.
+A passage keeps its place in the ranking by its best chunk; its text is in document order, and where two chunks overlap it appears once, so
+every sentence of it is literal document text. ``Passage.parts`` names the chunk of each part, for citations.
 """
 
 import re
@@ -129,10 +129,10 @@ def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
     """Their text, what overlaps once; what white space stood between two is not known, so a line break does."""
     text, parts = "", []
     for hit in hits:
-        said = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
-        text += "\n" if text and said == hit.text else ""
+        new = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
+        text += "\n" if text and new == hit.text else ""
         parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place))
-        text += said
+        text += new
     return text, tuple(parts)
 
 

@@ -1,4 +1,4 @@
-"""What a tenant used lately, as the log tells it: what is worth having before somebody asks again."""
+"""The searches and documents that a tenant used lately, read from the log: what a warm-up of the cache computes in advance."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from schemas.settings import KafkaSettings
 from streams.log.reader import open_log_reader
 from streams.topics import Topic, decoder
 
-RECORDS_MAX = 5_000  # of one partition, the newest: what is read and thrown away for one warm-up
+RECORDS_MAX = 5_000  # of one partition, the newest ones
 
 T = TypeVar("T")
 
@@ -58,6 +58,6 @@ def _decode_uses(decode: Callable[[bytes], Event], value: bytes | None, what: Ca
     try:
         used = what(decode(value)) if value else None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return  # the dead letters have it
+        return  # it is in the dead letters
     if used is not None:
         yield used

@@ -1,7 +1,7 @@
-"""Search as every reader does it: in the build of each knowledge base that is active, and of visible versions only.
+"""Search in the active collection of each knowledge base, over visible versions only.
 
-A hit whose version is not the visible one is dropped. When that happened the index is asked once more, and deeper: a switch of versions is
-under way, and points that nobody may see yet, or any more, have taken the places of others.
+A hit whose version is not the visible one is dropped. When that happens the index is searched once more, and deeper: a switch of versions
+is under way, and points of versions that are not visible have taken the places of others.
 """
 
 import asyncio
@@ -46,33 +46,33 @@ class SearchService:
     """``candidates`` hits of each leg are fused. Everything raises Unavailable."""
 
     engine_of: EngineOf
-    sight: VisibilitySource
+    visibility: VisibilitySource
     plans: IndexPlans
     candidates: int
-    vectors: VectorCache | None = None  # those of questions that were embedded before
+    vectors: VectorCache | None = None  # of questions that were embedded before
 
     async def search(
         self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()
     ) -> SearchResult:
-        """The best ``limit`` passages for ``text``, coloured by what was said before."""
-        shelves: dict[str, list[str]] = {}
+        """The best ``limit`` passages for ``text``, with the conversation before it as background."""
+        names: dict[str, list[str]] = {}  # of collections, by embedding
         for knowledge_base in dict.fromkeys(knowledge_bases):
-            shelf = self.plans.plan(tenant, knowledge_base).active
-            shelves.setdefault(shelf.embedding, []).append(ids.collection_name(knowledge_base, shelf.generation))
-        if not shelves:
-            shelves[""] = []  # nothing is found, but the words of the query are known
+            collection = self.plans.plan(tenant, knowledge_base).active
+            names.setdefault(collection.embedding, []).append(ids.collection_name(knowledge_base, collection.generation))
+        if not names:
+            names[""] = []  # there are no hits, but the query has keywords
         asked = _SearchRequest(tenant, text, limit, background)
-        parts = await asyncio.gather(*(self._search_engine(asked, names, embedding) for embedding, names in shelves.items()))
+        parts = await asyncio.gather(*(self._search_engine(asked, each, embedding) for embedding, each in names.items()))
         encoded, hits = parts[0]
         if len(parts) > 1:
             hits = merge_rankings([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
         return SearchResult(encoded.keywords, tuple(hits[:limit]))
 
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
-        """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to ask ``sight``, afterwards."""
-        shelf = self.plans.plan(tenant, knowledge_base).active
-        engine = await self.engine_of(shelf.embedding)
-        name = ids.collection_name(knowledge_base, shelf.generation)
+        """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to check, afterwards."""
+        collection = self.plans.plan(tenant, knowledge_base).active
+        engine = await self.engine_of(collection.embedding)
+        name = ids.collection_name(knowledge_base, collection.generation)
         return await engine.index.chunks(tenant, name, document, version, first=first, limit=limit)
 
     async def _search_engine(self, asked: "_SearchRequest", names: list[str], embedding: str) -> tuple[EncodedQuery, list[Hit]]:
@@ -82,25 +82,21 @@ class SearchService:
         return encoded, await self._search_visible(engine.index, _build_query(asked, names, encoded, self.candidates))
 
     async def _search_visible(self, index: VectorIndex, query: Query) -> list[Hit]:
-        found = await self._search_index(index, query)
+        found = await index.search(query)
         visible = await self._filter_visible(query.tenant, found)
         if len(visible) < len(found):
             candidates = min(query.candidates * DEPTH_FACTOR, CANDIDATES_MAX)
             visible = await self._filter_visible(
-                query.tenant, await self._search_index(index, replace(query, limit=2 * candidates, candidates=candidates))
+                query.tenant, await index.search(replace(query, limit=2 * candidates, candidates=candidates))
             )
         return visible[: query.limit]
-
-    async def _search_index(self, index: VectorIndex, query: Query) -> list[Hit]:
-        hits = await index.search(query)
-        return [replace(hit, knowledge_base_id=ids.knowledge_base_of(hit.knowledge_base_id)) for hit in hits]
 
     async def _filter_visible(self, tenant: str, hits: Sequence[Hit]) -> list[Hit]:
         if not hits:
             return []
         keys = [ids.document_key(tenant, hit.knowledge_base_id, hit.document_id) for hit in hits]
-        standing = await self.sight.version_states(list(dict.fromkeys(keys)))
-        return [hit for key, hit in zip(keys, hits, strict=True) if standing[key].is_visible(hit.version)]
+        states = await self.visibility.version_states(list(dict.fromkeys(keys)))
+        return [hit for key, hit in zip(keys, hits, strict=True) if states[key].is_visible(hit.version)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ class _SearchRequest:
 def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQuery, candidates: int) -> Query:
     return Query(
         tenant=asked.tenant,
-        knowledge_base_ids=tuple(names),
+        collections=tuple(names),
         sparse=encoded.sparse,
         dense=encoded.dense,
         limit=asked.limit,

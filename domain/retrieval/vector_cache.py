@@ -1,4 +1,4 @@
-"""Vectors of questions, where a provider is paid for them: the local model is faster than a round trip to Redis, and is not asked here."""
+"""Cached vectors of questions from a paid provider. (The local model is faster than a round trip to Redis, and is not cached.)"""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from streams.cache.scenario_cache import ScenarioCache
 
 @dataclass(frozen=True, slots=True)
 class VectorCache:
-    """``kept`` has little-endian float32."""
+    """``cache`` has little-endian float32."""
 
-    kept: ScenarioCache[bytes]
+    cache: ScenarioCache[bytes]
 
     async def of(self, tenant: str, embedder: Embedder, question: str) -> NDArray[np.float32]:
-        """Shape ``(dimensions,)``; raises what the embedder raises, which is not kept."""
+        """Shape ``(dimensions,)``; raises what the embedder raises, which is not cached."""
 
         async def compute() -> bytes:
             return bytes((await embedder.embed([question]))[0].astype("<f4").tobytes())
@@ -26,6 +26,6 @@ class VectorCache:
             return raw is not None and is_current and len(raw) == 4 * embedder.dimensions
 
         key = f"{embedder.name}/{hashlib.sha256(question.encode()).hexdigest()}"
-        raw = await self.kept.get_or_compute(tenant, key, compute, accepts=fits)
+        raw = await self.cache.get_or_compute(tenant, key, compute, accepts=fits)
         assert raw is not None
         return np.frombuffer(raw, "<f4").astype(np.float32)

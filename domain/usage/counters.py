@@ -1,4 +1,4 @@
-"""What people spend: counted from ``claw.usage.recorded.v1`` per user, API key and tenant, by model, in minutes, hours, days and months.
+"""Usage, counted from ``claw.usage.recorded.v1`` per user, API key and tenant, by model, in minutes, hours, days and months.
 
 All four scales and all owners of an event move in one script under one mark, so they never disagree. A bucket lives at most as long as
 its events are kept on the log: whatever is shown can be proven, and a rebuild gives the same.
@@ -19,15 +19,15 @@ from streams.tables.windows import Months, Scale, tumbling
 ScaleName = Literal["minute", "hour", "day", "month"]
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
-LOG_KEPT_S = 90 * DAY_S  # retention of the topic
+LOG_RETENTION_S = 90 * DAY_S  # retention of the topic
 MONTH_S_MAX = 31 * DAY_S
 NO_MODEL = "none"  # a recorded answer whose model has no name
 
 SCALES: tuple[Scale, ...] = (
     Scale("minute", tumbling(MINUTE_S), DAY_S),
     Scale("hour", tumbling(HOUR_S), 14 * DAY_S),
-    Scale("day", tumbling(DAY_S), LOG_KEPT_S - DAY_S),
-    Scale("month", Months(), LOG_KEPT_S - MONTH_S_MAX),
+    Scale("day", tumbling(DAY_S), LOG_RETENTION_S - DAY_S),
+    Scale("month", Months(), LOG_RETENTION_S - MONTH_S_MAX),
 )
 
 
@@ -76,7 +76,7 @@ def api_key_key(tenant: str, api_key_id: str) -> str:
 
 
 def tenant_key(tenant: str) -> str:
-    """Everybody's; in every partition."""
+    """The key of a tenant; in every partition."""
     return f"tenant/{tenant}"
 
 
@@ -99,7 +99,7 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
 
 
 def split_by_model(sums: Mapping[str, int]) -> dict[str, UsageTotals]:
-    """The fields of one bucket, told apart by model."""
+    """The sums of one bucket by model."""
     found: dict[str, dict[str, int]] = {}
     for field, value in sums.items():
         what, _, model = field.partition(":")

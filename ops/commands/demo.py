@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from ops.client import StackClient, events, stack
+from claw_client import ApiError, Client, DocumentFailed, events
+from ops.stack.launch import stack
 from schemas.settings import Settings
 
 ANSWER_S_MAX = 60.0
@@ -39,15 +40,18 @@ async def run(settings: Settings) -> int:
     shutil.rmtree(home, ignore_errors=True)
     async with stack(home, {}, show=True) as up, aiohttp.ClientSession(base_url=up.said) as session:
         print(f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.said}\n")
-        client = await StackClient.register(session, "demo@example.org", secrets.token_urlsafe(24))
-        await _load(client)
-        right = [await _ask(client, question, answerable=answerable) for question, answerable in QUESTIONS]
+        client = await Client.register(session, "demo@example.org", secrets.token_urlsafe(24))
+        try:
+            await _load(client)
+            right = [await _ask(client, question, answerable=answerable) for question, answerable in QUESTIONS]
+        except (ApiError, DocumentFailed) as error:
+            raise SystemExit(f"claw: {error}") from error
         print()
     print(f"\n{sum(right)} of {len(right)} answers as they should be; the stack is stopped; {time.monotonic() - began:.1f} s in all")
     return 0 if all(right) else 1
 
 
-async def _load(client: StackClient) -> None:
+async def _load(client: Client) -> None:
     began = time.monotonic()
     for name, path in DOCUMENTS.items():
         await client.submit(name, path.read_text(encoding="utf-8"), media_type="text/markdown")
@@ -57,7 +61,7 @@ async def _load(client: StackClient) -> None:
     print(f"{len(DOCUMENTS)} documents searchable after {time.monotonic() - began:.2f} s")
 
 
-async def _ask(client: StackClient, question: str, *, answerable: bool) -> bool:
+async def _ask(client: Client, question: str, *, answerable: bool) -> bool:
     """Print the answer as it streams; whether it is what it should be."""
     conversation = await client.create_conversation()
     print(f"\n> {question}\n")

@@ -35,7 +35,7 @@ class Legs:
         encoded = await self.encoder.encode(condense_by_rules(asked.text, asked.history), search_background(asked.history))
         query = Query(
             tenant=TENANT,
-            knowledge_base_ids=(shelved.knowledge_base,),
+            collections=(shelved.knowledge_base,),
             sparse=encoded.sparse,
             dense=np.zeros_like(encoded.dense),
             limit=limit,

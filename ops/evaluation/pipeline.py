@@ -17,9 +17,10 @@ import aiohttp
 import msgspec
 
 from adapters.kafka import make_producer
+from claw_client import ApiError, Client, DocumentFailed, events
 from domain.documents.topics import inbox_topic
-from ops.client import StackClient, events, stack
 from ops.evaluation.questions import EvaluationQuestion, Text
+from ops.stack.launch import stack
 from ops.stack.state import read_state
 from schemas.chats import Turn
 from schemas.errors import Unavailable
@@ -57,14 +58,14 @@ class PipelineReply:
 class Pipeline:
     """A running stack."""
 
-    client: StackClient
+    client: Client
     kafka: str
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
-        """Submit to the inbox, and wait until the last one is searchable. SystemExit when one fails."""
+        """Submit to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
         made = await self._post("/api/v1/knowledge", {"name": name})
         shelved = IndexedCorpus(str(made["id"]), {})
-        client = StackClient(self.client.session, self.client.headers, shelved.knowledge_base)
+        client = Client(self.client.session, self.client.headers, shelved.knowledge_base)
         producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
         await producer.start()
         try:
@@ -121,14 +122,17 @@ def temporary_home(settings: Settings) -> Iterator[Path]:
 
 @asynccontextmanager
 async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
-    """A stack in ``home``, until the block ends."""
+    """A stack in ``home``, until the block ends. What the API refuses in it ends the command."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
     async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
         state = read_state(home)
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
-        yield Pipeline(await StackClient.with_token(session, key), state.kafka)
+        try:
+            yield Pipeline(await Client.with_token(session, key), state.kafka)
+        except (ApiError, DocumentFailed) as error:
+            raise SystemExit(f"claw: {error}") from error
 
 
 def _event(document: str, text: Text, knowledge_base: str) -> bytes:

@@ -13,9 +13,9 @@ from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
 
 BACKLOG_MAX = 2048  # connections the kernel holds before we accept them; more are refused at once instead of waiting unseen
-KEEP_ALIVE_S = 75  # idle connections; longer than the 60 s of usual proxies, so that the proxy closes first
+KEEP_ALIVE_S = 75  # of idle connections; longer than the 60 s of usual proxies, so that the proxy closes first
 CONNECTIONS_MARGIN = 2_000  # plain requests in flight beside the event streams; beyond that the server says 503 itself
-HEAD_BYTES_MAX = 32_768  # request line and headers; the parser itself would gather them without end
+HEAD_BYTES_MAX = 32_768  # request line and headers; the parser itself has no bound
 HEAD_S = 15.0  # from the connection, or a request's first byte, to the end of its headers
 
 
@@ -90,7 +90,7 @@ def configuration(app: Any, settings: Settings) -> uvicorn.Config:
         http=BoundedHttp,
         **websockets.options(settings.socket),
         lifespan="on",
-        access_log=False,  # metrics and the problem log say what matters, without a line per request
+        access_log=False,  # metrics and the problem log have what matters, without a line per request
         log_config=None,
         proxy_headers=False,  # X-Forwarded-For is walked by the application, through trusted proxies only
         server_header=False,

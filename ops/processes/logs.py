@@ -1,7 +1,7 @@
 """Logging of every process: one line per event on standard error, JSON for machines, coloured text on a terminal.
 
-Own code logs through structlog with constant event names and key=value; what libraries log through the standard library takes the same way
-out. Secrets are removed from both, by type, by name of the key, and by shape inside text.
+Own code logs through structlog with constant event names and key=value; log lines of libraries (standard library logging) take the same
+way out. Secrets are removed from both, by type, by name of the key, and by shape inside text.
 """
 
 import logging
@@ -18,10 +18,19 @@ from schemas.settings import NodeSettings
 from schemas.settings.section import Secret
 
 HIDDEN = "***"
-DEPTH_MAX = 5  # nesting below which a value is replaced by its type's name: a log line is no place for trees
+DEPTH_MAX = 5  # nesting below which a value is replaced by its type's name
 SECRET_KEY = re.compile(r"(?:^|[_.-])(?:password|passwd|secret|token|authorization|api_?key|cookie|credentials?)$", re.IGNORECASE)
 SECRET_TEXT = re.compile(r"(?i)\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}|(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
-QUIET = ("aiokafka", "faust", "mode", "asyncio", "httpx", "httpcore", "openai", "urllib3")  # say at "info" what only their authors need
+QUIET = (
+    "aiokafka",
+    "faust",
+    "mode",
+    "asyncio",
+    "httpx",
+    "httpcore",
+    "openai",
+    "urllib3",
+)  # at "info" they log their own internals
 
 
 def configure(node: NodeSettings, service: str, stream: TextIO | None = None) -> None:

@@ -1,12 +1,12 @@
-"""What every long-running process of ours wants of the interpreter."""
+"""Interpreter settings of every long-running process."""
 
 import asyncio
 import gc
 
 import uvloop
 
-# Of objects that live as long as the process there are several 100,000 (modules, schemas, connections); a collector that walks them every
-# 700 allocations costs a tenth of the CPU. What is here after the start is left out, and the youngest generation may grow to this.
+# Several 100,000 objects live as long as the process (modules, schemas, connections); a collector that walks them every 700 allocations
+# costs a tenth of the CPU. Objects that exist after the start are left out, and the youngest generation may grow to this.
 GC_YOUNG_MAX, GC_MIDDLE_MAX, GC_OLD_MAX = 20_000, 20, 50
 
 
@@ -16,7 +16,7 @@ def prepare() -> None:
 
 
 def tune_gc() -> None:
-    """When everything is imported and open."""
+    """Freeze what exists; called when everything is imported and open."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_YOUNG_MAX, GC_MIDDLE_MAX, GC_OLD_MAX)

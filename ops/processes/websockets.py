@@ -9,7 +9,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from schemas.settings.sockets import SocketSettings
 
 PING_S = 20.0  # of silence from us, at the level of the protocol; below the 60 s after which usual proxies give up
-PONG_S = 40.0  # then nobody is there; a client that reads slowly comes to the ping late
+PONG_S = 40.0  # then the client counts as gone; one that reads slowly answers the ping late
 CLOSE_S_MAX = 10.0  # for a client to read what was sent last and to close
 HARD_FACTOR = 4  # times the largest frame: below it a frame is answered with a problem, beyond it closes the connection (1009)
 
@@ -17,7 +17,7 @@ _quiet = logging.getLogger("claw.websockets")
 
 
 def options(settings: SocketSettings) -> dict[str, Any]:
-    """What uvicorn's configuration says of WebSockets."""
+    """The WebSocket options of uvicorn's configuration."""
     _quiet.setLevel(logging.WARNING)  # below that it writes URLs and headers
     return {
         "ws": BoundedWebSocket,
@@ -38,7 +38,7 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
 
     def keepalive_timeout(self) -> None:
         super().keepalive_timeout()
-        self.transport.abort()  # who answers no ping reads no last word
+        self.transport.abort()  # a client that answers no ping reads no close frame
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         super().on_task_complete(task)

@@ -1,4 +1,4 @@
-"""``claw worker --lane NAME``: one lane in this process."""
+"""``claw worker --lane NAME``: one worker of a worker group in this process."""
 
 import asyncio
 import os
@@ -17,11 +17,11 @@ from streams.log.publisher import KafkaPublisher
 from streams.runtime.agent_ports import AgentPorts
 from streams.runtime.worker import Worker
 
-NICENESS = {"documents": 10, "tables": 5}  # where people wait for a first word, machines' documents come after them
+NICENESS = {"documents": 10, "tables": 5}  # answers that people wait for come before documents
 
 
 def run(settings: Settings, name: str) -> int:
-    """Until SIGTERM or SIGINT; returns the exit code of streams.runtime.worker.LaneWorker."""
+    """Run until SIGTERM or SIGINT; returns the exit code of streams.runtime.worker.Worker."""
     logs.configure(settings.node, name)
     os.nice(NICENESS.get(name, 0))
     runtime.prepare()
@@ -40,6 +40,6 @@ async def _run(settings: Settings, name: str) -> int:
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        lane = worker_groups.build_worker_group(name, AgentPorts(settings, redis, publisher, SystemClock()))
+        group = worker_groups.build_worker_group(name, AgentPorts(settings, redis, publisher, SystemClock()))
         runtime.tune_gc()
-        return await Worker(settings, lane, publisher, redis, SystemClock()).run(stop)
+        return await Worker(settings, group, publisher, redis, SystemClock()).run(stop)

@@ -25,6 +25,7 @@ from agents import (
     summarise,
 )
 from domain import composition
+from domain.areas import TOPICS
 from domain.chats.topics import MESSAGES_CHANGED
 from domain.documents.reconciler import Reconciler
 from domain.indexes.reindexer import reindexer
@@ -64,7 +65,8 @@ class Pace:
 
 def build_reindexer(ports: AgentPorts) -> None:
     """Drives the builds of indexes."""
-    ports.attach(reindexer(ports.settings, ports.redis, ports.get(composition.collection_catalogue)))
+    catalogue, tables = ports.get(composition.collection_catalogue), ports.get(composition.read_models)
+    ports.attach(reindexer(ports.settings, ports.redis, catalogue, tables, TOPICS))
 
 
 def build_reconciler(ports: AgentPorts) -> None:

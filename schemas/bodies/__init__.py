@@ -1,4 +1,4 @@
-"""What requests and responses of the HTTP API say, one module per area.
+"""The bodies of the HTTP API, one module per area; ``streams.py`` has the data of every streamed event.
 
-Requests refuse unknown fields and name their limits; responses show no internals (tenant, hashes, deletion marks).
+Requests refuse unknown fields and declare their limits; responses show no internals (tenant, hashes, deletion marks).
 """

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from schemas.bodies.pages import RequestBody
 from schemas.records import Account, AccountRole, Credential, Scope, Tier
 
-# what it takes to be sent mail, the rest is the mail server's; the end says that Python's `$` also stands before a last line feed
+# enough to be an address, the rest is the mail server's; `$` would also match before a trailing line feed in Python
 EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
 
 Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, description="Unique; letter case is ignored.", examples=["ada@example.com"])]
@@ -20,7 +20,7 @@ class Register(RequestBody, frozen=True, kw_only=True):
 
     email: Email
     password: Annotated[
-        str, Meta(min_length=8, max_length=256, description="Any characters; long beats strange.", examples=["correct horse battery"])
+        str, Meta(min_length=8, max_length=256, description="Any characters; length matters most.", examples=["correct horse battery"])
     ]
     name: Name = ""
 
@@ -45,7 +45,7 @@ class User(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, account: Account, default_knowledge_base_id: str) -> "User":
-        """The account without what is ours."""
+        """The account without internal fields."""
         return cls(
             id=account.id,
             email=account.email,
@@ -58,7 +58,7 @@ class User(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """An access token and who it stands for. Send it as ``Authorization: Bearer <access_token>``."""
+    """An access token and its account. Send it as ``Authorization: Bearer <access_token>``."""
 
     access_token: str
     token_type: str = "Bearer"  # noqa: S105  # the scheme's name
@@ -67,7 +67,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
-    """A key for a program. Without ``scopes`` it may chat, read and write knowledge."""
+    """A key for a program. By default its scopes are chat, and reading and writing knowledge."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)] = ("chat", "knowledge:read", "knowledge:write")
@@ -96,6 +96,6 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
 
 class ApiKeyCreated(ApiKey, frozen=True, kw_only=True):
-    """``key`` is shown this once and kept nowhere."""
+    """``key`` is shown only in this response and is not stored."""
 
     key: Annotated[str, Meta(examples=["claw_0b9c…_pZ3f…"])]

@@ -13,7 +13,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class ScenarioView(Struct, frozen=True, kw_only=True):
-    """``served_by``: ``cache`` has entries of ``life_s`` seconds (0 = off); ``table`` is a record table that its events keep true."""
+    """``served_by``: ``cache`` has entries of ``life_s`` seconds (0 = off); ``table`` is a record table that its events keep up to date."""
 
     name: str
     summary: str
@@ -23,15 +23,15 @@ class ScenarioView(Struct, frozen=True, kw_only=True):
 
 
 class ScenariosView(Struct, frozen=True, kw_only=True):
-    """Every scenario there is."""
+    """All scenarios."""
 
     items: tuple[ScenarioView, ...]
 
 
 class ScenarioStats(Struct, frozen=True, kw_only=True):
-    """Of the last 24 hours, all processes together. ``hit_rate``: looks that cost no computation of their own; null before the first.
+    """Of the last 24 hours, over all processes. ``hit_rate``: the share of lookups without a computation; null before the first.
 
-    ``shared`` looks waited for somebody else's computation; ``dropped`` entries were no longer true when they were read.
+    ``shared`` lookups waited for another one's computation; ``dropped`` entries were outdated when they were read.
     """
 
     name: str
@@ -63,7 +63,7 @@ class EntryView(Struct, frozen=True, kw_only=True):
 
 
 class CacheHealth(Struct, frozen=True, kw_only=True):
-    """``down``: every look is a miss, and everything goes on without. ``round_trip_ms`` of one look now."""
+    """``down``: every lookup is a miss, and requests are served without the cache. ``round_trip_ms`` of one lookup now."""
 
     status: Literal["up", "down"]
     round_trip_ms: float | None = None
@@ -79,13 +79,13 @@ class InvalidateRequest(RequestBody, frozen=True, kw_only=True):
 
 
 class Invalidated(Struct, frozen=True, kw_only=True):
-    """``entries`` that went, where they were counted: what a tag or a scenario marks is not walked through."""
+    """The number of removed ``entries``; null for a tag or a scenario, whose entries are not counted."""
 
     entries: int | None = None
 
 
 class WarmSearch(RequestBody, frozen=True, kw_only=True):
-    """A search as it will be asked."""
+    """A search to compute in advance."""
 
     query: Annotated[str, Meta(min_length=1, max_length=8_000)]
     knowledge_base_ids: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=100)]
@@ -93,14 +93,14 @@ class WarmSearch(RequestBody, frozen=True, kw_only=True):
 
 
 class WarmDocument(RequestBody, frozen=True, kw_only=True):
-    """A document whose first page will be read."""
+    """A document whose first page of chunks is read in advance."""
 
     knowledge_base_id: Text
     document_id: Text
 
 
 class WarmupRequest(RequestBody, frozen=True, kw_only=True):
-    """``searches`` for ``retrieval``, ``documents`` for ``document_content``; neither: what was used in the last hour."""
+    """``searches`` for ``retrieval``, ``documents`` for ``document_content``; neither: those used in the last hour."""
 
     scenario: Literal["retrieval", "document_content"]
     searches: Annotated[tuple[WarmSearch, ...], Meta(max_length=WARM_ITEMS_MAX)] = ()
@@ -108,7 +108,7 @@ class WarmupRequest(RequestBody, frozen=True, kw_only=True):
 
 
 class WarmupView(Struct, frozen=True, kw_only=True):
-    """How far it has come. ``failed`` items are not there, or nobody answered for them."""
+    """The progress of a warm-up. ``failed`` items do not exist, or could not be computed."""
 
     id: str
     scenario: str

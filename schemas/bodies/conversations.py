@@ -18,7 +18,9 @@ Title = Annotated[str, Meta(max_length=200, examples=["Travel rules"])]
 SystemPrompt = Annotated[str, Meta(max_length=8_000, examples=["Answer in one sentence."])]
 KnowledgeBaseIds = Annotated[
     tuple[UUID, ...],
-    Meta(max_length=KNOWLEDGE_BASES_MAX, description="Where answers come from; empty means every knowledge base you can see."),
+    Meta(
+        max_length=KNOWLEDGE_BASES_MAX, description="The knowledge bases that answers are searched in; empty means all that you can read."
+    ),
 ]
 Status = Literal["active", "archived"]
 
@@ -45,7 +47,7 @@ class ConversationPatch(RequestBody, frozen=True, kw_only=True):
 class ConversationView(Struct, frozen=True, kw_only=True):
     """A conversation as its owner sees it. ``revision`` is also its ETag; ``updated_at`` also moves with every question.
 
-    ``titled_by``: who gave it its title: a rule, a model, a person, or nobody yet.
+    ``titled_by``: the origin of the title: a rule, a model, a person, or "" for none yet.
     """
 
     id: str
@@ -78,7 +80,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
 
 Content = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
 ParentId = Annotated[
-    str, Meta(max_length=36, description="The answer to continue; left out, the newest one. null begins the conversation anew.")
+    str, Meta(max_length=36, description="The answer to continue; left out, the newest one. null starts a new branch at the beginning.")
 ]
 
 
@@ -90,7 +92,7 @@ class MessageCreate(RequestBody, frozen=True, kw_only=True):
 
 
 class MessageEdit(RequestBody, frozen=True, kw_only=True):
-    """The question as it should have been. What was said before stays, beside it."""
+    """The edited question. The original and its answers stay, on a branch of their own."""
 
     content: Content
 
@@ -99,7 +101,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     """A message. ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
 
     ``siblings``, in lists: the ids of all messages with the same parent, this one included and the oldest first, when there are several.
-    ``cached``: it was answered before, and cost nothing.
+    ``cached``: the answer came from the cache, and cost nothing.
     """
 
     id: str
@@ -120,7 +122,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, message: Message, siblings: tuple[str, ...] = (), feedback: Feedback | None = None) -> "MessageView":
-        """The record without what is for operators."""
+        """The record without the operators' fields."""
         return cls(
             id=message.id,
             conversation_id=message.conversation_id,
@@ -141,8 +143,8 @@ class MessageView(Struct, frozen=True, kw_only=True):
 
 
 class MessageAccepted(Struct, frozen=True, kw_only=True):
-    """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions that
-    wait for their turn before this one, ``estimated_wait_s`` how long that takes; null when nobody knows.
+    """The question is on the log. ``stream`` is the path of the answer's event stream. ``queue_position`` is the number of questions before
+    this one, ``estimated_wait_s`` the time until it is answered; null when they are unknown.
     """
 
     message: MessageView
@@ -153,7 +155,7 @@ class MessageAccepted(Struct, frozen=True, kw_only=True):
 
 
 class ReplyView(Struct, frozen=True, kw_only=True):
-    """Where an answer stands; ``message`` is there once it has ended."""
+    """The state of an answer; ``message`` is set once it has ended."""
 
     reply_id: str
     conversation_id: str
@@ -163,7 +165,7 @@ class ReplyView(Struct, frozen=True, kw_only=True):
 
 
 class CancelAccepted(Struct, frozen=True, kw_only=True):
-    """The reply will end as cancelled, if it has not ended before."""
+    """The reply will end as cancelled, unless it ends by itself first."""
 
     reply_id: str
     conversation_id: str

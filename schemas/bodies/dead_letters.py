@@ -1,4 +1,4 @@
-"""Dead letters as an admin of their tenant sees them."""
+"""Dead letters, for admins of their tenant."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class DeadLetterContent(Struct, frozen=True, kw_only=True):
-    """The original record: ``text`` when the value is UTF-8, else ``base64``; ``null`` says that it had none. At most 64 KiB are shown."""
+    """The original record: ``text`` when the value is UTF-8, else ``base64``; ``null``: it had no value. At most 64 KiB are shown."""
 
     null: bool = False
     text: str = ""
@@ -17,7 +17,7 @@ class DeadLetterContent(Struct, frozen=True, kw_only=True):
 
 
 class DeadLetterView(Struct, frozen=True, kw_only=True):
-    """What could not be handled, where it lay, and why. ``redriven_at`` is null until it was sent again."""
+    """A record that could not be processed, its place and the error. ``redriven_at`` is null until it was redriven."""
 
     id: str
     topic: str
@@ -35,7 +35,7 @@ class DeadLetterView(Struct, frozen=True, kw_only=True):
 
 
 class RedriveView(Struct, frozen=True, kw_only=True):
-    """What became of it; ``detail`` says why it was not sent, ``partition`` and ``offset`` where it lies now."""
+    """The outcome of a redrive; ``detail`` says why it was not sent, ``partition`` and ``offset`` are its new place."""
 
     id: str
     outcome: Literal["redriven", "superseded", "already_redriven"]

@@ -1,4 +1,4 @@
-"""Why an answer is what it is: everything that went into it and what became of it."""
+"""The explanation of an answer: everything that went into it, and its outcome."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,7 @@ from schemas.errors import Problem
 
 
 class QuestionExplained(Struct, frozen=True, kw_only=True):
-    """``searches``: how often passages were looked for, because documents changed meanwhile. ``summary`` stands for older history."""
+    """``searches``: the number of searches, more than one when documents changed meanwhile. ``summary`` replaces older history."""
 
     content: str
     asked_at: datetime
@@ -24,7 +24,7 @@ class QuestionExplained(Struct, frozen=True, kw_only=True):
 
 
 class RetrievalExplained(Struct, frozen=True, kw_only=True):
-    """``query`` is what was searched for; ``condensed_by``: "" = as it was asked, ``rules``, or a model's name."""
+    """``query``: the text of the search; ``condensed_by``: "" = the question itself, ``rules``, or a model's name."""
 
     query: str
     condensed_by: str
@@ -33,7 +33,7 @@ class RetrievalExplained(Struct, frozen=True, kw_only=True):
 
 
 class PassageExplained(Struct, frozen=True, kw_only=True):
-    """A passage that was found. ``offered``: its document still stood when the answer began, so the model was shown it. ``marker`` is
+    """A passage of the search. ``offered``: its document was still visible when the answer began, so it was in the prompt. ``marker`` is
     its number in the prompt; in the text it has the number of its citation.
     """
 
@@ -51,15 +51,15 @@ class PassageExplained(Struct, frozen=True, kw_only=True):
 
 
 class PromptMessage(Struct, frozen=True):
-    """A chat message as the model was sent it."""
+    """A chat message as sent to the model."""
 
     role: Literal["system", "user", "assistant"]
     content: str
 
 
 class PromptExplained(Struct, frozen=True, kw_only=True):
-    """The prompt, made again from the recorded events. ``exact``: it is, byte for byte, what was sent: its SHA-256 is the one that was
-    recorded. Otherwise the rules or the settings have changed since, or nothing was recorded.
+    """The prompt, rebuilt from the recorded events. ``exact``: byte for byte what was sent, because its SHA-256 is the recorded one.
+    Otherwise the rules or the settings have changed since, or none was recorded.
     """
 
     messages: tuple[PromptMessage, ...]
@@ -69,7 +69,7 @@ class PromptExplained(Struct, frozen=True, kw_only=True):
 
 
 class AttemptExplained(Struct, frozen=True, kw_only=True):
-    """One worker's try. ``ended_as`` is null for one that was given up: its worker died, or lost the conversation to the next."""
+    """One attempt of a worker. ``ended_as`` is null when it was abandoned: its worker died, or lost the lease to the next one."""
 
     attempt: int
     model: str
@@ -81,7 +81,7 @@ class AttemptExplained(Struct, frozen=True, kw_only=True):
 
 
 class Hop(Struct, frozen=True, kw_only=True):
-    """When a step was done, by the event that says so; ``ms`` since the question."""
+    """The time of a step, from its event; ``ms`` since the question."""
 
     name: Literal["asked", "grounded", "started", "first_text", "ended", "stored"]
     at: datetime
@@ -89,7 +89,7 @@ class Hop(Struct, frozen=True, kw_only=True):
 
 
 class DocumentExplained(Struct, frozen=True, kw_only=True):
-    """A document that the answer was made from. ``visible``: the version readers see now, null when it is gone or nobody can tell."""
+    """A document that the answer was made from. ``visible``: the version readers see now, null when it was deleted or is unknown."""
 
     knowledge_base_id: str
     document_id: str
@@ -98,8 +98,8 @@ class DocumentExplained(Struct, frozen=True, kw_only=True):
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """All of it. What the log no longer tells is null, and ``missing`` says why, by part: ``asked``, ``grounded``, ``answered``,
-    ``prompt``.
+    """The whole explanation. Parts that have expired on the log are null, and ``missing`` says why, by part: ``asked``, ``grounded``,
+    ``answered``, ``prompt``.
     """
 
     reply_id: str

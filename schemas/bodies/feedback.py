@@ -1,4 +1,4 @@
-"""What a reader thinks of an answer."""
+"""Ratings of answers."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ FeedbackTag = Annotated[str, Meta(min_length=1, max_length=50, pattern=r"^[^\x00
 
 
 class FeedbackCreate(RequestBody, frozen=True, kw_only=True):
-    """Given again, it replaces what was said before."""
+    """A rating; a later one of the same answer replaces it."""
 
     rating: Rating
     comment: Annotated[str, Meta(max_length=2_000, examples=["The second paragraph is out of date."])] = ""
@@ -20,7 +20,7 @@ class FeedbackCreate(RequestBody, frozen=True, kw_only=True):
 
 
 class FeedbackView(Struct, frozen=True, kw_only=True):
-    """What was said last."""
+    """The latest rating."""
 
     rating: Rating
     comment: str = ""
@@ -28,5 +28,5 @@ class FeedbackView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, feedback: Feedback) -> "FeedbackView":
-        """The record without whose and of what."""
+        """The record without account and answer."""
         return cls(rating=feedback.rating, comment=feedback.comment, tags=feedback.tags)

@@ -1,4 +1,4 @@
-"""The index of a knowledge base: how it is made, and its rebuild."""
+"""The index of a knowledge base: its builds, and its rebuild."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from schemas.indexes import IndexPlan, PlanState
 
 
 class RebuildRequest(RequestBody, frozen=True, kw_only=True):
-    """Left out: as the settings say. ``keep`` keeps the old index after the switch; ``force`` switches although documents are missing."""
+    """Defaults come from the settings. ``keep`` keeps the old index after the switch; ``force`` switches although documents are missing."""
 
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048)] | None = None
     chunk_tokens_max: Annotated[int, Meta(ge=64, le=4096)] | None = None
@@ -20,12 +20,12 @@ class RebuildRequest(RequestBody, frozen=True, kw_only=True):
     force: bool = False
 
     def collection(self) -> Shelf:
-        """What is to be built; its generation comes later."""
+        """The collection to build; its generation is assigned later."""
         return Shelf(chunk_tokens=self.chunk_tokens or 0, chunk_tokens_max=self.chunk_tokens_max or 0, embedding=self.embedding or "")
 
 
 class BuildView(Struct, frozen=True, kw_only=True):
-    """One build of an index. ``points`` counts its chunks, of versions on their way included; null when the index does not answer now."""
+    """One build of an index. ``points`` counts its chunks, those of versions in progress included; null while the index does not answer."""
 
     generation: int
     chunk_tokens: int
@@ -35,7 +35,7 @@ class BuildView(Struct, frozen=True, kw_only=True):
 
 
 class MissingView(Struct, frozen=True, kw_only=True):
-    """A document that readers see and the new build does not hold."""
+    """A visible document that the new build does not contain."""
 
     document_id: str
     version: int
@@ -43,7 +43,7 @@ class MissingView(Struct, frozen=True, kw_only=True):
 
 
 class RebuildView(Struct, frozen=True, kw_only=True):
-    """How far the workers have come; ``missing`` names the first 100 of ``missing_total``."""
+    """The progress of a rebuild; ``missing`` lists the first 100 of ``missing_total``."""
 
     phase: str
     documents: int
@@ -55,7 +55,7 @@ class RebuildView(Struct, frozen=True, kw_only=True):
 
 
 class IndexView(Struct, frozen=True, kw_only=True):
-    """``active`` is what is searched; ``other`` is being built, kept, or dropped, as ``state`` says."""
+    """``active`` is the build in use; ``other`` is being built, kept or discarded, according to ``state``."""
 
     knowledge_base_id: str
     state: PlanState

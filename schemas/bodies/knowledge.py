@@ -25,7 +25,7 @@ DocumentTitle = Annotated[str, Meta(max_length=500, examples=["Leave rules"])]
 
 
 class KnowledgeCreate(RequestBody, frozen=True, kw_only=True):
-    """A new knowledge base; ``tenant`` sharing opens it to everybody in the tenant."""
+    """A new knowledge base; ``tenant`` sharing lets every account of the tenant read it."""
 
     name: KnowledgeName
     description: Description = ""
@@ -77,13 +77,13 @@ class DocumentReplace(RequestBody, frozen=True, kw_only=True):
 
 
 class DocumentSubmit(DocumentReplace, frozen=True, kw_only=True):
-    """A document. With an id that exists it is a new version of it; without one it gets a random id."""
+    """A document. An existing id gets a new version; without an id it gets a random one."""
 
     document_id: DocumentId | None = None
 
 
 class DocumentAccepted(Struct, frozen=True, kw_only=True):
-    """On the log; follow it at the ``Location``. ``estimated_wait_s``: until it is searchable, null when nobody knows."""
+    """The document is on the log; its progress is at ``Location``. ``estimated_wait_s``: until it is searchable, null when unknown."""
 
     document_id: str
     knowledge_base_id: str
@@ -94,10 +94,10 @@ class DocumentAccepted(Struct, frozen=True, kw_only=True):
 
 
 class DocumentView(Struct, frozen=True, kw_only=True):
-    """Where a document's newest version stands, and which version readers see (null: none).
+    """The state of a document's newest version, and the version that readers see (null: none).
 
-    ``unchanged``: it says what the visible version says. ``done`` of ``chunks`` are stored; ``notes`` tell what was left out.
-    ``estimated_wait_s``: until it is searchable, null when nobody knows or it has ended. ``problem``: why it failed, and what to do.
+    ``unchanged``: its content is that of the visible version. ``done`` of ``chunks`` are stored; ``notes`` list what was left out.
+    ``estimated_wait_s``: until it is searchable, null when unknown or when it has ended. ``problem``: the error and its remedy.
     """
 
     document_id: str

@@ -9,16 +9,16 @@ from schemas.bodies.pages import RequestBody
 from schemas.limits import AccessEntry, Counts, Dimension, Rule, Scope, SubjectKind, WhenDown
 from schemas.records import Tier
 
-RULES_MAX = 200  # every request of a process looks through them
+RULES_MAX = 200  # every request scans them
 RATE_MAX = 1_000_000_000
 PER_S_MIN, PER_S_MAX = 0.1, 31 * 86_400
 
-RuleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="Told in `rule` of a refusal and in `RateLimit`.")]
-Reason = Annotated[str, Meta(max_length=500, description="Why, for the audit.")]
+RuleName = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$", description="Named in `rule` of a refusal and in `RateLimit`.")]
+Reason = Annotated[str, Meta(max_length=500, description="The reason, for the audit.")]
 
 
 class RuleBody(RequestBody, frozen=True, kw_only=True):
-    """A rule. ``burst`` left out is twice the rate."""
+    """A rule. ``burst`` defaults to twice the rate."""
 
     name: RuleName
     rate: Annotated[int, Meta(ge=1, le=RATE_MAX, description="Tokens that come back every `per_s` seconds.")]
@@ -32,7 +32,7 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
     when_down: WhenDown = "local"
 
     def rule(self) -> Rule:
-        """The rule that is meant."""
+        """The rule with its defaults."""
         return Rule(
             name=self.name,
             rate=self.rate,
@@ -48,14 +48,14 @@ class RuleBody(RequestBody, frozen=True, kw_only=True):
 
 
 class RulesPut(RequestBody, frozen=True, kw_only=True):
-    """All rules there are from now on; null goes back to those of the settings."""
+    """The complete set of rules; null restores those of the settings."""
 
     rules: Annotated[tuple[RuleBody, ...], Meta(max_length=RULES_MAX)] | None
     reason: Reason = ""
 
 
 class RulesView(Struct, frozen=True, kw_only=True):
-    """The rules in force. ``revision`` is also the ETag; 0 are those of the settings."""
+    """The rules in force. ``revision`` is also the ETag; 0 stands for those of the settings."""
 
     rules: tuple[Rule, ...]
     revision: int
@@ -65,7 +65,7 @@ class RulesView(Struct, frozen=True, kw_only=True):
 
 
 class StandingView(Struct, frozen=True, kw_only=True):
-    """Where the caller stands with one rule. ``reset_s``: seconds until its bucket is full."""
+    """The caller's state under one rule. ``reset_s``: seconds until its bucket is full."""
 
     rule: str
     limit: int
@@ -76,7 +76,7 @@ class StandingView(Struct, frozen=True, kw_only=True):
 
 
 class MyLimits(Struct, frozen=True, kw_only=True):
-    """What the caller has left; asking costs nothing."""
+    """The caller's rate limits; reading them takes no tokens."""
 
     tier: Tier
     exempt: bool
@@ -93,7 +93,7 @@ class AccessPut(RequestBody, frozen=True, kw_only=True):
 
 
 class AccessView(Struct, frozen=True, kw_only=True):
-    """An entry, and who made it."""
+    """An entry, and the account that added it."""
 
     entry: AccessEntry
     changed_at: datetime
@@ -102,7 +102,7 @@ class AccessView(Struct, frozen=True, kw_only=True):
 
 
 class AccessRemove(RequestBody, frozen=True, kw_only=True):
-    """Which entry goes."""
+    """The entry to remove."""
 
     kind: SubjectKind
     value: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -110,7 +110,7 @@ class AccessRemove(RequestBody, frozen=True, kw_only=True):
 
 
 class ResetBody(RequestBody, frozen=True, kw_only=True):
-    """Whose buckets are full again: of one rule, or of all."""
+    """The subject whose buckets are reset: of one rule, or of all."""
 
     kind: Literal["address", "user", "key"]
     value: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -119,13 +119,13 @@ class ResetBody(RequestBody, frozen=True, kw_only=True):
 
 
 class ResetView(Struct, frozen=True, kw_only=True):
-    """How many buckets were not full."""
+    """The number of buckets that were not full."""
 
     reset: int
 
 
 class CountView(Struct, frozen=True, kw_only=True):
-    """Decisions under one name."""
+    """The decisions with one value of a dimension."""
 
     value: str
     allowed: int
@@ -134,7 +134,7 @@ class CountView(Struct, frozen=True, kw_only=True):
 
 
 class MonitorView(Struct, frozen=True, kw_only=True):
-    """What was decided in the window, by dimension, the most refused first."""
+    """The decisions in the window by dimension, the most refused first."""
 
     window: Literal["minute", "hour", "day"]
     since: datetime

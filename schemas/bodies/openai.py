@@ -1,4 +1,4 @@
-"""What OpenAI's clients send and read: ``/v1/chat/completions``, ``/v1/embeddings``, ``/v1/models``.
+"""Requests and responses of OpenAI's clients: ``/v1/chat/completions``, ``/v1/embeddings``, ``/v1/models``.
 
 Every field that the official client can send is named here; docs/openai.md says which of them do something. Others, which the clients
 of other servers send, are passed over in a chat completion and named in a header of its response.
@@ -18,12 +18,12 @@ EMBEDDING_INPUTS_MAX = 256
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, examples=["claw"])]
 Stop = Annotated[str, Meta(min_length=1, max_length=256)]
-EmbeddingText = Annotated[str, Meta(min_length=1, max_length=8_000)]  # what an embedder reads of a text
+EmbeddingText = Annotated[str, Meta(min_length=1, max_length=8_000)]  # as much of a text as an embedder reads
 Unread = Annotated[Any, Meta(description="Accepted, without effect.")]
 NotCalled = Annotated[
-    Any, Meta(description="`none` or `auto`: no tool is called. One that must be is refused with `unsupported_parameter`.")
+    Any, Meta(description="`none` or `auto`: no tool is called. A required tool is refused with `unsupported_parameter`.")
 ]
-NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless it asks for nothing.")]
+NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless the value has no effect.")]
 
 
 class ContentPart(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class ContentPart(Struct, frozen=True, kw_only=True):
 
 
 class ChatMessage(Struct, frozen=True, kw_only=True):
-    """A message. Fields beyond these are passed over: clients send back what they were given. What a tool said is not read."""
+    """A message. Other fields are ignored, because clients send back what they received. Results of tools are not read."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | tuple[ContentPart, ...] | None = None
@@ -50,7 +50,7 @@ class StreamOptions(Struct, frozen=True, kw_only=True):
 
 
 class ChatCompletionCreate(RequestBody, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """``metadata.knowledge_base_ids``: ids separated by commas, or a JSON list of them; left out: all you see; empty: none."""
+    """``metadata.knowledge_base_ids``: ids separated by commas, or a JSON list of them; left out: all you can read; empty: none."""
 
     model: ModelName
     messages: Annotated[tuple[ChatMessage, ...], Meta(min_length=1, max_length=MESSAGES_MAX)]
@@ -94,7 +94,7 @@ class ChatCompletionCreate(RequestBody, frozen=True, kw_only=True, forbid_unknow
 
 
 class UrlCitation(Struct, frozen=True, kw_only=True):
-    """Characters of the text where the marker stands; ``url`` is the document's path in this API."""
+    """The position of the marker in characters of the text; ``url`` is the document's path in this API."""
 
     start_index: int
     end_index: int
@@ -103,7 +103,7 @@ class UrlCitation(Struct, frozen=True, kw_only=True):
 
 
 class Annotation(Struct, frozen=True, kw_only=True):
-    """A citation as OpenAI's clients know one; ``citation`` is the same object as everywhere else in this API."""
+    """A citation in OpenAI's format; ``citation`` is the same object as everywhere else in this API."""
 
     type: Literal["url_citation"] = "url_citation"
     url_citation: UrlCitation
@@ -129,7 +129,7 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class CompletionUsage(Struct, frozen=True, kw_only=True):
-    """``estimated`` when the provider did not count."""
+    """``estimated``: the provider did not report its count."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -150,7 +150,7 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingCreate(RequestBody, frozen=True, kw_only=True):
-    """``dimensions``: only the model's own. Lists of tokens are refused: they are another model's."""
+    """``dimensions``: only the model's own. Lists of token ids are refused: they belong to another model."""
 
     model: ModelName
     input: EmbeddingText | Annotated[tuple[EmbeddingText | int | tuple[int, ...], ...], Meta(min_length=1, max_length=EMBEDDING_INPUTS_MAX)]
@@ -168,7 +168,7 @@ class Embedding(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingUsage(Struct, frozen=True, kw_only=True):
-    """As an estimate."""
+    """An estimate."""
 
     prompt_tokens: int
     total_tokens: int
@@ -184,7 +184,7 @@ class EmbeddingList(Struct, frozen=True, kw_only=True):
 
 
 class ModelCard(Struct, frozen=True, kw_only=True):
-    """A model by a name that requests may use."""
+    """A model, by a name that requests may use."""
 
     id: str
     object: Literal["model"] = "model"
@@ -200,7 +200,7 @@ class ModelList(Struct, frozen=True, kw_only=True):
 
 
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """``code`` is this API's stable code, or OpenAI's where its clients know one; ``param`` the field at fault."""
+    """``code`` is this API's stable code, or OpenAI's where its clients know one; ``param`` the invalid field."""
 
     message: str
     type: str
@@ -209,6 +209,6 @@ class ErrorBody(Struct, frozen=True, kw_only=True):
 
 
 class ErrorAnswer(Struct, frozen=True, kw_only=True):
-    """Every error of these routes."""
+    """The body of every error of these routes."""
 
     error: ErrorBody

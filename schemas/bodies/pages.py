@@ -1,4 +1,4 @@
-"""Lists: one page and where the next one begins."""
+"""Lists: one page, and the cursor of the next."""
 
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class RequestBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every request body: a field that is not known is refused, never ignored."""
+    """The base of request bodies: unknown fields are refused, not ignored."""
 
 
 class Page(Struct, Generic[T], frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""A question without a conversation, and where its answer stands."""
+"""Questions without a conversation, and the state of their answers."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from schemas.chats import Citation, Message, Usage
 from schemas.errors import Problem
 
 QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
-AnswerTokens = Annotated[int, Meta(ge=1, le=131_072, description="Longest answer; the installation's own limit stands above it.")]
+AnswerTokens = Annotated[int, Meta(ge=1, le=131_072, description="The longest answer; the limit of the installation applies as well.")]
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 
 
@@ -24,13 +24,13 @@ class QueryRequest(RequestBody, frozen=True, kw_only=True):
 
 
 class QueryManyRequest(QueryRequest, frozen=True, kw_only=True):
-    """Held against several knowledge bases; without any, against all that you see (at most 64)."""
+    """A question to several knowledge bases; without any, to all that you can read (at most 64)."""
 
     knowledge_base_ids: KnowledgeBaseIds = ()
 
 
 class QueryView(Struct, frozen=True, kw_only=True):
-    """Where the answer stands. It can be read for a day; ``stream`` is the path of its events."""
+    """The state of an answer, available for a day; ``stream`` is the path of its events."""
 
     reply_id: str
     state: Literal["open", "complete", "failed", "cancelled"]
@@ -61,7 +61,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
 
 
 class QueryCancelAccepted(Struct, frozen=True, kw_only=True):
-    """The answer will end as cancelled, if it has not ended before."""
+    """The answer will end as cancelled, unless it ends by itself first."""
 
     reply_id: str
     stream: str

@@ -14,16 +14,16 @@ QueryText = Annotated[str, Meta(min_length=1, max_length=8_000, examples=["How m
 
 
 class EarlierTurn(RequestBody, frozen=True, kw_only=True):
-    """What was said before in a conversation."""
+    """An earlier turn of a conversation."""
 
     role: Role
     content: Annotated[str, Meta(max_length=8_000)]
 
 
 class SearchRequest(RequestBody, frozen=True, kw_only=True):
-    """``bm25_min`` and ``dense_min`` (a cosine) are thresholds on a passage's own scores; 0 takes everything.
+    """``bm25_min`` and ``dense_min`` (a cosine) are thresholds on a passage's own scores; 0 accepts all.
 
-    With the ``history`` of a conversation, oldest first, a follow-up question finds what it is about.
+    With the ``history`` of a conversation, oldest first, a follow-up question is completed from its context.
     """
 
     query: QueryText
@@ -34,7 +34,7 @@ class SearchRequest(RequestBody, frozen=True, kw_only=True):
 
 
 class SearchManyRequest(SearchRequest, frozen=True, kw_only=True):
-    """In several knowledge bases; without any, in all that you see (at most 64)."""
+    """A search in several knowledge bases; without any, in all that you can read (at most 64)."""
 
     knowledge_base_ids: KnowledgeBaseIds = ()
 
@@ -61,7 +61,7 @@ class PassageView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, found: Found) -> "PassageView":
-        """What an agent found."""
+        """A passage of an agent's reply."""
         return cls(
             chunk_id=found.chunk_id,
             knowledge_base_id=found.knowledge_base_id,
@@ -80,7 +80,7 @@ class PassageView(Struct, frozen=True, kw_only=True):
 
 
 class SearchAnswer(Struct, frozen=True, kw_only=True):
-    """Passages, best first. ``query`` is what was searched for, ``keywords`` are its content words."""
+    """Passages, best first. ``query`` is the text that was searched for, ``keywords`` are its content words."""
 
     query: str
     keywords: Annotated[tuple[str, ...], Meta(examples=[["days", "leave"]])]
@@ -100,7 +100,7 @@ class ChunkView(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, chunk: ChunkText) -> "ChunkView":
-        """What an agent told."""
+        """A chunk of an agent's reply."""
         return cls(
             chunk_id=chunk.chunk_id,
             ordinal=chunk.ordinal,

@@ -1,4 +1,4 @@
-"""Frames that a client sends over the WebSocket. ``id`` is the client's own name for a frame; every answer to it carries the same."""
+"""Frames that a client sends over the WebSocket. ``id`` is chosen by the client; every answer to the frame has the same."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -11,14 +11,14 @@ FrameId = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Addressed(Struct, frozen=True):
-    """What is read of any frame first: which it is, and whom to answer."""
+    """The members of every frame, which are read first."""
 
     id: str = ""
     type: str = ""
 
 
 class Authenticate(RequestBody, frozen=True, kw_only=True):
-    """Who is calling: first, and again before the token expires; always the same account."""
+    """A credential: first, and again before the token expires; always of the same account."""
 
     id: FrameId
     type: Literal["authenticate"]
@@ -36,7 +36,7 @@ class Ask(RequestBody, frozen=True, kw_only=True):
 
 
 class Edit(RequestBody, frozen=True, kw_only=True):
-    """Ask a question otherwise. ``body`` is that of ``POST /conversations/{id}/messages/{id}/edit``."""
+    """Edit a question. ``body`` is that of ``POST /conversations/{id}/messages/{id}/edit``."""
 
     id: FrameId
     type: Literal["edit"]
@@ -47,7 +47,7 @@ class Edit(RequestBody, frozen=True, kw_only=True):
 
 
 class Regenerate(RequestBody, frozen=True, kw_only=True):
-    """Answer a question once more, beside the reply that is named."""
+    """Regenerate an answer: adds another reply to the same question."""
 
     id: FrameId
     type: Literal["regenerate"]
@@ -67,7 +67,7 @@ class Read(RequestBody, frozen=True, kw_only=True):
 
 
 class Cancel(RequestBody, frozen=True, kw_only=True):
-    """Stop a reply."""
+    """Cancel a reply."""
 
     id: FrameId
     type: Literal["cancel"]
@@ -84,7 +84,7 @@ class Watch(RequestBody, frozen=True, kw_only=True):
 
 
 class Leave(RequestBody, frozen=True, kw_only=True):
-    """Hear no more of what the frame ``subscription`` opened; what it started goes on."""
+    """Close the stream that the frame ``subscription`` opened; what it started goes on."""
 
     id: FrameId
     type: Literal["leave"]
@@ -92,7 +92,7 @@ class Leave(RequestBody, frozen=True, kw_only=True):
 
 
 class Ping(RequestBody, frozen=True, kw_only=True):
-    """Is anybody there?"""
+    """Answered by ``pong``."""
 
     id: FrameId
     type: Literal["ping"]

@@ -1,4 +1,4 @@
-"""Documents that are more than text in a body: files, and pages of the web."""
+"""Documents that are files or web pages."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from schemas.documents import DocumentId, FileType
 
 
 class UploadFields(RequestBody, frozen=True, kw_only=True):
-    """What stands beside the file in a form. ``title`` defaults to what the file says of itself, ``media_type`` to what its content is."""
+    """The fields beside the file. ``title`` defaults to the title in the file, ``media_type`` to the type of its content."""
 
     document_id: DocumentId | None = None
     title: DocumentTitle = ""
@@ -20,7 +20,7 @@ class UploadFields(RequestBody, frozen=True, kw_only=True):
 
 
 class PageSubmit(RequestBody, frozen=True, kw_only=True):
-    """A web page, fetched when it is parsed: at a public address, within bounds of time and size, if its robots.txt lets us."""
+    """A web page, fetched when it is parsed: at a public address, within bounds of time and size, if its robots.txt permits it."""
 
     url: Annotated[str, Meta(min_length=8, max_length=2_048, examples=["https://example.com/handbook"])]
     document_id: DocumentId | None = None

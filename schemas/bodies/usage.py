@@ -1,4 +1,4 @@
-"""Usage: what was spent, in which stretch of time, on which model; what is left of the quotas."""
+"""Usage by window of time and by model, and what is left of the quotas."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,7 @@ from schemas.settings.quotas import Measure, Period
 class SpentView(Struct, frozen=True, kw_only=True):
     """``messages``: answers, of which ``cached`` came from the cache and cost nothing.
 
-    Tokens and cost also of what models wrote beside the answers. ``cost_micros``: millionths of the installation's currency.
+    Tokens and cost include other work of models, such as summaries. ``cost_micros``: millionths of the installation's currency.
     """
 
     messages: int = 0
@@ -22,7 +22,7 @@ class SpentView(Struct, frozen=True, kw_only=True):
 
 
 class UsageItem(Struct, frozen=True, kw_only=True):
-    """One stretch of time; those in which nothing was spent are left out."""
+    """One window; windows without usage are left out."""
 
     start: datetime
     total: SpentView
@@ -30,7 +30,7 @@ class UsageItem(Struct, frozen=True, kw_only=True):
 
 
 class QuotaView(Struct, frozen=True, kw_only=True):
-    """One quota of the caller's tier; it starts anew at ``resets_at``."""
+    """One quota of the caller's tier; it resets at ``resets_at``."""
 
     measure: Measure
     period: Period
@@ -58,7 +58,7 @@ class OwnUsageView(UsageView, frozen=True, kw_only=True):
 
 
 class StorageView(Struct, frozen=True, kw_only=True):
-    """What the tenant's knowledge bases hold now."""
+    """What the tenant's knowledge bases store now."""
 
     documents: int
     bytes: int
@@ -66,6 +66,6 @@ class StorageView(Struct, frozen=True, kw_only=True):
 
 
 class TenantUsageView(UsageView, frozen=True, kw_only=True):
-    """Everybody's, or the chosen account's or key's; ``storage`` is always the whole tenant's."""
+    """Usage of all accounts, or of the chosen account or key; ``storage`` is always that of the whole tenant."""
 
     storage: StorageView

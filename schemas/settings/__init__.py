@@ -48,7 +48,7 @@ __all__ = [
     "sections_of",
 ]
 
-WORKER_GROUPS = ("knowledge", "chat", "documents", "tables")  # the worker processes, split by what they wait for
+WORKER_GROUPS = ("knowledge", "chat", "documents", "tables")  # the worker groups, split by the resource they wait for
 PROMPT_OVERHEAD_TOKENS = 5_600  # of a prompt, for all but the passages
 
 S = TypeVar("S", bound=Section)
@@ -76,12 +76,12 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def prompt_tokens_max(self) -> int:
-        """The budget of a prompt, in estimated tokens: the passages', and what rules, history and question may take."""
+        """The budget of a prompt in estimated tokens: passages, instructions, history and question."""
         return self.retrieval.context_tokens + PROMPT_OVERHEAD_TOKENS
 
     @property
     def encryption_secret(self) -> Secret:
-        """What passwords of files are sealed with."""
+        """The key that encrypts passwords of files."""
         return self.documents.secret or self.auth.secret
 
     def of(self, section: type[S]) -> S:
@@ -99,7 +99,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         sections["areas"] = tuple(_read(section, environ, known) for section in areas)
         unknown = sorted(v for v in environ if v.startswith("CLAW_") and v not in known and not v.startswith(NOT_SETTINGS))
         if unknown:
-            raise ConfigurationError(f"unknown setting {', '.join(unknown)}: see docs/settings.md for the names there are")
+            raise ConfigurationError(f"unknown setting {', '.join(unknown)}: docs/settings.md lists the known names")
         return cls(**sections)
 
 

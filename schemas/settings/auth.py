@@ -8,12 +8,15 @@ from schemas.settings.section import Secret, Section
 
 
 class AuthSettings(Section, frozen=True, kw_only=True):
-    """Who may call."""
+    """Authentication."""
 
     prefix: ClassVar[str] = "CLAW_AUTH_"
 
     secret: Annotated[
-        Secret, Meta(description="Signs access tokens, at least 32 bytes; when not set `claw up` generates one into CLAW_HOME (mode 0600).")
+        Secret,
+        Meta(
+            description="Key that signs access tokens, at least 32 bytes; when not set, `claw up` generates one in CLAW_HOME (mode 0600)."
+        ),
     ] = Secret()
-    access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Life of an access token.")] = 3600
+    access_token_ttl_s: Annotated[int, Meta(ge=60, le=86_400, description="Lifetime of an access token.")] = 3600
     hash_concurrency: Annotated[int, Meta(ge=1, le=64, description="Password hashes computed at once per process (64 MiB each).")] = 2

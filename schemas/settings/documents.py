@@ -1,4 +1,4 @@
-"""Settings of documents: how big, how they are parsed, where files lie, what may be fetched."""
+"""Settings of documents: sizes, parsing, file storage, fetching."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -8,50 +8,61 @@ from schemas.settings.section import Secret, Section
 
 
 class DocumentSettings(Section, frozen=True, kw_only=True):
-    """Files, parsing and fetching. One document that reaches a limit fails by name; the others go on."""
+    """Files, parsing and fetching. A document that exceeds a limit fails with an error that names it; other documents are not affected."""
 
     prefix: ClassVar[str] = "CLAW_DOCUMENT_"
 
     file_bytes_max: Annotated[int, Meta(ge=1024, le=1_073_741_824, description="Largest uploaded or fetched file.")] = 104_857_600
     blob_url: Annotated[
         str,
-        Meta(description="Where files lie: a folder or a URL such as s3://bucket/prefix (extra `s3`); empty means CLAW_HOME/blobs."),
+        Meta(description="Location of files: a folder or a URL such as s3://bucket/prefix (extra `s3`); empty means CLAW_HOME/blobs."),
     ] = ""
     secret: Annotated[
         Secret,
-        Meta(description="Seals passwords of files on the log, for the API and the documents lane only; empty means CLAW_AUTH_SECRET."),
+        Meta(description="Key that encrypts passwords of files, for the API and `documents` workers; empty means CLAW_AUTH_SECRET."),
     ] = Secret()
     processes: Annotated[
-        int, Meta(ge=1, le=32, description="Children per lane (express, bulk) for files and HTML; each starts when it is first needed.")
+        int, Meta(ge=1, le=32, description="Child processes per queue (express, bulk) for files and HTML; each starts at its first use.")
     ] = 1
-    parse_wall_s: Annotated[float, Meta(gt=0, le=3600, description="Longest parse of one document, by the clock on the wall.")] = 30.0
-    parse_cpu_s: Annotated[int, Meta(ge=1, le=3600, description="Longest parse of one document, in CPU time.")] = 25
-    parse_memory_mib: Annotated[int, Meta(ge=256, le=65_536, description="Most memory a child may hold while it parses.")] = 1024
-    text_chars_max: Annotated[int, Meta(ge=1_000, le=100_000_000, description="Most text that may come out of one document.")] = 8_000_000
-    pages_max: Annotated[int, Meta(ge=1, le=100_000, description="Most pages or slides of one document.")] = 3_000
-    cells_max: Annotated[int, Meta(ge=1, le=100_000_000, description="Most cells of one workbook or CSV file.")] = 2_000_000
-    archive_entries_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Most entries of an archive, Office files included.")] = 5_000
-    archive_bytes_max: Annotated[int, Meta(ge=1024, le=10_737_418_240, description="Most bytes an archive may unpack to.")] = 268_435_456
-    archive_ratio_max: Annotated[int, Meta(ge=2, le=100_000, description="Most bytes one packed byte may unpack to, beyond 1 MiB.")] = 200
-    archive_depth_max: Annotated[int, Meta(ge=1, le=16, description="Archives and messages inside each other.")] = 3
+    parse_wall_s: Annotated[float, Meta(gt=0, le=3600, description="Longest parse of one document in wall-clock time.")] = 30.0
+    parse_cpu_s: Annotated[int, Meta(ge=1, le=3600, description="Longest parse of one document in CPU time.")] = 25
+    parse_memory_mib: Annotated[int, Meta(ge=256, le=65_536, description="Maximum memory of a child process while it parses.")] = 1024
+    text_chars_max: Annotated[int, Meta(ge=1_000, le=100_000_000, description="Maximum text of one document.")] = 8_000_000
+    pages_max: Annotated[int, Meta(ge=1, le=100_000, description="Maximum pages or slides of one document.")] = 3_000
+    cells_max: Annotated[int, Meta(ge=1, le=100_000_000, description="Maximum cells of one workbook or CSV file.")] = 2_000_000
+    archive_entries_max: Annotated[int, Meta(ge=1, le=1_000_000, description="Maximum entries of an archive, Office files included.")] = (
+        5_000
+    )
+    archive_bytes_max: Annotated[int, Meta(ge=1024, le=10_737_418_240, description="Maximum unpacked size of an archive.")] = 268_435_456
+    archive_ratio_max: Annotated[int, Meta(ge=2, le=100_000, description="Maximum compression ratio of an archive beyond 1 MiB.")] = 200
+    archive_depth_max: Annotated[int, Meta(ge=1, le=16, description="Maximum nesting of archives and e-mail messages.")] = 3
     include_hidden: Annotated[
         bool,
-        Meta(description="Also reads what nobody sees: hidden rows, columns, sheets, slides and text; a note says so either way."),
+        Meta(description="Also read hidden rows, columns, sheets, slides, shapes and text; a note on the document names them either way."),
     ] = False
     ocr: Annotated[Literal["auto", "off"], Meta(description="`auto` reads scans with Tesseract when it is installed.")] = "auto"
     ocr_languages: Annotated[
-        str, Meta(pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="Tesseract's names; those that are not installed are left out.")
+        str,
+        Meta(
+            pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$",
+            description="Languages by Tesseract's names; languages that are not installed are skipped.",
+        ),
     ] = "chi_sim+chi_tra+eng"
-    ocr_pages_max: Annotated[int, Meta(ge=1, le=10_000, description="Most scanned pages of one document.")] = 50
+    ocr_pages_max: Annotated[int, Meta(ge=1, le=10_000, description="Maximum scanned pages of one document.")] = 50
     ocr_wall_s: Annotated[float, Meta(gt=0, le=3600, description="Longest parse of a document with scanned pages.")] = 120.0
     fetch_timeout_s: Annotated[float, Meta(gt=0, le=600, description="Longest fetch of one web page, redirects included.")] = 20.0
     fetch_bytes_max: Annotated[int, Meta(ge=1024, le=1_073_741_824, description="Largest fetched page or file.")] = 20_971_520
-    fetch_redirects_max: Annotated[int, Meta(ge=0, le=20, description="Redirects followed; each target is checked anew.")] = 5
+    fetch_redirects_max: Annotated[int, Meta(ge=0, le=20, description="Maximum redirects; every target is checked.")] = 5
     fetch_networks: Annotated[
-        str, Meta(description="Comma-separated CIDRs that may be fetched from although they are not public, such as an intranet.")
+        str, Meta(description="Comma-separated CIDRs of non-public addresses that may be fetched, such as an intranet.")
     ] = ""
     stall_s: Annotated[
-        float, Meta(ge=1, le=86_400, description="A document that its lane has passed and that said nothing for so long is sent on again.")
+        float,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="Time without progress after which a document that waits in no queue counts as stalled and is queued again.",
+        ),
     ] = 120.0
     wait_s_max: Annotated[float, Meta(ge=1, le=604_800, description="Estimated wait beyond which new documents are refused with 503.")] = (
         3_600.0

@@ -8,11 +8,11 @@ from schemas.settings.section import Secret, Section
 
 
 class IndexSettings(Section, frozen=True, kw_only=True):
-    """The retrieval index."""
+    """The vector index."""
 
     prefix: ClassVar[str] = "CLAW_QDRANT_"
 
-    url: Annotated[str, Meta(description="URL of a Qdrant server; empty means the embedded engine inside the knowledge lane.")] = ""
+    url: Annotated[str, Meta(description="URL of a Qdrant server; empty means the embedded engine inside the worker `knowledge`.")] = ""
     api_key: Annotated[Secret, Meta(description="API key of the Qdrant server.")] = Secret()
-    ssl_ca_file: Annotated[str, Meta(description="PEM file of the authority of an https URL.")] = ""
-    timeout_s: Annotated[float, Meta(gt=0, le=60, description="A call not answered by then is retried.")] = 5.0
+    ssl_ca_file: Annotated[str, Meta(description="With an https URL: PEM file of the certificate authority.")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=60, description="Timeout of a call; after it the call is retried.")] = 5.0

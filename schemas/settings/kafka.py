@@ -8,37 +8,39 @@ from schemas.settings.section import Secret, Section
 
 
 class KafkaSettings(Section, frozen=True, kw_only=True):
-    """The log."""
+    """The connection to Kafka, the log."""
 
     prefix: ClassVar[str] = "CLAW_KAFKA_"
 
     bootstrap: Annotated[str, Meta(description="host:port list; empty means the embedded broker on CLAW_KAFKA_PORT.")] = ""
-    port: Annotated[int, Meta(ge=0, le=65535, description="Client port of the embedded broker; its controller takes a free one.")] = 9092
+    port: Annotated[int, Meta(ge=0, le=65535, description="Client port of the embedded broker; its controller uses a free port.")] = 9092
     heap_mib: Annotated[int, Meta(ge=64, le=32_768, description="Largest Java heap of the embedded broker.")] = 256
     security_protocol: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Meta(description="How clients reach the broker.")
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Meta(description="Security protocol between clients and broker.")
     ] = "PLAINTEXT"
     sasl_mechanism: Annotated[Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Meta(description="With SASL_*: the mechanism.")] = (
         "SCRAM-SHA-512"
     )
     sasl_username: Annotated[str, Meta(description="With SASL_*: the user.")] = ""
     sasl_password: Annotated[Secret, Meta(description="With SASL_*: the password.")] = Secret()
-    ssl_ca_file: Annotated[str, Meta(description="With *SSL: PEM file of the authority; empty = the system's.")] = ""
+    ssl_ca_file: Annotated[str, Meta(description="With *SSL: PEM file of the certificate authority; empty = the system's authorities.")] = (
+        ""
+    )
     ssl_cert_file: Annotated[str, Meta(description="With *SSL: PEM client certificate, for mutual TLS.")] = ""
     ssl_key_file: Annotated[str, Meta(description="With *SSL: PEM key of the client certificate.")] = ""
     replication_factor: Annotated[int, Meta(ge=1, le=7, description="Replicas of every topic that `claw topics apply` creates.")] = 1
     partitions: Annotated[
-        int, Meta(ge=1, le=256, description="Partitions of keyed topics when they are created; it can never change afterwards.")
+        int, Meta(ge=1, le=256, description="Partitions of keyed topics at creation; the count never changes afterwards.")
     ] = 4
     reply_partitions: Annotated[int, Meta(ge=1, le=1024, description="Partitions of claw.chats.answered.v1; API replicas share them.")] = 8
     topic_prefix: Annotated[
         str,
         Meta(
-            max_length=64, pattern="^[a-z0-9.-]*$", description="Put before every topic and group name; lets installations share a broker."
+            max_length=64, pattern="^[a-z0-9.-]*$", description="Prefix of every topic and group name; lets installations share a broker."
         ),
     ] = ""
     publish_timeout_s: Annotated[
-        float, Meta(gt=0, le=60, description="A request's events not on the log by then: 503 kafka_unavailable.")
+        float, Meta(gt=0, le=60, description="Timeout for Kafka to acknowledge a request's events; then 503 kafka_unavailable.")
     ] = 1.5
 
     @property

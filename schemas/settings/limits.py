@@ -12,38 +12,46 @@ class LimitSettings(Section, frozen=True, kw_only=True):
 
     prefix: ClassVar[str] = "CLAW_LIMIT_"
 
-    enabled: Annotated[bool, Meta(description="Rate limits on or off; sizes always hold.")] = True
+    enabled: Annotated[bool, Meta(description="Turns rate limits on or off; size limits always apply.")] = True
     body_bytes_max: Annotated[int, Meta(ge=1024, le=1_073_741_824, description="Largest request body.")] = 1_048_576
     document_inline_bytes_max: Annotated[int, Meta(ge=1024, le=921_600, description="Largest document text inside an event, UTF-8.")] = (
         819_200
     )
     message_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longest question.")] = 8_000
-    history_messages_max: Annotated[int, Meta(ge=0, le=200, description="Earlier messages that travel with a question.")] = 20
-    history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Their size together.")] = 65_536
+    history_messages_max: Annotated[
+        int, Meta(ge=0, le=200, description="Maximum number of earlier messages in the history of a question.")
+    ] = 20
+    history_bytes_max: Annotated[int, Meta(ge=0, le=262_144, description="Maximum size of the history.")] = 65_536
     history_tokens_max: Annotated[
-        int, Meta(ge=0, le=131_072, description="Their tokens together, estimated, a summary of what came before included.")
+        int, Meta(ge=0, le=131_072, description="Maximum size of the history in estimated tokens, the summary of older messages included.")
     ] = 4_000
     summary_tokens_max: Annotated[
-        int, Meta(ge=0, le=8_192, description="Longest summary of what no longer travels with a question; 0 makes none.")
+        int, Meta(ge=0, le=8_192, description="Maximum size of the summary of older messages; 0 = no summaries.")
     ] = 400
     chat_wait_s_max: Annotated[
-        float, Meta(gt=0, le=3600, description="A question that would wait longer than this for its turn is refused with 503 overloaded.")
+        float,
+        Meta(gt=0, le=3600, description="Longest estimated wait of a question; beyond it the question is refused with 503 overloaded."),
     ] = 30.0
-    streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; one more is 503.")] = 4_000
+    streams_max: Annotated[int, Meta(ge=1, le=100_000, description="Open event streams per API process; beyond it 503.")] = 4_000
     query_wait_s: Annotated[
-        float, Meta(gt=0, le=600, description="/knowledge/query answers 202 after this; keep it below the timeout of proxies in front.")
+        float,
+        Meta(gt=0, le=600, description="/knowledge/query responds with 202 after this; keep it below the timeout of proxies in front."),
     ] = 25.0
-    trusted_proxies: Annotated[str, Meta(description="Comma-separated CIDRs whose X-Forwarded-For is believed, walked from the right.")] = (
-        ""
+    trusted_proxies: Annotated[
+        str, Meta(description="Comma-separated CIDRs of proxies whose X-Forwarded-For is trusted, evaluated from the right.")
+    ] = ""
+    global_per_minute: Annotated[int, Meta(ge=1, description="All requests together, per minute.")] = 10_000
+    address_per_minute: Annotated[int, Meta(ge=1, description="Requests per client address.")] = 200
+    user_free_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier free.")] = 100
+    user_pro_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier pro.")] = 500
+    user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Requests per user of tier enterprise.")] = 2_000
+    conversations_per_minute: Annotated[int, Meta(ge=1, description="Requests to /conversations, per user.")] = 60
+    messages_per_minute: Annotated[int, Meta(ge=1, description="Requests to /messages, and counted separately to /v1/chat, per user.")] = (
+        120
     )
-    global_per_minute: Annotated[int, Meta(ge=1, description="All requests together.")] = 10_000
-    address_per_minute: Annotated[int, Meta(ge=1, description="Per client address.")] = 200
-    user_free_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier free.")] = 100
-    user_pro_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier pro.")] = 500
-    user_enterprise_per_minute: Annotated[int, Meta(ge=1, description="Per user of tier enterprise.")] = 2_000
-    conversations_per_minute: Annotated[int, Meta(ge=1, description="/conversations, per user.")] = 60
-    messages_per_minute: Annotated[int, Meta(ge=1, description="/messages, and apart from that /v1/chat, per user.")] = 120
-    knowledge_per_minute: Annotated[int, Meta(ge=1, description="/knowledge/*, and apart from that /v1/embeddings, per user.")] = 30
+    knowledge_per_minute: Annotated[
+        int, Meta(ge=1, description="Requests to /knowledge/*, and counted separately to /v1/embeddings, per user.")
+    ] = 30
     tokens_free_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier free; 0 = no limit.")] = 100_000
     tokens_free_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 2_000_000
     tokens_pro_per_minute: Annotated[int, Meta(ge=0, description="Model tokens per user of tier pro; 0 = no limit.")] = 500_000
@@ -52,6 +60,6 @@ class LimitSettings(Section, frozen=True, kw_only=True):
         2_000_000
     )
     tokens_enterprise_per_day: Annotated[int, Meta(ge=0, description="The same per day.")] = 200_000_000
-    replies_open_max: Annotated[int, Meta(ge=0, le=10_000, description="Answers under way at once per user; 0 = no limit.")] = 32
+    replies_open_max: Annotated[int, Meta(ge=0, le=10_000, description="Open replies per user; 0 = no limit.")] = 32
     burst_factor: Annotated[float, Meta(ge=1, le=100, description="Bucket capacity as a multiple of the per-minute rate.")] = 2.0
-    replicas: Annotated[int, Meta(ge=1, le=1000, description="API replicas: with Redis down each takes limit / replicas.")] = 1
+    replicas: Annotated[int, Meta(ge=1, le=1000, description="Number of API replicas: with Redis down each applies limit / replicas.")] = 1

@@ -13,13 +13,13 @@ class NodeSettings(Section, frozen=True, kw_only=True):
 
     home: Annotated[Path, Meta(description="Data folder of the embedded stack: logs, index, secrets, process ids.")] = Path(".claw")
     host: Annotated[str, Meta(description="Address the API binds to.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 takes a free one.")] = 8000
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 picks a free port.")] = 8000
     metrics_host: Annotated[str, Meta(description="Address a worker's /metrics and /livez bind to; in a container 0.0.0.0.")] = "127.0.0.1"
-    metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of a worker's /metrics and /livez; 0 takes a free one.")] = 0
+    metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of a worker's /metrics and /livez; 0 picks a free port.")] = 0
     log_format: Annotated[
         Literal["auto", "json", "text"], Meta(description="`json` for machines, `text` for people, `auto` = text on a terminal.")
     ] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least severe level that is logged.")] = "info"
-    shutdown_grace_s: Annotated[
-        float, Meta(gt=0, le=60, description="Seconds a process gets for work in flight after SIGTERM before it is cancelled.")
-    ] = 5.0
+    shutdown_grace_s: Annotated[float, Meta(gt=0, le=60, description="Time for work in flight after SIGTERM, before it is cancelled.")] = (
+        5.0
+    )

@@ -1,4 +1,4 @@
-"""Settings of quotas: how much a person may use, by tier."""
+"""Settings of quotas: usage per user, by tier."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -16,9 +16,9 @@ PERIODS: tuple[Period, ...] = ("day", "month")
 
 
 class QuotaSettings(Section, frozen=True, kw_only=True):
-    """What one person may use in a day and in a calendar month (UTC), by tier; 0 sets no quota. Questions past it are 429 quota_exceeded.
+    """Usage of one user in a day and in a calendar month (UTC), by tier; 0 = no quota. Further questions get 429 quota_exceeded.
 
-    What is counted are answers that ended: a person passes a quota by what is being answered at that moment at the most.
+    Answers count when they end, so a user can exceed a quota by the answers in progress at that moment.
     """
 
     prefix: ClassVar[str] = "CLAW_QUOTA_"

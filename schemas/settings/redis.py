@@ -8,7 +8,7 @@ from schemas.settings.section import Secret, Section
 
 
 class RedisSettings(Section, frozen=True, kw_only=True):
-    """Tables, leases, limits."""
+    """The connection to Redis: tables, leases, limits."""
 
     prefix: ClassVar[str] = "CLAW_REDIS_"
 
@@ -16,11 +16,11 @@ class RedisSettings(Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the embedded server.")] = 6379
     username: Annotated[str, Meta(description="ACL user.")] = ""
     password: Annotated[Secret, Meta(description="Password of the server.")] = Secret()
-    ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the authority.")] = ""
-    timeout_s: Annotated[float, Meta(gt=0, le=10, description="A command not answered by then counts as Redis being down.")] = 1.0
+    ssl_ca_file: Annotated[str, Meta(description="With rediss://: PEM file of the certificate authority.")] = ""
+    timeout_s: Annotated[float, Meta(gt=0, le=10, description="Timeout of a command; after it Redis counts as down.")] = 1.0
     max_connections: Annotated[int, Meta(ge=1, le=10_000, description="Connections per process.")] = 64
     key_prefix: Annotated[
-        str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Put before every key; lets installations share a server.")
+        str, Meta(max_length=64, pattern="^[a-z0-9.-]*$", description="Prefix of every key; lets installations share a server.")
     ] = "claw"
 
     @property

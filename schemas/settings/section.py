@@ -1,4 +1,4 @@
-"""What every group of settings is made of."""
+"""The base of every group of settings."""
 
 from typing import Annotated, ClassVar
 
@@ -9,7 +9,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class Secret:
-    """A value that never shows itself in logs, reprs or JSON; ``reveal()`` is the only way to it."""
+    """A value that never appears in logs, reprs or JSON; only ``reveal()`` returns it."""
 
     __slots__ = ("_value",)
 

@@ -1,13 +1,12 @@
-"""The cache: what was expensive to find out, kept in Redis for a while, by scenario; every look and every write is one round trip.
+"""The cache: expensive results, stored in Redis for a time, by scenario. Every lookup and every write is one round trip.
 
-cashews 7.6 was read first and is not built on: its locks are polled without pause or bound and PING the server each time, its tags are
+cashews 7.6 was considered and is not used: its locks are polled without pause or bound and PING the server each time, its tags are
 sets of keys that a computation under way escapes (it stores the old value after the invalidation), its prefixes are SCANs and its clear
-is FLUSHDB, values are pickles without a version, misses of a cold key are not shared by its early refresh (its docstring says so), and it
-brings a connection pool of its own beside our one connection and its breaker. Its names for things (tags, early, ttl) are kept.
+is FLUSHDB, values are pickles without a version, misses of a cold key are not shared by its early refresh (see its docstring), and it
+brings a connection pool of its own beside the one connection and its breaker. Its terms (tags, early, ttl) are used here.
 
-How it stays true: whoever computes holds a *lease* from before the computation on, and only who still holds it may store. An
-invalidation by key or prefix takes the leases with it; one by tag or scenario sets a *mark*, and an entry or a lease with older marks is as
-good as gone.
+Consistency: a computation takes a *lease* before it begins, and may store only while it still holds it. An invalidation by key or prefix
+removes the leases as well; one by tag or scenario sets a *mark*, and an entry or a lease with older marks is invalid.
 
 Profiles, conversation lists and histories need none of this: they are record tables (``streams.tables``), filled by their events and
 written through, and answer in one or two round trips; a copy in front of them could only be slower to write, and late.

@@ -1,4 +1,4 @@
-"""The cache of one process: kept values by scenario, invalidation, a view of what is there, and the decorator."""
+"""The cache of one process: values by scenario, invalidation, a view of the entries, and the decorator."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from streams.clock import Clock
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PAGE_MAX = 1_000  # keys looked at for one page
+PAGE_MAX = 1_000  # keys read for one page
 
 
 @dataclass(frozen=True, slots=True)
 class EntryInfo:
-    """An entry as an admin sees it: how long it has to live, and its size as stored."""
+    """An entry as an administrator sees it: how long it has to live, and its size as stored."""
 
     key: str
     scenario: Scenario
@@ -40,41 +40,41 @@ class EntryPage:
 
 
 def _ignore(scenario: str, outcome: str) -> None:
-    """Nobody counts."""
+    """Count nothing."""
 
 
 class RedisCache:
-    """One per process. ``observe`` is told of every count (scenario, outcome)."""
+    """One per process. ``observe(scenario, outcome)`` is called for every count."""
 
     def __init__(self, redis: RedisClient, prefix: str, settings: CacheSettings, clock: Clock, observe: Observe = _ignore) -> None:
         self._redis, self._prefix, self._settings = redis, prefix, settings
-        self.tally = CacheStatistics(redis, prefix, clock, observe)
+        self.statistics = CacheStatistics(redis, prefix, clock, observe)
         self.invalidation = Invalidation(redis, prefix)
-        self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.tally)
-        self._kept: list[ScenarioCache[Any]] = []
+        self._parts = CacheResources(redis, prefix, settings, clock, SingleFlightLeases(redis), self.statistics)
+        self._scenarios: list[ScenarioCache[Any]] = []
 
     async def start(self) -> None:
-        """Begin to add up what is counted; Redis need not be there."""
-        self.tally.start()
+        """Begin to sum up counts; Redis need not be there."""
+        self.statistics.start()
 
     async def stop(self) -> None:
-        """End what runs beside; what it computed is not kept."""
-        for kept in self._kept:
-            await kept.stop()
+        """End the background tasks; what they compute is not stored."""
+        for each in self._scenarios:
+            await each.stop()
         await self._parts.leases.stop()
-        await self.tally.stop()
+        await self.statistics.stop()
 
     def of(self, scenario: Scenario, kind: Any, ttl_s: float | None = None) -> ScenarioCache[Any]:
         """Values of type ``kind``; they live as long as the settings say, or ``ttl_s``."""
         configured = life_s(self._settings, scenario)
-        kept: ScenarioCache[Any] = ScenarioCache(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
-        self._kept.append(kept)
-        return kept
+        cache: ScenarioCache[Any] = ScenarioCache(self._parts, scenario, kind, min(configured, ttl_s) if ttl_s is not None else configured)
+        self._scenarios.append(cache)
+        return cache
 
     def cached(
         self, ttl_s: float | None = None, key_prefix: str = "", *, scenario: Scenario, tags: Sequence[str] = ()
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        """Keep what an async function returns, by all of its arguments; see ``streams.cache.decorator``."""
+        """Cache what an async function returns, by all of its arguments; see ``streams.cache.decorator``."""
 
         def decorated(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             return cache_results(function, lambda kind: self.of(scenario, kind, ttl_s), key_prefix or function.__name__, tuple(tags))
@@ -84,7 +84,7 @@ class RedisCache:
     async def keys(self, tenant: str, scenario: Scenario, *, prefix: str = "", cursor: str = "", limit: int) -> EntryPage:
         """At most ``limit`` entries in the order of their keys, after the key ``cursor``; raises Unavailable("redis_unavailable").
 
-        Leases and entries that have just ended are passed over, so a page may be short, or empty, before the last one.
+        Leases and entries that have just expired are skipped, so a page may be short, or empty, before the last one.
         """
         names, limit = Names(self._prefix, tenant, scenario), min(limit, PAGE_MAX)
         begin = f"({cursor}" if cursor else f"[{prefix}"
@@ -101,7 +101,7 @@ class RedisCache:
         return EntryPage(items, found[-1] if len(found) == limit else "")
 
     async def size(self, tenant: str) -> dict[Scenario, int]:
-        """Keys by scenario, a few that have ended included; raises Unavailable("redis_unavailable")."""
+        """The number of keys by scenario, a few expired ones included; raises Unavailable("redis_unavailable")."""
         batch = self._redis.pipeline()
         for scenario in SCENARIOS:
             batch.execute_command("ZCARD", Names(self._prefix, tenant, scenario).index)

@@ -1,7 +1,7 @@
 """An entry as it lies in Redis: a head (layout, identity, shape of the value, packed or not), then marks, time and value as MessagePack.
 
 The layout byte changes when this module does; the shape is a digest of the value's type, which changes when the value's does. A process
-that knows another layout or shape reads a miss, in either direction, so processes of two releases can share a server.
+with another layout or shape reads a miss, in either direction, so processes of two releases can share a server.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ COMPRESSION = 1  # a hit is read far more often than written, but text shrinks t
 log = structlog.get_logger(__name__)
 
 
-Marks = list[bytes | None]  # of the scenario, then of each tag; None where nothing was ever taken back
+Marks = list[bytes | None]  # of the scenario, then of each tag; None where nothing was ever invalidated
 
 
 class EntryBody(Struct, Generic[T], frozen=True, array_like=True):
@@ -40,7 +40,7 @@ class EntryBody(Struct, Generic[T], frozen=True, array_like=True):
 
 
 class CacheEntry(Struct, Generic[T], frozen=True):
-    """An entry. ``value`` None: it is known that there is nothing. ``current``: no tag of it was taken back since."""
+    """An entry. ``value`` None: a cached "there is none". ``current``: none of its tags was invalidated since."""
 
     value: T | None
     current: bool
@@ -74,7 +74,7 @@ class Codec(Generic[T]):
         return entry
 
     def decode(self, entry: bytes, marks: Marks) -> CacheEntry[T] | None:
-        """What ``entry`` says under the marks there are now; None for one of a scenario that was taken back, and for what cannot be read.
+        """The entry under the present marks; None for one of a scenario that was invalidated, and for bytes that cannot be decoded.
 
         Another layout or shape is what another release writes, or poison; anything else that cannot be read is damaged. Both are logged.
         """
@@ -82,8 +82,8 @@ class Codec(Generic[T]):
             log.info("cache_entry_of_another_kind", head=entry[:HEAD_BYTES].hex())
             return None
         try:
-            said = memoryview(entry)[HEAD_BYTES:]
-            body = self._decode(_inflate(said) if entry[SHAPE_END:HEAD_BYTES] == PACKED else said)
+            tail = memoryview(entry)[HEAD_BYTES:]
+            body = self._decode(_inflate(tail) if entry[SHAPE_END:HEAD_BYTES] == PACKED else tail)
         except (msgspec.DecodeError, UnicodeDecodeError, zlib.error, RecursionError) as error:
             log.warning("cache_entry_undecodable", error=f"{type(error).__name__}: {error}")
             return None
@@ -93,7 +93,7 @@ class Codec(Generic[T]):
 
 
 def entry_id(entry: bytes) -> bytes:
-    """What tells this entry from any other."""
+    """The identity of an entry."""
     return entry[len(LAYOUT) : ID_END]
 
 

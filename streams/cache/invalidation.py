@@ -1,4 +1,4 @@
-"""Taking back what is kept. Nothing here walks over keys: by key and by mark it is one command, by prefix a range of the index.
+"""Invalidation. Nothing here scans keys: by key and by mark it is one command, by prefix a range of the index.
 
 Once a method returns, no look that begins afterwards finds what was taken back, and no computation that began before can store it. Every
 method raises Unavailable("redis_unavailable"): then nothing is promised, and only its life ends an entry.
@@ -28,35 +28,35 @@ return gone
 
 
 class Invalidation:
-    """For any process that knows of a change; it needs nothing else of the cache."""
+    """For any process that makes a change; it needs nothing else of the cache."""
 
     def __init__(self, redis: RedisClient, prefix: str) -> None:
         self._redis, self._prefix = redis, prefix
 
     async def key(self, tenant: str, scenario: Scenario, key: str) -> bool:
-        """This entry; False when there was none."""
+        """Remove one entry; False when there was none."""
         return await self._remove(Names(self._prefix, tenant, scenario), (shorten_key(key),)) > 0
 
     async def prefix(self, tenant: str, scenario: Scenario, prefix: str) -> int:
-        """Every entry whose key begins so; replies how many there were."""
+        """Remove every entry whose key begins like this; how many there were."""
         names, gone = Names(self._prefix, tenant, scenario), 0
         begin, end = b"[" + prefix.encode(), b"(" + prefix.encode() + b"\xff"
         while members := await self._redis.execute_command("ZRANGE", names.index, begin, end, "BYLEX", "LIMIT", 0, RANGE):
             gone += await self._remove(names, [member.decode(errors="replace") for member in members])
-            begin = b"(" + members[-1]  # what comes in again behind us was computed after this began
+            begin = b"(" + members[-1]  # entries that are stored again were computed after this began
         return gone
 
     async def scenario(self, tenant: str, scenario: Scenario) -> None:
-        """Everything in it."""
+        """Invalidate all entries of a scenario."""
         await self._mark((Names(self._prefix, tenant, scenario).marks(())[0],))
 
     async def tags(self, tenant: str, tags: Iterable[str], scenarios: Iterable[Scenario] = tuple(SCENARIOS)) -> None:
-        """Whatever carries one of these tags, in these scenarios."""
+        """Invalidate every entry with one of these tags, in these scenarios."""
         wanted = tuple(tags)
         await self._mark(mark for scenario in scenarios for mark in Names(self._prefix, tenant, scenario).marks(wanted)[1:])
 
     async def knowledge(self, knowledge_bases: Iterable[tuple[str, str]]) -> None:
-        """What readers see of these (tenant, knowledge base) has changed."""
+        """Invalidate what was made from these (tenant, knowledge base)."""
         marks = [
             mark
             for tenant, base in dict.fromkeys(knowledge_bases)
@@ -67,7 +67,7 @@ class Invalidation:
         await self._mark(marks)
 
     async def _mark(self, marks: Iterable[str]) -> None:
-        """A mark is random: one that ended and was set anew never looks like the one before."""
+        """A mark is random: one that expired and was set again never equals the one before."""
         batch, value = self._redis.pipeline(), secrets.token_hex(8)
         for mark in marks:
             batch.execute_command("SET", mark, value, "PX", MARK_MS)

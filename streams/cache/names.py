@@ -6,7 +6,7 @@ That is also the ceiling: one tenant's entries of one scenario lie on one shard.
 import hashlib
 from collections.abc import Sequence
 
-KEY_CHARS_MAX = 200  # a longer one is cut and hashed: what an index member and an admin's list hold is bounded
+KEY_CHARS_MAX = 200  # a longer one is cut and hashed: the size of an index member and of an administrator's list is bounded
 SCENARIO_MARK = ""  # the tag that every entry of a scenario has
 
 
@@ -34,7 +34,7 @@ class Names:
         return [f"{self._root}:m:{tag}" for tag in (SCENARIO_MARK, *tags)]
 
     def parts(self) -> tuple[str, str, str]:
-        """What stands before the tenant, between it and an entry's key, and between it and a tag; the tenant must stand here but once."""
+        """The parts before the tenant, between it and an entry's key, and between it and a tag; the tenant must occur here only once."""
         (before, entry), mark = self.entry("").split("\0"), self.marks(())[0].split("\0")[1]
         return before, entry, mark
 

@@ -1,4 +1,4 @@
-"""Values of one type in one scenario: get, set, claim, and compute once for everybody who asks."""
+"""Values of one type in one scenario: get, set, claim, and compute once for all callers."""
 
 import asyncio
 import random
@@ -23,12 +23,12 @@ from streams.clock import Clock
 
 T = TypeVar("T")
 
-JITTER = 0.1  # of a life, either way: what was stored together does not expire together
-EARLY = 0.9  # of a life: from then on a hit has one process compute it anew, while everybody is still served
+JITTER = 0.1  # of a life, either way: entries stored together do not expire together
+EARLY = 0.9  # of a life: from then on a hit has one process compute it again, while all callers still get the entry
 REFRESHES_MAX = 64  # of one process and scenario at once; a hit beyond that refreshes nothing
-ROUNDS_MAX = 4  # looks at an entry that changes under our eyes
-INDEX_LIFE = 2.0  # lives of an entry: the index outlives whatever it lists
-LOOK_EVERY, LOOK_AT = 8, 16  # one write in eight tidies up to sixteen members of the index: two per write
+ROUNDS_MAX = 4  # attempts on an entry that changes meanwhile
+INDEX_LIFE = 2.0  # lives of an entry: the index outlives its members
+LOOK_EVERY, LOOK_AT = 8, 16  # one write in eight checks up to sixteen members of the index: two per write
 BEYOND_MAX = 64  # entries over the bound that one write removes
 
 Accepts = Callable[[T | None, bool], Awaitable[bool]]  # value, whether its tags are current
@@ -36,7 +36,7 @@ Compute = Callable[[], Coroutine[Any, Any, T | None]]
 
 
 async def accept_current(_: Any, is_current: bool) -> bool:  # noqa: FBT001 - see Accepts
-    """The usual: an entry will do unless one of its tags was invalidated."""
+    """The default: an entry is usable unless one of its tags was invalidated."""
     return is_current
 
 
@@ -46,28 +46,28 @@ def _always(_: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CacheResources:
-    """What every scenario of one cache shares."""
+    """What the scenarios of one cache share."""
 
     redis: RedisClient
     prefix: str
     settings: CacheSettings
     clock: Clock
     leases: SingleFlightLeases
-    tally: CacheStatistics
+    statistics: CacheStatistics
 
 
 class _CacheLookup(Struct, Generic[T], frozen=True):
-    """What one look found; ``rejected`` is what will not do. ``in_vain``: the scenario is off, or Redis is down."""
+    """The result of one lookup; ``rejected`` is the identity of an unusable entry. ``is_off``: the scenario is off, or Redis is down."""
 
     found: CacheEntry[T] | None = None
-    in_vain: bool = False
+    is_off: bool = False
     rejected: bytes = b""
 
 
 class ScenarioCache(Generic[T]):
-    """``life_s`` 0: nothing is kept, everything is computed. A slot is (tenant, key, tags); tags are those of the call, not of its value.
+    """``life_s`` 0: nothing is stored, everything is computed. A slot is (tenant, key, tags); tags are those of the call, not of its value.
 
-    ``accepts`` is asked of every entry before it is used; one that will not do is dropped. No method raises because of Redis but ``set``.
+    ``accepts`` is called for every entry before it is used; an unusable one is dropped. Only ``set`` raises when Redis is down.
     """
 
     def __init__(self, parts: CacheResources, scenario: Scenario, kind: Any, life_s: float) -> None:
@@ -77,17 +77,17 @@ class ScenarioCache(Generic[T]):
         self._codec: Codec[T] = Codec(kind, compress_bytes_min=settings.compress_bytes_min, entry_bytes_max=settings.entry_bytes_max)
         self._flights: Computations[T | None] = Computations()  # by token of the lease
         self._refreshes: set[str] = set()  # names of entries
-        # the names of the one command of a hit, ready to be put together
+        # parts of the key names in the one command of a hit
         self._before, self._entry, self._mark = Names(parts.prefix, "\0", scenario).parts()
 
     async def get(self, tenant: str, key: str, tags: Sequence[str] = (), *, accepts: Accepts[T] = accept_current) -> CacheEntry[T] | None:
-        """What is kept, if it will do: one round trip, and what ``accepts`` takes."""
+        """The entry, if it is usable: one round trip, and those of ``accepts``."""
         found = (await self._look_up(tenant, shorten_key(key), tags, accepts)).found
         self._count(tenant, "miss" if found is None else "hit")
         return found
 
     async def set(self, tenant: str, key: str, value: T | None, tags: Sequence[str] = ()) -> bool:
-        """Keep ``value`` whatever is there; a computation under way stores nothing any more. False when it was too large.
+        """Store ``value`` in place of any entry; a computation under way will store nothing. False when it was too large.
 
         Raises Unavailable("redis_unavailable").
         """
@@ -106,17 +106,17 @@ class ScenarioCache(Generic[T]):
         accepts: Accepts[T] = accept_current,
         overtake: bool = False,
     ) -> CacheEntry[T] | SingleFlightLease | None:
-        """An entry that will do; or the lease, for ``store`` or ``release``; or None: compute alone, and keep it to yourself.
+        """A usable entry; or the lease, for ``store`` or ``release``; or None: compute it, and store nothing.
 
-        Waits at most ``wait_s`` for somebody else's computation. ``overtake``: whatever is there is to be computed anew, by us.
+        Waits at most ``wait_s`` for the computation of another caller. ``overtake``: take the lease in any case, to compute again.
         """
         if overtake:
             return await self._overtake(tenant, shorten_key(key), tags)
         got = await self._acquire(tenant, shorten_key(key), tags, wait_s, accepts)
-        return None if isinstance(got, asyncio.Task) else got  # nobody who claims computes beside
+        return None if isinstance(got, asyncio.Task) else got  # only ``get_or_compute`` has computations in tasks
 
     async def store(self, tenant: str, lease: SingleFlightLease, value: T | None) -> bool:
-        """What was computed under the lease. False when it is not kept: too large, or invalidated meanwhile."""
+        """Store what was computed under the lease. False when it was not stored: too large, or invalidated meanwhile."""
         try:
             return await self._put(tenant, lease, value)
         except Unavailable:
@@ -125,7 +125,7 @@ class ScenarioCache(Generic[T]):
             self._parts.leases.finish(lease)
 
     async def release(self, lease: SingleFlightLease, *, alone_s: float = 0.0) -> None:
-        """There is nothing to store; see ``Leases.release``."""
+        """Give the lease up without storing; see ``SingleFlightLeases.release``."""
         await self._parts.leases.release(lease, alone_s=alone_s)
 
     async def get_or_compute(
@@ -136,21 +136,21 @@ class ScenarioCache(Generic[T]):
         tags: Sequence[str] = (),
         *,
         accepts: Accepts[T] = accept_current,
-        keeps: Callable[[T | None], bool] = _always,
+        is_storable: Callable[[T | None], bool] = _always,
     ) -> T | None:
-        """What is kept, or else what ``compute`` gives: once for everybody who asks meanwhile, in this and in other processes.
+        """The cached value, or else the result of ``compute``: computed once for all callers meanwhile, in this and in other processes.
 
-        Raises what ``compute`` raises; that is not kept, nor is a value of which ``keeps`` says no. None is kept as "there is nothing", for
-        a shorter time.
+        Raises what ``compute`` raises. A value for which ``is_storable`` is False is not stored; None is stored as "there is none", for a
+        shorter time.
         """
         key = shorten_key(key)
         look = await self._look_up(tenant, key, tags, accepts)
         if (found := look.found) is not None:
             self._count(tenant, "hit")
             if self._parts.clock.now().timestamp() >= found.refresh_at_s and len(self._refreshes) < REFRESHES_MAX:
-                self._flights.begin(self._refresh(tenant, key, tags, found.id, compute, keeps))
+                self._flights.begin(self._refresh(tenant, key, tags, found.id, compute, is_storable))
             return found.value
-        if look.in_vain:
+        if look.is_off:
             self._count(tenant, "miss")
             return await compute()
         got = await self._acquire(tenant, key, tags, self._parts.settings.wait_s, accepts, look.rejected)
@@ -159,41 +159,41 @@ class ScenarioCache(Generic[T]):
         if got is None:
             return await compute()
         if isinstance(got, SingleFlightLease):
-            return await asyncio.shield(self._flights.begin(self._compute_and_store(tenant, got, compute, keeps), got.token))
+            return await asyncio.shield(self._flights.begin(self._compute_and_store(tenant, got, compute, is_storable), got.token))
         value = await asyncio.shield(got)
-        # it began before we asked: what it looked at first may have changed before that
+        # it began before this call: its input may have changed in between
         return value if accepts is accept_current or await accepts(value, True) else await compute()  # noqa: FBT003 - see Accepts
 
     async def stop(self) -> None:
-        """End what is computed beside."""
+        """End the computations in tasks."""
         await self._flights.stop()
 
     async def _compute_and_store(
-        self, tenant: str, lease: SingleFlightLease, compute: Compute[T], keeps: Callable[[T | None], bool]
+        self, tenant: str, lease: SingleFlightLease, compute: Compute[T], is_storable: Callable[[T | None], bool]
     ) -> T | None:
-        """Compute and store."""
+        """Compute, store, and give the lease up in any case."""
         try:
             value = await compute()
-            if keeps(value):
+            if is_storable(value):
                 await self.store(tenant, lease, value)
         finally:
             await self.release(lease)
         return value
 
     async def _refresh(
-        self, tenant: str, key: str, tags: Sequence[str], ident: bytes, compute: Compute[T], keeps: Callable[[T | None], bool]
+        self, tenant: str, key: str, tags: Sequence[str], ident: bytes, compute: Compute[T], is_storable: Callable[[T | None], bool]
     ) -> T | None:
-        """Compute anew what will end soon, unless somebody is at it."""
+        """Compute again what will expire soon, unless another process does."""
         if (name := self._names(tenant).entry(key)) in self._refreshes:
             return None
         self._refreshes.add(name)
         try:
             token = secrets.token_hex(8)
-            said, _, marks = await self._enter(tenant, key, tags, token, ident)
-            if said != MINE:
+            status, _, marks = await self._enter(tenant, key, tags, token, ident)
+            if status != MINE:
                 return None
             self._count(tenant, "refresh")
-            return await self._compute_and_store(tenant, self._hold(tenant, key, token, marks), compute, keeps)
+            return await self._compute_and_store(tenant, self._hold(tenant, key, token, marks), compute, is_storable)
         except Unavailable:
             return None
         finally:
@@ -201,15 +201,15 @@ class ScenarioCache(Generic[T]):
 
     async def _look_up(self, tenant: str, key: str, tags: Sequence[str], accepts: Accepts[T]) -> "_CacheLookup[T]":
         if not self.life_s:
-            return _CacheLookup(in_vain=True)
-        # put together by hand and sent past the driver's conveniences: a hit is to cost hardly more than a bare GET
+            return _CacheLookup(is_off=True)
+        # built by hand and sent without the driver's methods: a hit costs hardly more than a bare GET
         mark = f"{self._before}{tenant}{self._mark}"
         entry_name = f"{self._before}{tenant}{self._entry}{key}"
         command = ("MGET", entry_name, mark, *[mark + tag for tag in tags]) if tags else ("MGET", entry_name, mark)
         try:
             (reply,) = await self._redis.execute_commands(((command, NO_OPTIONS),))
         except Unavailable:
-            return _CacheLookup(in_vain=True)
+            return _CacheLookup(is_off=True)
         if isinstance(reply, Exception):
             raise reply
         entry, *marks = reply
@@ -225,7 +225,7 @@ class ScenarioCache(Generic[T]):
             return found if found.current else None
         if await accepts(found.value, found.current):
             return found
-        await self._drop(tenant, key, found.id)  # the judge's word is kept by removing what it is about
+        await self._drop(tenant, key, found.id)  # so that it is not judged again by every reader
         return None
 
     async def _drop(self, tenant: str, key: str, ident: bytes) -> None:
@@ -233,7 +233,7 @@ class ScenarioCache(Generic[T]):
         try:
             await DROP(self._redis, (self._names(tenant).entry(key),), (ident,))
         except Unavailable:
-            return  # whoever reads it next judges it again
+            return  # the next reader judges it again
 
     async def _acquire(
         self, tenant: str, key: str, tags: Sequence[str], wait_s: float, accepts: Accepts[T], rejected: bytes = b""
@@ -245,23 +245,23 @@ class ScenarioCache(Generic[T]):
         until_s, waited = self._parts.clock.monotonic_s() + wait_s, False
         try:
             for _ in range(ROUNDS_MAX):
-                said, what, marks = await self._enter(tenant, key, tags, token, rejected)
-                if said == ANSWER:
+                status, what, marks = await self._enter(tenant, key, tags, token, rejected)
+                if status == ANSWER:
                     found = await self._check_entry(tenant, key, what, marks, accepts)
                     if found is not None:
                         self._count(tenant, "shared" if waited else "hit")
                         return found
                     rejected = entry_id(what)
-                elif said == HELD and (flight := self._flights.of(what.decode())) is not None:
+                elif status == HELD and (flight := self._flights.of(what.decode())) is not None:
                     self._count(tenant, "shared")
                     return flight
-                elif said == HELD and (left_s := until_s - self._parts.clock.monotonic_s()) > 0:
+                elif status == HELD and (left_s := until_s - self._parts.clock.monotonic_s()) > 0:
                     waited = True
                     await self._parts.leases.wait_for_end(self._names(tenant).lease(key), what.decode(), left_s)
                 else:
                     break
             self._count(tenant, "miss")
-            if said != MINE:
+            if status != MINE:
                 return None
         except Unavailable:
             self._count(tenant, "miss")
@@ -288,8 +288,8 @@ class ScenarioCache(Generic[T]):
     ) -> tuple[int, bytes, Marks]:
         names = self._names(tenant)
         keys = (names.index, names.entry(key), names.lease(key), *names.marks(tags))
-        said, what, *marks = await ENTER(self._redis, keys, (rejected, token, int(LEASE_S * 1000), key, self._index_ms, int(force)))
-        return said, what, [mark or None for mark in marks]
+        status, what, *marks = await ENTER(self._redis, keys, (rejected, token, int(LEASE_S * 1000), key, self._index_ms, int(force)))
+        return status, what, [mark or None for mark in marks]
 
     async def _put(self, tenant: str, lease: SingleFlightLease, value: T | None) -> bool:
         settings, names = self._parts.settings, lease.names
@@ -321,11 +321,11 @@ class ScenarioCache(Generic[T]):
 
     @property
     def _index_ms(self) -> int:
-        # by the scenario's life, not ours: a function with a shorter one must not end the index of the others
+        # by the scenario's life, not by ``life_s``: a function with a shorter one must not expire the index of the others
         return int((LEASE_S + INDEX_LIFE * life_s(self._parts.settings, self.scenario)) * 1000)
 
     def _names(self, tenant: str) -> Names:
         return Names(self._parts.prefix, tenant, self.scenario)
 
     def _count(self, tenant: str, outcome: Outcome) -> None:
-        self._parts.tally.count(tenant, self.scenario, outcome)
+        self._parts.statistics.count(tenant, self.scenario, outcome)

@@ -1,13 +1,13 @@
-"""What happens to an entry at once. All keys of one script share the tag of their tenant and scenario."""
+"""Atomic steps on an entry. All keys of one script share the hash tag of their tenant and scenario."""
 
 from adapters.redis.client import Script
 
-# '-' in place of a lease: its holder has nothing to keep, and nobody need wait for another
-ANSWER, MINE, HELD, ALONE = 0, 1, 2, 3  # what ENTER says
+# '-' in place of a lease: the last computation stored nothing, and callers do not wait for another one
+ANSWER, MINE, HELD, ALONE = 0, 1, 2, 3  # the statuses of ENTER
 
-# KEYS index, entry, lease, marks...; ARGV identity of an entry that will not do ("" = none), token, life of the lease in ms, member,
-# life of the index in ms, 1 to take the lease from whoever has it. Replies what it is, then the entry, or its holder, and the marks.
-# A lease whose marks are old is nobody's: what its holder computes is of a world that is gone.
+# KEYS index, entry, lease, marks...; ARGV identity of an entry that is unusable ("" = none), token, life of the lease in ms, member,
+# life of the index in ms, 1 to take the lease from any holder. Replies a status, then the entry, or the holder, and the marks.
+# A lease with old marks counts as free: its holder computes from data that has changed.
 ENTER = Script("""
 local marks = {}
 for i = 4, #KEYS do marks[i - 3] = redis.call('GET', KEYS[i]) or '' end
@@ -29,7 +29,7 @@ return {1, '', unpack(marks)}
 """)
 
 # KEYS index, entry, lease; ARGV token, entry, life in ms, member, life of the index in ms, largest size of the index, members to look at.
-# Replies nothing when the lease was no longer ours and nothing was stored, else how many there are too many, then members at random.
+# Replies nothing when the lease was not the caller's any more and nothing was stored, else the excess of members, then members at random.
 PUT = Script("""
 local lease = redis.call('GET', KEYS[3])
 if not lease or string.match(lease, '^(%x+) ') ~= ARGV[1] then return {} end
@@ -56,7 +56,7 @@ if lease and string.match(lease, '^(%x+) ') == ARGV[1] then return redis.call('P
 return 0
 """)
 
-# KEYS lease; ARGV token, for how long nobody need wait, in ms (0: the next one takes over).
+# KEYS lease; ARGV token, for how long callers do not wait, in ms (0: the next one takes the lease).
 RELEASE = Script("""
 local lease = redis.call('GET', KEYS[1])
 if not lease or string.match(lease, '^(%x+) ') ~= ARGV[1] then return 0 end
@@ -65,7 +65,7 @@ redis.call('SET', KEYS[1], '-', 'PX', ARGV[2])
 return 1
 """)
 
-# KEYS entry; ARGV identity: what will not do for anybody goes, unless it is another one by now.
+# KEYS entry; ARGV identity: removes an unusable entry, unless it is another one by now.
 DROP = Script("""
 if redis.call('GETRANGE', KEYS[1], 1, 8) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0

@@ -1,4 +1,4 @@
-"""Who computes, who waits: the lease on an entry, kept alive while its holder is at work, and the waiting of everybody else."""
+"""Single flight: the lease on an entry, renewed while its holder computes, and the wait of all other callers."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ from streams.cache.entries import Marks
 from streams.cache.names import Names
 from streams.cache.scripts import RELEASE, RENEW
 
-LEASE_S = 5.0  # a holder that died is replaced after this; renewed at a third of it
-HOLD_S_MAX = 3_600.0  # the longest answer; whoever holds one for longer has forgotten it, and it runs out
+LEASE_S = 5.0  # a holder that crashed is replaced after this; renewed at a third of it
+HOLD_S_MAX = 3_600.0  # the longest answer; a lease that is held longer was forgotten, and expires
 POLL_S_MIN, POLL_S_MAX = 0.01, 0.2  # one watcher per process and entry looks at the lease of another process this often, growing
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class SingleFlightLease:
 
 
 class SingleFlightLeases:
-    """The leases this process holds, and what it waits for."""
+    """The leases this process holds, and those it waits for."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
@@ -44,19 +44,19 @@ class SingleFlightLeases:
         self._renewer: asyncio.Task[None] | None = None
 
     def hold(self, lease: SingleFlightLease) -> None:
-        """Keep it alive until it is let go."""
+        """Renew it until it is given up."""
         self._held[lease.token] = lease
         lease.until_s = asyncio.get_running_loop().time() + HOLD_S_MAX
         if self._renewer is None or self._renewer.done():
             self._renewer = asyncio.create_task(self._renew(), name="cache-lease-renewer")
 
     def finish(self, lease: SingleFlightLease) -> None:
-        """It was used or given back: whoever waits here looks again."""
+        """It was used or given up: callers that wait in this process look again."""
         self._held.pop(lease.token, None)
         lease.ended.set()
 
     async def release(self, lease: SingleFlightLease, *, alone_s: float = 0.0) -> None:
-        """Nothing is stored under it. ``alone_s``: for so long nobody waits for another holder, everybody computes alone."""
+        """Give it up without storing. ``alone_s``: for so long callers do not wait for another holder, and each computes alone."""
         if lease.ended.is_set():
             return
         try:
@@ -67,7 +67,7 @@ class SingleFlightLeases:
             self.finish(lease)
 
     async def wait_for_end(self, name: str, holder: str, wait_s: float) -> None:
-        """Returns when the holder has let go of the lease, or lost it, or after ``wait_s``."""
+        """Returns when the holder has given the lease up, or lost it, or after ``wait_s``."""
         place = (name, holder)
         watch = self._watches.get(place)
         if watch is None:
@@ -76,7 +76,7 @@ class SingleFlightLeases:
         await asyncio.wait({watch}, timeout=max(0.0, wait_s))
 
     async def stop(self) -> None:
-        """End what runs beside; leases that are still held run out."""
+        """End the background tasks; leases that are still held expire."""
         running = [task for task in (self._renewer, *self._watches.values()) if task is not None]
         for task in running:
             task.cancel()
@@ -94,9 +94,9 @@ class SingleFlightLeases:
                 continue  # what ran out meanwhile stores nothing
 
     async def _watch(self, name: str, holder: str) -> None:
-        mine = self._held.get(holder)
-        if mine is not None:
-            await mine.ended.wait()
+        own = self._held.get(holder)
+        if own is not None:
+            await own.ended.wait()
             return
         pause_s = POLL_S_MIN
         while True:

@@ -16,7 +16,7 @@ from schemas.errors import Unavailable
 from streams.clock import Clock
 
 HOUR_S = 3_600
-HOURS = 24  # what is shown; kept an hour longer
+HOURS = 24  # that are shown; stored an hour longer
 FLUSH_S = 1.0
 PENDING_MAX = 10_000  # distinct counts between two flushes; what comes on top is not counted
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class Counts(Struct, frozen=True):
-    """``shared`` looks had to wait for somebody else's computation, which served them; ``dropped`` entries were no longer true."""
+    """``shared`` lookups waited for the computation of another caller; ``dropped`` entries were not valid any more."""
 
     hit: int = 0
     miss: int = 0
@@ -40,13 +40,13 @@ class Counts(Struct, frozen=True):
 
     @property
     def hit_rate(self) -> float | None:
-        """Looks that cost no computation of their own, as a share of all; None before the first."""
-        looks = self.hit + self.shared + self.miss
-        return (self.hit + self.shared) / looks if looks else None
+        """Lookups without a computation of their own, as a share of all; None before the first."""
+        lookups = self.hit + self.shared + self.miss
+        return (self.hit + self.shared) / lookups if lookups else None
 
 
 class CacheStatistics:
-    """``observe`` is told of every count at once: a metric of the process."""
+    """``observe`` is called for every count at once: a metric of the process."""
 
     def __init__(self, redis: RedisClient, prefix: str, clock: Clock, observe: Observe) -> None:
         self._redis, self._prefix, self._clock, self._observe = redis, prefix, clock, observe

@@ -51,7 +51,7 @@ class ConnectionLimits:
 
 
 class ConsumerConnection:
-    """At most one live consumer. ``failure_event`` is what the log says after a failure, with ``context`` and the error.
+    """At most one live consumer. ``failure_event`` is the log event of a failure, with ``context`` and the error.
 
     Use ``run`` in a loop, or until it returns something; ``close`` when nothing more is read.
     """

@@ -1,8 +1,8 @@
-"""Fetches with a pause: what comes meanwhile travels together.
+"""Pauses between fetches, so that records that arrive meanwhile share one.
 
 A fetch costs a consumer 0.15 to 0.5 ms (with the partitions it names), and the broker as much, whatever it brings. aiokafka sends the next
-one as soon as the last was read, and the broker answers it with the first record that comes; whoever reads slowly therefore gets records
-one by one all the same. Here the fetch itself waits. After a rest it lies at the broker already, so a lone record never waits.
+one as soon as the last was read, and the broker answers it with the first record that comes; a slow reader therefore gets records
+one by one all the same. Here the fetch itself waits. After an idle time it is at the broker already, so a single record is not delayed.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ def pace_fetches(consumer: AIOKafkaConsumer, not_before_s: Callable[[], float]) 
             try:
                 await asyncio.sleep(pause_s)
             except asyncio.CancelledError:
-                return False  # as aiokafka's own: nobody is interested in the answer any more
+                return False  # as aiokafka's own: the answer is not awaited any more
         return bool(await fetch(assignment, node_id, request))
 
     fetcher._proc_fetch_request = paced  # noqa: SLF001

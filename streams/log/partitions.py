@@ -1,4 +1,4 @@
-"""How many partitions topics have, asked of the broker, and which of them a key lies in."""
+"""The number of partitions of topics, from the broker, and the partition of a key."""
 
 from collections.abc import Collection
 
@@ -20,12 +20,12 @@ async def fetch_partition_counts(kafka: KafkaSettings, names: Collection[str]) -
         await admin.start()
         described = await admin.describe_topics(sorted(names))
     except (KafkaError, OSError) as error:
-        raise Unavailable("kafka_unavailable", f"the broker does not say which topics there are: {error!r}") from error
+        raise Unavailable("kafka_unavailable", f"the topics of the broker cannot be described: {error!r}") from error
     finally:
         await admin.close()
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"] and topic["partitions"]}
 
 
 def partition_of(key: str, partitions: int) -> int:
-    """Where the records of a key lie on a topic with so many partitions, as every Kafka client has it."""
+    """The partition of a key on a topic with so many partitions, as every Kafka client computes it."""
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class ProducerLink:
-    """At most one live producer. ``dropped(cause)`` is called when it is given up: what it has not acknowledged never will be."""
+    """At most one live producer. ``dropped(cause)`` is called when it is closed: records without an acknowledgement will get none."""
 
     def __init__(self, kafka: KafkaSettings, topics: Sequence[str], dropped: Callable[[str], None]) -> None:
         self._connection = connection_options(kafka)
@@ -40,7 +40,7 @@ class ProducerLink:
 
     @property
     def ready(self) -> bool:
-        """False while the log is known to be out of reach."""
+        """False while there is no connection to the log."""
         return self._producer is not None
 
     def producer(self) -> AIOKafkaProducer:
@@ -50,7 +50,7 @@ class ProducerLink:
         return self._producer
 
     def partitions(self, topic: str) -> int | None:
-        """How many partitions a topic has; None when nobody has asked the broker yet."""
+        """The number of partitions of a topic; None when it is not known yet."""
         return self._counts.get(topic)
 
     async def learn_partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
@@ -83,7 +83,7 @@ class ProducerLink:
             await asyncio.wait(self._leaving)
 
     def replace(self, producer: AIOKafkaProducer, cause: str) -> None:
-        """Give ``producer`` up, unless that has happened already, and begin to build the next."""
+        """Close ``producer``, unless that has happened already, and begin to connect the next."""
         if producer is not self._producer:
             return
         log.warning("kafka_producer_replaced", cause=cause)
@@ -141,7 +141,7 @@ class ProducerLink:
         """One metadata request for all ``topics``, so that no request waits for its first record's."""
         client = producer.client
         client.set_topics({*topics, *self._counts})
-        await client.force_metadata_update()  # set_topics alone asks nothing when it knows the names: a topic created later stayed unknown
+        await client.force_metadata_update()  # set_topics alone requests nothing for names it has: a topic created later stayed unknown
         for topic in topics:
             partitions = client.cluster.partitions_for_topic(topic)
             if partitions:

@@ -24,7 +24,7 @@ POLL_MS = 500
 BATCH_MAX = 500  # records of one batch
 WAIT_MS = 10  # of the broker, for more: what is read is there, and a wait for one partition would hold up the next one
 SILENCE_S_MAX = 5.0  # the broker does not connect, or the log holds more and none of it comes
-GROUP_PREFIX = "claw."  # what a lane's group is called, before its name and behind the installation's prefix
+GROUP_PREFIX = "claw."  # of the name of a worker group's consumer group, after the prefix of the installation
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class LogReader:
         return TopicPartition(self._kafka.topic_prefix + (topic if isinstance(topic, str) else topic.name), partition)
 
     async def bounds(self, places: Collection[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
-        """First offset that is kept, and where reading ends: at the oldest open transaction, or at the offset the next record will get."""
+        """The first offset there is, and where reading ends: at the oldest open transaction, or at the offset the next record will get."""
         begins, ends = await self._consumer.beginning_offsets(list(places)), await self._consumer.end_offsets(list(places))
         return {place: (begins[place], ends[place]) for place in places}
 
@@ -55,7 +55,7 @@ class LogReader:
         return {place: found[place].offset if found.get(place) else None for place in places}
 
     async def read_record(self, place: TopicPartition, offset: int) -> StoredRecord | None:
-        """The record at this very offset; None when it is not kept any more, or not there yet."""
+        """The record at this offset; None when retention removed it, or it is not there yet."""
         begin, end = (await self.bounds([place]))[place]
         if not begin <= offset < end:
             return None
@@ -133,15 +133,15 @@ async def read_group_offsets(kafka: KafkaSettings, lanes: Iterable[str]) -> Mapp
             found = await retry_for_coordinator(partial(admin.list_consumer_group_offsets, group))
             offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
     except (KafkaError, TimeoutError, OSError) as error:
-        raise Unavailable("kafka_unavailable", f"the broker does not say how far the lanes are: {error!r}") from error
+        raise Unavailable("kafka_unavailable", f"the offsets of consumer groups cannot be read: {error!r}") from error
     finally:
         await admin.close()
     return offsets
 
 
 async def retry_for_coordinator(ask: Callable[[], Awaitable[T]]) -> T:
-    """What a question about a consumer group is answered, once the group has a coordinator: the client asks for one only once, and a
-    broker that has just started is still choosing. Raises KafkaError.
+    """The result of ``ask``, a request about a consumer group, once the group has a coordinator: the client looks for one only once, and a
+    broker that has just started has none yet. Raises KafkaError.
     """
     for _ in range(COORDINATOR_TRIES - 1):
         try:

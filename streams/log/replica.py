@@ -43,7 +43,7 @@ class TopicReplica:
         self._task = asyncio.create_task(self._follow(), name=f"follow-{self._name}")
 
     async def stop(self) -> None:
-        """Stop reading; what is known stays."""
+        """Stop reading."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))

@@ -1,7 +1,7 @@
-"""The end of a topic, followed: every record that comes after the start is handed on, in this process, once.
+"""The end of a topic, followed: every record after the start is delivered once in this process.
 
-For what is of interest only while somebody waits for it. After any failure it goes on where it was; where the log has that place no longer,
-it begins at the end anew.
+For records that matter only to requests that are open. After any failure it goes on where it was; where the log does not have that offset
+any more, it begins at the end.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from streams.log.partitions import fetch_partition_counts
 from streams.topics import Topic
 
 POLL_MS = 1_000  # only how often an idle reader looks around; data is delivered at once
-BATCH_MAX = 500  # records handed on before other tasks get their turn
+BATCH_MAX = 500  # records delivered before other tasks run
 FETCH_WAIT_MS = 500  # an idle fetch stays at the broker this long
 CONNECT_S_MAX = 5.0
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
@@ -83,7 +83,7 @@ class TopicTail:
             connection_options(self._kafka),
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            auto_offset_reset="none",  # a lost position is logged, not skipped
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 

@@ -1,10 +1,10 @@
-"""How many answers one process gives at once: as many as it can while its event loop keeps up.
+"""Adaptive concurrency: a process gives as many answers at once as its event loop can keep up with.
 
-Past that point one more makes all of them slower, calls that were answered in time are taken for lost, and what is then repeated is more
-work still. So the loop's lateness sets the bound: when it wakes people late, a part of what runs ends before anything more begins; as soon
-as it is punctual again, the bound grows step by step. (Additive increase, multiplicative decrease: how TCP finds the width of a road.) A
-loop that is late although its process does little is held up by others, and fewer answers would not make it faster. What waits is counted,
-so that new questions can be told how long, or to come back.
+Past that point one more slows down all of them, replies that came in time count as timed out, and retries add work. So the lag of the event
+loop sets the limit: while it is late, some running answers must end before another begins; while it is in time, the limit grows step by
+step (additive increase, multiplicative decrease, as in TCP). A loop that is late although its process uses little CPU is slowed down by
+other processes; fewer answers would not help, and the limit stays. Waiting answers are counted, so that new questions get an estimate or a
+refusal.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-RUNNING_MIN = 16  # so many begin however late the loop is
-BUSY_MIN = 0.25  # of a core: with less of its own work a process is not to blame for being late
-DECREASE = 0.85  # of what runs, for every sample that is too late
-INCREASE = 0.02  # of the bound and one more, for every sample in good time
+RUNNING_MIN = 16  # the lowest limit, however late the loop is
+BUSY_MIN = 0.25  # of a core: with less of its own work a process is not the cause of the lag
+DECREASE = 0.85  # of what runs, for each sample that is too late
+INCREASE = 0.02  # of the limit, and one more, for each sample in time
 
 
 class AdaptiveConcurrency:
-    """Turns for at most ``most``; fewer while the loop wakes people more than ``late_s`` seconds late, as ``observe`` is told."""
+    """Slots: at most ``most``, fewer while the samples given to ``observe`` are later than ``late_s`` seconds."""
 
     def __init__(self, most: int, late_s: float) -> None:
         self._most, self._late_s = most, late_s
@@ -34,11 +34,11 @@ class AdaptiveConcurrency:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a turn."""
+        """How many wait for a slot."""
         return len(self._queue)
 
     def observe(self, late_s: float, busy: float) -> None:
-        """One sample of how late the loop is, in seconds, and of what the process does meanwhile, in cores."""
+        """One sample: the lag of the loop in seconds, and the CPU use of the process in cores."""
         if late_s > self._late_s:
             if busy < BUSY_MIN:
                 return
@@ -49,7 +49,7 @@ class AdaptiveConcurrency:
 
     @asynccontextmanager
     async def slot(self, unless: asyncio.Event) -> AsyncIterator[None]:
-        """Wait for a turn, first come first served, and have it; who no longer wants one (``unless``) waits no longer."""
+        """Wait for a slot, first come first served. Once ``unless`` is set the block runs without waiting any longer."""
         if self.running < self.limit and not self._queue:
             self.running += 1
         else:
@@ -61,22 +61,22 @@ class AdaptiveConcurrency:
             self._admit()
 
     async def _wait(self, unless: asyncio.Event) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(turn)
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(slot)
         stopping = asyncio.create_task(unless.wait())
         try:
-            await asyncio.wait((turn, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((slot, stopping), return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            if turn.done():  # it came at the last moment
+            if slot.done():  # granted just before the cancellation
                 self.running -= 1
                 self._admit()
             raise
         finally:
             stopping.cancel()
-            if not turn.done():
-                self._queue.remove(turn)
-        if not turn.done():
-            self.running += 1  # beyond the bound, for what little there is to do when nothing is wanted
+            if not slot.done():
+                self._queue.remove(slot)
+        if not slot.done():
+            self.running += 1  # beyond the limit: a cancelled answer has little left to do
 
     def _admit(self) -> None:
         while self._queue and self.running < self.limit:

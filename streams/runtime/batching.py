@@ -1,4 +1,4 @@
-"""Events that came at once, worked at once: what a task, a round trip and an acknowledgement cost is shared by all of them."""
+"""Batches: events that arrive together are handled together, and share the cost of a task, a round trip and an acknowledgement."""
 
 import asyncio
 from collections import deque
@@ -9,13 +9,13 @@ from streams.runtime.runner import Execution, WorkOutcome
 
 R = TypeVar("R")
 
-RUNS_MAX = 2  # one waits for the log or Redis while the next one computes; more would only make them smaller
+RUNS_MAX = 2  # one waits for the log or Redis while the next one computes; more would only make the batches smaller
 
 RunBatch = Callable[[list[tuple[R, Execution]]], Awaitable[list[WorkOutcome]]]
 
 
 class BatchRunner(Generic[R]):
-    """The runners' ``Work`` for all partitions of an agent: gathers what they start in one turn of the loop, and while earlier runs go on.
+    """The ``Work`` of an agent's runners: a batch is what they start in one iteration of the loop or during earlier runs.
 
     ``many`` gets 1..``most`` events, never two of one key, and returns an outcome for each; it must not raise.
     """
@@ -26,11 +26,11 @@ class BatchRunner(Generic[R]):
         self._runs: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    def __call__(self, record: R, turn: Execution) -> asyncio.Future[WorkOutcome]:
-        """Done when its run is; cancelling it gives up this event, and the run when nobody waits for any of it."""
+    def __call__(self, record: R, execution: Execution) -> asyncio.Future[WorkOutcome]:
+        """The outcome of the event. Cancelling it gives up this event, and the run once all its events are given up."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[WorkOutcome] = loop.create_future()
-        self._waiting.append((record, turn, future))
+        self._waiting.append((record, execution, future))
         if not self._scheduled:
             self._scheduled = True
             loop.call_soon(self._start_runs)
@@ -53,8 +53,8 @@ class BatchRunner(Generic[R]):
 
     async def _run(self, batch: list[tuple[R, Execution, asyncio.Future[WorkOutcome]]]) -> None:
         try:
-            outcomes = await self._many([(record, turn) for record, turn, _ in batch])
-        except BaseException as error:  # whatever it is belongs to the runners, which say what to do about it
+            outcomes = await self._many([(record, execution) for record, execution, _ in batch])
+        except BaseException as error:  # the runners decide what follows from it
             for _, _, future in batch:
                 if not future.done():
                     future.cancel() if isinstance(error, asyncio.CancelledError) else future.set_exception(error)

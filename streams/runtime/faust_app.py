@@ -1,4 +1,4 @@
-"""The Faust app of a lane: its settings, and the loop that hands records to the partitions' runners."""
+"""The Faust app of a worker: its settings, and the loop that hands records to the partitions' runners."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from schemas.settings import Settings
 from streams.runtime.transport import RebalanceListener, install
 
 BUFFER_EVENTS_MAX = 4096  # Faust's queue in front of every agent
-COMMIT_INTERVAL_S = 0.5  # what is done again after a crash at most, besides what was in flight
+COMMIT_INTERVAL_S = 0.5  # the most that is repeated after a crash, besides what was in flight
 REBALANCE_TIMEOUT_S = 30.0  # members have this long to come back; ours never wait for work, so it is generous
 REQUEST_TIMEOUT_S = 40.0
 POLL_INTERVAL_S_MAX = 10_000_000.0  # aiokafka leaves the group for good when polled later than this: never
@@ -19,14 +19,14 @@ METADATA_AGE_MS_MAX = 10_000  # a topic that appears later is noticed within thi
 
 
 class Boot(BootStrategy):  # type: ignore[misc]  # faust is untyped here
-    """Lanes publish through streams.log.publisher: no second producer."""
+    """Agents publish through streams.log.publisher: no second producer."""
 
     enable_kafka_producer = False
 
 
 class WorkerApp(faust.App):  # type: ignore[misc]
-    """``connection`` is what every Kafka client gets; ``listener`` runs the work of the partitions; ``pace_s`` and ``unhurried_pace_s`` are
-    the lane's (``unhurried``: names of topics); records of ``urgent`` topics are handed out before others.
+    """``connection``: options of every Kafka client; ``listener`` runs the work of the partitions; ``pace_s``, ``unhurried_pace_s`` and
+    ``unhurried`` (names of topics) are the worker group's; records of ``urgent`` topics are handed out before others.
     """
 
     BootStrategy = Boot
@@ -50,7 +50,7 @@ class WorkerApp(faust.App):  # type: ignore[misc]
         super().__init__(*args, **options)
 
     def _create_directories(self) -> None:
-        """Nothing is kept on disk: state is in Redis."""
+        """No directories: state is in Redis."""
 
 
 def build_faust_app(
@@ -76,7 +76,7 @@ def build_faust_app(
         unhurried=unhurried,
         unhurried_pace_s=unhurried_pace_s,
         urgent=urgent,
-        broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers count; Faust wants to see one
+        broker="kafka://" + settings.kafka.servers.split(",")[0].strip(),  # the connection's servers are used; Faust requires one here
         broker_client_id=group,
         autodiscover=False,
         web_enabled=False,

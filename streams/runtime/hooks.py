@@ -45,8 +45,8 @@ class StepObserver:
         """Follows every on_begun. ``outcome`` is one of the constants of this module."""
 
 
-class StepHooks:
-    """Calls the observers. A hook that no observer overrides costs one empty loop."""
+class StepHooks(StepObserver):
+    """Several observers as one. A hook that none of them overrides costs one empty loop."""
 
     def __init__(self, observers: Sequence[StepObserver], count_error: Callable[[str], None] = lambda _: None) -> None:
         """``count_error`` is called with the observer's class name each time it raises."""
@@ -58,7 +58,7 @@ class StepHooks:
         self._failed = tuple(each.on_failed for each in observers if _overrides(each, "on_failed"))
         self._done = tuple(each.on_done for each in observers if _overrides(each, "on_done"))
 
-    def begun(self, agent: str, delivery: Delivery, waited_s: float) -> None:
+    def on_begun(self, agent: str, delivery: Delivery, waited_s: float) -> None:
         """See StepObserver.on_begun."""
         for hook in self._begun:
             try:
@@ -66,36 +66,36 @@ class StepHooks:
             except Exception as error:  # noqa: BLE001 - an observer may fail in any way and must not end a step
                 self._report(hook, error)
 
-    def run(self, agent: str, duration_s: float) -> None:
+    def on_run(self, agent: str, duration_s: float) -> None:
         """See StepObserver.on_run."""
         for hook in self._run:
             try:
                 hook(agent, duration_s)
-            except Exception as error:  # noqa: BLE001 - see begun
+            except Exception as error:  # noqa: BLE001 - see on_begun
                 self._report(hook, error)
 
-    def repeated(self, agent: str, cause: str, error: BaseException, tries: int) -> None:
+    def on_repeated(self, agent: str, cause: str, error: BaseException, tries: int) -> None:
         """See StepObserver.on_repeated."""
         for hook in self._repeated:
             try:
                 hook(agent, cause, error, tries)
-            except Exception as raised:  # noqa: BLE001 - see begun
+            except Exception as raised:  # noqa: BLE001 - see on_begun
                 self._report(hook, raised)
 
-    def failed(self, agent: str, delivery: Delivery, event: Any, problem: Problem) -> None:
+    def on_failed(self, agent: str, delivery: Delivery, event: Any, problem: Problem) -> None:
         """See StepObserver.on_failed."""
         for hook in self._failed:
             try:
                 hook(agent, delivery, event, problem)
-            except Exception as error:  # noqa: BLE001 - see begun
+            except Exception as error:  # noqa: BLE001 - see on_begun
                 self._report(hook, error)
 
-    def done(self, agent: str, delivery: Delivery, outcome: str, duration_s: float) -> None:
+    def on_done(self, agent: str, delivery: Delivery, outcome: str, duration_s: float) -> None:
         """See StepObserver.on_done."""
         for hook in self._done:
             try:
                 hook(agent, delivery, outcome, duration_s)
-            except Exception as error:  # noqa: BLE001 - see begun
+            except Exception as error:  # noqa: BLE001 - see on_begun
                 self._report(hook, error)
 
     def _report(self, hook: Callable[..., None], error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""The intake of one agent: a runner per assigned partition, fed by the lane's Faust app, told of rebalances."""
+"""The intake of one agent: a runner per assigned partition, fed by the Faust app and following its rebalances."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ from streams.runtime.poison import Partition, PoisonDetector
 from streams.runtime.runner import CarriedWork, Execution, KeyedRunner, Load, Work, WorkOutcome
 from streams.runtime.wrapper import Wrapper
 
-ORPHANS_MAX = 2_048  # work of partitions that went elsewhere, still running under its leases; the oldest gives way
+ORPHANS_MAX = 2_048  # leased work of partitions that moved away; beyond it the oldest is cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +39,11 @@ class Arrival:
 
 
 class Intake:
-    """``consumer`` is the lane's safe Faust consumer, asked for only once there is one."""
+    """``consumer`` returns the worker's Faust consumer; it is called only after the app has started."""
 
-    def __init__(self, agent: Agent, wrapper: Wrapper, deaths: PoisonDetector, settings: Settings, consumer: Callable[[], Any]) -> None:
+    def __init__(self, agent: Agent, wrapper: Wrapper, poison: PoisonDetector, settings: Settings, consumer: Callable[[], Any]) -> None:
         self.agent = agent
-        self.deaths = deaths
+        self.poison = poison
         self.names = {settings.kafka.topic_prefix + topic.name: topic for topic in agent.reads}
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._wrapper, self._settings, self._consumer = wrapper, settings, consumer
@@ -56,31 +56,31 @@ class Intake:
         self._work: Work[Arrival] = self._run_one if agent.step_many is None else BatchRunner(self._run_batch, agent.together_max)
 
     def offer(self, message: Any) -> None:
-        """Take a message from the stream; never blocks. One of a partition that is not ours any more is read again elsewhere."""
+        """Take a message from the stream; never blocks. A message of a partition that was revoked is read again by its new owner."""
         partition = (message.tp.topic, message.tp.partition)
         runner = self._runners.get(partition)
         if runner is None:
             return
         if partition in self._fresh:
             self._fresh.discard(partition)
-            self.deaths.forget_below(partition, message.offset)
+            self.poison.forget_below(partition, message.offset)
         place = LogOffset(message.topic, message.partition, message.offset)
         headers = dict(message.headers or ())
         arrival = Arrival(message, Delivery(place, message.key, message.value, int(message.timestamp * 1000), headers))
         if not runner.offer(arrival) and runner.is_open:
-            self._consumer().unacked.discard(message)  # read twice; the first copy is acknowledged in its time
+            self._consumer().unacked.discard(message)  # read twice; the first copy will be acknowledged
 
     def head(self, partition: Partition) -> Execution | None:
-        """The oldest unacknowledged event's place in the partition."""
+        """The oldest unacknowledged event of the partition."""
         runner = self._runners.get(partition)
         return None if runner is None else runner.head
 
     def loads(self) -> dict[Partition, Load]:
-        """What is in hand of each partition that is ours."""
+        """The load of each assigned partition."""
         return {partition: runner.load for partition, runner in self._runners.items()}
 
     def release(self, partitions: Iterable[Partition]) -> None:
-        """Acknowledge nothing of these any more; what runs goes on."""
+        """Acknowledge nothing of these partitions any more; running work goes on."""
         for partition in partitions:
             runner = self._runners.pop(partition, None)
             if runner is not None:
@@ -88,17 +88,17 @@ class Intake:
                 self._carried[partition] = runner.release()
 
     async def sign_off(self) -> None:
-        """What could be committed is committed: tell the next owners what had begun."""
+        """After the last commit: leave a note for the next owners of what had begun."""
         begun, self._begun = self._begun, {}
-        await self.deaths.sign_off(begun)
+        await self.poison.sign_off(begun)
 
     async def assign(self, partitions: set[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]) -> None:
-        """These are ours now, before anything of them is delivered."""
+        """Take these partitions, before any of their records is delivered."""
         ours = {partition for partition in partitions if partition[0] in self.names}
         for partition, carried in self._carried.items():
             if partition not in ours:
                 self._orphan(carried)
-        await self.deaths.sign_on(ours, end_offsets)
+        await self.poison.sign_on(ours, end_offsets)
         self._runners = {partition: self._runner(partition) for partition in ours}
         self._carried.clear()
         self._fresh = set(ours)
@@ -109,20 +109,20 @@ class Intake:
                 await self._notify_agent(topic, partition_number)
 
     def close(self) -> None:
-        """Start nothing any more."""
+        """Start no more work."""
         self._closed = True
         for runner in self._runners.values():
             runner.close()
 
     @property
     def running(self) -> set[asyncio.Future[WorkOutcome]]:
-        """All work that has not ended, wherever its partition is."""
+        """All work that has not ended, also of partitions that moved away."""
         tasks = {task for runner in self._runners.values() for task in runner.tasks}
         tasks.update(task for carried in self._carried.values() for task, _ in carried.work.values() if not task.done())
         return tasks | set(self._orphans)
 
     def release_all(self) -> None:
-        """The end, after the last acknowledgement: every partition is given away, nothing is carried on."""
+        """At the end, after the last acknowledgement: give every partition away and cancel carried work."""
         self.release(list(self._runners))
         for carried in self._carried.values():
             carried.cancel()
@@ -142,25 +142,25 @@ class Intake:
             carried=self._carried.get(partition),
         )
 
-    async def _run_one(self, arrival: Arrival, turn: Execution) -> WorkOutcome:
-        return await self._wrapper(arrival.delivery, turn)
+    async def _run_one(self, arrival: Arrival, execution: Execution) -> WorkOutcome:
+        return await self._wrapper(arrival.delivery, execution)
 
     async def _run_batch(self, arrivals: list[tuple[Arrival, Execution]]) -> list[WorkOutcome]:
-        return await self._wrapper.run_batch([(arrival.delivery, turn) for arrival, turn in arrivals])
+        return await self._wrapper.run_batch([(arrival.delivery, execution) for arrival, execution in arrivals])
 
     def _report_failure(self, error: BaseException) -> None:
         if not self.broken.done():
             self.broken.set_exception(error)
 
     def _orphan(self, carried: CarriedWork) -> None:
-        """Leased work ends in peace, within the time after which anything counts as stuck; other work is the new owner's."""
+        """Leased work may end, within the time after which an event counts as stuck; other work is cancelled: the new owner does it."""
         if not self.agent.leased:
             carried.cancel()
             return
         loop = asyncio.get_running_loop()
-        for task, turn in carried.work.values():
-            if turn.begun_s is None:
-                task.cancel()  # it waits for a permit or a lease: the new owner does that as well
+        for task, execution in carried.work.values():
+            if execution.begun_s is None:
+                task.cancel()  # it waits for a permit or a lease, and so does the new owner
             elif not task.done():
                 self._orphans[task] = loop.call_later(self._settings.lanes.stuck_s, task.cancel)
                 task.add_done_callback(self._forget_orphan)
@@ -177,5 +177,5 @@ class Intake:
         assert self.agent.assigned is not None
         try:
             await self.agent.assigned(self.names[topic], partition)
-        except ClawError as error:  # a hint for the agent; it notices by itself at its next event
-            log.warning("assignment_not_told", agent=self.agent.name, topic=topic, partition=partition, error=repr(error))
+        except ClawError as error:  # only a hint: the agent notices at its next event
+            log.warning("assignment_notice_failed", agent=self.agent.name, topic=topic, partition=partition, error=repr(error))

@@ -1,8 +1,8 @@
-"""Leases: one worker at a time works on a key, whatever the consumer group thinks, and each takeover has a higher *attempt*.
+"""Key leases: one worker at a time handles a key, also during a rebalance, and each takeover has a higher *attempt*.
 
-The attempt is a fencing token, not a count: ``max(stored + 1, consumer generation)``. The work of an event moves to somebody else only
-with a newer generation, so it grows even when Redis is down (then it is the generation alone) or has lost its data. It is kept per event:
-what it orders is the effects of that event. A holder that cannot reach Redis goes on; one that learns of a newer one is told by ``lost``.
+The attempt is a fencing token, not a count: ``max(stored + 1, consumer generation)``. An event moves to another worker only with a newer
+generation, so the attempt grows even when Redis is down (then it is the generation alone) or has lost its data. It is stored per event,
+because it orders the effects of that event. A holder that cannot reach Redis goes on; when a newer holder shows up, ``lost`` is set.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from streams.log.outgoing import LogOffset
 from streams.runtime.metrics import WorkerMetrics
 
 ATTEMPT_TTL_S = 86_400  # far longer than an event is delivered again
-POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # a waiting worker looks again after this, growing
+POLL_S_MIN, POLL_S_MAX = 0.05, 1.0  # between two tries of a waiting worker, growing
 RENEWALS_AT_ONCE = 32  # renewals in flight together: half of a process's Redis connections
 
 # KEYS: lease, attempt. ARGV: holder, lease ms, generation, attempt ttl s, take it by force. Returns the attempt, or 0 when it is held.
@@ -34,8 +34,8 @@ redis.call('SET', KEYS[2], attempt, 'EX', ARGV[4])
 return attempt
 """)
 
-# KEYS: lease, attempt. ARGV: holder, lease ms, my attempt, attempt ttl s. A lease that ran out (Redis was away) and that nobody took is
-# taken back. Returns 1 when it is still mine.
+# KEYS: lease, attempt. ARGV: holder, lease ms, own attempt, attempt ttl s. A lease that expired (Redis was down) and that no other
+# worker took is taken back. Returns 1 while the holder has it.
 RENEW = Script("""
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
@@ -53,20 +53,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class KeyLease:
-    """A key in our hands. ``lost`` is set once somebody else has it: stop."""
+    """A key that this worker holds. ``lost`` is set once another worker has it: the work must stop."""
 
     keys: tuple[str, str]
     holder: str
     attempt: int
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     released: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # a renewal that overtakes the release would take the lease back
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # a renewal that overtakes the release would take the lease back
 
 
 class KeyLeases:
     """The leases of one worker. ``worker`` names it; ``lease_s`` is the life of a lease, renewed at a third of it.
 
-    ``wait_s_max``: a holder that renews longer than this hangs; its lease is taken by force, and fencing makes that safe.
+    ``wait_s_max``: a holder that renews longer than this counts as hanging; its lease is taken by force, which fencing makes safe.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class KeyLeases:
                 await asyncio.shield(asyncio.ensure_future(self._release(lease)))
 
     async def still_owner(self, lease: KeyLease) -> bool:
-        """Whether nobody newer has the key; with Redis down: as far as we know."""
+        """Whether no newer worker has the key; with Redis down: as far as this worker knows."""
         await self._renew(lease)
         return not lease.lost.is_set()
 
@@ -136,21 +136,21 @@ class KeyLeases:
                 await asyncio.gather(*(self._renew(lease) for lease in leases[start : start + RENEWALS_AT_ONCE]))
 
     async def _renew(self, lease: KeyLease) -> None:
-        async with lease.turn:
+        async with lease.lock:
             if lease.released or lease.lost.is_set():
                 return
             try:
-                mine = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
+                is_held = await RENEW(self._redis, lease.keys, (lease.holder, self._lease_ms, lease.attempt, ATTEMPT_TTL_S))
             except Unavailable:
                 self._count_fallback()
                 return
-            if not mine:
+            if not is_held:
                 lease.lost.set()
                 self._metrics.leases_lost.labels(self._held.get(lease, "")).inc()
                 log.warning("lease_lost", lease=lease.keys[0], attempt=lease.attempt)
 
     async def _release(self, lease: KeyLease) -> None:
-        async with lease.turn:
+        async with lease.lock:
             lease.released = True
             try:
                 await release_lease(self._redis, lease.keys[0], lease.holder)

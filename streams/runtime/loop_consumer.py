@@ -1,8 +1,8 @@
-"""The owner of a lane's aiokafka consumer, in the lane's own event loop.
+"""The owner of a worker's aiokafka consumer, in the worker's own event loop.
 
 Stock Faust (0.15.3) gives it a thread with a loop of its own. Every poll then crosses to it and back, and both loops fight for the
-interpreter: together with an event of Faust's per record that was a fifth to a third of a lane's CPU. Nothing of a lane blocks its loop,
-so heartbeats are as safe here; should something do so for a session's length all the same, the partitions belong to somebody who works.
+interpreter: together with an event of Faust's per record that was a fifth to a third of a worker's CPU. Workers do not block their loop, so
+heartbeats are as safe here; should one be blocked for a session's length all the same, its partitions belong to a worker that is not.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust is untyped here
     """What Faust calls the consumer's thread, without a thread."""
 
-    wait_for_shutdown = False  # there is nobody else who would have to end first
+    wait_for_shutdown = False  # no thread has to end first
 
     def __init__(self, *args: Any, loop: asyncio.AbstractEventLoop | None = None, **kwargs: Any) -> None:
         super().__init__(*args, loop=loop, thread_loop=loop or asyncio.get_running_loop(), **kwargs)
@@ -41,7 +41,7 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         await self._default_start()
 
     async def on_start(self) -> None:
-        """Stock, and the lane's pace."""
+        """Stock, and the worker group's pace."""
         await super().on_start()
         pace_fetches(self._ensure_consumer(), lambda: self.consumer.next_fetch_s)
 
@@ -51,7 +51,7 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         return await result if inspect.isawaitable(result) else result
 
     async def crash(self, reason: BaseException) -> None:
-        """Stock: tells the thread that waits for the start."""
+        """Stock: reports to the thread that waits for the start."""
         await Service.crash(self, reason)
 
     async def on_stop(self) -> None:
@@ -108,7 +108,7 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         return {TP(tp.topic, tp.partition): offset for tp, offset in zip(partitions, committed, strict=True)}
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        """Stock: any refusal but one crashes the worker. A refused commit only means that somebody will read again."""
+        """Stock: any refusal but one crashes the worker. A refused commit only means that records are read again."""
         consumer = self._ensure_consumer()
         assignment = consumer.assignment()
         wanted = {tp: offset for tp, offset in offsets.items() if tp in assignment}
@@ -136,4 +136,4 @@ class LoopConsumer(stock.AIOKafkaConsumerThread):  # type: ignore[misc]  # faust
         return int(state.position) if state is not None and state.has_valid_position else None
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Stock: log lines about a livelock, often false, that lead to nothing. The lane's watchdog ends a stuck worker."""
+        """Stock: log lines about a livelock, often false and without effect. The watchdog ends a stuck worker."""

@@ -1,4 +1,4 @@
-"""How late an event loop is: the time between when it was asked to wake somebody and when it did. Whatever blocks it shows here."""
+"""The lag of the event loop: how much later than asked it wakes a sampler. Whatever blocks the loop shows here."""
 
 import asyncio
 import time
@@ -8,19 +8,19 @@ import structlog
 from prometheus_client import CollectorRegistry, Histogram
 
 SAMPLE_S, LISTENER_SAMPLE_S = 0.5, 0.1
-BLOCKED_S = 0.5  # so late a loop is logged: some work belongs into a thread or a child
+BLOCKED_S = 0.5  # a lag of this much is logged: some work belongs into a thread or a child process
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-LagListener = Callable[[float, float], None]  # seconds late; and what this process does, in cores
+LagListener = Callable[[float, float], None]  # the lag in seconds, the CPU use of this process in cores
 
 log = structlog.get_logger(__name__)
 
 
 class LoopLag:
-    """Samples the running loop between ``start`` and ``stop``. Whoever is in ``told`` hears of each sample, and gets more of them."""
+    """Samples the running loop between ``start`` and ``stop``. ``listeners`` get each sample; with any, there are more."""
 
-    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, told: Sequence[LagListener] = ()) -> None:
-        self._sample_s, self._told = sample_s or (LISTENER_SAMPLE_S if told else SAMPLE_S), told
+    def __init__(self, registry: CollectorRegistry, *, sample_s: float | None = None, listeners: Sequence[LagListener] = ()) -> None:
+        self._sample_s, self._listeners = sample_s or (LISTENER_SAMPLE_S if listeners else SAMPLE_S), listeners
         self._seconds = Histogram("claw_loop_lag_seconds", "How late the event loop woke a sampler.", registry=registry, buckets=BUCKETS_S)
         self._sampling: asyncio.Task[None] | None = None
 
@@ -42,7 +42,7 @@ class LoopLag:
             elapsed_s = loop.time() - began
             late_s = max(0.0, elapsed_s - self._sample_s)
             self._seconds.observe(late_s)
-            for tell in self._told:
-                tell(late_s, (time.process_time() - began_cpu_s) / elapsed_s)
+            for listener in self._listeners:
+                listener(late_s, (time.process_time() - began_cpu_s) / elapsed_s)
             if late_s >= BLOCKED_S:
                 log.warning("event_loop_blocked", seconds=round(late_s, 3))

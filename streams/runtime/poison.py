@@ -1,13 +1,13 @@
-"""Poison: an event that ends its process is found by what its partition's former owner left behind.
+"""Poison detection: an event that ends its process is found by the records that partition owners leave in Redis.
 
-In normal operation this costs no round trip per event. A worker signs a partition's record in Redis when it is assigned and signs off
-when it gives it away, noting which events had begun. Finding somebody else's signature means that a process died: whatever lay on the
-log by then (up to ``end``) is *suspect*, and its starts are counted before they are made, in batches, until it ends. The death that made
-it suspect is the one nobody counted, so the count says how many processes may have died on it.
+In normal operation this costs no round trip per event. A worker signs a partition's record when the partition is assigned and signs off
+when it gives it away, noting which events had begun. Another worker's signature means that its process died: every event on the log by then
+(up to ``end``) is *suspect*, and its starts are counted before they happen, in batches, until it ends. The death that made it suspect was
+not counted, so the count is how many processes may have died of it.
 
-Several events are in flight when a process dies. One that is about to get its last chance is therefore given it alone, one at a time in
-a process: only the guilty one reaches ``deaths_max``. A worker that leaves in good order takes its counts back. Without Redis nothing is
-counted and everything may have been begun before.
+Several events are in flight when a process dies. Before its last try an event therefore waits until it runs alone in the process: only the
+event at fault reaches ``deaths_max``. A worker that stops in good order takes its counts back. Without Redis no starts are counted, and
+every event may have begun before.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _PartitionHistory:
-    """What is known of a partition's earlier owners. ``begun``: offsets begun earlier, to their counted starts."""
+    """What a partition's earlier owners left. ``begun``: offsets begun earlier, to their counted starts."""
 
     end: int = 0  # what lies below may have begun before
     suspect_end: int = 0  # and a process has died since
@@ -81,13 +81,13 @@ class PoisonDetector:
         self._metrics = metrics
         self._past: dict[Partition, _PartitionHistory] = {}
         self._counting: dict[Partition, asyncio.Task[None]] = {}
-        self.deaths_max = max(2, deaths_max)  # the death that nobody counted is not proof enough
+        self.deaths_max = max(2, deaths_max)  # the one death that is not counted is not proof enough
         self._last_chance = last_chance
 
     async def sign_on(
         self, partitions: Iterable[Partition], end_offsets: Callable[[set[Partition]], Awaitable[Mapping[Partition, int]]]
     ) -> None:
-        """On assignment, before anything is delivered. ``end_offsets`` is asked for partitions whose former owner did not sign off."""
+        """On assignment, before any record is delivered. ``end_offsets`` is called for partitions whose former owner did not sign off."""
         wanted = list(partitions)
         self._past = {partition: _PartitionHistory(end=OFFSET_MAX) for partition in wanted}
         if not wanted:
@@ -106,7 +106,7 @@ class PoisonDetector:
                 past.end = 0
                 continue
             unclean.add(partition)
-            if owner is not None:  # else nobody ever signed, or Redis has lost it
+            if owner is not None:  # else there was no owner yet, or Redis has lost the record
                 past.suspect_end = OFFSET_MAX
                 log.warning("partition_owner_died", agent=self._name, topic=partition[0], partition=partition[1])
         if unclean:
@@ -134,7 +134,7 @@ class PoisonDetector:
         return past is None or place.offset < past.end or place.offset in past.begun
 
     def is_clean(self, place: LogOffset) -> bool:
-        """No process died over this event, as far as anybody knows: nothing of it needs to be counted."""
+        """No process is known to have died of this event: its starts need not be counted."""
         past = self._past.get((place.topic, place.partition))
         return past is None or (place.offset >= past.suspect_end and not past.begun.get(place.offset))
 
@@ -142,7 +142,7 @@ class PoisonDetector:
     async def track(self, place: LogOffset) -> AsyncIterator[int]:
         """Around the work on an event: yields how often it may have begun, this time included; 0, at once, when no process died.
 
-        An event that is about to get its last chance waits until it is alone with it, and only then is this start counted.
+        Before its last try an event waits until it runs alone, and only then is this start counted.
         """
         past = self._past.get((place.topic, place.partition))
         if past is None or self.is_clean(place):
@@ -155,7 +155,7 @@ class PoisonDetector:
 
     async def _count_start(self, place: LogOffset, past: _PartitionHistory) -> int:
         if place.offset in past.counted:
-            return past.counted[place.offset]  # left to somebody else and taken up again: no process died in between
+            return past.counted[place.offset]  # superseded and tried again here: no process died in between
         result: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         past.starting.append((place.offset, result))
         past.counted[place.offset] = 0

@@ -51,7 +51,7 @@ class Retries:
                 try:
                     return await step()
                 finally:
-                    self._hooks.run(self._name, time.perf_counter() - begun_s)
+                    self._hooks.on_run(self._name, time.perf_counter() - begun_s)
             except Superseded:
                 raise
             except Refused as error:
@@ -89,7 +89,7 @@ class Retries:
 
     def report(self, cause: str, error: BaseException, tries: int) -> None:
         """Log and observe that something is tried again."""
-        self._hooks.repeated(self._name, cause, error, tries)
+        self._hooks.on_repeated(self._name, cause, error, tries)
         self._log.warning("event_repeated", cause=cause, error=f"{type(error).__name__}: {error}", tries=tries)
 
 

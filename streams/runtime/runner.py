@@ -19,11 +19,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-TURN_DELAY_S_MIN, TURN_DELAY_S_MAX = 0.2, 5.0  # before an event that was left to somebody else gets another turn here
+RETRY_DELAY_S_MIN, RETRY_DELAY_S_MAX = 0.2, 5.0  # before an event that was left to another worker is tried here again
 
 
 class KeyedRecord(Protocol):
-    """What the runner must know of an event."""
+    """The part of an event that the runner uses."""
 
     @property
     def offset(self) -> int: ...
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=KeyedRecord)
 
 
 class WorkOutcome(enum.Enum):
-    """How a piece of work ended. LEFT: somebody else owns it; never acknowledged, and tried again should the partition stay here."""
+    """How the work on an event ended. LEFT: another worker owns it; not acknowledged, and tried again should the partition stay here."""
 
     DONE = "done"
     LEFT = "left"
@@ -44,12 +44,12 @@ class WorkOutcome(enum.Enum):
 
 @dataclass(slots=True, eq=False)
 class Execution:
-    """What a running event knows of its place here. ``detached`` is true while no runner of this process waits for the result."""
+    """The state of one event's work. ``detached`` is true while no runner of this process waits for the result."""
 
     permits: asyncio.Semaphore
     offered_s: float
-    begun_s: float | None = None  # when the work had all it waited for; the work says so
-    number: int = 0  # how often this event was left to somebody newer before; the work says so
+    begun_s: float | None = None  # when it had its lease and permit; set by the work
+    handovers: int = 0  # how often this event was left to a newer worker before; set by the work
     detached: bool = False
 
 
@@ -60,7 +60,7 @@ Key = bytes | int | None
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a runner has in hand: events in work, events that have not begun, and permits that nobody holds."""
+    """The load of a runner: events in work, events that have not begun, and free permits."""
 
     running: int
     unbegun: int
@@ -72,20 +72,20 @@ class Load:
 class _Entry(Generic[R]):
     record: R
     key: Key
-    turn: Execution
+    execution: Execution
     task: asyncio.Future[WorkOutcome] | None = None
     done: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class CarriedWork:
-    """Started, unacknowledged work of a released runner, by offset, ascending; the permits it holds belong to its successor too."""
+    """Started, unacknowledged work of a released runner, by offset, ascending; its successor uses the same permits."""
 
     permits: asyncio.Semaphore
     work: dict[int, tuple[asyncio.Future[WorkOutcome], Execution]] = field(default_factory=dict)
 
     def cancel(self) -> None:
-        """Give all of it up."""
+        """Cancel all of it."""
         for task, _ in self.work.values():
             task.cancel()
         self.work.clear()
@@ -94,8 +94,8 @@ class CarriedWork:
 class KeyedRunner(Generic[R]):
     """See the module. All methods belong to one event loop; none of them blocks.
 
-    ``work`` must not raise: should it, ``broken`` is told and the event stays unacknowledged. ``in_order`` makes one key of the whole
-    partition. Events without a key have no order among themselves.
+    ``work`` must not raise: should it, ``broken`` is called with the error and the event stays unacknowledged. ``in_order`` makes one key
+    of the whole partition. Events without a key have no order among themselves.
     """
 
     def __init__(
@@ -138,14 +138,14 @@ class KeyedRunner(Generic[R]):
 
     @property
     def head(self) -> Execution | None:
-        """The oldest unacknowledged event's."""
-        return self._order[0].turn if self._order else None
+        """The execution of the oldest unacknowledged event."""
+        return self._order[0].execution if self._order else None
 
     @property
     def load(self) -> Load:
-        """How much is in hand now."""
+        """The load now."""
         finished = sum(entry.done for entry in self._order)
-        running = sum(entry.turn.begun_s is not None and not entry.done for entry in self._order)
+        running = sum(entry.execution.begun_s is not None and not entry.done for entry in self._order)
         unbegun = len(self._order) - finished - running + len(self._waiting)
         return Load(running, unbegun, finished, max(0, self._in_flight_max - running))
 
@@ -166,7 +166,7 @@ class KeyedRunner(Generic[R]):
         return [entry.record.offset for entry in self._order if entry.task is not None] + list(self._carried)
 
     def offer(self, record: R) -> bool:
-        """Take an event. False: it is not wanted (released, or a repeat of one that is here) and will not be acknowledged."""
+        """Take an event. False: it is not taken (released, or a repeat of one that is here) and will not be acknowledged."""
         if self._released or self._closed or record.offset <= self._last_offset:
             return False
         self._last_offset = record.offset
@@ -177,7 +177,7 @@ class KeyedRunner(Generic[R]):
         return True
 
     def close(self) -> None:
-        """Start nothing any more; started work goes on and is acknowledged, as far as nothing unstarted lies before it."""
+        """Start no more work; started work goes on and is acknowledged, up to the first event that has not started."""
         self._closed = True
         self._waiting.clear()
         for handle in self._again.values():
@@ -185,13 +185,13 @@ class KeyedRunner(Generic[R]):
         self._again.clear()
 
     def release(self) -> CarriedWork:
-        """The partition is no longer ours: acknowledge nothing any more, forget the queue, hand over what was started."""
+        """The partition was revoked: acknowledge nothing any more, drop the queue, return the started work."""
         self._released = True
         carried = CarriedWork(self._permits)
         for entry in self._order:
             if entry.task is not None:
-                entry.turn.detached = not entry.task.done()
-                carried.work[entry.record.offset] = (entry.task, entry.turn)
+                entry.execution.detached = not entry.task.done()
+                carried.work[entry.record.offset] = (entry.task, entry.execution)
         carried.work.update(self._carried)
         carried.work = dict(sorted(carried.work.items()))
         for handle in self._again.values():
@@ -204,7 +204,7 @@ class KeyedRunner(Generic[R]):
         return carried
 
     def _drop_carried(self, *, below: int) -> None:
-        """What lies below an offset that is read now was committed by somebody else: nobody waits for it."""
+        """Events below an offset that is read now were committed by another worker: cancel their work."""
         while self._carried and (offset := next(iter(self._carried))) < below:
             self._carried.pop(offset)[0].cancel()
 
@@ -230,10 +230,10 @@ class KeyedRunner(Generic[R]):
             return
         adopted = self._carried.pop(entry.record.offset, None)
         if adopted is not None:
-            entry.task, entry.turn = adopted
-            entry.turn.detached = False
+            entry.task, entry.execution = adopted
+            entry.execution.detached = False
         else:
-            entry.task = asyncio.ensure_future(self._work(entry.record, entry.turn))
+            entry.task = asyncio.ensure_future(self._work(entry.record, entry.execution))
         entry.task.add_done_callback(lambda task: self._on_task_done(entry, task))
 
     def _on_task_done(self, entry: _Entry[R], task: asyncio.Future[WorkOutcome]) -> None:
@@ -262,6 +262,6 @@ class KeyedRunner(Generic[R]):
             self._admit()
 
     def _retry_later(self, entry: _Entry[R]) -> None:
-        delay_s = min(TURN_DELAY_S_MAX, TURN_DELAY_S_MIN * 2**entry.turn.number)
+        delay_s = min(RETRY_DELAY_S_MAX, RETRY_DELAY_S_MIN * 2**entry.execution.handovers)
         entry.task = None
         self._again[entry] = asyncio.get_running_loop().call_later(delay_s, self._start, entry)

@@ -1,17 +1,17 @@
-"""What a worker answers over HTTP: ``/livez``, ``/readyz``, ``/metrics``. GET only; nothing else needs a server here."""
+"""The HTTP status pages of a worker: ``/livez``, ``/readyz``, ``/metrics``. GET only."""
 
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
 REQUEST_BYTES_MAX = 8_192  # a scraper's request with all its headers
-REQUEST_S_MAX = 5.0  # for a client to say what it wants and take the answer
+REQUEST_S_MAX = 5.0  # for a client to send its request and read the response
 
 StatusResponse = tuple[HTTPStatus, str, bytes]  # status, content type, body
 
 
 class StatusServer:
-    """``pages`` maps a path to what is answered there, computed at each request."""
+    """``pages`` maps a path to the function that makes its response, called at each request."""
 
     def __init__(self, pages: dict[str, Callable[[], StatusResponse]]) -> None:
         self._pages = pages
@@ -37,7 +37,7 @@ class StatusServer:
                 writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a client that does not say what it wants gets nothing
+            pass  # a client that sends no complete request in time gets no response
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""How fast agents work when they have work: what a lag is divided by to become a time."""
+"""Throughput estimates: events per second of an agent while it has work. A lag divided by it is a waiting time."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,15 @@ from streams.runtime.poison import Partition
 from streams.runtime.runner import Load
 from streams.runtime.watchdog import Position
 
-EVENTS_MIN, FIRST_S = 5, 1.0  # so few events in more than so long are a start, not a pace
-MEMORY_S = 30.0  # of work: what came before counts for a third
-FULL_S_MIN = 3.0  # of work at full width: then what comes out is known without a sum
-EVENT_SHARE_MIN = 0.01  # less than this much of an event is nothing to divide by
+EVENTS_MIN, FIRST_S = 5, 1.0  # fewer events than this in a longer time are a warm-up, not a throughput
+MEMORY_S = 30.0  # of work: what is older counts for about a third
+FULL_S_MIN = 3.0  # of work at full concurrency: then the events that ended are counted directly
+EVENT_SHARE_MIN = 0.01  # less than this much of an event is too little to divide by
 
 
 class AgentThroughput:
-    """Events per second of work. Time without work says nothing and does not count, so that the first moments of a rush are not taken for
-    slowness, and the pace of an hour ago holds after an idle one.
+    """Events per second of work. Time without work does not count, so the beginning of a burst does not look slow, and an estimate stays
+    valid over an idle hour.
     """
 
     def __init__(self) -> None:
@@ -38,33 +38,33 @@ class AgentThroughput:
         if not waiting:
             self._full_events = self._full_s = 0.0
         elif before[4]:
-            kept = exp(-elapsed_s / MEMORY_S)
-            self._full_events = self._full_events * kept + events - before[0]
-            self._full_s = self._full_s * kept + elapsed_s
+            decay = exp(-elapsed_s / MEMORY_S)
+            self._full_events = self._full_events * decay + events - before[0]
+            self._full_s = self._full_s * decay + elapsed_s
         backlog = lag > 0 and before[2] > 0
         busy_s = elapsed_s if backlog else min(elapsed_s, step_s - before[1])
         if busy_s > 0:
             self._seen += events - before[0]
-            kept = exp(-busy_s / MEMORY_S)
-            self._events = self._events * kept + events - before[0]
-            self._busy_s = self._busy_s * kept + busy_s
-            self._step_s = self._step_s * kept + step_s - before[1]
+            decay = exp(-busy_s / MEMORY_S)
+            self._events = self._events * decay + events - before[0]
+            self._busy_s = self._busy_s * decay + busy_s
+            self._step_s = self._step_s * decay + step_s - before[1]
 
     @property
     def rate(self) -> float | None:
-        """Events per second; None until enough was done to tell: the first seconds of a worker with a backlog go to other things."""
+        """Events per second; None until enough events ended: a worker with a backlog spends its first seconds on other things."""
         if self._busy_s <= 0 or (self._seen < EVENTS_MIN and self._busy_s > FIRST_S):
             return None
         return self._events / self._busy_s
 
     @property
     def full_rate(self) -> float | None:
-        """Events per second while some had to wait, up to now; None when none do, or not for long enough."""
+        """Events per second while events had to wait, up to now; None when none wait, or not for long enough."""
         return self._full_events / self._full_s if self._full_s >= FULL_S_MIN else None
 
     @property
     def mean_s(self) -> float | None:
-        """How long one event took lately, in seconds; None when nobody knows."""
+        """How long one event took lately, in seconds; None when that is not known."""
         return self._step_s / self._events if self._events > EVENT_SHARE_MIN and self._step_s > 0 else None
 
 
@@ -76,7 +76,7 @@ class AgentQueue(NamedTuple):
 
     @classmethod
     def from_loads(cls, partitions: Sequence[tuple[int, Load]]) -> "AgentQueue":
-        """From each partition's lag and what is in hand of it; permits belong to partitions."""
+        """From each partition's lag and load; permits belong to partitions."""
         working = waiting = 0
         for lag, load in partitions:
             unread = max(0, lag - load.running - load.unbegun - load.finished)
@@ -87,13 +87,13 @@ class AgentQueue(NamedTuple):
 
 
 class ThroughputEstimator:
-    """Of every agent of a lane; what lies in the topics they read, by their names without the prefix; and how much of it must wait."""
+    """The throughput of each agent of a worker, the lag of their topics (names without the prefix), and how many events must wait."""
 
     def __init__(self, agents: Sequence[Agent], prefix: str) -> None:
         self._prefix = prefix
         self._reads = {agent.name: [prefix + topic.name for topic in agent.reads] for agent in agents}
         self._waits = {agent.name: agent.waits for agent in agents}
-        self._paces = {agent.name: AgentThroughput() for agent in agents}
+        self._agents = {agent.name: AgentThroughput() for agent in agents}
         self._lags: Counter[str] = Counter()
         self._queues: dict[str, AgentQueue] = {}
 
@@ -104,7 +104,7 @@ class ThroughputEstimator:
         loads: Mapping[str, Mapping[Partition, Load]],
         now_s: float,
     ) -> None:
-        """``work`` is events handled and seconds spent in steps so far, ``loads`` what is in hand now, both by agent."""
+        """``work``: events handled and seconds spent in steps so far; ``loads``: the load now; both by agent."""
         self._lags = Counter()
         for (topic, _), position in positions.items():
             self._lags[topic] += position.lag
@@ -116,7 +116,7 @@ class ThroughputEstimator:
         for name, topics in self._reads.items():
             events, step_s = work.get(name, (0.0, 0.0))
             lag = sum(self._lags[topic] for topic in topics)
-            self._paces[name].observe(events, step_s, lag, now_s, waiting.get(name, 0))
+            self._agents[name].observe(events, step_s, lag, now_s, waiting.get(name, 0))
 
     @property
     def lags(self) -> dict[str, int]:
@@ -126,7 +126,7 @@ class ThroughputEstimator:
     @property
     def rates(self) -> dict[str, float]:
         """Events per second of work, of the agents that ever had any."""
-        return {name: round(pace.rate, 3) for name, pace in self._paces.items() if pace.rate is not None}
+        return {name: round(throughput.rate, 3) for name, throughput in self._agents.items() if throughput.rate is not None}
 
     @property
     def waiting(self) -> dict[str, int]:
@@ -135,15 +135,14 @@ class ThroughputEstimator:
 
     @property
     def speeds(self) -> dict[str, float]:
-        """Events per second that the work in hand comes to, by agent: unlike ``rates`` it knows how many are worked at once now. While some
-        wait, what comes out is simply counted. Before that it is a quotient; steps that wait for a permit are in both the number and the
-        mean, so it stays what comes out (Little's law).
+        """Events per second of the work under way, by agent: unlike ``rates`` it follows how many run at once now. While events wait, those
+        that end are counted. Otherwise it is running steps by mean duration (Little's law); steps that wait for a permit are in both.
         """
         speeds = {}
         for name, queue in self._queues.items():
-            pace = self._paces[name]
-            if pace.full_rate:
-                speeds[name] = round(pace.full_rate, 3)
-            elif pace.mean_s is not None and queue.working:
-                speeds[name] = round(queue.working / pace.mean_s, 3)
+            throughput = self._agents[name]
+            if throughput.full_rate:
+                speeds[name] = round(throughput.full_rate, 3)
+            elif throughput.mean_s is not None and queue.working:
+                speeds[name] = round(queue.working / throughput.mean_s, 3)
         return speeds

@@ -1,9 +1,9 @@
-"""Faust's Kafka transport made safe; every override says which fault of the stock one (faust-streaming 0.15.3) it stands in for.
+"""Faust's Kafka transport made safe; every override names the fault of the stock one (faust-streaming 0.15.3) that it replaces.
 
-What a lane may rely on: the committed offset never passes a message that was read and is not acknowledged; what is acknowledged is
+A worker may rely on this: the committed offset never passes a message that was read and is not acknowledged; what is acknowledged is
 committed before its partition is given away; a failed commit changes nothing; a record that was fetched is never dropped without being
-read again; a rebalance and a shutdown wait for nobody's work; an outage of the broker is waited out, not crashed on; records that never
-arrive (aborted ones, the markers of transactions, what compaction removed) stall nothing and are committed with what lies before them.
+read again; a rebalance and a shutdown do not wait for work; an outage of the broker is waited out and crashes nothing; records that never
+arrive (aborted ones, the markers of transactions, what compaction removed) stall nothing and are committed with the records before them.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from streams.runtime.loop_consumer import LoopConsumer
 from streams.runtime.offset_tracker import OffsetTracker
 
 REVOKE_COMMIT_S_MAX = 5.0  # the last commit before a rebalance; with the broker gone it would wait for ever
-HELD_POLL_S = 0.05  # how soon a partition that was let go again is polled while others have nothing to say
+HELD_POLL_S = 0.05  # how soon a partition that was resumed is polled while others have no records
 EARLY_S = 0.01  # between polls while a rebalance ends
-POLL_S = 1.0  # an empty poll ends after this, and the loop looks whether it is to stop
-PASSED_S = 0.25  # between two looks at how far the polls have come: no commit needs it fresher
+POLL_S = 1.0  # an empty poll ends after this, and the loop checks whether it is to stop
+PASSED_S = 0.25  # between two readings of the positions: no commit needs them fresher
 
 log = structlog.get_logger(__name__)
 
@@ -36,23 +36,23 @@ def install() -> None:
 
 
 class RebalanceListener(Protocol):
-    """Whoever runs the work of the partitions. Neither may wait for work to end."""
+    """Runs the work of the partitions. No method may wait for work to end."""
 
     def on_revoking(self, partitions: set[TP]) -> None:
         """Stop acknowledging: these partitions are about to be given away."""
         ...
 
     async def on_revoked(self, partitions: set[TP]) -> None:
-        """What could be committed is committed; in a moment they belong to somebody else."""
+        """After the last commit: in a moment these partitions belong to another member."""
         ...
 
     async def on_assigned(self, partitions: set[TP], generation: int) -> None:
-        """These and only these are ours now; nothing is delivered before this returns."""
+        """The assignment is exactly these partitions; no record is delivered before this returns."""
         ...
 
 
 class Consumer(stock.Consumer):  # type: ignore[misc]
-    """Reads, keeps the books of what is read and acknowledged, commits."""
+    """Reads, tracks which offsets were read and acknowledged, commits."""
 
     def __init__(self, *args: Any, callback: Any, **kwargs: Any) -> None:
         super().__init__(*args, callback=self._deliver_message, **kwargs)
@@ -61,18 +61,18 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         self._handed: dict[TP, int] = {}  # the last offset that was handed out since the assignment
         self._passed: dict[TP, int] = {}  # every record below was handed out, or never arrives
         self._passed_s = float("-inf")
-        self._dropped: set[TP] = set()  # the position has passed records that nobody got, until the next seek
+        self._dropped: set[TP] = set()  # the position has passed records that were not delivered, until the next seek
         self._held: dict[TP, set[str]] = {}
         self._let_go = asyncio.Event()
         self._given_up = False
-        self.next_fetch_s = float("-inf")  # not before, in the loop's time: the lane's pace
+        self.next_fetch_s = float("-inf")  # not before, in the loop's time: the worker group's pace
 
     def _new_consumer_thread(self) -> LoopConsumer:
         return LoopConsumer(self, loop=self.loop, beacon=self.beacon)
 
     @property
     def listener(self) -> RebalanceListener | None:
-        """The lane, when the app is one."""
+        """The worker, when the app belongs to one."""
         return getattr(self.app, "listener", None)
 
     def hold(self, tp: TP, agent: str, held: bool) -> None:  # noqa: FBT001
@@ -109,8 +109,8 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 raise
 
     async def _hand_out(self, records: Mapping[TP, Sequence[Any]]) -> None:
-        """To the agents that read it. They enter it into the books: what Faust drops on the way must not stand there, and nothing behind it
-        can be acknowledged before it has come to them.
+        """To the agents that read it. They add it to the offset tracker: what Faust drops on the way must not stand there, and no later
+        record can be acknowledged before it has come to them.
         """
         for tp, some in records.items():
             messages = [self._to_message(tp, record) for record in some]
@@ -120,12 +120,12 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             self._read_offset[tp] = self._handed[tp] = messages[-1].offset
             envelope = self._to_message(tp, some[0])
             envelope.tracked = True  # a stream enters what is not tracked, and acknowledges an event that it skips:
-            envelope.incref(len(channels) + 1)  # this one must never reach the books
+            envelope.incref(len(channels) + 1)  # this one must never reach the offset tracker
             for channel in channels:
                 await channel.put(Event(self.app, None, messages, None, envelope))
 
     def _note_passed(self, wanted: Iterable[TP]) -> None:
-        """Between two polls everything below a position was handed out, so whatever else lies there never arrives."""
+        """Between two polls every record below a position was handed out; the other offsets below it never arrive."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._passed_s < PASSED_S:
             return
@@ -151,13 +151,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             log.warning("seek_refused", error=repr(error))  # the assignment that follows seeks as well
 
     async def _deliver_message(self, message: Message) -> None:
-        """Stock: a message is in the books only when its stream comes to it; until then an offset behind it may be committed."""
+        """Stock: a message is tracked only when its stream comes to it; until then an offset behind it may be committed."""
         if self.app.topics.acks_enabled_for(message.topic):
             self._unacked_messages.add(message)
         await self._deliver(message)
 
     def ack(self, message: Message) -> bool:
-        """Stock: an acknowledgement below the commit stays in the books for ever, and a message that a stream skips because its
+        """Stock: an acknowledgement below the commit is tracked for ever, and a message that a stream skips because its
         partitions went away counts as acknowledged.
         """
         if message.generation_id != self.app.consumer_generation_id or not self.app.flow_control.is_active():
@@ -185,13 +185,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         return records, wanted
 
     def _pace_s(self, records: Mapping[TP, Any]) -> float:
-        """How long to gather after this poll, so that many events share a fetch; nothing under an app that is no lane's."""
+        """How long to gather after this poll, so that many events share a fetch; 0 for an app without a pace."""
         unhurried: frozenset[str] = getattr(self.app, "unhurried", frozenset())
         pace: str = "unhurried_pace_s" if all(tp.topic in unhurried for tp in records) else "pace_s"
         return float(getattr(self.app, pace, 0.0))
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Stock: a hole in a compacted log is booked as acknowledged, with the first message behind it. Holes need no books here."""
+        """Stock: a gap in a compacted log counts as acknowledged, with the first message behind it. Gaps need no tracking here."""
 
     def _new_offset(self, tp: TP) -> int | None:
         """The offset to commit: the lowest unacknowledged message, or the one behind the last acknowledged and what never arrives behind
@@ -215,7 +215,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:  # noqa: ARG002, FBT001, FBT002
-        """Stock: books a refused commit as done. (What agents publish is acknowledged before they are, so there is nothing to flush.)"""
+        """Stock: takes a refused commit for done. (Agents' results are acknowledged before the event is: there is nothing to flush.)"""
         assignment = self.assignment()
         ours = {tp: offset for tp, offset in offsets.items() if tp in assignment}
         if not ours or not await self._commit(ours):
@@ -228,7 +228,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         return True
 
     async def maybe_wait_for_commit_to_finish(self) -> bool:
-        """Stock: swallows the cancellation of whoever waits here, so that no deadline ends a commit the broker does not answer."""
+        """Stock: swallows the cancellation of its caller, so that no deadline ends a commit the broker does not answer."""
         under_way = self._commit_fut
         if under_way is not None:
             await asyncio.wait((under_way,))
@@ -249,7 +249,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
             log.warning("commit_timed_out", timeout_s=timeout_s)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Stock: drops the books first and commits afterwards, and then waits for all work to end."""
+        """Stock: clears its offsets first and commits afterwards, and then waits for all work to end."""
         if self.listener is not None:
             self.listener.on_revoking(revoked)
         if revoked:
@@ -263,10 +263,10 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Stock: acknowledgements that came after a revocation stay in the books of the next assignment."""
+        """Stock: acknowledgements that came after a revocation count for the next assignment."""
         for books in (self._acked, self._acked_index, self._gap, self._committed_offset, self._read_offset, self._handed, self._passed):
             books.clear()
-        self._unacked_messages.clear()  # in place: the streams have their hands on it
+        self._unacked_messages.clear()  # in place: the streams refer to it
         self._held.clear()
         complete = self.listener is None
         try:
@@ -274,13 +274,13 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
                 await self.listener.on_assigned(assigned, generation_id)
                 complete = True
         finally:
-            if not complete:  # aiokafka only logs what a listener raises, and would go on with partitions that nobody works on
+            if not complete:  # aiokafka only logs what a listener raises, and would go on with partitions that no runner works on
                 await self.crash(RuntimeError("the assignment could not be taken"))
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def wait_empty(self) -> None:
         """Stock: waits until every message that was read is acknowledged, for ever if one never is. Work in flight is not waited for here:
-        the lane gives it its grace before the app is stopped, and what is left is read again elsewhere.
+        the worker gives it a grace period before the app is stopped, and the rest is read again by the next owner.
         """
         if not self._given_up:
             await self.commit_within(REVOKE_COMMIT_S_MAX)
@@ -292,7 +292,7 @@ class Consumer(stock.Consumer):  # type: ignore[misc]
 
 
 class Producer(stock.Producer):  # type: ignore[misc]
-    """Lanes publish through streams.log.publisher; whatever goes through Faust anyway is as safe."""
+    """Agents publish through streams.log.publisher; what Faust itself publishes is as safe."""
 
     def _settings_auth(self) -> Mapping[str, Any]:
         return getattr(self.app, "connection", None) or super()._settings_auth()  # type: ignore[no-any-return]

@@ -1,5 +1,5 @@
-"""Whether a worker moves. Faust's consumer can stop for good without an error; a worker that stands still before work is ended and
-restarted, which is always safe.
+"""The watchdog of a worker. Faust's consumer can stop for good without an error; a worker that makes no progress although it has lag is
+ended and restarted, which is always safe.
 """
 
 from collections.abc import Mapping
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from streams.runtime.poison import Partition
 
-READY_SHARE = 0.5  # of the time after which a worker is stuck: then it is no longer ready
+READY_SHARE = 0.5  # of the time after which a worker is stuck: from then on it is not ready
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a partition stands: the lowest offset that is not done, when its work began, and the end of the log."""
+    """The state of a partition: the lowest offset that is not done, when its work began, and the end of the log."""
 
-    standing: int
+    pending_offset: int
     begun_s: float | None
     end: int
 
     @property
     def lag(self) -> int:
-        return max(0, self.end - self.standing)
+        return max(0, self.end - self.pending_offset)
 
 
 class Watchdog:
@@ -34,7 +34,7 @@ class Watchdog:
         self.standstill_s = 0.0
 
     def observe(self, positions: Mapping[Partition, Position], now_s: float) -> None:
-        """Look at all assigned partitions. One without lag, or whose head is another or has begun since, has moved."""
+        """Compare all assigned partitions. One without lag, or with a different or newly begun head, has made progress."""
         seen: dict[Partition, tuple[Position, float]] = {}
         for partition, position in positions.items():
             before = self._moved.get(partition)
@@ -45,20 +45,20 @@ class Watchdog:
         self.standstill_s = max((now_s - since_s for _, since_s in seen.values()), default=0.0)
 
     def reset(self) -> None:
-        """The broker cannot be asked: nobody can tell whether there is work, so nothing stands still."""
+        """The broker does not answer: the lag is unknown, so no standstill is counted."""
         self._moved.clear()
         self.standstill_s = 0.0
 
     @property
     def is_stuck(self) -> bool:
-        """Time to end it."""
+        """The worker should be ended."""
         return self.standstill_s >= self._stuck_s
 
     @property
     def is_sluggish(self) -> bool:
-        """Time to say so."""
+        """The worker should not count as ready."""
         return self.standstill_s >= self._stuck_s * READY_SHARE
 
 
 def _head(position: Position) -> tuple[int, float | None]:
-    return position.standing, position.begun_s
+    return position.pending_offset, position.begun_s

@@ -1,7 +1,7 @@
-"""A lane's worker process: one Faust app, one consumer group, and whatever watches over them.
+"""A worker process: one Faust app, one consumer group, a watchdog and the status pages.
 
-``run()`` returns the exit code: 0 after a stop that was asked for, 1 after a crash, 70 when it stood still before work. Every end is safe:
-what is not acknowledged is read again. The supervisor restarts what did not end with 0.
+``run()`` returns the exit code: 0 after a requested stop, 1 after a crash, 70 when it made no progress although it had lag. Every end is
+safe: events that are not acknowledged are read again. The supervisor restarts a worker that did not end with 0.
 """
 
 import asyncio
@@ -42,26 +42,26 @@ from streams.runtime.worker_registry import BEAT_S, WorkerState, remove_worker, 
 from streams.runtime.wrapper import WorkerPorts, Wrapper
 
 EXIT_STOPPED, EXIT_CRASHED, EXIT_STUCK = 0, 1, 70
-START_S_MAX = 60.0  # to connect, join and get partitions; a broker that is not there by then is the supervisor's to wait for
-CANCEL_S_MAX = 1.0  # for cancelled work to let go of its leases
+START_S_MAX = 60.0  # to connect, join and get partitions; after that the supervisor restarts the worker
+CANCEL_S_MAX = 1.0  # for cancelled work to release its leases
 COMMIT_S_MAX = 1.0  # for the last commit
-STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; beyond it the process just ends
-END_OFFSETS_S_MAX = 5.0  # the broker is asked where its logs end, at each beat and after somebody's death
+STOP_S_MAX = 3.0  # for that, and for Faust to leave the group and close; after that the process ends
+END_OFFSETS_S_MAX = 5.0  # for the broker to return end offsets, at each report and after a worker's death
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Runs ``lane`` until told to stop. ``publisher`` is started, ``redis`` open; both stay the caller's to close."""
+    """Runs a worker group until it is asked to stop. ``publisher`` is started, ``redis`` open; the caller closes both."""
 
-    def __init__(self, settings: Settings, lane: WorkerGroup, publisher: WorkerPublisher, redis: RedisClient, clock: Clock) -> None:
+    def __init__(self, settings: Settings, worker_group: WorkerGroup, publisher: WorkerPublisher, redis: RedisClient, clock: Clock) -> None:
         self.id = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.group = f"{settings.kafka.topic_prefix}claw.{lane.name}"
+        self.group = f"{settings.kafka.topic_prefix}claw.{worker_group.name}"
         self.metrics_port = 0
-        self._settings, self._lane, self._redis, self._clock = settings, lane, redis, clock
+        self._settings, self._worker_group, self._redis, self._clock = settings, worker_group, redis, clock
         self._publisher = publisher
         self._metrics = WorkerMetrics(CollectorRegistry())
-        self._loop_lag = LoopLag(self._metrics.registry, told=[agent.late for agent in lane.agents if agent.late is not None])
+        self._loop_lag = LoopLag(self._metrics.registry, listeners=[agent.late for agent in worker_group.agents if agent.late is not None])
         self._started_at: datetime = clock.now()
         self._generation = 0
         self._assigned: set[Partition] | None = None
@@ -69,7 +69,7 @@ class Worker:
         self._intakes: list[Intake] = []
         self._app: WorkerApp | None = None
         self._watchdog = Watchdog(settings.lanes.stuck_s, clock.monotonic_s())
-        self._paces = ThroughputEstimator(lane.agents, settings.kafka.topic_prefix)
+        self._throughput = ThroughputEstimator(worker_group.agents, settings.kafka.topic_prefix)
         self._leases = KeyLeases(
             redis,
             prefix=settings.redis.key_prefix,
@@ -85,7 +85,7 @@ class Worker:
         """See the module. Raises ConfigurationError when topics are missing or the metrics port is taken; Unavailable without a broker."""
         self._partitions = await self._count_partitions()
         await self._listen()
-        await self._lane.open()
+        await self._worker_group.open()
         await self._loop_lag.start()
         try:
             self._build()
@@ -93,11 +93,11 @@ class Worker:
         finally:
             await self._loop_lag.stop()
             await self._leases.stop()
-            await self._lane.close()
+            await self._worker_group.close()
             await self._status.stop()
 
     async def _count_partitions(self) -> int:
-        names = {self._settings.kafka.topic_prefix + topic.name for agent in self._lane.agents for topic in agent.reads}
+        names = {self._settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents for topic in agent.reads}
         counts = await fetch_partition_counts(self._settings.kafka, names)
         if missing := sorted(names - counts.keys()):
             raise ConfigurationError(f"topics {', '.join(missing)} do not exist: run `claw topics apply`")
@@ -118,20 +118,20 @@ class Worker:
             settings,
             connection=connection_options(settings.kafka),
             listener=self,
-            pace_s=self._lane.pace_s,
-            unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._lane.unhurried),
-            unhurried_pace_s=self._lane.unhurried_pace_s,
-            poll_max=self._lane.poll_max,
+            pace_s=self._worker_group.pace_s,
+            unhurried=frozenset(settings.kafka.topic_prefix + topic.name for topic in self._worker_group.unhurried),
+            unhurried_pace_s=self._worker_group.unhurried_pace_s,
+            poll_max=self._worker_group.poll_max,
             urgent=frozenset(
-                settings.kafka.topic_prefix + topic.name for agent in self._lane.agents if agent.awaited for topic in agent.reads
+                settings.kafka.topic_prefix + topic.name for agent in self._worker_group.agents if agent.awaited for topic in agent.reads
             ),
         )
         hooks = StepHooks(
-            (StepMetrics(self._metrics), *self._lane.observers), lambda name: self._metrics.observer_errors.labels(name).inc()
+            (StepMetrics(self._metrics), *self._worker_group.observers), lambda name: self._metrics.observer_errors.labels(name).inc()
         )
         parts = WorkerPorts(settings, self._publisher, self._clock, self._leases, hooks, lambda: self._generation)
         last_chance = asyncio.Lock()
-        for agent in self._lane.agents:
+        for agent in self._worker_group.agents:
             deaths = PoisonDetector(
                 self._redis,
                 prefix=prefix,
@@ -151,7 +151,7 @@ class Worker:
         consumer: Consumer = self._app.consumer
         return consumer
 
-    # what the transport tells
+    # the transport's listener
 
     def on_revoking(self, partitions: set[TP]) -> None:
         """Part of transport.Listener."""
@@ -170,19 +170,19 @@ class Worker:
         self._metrics.lag.clear()
         self._metrics.rebalances.inc()
         self._metrics.assigned.set(len(partitions))
-        log.info("partitions_assigned", lane=self._lane.name, partitions=len(partitions), generation=generation)
+        log.info("partitions_assigned", lane=self._worker_group.name, partitions=len(partitions), generation=generation)
 
     async def _end_offsets(self, partitions: set[Partition]) -> Mapping[Partition, int]:
-        """Where the logs end; empty when the broker does not say."""
+        """End offsets; empty when the broker does not answer in time."""
         try:
             async with asyncio.timeout(END_OFFSETS_S_MAX):
                 ends = await self._consumer.highwaters(*(TP(*partition) for partition in partitions))
         except (TimeoutError, KafkaError) as error:
-            log.warning("end_offsets_unknown", lane=self._lane.name, error=repr(error))
+            log.warning("end_offsets_unknown", lane=self._worker_group.name, error=repr(error))
             return {}
         return {(tp.topic, tp.partition): end for tp, end in ends.items()}
 
-    # its life
+    # start and stop
 
     async def _run_until_end(self, stop: asyncio.Event) -> int:
         assert self._app is not None
@@ -197,7 +197,7 @@ class Worker:
         try:
             await asyncio.wait((started, *ends), timeout=START_S_MAX, return_when=asyncio.FIRST_COMPLETED)
             if started.done() and started.exception() is None:
-                log.info("lane_started", lane=self._lane.name, group=self.group, worker=self.id, metrics_port=self.metrics_port)
+                log.info("lane_started", lane=self._worker_group.name, group=self.group, worker=self.id, metrics_port=self.metrics_port)
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             return self._exit_code(asked, stuck, started)
         finally:
@@ -210,16 +210,16 @@ class Worker:
         if asked.done():
             return EXIT_STOPPED
         if stuck.done() and stuck.exception() is None:
-            log.error("lane_stuck", lane=self._lane.name, standstill_s=self._watchdog.standstill_s, lag=self._watchdog.lag)
+            log.error("lane_stuck", lane=self._worker_group.name, standstill_s=self._watchdog.standstill_s, lag=self._watchdog.lag)
             return EXIT_STUCK
         broken = next((intake.broken.exception() for intake in self._intakes if intake.broken.done()), None)
         failed = started.exception() if started.done() else TimeoutError(f"not started after {START_S_MAX} s")
         cause = broken or (stuck.exception() if stuck.done() else None) or self._app.crash_reason or failed
-        log.error("lane_crashed", lane=self._lane.name, error=repr(cause), exc_info=cause)
+        log.error("lane_crashed", lane=self._worker_group.name, error=repr(cause), exc_info=cause)
         return EXIT_CRASHED
 
     async def _shut_down(self, app: WorkerApp, started: asyncio.Future[None]) -> None:
-        """Take nothing more, give what runs its grace, cancel the rest, commit, leave the group."""
+        """Take no more events, give running work its grace period, cancel the rest, commit, leave the group."""
         for intake in self._intakes:
             intake.close()
         running = {task for intake in self._intakes for task in intake.running}
@@ -227,15 +227,15 @@ class Worker:
             await asyncio.wait(running, timeout=self._settings.node.shutdown_grace_s)
             cancelled = [task for task in running if task.cancel()]
             await asyncio.wait(running, timeout=CANCEL_S_MAX)
-            log.info("lane_cancelled_work", lane=self._lane.name, running=len(running), cancelled=len(cancelled))
+            log.info("lane_cancelled_work", lane=self._worker_group.name, running=len(running), cancelled=len(cancelled))
         started.cancel()
-        with suppress(Unavailable):  # its report runs out by itself
-            await remove_worker(self._redis, self._settings.redis.key_prefix, self._lane.name, self.id)
+        with suppress(Unavailable):  # its report expires by itself
+            await remove_worker(self._redis, self._settings.redis.key_prefix, self._worker_group.name, self.id)
         leaving = asyncio.ensure_future(self._leave_group(app))
         await asyncio.wait((leaving,), timeout=STOP_S_MAX)  # not a timeout(): Faust's services may take a cancellation for something else
         if not leaving.done():
             leaving.cancel()
-            log.warning("lane_left_late", lane=self._lane.name)
+            log.warning("lane_leave_timed_out", lane=self._worker_group.name)
 
     async def _leave_group(self, app: WorkerApp) -> None:
         if self._assigned:
@@ -249,12 +249,12 @@ class Worker:
         await self.on_revoked(set())
 
     async def _watch(self) -> None:
-        """Returns when the worker is stuck; reports how it is until then."""
+        """Returns when the worker is stuck; until then it saves the worker's state at each beat."""
         while not self._watchdog.is_stuck:
             await asyncio.sleep(BEAT_S)
             await self._observe()
             for intake in self._intakes:
-                await intake.deaths.flush()
+                await intake.poison.flush()
             try:
                 await save_worker_state(self._redis, self._settings.redis.key_prefix, self.state())
             except Unavailable:
@@ -269,13 +269,13 @@ class Worker:
         positions = {}
         for partition, end in ends.items():
             heads = [head for intake in self._intakes if (head := intake.head(partition)) is not None]
-            standing = self._consumer.lowest_pending_offset(TP(*partition))
+            pending_offset = self._consumer.lowest_pending_offset(TP(*partition))
             begun = min((head.begun_s for head in heads if head.begun_s is not None), default=None)
-            positions[partition] = Position(end if standing is None else standing, begun, end)
+            positions[partition] = Position(end if pending_offset is None else pending_offset, begun, end)
             self._metrics.lag.labels(*partition).set(positions[partition].lag)
         self._watchdog.observe(positions, self._clock.monotonic_s())
         loads = {intake.agent.name: intake.loads() for intake in self._intakes}
-        self._paces.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
+        self._throughput.observe(self._metrics.work(), positions, loads, self._clock.monotonic_s())
         self._metrics.oldest_s.set(self._oldest_s())
 
     def _oldest_s(self) -> float:
@@ -284,9 +284,9 @@ class Worker:
         return max((now_s - head.offered_s for head in heads if head is not None), default=0.0)
 
     def state(self) -> WorkerState:
-        """How this worker is."""
+        """The state of this worker, as ``/readyz`` and the API read it."""
         return WorkerState(
-            lane=self._lane.name,
+            lane=self._worker_group.name,
             id=self.id,
             partitions=self._partitions,
             assigned=len(self._assigned or ()),
@@ -297,10 +297,10 @@ class Worker:
             stuck=self._watchdog.is_stuck,
             started_at=self._started_at,
             metrics_port=self.metrics_port,
-            lags=self._paces.lags,
-            rates=self._paces.rates,
-            waiting=self._paces.waiting,
-            speeds=self._paces.speeds,
+            lags=self._throughput.lags,
+            rates=self._throughput.rates,
+            waiting=self._throughput.waiting,
+            speeds=self._throughput.speeds,
         )
 
     def _readiness(self) -> StatusResponse:

@@ -1,4 +1,4 @@
-"""Workers say in Redis how they are, so that the API's ``/readyz`` can judge the lanes without knowing where they run."""
+"""Workers report their state in Redis, so that the API's ``/readyz`` covers all of them without knowing where they run."""
 
 from datetime import datetime
 
@@ -7,16 +7,16 @@ from msgspec import Struct, field
 
 from adapters.redis.client import RedisClient
 
-STATE_TTL_S = 10  # a worker that has said nothing for so long is gone
+STATE_TTL_S = 10  # a worker without a report for this long is gone
 BEAT_S = 2.0  # between two reports
-WORKERS_MAX = 1_000  # names kept; the longest silent go first
+WORKERS_MAX = 1_000  # names kept; the oldest reports go first
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
-    """How a worker is. ``partitions`` of its lane altogether, ``assigned`` of them here; ages in seconds.
+    """The state of a worker. ``partitions`` of its worker group altogether, ``assigned`` of them here; ages in seconds.
 
     ``lags`` by topic (without prefix) of what is read here; ``rates`` by agent, events per second of work. ``waiting`` by agent, events
-    that cannot begin before another ends; ``speeds`` by agent, events per second that those in work now come to.
+    that cannot begin before another ends; ``speeds`` by agent, events per second of the work under way.
     """
 
     lane: str
@@ -25,8 +25,8 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     assigned: int
     lag: int  # events on the log that are not done
     oldest_unacked_age_s: float
-    standstill_s: float  # how long the partition that moves least has stood still with work before it
-    ready: bool  # has an assignment, and nothing stands still for long
+    standstill_s: float  # how long the slowest partition has made no progress although it has lag
+    ready: bool  # has an assignment, and no partition stands still for long
     stuck: bool  # about to be ended by its watchdog
     started_at: datetime
     metrics_port: int
@@ -37,7 +37,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
 
 
 async def save_worker_state(redis: RedisClient, prefix: str, state: WorkerState) -> None:
-    """Say how this worker is; raises Unavailable."""
+    """Save the state of this worker; raises Unavailable."""
     name = f"{state.lane}:{state.id}"
     seconds, _ = await redis.time()
     batch = redis.pipeline()
@@ -49,7 +49,7 @@ async def save_worker_state(redis: RedisClient, prefix: str, state: WorkerState)
 
 
 async def remove_worker(redis: RedisClient, prefix: str, lane: str, worker: str) -> None:
-    """Take this worker off the list; raises Unavailable."""
+    """Remove this worker from the registry; raises Unavailable."""
     batch = redis.pipeline()
     batch.delete(f"{prefix}:workers:{lane}:{worker}")
     batch.zrem(_registry(prefix), f"{lane}:{worker}")
@@ -57,7 +57,7 @@ async def remove_worker(redis: RedisClient, prefix: str, lane: str, worker: str)
 
 
 async def list_workers(redis: RedisClient, prefix: str) -> list[WorkerState]:
-    """Every worker that lives, by lane and id; raises Unavailable."""
+    """Every live worker, by group and id; raises Unavailable."""
     names: list[bytes] = sorted(await redis.zrange(_registry(prefix), 0, WORKERS_MAX - 1))  # type: ignore[arg-type]  # bytes, not decoded
     if not names:
         return []

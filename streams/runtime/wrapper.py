@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerPorts:
-    """What a worker shares with all its agents."""
+    """What all agents of a worker share."""
 
     settings: Settings
     publisher: WorkerPublisher
@@ -52,16 +52,16 @@ class WorkerPorts:
 class Wrapper:
     """Runs one agent. Calling it is the runner's ``Work``."""
 
-    def __init__(self, agent: Agent, parts: WorkerPorts, deaths: PoisonDetector) -> None:
-        self._agent, self._parts, self._deaths = agent, parts, deaths
-        prefix = parts.settings.kafka.topic_prefix
+    def __init__(self, agent: Agent, ports: WorkerPorts, poison: PoisonDetector) -> None:
+        self._agent, self._ports, self._poison = agent, ports, poison
+        prefix = ports.settings.kafka.topic_prefix
         self._decoders = {} if agent.raw else {prefix + topic.name: decoder(topic) for topic in agent.reads}
         self._compacted = {prefix + topic.name for topic in agent.reads if topic.retention_ms is None}
-        self._hooks = parts.hooks
-        self._retries = Retries(agent, parts.clock, parts.settings.lanes.retry_s, parts.hooks)
+        self._hooks = ports.hooks
+        self._retries = Retries(agent, ports.clock, ports.settings.lanes.retry_s, ports.hooks)
         self._log = log.bind(agent=agent.name)
 
-    async def __call__(self, delivery: Delivery, turn: Execution) -> WorkOutcome:
+    async def __call__(self, delivery: Delivery, execution: Execution) -> WorkOutcome:
         """See the module. LEFT: another worker owns the event now. Raises nothing but cancellation."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(agent=self._agent.name, **_offset_fields(delivery))
@@ -70,31 +70,31 @@ class Wrapper:
                 lease = None
                 if self._agent.leased:
                     lease = await stack.enter_async_context(
-                        self._parts.leases.hold(self._agent.name, delivery.key, delivery.place, self._parts.generation())
+                        self._ports.leases.hold(self._agent.name, delivery.key, delivery.place, self._ports.generation())
                     )
-                await stack.enter_async_context(turn.permits)
-                if turn.detached:  # it had not begun when its partition went away
+                await stack.enter_async_context(execution.permits)
+                if execution.detached:  # it had not begun when its partition went away
                     return WorkOutcome.LEFT
-                await self._run_observed(delivery, turn, lease)
+                await self._run_observed(delivery, execution, lease)
         except Superseded as error:
-            turn.number += 1
+            execution.handovers += 1
             self._log.info("event_superseded", detail=error.detail)
             return WorkOutcome.LEFT
-        self._deaths.finish(delivery.place)
+        self._poison.finish(delivery.place)
         return WorkOutcome.DONE
 
     async def run_batch(self, deliveries: Sequence[tuple[Delivery, Execution]]) -> list[WorkOutcome]:
-        """The outcome of each. What is out of the ordinary, and everything when the common step fails, is handled one by one."""
+        """The outcome of each. Special cases, and all events when the common step fails, are handled one by one."""
         if len(deliveries) == 1:
             return [await self(*deliveries[0])]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(agent=self._agent.name)
         ordinary: list[tuple[int, Any, Context]] = []
-        for number, (delivery, turn) in enumerate(deliveries):
-            if turn.detached or turn.number or not self._deaths.is_clean(delivery.place) or delivery.value is None:
+        for number, (delivery, execution) in enumerate(deliveries):
+            if execution.detached or execution.handovers or not self._poison.is_clean(delivery.place) or delivery.value is None:
                 continue
             try:
-                ordinary.append((number, self._decode(delivery), self._context(delivery, turn, None)))
+                ordinary.append((number, self._decode(delivery), self._context(delivery, execution, None)))
             except StepFailed:
                 continue
         done = await self._run_step_many(deliveries, ordinary) if len(ordinary) > 1 else ()
@@ -106,65 +106,65 @@ class Wrapper:
     async def _run_step_many(
         self, deliveries: Sequence[tuple[Delivery, Execution]], ordinary: Sequence[tuple[int, Any, Context]]
     ) -> Collection[int]:
-        """The numbers of those that are done: all or none."""
+        """The indexes of the events that are done: all or none."""
         step, hooks, name = self._agent.step_many, self._hooks, self._agent.name
         assert step is not None
         loop = asyncio.get_running_loop()
         now_s, outcome = loop.time(), CANCELLED
         for number, _, _ in ordinary:
-            delivery, turn = deliveries[number]
-            turn.begun_s = now_s
-            hooks.begun(name, delivery, max(0.0, now_s - turn.offered_s))
+            delivery, execution = deliveries[number]
+            execution.begun_s = now_s
+            hooks.on_begun(name, delivery, max(0.0, now_s - execution.offered_s))
         try:
             begun_s = time.perf_counter()
             try:
                 outgoing = await step([(event, context) for _, event, context in ordinary])
             finally:
-                hooks.run(name, time.perf_counter() - begun_s)
+                hooks.on_run(name, time.perf_counter() - begun_s)
             await self._publish([each for one in outgoing for each in one])
             outcome = HANDLED
-        except Exception as error:  # noqa: BLE001 - a step may fail in any way; one by one shows with which of them, and says so
+        except Exception as error:  # noqa: BLE001 - a step may fail in any way; one by one shows which event it is
             outcome = SPLIT
             self._retries.report("together", error, 1)
             return ()
         finally:
             duration_s = loop.time() - now_s
             for number, _, _ in ordinary:
-                hooks.done(name, deliveries[number][0], outcome, duration_s)
+                hooks.on_done(name, deliveries[number][0], outcome, duration_s)
         for number, _, _ in ordinary:
-            self._deaths.finish(deliveries[number][0].place)
+            self._poison.finish(deliveries[number][0].place)
         return {number for number, _, _ in ordinary}
 
-    async def _run_observed(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> None:
+    async def _run_observed(self, delivery: Delivery, execution: Execution, lease: KeyLease | None) -> None:
         loop, name, outcome = asyncio.get_running_loop(), self._agent.name, CANCELLED
-        turn.begun_s = now_s = loop.time()
-        self._hooks.begun(name, delivery, max(0.0, now_s - turn.offered_s))
+        execution.begun_s = now_s = loop.time()
+        self._hooks.on_begun(name, delivery, max(0.0, now_s - execution.offered_s))
         try:
-            async with self._deaths.track(delivery.place) as starts:
-                if (final := self._final_failure(turn, starts)) is not None:
+            async with self._poison.track(delivery.place) as starts:
+                if (final := self._final_failure(execution, starts)) is not None:
                     # published under the newest attempt: readers ignore lower ones
-                    outcome = await self._dead_letter(delivery, None, final, self._context(delivery, turn, lease))
+                    outcome = await self._dead_letter(delivery, None, final, self._context(delivery, execution, lease))
                 else:
-                    outcome = await self._run_step(delivery, turn, lease)
+                    outcome = await self._run_step(delivery, execution, lease)
         except Superseded:
             outcome = SUPERSEDED
             raise
         finally:
-            self._hooks.done(name, delivery, outcome, loop.time() - now_s)
+            self._hooks.on_done(name, delivery, outcome, loop.time() - now_s)
 
-    def _final_failure(self, turn: Execution, starts: int) -> StepFailed | None:
-        """Why this event is not tried again, if so."""
-        if starts >= self._deaths.deaths_max:
+    def _final_failure(self, execution: Execution, starts: int) -> StepFailed | None:
+        """The reason why this event is not tried again; None when it is."""
+        if starts >= self._poison.deaths_max:
             poison = ClawError(f"{starts} processes died while this event was in work", code="event_poisonous")
             return StepFailed(poison.problem(), "process death", starts)
-        if turn.number >= HANDOVERS_MAX:
-            given_up = ClawError(f"superseded {turn.number} times, and no other worker has handled it", code="event_failed")
-            return StepFailed(given_up.problem(), "Superseded", turn.number)
+        if execution.handovers >= HANDOVERS_MAX:
+            given_up = ClawError(f"superseded {execution.handovers} times, and no other worker has handled it", code="event_failed")
+            return StepFailed(given_up.problem(), "Superseded", execution.handovers)
         return None
 
-    async def _run_step(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> str:
+    async def _run_step(self, delivery: Delivery, execution: Execution, lease: KeyLease | None) -> str:
         event: Any = None
-        context = self._context(delivery, turn, lease)
+        context = self._context(delivery, execution, lease)
         if delivery.value is None and delivery.place.topic in self._compacted and not self._agent.raw:
             return TOMBSTONE  # means only that the log may forget the key
         try:
@@ -179,22 +179,22 @@ class Wrapper:
             return await self._dead_letter(delivery, event, StepFailed(error.problem(), "Refused", 1), context)
         return HANDLED
 
-    def _context(self, delivery: Delivery, turn: Execution, lease: KeyLease | None) -> Context:
+    def _context(self, delivery: Delivery, execution: Execution, lease: KeyLease | None) -> Context:
         async def still_owner() -> bool:
             if lease is not None:
-                return await self._parts.leases.still_owner(lease)
-            return not turn.detached
+                return await self._ports.leases.still_owner(lease)
+            return not execution.detached
 
         def alive() -> None:  # for the watchdog and for the time limit of retries, the step begins anew
-            turn.begun_s = asyncio.get_running_loop().time()
-            context.since_s = self._parts.clock.monotonic_s()
+            execution.begun_s = asyncio.get_running_loop().time()
+            context.since_s = self._ports.clock.monotonic_s()
 
         context = Context(
             place=delivery.place,
             attempt=0 if lease is None else lease.attempt,
-            replayed=turn.number > 0 or self._deaths.may_have_begun(delivery.place),
-            publisher=self._parts.publisher,
-            clock=self._parts.clock,
+            replayed=execution.handovers > 0 or self._poison.may_have_begun(delivery.place),
+            publisher=self._ports.publisher,
+            clock=self._ports.clock,
             still_owner=still_owner,
             headers=delivery.headers,
             alive=alive,
@@ -238,11 +238,11 @@ class Wrapper:
             attempts=failed.tries,
             traceparent=traceparent,
         )
-        prefix = self._parts.settings.kafka.topic_prefix
-        await self._retries.publish(lambda: write_dead_letter(self._parts.publisher, prefix, delivery, headers))
+        prefix = self._ports.settings.kafka.topic_prefix
+        await self._retries.publish(lambda: write_dead_letter(self._ports.publisher, prefix, delivery, headers))
         if self._agent.failed is not None:
             await self._run_failure_step(self._agent.failed, delivery, event, failed, context)
-        self._hooks.failed(self._agent.name, delivery, event, failed.problem)
+        self._hooks.on_failed(self._agent.name, delivery, event, failed.problem)
         return DEAD_LETTERED
 
     async def _run_failure_step(self, step: Any, delivery: Delivery, event: Any, failed: StepFailed, context: Context) -> None:
@@ -250,13 +250,13 @@ class Wrapper:
             event = self._decode(delivery) if event is None else event
             await self._publish(await self._retries.run(lambda: step(event, failed.problem, context), context))
         except StepFailed as error:
-            self._log.warning("failure_not_told", code=error.problem.code, detail=error.problem.detail)
+            self._log.warning("failure_step_failed", code=error.problem.code, detail=error.problem.detail)
         except Refused as error:
-            self._log.warning("failure_not_told", code=error.code, detail=error.detail)
+            self._log.warning("failure_step_failed", code=error.code, detail=error.detail)
 
     async def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         if outgoing:
-            await self._retries.publish(lambda: self._parts.publisher.publish_all(outgoing))
+            await self._retries.publish(lambda: self._ports.publisher.publish_all(outgoing))
 
 
 def _offset_fields(delivery: Delivery) -> dict[str, object]:

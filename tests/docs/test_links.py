@@ -1,4 +1,4 @@
-"""What the documentation refers to exists: files that are linked, headings that are linked, paths and commands that are named."""
+"""What the documentation refers to exists: linked files and headings; paths, settings and commands that are named."""
 
 import argparse
 import re
@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from ops import cli
+from ops.commands import reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "clients").rglob("*.md")])
 PACKAGES = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "tests", "docs", "deploy", "benchmarks", "clients")
+SETTINGS = {variable.name for section in reference.SETTINGS for variable in reference.variables(section)}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")
@@ -61,6 +63,11 @@ class TestPage:
         """A path in code font that begins with a folder of ours; names with a blank to fill in are not paths."""
         named = [code for code in CODE.findall(prose(page)) if PATH.fullmatch(code)]
         assert [path for path in named if not (ROOT / path).exists()] == []
+
+    def test_settings_exist(self, page: Path) -> None:
+        """Variables of the tests aside; a name that ends in ``_`` is the prefix of a section."""
+        names = set(re.findall(r"\bCLAW_[A-Z0-9_]*[A-Z0-9]\b(?!_)", page.read_text(encoding="utf-8")))
+        assert {name for name in names if not name.startswith("CLAW_TEST_")} - SETTINGS == set()
 
     def test_commands_exist(self, page: Path) -> None:
         known = commands()

@@ -116,4 +116,4 @@ def grounded_event(**more: object) -> ChatGrounded:
 
 
 def generating_agent(model: Any, redis: Any) -> Generate:
-    return Generate(model=model, settings=ModelSettings(delta_window_ms=0), views=redis, turns=redis, watch=redis, visibility=redis)
+    return Generate(model=model, settings=ModelSettings(delta_window_ms=0), views=redis, reply_locks=redis, watch=redis, visibility=redis)

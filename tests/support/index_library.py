@@ -52,7 +52,7 @@ class Library:
                 Point(
                     id=ids.chunk_id(key, version, ordinal, shelf.generation),
                     tenant=tenant,
-                    knowledge_base_id=ids.collection_name(base, shelf.generation),
+                    collection=ids.collection_name(base, shelf.generation),
                     document_id=document,
                     version=version,
                     ordinal=ordinal,

@@ -12,7 +12,7 @@ def point(text: str, *, tenant="t1", kb="kb", doc="doc", version=1, ordinal=0, v
     return Point(
         id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{tenant}/{kb}/{doc}/{version}/{ordinal}")),
         tenant=tenant,
-        knowledge_base_id=kb,
+        collection=kb,
         document_id=doc,
         version=version,
         ordinal=ordinal,

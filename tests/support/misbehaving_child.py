@@ -22,8 +22,8 @@ AF_INET, SOCK_STREAM = 2, 1
 class Misbehaving:
     """Does what ``source.text`` says with ``source.filename``, and answers with what came of it."""
 
-    def __init__(self, orders: ChildOptions) -> None:
-        self._folder = Path(orders.folder)
+    def __init__(self, options: ChildOptions) -> None:
+        self._folder = Path(options.folder)
         self._does: dict[str, Callable[[str], object]] = {
             "answer": lambda word: word,
             "hog": lambda mib: len([bytearray(MIB) for _ in range(int(mib))]),

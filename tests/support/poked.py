@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 
+from faust.types import Message
 from msgspec import Struct
 
 from adapters.redis.client import RedisClient, Script
@@ -70,3 +71,7 @@ def lane(name: str, redis: RedisClient, prefix: str) -> WorkerGroup:
     quick = poking("quick", redis, prefix, topic=OTHER)
     agents = {"chaos": (plain, leased), "plain": (plain,), "leased": (leased,), "two": (plain, quick)}
     return WorkerGroup(name=name, agents=agents[name], open=nothing, close=nothing)
+
+
+def message(offset: int, partition: int = 0) -> Message:
+    return Message("t", partition, offset, 0.0, 0, None, b"k", b"v", None, generation_id=1)

@@ -15,7 +15,8 @@ import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from ops.client import PROJECT, StackClient, launch, stack
+from claw_client import Client
+from ops.stack.launch import PROJECT, launch, stack
 from ops.stack.ports import claim
 from ops.stack.state import ProcessRecord, StackState, read_state
 
@@ -165,17 +166,17 @@ async def session(up: Up) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def client(session: aiohttp.ClientSession) -> StackClient:
+async def client(session: aiohttp.ClientSession) -> Client:
     """A new user in a tenant of their own."""
-    return await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
+    return await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
 
 
 @pytest.fixture
-async def owner(up: Up, session: aiohttp.ClientSession) -> StackClient:
+async def owner(up: Up, session: aiohttp.ClientSession) -> Client:
     """The tenant that upstream systems write for, with a knowledge base of the test's own."""
-    client = await StackClient.with_token(session, up.key)
+    client = await Client.with_token(session, up.key)
     async with session.post("/api/v1/knowledge", json={"name": uuid.uuid4().hex}, headers=client.headers) as made:
-        return StackClient(session, client.headers, (await made.json())["id"])
+        return Client(session, client.headers, (await made.json())["id"])
 
 
 @pytest.fixture

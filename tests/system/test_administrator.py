@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.client import StackClient
+from claw_client import Client
 from tests.system.conftest import Up, api_process, records
 
 PASSWORD = "a long test passphrase"
@@ -45,7 +45,7 @@ async def test_an_administrator_changes_a_rate_rule_that_takes_effect(up: Up, em
         async with aiohttp.ClientSession(base_url=one) as session:
             admin = await logged_in(session, email)
             assert (admin["user"]["role"], admin["user"]["name"]) == ("admin", "Ada")
-            somebody = await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
+            somebody = await Client.register(session, f"{uuid.uuid4().hex}@example.org", PASSWORD)
             body = {
                 "rules": [{"name": "own", "scope": "route", "rate": 2, "per_s": 3600, "burst": 2, "route": "/users/me"}],
                 "reason": "test",
@@ -86,7 +86,7 @@ async def test_the_role_is_on_the_log_and_survives_a_rebuild(up: Up, session: ai
         assert code == 0, printed
     admin = await logged_in(session, email)
     assert admin["user"] == user
-    client = await StackClient.with_token(session, admin["access_token"])
+    client = await Client.with_token(session, admin["access_token"])
     assert client.knowledge_base == user["default_knowledge_base_id"]
     async with session.get("/api/v1/usage", headers=client.headers) as answer:
         assert answer.status == 200
@@ -94,7 +94,7 @@ async def test_the_role_is_on_the_log_and_survives_a_rebuild(up: Up, session: ai
 
 async def test_somebody_who_registered_is_promoted_with_their_password(up: Up, session: aiohttp.ClientSession, email: str):
     """Without --promote nothing happens but a word of how; repeated it changes nothing; what they logged in with goes on."""
-    await StackClient.register(session, email, "their own passphrase")
+    await Client.register(session, email, "their own passphrase")
     before = await logged_in(session, email, "their own passphrase")
     code, printed = await up.command("admin", "create", email, "--password-stdin", typed=f"{PASSWORD}\n")
     assert (code, "--promote" in printed) == (1, True)
@@ -117,8 +117,8 @@ async def test_a_tenant_that_is_named_is_shared_with_its_keys(up: Up, session: a
     await made(up, email, "--password-stdin", "--tenant", tenant)
     code, key = await up.command("key", "create", "--tenant", tenant)
     assert code == 0, key
-    by_key = await StackClient.with_token(session, key.strip())
-    admin = await StackClient.with_token(session, (await logged_in(session, email))["access_token"])
+    by_key = await Client.with_token(session, key.strip())
+    admin = await Client.with_token(session, (await logged_in(session, email))["access_token"])
     assert admin.knowledge_base == by_key.knowledge_base
     code, printed = await up.command("admin", "create", email, "--tenant", "default", "--promote")
     assert (code, tenant in printed) == (1, True)

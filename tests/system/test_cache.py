@@ -3,13 +3,13 @@
 import asyncio
 import re
 
-from ops.client import StackClient
+from claw_client import Client
 
 CLIENTS = 20
 VERSIONS = 3
 
 
-async def test_twenty_clients_never_find_what_was_replaced_or_deleted(client: StackClient):
+async def test_twenty_clients_never_find_what_was_replaced_or_deleted(client: Client):
     """A price that changes and then goes, asked for all the time."""
     acknowledged, gone, over, looks = 0, False, False, 0
 

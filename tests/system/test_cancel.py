@@ -5,7 +5,7 @@ import time
 
 import aiohttp
 
-from ops.client import events
+from claw_client import events
 
 ANSWER_S = 3.0  # the model of these tests speaks that long
 SOON_S = 1.5  # the promise is 0.2 s on a machine of its own; `make bench BENCH=streams` measures it

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from ops.client import StackClient, events, stack
+from claw_client import Client, events
+from ops.stack.launch import stack
 from tests.system.conftest import Up
 
 CLIENTS, VERSIONS = 20, 8
@@ -37,7 +38,7 @@ class Asking:
     asked: int = 0
     kept: int = 0
 
-    async def in_a_conversation(self, client: StackClient) -> None:
+    async def in_a_conversation(self, client: Client) -> None:
         while not self.over:
             known, was_gone = self.acknowledged, self.gone
             async with client.ask(await client.create_conversation(), QUESTION) as answer:
@@ -45,7 +46,7 @@ class Asking:
             assert last.name == "completed", last
             self.judge(last.data["text"], known, was_gone=was_gone, cached=last.data["cached"])
 
-    async def without(self, client: StackClient) -> None:
+    async def without(self, client: Client) -> None:
         path = f"/api/v1/knowledge/{client.knowledge_base}/query"
         while not self.over:
             known, was_gone = self.acknowledged, self.gone
@@ -72,8 +73,8 @@ async def test_twenty_clients_are_never_told_what_was_replaced_or_deleted(double
     """Half of them in conversations, half without, on both replicas. All ask the same, so that most answers are kept ones."""
     asking = Asking()
     async with aiohttp.ClientSession(base_url=doubled[0]) as first, aiohttp.ClientSession(base_url=doubled[1]) as second:
-        here = await StackClient.register(first, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
-        clients = (here, StackClient(second, here.headers, here.knowledge_base))
+        here = await Client.register(first, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
+        clients = (here, Client(second, here.headers, here.knowledge_base))
 
         async def submit(version: int) -> None:
             accepted = await here.submit("price", f"The crossing costs number {version} euros.")

@@ -22,7 +22,8 @@ import aiohttp
 import pytest
 
 from adapters.redis.client import connect
-from ops.client import ServerEvent, StackClient, events, launch, stack
+from claw_client import Client, ServerEvent, events
+from ops.stack.launch import launch, stack
 from schemas.settings import RedisSettings
 from tests.system.conftest import Up, records
 
@@ -81,7 +82,7 @@ async def chaotic(tmp_path) -> AsyncIterator[Up]:
 async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
     chance = random.Random(SEED)
     async with aiohttp.ClientSession(base_url=chaotic.url, connector=aiohttp.TCPConnector(limit=0)) as session:
-        client = await StackClient.register(session, "chaos@example.org", "a long test passphrase")
+        client = await Client.register(session, "chaos@example.org", "a long test passphrase")
         for number in range(20):
             await client.submit(f"mill-{number}", f"The windmill of island {number} was built in {1700 + number} by Miller{number}.")
         for number in range(20):
@@ -101,7 +102,7 @@ async def test_every_reply_ends_once_is_stored_once_and_charged_once(chaotic):
     await _check_log(chaotic, reads)
     await run(chaotic, "usage", "reconcile")
     async with aiohttp.ClientSession(base_url=chaotic.url) as session:
-        client = StackClient(session, client.headers, client.knowledge_base)
+        client = Client(session, client.headers, client.knowledge_base)
         before = await _readable(client, conversations[:20])
         redis = connect(RedisSettings(url=chaotic.redis_url))
         await redis.execute_command("FLUSHALL")
@@ -116,7 +117,7 @@ async def run(up: Up, *arguments: str) -> None:
     assert code == 0, printed
 
 
-async def _readable(client: StackClient, conversations: list[str]) -> dict[str, Any]:
+async def _readable(client: Client, conversations: list[str]) -> dict[str, Any]:
     """What a person reads of what they have: conversations and messages, documents, usage."""
     found: dict[str, Any] = {}
     paths = [f"conversations/{each}/messages?limit=100" for each in conversations]
@@ -150,7 +151,7 @@ async def _kill(up: Up, chance: random.Random, until: float) -> Counter[str]:
     return killed
 
 
-async def _converse(client: StackClient, conversation: str, chance: random.Random, until: float) -> list[Read]:
+async def _converse(client: Client, conversation: str, chance: random.Random, until: float) -> list[Read]:
     reads: list[Read] = []
     await asyncio.sleep(chance.uniform(0, THINKS_S))
     while time.monotonic() < until:
@@ -169,7 +170,7 @@ async def _converse(client: StackClient, conversation: str, chance: random.Rando
     return reads
 
 
-async def _ask(client: StackClient, read: Read, key: str, question: str, chance: random.Random) -> None:
+async def _ask(client: Client, read: Read, key: str, question: str, chance: random.Random) -> None:
     headers = {**client.headers, "Accept": "text/event-stream", "Idempotency-Key": key}
     path = f"/api/v1/conversations/{read.conversation}/messages"
     async with client.session.post(path, json={"content": question}, headers=headers) as answer:
@@ -180,7 +181,7 @@ async def _ask(client: StackClient, read: Read, key: str, question: str, chance:
         await _read(answer, read, chance)
 
 
-async def _resume(client: StackClient, read: Read, chance: random.Random) -> None:
+async def _resume(client: Client, read: Read, chance: random.Random) -> None:
     read.resumed += 1
     headers = dict(client.headers) | ({"Last-Event-ID": read.seen[-1].id} if read.seen else {})
     path = f"/api/v1/conversations/{read.conversation}/replies/{read.reply}/stream"

@@ -5,13 +5,13 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ops.client import StackClient, events
+from claw_client import Client, events
 from tests.system.conftest import Up, records
 
 ROUNDS = 9  # questions after which a branch of the default 20 messages has outgrown three quarters of them
 
 
-async def test_a_long_conversation_is_summarised_and_a_deleted_one_is_erased(up: Up, client: StackClient) -> None:
+async def test_a_long_conversation_is_summarised_and_a_deleted_one_is_erased(up: Up, client: Client) -> None:
     """Questions whose answers are cut short, as people do; the summary travels with a later one, and nothing of it stays in the end."""
     await client.submit("note", "The harbour of Wittdün was opened in 1890. Its keeper is Knut Jessen.")
     await client.wait_indexed("note")
@@ -54,7 +54,7 @@ async def _until(condition: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _asked(client: StackClient, conversation: str, question: str) -> str:
+async def _asked(client: Client, conversation: str, question: str) -> str:
     """Ask; the reply's id once it has begun to answer."""
     async with client.ask(conversation, question) as answer:
         async for sent in events(answer.content):
@@ -65,7 +65,7 @@ async def _asked(client: StackClient, conversation: str, question: str) -> str:
     raise AssertionError("the stream ended before anything was said")
 
 
-async def _asked_and_stopped(client: StackClient, conversation: str, question: str) -> None:
+async def _asked_and_stopped(client: Client, conversation: str, question: str) -> None:
     reply = await _asked(client, conversation, question)
     path = f"/api/v1/conversations/{conversation}/replies/{reply}"
     async with client.session.post(f"{path}/cancel", headers=client.headers) as answer:

@@ -9,7 +9,7 @@ import time
 import aiohttp
 import pytest
 
-from ops.client import events
+from claw_client import events
 from tests.system.conftest import records
 
 TERMINAL = {"completed", "failed", "cancelled"}
@@ -50,7 +50,8 @@ async def test_kill_of_the_chat_worker_while_an_answer_streams(up, asked):
     stored = [json.loads(each.value) for each in await records(up, "claw.messages.changed.v1") if each.key == reply.encode()]
     assert len({each["id"] for each in stored}) == 1
     charged = [json.loads(each.value) for each in await records(up, "claw.usage.recorded.v1")]
-    assert len({each["id"] for each in charged if each["data"]["reply_id"] == reply}) == 1
+    answers = {each["id"] for each in charged if each["data"]["reply_id"] == reply and each["data"]["purpose"] == "answer"}
+    assert len(answers) == 1, "a title of the conversation is charged apart"
     await up.restarted("chat", killed)
 
 

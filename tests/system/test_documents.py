@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ops.client import StackClient
+from claw_client import Client
 from tests.support import file_kinds
 from tests.support.found_passages import chunks, search
 from tests.system.conftest import records
@@ -20,7 +20,7 @@ BULK = 2_000
 SEARCHERS = 20
 
 
-async def upload(client: StackClient, file: file_kinds.File) -> None:
+async def upload(client: Client, file: file_kinds.File) -> None:
     form = aiohttp.FormData()
     form.add_field("document_id", file.name)
     form.add_field("file", file.data, filename=file.name, content_type="application/octet-stream")
@@ -28,7 +28,7 @@ async def upload(client: StackClient, file: file_kinds.File) -> None:
         assert answer.status == 202, await answer.text()
 
 
-async def listed(client: StackClient) -> dict[str, dict[str, Any]]:
+async def listed(client: Client) -> dict[str, dict[str, Any]]:
     """Every document of the knowledge base as the API lists it."""
     found: dict[str, dict[str, Any]] = {}
     cursor = ""
@@ -41,7 +41,7 @@ async def listed(client: StackClient) -> dict[str, dict[str, Any]]:
         cursor = page["next_cursor"]
 
 
-async def settled(client: StackClient, count: int, timeout_s: float) -> dict[str, dict[str, Any]]:
+async def settled(client: Client, count: int, timeout_s: float) -> dict[str, dict[str, Any]]:
     """The list once every one of ``count`` documents has come to an end."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -6,7 +6,7 @@ from typing import Any
 
 import openai
 
-from ops.client import events
+from claw_client import events
 
 WISH = "[[first_ms=0&token_ms=0&tokens=16&cite=3]]"  # the model cites the third passage only, twice
 

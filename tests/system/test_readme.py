@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.client import PROJECT
+from ops.stack.launch import PROJECT
 
 PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8000"

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from claw_client import Client
 from domain.areas import TOPICS
 from domain.retrieval.index_client import IndexClient
-from ops.client import StackClient
 from schemas.documents import Shelf
 from schemas.requests import CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
@@ -38,7 +38,7 @@ def text(name: str, edition: int = 1) -> str:
 class Readers:
     """People who search all the time; ``misses`` are searches that did not find their document, or found two versions of one."""
 
-    client: StackClient
+    client: Client
     names: list[str]
     searches: int = 0
     misses: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Readers:
             at += 1
 
 
-async def search(client: StackClient, query: str) -> list[dict[str, Any]]:
+async def search(client: Client, query: str) -> list[dict[str, Any]]:
     body = {"query": query, "limit": 10}
     async with client.session.post(f"/api/v1/knowledge/{client.knowledge_base}/search", json=body, headers=client.headers) as answer:
         assert answer.status == 200, await answer.text()
@@ -74,21 +74,21 @@ async def search(client: StackClient, query: str) -> list[dict[str, Any]]:
         return passages
 
 
-async def index(client: StackClient, method: str = "GET", path: str = "", **body: Any) -> dict[str, Any]:
+async def index(client: Client, method: str = "GET", path: str = "", **body: Any) -> dict[str, Any]:
     url = f"/api/v1/knowledge/{client.knowledge_base}/index{path}"
     async with client.session.request(method, url, json=body if path == "/rebuild" else None, headers=client.headers) as answer:
         assert answer.ok, await answer.text()
         return dict(await answer.json())
 
 
-async def until(client: StackClient, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 90.0) -> dict[str, Any]:
+async def until(client: Client, condition: Callable[[dict[str, Any]], bool], timeout_s: float = 90.0) -> dict[str, Any]:
     async with asyncio.timeout(timeout_s):
         while not condition(seen := await index(client)):
             await asyncio.sleep(0.3)
     return seen
 
 
-def tenant_of(client: StackClient) -> str:
+def tenant_of(client: Client) -> str:
     payload = client.headers["Authorization"].split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["tenant"])
 
@@ -117,7 +117,7 @@ async def counting(up: Up, tenant: str, knowledge_base: str) -> AsyncIterator[Ca
 
 
 @pytest.fixture
-async def library(client: StackClient) -> StackClient:
+async def library(client: Client) -> Client:
     """Somebody with a few documents."""
     for n in range(DOCUMENTS):
         await client.submit(f"ledger{n}", text(f"ledger{n}"))
@@ -126,7 +126,7 @@ async def library(client: StackClient) -> StackClient:
     return client
 
 
-async def test_another_chunk_size_under_load(up: Up, library: StackClient) -> None:
+async def test_another_chunk_size_under_load(up: Up, library: Client) -> None:
     """Every search finds its document all the time, the worker that drives it is killed; what was replaced, deleted and added meanwhile is
     right in the new index; the old one is gone.
     """
@@ -175,7 +175,7 @@ async def test_another_chunk_size_under_load(up: Up, library: StackClient) -> No
     assert "later" in {each["document_id"] for each in await search(library, "sheet about the later")}
 
 
-async def test_back_works_while_the_old_one_is_kept(up: Up, library: StackClient) -> None:
+async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> None:
     """Both hold what came since the switch; what is dropped in the end is gone; nobody who searches notices any of it."""
     readers = Readers(library, [f"ledger{n}" for n in range(DOCUMENTS)])
     async with readers.reading(2), counting(up, tenant_of(library), library.knowledge_base) as count:

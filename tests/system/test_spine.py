@@ -8,13 +8,13 @@ from typing import Any
 
 import openai
 
-from ops.client import StackClient, events
+from claw_client import Client, events
 from tests.system.conftest import records
 
 
 async def test_an_upstream_document_is_cited_within_two_seconds(up, session, upstream):
     """What the README shows with kcat and curl: a CloudEvent on the inbox, then an answer that cites it."""
-    client = await StackClient.with_token(session, up.key)
+    client = await Client.with_token(session, up.key)
     name = f"tower-{uuid.uuid4().hex[:8]}"
     data = {"title": "阿姆鲁姆灯塔", "text": "阿姆鲁姆灯塔高41.8米，建于1875年，灯光高出海面63米。"}
     event = {"specversion": "1.0", "id": "1", "source": "/wiki", "type": "page.saved", "data": data}
@@ -62,7 +62,7 @@ async def test_one_trace_runs_through_every_topic_of_a_chat(up, client):
 
 
 async def test_a_malformed_event_is_dead_lettered_as_it_was_and_the_agent_goes_on(up, session, upstream):
-    client = await StackClient.with_token(session, up.key)
+    client = await Client.with_token(session, up.key)
     poison, name = f"no event {uuid.uuid4()}".encode(), f"after-{uuid.uuid4().hex[:8]}"
     await upstream.send_and_wait("claw.inbox.default.v1", poison, name.encode())
     good = {"specversion": "1.0", "id": "2", "source": "/wiki", "type": "page.saved", "data": {"text": "Still here."}}

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from ops.client import events
+from claw_client import events
 from tests.system.conftest import records
 
 THINKS = ["reasoning_content", "reasoning", "tags"]

@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from ops.client import StackClient
+from claw_client import Client
 from tests.support.found_passages import chunks, search
 from tests.system.conftest import Up
 
@@ -21,7 +21,7 @@ def event(knowledge_base: str, document: str, text: str) -> bytes:
     return json.dumps({"specversion": "1.0", "id": uuid.uuid4().hex, "source": "/crm", "type": "note", "data": said}).encode()
 
 
-async def test_every_codec_is_read(up: Up, owner: StackClient):
+async def test_every_codec_is_read(up: Up, owner: Client):
     """One batch each, of four documents; then one without a codec shows that nobody has stopped."""
     for codec in ("snappy", "lz4", "zstd", "gzip", None):
         names = [f"{codec}-{n}" for n in range(4)]
@@ -44,7 +44,7 @@ async def test_every_codec_is_read(up: Up, owner: StackClient):
         assert answer.status == 200
 
 
-async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: StackClient):
+async def test_only_what_is_committed_is_ever_searchable(up: Up, owner: Client):
     """A committed document, an aborted one, an aborted change of the first, an open transaction; the lag returns to nothing."""
     base = owner.knowledge_base
     producer = AIOKafkaProducer(bootstrap_servers=up.kafka, transactional_id=f"crm-{uuid.uuid4().hex}")
@@ -82,19 +82,19 @@ async def aborted(producer: AIOKafkaProducer, key: bytes, value: bytes) -> None:
     await producer.abort_transaction()
 
 
-async def texts(client: StackClient) -> dict[str, str]:
+async def texts(client: Client) -> dict[str, str]:
     """All that a search over everything finds."""
     return {hit["document_id"]: hit["text"] for hit in await search(client, "window of return", 10)}
 
 
-async def no_lag(up: Up, client: StackClient) -> None:
+async def no_lag(up: Up, client: Client) -> None:
     """The product says so, and so does the broker of the consumer group."""
     async with asyncio.timeout(20):
         while await lag_of_workers(client) or await lag_of_group(up):
             await asyncio.sleep(0.2)
 
 
-async def lag_of_workers(client: StackClient) -> int:
+async def lag_of_workers(client: Client) -> int:
     async with client.session.get("/readyz") as answer:
         body: dict[str, Any] = await answer.json()
     assert body["status"] == "ready"

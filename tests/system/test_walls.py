@@ -6,12 +6,12 @@ import uuid
 
 import aiohttp
 
-from ops.client import StackClient, events
+from claw_client import Client, events
 
 
 async def test_two_tenants_with_the_same_document_and_question_never_meet(session):
     """Neither text nor score of one depends on the other's documents."""
-    left, right = [await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
+    left, right = [await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
     question = "What is the colour of the lighthouse of Norddorf?"
     await left.submit("handbook", "The lighthouse of Norddorf is painted red and white.")
     await left.wait_indexed("handbook")
@@ -28,7 +28,7 @@ async def test_two_tenants_with_the_same_document_and_question_never_meet(sessio
 
 
 async def test_what_belongs_to_another_tenant_is_not_found(session):
-    left, right = [await StackClient.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
+    left, right = [await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase") for _ in range(2)]
     await left.submit("secret", "The code is 4711.")
     conversation = await left.create_conversation()
     for path in (
@@ -49,7 +49,7 @@ async def test_what_belongs_to_another_tenant_is_not_found(session):
 
 async def test_a_delete_during_a_bulk_backlog_is_for_ever(up, session, upstream):
     """The backlog still holds an older version when the delete is acknowledged; it must not come back."""
-    client = await StackClient.with_token(session, up.key)
+    client = await Client.with_token(session, up.key)
     name = f"gone-{uuid.uuid4().hex[:8]}"
     filler = "The backlog is long. " * 400
     for n in range(150):
@@ -91,7 +91,7 @@ async def test_a_replaced_document_is_never_seen_twice(client):
     assert all(len(versions) == 1 for versions in seen), seen
 
 
-async def _sources(client: StackClient, question: str) -> list[dict[str, object]]:
+async def _sources(client: Client, question: str) -> list[dict[str, object]]:
     """The passages an answer is made from; the answer itself is cancelled."""
     conversation = await client.create_conversation()
     async with client.ask(conversation, question) as answer:
@@ -107,7 +107,7 @@ async def _sources(client: StackClient, question: str) -> list[dict[str, object]
     return found
 
 
-async def _cancel(session: aiohttp.ClientSession, client: StackClient, conversation: str, reply: str) -> None:
+async def _cancel(session: aiohttp.ClientSession, client: Client, conversation: str, reply: str) -> None:
     async with session.post(f"/api/v1/conversations/{conversation}/replies/{reply}/cancel", headers=client.headers) as answer:
         assert answer.status < 500
 

@@ -29,7 +29,7 @@ HEADER_CHARS_MAX = 8 * HEADING_CHARS_MAX  # of a table's header of several level
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is never torn apart: headings with what follows them, or a part of a block. ``size`` in eighths of a token.
+    """The smallest part of a chunk: headings with what follows them, or a part of a block. ``size`` in eighths of a token.
 
     A chunk that begins with this unit begins at ``lead``, where the end of the unit before is said again; that costs ``lead_size``.
     """
@@ -45,7 +45,7 @@ class _Unit:
 
 
 def chunk(parsed: ParsedText, *, title: str, target_tokens: int, max_tokens: int, chunks_max: int) -> list[Chunk]:
-    """Chunks of about ``target_tokens``, never over ``max_tokens``. ``title`` is the document's, as ``indexed_text`` gets it.
+    """Chunks of about ``target_tokens``, never over ``max_tokens``. ``title`` is the document's.
 
     Raises Refused("document_too_large") beyond ``chunks_max`` chunks.
     """
@@ -60,7 +60,7 @@ def chunk(parsed: ParsedText, *, title: str, target_tokens: int, max_tokens: int
 
 
 def searchable_text(title: str, chunk: Chunk) -> str:
-    """What of a chunk is embedded and searched: where it stands, then its text; a heading that the text begins with is not said twice."""
+    """The text of a chunk that is embedded and searched: title and headings, then its text; a heading that begins it is not repeated."""
     headings = [
         heading for heading in dict.fromkeys((title, *chunk.headings)) if heading and heading not in chunk.text[: 4 * len(heading) + 8]
     ]
@@ -99,7 +99,7 @@ def _pack_units(text: str, units: list[_Unit], target: int) -> Iterator[list[_Un
 
 
 class _ChunkBuilder:
-    """Units on their way into a chunk, their size together and the headings that they share."""
+    """Units collected for a chunk, their total size and the headings that they share."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -116,11 +116,11 @@ class _ChunkBuilder:
         self.units.append(unit)
 
     def fits(self, unit: _Unit, size: int, target: int) -> bool:
-        """Whether the unit, and the ``size`` it brings, belongs into this chunk."""
+        """Whether the unit, which adds ``size``, belongs into this chunk."""
         return self._is_related(unit) and self._size + self._gap(unit) + size <= target
 
     def best_cut(self, unit: _Unit, target: int) -> int:
-        """How many units make a chunk when this one is too much: all of them, or those before a better beginning in the second half."""
+        """How many units make a chunk when this one does not fit: all of them, or those before a better boundary in the second half."""
         if not self._is_related(unit):
             return len(self.units)
         best, lowest, size = len(self.units), anchor(self._text, unit.start), self._size
@@ -135,7 +135,7 @@ class _ChunkBuilder:
         return best
 
     def take_first(self, count: int) -> list[_Unit]:
-        """Takes the first ``count`` units away."""
+        """Remove the first ``count`` units."""
         given, rest = self.units[:count], self.units[count:]
         self.units = []
         for unit in rest:

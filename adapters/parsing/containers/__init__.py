@@ -1,1 +1,1 @@
-"""Files that hold files: archives and mail."""
+"""Files that contain files: archives and mail."""

@@ -1,6 +1,6 @@
-"""ZIP archives: every file inside is read like one that came alone. Nothing is ever written: names are only names.
+"""ZIP archives: each file inside is parsed like a file of its own. Nothing is written to disk; names are labels, never paths.
 
-Headers are not believed. Bytes are counted as they come out, entries before any is opened, and all archives inside each other share one
+Sizes in headers are not trusted. Unpacked bytes are counted, entries are counted before the first is opened, and nested archives share one
 allowance, so that neither a bomb nor an archive that contains itself takes more than a document may.
 """
 
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 
-from adapters.parsing.containers.nested import Contents, check_depth
+from adapters.parsing.containers.nested import Contents, EntryParser, check_depth
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.detect import central_directory
@@ -25,7 +25,7 @@ ENCRYPTED = 0x1
 NAME_IN_UTF8 = 0x800
 
 _DIRECTORY_ENTRY = b"PK\x01\x02"
-AES = 99  # the method that stands in place of the one it was packed with
+AES = 99  # the compression method that an encrypted entry names; the real one is in an extra field
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -41,11 +41,11 @@ _ARCHIVE_ERRORS = (
 _SYSTEM_FILES = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 
-def parse_zip(entry: Entry) -> ParsedText:
-    """The files in order, each under its name. What cannot be read is a note, unless nothing at all can.
+def parse_zip(entry: Entry, parse_inner: EntryParser) -> ParsedText:
+    """The files in order, each under its name. A file that cannot be parsed becomes a note, unless none can.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex`` (a limit), ``document_empty``, ``password_required``,
-    ``password_wrong``, or what the only files inside were refused with.
+    ``password_wrong``, or the refusal of the files inside when none can be parsed.
     """
     check_depth(entry)
     listed = central_directory(entry.data)
@@ -54,7 +54,7 @@ def parse_zip(entry: Entry) -> ParsedText:
     if entry.data.count(_DIRECTORY_ENTRY, *listed) > entry.bounds.archive_entries_max:
         raise Refused("document_too_complex", "it holds too many files (CLAW_DOCUMENT_ARCHIVE_ENTRIES_MAX)")
     allowance = entry.allowance or Allowance.of(entry.bounds)
-    contents = Contents(Assembly(entry.bounds.chars_max), entry, allowance)
+    contents = Contents(Assembly(entry.bounds.chars_max), entry, allowance, parse_inner)
     try:
         archive = zipfile.ZipFile(BytesIO(entry.data))
     except _ARCHIVE_ERRORS as error:
@@ -72,7 +72,7 @@ def parse_zip(entry: Entry) -> ParsedText:
 
 
 def _list_files(infos: list[zipfile.ZipInfo]) -> Iterator[tuple[zipfile.ZipInfo, str]]:
-    """Files and their names; those that are not marked as UTF-8 were written in whatever their packer's system used, all in the same."""
+    """Files and their names. Names without the UTF-8 flag share one encoding, that of the packer's system; guessed from all of them."""
     files = [info for info in infos if not info.filename.endswith("/")]
     unmarked = [info.orig_filename.encode("cp437", "replace") for info in files if not info.flag_bits & NAME_IN_UTF8]
     guessed = iter(decode(b"\n".join(name.replace(b"\n", b" ") for name in unmarked)).split("\n"))
@@ -87,14 +87,14 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, allo
     encrypted = info.flag_bits & ENCRYPTED
     if encrypted and not entry.password:
         raise Refused("password_required", "it is encrypted")
-    most = RATIO_FREE_BYTES + entry.bounds.archive_ratio_max * info.compress_size
+    bytes_max = RATIO_FREE_BYTES + entry.bounds.archive_ratio_max * info.compress_size
     parts: list[bytes] = []
     length = 0
     try:
         for part in _read_pieces(archive, info, entry):
             length += len(part)
             allowance.take_bytes(len(part))
-            if length > most:
+            if length > bytes_max:
                 raise Refused("document_too_complex", "it unpacks to too much for its size (CLAW_DOCUMENT_ARCHIVE_RATIO_MAX)")
             parts.append(part)
     except RuntimeError as error:  # what zipfile raises for a wrong password, and NotImplementedError's base

@@ -18,7 +18,7 @@ HEADER_BYTES_MAX = 1_048_576  # what comes later is no header
 
 _BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 _LINE_END = re.compile(rb"\r?\n|\r")
-_FOLD = re.compile(r"\s*[\r\n]+\s*")
+_FOLD = re.compile(r"(?<!\s)\s*[\r\n]\s*+")  # begins where the blanks begin: else a run of them is looked at from each of them
 _ENCODED_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _BASE64_GROUP = 4
@@ -49,17 +49,17 @@ class MimePart:
 
     @property
     def charset(self) -> str:
-        """As declared; empty when it is not."""
+        """The declared charset; empty when there is none."""
         return _value_or(lambda: self.headers.get_content_charset("") or "", "")
 
     @property
     def is_attachment(self) -> bool:
-        """Said to be a file, not a part of the text."""
+        """Whether the part is declared an attachment."""
         return _value_or(self.headers.get_content_disposition, None) == "attachment"
 
     @property
     def filename(self) -> str:
-        """As its sender calls it; empty when it has no name."""
+        """The file name given by the sender; empty when there is none."""
         for parameter, header in (("filename", "content-disposition"), ("name", "content-type")):
             value = _value_or(lambda parameter=parameter, header=header: self.headers.get_param(parameter, header=header), None)  # type: ignore[misc]
             if isinstance(value, tuple):  # charset, language, and bytes as the standard library hides them in text

@@ -1,15 +1,16 @@
-"""Files inside a file: read one after another, left out by name when they cannot be."""
+"""Files inside a file: parsed one after another; a file that cannot be parsed is left out, with a note that names it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, clean
 from adapters.parsing.core.source import Allowance, Entry
-from adapters.parsing.dispatch import parse_entry
 from schemas.documents import FileType
 from schemas.errors import Refused
 
 NAME_CHARS_MAX = 200
+EntryParser = Callable[[Entry], ParsedText]  # any file to its structure; it comes as an argument, because it knows all formats
 _REFUSAL_PRIORITY = (
     "password_wrong",
     "password_required",
@@ -22,20 +23,21 @@ _REFUSAL_PRIORITY = (
 
 @dataclass(slots=True)
 class Contents:
-    """What comes out of the files inside ``entry``."""
+    """The text of the files inside ``entry``, each parsed by ``parse_inner``."""
 
     assembly: Assembly
     entry: Entry
     allowance: Allowance
+    parse_inner: EntryParser
     refusals: list[tuple[str, Refused]] = field(default_factory=list)
 
     def read(self, data: bytes, name: str, *, media_type: FileType = "", charset: str = "") -> None:
-        """Raises Refused when the whole document reached a limit; any other refusal leaves only this file out."""
+        """Parse one file. Raises Refused when the whole document reached a limit; any other refusal leaves only this file out."""
         if not data:
             return
         try:
             check_depth(self.entry)
-            parsed = parse_entry(
+            parsed = self.parse_inner(
                 Entry(
                     data=data,
                     bounds=self.entry.bounds,
@@ -53,13 +55,13 @@ class Contents:
             self.assembly.absorb(parsed, display_name(name))
 
     def leave_out(self, name: str, refusal: Refused) -> None:
-        """Raises ``refusal`` again when a limit of the whole document is the cause."""
+        """Note that a file is missing. Raises ``refusal`` again when a limit of the whole document is the cause."""
         if self.allowance.is_exhausted:
             raise refusal
         self.refusals.append((display_name(name), refusal))
 
     def build(self, title: str = "") -> ParsedText:
-        """Raises the most telling refusal when nothing came out of any file."""
+        """The document. When no file gave any text, raises the refusal with the highest priority."""
         if self.assembly.is_empty and self.refusals:
             name, refusal = min(
                 self.refusals,
@@ -72,9 +74,9 @@ class Contents:
 
 
 def check_depth(entry: Entry) -> None:
-    """Raises Refused("document_too_complex") when the files inside ``entry`` may not be opened any more."""
+    """Raises Refused("document_too_complex") when ``entry`` is nested too deep for its files to be opened."""
     if entry.depth >= entry.bounds.archive_depth_max:
-        raise Refused("document_too_complex", "files lie too deep in each other (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")
+        raise Refused("document_too_complex", "files are nested too deep (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")
 
 
 def display_name(name: str) -> str:

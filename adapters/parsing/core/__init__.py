@@ -1,1 +1,1 @@
-"""What every parser uses: sources and their limits, encodings, detection, blocks."""
+"""Shared by all parsers: sources and their limits, encodings, detection, blocks."""

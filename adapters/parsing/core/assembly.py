@@ -1,4 +1,4 @@
-"""A text in the making: every format's parser hands over what it finds, in reading order, and gets blocks with heading paths and places."""
+"""Builder of a parsed text: a parser adds what it finds in reading order, and gets blocks with heading paths and places."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ NOTES_MAX = 100  # they travel with every event of the document
 
 
 class Assembly:
-    """Collects blocks. Raises Refused("document_too_complex") once more than ``chars_max`` characters came in."""
+    """Collects blocks. Raises Refused("document_too_complex") beyond ``chars_max`` characters."""
 
     def __init__(self, chars_max: int) -> None:
         self.chars_max = chars_max
@@ -24,33 +24,33 @@ class Assembly:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing came in yet."""
+        """Whether nothing was added yet."""
         return not self._blocks
 
     def add_heading(self, level: int, text: str, place: Locator | None = None) -> None:
-        """``level`` from 1, outermost; deeper than 6 counts as 6."""
+        """Add a heading. ``level`` counts from 1, the outermost; deeper than 6 counts as 6."""
         line = " ".join(clean(text).split())
         if line:
             self._add("heading", line, place, level=max(1, min(level, HEADING_LEVELS)))
 
     def add_paragraph(self, text: str, place: Locator | None = None) -> None:
-        """Prose; line feeds inside stay."""
+        """Add prose; line feeds inside stay."""
         self._add("paragraph", text, place)
 
     def add_item(self, text: str, place: Locator | None = None) -> None:
-        """One item of a list."""
+        """Add one item of a list."""
         self._add("list", text, place)
 
     def add_quote(self, text: str, place: Locator | None = None) -> None:
-        """Somebody else's words."""
+        """Add a quotation."""
         self._add("quote", text, place)
 
     def add_code(self, text: str, place: Locator | None = None) -> None:
-        """Text whose lines stay as they are."""
+        """Add preformatted text."""
         self._add("code", text, place)
 
     def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None, *, header_rows: int = 1) -> None:
-        """One line per row; the first ``header_rows`` are the header, which chunks of a long table repeat."""
+        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat."""
         lines: list[str] = []
         length = 0
         for row in rows:
@@ -62,15 +62,15 @@ class Assembly:
         self._add("table", "\n".join(lines), place, header_lines=header_rows if len(lines) > header_rows else 1)
 
     def start_section(self) -> None:
-        """What follows stands under no heading of what came before: another file of an archive, another sheet."""
+        """End all sections: what follows is under no heading of what came before, such as another sheet."""
         self._path = HeadingPath()
 
     def add_note(self, code: str, detail: str) -> None:
-        """Something was left out."""
+        """Note that something was left out."""
         self._notes.append(Note(code, detail))
 
     def absorb(self, parsed: ParsedText, part: str) -> None:
-        """All of another text, as the file ``part`` inside this one."""
+        """Add all of another text as the file ``part`` inside this one."""
         self.start_section()
         for block in parsed.blocks:
             text = parsed.text[block.start : block.end]
@@ -81,7 +81,7 @@ class Assembly:
         self._notes.extend(Note(note.code, f"{part}: {note.detail}") for note in parsed.notes)
 
     def include(self, parsed: ParsedText, *, below: int = 0) -> None:
-        """All of another text as a part of this one, its headings ``below`` levels deeper."""
+        """Add all of another text as a part of this one, its headings ``below`` levels deeper."""
         for block in parsed.blocks:
             level = min(block.level + below, HEADING_LEVELS) if block.level else 0
             text = parsed.text[block.start : block.end]
@@ -89,7 +89,7 @@ class Assembly:
         self._notes.extend(parsed.notes)
 
     def build(self, title: str = "") -> ParsedText:
-        """``title`` as the file names itself; else the heading it begins with."""
+        """The parsed text. ``title`` is the file's own, else the heading it begins with."""
         blocks, notes = tuple(self._blocks), self._notes
         if len(notes) > NOTES_MAX:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
@@ -117,5 +117,5 @@ class Assembly:
 
 
 def _path_heading(block: Block) -> str:
-    """A heading as paths have it: its text may have marks."""
+    """A heading's text for heading paths, without Markdown marks."""
     return block.headings[-1] if block.kind == "heading" and block.headings else ""

@@ -1,4 +1,4 @@
-"""What parsing yields: one text and the blocks in it."""
+"""The result of parsing: one text and the blocks in it."""
 
 import re
 from collections.abc import Sequence
@@ -52,13 +52,13 @@ class ParsedText:
 
 
 class HeadingPath:
-    """The headings above the place that is being read."""
+    """The headings above the present place."""
 
     def __init__(self) -> None:
         self._open: list[tuple[int, str]] = []
 
     def enter(self, level: int, text: str) -> tuple[str, ...]:
-        """A heading opens its section and closes those of its level and below."""
+        """Open a section, which closes those of its level and below."""
         while self._open and self._open[-1][0] >= level:
             self._open.pop()
         self._open.append((level, " ".join(text.split())[:HEADING_CHARS_MAX]))
@@ -79,10 +79,10 @@ def clean(text: str) -> str:
 
 
 def has_words(text: str) -> bool:
-    """Whether there is anything to find in it."""
+    """Whether the text contains a letter or digit."""
     return _WORD.search(text) is not None
 
 
 def first_heading(blocks: Sequence[Block]) -> str:
-    """Title of a text that names none: the heading it begins with."""
+    """The title of a text without one of its own: the heading it begins with."""
     return blocks[0].headings[-1] if blocks and blocks[0].kind == "heading" and blocks[0].headings else ""

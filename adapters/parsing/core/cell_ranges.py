@@ -1,4 +1,4 @@
-"""Places in a file: what cells are called, which rows a part of a table holds, what several places are together."""
+"""Places in a file: names of cells, the rows of a part of a table, several places merged."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a file is: its content is asked first, then its name, then whoever sent it."""
+"""The type of a file: from its content, then its name, then the declared type."""
 
 import re
 import struct
@@ -117,7 +117,9 @@ _DIRECTORY_NAME = re.compile(
 )
 _LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
 
-_MARKUP = re.compile(r"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,2000}?-->\s*)*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(  # a comment ends at its first end, or rows of them are divided in every way there is
+    r"\s*+(?:<\?xml[^>]{0,200}+>\s*+)?+(?:<!--(?:[^-]|-(?!->)){0,2000}+-->\s*+)*+(?:<!doctype\s++html|<html[\s>])", re.IGNORECASE
+)
 _TAG = re.compile(r"\s*<(?:head|title|body|meta|div|p|h[1-6]|table|ul|ol|span|section|article)[\s>]", re.IGNORECASE)
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
 _TRANSPORT_HEADERS = {"received", "return-path", "message-id", "mime-version", "delivered-to", "dkim-signature", "x-mailer"}
@@ -126,7 +128,7 @@ _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 
 def detect(entry: Entry) -> FileType:
-    """The type to read ``entry`` as.
+    """The type of ``entry``.
 
     Raises Refused: ``document_empty`` for no bytes at all, ``document_type_unsupported`` that says what it looks like, and
     ``document_unreadable`` for a file that its name calls something it is not.

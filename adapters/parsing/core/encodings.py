@@ -1,4 +1,4 @@
-"""Bytes to text, whatever they were written with.
+"""Bytes to text in any encoding.
 
 What cannot be mistaken goes first: a byte order mark, then UTF-8, which other encodings hardly ever look like. Everything else is a guess,
 well made: what was declared gets a head start, and the reading with the most ordinary characters wins. So a wrong label does no harm,
@@ -56,7 +56,7 @@ _SEVEN_BIT = ("hz", "utf-7", "iso2022")
 _HIGH = re.compile(rb"[\x80-\xff]")
 _LONG_SEQUENCE = re.compile(rb"[\xe0-\xf4]")
 _XML_LABEL = re.compile(rb"""^\s*<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:+-]{1,40})""")
-_META_LABEL = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*=\s*["']?\s*([\w.:+-]{1,40})""", re.IGNORECASE)
+_META_LABEL = re.compile(rb"""<meta\s[^>]{0,400}?charset\s*+=\s*+(?:["']\s*+)?+([\w.:+-]{1,40})""", re.IGNORECASE)
 
 
 class _EncodingCandidate(NamedTuple):

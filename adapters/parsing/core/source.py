@@ -1,4 +1,4 @@
-"""What a parser gets: bytes, what is said about them, and the limits they must keep."""
+"""The input of a parser: bytes, what is declared about them, and limits."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from schemas.settings.documents import DocumentSettings
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """Limits of one document; beyond one of them it is Refused("document_too_complex"), which names the setting."""
+    """Limits of one document. Exceeding one raises Refused("document_too_complex"), which names the setting."""
 
     chars_max: int
     pages_max: int
@@ -45,7 +45,7 @@ class Bounds(Struct, frozen=True, kw_only=True):
 class DocumentSource(Struct, frozen=True, kw_only=True):
     """A document as a child process gets it: ``text``, or the ``path`` of a file that it can read.
 
-    ``media_type`` and ``charset`` are what its sender said; empty means nothing was said, and the content is asked first anyway.
+    ``media_type`` and ``charset`` are declared by the sender, or empty; detection from the content comes first.
     """
 
     media_type: FileType = ""
@@ -54,13 +54,13 @@ class DocumentSource(Struct, frozen=True, kw_only=True):
     filename: str = ""
     charset: str = ""
     password: str = ""
-    url: str = ""  # of a fetched page: only what a reader would read of it counts
+    url: str = ""  # of a fetched page: its article is extracted, without navigation and advertisements
     digest: str = ""  # SHA-256 of a fetched page's content, in hex
 
 
 @dataclass(slots=True)
 class Allowance:
-    """What the files inside a document may still take, all of them together, however they are nested."""
+    """What is left of the limits for all files inside a document together, however they are nested."""
 
     entries: int
     bytes: int
@@ -71,17 +71,17 @@ class Allowance:
 
     @property
     def is_exhausted(self) -> bool:
-        """A limit was reached: the whole document is refused, not only the file that reached it."""
+        """Whether a limit was reached: the whole document is refused, not only the file that reached it."""
         return self.entries < 0 or self.bytes < 0
 
     def take_entry(self) -> None:
-        """One more file. Raises Refused("document_too_complex")."""
+        """Count one more file. Raises Refused("document_too_complex")."""
         self.entries -= 1
         if self.entries < 0:
             raise Refused("document_too_complex", "it holds too many files (CLAW_DOCUMENT_ARCHIVE_ENTRIES_MAX)")
 
     def take_bytes(self, count: int) -> None:
-        """So much more unpacked. Raises Refused("document_too_complex")."""
+        """Count unpacked bytes. Raises Refused("document_too_complex")."""
         self.bytes -= count
         if self.bytes < 0:
             raise Refused("document_too_complex", "it unpacks to too many bytes (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
@@ -89,7 +89,7 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file to be parsed: alone, or inside another one (then ``depth`` is above 0). Every format is a function ``Entry -> Parsed``."""
+    """A file to be parsed: alone, or inside another one (then ``depth`` is above 0). Each format is a function ``Entry -> ParsedText``."""
 
     data: bytes
     bounds: Bounds

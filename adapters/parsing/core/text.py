@@ -1,4 +1,4 @@
-"""The text of a file, within its limit: decoded, cleaned."""
+"""The text of a file, decoded and cleaned, within its limit."""
 
 from adapters.parsing.core.blocks import clean
 from adapters.parsing.core.encodings import decode
@@ -17,7 +17,7 @@ def decode_entry(entry: Entry, *, html: bool = False) -> str:
 
 
 def check_and_clean(text: str, bounds: Bounds, *, html: bool = False) -> str:
-    """Of a text that is one already. Raises as ``decoded`` does."""
+    """A decoded text, checked and cleaned. Raises as ``decode_entry`` does."""
     if len(text) > bounds.chars_max * (MARKUP_CHARS_MAX if html else 1):
         raise _length_refusal(bounds)
     return clean(text)

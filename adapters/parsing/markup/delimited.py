@@ -21,7 +21,7 @@ _SEPARATOR_LINE = re.compile(r"""\s*"?sep=([,;\t|])"?[ \t]*(?:\n|$)""", re.IGNOR
 
 
 def parse_csv(entry: Entry) -> ParsedText:
-    """A table as a file, in whatever encoding. Raises as ``parse_rows`` does."""
+    """A table as a file, in any encoding. Raises as ``parse_rows`` does."""
     return parse_rows(decode_entry(entry), entry.bounds)
 
 
@@ -53,7 +53,7 @@ def parse_rows(text: str, bounds: Bounds) -> ParsedText:
 
 
 def _sniff_delimiter(text: str) -> str:
-    """The one that agrees with the quotes and cuts most rows into the same number of cells, the header too; more cells win a tie."""
+    """The delimiter that agrees with the quotes and splits most rows, header included, into equally many cells; more cells win a tie."""
     sample = text[:SNIFFED_CHARS]
     if len(text) > SNIFFED_CHARS and "\n" in sample:
         sample = sample[: sample.rindex("\n")]
@@ -74,14 +74,14 @@ def _sniff_delimiter(text: str) -> str:
 
 
 def _read_rows(text: str, delimiter: str) -> Iterable[list[str]]:
-    """Rows as the quotes say; in a file whose quotes are broken, as far as they make sense."""
+    """Rows by the quotes; in a file with broken quotes, as far as they are consistent."""
     lines = text.splitlines(keepends=True)
     quoted = _read_strict(lines, delimiter)
     return quoted if quoted is not None else _repair_rows(lines, delimiter)
 
 
 def _read_strict(lines: list[str], delimiter: str) -> list[list[str]] | None:
-    """None when quotes are not closed or end inside a cell."""
+    """Rows, or None when quotes are not closed or end inside a cell."""
     try:
         return list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
@@ -89,7 +89,7 @@ def _read_strict(lines: list[str], delimiter: str) -> list[list[str]] | None:
 
 
 def _repair_rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
-    """A quote that is closed within a few lines is one; another is a character."""
+    """Rows of a file with broken quotes: a quote counts only when it is closed within a few lines."""
     opening = re.compile(rf'(?:^|{re.escape(delimiter)})[ \t]*"')
     at = 0
     while at < len(lines):

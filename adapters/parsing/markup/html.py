@@ -1,4 +1,4 @@
-"""Pages: the tree of tags read from end to end, structure taken from the tags, nothing guessed and no text lost.
+"""HTML pages: the tree of tags is read from end to end; structure comes from the tags, nothing is guessed and no text is lost.
 
 A table of data is rows; a table that only arranges a page (others inside it, headings in it, one column) is read as what it holds.
 """
@@ -60,7 +60,7 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
 
 
 def _parse_tree(text: str) -> Any:
-    """None when there are no tags at all and no text."""
+    """The tree, or None when there are no tags and no text."""
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
         root = etree.fromstring(text.encode("utf-8"), parser)
@@ -92,7 +92,7 @@ def _read_tree(root: Any, bounds: Bounds, unseen: frozenset[str], hidden: Hidden
 
 
 class _HtmlReader:
-    """What is read of a page: text gathers until a tag ends the block."""
+    """Reads a page: text is collected until a tag ends the block."""
 
     def __init__(self, assembly: Assembly) -> None:
         self._assembly = assembly
@@ -120,7 +120,7 @@ class _HtmlReader:
         self._add_text(element.tail)
 
     def skip(self, element: Any) -> None:
-        """Its text is not read; what follows it is."""
+        """Skip an element's text; the text after it is read."""
         self._skipped = element
 
     def add_table(self, element: Any, grid: MergedGrid) -> None:
@@ -143,7 +143,7 @@ class _HtmlReader:
         return any(_KINDS[tag] == "code" for tag in self._open)
 
     def _flush(self) -> None:
-        """The block that ends here, if there is one."""
+        """Add the block that ends here, if there is one."""
         text = "".join(self._pieces)
         self._pieces.clear()
         if not text.strip():

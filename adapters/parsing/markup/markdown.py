@@ -1,13 +1,16 @@
-"""Plain text and Markdown: lines gathered into blocks that are spans of the text.
+"""Plain text and Markdown: lines collected into blocks that are spans of the text.
 
 The text is the source, except that Markdown's soft line breaks are joined: a sentence wrapped at column 80 is one sentence, and a quote
-of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses).
+of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses). Front matter is metadata in both: the title
+comes from it, and it is no part of the text.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 
 from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, HeadingPath, Kind, ParsedText, first_heading, has_words
+from adapters.parsing.markup.front_matter import read_front_matter
+from adapters.parsing.markup.soft_breaks import kept_breaks
 
 LINE_CHARS_MAX = 2_000  # a longer line is prose whatever it begins with; keeps every pattern's work bounded
 
@@ -16,9 +19,9 @@ _UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _LIST = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _QUOTE = re.compile(r" {0,3}>")
-_DELIMITERS = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$")
+_DELIMITERS = re.compile(r"[ \t]*+(?:\|[ \t]*+)?+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+$")
 _INDENTED = re.compile(r" {4,}|\t")
-_CONTINUED = re.compile(r"(?: {2,}|\t)\s*\S")
+_CONTINUED = re.compile(r"(?: {2,}+|\t)\s*+\S")
 _MARKUP = re.compile(r"[*`_]{1,3}(?=\S)|(?<=\S)[*`_]{1,3}")
 _WIDE = "\u2e80"  # from here on: Chinese and other scripts that put no space between words
 _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
@@ -26,7 +29,7 @@ _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 @dataclass(slots=True)
 class _BlockReader:
-    """Gathers the lines of one block after another."""
+    """Collects lines into blocks."""
 
     text: str
     blocks: list[Block] = field(default_factory=list)
@@ -36,7 +39,7 @@ class _BlockReader:
     end: int = 0
 
     def extend(self, kind: Kind, start: int, end: int) -> None:
-        """The line belongs to the open block when that is of the same kind, else it opens one."""
+        """Add the line to the open block when that is of the same kind, else open a new one."""
         if self.kind != kind:
             self.close()
             self.kind, self.start = kind, start
@@ -55,6 +58,7 @@ class _BlockReader:
 
 def parse_plain(text: str) -> ParsedText:
     """Paragraphs between blank lines; ``text`` must be clean."""
+    named, text = _take_front_matter(text)
     reader = _BlockReader(text)
     for start, end in _line_spans(text):
         if text[start:end].strip():
@@ -62,11 +66,12 @@ def parse_plain(text: str) -> ParsedText:
         else:
             reader.close()
     reader.close()
-    return ParsedText("", text, tuple(reader.blocks))
+    return ParsedText(named, text, tuple(reader.blocks))
 
 
 def parse_markdown(text: str) -> ParsedText:
     """Headings of both styles, fenced code, tables, lists, quotes, paragraphs; ``text`` must be clean."""
+    named, text = _take_front_matter(text)
     reader = _BlockReader(text)
     fence = ""
     lines = _line_spans(text)
@@ -93,7 +98,13 @@ def parse_markdown(text: str) -> ParsedText:
         else:
             reader.extend(_line_kind(reader.kind, line, text, lines, index), start, end)
     reader.close()
-    return _join_soft_breaks(ParsedText(first_heading(reader.blocks), text, tuple(reader.blocks)))
+    return _join_soft_breaks(ParsedText(named or first_heading(reader.blocks), text, tuple(reader.blocks)))
+
+
+def _take_front_matter(text: str) -> tuple[str, str]:
+    """The title that the metadata names, and the text without them."""
+    found = read_front_matter(text)
+    return found.title, text[found.end :].lstrip("\n") if found.end else text
 
 
 def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
@@ -114,14 +125,14 @@ def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
 
 
 def _join_lines(body: str) -> str:
-    """Lines that only go on with the one before, joined to it: by a space, or by nothing between two Chinese characters."""
+    """Soft-wrapped lines joined to the line before: by a space, or by nothing between two Chinese characters."""
     lines = body.split("\n")
     made = [lines[0]]
-    for line in lines[1:]:
+    for line, kept in zip(lines[1:], kept_breaks(lines), strict=True):
         before, words = made[-1].rstrip(" \t"), line.lstrip(" \t")
         # a piece that has grown long is left alone as well: it bounds the work
         hard = made[-1].endswith(("  ", "\\")) or max(len(line), len(made[-1])) > LINE_CHARS_MAX
-        if hard or not has_words(before) or not has_words(words) or _LIST.match(line):
+        if hard or kept or not has_words(before) or not has_words(words) or _LIST.match(line):
             made.append(line)
         else:
             wide = before[-1] >= _WIDE and words[0] >= _WIDE
@@ -150,14 +161,14 @@ def _is_row(line: str) -> bool:
 
 
 def _heading_words(rest: str) -> str:
-    """What follows the opening ``#``, without a closing run of them."""
+    """The text after the opening ``#``, without a closing run of them."""
     words = rest.strip()
     opened = words.rstrip("#")
     return opened.strip() if not opened or opened[-1].isspace() else words
 
 
 def _promote_to_heading(reader: _BlockReader, level: int, end: int) -> None:
-    """``Heading`` above ``=====``: the last line read was one; lines before it stay a paragraph."""
+    """``Heading`` above ``=====``: turn the last line into a heading; lines before it stay a paragraph."""
     start = max(reader.start, reader.text.rfind("\n", reader.start, reader.end) + 1)
     words = reader.text[start : reader.end]
     if start > reader.start:

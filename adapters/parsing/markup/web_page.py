@@ -1,4 +1,4 @@
-"""Web pages: what a reader would read of them, found by ``trafilatura``; navigation, banners and footers stay out.
+"""Web pages: the article, extracted by ``trafilatura``; navigation, banners and footers are left out.
 
 It answers with a small tree of its own (TEI names), whose structure is kept. Of a page it finds too little in, all visible text is taken.
 """
@@ -75,7 +75,7 @@ def _spell_out_merged(tree: Any, bounds: Bounds) -> None:
 
 
 def _walk(assembly: Assembly, element: Any, say: Any) -> None:
-    """Everything in ``element`` in its order; text that stands in no block of its own goes to ``say``."""
+    """Everything in ``element`` in order; text outside blocks goes to ``say``."""
     run = [element.text or ""]
     for child in element:
         if child.tag in _BLOCKS or (child.tag == "code" and element.tag not in ("p", "item", "ab")):
@@ -108,7 +108,7 @@ def _table_rows(table: Any) -> Iterator[list[str]]:
 
 
 def _inner_text(element: Any) -> str:
-    """All text inside, with its line breaks; blocks inside stand apart."""
+    """All text inside, with its line breaks; blocks inside are separated."""
     parts = [element.text or ""]
     for child in element:
         if child.tag == "lb" or child.tag in _BLOCKS:

@@ -1,4 +1,4 @@
-"""Text in drawings, the same in Word and PowerPoint: charts, diagrams, and what is written twice for old and new programs."""
+"""Text in drawings of Word and PowerPoint: charts, diagrams, and content with an alternative for old programs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ _MC = "{http://schemas.openxmlformats.org/markup-compatibility/2006}"
 
 
 def choose_alternative(alternate: Any) -> Any:
-    """Of an AlternateContent the first choice that has something, else the fallback, else nothing."""
+    """The first choice of an AlternateContent that has content, else the fallback, else nothing."""
     for name in ("Choice", "Fallback"):
         for option in alternate.iterchildren(_MC + name):
             if len(option):

@@ -34,7 +34,7 @@ _CONTAINER_ERRORS = (
 
 
 def decrypt(data: bytes, password: str) -> bytes:
-    """The file inside an OLE2 container: a package that was encrypted, or an old workbook as it is without its encryption.
+    """The decrypted file in an OLE2 container: a package, or an old workbook.
 
     Raises Refused: ``password_required``, ``password_wrong``, ``document_type_unsupported`` (DOC, PPT), ``document_unreadable``.
     """
@@ -55,7 +55,7 @@ def decrypt(data: bytes, password: str) -> bytes:
 
 
 def _stream_names(data: bytes) -> set[str]:
-    """The streams at the top. What describes the encryption is looked at first: it is XML that msoffcrypto reads without a care."""
+    """The streams at the top. The description of the encryption is checked first: it is XML, which msoffcrypto parses without limits."""
     with olefile.OleFileIO(BytesIO(data)) as container:
         names = {path[0] for path in container.listdir() if len(path) == 1}
         if _INFO in names:

@@ -1,4 +1,4 @@
-"""Office files opened before anything else reads them: what is encrypted is decrypted, what is a bomb or a trap is refused.
+"""The package of an Office file: encrypted files are decrypted; bombs and document types are refused before a parser reads a part.
 
 A package (DOCX, PPTX, XLSX) is a ZIP of XML parts. Only XML is unpacked, counted while it inflates; pictures and other binary parts stay
 packed, names are keys of a mapping and never paths of a disk, and a part that declares a document type is refused, so entities and
@@ -62,7 +62,7 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """The XML parts of a file by name, without a leading slash. Names are lower case: they do not differ by case, the standard says."""
+    """The XML parts of a file by name, in lower case (the standard ignores case) and without a leading slash."""
 
     parts: Mapping[str, bytes]
     bounds: Bounds
@@ -81,7 +81,7 @@ class Package:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
     def children(self, name: str, parent: str, tags: Collection[str]) -> Iterator[Any]:
-        """The elements of these ``tags`` right under ``parent``, one after another: each is forgotten when the next is asked for.
+        """The elements of these ``tags`` directly under ``parent``, one at a time: each is freed when the next is read.
 
         For parts that are as long as the document. Raises Refused.
         """
@@ -111,7 +111,7 @@ class Package:
         return str(etree.QName(element).localname)
 
     def relations(self, name: str) -> list[Relation]:
-        """What a part ("" is the package) refers to inside the package, in order."""
+        """The relations of a part ("" is the package) inside the package, in order."""
         folder, file = posixpath.split(name)
         tree = self.tree(posixpath.join(folder, "_rels", f"{file}.rels"))
         found: list[Relation] = []
@@ -122,7 +122,7 @@ class Package:
         return found
 
     def find_tree(self, name: str, kind: str) -> Any:
-        """The tree of that part; None when there is none."""
+        """The tree of the first related part of a kind; None when there is none."""
         return self.tree(self.find_target(name, kind))
 
     def find_target(self, name: str, kind: str) -> str:
@@ -130,13 +130,13 @@ class Package:
         return next((one.target for one in self.relations(name) if one.kind == kind), "")
 
     def title(self) -> str:
-        """As the file names itself."""
+        """The title in the file's properties."""
         core = self.find_tree("", "core-properties")
         return "" if core is None else core.findtext("{http://purl.org/dc/elements/1.1/}title", "").strip()
 
 
 def open_package(entry: Entry, opened: bytes | None = None) -> Package:
-    """``opened`` is what ``decrypted`` gave, when that was asked before.
+    """``opened`` is the result of ``decrypt_entry`` when it was called before.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
     """
@@ -155,7 +155,7 @@ def open_package(entry: Entry, opened: bytes | None = None) -> Package:
 
 
 def decrypt_entry(entry: Entry) -> bytes:
-    """The file itself: of an encrypted one what the password opens. An old binary file (XLS) that is not encrypted comes back as it is."""
+    """The decrypted bytes of an Office file. An old binary file (XLS) without encryption is returned unchanged."""
     if not entry.data.startswith(OLE_MAGIC):
         return entry.data
     from adapters.parsing.office.encryption import decrypt  # noqa: PLC0415  few files are encrypted, and it loads for a long time
@@ -164,7 +164,7 @@ def decrypt_entry(entry: Entry) -> bytes:
 
 
 def _inflate_parts(archive: ZipFile, packed_bytes: int, bounds: Bounds) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every XML part. The headers are not believed: bytes are counted as they come."""
+    """Name and content of every XML part. Sizes in headers are not trusted: unpacked bytes are counted."""
     total = 0
     most = min(bounds.archive_bytes_max, RATIO_FREE_BYTES + bounds.archive_ratio_max * packed_bytes)
     for info in archive.infolist():
@@ -197,21 +197,21 @@ def _inflate_part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) ->
 
 
 class _RootReached(Exception):
-    """Ends the look at a part's beginning."""
+    """Ends the parse of a part at its outermost element."""
 
 
 def _is_plain_xml(name: str, content: bytes) -> bool:
-    """Whether a part is XML up to its outermost element. Raises Refused when it declares a document type, in whatever encoding."""
+    """Whether a part is XML up to its outermost element. Raises Refused when it declares a document type, in any encoding."""
 
-    def declared(*_: object) -> None:
+    def refuse_doctype(*_: object) -> None:
         raise Refused("document_unreadable", f"{name} declares a document type, which Office never writes")
 
-    def begun(*_: object) -> None:
+    def stop_at_root(*_: object) -> None:
         raise _RootReached
 
     parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = declared
-    parser.StartElementHandler = begun
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    parser.StartElementHandler = stop_at_root
     try:
         for start in range(0, len(content), READ_BYTES):
             parser.Parse(content[start : start + READ_BYTES])

@@ -72,7 +72,7 @@ def parse_pptx(entry: Entry) -> ParsedText:
 
 
 class _SlideReader:
-    """One slide on its way into the text. ``said`` are the footers of the slides before."""
+    """Reads one slide. ``said`` are the footers of the slides before."""
 
     def __init__(self, package: Package, name: str, number: int, assembly: Assembly, said: set[str], hidden: HiddenContent) -> None:
         self._package, self._name, self._assembly, self._said, self._hidden = package, name, assembly, said, hidden
@@ -161,7 +161,7 @@ class _SlideReader:
                     self._assembly.add_paragraph(text, self._place)
 
     def _box_of(self, shape: Any) -> _Box:
-        """Its own word on where it stands, else that of the placeholder it was made from; else at the top."""
+        """The position of a shape, else of its placeholder, else the top."""
         kind, index = _placeholder(shape)
         box = _own_box(shape)
         for model in self._models:
@@ -180,7 +180,7 @@ def _shapes(container: Any) -> Iterator[Any]:
 
 
 def _reading_order(boxes: list[tuple[_Box, Any]]) -> Iterator[Any]:
-    """Shapes from top to bottom; those that begin above the middle of the first of a row stand in its row, from left to right."""
+    """Shapes from top to bottom; those that begin above the middle of the first shape of a row are in its row, from left to right."""
     row: list[tuple[int, Any]] = []
     middle = -1
     for box, shape in sorted(boxes, key=lambda one: one[0].top):
@@ -223,7 +223,7 @@ def _matches(model: tuple[str, str], kind: str, index: str) -> bool:
 
 
 def _paragraphs(body: Any) -> Iterator[tuple[Any, str]]:
-    """Paragraphs of a text body that say something."""
+    """Paragraphs of a text body that are not empty."""
     for paragraph in () if body is None else body.iterchildren(A + "p"):
         text = "".join(_runs(paragraph)).strip()
         if text:
@@ -243,7 +243,7 @@ def _runs(element: Any) -> Iterator[str]:
 
 
 def _is_item(paragraph: Any, *, listed: bool) -> bool:
-    """Whether a paragraph has a bullet: by its own word, else when it is deeper than the first level or in a list's placeholder."""
+    """Whether a paragraph has a bullet: by its own property, else when it is below the first level or in a list's placeholder."""
     properties = paragraph.find(A + "pPr")
     if properties is None:
         return listed

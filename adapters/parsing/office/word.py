@@ -36,7 +36,7 @@ _NOTES = {W + "footnoteReference": "footnotes", W + "endnoteReference": "endnote
 
 @dataclass(slots=True)
 class _BlockContext:
-    """What hangs on a block besides its text, and the page on which its text begins."""
+    """Text boxes, charts and notes of a block, and the page on which its text begins."""
 
     page: int
     boxes: list[Any] = field(default_factory=list)
@@ -73,7 +73,7 @@ class _DocxReader:
         return self._assembly.build(self._package.title())
 
     def _has_all_page_breaks(self) -> bool:
-        """Whether Word noted every page's end: then the file's properties count as many pages."""
+        """Whether every page break is recorded in the file: then its properties count as many pages."""
         properties = self._package.find_tree("", "extended-properties")
         pages = 0 if properties is None else parse_number(properties.findtext("{*}Pages", ""), 0, PAGES_MAX)
         return pages > 1 and self._package.parts[self._name.lower()].count(b"lastRenderedPageBreak/>") == pages - 1

@@ -1,4 +1,4 @@
-"""What styles and list definitions of a Word file mean: levels of headings, and the numbers that Word shows but does not write."""
+"""Styles and list definitions of a Word file: levels of headings, and the numbers that Word shows but does not store."""
 
 import re
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Styles:
                     self._default = style_id
 
     def level(self, paragraph: Any) -> int:
-        """1 and up of a heading, 0 of anything else."""
+        """The level of a heading from 1, 0 for anything else."""
         own = paragraph.find(W + "pPr")
         if own is not None and own.find(W + "outlineLvl") is not None:
             return _outline_level(own)
@@ -59,7 +59,7 @@ class Styles:
         return 0
 
     def numbering(self, paragraph: Any) -> tuple[str, int]:
-        """The list that a paragraph belongs to (empty: none) and its level in it, from 0; its own word or that of its style."""
+        """The list that a paragraph belongs to (empty: none) and its level in it, from 0: its own property or that of its style."""
         own = paragraph.find(W + "pPr")
         list_id, level = "", ""
         for properties in (own, *(style.properties for style in self._chain(own))):
@@ -98,7 +98,7 @@ class Numbering:
             self._counted_as[list_id] = f"own {list_id}" if overrides else abstract
 
     def next_label(self, list_id: str, level: int) -> str:
-        """What stands before the next item of a list, such as ``第三条`` or ``2.1``; empty for bullets."""
+        """The label of the next item of a list, such as ``第三条`` or ``2.1``; empty for bullets."""
         levels = self._levels.get(list_id, {})
         if level not in levels:
             return ""
@@ -113,11 +113,11 @@ class Numbering:
             return ""
         legal = levels[level].find(W + "isLgl") is not None  # all in digits, whatever the levels above say
 
-        def shown(match: re.Match[str]) -> str:
+        def format_placeholder(match: re.Match[str]) -> str:
             above = int(match[1]) - 1
             return format_number(counts[above], "decimal" if legal or above not in levels else child_value(levels[above], "numFmt"))
 
-        return _PLACEHOLDER.sub(shown, child_value(levels[level], "lvlText")).strip()
+        return _PLACEHOLDER.sub(format_placeholder, child_value(levels[level], "lvlText")).strip()
 
 
 def format_number(count: int, style: str) -> str:
@@ -155,7 +155,7 @@ def child_value(element: Any, name: str) -> str:
 
 
 def parse_number(text: str, least: int, most: int) -> int:
-    """A number as a file says it, within bounds; the least one when it is none."""
+    """A number from a file, within bounds; the lower bound when it is none."""
     return min(max(int(text), least), most) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) + 1 else least
 
 

@@ -1,4 +1,4 @@
-"""XLSX as a stream of rows that hold something, in the memory of what it says.
+"""XLSX as a stream of non-empty rows; memory grows with the text, not with the declared size of a sheet.
 
 A sheet's extent is the file's claim, and two cells in opposite corners make a rectangle of 17 billion: calamine, pandas and openpyxl lay
 it out or walk it. Here the sheet's XML is read once, cell by cell; a shared string is one object however often it is used.
@@ -84,7 +84,7 @@ class Workbook:
             raise Refused("document_unreadable", f"{sheet} is not well-formed: {error}") from error
 
     def cell_text(self, kind: str, style: str, text: str) -> str:
-        """What a cell shows."""
+        """The text that a cell shows."""
         if kind == "s":
             index = int(text) if text.isascii() and text.isdigit() else -1
             return self._show_text(style, self._strings[index]) if 0 <= index < len(self._strings) else ""
@@ -105,7 +105,7 @@ class Workbook:
         return shown.show_text(text) if shown is not None and shown.changes_text and text else text
 
     def count_cell(self, text: str) -> None:
-        """Counts a cell, also one without text. Raises Refused("document_too_complex")."""
+        """Count a cell, also one without text. Raises Refused("document_too_complex")."""
         self._touched += 1
         self._cells += bool(text)
         self._chars += len(text)
@@ -152,7 +152,7 @@ class Workbook:
 
 
 class _SheetReader:
-    """What expat calls while it reads a sheet."""
+    """Handlers that expat calls while it parses a sheet."""
 
     def __init__(self, workbook: Workbook, hidden_columns: list[tuple[int, int]]) -> None:
         self._workbook, self._hidden_columns = workbook, hidden_columns
@@ -230,7 +230,7 @@ def _is_on(value: str) -> bool:
 
 
 def _string_runs(item: Any) -> Iterator[str]:
-    """Text of a shared string, plain or in runs of different looks, without how it is pronounced."""
+    """Text of a shared string, plain or in formatted runs, without phonetic hints."""
     for child in item:
         tag = child.tag.rpartition("}")[2]
         if tag == "t":

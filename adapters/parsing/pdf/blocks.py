@@ -26,13 +26,13 @@ _LETTERS_MIN = 2  # of a heading; a number in large type is none
 _SENTENCE_END = re.compile(r"[.。!！?？;；:：…][\"'”’」』）)]*$")
 _CLAUSE_END = re.compile(r"[.。,，;；、]$")
 _FULL_STOP = re.compile(r"[。！？；]$|[^.\d]\.$")
-_LEADERS = re.compile(r"(?:[.·…] ?){4,}\s*\d*$")  # of a table of contents
+_LEADERS = re.compile(r"(?<![.·…])(?<![.·…] )(?:[.·…] ?){4,}+\s*+\d*+$")  # of a table of contents
 _LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What is usual in this document: the size of its body text, whether that is bold, its headings' sizes from the biggest."""
+    """Typography of the document: the size of its body text, whether that is bold, sizes of headings from the largest."""
 
     body: float
     bold: bool
@@ -62,7 +62,7 @@ class Style:
         return cls(body, bold * 2 > sum(sizes.values()), tuple(ranked), frozenset(compounds_in(texts)))
 
     def level(self, size: float) -> int:
-        """Of a heading of this size; those that are only bold come below."""
+        """The level of a heading of this size; headings that are only bold come below."""
         for index, ranked in enumerate(self.sizes):
             if size >= ranked * 0.93:
                 return min(index + 1, _LEVELS)
@@ -71,7 +71,7 @@ class Style:
 
 @dataclass(slots=True)
 class _Draft:
-    """A block in the making: lines that go on with each other in one group, groups on lines of their own."""
+    """A block under construction: continued lines in one group, groups on lines of their own."""
 
     groups: list[list[str]]
     first: Line
@@ -86,7 +86,7 @@ class _Draft:
 
 
 def write_pages(assembly: Assembly, pages: Sequence[tuple[int, Sequence[Flow]]]) -> None:
-    """Pages (counted from 1) to blocks. Raises Refused when too much text comes together."""
+    """Pages (counted from 1) to blocks. Raises Refused beyond the limit of text."""
     writer = _Writer(assembly, Style.of(pages))
     for number, flows in pages:
         for flow in flows:
@@ -103,7 +103,7 @@ class _Writer:
         self._aside = False
 
     def add_flow(self, page: int, flow: Flow) -> None:
-        """One column; its first line may go on with the last of the column before."""
+        """Add one column; its first line may continue the last of the column before."""
         lines = [piece for piece in flow.pieces if isinstance(piece, Line)]
         self._leading = leading_of(lines)
         if flow.aside or self._aside:
@@ -121,7 +121,7 @@ class _Writer:
                 self._table = None
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """Finish the last block."""
         if draft := self._draft:
             self._draft = None
             self._write(draft)
@@ -143,7 +143,7 @@ class _Writer:
         )
 
     def _relation(self, draft: _Draft, line: Line, following: Line | None, *, fresh: bool) -> str:
-        """How a line stands to the block above: ``join`` goes on with its last line, ``line`` on a line of its own, ``new`` is another."""
+        """How a line relates to the block above: ``join`` continues its last line, ``line`` adds a line, ``new`` begins another."""
         before = draft.last
         big = line.size >= self._style.body * _BIGGER
         if not 1 / _SAME < line.size / max(before.size, 0.1) < _SAME or (before.bold != line.bold and not big):
@@ -179,7 +179,7 @@ class _Writer:
             self._assembly.add_paragraph(text, place)
 
     def _heading_level(self, draft: _Draft, text: str) -> int:
-        """0 when it is none."""
+        """The level of a heading; 0 for other lines."""
         letters = len(_LETTER.findall(text))
         if (
             draft.aside

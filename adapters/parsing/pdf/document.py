@@ -1,4 +1,4 @@
-"""PDF: text in the order of reading with page numbers, tables by row; scanned pages by Tesseract.
+"""PDF: text in reading order with page numbers, tables by row; scanned pages by Tesseract.
 
 Two passes. The first takes each page's characters and lines and closes it: only then is known what runs through all pages, how big
 body text is, and how many pages are scans. What a hostile page makes pdfium do is bounded by the process that this runs in.
@@ -51,7 +51,7 @@ State = Literal["text", "thin", "scan", "blank", "broken"]
 
 @dataclass(slots=True)
 class _PdfPage:
-    """What the first pass keeps of a page. ``thin``: a picture with few words upon it, which are text all the same."""
+    """The result of the first pass over a page. ``thin``: a picture with few words on it, which count as text."""
 
     state: State
     spans: list[TextSpan] = field(default_factory=list)
@@ -170,7 +170,7 @@ def _sample_unmapped(textpage: Any, count: int) -> list[bool]:
 
 
 def _merge_annotations(page: Any) -> bool:
-    """What is typed into forms and written on top becomes part of the page; in memory only."""
+    """Merge form fields and annotations into the page, in memory only."""
     wanted = (pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_STAMP)
     for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _ANNOTATIONS_MAX)):
         annotation = pdfium.FPDFPage_GetAnnot(page, index)
@@ -184,7 +184,7 @@ def _merge_annotations(page: Any) -> bool:
 
 
 def _read_scans(document: pdfium2.PdfDocument, pages: list[_PdfPage], bounds: Bounds, assembly: Assembly) -> None:
-    """Scanned pages as Tesseract reads them, noted.
+    """Scanned pages read by Tesseract, with a note.
 
     Beyond ``ocr_pages_max`` a document of scans alone is refused, since a part of a text would answer for the whole; one that has pages
     with text keeps them, and the scans that were not read are named.
@@ -243,7 +243,7 @@ def _render_page(page: pdfium2.PdfPage, degrees: int) -> Picture:
 
 
 def _page_flows(spans: list[TextSpan], page: _PdfPage) -> list[Flow]:
-    """The page, then what stands on it in other directions."""
+    """The page, then its text in other directions."""
     flows = flows_of(spans, page.grids)
     for group in page.turned:
         for flow in flows_of(group, ()) if group[0].size else [Flow([line_of([span]) for span in group])]:
@@ -260,6 +260,6 @@ def _note_pages(assembly: Assembly, code: str, numbers: Sequence[int]) -> None:
 
 
 def _title(document: pdfium2.PdfDocument) -> str:
-    """As the file's properties say it, unless that is what a program wrote there by itself."""
+    """The title in the file's properties, unless a program generated it."""
     title = " ".join(document.get_metadata_value("Title").split())
     return "" if _MEANINGLESS_TITLE.fullmatch(title) or not is_legible(title) else title

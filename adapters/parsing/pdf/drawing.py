@@ -1,4 +1,4 @@
-"""What is drawn on a page besides text: the straight lines that tables are made of, and how much of the page pictures cover."""
+"""Drawings of a page: the straight lines of tables, and the share of the page that pictures cover."""
 
 from collections.abc import Iterator
 from ctypes import c_float
@@ -36,7 +36,7 @@ class RuledLine:
         return max(self.x1 - self.x0, self.y1 - self.y0)
 
     def rotate(self, quarter: int) -> "RuledLine":
-        """As text sees it that is upright after so many quarter turns clockwise; y down."""
+        """The rule after so many quarter turns clockwise; y down."""
         x0, y0, x1, y1 = self.x0, self.y0, self.x1, self.y1
         return RuledLine(*((x0, -y1, x1, -y0), (y0, x0, y1, x1), (-x1, y0, -x0, y1), (-y1, -x1, -y0, -x0))[quarter])
 

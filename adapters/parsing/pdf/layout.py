@@ -1,4 +1,4 @@
-"""A page in the order of reading: columns of running text, tables in their place, everything exactly once.
+"""A page in reading order: columns of running text, tables in their place, everything exactly once.
 
 A page is cut at gutters, upright gaps that no text crosses, but only between columns of prose: lines that fill their column. What stands
 side by side otherwise is a table, and a table is read row by row.
@@ -24,7 +24,7 @@ Item = TextSpan | Table
 
 
 def flows_of(spans: Sequence[TextSpan], grids: Sequence[Grid]) -> list[Flow]:
-    """Columns of the page in order of reading."""
+    """Columns of the page in reading order."""
     left = list(spans)
     items: list[Item] = []
     frames: list[tuple[float, list[list[TextSpan]]]] = []
@@ -46,7 +46,7 @@ def flows_of(spans: Sequence[TextSpan], grids: Sequence[Grid]) -> list[Flow]:
 
 
 def _frame_flows(items: list[Item], frames: list[tuple[float, list[list[TextSpan]]]]) -> list[Flow]:
-    """Frames around text: each cell is read for itself, between what stands above and below its frame."""
+    """Frames around text: each cell is read on its own, between the text above and below its frame."""
     flows: list[Flow] = []
     for top, cells in sorted(frames, key=lambda frame: frame[0]):
         above = [item for item in items if item.top < top]
@@ -69,7 +69,7 @@ def _reading_order(items: list[Item], depth: int) -> list[Flow]:
 
 
 def _find_cut(items: list[Item]) -> list[list[Item]] | None:
-    """Parts to be read one after the other, cut at the gutter that most text stands beside."""
+    """Parts in reading order, cut at the gutter with most text beside it."""
     spans = [item for item in items if isinstance(item, TextSpan)]
     if len(spans) < 2 * _COLUMN_LINES_MIN:
         return None
@@ -168,7 +168,7 @@ def _make_flow(items: Sequence[Item]) -> Flow:
 
 
 def _unstretch(lines: Sequence[Line]) -> None:
-    """Words far apart in a narrow justified column are no cells: such a line fills its column, and so does one next to it."""
+    """Whether wide gaps come from justification and not from cells: such a line fills its column, and so does one next to it."""
     filling = [line.x1 > line.right - 0.6 * line.size for line in lines]
     for index, line in enumerate(lines):
         beside = [near for near in (index - 1, index + 1) if 0 <= near < len(lines) and filling[near] and not lines[near].cells]

@@ -1,4 +1,4 @@
-"""Whether a page's text layer says what the page shows: fonts without names for their glyphs give letters that are none."""
+"""Legibility of a page's text layer: fonts that do not map their glyphs to characters give wrong letters."""
 
 import re
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _COMMON_HAN = frozenset(
 
 
 def is_legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
-    """Judges ``text`` of a page that has any; ``unmapped`` tells of a sample of its glyphs whether nobody knows what they mean."""
+    """Whether the ``text`` of a page is legible; ``unmapped`` says of a sample of its glyphs whether they map to no character."""
     shown = "".join(text[:_JUDGED_CHARS].split())
     if not shown:
         return False
@@ -44,7 +44,7 @@ def is_legible(text: str, unmapped: Sequence[bool] = ()) -> bool:
 
 
 def _is_plausible(shown: str) -> bool:
-    """Letters as languages mix them; what is too short to tell is believed."""
+    """Whether letters are mixed as in a language; a text too short to tell counts as legible."""
     if len(shown) < _LETTERS_MIN:
         return True
     latin, accents = len(_LATIN.findall(shown)), len(_ACCENT.findall(shown))

@@ -20,8 +20,10 @@ MARKER = re.compile(  # of an item of a list
 )
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
 _LINKS = frozenset("a an and as at by for in of on or out the to up with".split())  # state-of-the-art keeps its hyphens
-_HYPHENATED = re.compile(r"[^\W\d_]{2,}[-\xad]$")
-_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
+_HYPHENATED = re.compile(r"[^\W\d_]{2}[-\xad]$")
+_LAST_WORD = re.compile(r"(?<![^\W\d_-])(?<![^\W\d_-]-)[^\W\d_-]++(?:-[^\W\d_-]++)*+$")  # begins where the word does, and only there
+_FIRST_WORD = re.compile(r"[^\W\d_]++(?:-[^\W\d_]++)*+")
+_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?:-[^\W\d_]++)++")
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ Piece = Line | Table
 
 @dataclass(slots=True)
 class Flow:
-    """Pieces of one column from its top to its end. ``aside``: it reads another way than the page."""
+    """Pieces of one column from top to bottom. ``aside``: its text has another direction than the page."""
 
     pieces: list[Piece] = field(default_factory=list)
     aside: bool = False
@@ -77,7 +79,7 @@ def rows_of(spans: Iterable[TextSpan]) -> list[list[TextSpan]]:
 
 
 def _attach_marks(rows: list[list[TextSpan]]) -> list[list[TextSpan]]:
-    """Small text raised or lowered beside a line, such as a note's mark, goes into that line."""
+    """Move small raised or lowered text, such as a note's mark, into the line beside it."""
     kept: list[list[TextSpan]] = []
     for index, row in enumerate(rows):
         host = None
@@ -106,7 +108,7 @@ def _are_marks_of(row: list[TextSpan], host: list[TextSpan]) -> bool:
 
 
 def _merge_neighbours(row: list[TextSpan]) -> list[TextSpan]:
-    """Neighbours that only the content stream has kept apart become one span."""
+    """Join neighbouring spans that only the content stream separates."""
     merged = [row[0]]
     for span in row[1:]:
         before = merged[-1]
@@ -156,7 +158,7 @@ def line_of(row: Sequence[TextSpan]) -> Line:
 
 
 def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
-    """Lines of one paragraph as one. ``compounds`` are hyphenated words seen elsewhere: they keep the hyphen that ends a line."""
+    """Lines of one paragraph joined. ``compounds`` are hyphenated words seen elsewhere: they keep a hyphen at the end of a line."""
     whole = ""
     for text in texts:
         words = text.strip()
@@ -167,8 +169,8 @@ def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
 def join_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
     """``after`` goes on where ``before`` ends: without a space in Chinese, with a mended word at a hyphen, else with a space."""
     if _HYPHENATED.search(before[-40:]) and after[:1].islower():
-        word = re.search(r"[^\W\d_-]+(?:-[^\W\d_-]+)*$", before[:-1])
-        following = re.match(r"[^\W\d_]+(?:-[^\W\d_]+)*", after)
+        word = _LAST_WORD.search(before[:-1])
+        following = _FIRST_WORD.match(after)
         compound = f"{word[0]}-{following[0]}".lower() if word and following else ""
         keep = compound in compounds or (word is not None and word[0].rpartition("-")[2].lower() in _LINKS)
         return before[:-1] + ("-" if keep else "") + after
@@ -185,7 +187,7 @@ def compounds_in(texts: Iterable[str]) -> set[str]:
 
 
 def without_soft_hyphens(text: str) -> str:
-    """Soft hyphens that end nothing are not text; one at the end of a block was a hyphen."""
+    """Remove soft hyphens inside a text; one at the end of a block was a hyphen."""
     return tidy(text[:-1] + "-" if text.endswith("\xad") else text).replace("\xad", "") if "\xad" in text else text
 
 

@@ -1,4 +1,4 @@
-"""Pictures of pages read by Tesseract, when it is installed: found at run time, fed on its input, read from its output.
+"""Recognition of page images by Tesseract, when it is installed: found at run time, run as a process.
 
 Nothing is written to disk. Tesseract's words come back with places and confidence; here they become spans of a page, like those of a text
 layer, so that columns, tables and paragraphs of a scan are found the same way.
@@ -49,7 +49,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class OcrResult:
-    """What was read: spans in points, y down; ``confidence`` in per cent, by characters."""
+    """Recognised spans in points, y down; ``confidence`` in per cent, weighted by characters."""
 
     spans: tuple[TextSpan, ...]
     confidence: float
@@ -60,14 +60,14 @@ class OcrResult:
 
 
 class Recogniser:
-    """Reads the pages of one document. What its first page is written in, the others are expected to be, until one reads badly."""
+    """Recognises the pages of one document, in the language of its first page until a page has low confidence."""
 
     def __init__(self, program: str, languages: Sequence[str]) -> None:
         self._program, self._all = program, tuple(languages)
         self._likely = self._all
 
     def read(self, picture: Picture) -> OcrResult:
-        """Raises SubprocessError or OSError: then this page was not read."""
+        """Recognise a page. Raises SubprocessError or OSError when it could not be read."""
         reading = self._recognise(picture, self._likely)
         if self._likely != self._all:
             if reading.confidence >= _POOR_CONFIDENCE:
@@ -81,7 +81,7 @@ class Recogniser:
         return best
 
     def detect_rotation(self, picture: Picture) -> int:
-        """Degrees clockwise that make a page upright which lies on its side; 0 when it does not, or nobody knows."""
+        """Degrees clockwise that make a page upright; 0 when it is upright, or when that is unknown."""
         if "osd" not in available_languages(self._program):
             return 0
         try:
@@ -94,7 +94,7 @@ class Recogniser:
 
     @staticmethod
     def is_poor(reading: OcrResult) -> bool:
-        """Whether it is worth another look from another side."""
+        """Whether a second attempt with the page turned is worth it."""
         return reading.confidence < _POOR_CONFIDENCE
 
     def _recognise(self, picture: Picture, languages: Sequence[str]) -> OcrResult:
@@ -120,7 +120,7 @@ def find_recogniser(languages: str) -> Recogniser | None:
 
 @lru_cache(maxsize=4)
 def available_languages(program: str) -> frozenset[str]:
-    """As it says itself; asked once."""
+    """The languages that Tesseract lists; read once."""
     try:
         done = subprocess.run([program, "--list-langs"], capture_output=True, timeout=LISTING_S_MAX, check=True)  # noqa: S603
     except (subprocess.SubprocessError, OSError):
@@ -130,7 +130,7 @@ def available_languages(program: str) -> frozenset[str]:
 
 
 def likely_languages(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
-    """What to try instead of all ``languages`` for a page that says ``text``: fewer are read faster and mistaken less."""
+    """The languages to try for a page with this ``text`` instead of all ``languages``: fewer are faster and less often wrong."""
     shown = "".join(text.split())
     chinese = sum(1 for char in shown if "\u3400" <= char <= "\u9fff")
     if not has_words(shown):
@@ -176,7 +176,7 @@ def read_tsv(tsv: str, scale: float) -> OcrResult:
 
 
 def _confident_words(words: list[_Word]) -> list[_Word]:
-    """Without what is probably no text: stains, edges of pictures."""
+    """Spans without probable noise: stains, edges of pictures."""
     chars = sum(len(word.text) for word in words)
     confidence = sum(len(word.text) * word.confidence for word in words) / chars if chars else 0.0
     if confidence < _LINE_CONFIDENCE_MIN:
@@ -185,7 +185,7 @@ def _confident_words(words: list[_Word]) -> list[_Word]:
 
 
 def _word_spans(words: list[_Word], box: tuple[float, float, float, float], order: int) -> Iterable[TextSpan]:
-    """The words of a line, apart where a cell ends."""
+    """The words of a line, separated where a cell ends."""
     left, top, right, bottom = box
     height = bottom - top
     groups = [[words[0]]]

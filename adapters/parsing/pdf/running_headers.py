@@ -1,4 +1,4 @@
-"""Headers, footers and page numbers that run through a document: told apart from text by standing at the same place of most pages.
+"""Running headers, footers and page numbers: recognised by their place, the same on most pages.
 
 What counts pages may do so for a chapter only. What runs is dropped, except where it first stands when it says anything but the page's
 number: a header may be the only place of a name.
@@ -18,9 +18,10 @@ _ROWS = 3  # from each end of a page
 _SLACK = 4.0  # points between the same place of two pages
 
 _NUMBER = re.compile(r"\d+")
+_NO_WORD, _NUMBERS = re.compile(r"[^\w#]+"), re.compile("#+")
 _NUMBERING = re.compile(
-    r"\W*(?:(?:page|p\.|pg\.?|第|共)?\W*(?:#|[ivxlcdm]+)\W*(?:页|頁)?\W*(?:(?:of|/|共|总)?\W*#?\W*(?:页|頁)?)?)\W*", re.IGNORECASE
-)
+    "#?(?:page|pg?|第|共)?(?:#|[ivxlcdm]++)#?(?:页|頁)?#?(?:of|共|总)?#?(?:页|頁)?#?", re.IGNORECASE
+)  # without what is no word
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class _EdgeRow:
 
 
 def without_running_headers(pages: Sequence[list[TextSpan]]) -> list[list[TextSpan]]:
-    """The spans of each page without those that run."""
+    """The spans of each page without running headers and footers."""
     filled = sum(1 for spans in pages if spans)
     if filled < PAGES_MIN:
         return list(pages)
@@ -79,7 +80,7 @@ def _find_running(rows: list[_EdgeRow], pages: int) -> list[_EdgeRow]:
         steps = _count_growing_numbers(runs)
         if len(runs) < PAGES_MIN or steps is None or (len(runs) < most and not steps):
             continue
-        found += runs if _NUMBERING.fullmatch(template) else runs[1:]
+        found += runs if _NUMBERING.fullmatch(_NUMBERS.sub("#", _NO_WORD.sub("", template))) else runs[1:]
     return found
 
 

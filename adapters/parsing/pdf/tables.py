@@ -1,4 +1,4 @@
-"""Tables of a page: grids of ruled lines, and rows whose cells stand under each other without any."""
+"""Tables of a page: grids of ruled lines, and aligned rows without lines."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -179,7 +179,7 @@ def table_from_grid(grid: Grid, spans: Sequence[TextSpan]) -> Table | list[list[
 
 
 def _has_rows(spans: Sequence[TextSpan]) -> bool:
-    """A cell that is a table itself."""
+    """Whether a cell contains a table."""
     return len(spans) >= 6 and sum(1 for row in rows_of(spans) if len(row) > 1) >= 3  # noqa: PLR2004
 
 

@@ -1,4 +1,4 @@
-"""A page's text as spans: what pdfium knows of every character, gathered into pieces that stand on one line.
+"""A page's text as spans: pdfium's characters collected into pieces of one line.
 
 pdfium hands characters over in the order of the content stream, which says little about the order of reading. So every character's box
 is asked for (a microsecond each), and all that follows is arithmetic on arrays. Coordinates are points, x to the right and y down, turned
@@ -76,7 +76,7 @@ class PageText:
 
 
 def is_wide(char: str) -> bool:
-    """Written without spaces between words."""
+    """Whether a character belongs to a script without spaces between words."""
     return _WIDE_CHAR.match(char) is not None
 
 

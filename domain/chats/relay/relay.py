@@ -165,7 +165,7 @@ class Relay:
             client_id="claw-relay",
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # a lost position is for us to see, not to be skipped
+            auto_offset_reset="none",  # a lost position is logged, not skipped
             fetch_max_wait_ms=fetch_wait_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )

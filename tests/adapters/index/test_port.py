@@ -26,7 +26,7 @@ NOTHING = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
 def query(text: str = "", *, tenant="t1", kbs=("kb",), vector=None, limit=5, candidates=30) -> Query:
     return Query(
         tenant=tenant,
-        knowledge_base_ids=kbs,
+        collections=kbs,
         sparse=ENCODER.encode_query(text) if text else NOTHING,
         dense=dense() if vector is None else vector,
         limit=limit,

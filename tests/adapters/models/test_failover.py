@@ -7,7 +7,8 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 
 from adapters.concurrency.cluster import ClusterLimit
-from adapters.models.choose import create_answer_model, request_prompt_hash
+from adapters.models.choose import create_answer_model
+from adapters.models.fingerprint import hash_prompt
 from adapters.models.openai import OpenAIModel
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece
 from adapters.models.retries import RetryPolicy
@@ -65,7 +66,7 @@ async def test_the_first_answers_while_it_can(stub: Running) -> None:
     text, finish = await answered(settings)
     assert text == "知识库记录"
     assert (finish.model, finish.provider) == ("stub?tokens=2", "openai")
-    assert finish.prompt_hash == request_prompt_hash(REQUEST, settings)
+    assert finish.prompt_hash == hash_prompt(REQUEST, tokens_max=settings.prompt_tokens_max)
     assert finish.speaker.prices.cost_micros(finish.usage) == 0
 
 
@@ -139,7 +140,7 @@ async def test_cancelling_closes_the_call_of_the_one_that_answers(stub: Running)
 @asynccontextmanager
 async def gated(stub: Running, name: str, limit: int, **changes: object) -> AsyncIterator[tuple[OpenAIModel, ClusterLimit]]:
     gate = ClusterLimit(None, prefix="p", name="g", label="g", limit=limit, workers=1)
-    model = OpenAIModel(model_settings(stub.root, name, **changes), gate=gate, patience=RetryPolicy(1, 1.0))
+    model = OpenAIModel(model_settings(stub.root, name, **changes), limit=gate, patience=RetryPolicy(1, 1.0))
     await model.open()
     try:
         yield model, gate

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from adapters.models import choose, request
+from adapters.models import request
+from adapters.models.fingerprint import hash_prompt
 from adapters.models.request import build_answer_request
 from schemas.chats import Question, Sampling
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
@@ -46,6 +47,6 @@ def test_sampling_is_the_askers_within_the_operators(sampling: Sampling, expecte
 def test_the_hash_of_a_request_depends_on_the_budget() -> None:
     request = build_answer_request(question(Sampling()), PASSAGES, SETTINGS)
     wide, narrow = Settings(), Settings(retrieval=RetrievalSettings(context_tokens=100))
-    assert choose.request_prompt_hash(request, wide) == choose.request_prompt_hash(request, Settings())
+    assert hash_prompt(request, tokens_max=wide.prompt_tokens_max) != hash_prompt(request, tokens_max=200)
     assert narrow.prompt_tokens_max == 5_700
-    assert len(choose.request_prompt_hash(request, narrow)) == 64
+    assert len(hash_prompt(request, tokens_max=narrow.prompt_tokens_max)) == 64

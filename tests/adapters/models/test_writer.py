@@ -18,7 +18,7 @@ from tests.support.running_stub import Running, eventually
 @asynccontextmanager
 async def opened(stub: Running, name: str, gate: ClusterLimit | None = None, **changes: object) -> AsyncIterator[ModelWriter]:
     settings = model_settings(stub.root, name, **changes)
-    made = ModelWriter(settings, jitter=lambda: 0.0) if gate is None else ModelWriter(settings, gate=gate, jitter=lambda: 0.0)
+    made = ModelWriter(settings, jitter=lambda: 0.0) if gate is None else ModelWriter(settings, limit=gate, jitter=lambda: 0.0)
     await made.open()
     try:
         yield made

@@ -27,7 +27,7 @@ def test_a_token_that_was_read_before_still_expires():
 
 
 def test_what_is_remembered_is_bounded_and_forged_tokens_never_are(monkeypatch):
-    monkeypatch.setattr(module, "VERIFIED_KEPT_MAX", 3)
+    monkeypatch.setattr(module, "VERIFIED_CACHED_MAX", 3)
     tokens, others = AccessTokens(AuthSettings(secret=Secret("s" * 32))), AccessTokens(AuthSettings(secret=Secret("o" * 32)))
     for n in range(10):
         token, _ = tokens.issue(ACCOUNT, NOW + timedelta(seconds=n))

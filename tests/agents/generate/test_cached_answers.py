@@ -131,7 +131,7 @@ async def worker(redis: RedisClient, redis_settings: RedisSettings, visibility: 
         if not held:
             stub.may_go.set()
         kept = answer_cache(Settings(model=model, cache=CacheSettings(**settings)), cache, visibility, stub.name)
-        ports: dict[str, Any] = {"model": stub, "views": tables, "turns": tables, "watch": tables}
+        ports: dict[str, Any] = {"model": stub, "views": tables, "reply_locks": tables, "watch": tables}
         return Worker(Generate(**ports, settings=model, visibility=visibility, answer_cache=kept), stub, tables, cache)
 
     yield start

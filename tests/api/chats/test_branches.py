@@ -162,7 +162,7 @@ async def test_a_question_costs_the_same_in_a_conversation_of_any_length(talk: T
     ports, tenant = talk.house.ports, Speaker(talk.house, talk.person, talk.id, "r").tenant
     short, long = talk, Talk(talk.house, talk.person, await talk.person.conversation())
     ids = {30: await store(ports, tenant, short, 30), 600: await store(ports, tenant, long, 600)}
-    await ports(KnowledgePorts).search_cache.cache.tally.flush()  # what earlier tests counted is not this one's
+    await ports(KnowledgePorts).search_cache.cache.statistics.flush()  # what earlier tests counted is not this one's
     calls: list[int] = []
     together = ports(Core).redis.execute_commands
 

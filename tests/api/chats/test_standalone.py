@@ -53,7 +53,7 @@ async def test_redis_is_down(api_settings: Settings, tmp_path: Path):
             async with asyncio.timeout(10):
                 while len(house.ports(ChatPorts).locations.recent) < 2:
                     await asyncio.sleep(0.01)
-            (_, asked), (_, location) = next(reversed(house.ports(ChatPorts).locations.recent._kept.items()))
+            (_, asked), (_, location) = next(reversed(house.ports(ChatPorts).locations.recent._entries.items()))
             speaker = Speaker(house, ada, location.conversation_id, asked)
             await speaker.started()
             await speaker.completed("25 days", store=False)

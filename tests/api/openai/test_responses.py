@@ -135,7 +135,7 @@ def test_markers_that_come_twice_have_two_places():
 
 def test_a_snapshot_is_what_is_missing_of_it():
     fold = ReplyFold()
-    fold._said.extend([delta(1, "A [1]", CITATION), delta(2, " B")])
+    fold._extensions.extend([delta(1, "A [1]", CITATION), delta(2, " B")])
     chunks, done = told(
         [*frames(delta(1, "A [1]", CITATION)), snapshot_of(fold, EventId(0, 9, 1)), *frames(completed("A [1] B", CITATION))]
     )

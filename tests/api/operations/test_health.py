@@ -9,6 +9,7 @@ import pytest
 from api.core import Core
 from api.operations.ports import OperationsPorts
 from schemas.bodies.socket import FRAMES
+from schemas.bodies.streams import SOCKET_EVENTS
 from schemas.settings import WORKER_GROUPS
 from streams.runtime.worker_registry import save_worker_state
 from tests.support.api_process import House, Person, opened, with_limits
@@ -88,7 +89,7 @@ async def test_asyncapi(house: House):
         for part in reference.removeprefix("#/").split("/"):
             node = node[part.replace("~1", "/")]
     frames = document["channels"]["/api/v1/ws"]["messages"]
-    assert set(frames) == {f"socket.{kind}" for kind in FRAMES}
+    assert set(frames) == {f"socket.{kind}" for kind in (*FRAMES, *SOCKET_EVENTS)}
     asking = document["components"]["schemas"]["Ask"]
     assert set(asking["required"]) == {"id", "type", "conversation_id", "body"}
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from adapters.kafka import connection_options
 from adapters.redis.client import RedisClient
-from domain.documents import open_documents, reconciler
+from domain.documents import reconciler
 from domain.documents.open_documents import OpenDocuments
 from domain.documents.reconciler import Reconciler
 from domain.documents.topics import (
@@ -25,12 +25,13 @@ from domain.documents.topics import (
 )
 from domain.documents.visibility import Visibility
 from schemas import ids
-from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Progress, Work
+from schemas.documents import Document, DocumentProgressed, DocumentQueued, DocumentSubmitted, Work
 from schemas.settings import KafkaSettings, Settings
 from schemas.settings.documents import DocumentSettings
 from streams.log.outgoing import LogOffset, Outgoing
 from streams.log.publisher import KafkaPublisher
 from streams.topics import Topic
+from tests.support.progress_news import TRACE, news
 
 pytestmark = pytest.mark.stack
 TOPICS = (
@@ -42,7 +43,6 @@ TOPICS = (
     DOCUMENTS_PROGRESSED,
 )
 STALL_S = 30.0
-TRACE = "00-11111111111111111111111111111111-2222222222222222-01"
 
 
 @dataclass
@@ -59,12 +59,6 @@ class Clock:
 
     def pass_s(self, seconds: float) -> None:
         self.ahead += timedelta(seconds=seconds)
-
-
-def news(key: str, version: int, state: str, at: datetime, lane: str = "bulk") -> DocumentProgressed:
-    tenant, base, document = key.split("/")
-    data = Progress(knowledge_base_id=base, document_id=document, version=version, state=state, lane=lane)  # type: ignore[arg-type]
-    return DocumentProgressed(id="i", source="/claw/test", subject=key, time=at, tenant=tenant, traceparent=TRACE, data=data)
 
 
 @dataclass
@@ -165,35 +159,6 @@ async def _progress(settings: Settings) -> list[DocumentProgressed]:
         return found
     finally:
         await consumer.stop()
-
-
-async def test_open_documents_follow_the_news(redis, settings):
-    """Any order, any repeat: the last silence counts, and what has arrived is gone."""
-    documents, at = OpenDocuments(redis, settings.redis.key_prefix, 4), datetime(2026, 1, 1, tzinfo=UTC)
-    key, later = "acme/kb/手册 1", at + timedelta(seconds=5)
-    partition = documents.partition_of(key)
-    await documents.apply_many([news(key, 3, "parsing", later), news(key, 3, "queued", at), news(key, 4, "queued", at, "express")])
-    (silent,) = await documents.find_silent(partition, "bulk", 2**45, 10)
-    assert (silent.key, silent.version, silent.lane, silent.tries) == (key, 3, "bulk", 0)
-    assert silent.since_ms == int(later.timestamp() * 1000)
-    assert await documents.find_silent(partition, "bulk", silent.since_ms, 10) == []
-    await documents.mark_requeued(silent, later)
-    assert (await documents.find_silent(partition, "bulk", 2**45, 10))[0].tries == 1
-    await documents.apply(news(key, 3, "failed", later, "express"))  # a failure does not always know its lane
-    await documents.mark_requeued(silent, later)
-    assert await documents.find_silent(partition, "bulk", 2**45, 10) == []
-    assert [each.version for each in await documents.find_silent(partition, "express", 2**45, 10)] == [4]
-    await documents.apply(news(key, -1, "failed", later))
-    await documents.remove(key, 4)
-    assert await documents.count() == 0
-
-
-async def test_the_books_are_bounded(redis, settings, monkeypatch):
-    monkeypatch.setattr(open_documents, "SHARD_MAX", 2)
-    documents, at = OpenDocuments(redis, settings.redis.key_prefix, 1), datetime(2026, 1, 1, tzinfo=UTC)
-    for version in (1, 2, 3, 1):
-        await documents.apply(news("a/b/c", version, "queued", at))
-    assert await documents.count() == 2
 
 
 async def test_kafka_is_left_alone_while_nothing_is_silent(flow):

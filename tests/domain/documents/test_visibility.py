@@ -136,8 +136,8 @@ def test_the_mirror_folds_in_any_order_and_is_bounded() -> None:
     mirror.fold(progressed("b", 0, "indexed"))
     mirror.fold(progressed("c", 1, "indexed"))
     assert len(mirror) == 2
-    assert mirror._standings["t/kb/a"] == VersionState(latest=7, visible=3, deleted=5)
-    assert mirror._standings["t/kb/b"].visible_version == 0
+    assert mirror._states["t/kb/a"] == VersionState(latest=7, visible=3, deleted=5)
+    assert mirror._states["t/kb/b"].visible_version == 0
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ async def test_sight_goes_on_without_redis(kafka_settings: KafkaSettings, visibi
         assert [standing.visible_version for standing in seen.values()] == [1, None, None]
         assert (sight.is_on_replica, len(fallbacks)) == (True, 1)
         await progress("new", 9, "indexed")
-        await eventually(lambda: "t/kb/new" in mirror._standings)
+        await eventually(lambda: "t/kb/new" in mirror._states)
         assert (await sight.version_states(["t/kb/new"]))["t/kb/new"].is_visible(9)
         record.down = False
         assert (await sight.version_states(["t/kb/new"]))["t/kb/new"] == VersionState()
@@ -202,4 +202,4 @@ def test_the_mirror_remembers_what_the_log_forgot() -> None:
     progress = Progress(knowledge_base_id="kb", document_id="a", version=9, state="failed", visible=5)
     event = msgspec.json.decode(progressed("a", 9, "failed"))
     mirror.fold(msgspec.json.encode(event | {"data": msgspec.to_builtins(progress)}))
-    assert mirror._standings["t/kb/a"] == VersionState(latest=9, visible=5, deleted=-1)
+    assert mirror._states["t/kb/a"] == VersionState(latest=9, visible=5, deleted=-1)

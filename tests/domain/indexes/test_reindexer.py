@@ -25,7 +25,7 @@ from domain.indexes.reindex import ReindexPorts
 from domain.indexes.reindex_reports import MissingDocument, ReindexReport, ReindexReports
 from domain.indexes.reindexer import Reindexer
 from domain.indexes.topics import INDEXES_CHANGED
-from domain.indexes.verification import DocumentSources
+from domain.indexes.verification import DocumentRecords
 from domain.read_models import ReadModels
 from schemas import ids
 from schemas.documents import Document, DocumentQueued, DocumentSubmitted, DocumentWithdrawn, Progress, Shelf, State, Withdrawal, Work
@@ -89,7 +89,7 @@ class House:
             catalogue=self.shelves,
             plans=self.plans,
             reports=self.rebuilds,
-            documents=DocumentSources(self.visibility, self.views, RangeReader(self.settings.kafka, DOCUMENTS_SUBMITTED)),
+            documents=DocumentRecords(self.visibility, self.views, RangeReader(self.settings.kafka, DOCUMENTS_SUBMITTED)),
             publisher=self.publisher,
             index=self.points,  # type: ignore[arg-type]
             clock=SystemClock(),

@@ -60,8 +60,8 @@ def up(fraction: Fraction) -> int:
 
 def check(decision: Decision, models: list[Model], allowed: bool, remaining: list[int], cost: int) -> None:
     assert decision.allowed == allowed
-    assert [standing.remaining for standing in decision.standings] == remaining
-    for standing, model in zip(decision.standings, models, strict=True):
+    assert [standing.remaining for standing in decision.states] == remaining
+    for standing, model in zip(decision.states, models, strict=True):
         interval_s = Fraction(model.rule.interval_us, 1_000_000)
         assert standing.reset_s == up((model.rule.burst - model.tokens) * interval_s)
         waiting = max(Fraction(0), min(cost, model.rule.burst) - model.tokens) * interval_s
@@ -163,7 +163,7 @@ def test_headers() -> None:
     """IETF structured fields for every rule, X- headers for the decisive one, Retry-After rounded up."""
     first = RuleState(Rule(name="global", rate=600, burst=1200, scope="global"), 1199, 1, 0)
     second = RuleState(Rule(name="user_free", rate=100, burst=200, scope="user"), 0, 120, 1)
-    assert Decision(allowed=False, standings=(first, second)).headers() == {
+    assert Decision(allowed=False, states=(first, second)).headers() == {
         "RateLimit-Policy": '"global";q=1200;w=120, "user_free";q=200;w=120',
         "RateLimit": '"global";r=1199;t=1, "user_free";r=0;t=120',
         "X-RateLimit-Limit": "200",
@@ -171,7 +171,7 @@ def test_headers() -> None:
         "X-RateLimit-Reset": "120",
         "Retry-After": "1",
     }
-    assert "Retry-After" not in Decision(allowed=True, standings=(first, second)).headers()
+    assert "Retry-After" not in Decision(allowed=True, states=(first, second)).headers()
 
 
 @pytest.mark.stack
@@ -242,7 +242,7 @@ async def test_a_frozen_redis_is_not_waited_for(own_redis: OwnRedis) -> None:
     finally:
         own_redis.thaw()
     async with asyncio.timeout(10):
-        while limiter._looking is not None:
+        while limiter._probing is not None:
             await asyncio.sleep(0.05)
     assert (await limiter.decide([(rule, "u")])).remaining >= 97
     await limiter.stop()

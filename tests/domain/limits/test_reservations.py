@@ -56,7 +56,7 @@ async def test_any_order_of_reserving_and_settling_equals_the_model(
             assert await table.settle(user, str(reply), tokens, now_us=now_us) == 0  # the second time, or never reserved
         look = await table.reserve([(RULE, user)], user, uuid.uuid4().hex, 0, now_us=now_us)
         size = RULE.burst * RULE.interval_us
-        if look.decision.standings and lack <= size:
+        if look.decision.states and lack <= size:
             assert look.decision.remaining == (size - lack) // RULE.interval_us
 
 

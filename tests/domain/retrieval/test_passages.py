@@ -11,7 +11,6 @@ from adapters.index.port import Hit
 from adapters.parsing.chunks.chunking import chunk
 from adapters.parsing.core.blocks import Block, ParsedText
 from adapters.text.language import estimate_tokens
-from adapters.text.near_duplicates import is_near_duplicate, sketch
 from domain.retrieval.passages import (
     FULL_TOKENS,
     add_neighbour,
@@ -23,13 +22,14 @@ from domain.retrieval.passages import (
 )
 from schemas.chats import Passage
 from schemas.documents import Chunk, Locator
+from tests.support.passage_texts import COPIED, ROWS
 
 
 def hit(document: str, ordinal: int, text: str = "", **other: Any) -> Hit:
     own = hashlib.sha256(f"{document} {ordinal}".encode()).hexdigest()  # the same in every run, and alike to none
     values: dict[str, Any] = {
         "id": f"{document}-{ordinal}",
-        "knowledge_base_id": "kb",
+        "collection": "kb",
         "document_id": document,
         "version": 1,
         "ordinal": ordinal,
@@ -64,7 +64,7 @@ def test_a_chunk_between_two_passages_joins_them():
 def test_what_may_not_stand_together_stays_apart():
     """Another version, another sheet, another knowledge base."""
     one = hit("a", 1, place=Locator(sheet="Costs", cells="A1:C9"))
-    for other in (hit("a", 2, version=2), hit("a", 2, place=Locator(sheet="Sales")), hit("a", 2, knowledge_base_id="kb2")):
+    for other in (hit("a", 2, version=2), hit("a", 2, place=Locator(sheet="Sales")), hit("a", 2, collection="kb2")):
         assert len(made(one, other)) == 2
 
 
@@ -88,30 +88,11 @@ def test_the_budget_holds_but_for_the_first(sizes: list[int], budget: int):
     assert len(found) == 1 or sum(estimate_tokens(each.text) for each in found) <= budget
 
 
-COPIED = (
-    "The harbour of Wittdün was opened in 1890 by the railway company, and the ferry to Dagebüll calls there four times on every day of "
-    "the summer, weather permitting. "
-)
-
-
 def test_copies_are_dropped_across_documents():
     """White space, case, punctuation and a changed word do not make a new passage; another text does."""
     copy = COPIED.upper().replace(" ", "  ").replace("FOUR", "FIVE")
     other = "Der Leuchtturm von Amrum ist 41,8 Meter hoch; er wurde 1875 gebaut und sein Licht trägt dreiundzwanzig Seemeilen weit."
     assert [each.document_id for each in made(hit("a", 0, COPIED), hit("b", 0, copy), hit("c", 0, other))] == ["a", "c"]
-
-
-def test_a_part_is_no_copy():
-    """A short passage inside a long one says less, and may be what was asked for."""
-    assert not is_near_duplicate(sketch(COPIED), sketch(COPIED + ROWS))
-    assert is_near_duplicate(sketch(""), sketch("")) is is_near_duplicate(sketch("x"), sketch("x")) is True
-    assert not is_near_duplicate(sketch("是的"), sketch("不是"))
-
-
-@given(st.text(max_size=300))
-def test_a_text_is_alike_itself(text: str):
-    assert is_near_duplicate(sketch(text), sketch(text))
-    assert is_near_duplicate(sketch(text), sketch(text.upper().lower()) if text.isascii() else sketch(text))
 
 
 SENTENCES = st.lists(
@@ -150,9 +131,6 @@ def test_merged_chunks_are_literal_document_text(sentences: list[str], target: i
 
 def _hit_of(each: Chunk) -> Hit:
     return hit("a", each.ordinal, each.text, overlap=each.overlap, headings=each.headings)
-
-
-ROWS = "\n".join(f"- item {number} of the list costs {number} euros and is delivered within {number} days" for number in range(12))
 
 
 def test_lists_and_tables_that_are_cut_ask_for_their_neighbours():

@@ -10,7 +10,7 @@ def test_merging_keeps_what_stands_out():
     def hit(ident: str, bm25: float, dense: float) -> Hit:
         return Hit(
             id=ident,
-            knowledge_base_id="kb",
+            collection="kb",
             document_id=ident,
             version=1,
             ordinal=0,

@@ -373,8 +373,8 @@ async def test_counts_of_all_processes_are_added_up(process: Start) -> None:
         work.may_end.set()
         for _ in range(3):
             await kept.get_or_compute("t", "k", work)
-        await each.cache.tally.flush()
-    counts = (await here.cache.tally.counts_of("t"))[SCENARIO]
+        await each.cache.statistics.flush()
+    counts = (await here.cache.statistics.counts_of("t"))[SCENARIO]
     assert (counts.hit, counts.miss, counts.stored) == (5, 1, 1)
     assert counts.hit_rate == pytest.approx(5 / 6)
-    assert await here.cache.tally.counts_of("u") == {}
+    assert await here.cache.statistics.counts_of("u") == {}

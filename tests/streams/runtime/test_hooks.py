@@ -44,11 +44,11 @@ class Quiet(StepObserver):
 
 
 def call_all(hooks: StepHooks) -> None:
-    hooks.begun("agent", DELIVERY, 0.0)
-    hooks.run("agent", 0.1)
-    hooks.repeated("agent", "unexpected", RuntimeError(), 1)
-    hooks.failed("agent", DELIVERY, None, PROBLEM)
-    hooks.done("agent", DELIVERY, HANDLED, 0.1)
+    hooks.on_begun("agent", DELIVERY, 0.0)
+    hooks.on_run("agent", 0.1)
+    hooks.on_repeated("agent", "unexpected", RuntimeError(), 1)
+    hooks.on_failed("agent", DELIVERY, None, PROBLEM)
+    hooks.on_done("agent", DELIVERY, HANDLED, 0.1)
 
 
 def test_an_observer_that_raises_is_logged_once_per_hook_counted_every_time_and_ends_nothing():

@@ -31,7 +31,7 @@ async def test_a_blocked_loop_is_seen():
 async def test_whoever_is_told_can_tell_its_own_work_from_that_of_others():
     """Held up for as long both times: once by waiting for somebody else, once by computing."""
     told: list[tuple[float, float]] = []
-    lag = LoopLag(CollectorRegistry(), sample_s=0.01, told=[lambda late_s, busy: told.append((late_s, busy))])
+    lag = LoopLag(CollectorRegistry(), sample_s=0.01, listeners=[lambda late_s, busy: told.append((late_s, busy))])
     await lag.start()
     await asyncio.sleep(0.03)
     time.sleep(0.3)  # noqa: ASYNC251 - that is what must show

@@ -216,7 +216,7 @@ async def test_work_that_others_committed_is_cancelled_when_later_offsets_arrive
 
 
 async def test_an_event_left_to_somebody_else_gets_another_turn(monkeypatch):
-    monkeypatch.setattr(module, "TURN_DELAY_S_MIN", 0.01)
+    monkeypatch.setattr(module, "RETRY_DELAY_S_MIN", 0.01)
     bench = Bench()
     bench.runner.offer(Event(0, b"a"))
     bench.runner.offer(Event(1, b"a"))

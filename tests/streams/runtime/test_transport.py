@@ -7,15 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
-from faust.types import TP, Message
+from faust.types import TP
 
 from adapters.kafka import connection_options
 from streams.runtime import faust_app as module
 from streams.runtime.faust_app import BUFFER_EVENTS_MAX, build_faust_app
-from streams.runtime.offset_tracker import OffsetTracker
 from streams.runtime.transport import Consumer, Producer
 from tests.streams.conftest import committed, poke
-from tests.support.poked import POKED
+from tests.support.poked import POKED, message
 
 
 class Nobody:
@@ -29,10 +28,6 @@ class Nobody:
 
     async def on_assigned(self, partitions, generation):
         pass
-
-
-def message(offset: int, partition: int = 0) -> Message:
-    return Message("t", partition, offset, 0.0, 0, None, b"k", b"v", None, generation_id=1)
 
 
 @pytest.fixture
@@ -285,17 +280,6 @@ def test_only_what_nobody_waits_for_is_gathered_for_long(lane_settings):
     consumer = app.consumer
     assert consumer._pace_s({TP("slow", 0): [1], TP("slow", 1): [1]}) == 0.04
     assert consumer._pace_s({TP("slow", 0): [1], TP("quick", 0): [1]}) == 0.01
-
-
-def test_unacked_is_by_partition():
-    books = OffsetTracker()
-    first, second, other = message(3), message(4), message(1, partition=1)
-    for each in (second, first, other):
-        books.add(each)
-    assert (books.lowest(TP("t", 0)), books.lowest(TP("t", 1)), books.lowest(TP("t", 2))) == (3, 1, None)
-    assert (len(books), first in books, set(books)) == (3, True, {first, second, other})
-    books.drop([TP("t", 0)])
-    assert list(books) == [other]
 
 
 @pytest.mark.parametrize("wanted", [1, 64, 500, 1_000_000])

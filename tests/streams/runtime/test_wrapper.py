@@ -391,7 +391,7 @@ async def test_what_is_out_of_the_ordinary_is_taken_out_of_the_common_step(make,
         return [()] * len(events)
 
     bench = make(step_many=step_many)
-    gone, left = Execution(asyncio.Semaphore(1), 0.0, detached=True), Execution(asyncio.Semaphore(1), 0.0, number=1)
+    gone, left = Execution(asyncio.Semaphore(1), 0.0, detached=True), Execution(asyncio.Semaphore(1), 0.0, handovers=1)
     deliveries = together(bench, poked(0), poked(1), b"{garbage", poked(3), poked(4), turns=(gone, left))
     assert await bench.wrapper.run_batch(deliveries) == [
         WorkOutcome.LEFT,

@@ -10,7 +10,7 @@ from aiokafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from adapters.kafka import make_consumer
 from streams.runtime.loop_consumer import LoopConsumer
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CODE = ("schemas", "adapters", "streams", "domain", "agents", "api", "ops", "benchmarks")
 ONE_PLACE = "adapters/kafka.py"
 

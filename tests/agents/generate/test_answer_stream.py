@@ -1,0 +1,86 @@
+"""The stream of an answer: how it ends, and what of it stays."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.models.citations import CitationResolver
+from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
+from agents.generate.answer_stream import run_stream, stream_answer
+from agents.generate.reply_events import ReplyDraft
+from domain.chats.delta_buffer import DeltaBuffer
+from schemas.chats import Citation, Usage
+from schemas.errors import Refused, Unavailable
+
+SPEAKER = Speaker(model="m", provider="p")
+USAGE = Usage(prompt_tokens=1, completion_tokens=2)
+
+
+class Model:
+    """Says its pieces, then raises or waits if told to."""
+
+    name = "m"
+
+    def __init__(self, *pieces: str, error: Exception | None = None, hangs: bool = False) -> None:
+        self.pieces, self.error, self.hangs, self.closed = pieces, error, hangs, False
+
+    async def answer(self, request: AnswerRequest) -> AsyncIterator[Piece | Finish]:
+        try:
+            for text in self.pieces:
+                yield Piece(text, SPEAKER)
+            if self.hangs:
+                await asyncio.sleep(30)
+            if self.error is not None:
+                raise self.error
+            yield Finish(usage=USAGE, reason="stop", speaker=SPEAKER)
+        finally:
+            self.closed = True
+
+
+async def outcome(model: Model, cancelled: asyncio.Event | None = None):
+    """State and error code, the draft, and the deltas that were sent."""
+    draft, sent = ReplyDraft(), []
+
+    async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
+        sent.append(text)
+
+    stream = stream_answer(model, None, CitationResolver(()), DeltaBuffer(send, lambda: 0.0), draft, lambda: 12.0)  # type: ignore[arg-type]
+    state, problem = await run_stream(stream, draft, cancelled or asyncio.Event())
+    assert model.closed
+    return state, problem and problem.code, draft, "".join(sent)
+
+
+async def test_a_whole_answer_is_complete_and_sent():
+    state, code, draft, sent = await outcome(Model("The mill ", "was built in 1771."))
+    assert (state, code, draft.text, sent) == ("complete", None, "The mill was built in 1771.", "The mill was built in 1771.")
+    assert (draft.usage, draft.finish_reason, draft.speaker, draft.first_text_ms) == (USAGE, "stop", SPEAKER, 12.0)
+
+
+async def test_an_answer_without_text_is_a_failure():
+    state, code, draft, _ = await outcome(Model(" ", "\n"))
+    assert (state, code) == ("failed", "model_answer_empty")
+    assert draft.usage == USAGE, "its tokens were spent all the same"
+
+
+async def test_a_refusal_in_the_middle_fails_the_reply_and_keeps_the_text():
+    state, code, draft, sent = await outcome(Model("Half of it", error=Refused("model_refused", "no")))
+    assert (state, code, draft.text, sent) == ("failed", "model_refused", "Half of it", "Half of it")
+
+
+async def test_an_empty_answer_of_the_provider_keeps_its_usage():
+    error = EmptyAnswer("no text", usage=USAGE, speaker=SPEAKER)
+    _, code, draft, _ = await outcome(Model(error=error))
+    assert (code, draft.usage, draft.speaker) == ("model_answer_empty", USAGE, SPEAKER)
+
+
+async def test_an_outage_is_the_callers_to_repeat():
+    with pytest.raises(Unavailable):
+        await outcome(Model(error=Unavailable("model_unavailable")))
+
+
+async def test_a_cancelled_answer_ends_at_once_with_its_text():
+    cancelled = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.1, cancelled.set)
+    state, code, draft, sent = await asyncio.wait_for(outcome(Model("The mill", hangs=True), cancelled), 5)
+    assert (state, code, draft.text, sent) == ("cancelled", None, "The mill", "The mill")
