@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import olefile  # type: ignore[import-untyped]
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from adapters.parsing.core.cell_ranges import CellRange
 from adapters.parsing.core.hidden import HiddenContent
@@ -53,8 +53,9 @@ def old_sheets(data: bytes, bounds: Bounds, hidden: HiddenContent) -> Iterator[S
         known = _read_records(data, bounds.cells_max)
         if len(known) != len(names):
             known = [_SheetRecords() for _ in names]
-        for name, records in zip(names, known, strict=True):
-            if records.hidden:
+        seen = [one.visible == SheetVisibleEnum.Visible for one in workbook.sheets_metadata]  # known even when the records are not
+        for name, records, is_seen in zip(names, known, seen, strict=True):
+            if records.hidden or not is_seen:
                 hidden.add(f"sheet {name}")
                 if hidden.leave_out:
                     continue
@@ -204,7 +205,9 @@ def _read_layout(kind: int, body: bytes, sheet: _SheetRecords) -> None:
 
 def _unpack_rk(packed: int) -> float:
     """A number in 30 bits: the upper half of a float or an integer, perhaps a hundred times what it says."""
-    value: float = struct.unpack("<i", struct.pack("<I", packed))[0] >> 2 if packed & 2 else struct.unpack("<Q", bytes(8))[0]
-    if not packed & 2:
+    value: float
+    if packed & 2:
+        value = struct.unpack("<i", struct.pack("<I", packed))[0] >> 2
+    else:
         value = struct.unpack("<d", struct.pack("<II", 0, packed & 0xFFFFFFFC))[0]
     return value / 100 if packed & 1 else value
