@@ -174,3 +174,47 @@ def ole(name: str, stream: bytes) -> bytes:
 
     directory = entry("Root Entry", 5, 1, end, 0) + entry(name, 2, none, 2, len(stream)) + bytes(256)
     return header + fat + directory + stream
+
+
+def formatted_old_workbook() -> bytes:
+    """A BIFF8 workbook with number formats, merged cells, a hidden row and column, and a hidden sheet."""
+
+    def record(kind: int, body: bytes) -> bytes:
+        return struct.pack("<HH", kind, len(body)) + body
+
+    def label(row: int, column: int, text: str) -> bytes:
+        return record(0x0204, struct.pack("<HHHHB", row, column, 0, len(text), 1) + text.encode("utf-16-le"))
+
+    def number(row: int, column: int, style: int, value: float) -> bytes:
+        return record(0x0203, struct.pack("<HHHd", row, column, style, value))
+
+    def begin(kind: int) -> bytes:
+        return record(0x0809, struct.pack("<HHHHII", 0x0600, kind, 0x0DBB, 0x07CC, 0, 6))
+
+    end = record(0x000A, b"")
+    codes = {164: "000000", 165: '"批-"0', 166: "#,##0.00"}
+    formats = b"".join(record(0x041E, struct.pack("<HHB", one, len(code), 1) + code.encode("utf-16-le")) for one, code in codes.items())
+    styles = b"".join(record(0x00E0, struct.pack("<HH", 0, one).ljust(20, b"\0")) for one in (0, *codes))
+    shown = begin(0x10) + record(0x007D, struct.pack("<HHHHHH", 3, 3, 256, 0, 1, 0))
+    shown += record(0x0208, struct.pack("<HHHHHHI", 3, 0, 4, 255, 0, 0, 0x120))
+    shown += b"".join(label(0, column, text) for column, text in enumerate(("类别", "编码", "批次", "底价")))
+    shown += label(1, 0, "紧固件")
+    for row in (1, 2, 3):
+        shown += number(row, 1, 1, 70 + row) + record(0x027E, struct.pack("<HHHI", row, 2, 2, (row << 2) | 2)) + number(row, 3, 3, 1500)
+    shown += record(0x00E5, struct.pack("<HHHHH", 1, 1, 3, 0, 0)) + end
+    secret = begin(0x10) + label(0, 0, "口令") + end
+    entries = [("物料", 0), ("内部", 1)]
+    size = sum(4 + 8 + 2 * len(name) for name, _ in entries)
+    globals_ = begin(5) + record(0x0042, struct.pack("<H", 1200)) + formats + styles
+    start = len(globals_) + size + len(end)
+    for (name, state), at in zip(entries, (start, start + len(shown)), strict=True):
+        globals_ += record(0x0085, struct.pack("<IBBBB", at, state, 0, len(name), 1) + name.encode("utf-16-le"))
+    return ole("Workbook", (globals_ + end + shown + secret).ljust(4096, b"\0"))
+
+
+def sheet_xml(rows: str, *, before: str = "", after: str = "", styles: str = "") -> bytes:
+    """A workbook of one sheet as XML: what stands before, in and after its rows."""
+    main = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    book = f'<workbook {main} xmlns:r="{REL}"><sheets><sheet name="S" sheetId="1" r:id="worksheet"/></sheets></workbook>'
+    sheet = f"<worksheet {main}>{before}<sheetData>{rows}</sheetData>{after}</worksheet>"
+    return packed("xl/workbook.xml", book, worksheet=sheet, styles=styles or f"<styleSheet {main}/>")

@@ -209,15 +209,16 @@ def _read_section(raw: list[str]) -> _Section:
             symbols.append('"' + symbol[1:])
         elif symbol[0] not in "_*":
             symbols.append("General" if symbol.lower() in _GENERAL or symbol[:2] in ("G/", "g/") else symbol)
-    if any(symbol == "General" for symbol in symbols):
-        kind = "general"
-    elif "@" in symbols:
-        kind = "text"
-    elif is_date_code(symbols):
-        kind = "date"
-    else:
-        kind = "number"
+    kind = _kind_of(symbols)
     return _Section(tuple(symbols), kind, condition, chinese, _plan_of(symbols) if kind == "number" else None)
+
+
+def _kind_of(symbols: list[str]) -> str:
+    if "General" in symbols:
+        return "general"
+    if "@" in symbols:
+        return "text"
+    return "date" if is_date_code(symbols) else "number"
 
 
 def _plan_of(symbols: list[str]) -> _Plan | None:
@@ -248,16 +249,7 @@ def _show_digits(value: float, symbols: tuple[str, ...]) -> tuple[str, bool]:
     point = next((at for at, symbol in enumerate(symbols[:end]) if symbol == "."), end)
     whole = [at for at in places if at < point]
     decimals = [at for at in places if point < at < end][:PLACES_MAX]
-    number = Decimal(f"{abs(value):.{DIGITS}g}").scaleb(2 * symbols.count("%"))
-    last = places[-1] if not exponent_at else max(at for at in places if at < end)
-    if not exponent_at:
-        number = number.scaleb(-3 * _trailing_commas(symbols, whole[-1] if whole else -1, last))
-    power = 0
-    if exponent_at:
-        step = max(len(whole), 1)
-        power = number.adjusted() if number else 0
-        power = power // step * step if step > 1 else power
-        number = number.scaleb(-power)
+    number, power = _scale(value, symbols, places, whole, exponent_at)
     number = number.quantize(Decimal(1).scaleb(-len(decimals)), ROUND_HALF_UP, _PRECISE) if number.adjusted() < 2 * DIGITS else number
     integer, _, fraction = f"{number:f}".partition(".")
     grouped = any(symbols[at] == "," for at in range(whole[0], whole[-1])) if whole else False
@@ -278,6 +270,16 @@ def _show_digits(value: float, symbols: tuple[str, ...]) -> tuple[str, bool]:
         elif symbol == "," and not (whole and whole[0] < at) and at < point:
             pieces.append(",")
     return "".join(pieces), number == 0
+
+
+def _scale(value: float, symbols: tuple[str, ...], places: list[int], whole: list[int], exponent_at: int) -> tuple[Decimal, int]:
+    """The number as its digits show it, and the power of ten that an exponent says."""
+    number = Decimal(f"{abs(value):.{DIGITS}g}").scaleb(2 * symbols.count("%"))
+    if not exponent_at:
+        return number.scaleb(-3 * _trailing_commas(symbols, whole[-1] if whole else -1, places[-1])), 0
+    step = max(len(whole), 1)
+    power = number.adjusted() // step * step if number else 0
+    return number.scaleb(-power), power
 
 
 def _trailing_commas(symbols: tuple[str, ...], whole_last: int, last: int) -> int:

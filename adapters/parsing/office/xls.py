@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any
 
 import olefile  # type: ignore[import-untyped]
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from adapters.parsing.core.cell_ranges import CellRange
 from adapters.parsing.core.hidden import HiddenContent
@@ -53,8 +53,9 @@ def old_sheets(data: bytes, bounds: Bounds, hidden: HiddenContent) -> Iterator[S
         known = _read_records(data, bounds.cells_max)
         if len(known) != len(names):
             known = [_SheetRecords() for _ in names]
-        for name, records in zip(names, known, strict=True):
-            if records.hidden:
+        seen = [one.visible == SheetVisibleEnum.Visible for one in workbook.sheets_metadata]  # known even when the records are not
+        for name, records, is_seen in zip(names, known, seen, strict=True):
+            if records.hidden or not is_seen:
                 hidden.add(f"sheet {name}")
                 if hidden.leave_out:
                     continue
@@ -174,17 +175,8 @@ class _RecordReader:
             row, column = struct.unpack_from("<HH", body)
             for index, (style, packed) in enumerate(struct.iter_unpack("<HI", body[4 : len(body) - 2])):
                 self._add(sheet, row, column + index, style, _unpack_rk(packed))
-        elif kind == _ROW:
-            if body[12] & _HIDDEN_ROW:
-                sheet.hidden_rows.add(struct.unpack_from("<H", body)[0])
-        elif kind == _COLUMNS:
-            first, last, width, _, options = struct.unpack_from("<HHHHH", body)
-            if options & _HIDDEN_COLUMN or not width:
-                sheet.hidden_columns.append((first + 1, last + 1))
-        elif kind == _MERGED:
-            for top, bottom, left, right in struct.iter_unpack("<HHHH", body[2 : 2 + 8 * struct.unpack_from("<H", body)[0]]):
-                if len(sheet.merged) < MERGES_MAX and top <= bottom and left <= right:
-                    sheet.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
+        else:
+            _read_layout(kind, body, sheet)
 
     def _add(self, sheet: _SheetRecords, row: int, column: int, style: int, value: float) -> None:
         shown = self._formats.get(style)
@@ -196,9 +188,26 @@ class _RecordReader:
         sheet.texts[row, column] = shown.show(value)
 
 
+def _read_layout(kind: int, body: bytes, sheet: _SheetRecords) -> None:
+    """Hidden rows and columns, merged cells."""
+    if kind == _ROW:
+        if body[12] & _HIDDEN_ROW:
+            sheet.hidden_rows.add(struct.unpack_from("<H", body)[0])
+    elif kind == _COLUMNS:
+        first, last, width, _, options = struct.unpack_from("<HHHHH", body)
+        if options & _HIDDEN_COLUMN or not width:
+            sheet.hidden_columns.append((first + 1, last + 1))
+    elif kind == _MERGED:
+        for top, bottom, left, right in struct.iter_unpack("<HHHH", body[2 : 2 + 8 * struct.unpack_from("<H", body)[0]]):
+            if len(sheet.merged) < MERGES_MAX and top <= bottom and left <= right:
+                sheet.merged.append(CellRange(top + 1, left + 1, bottom + 1, right + 1))
+
+
 def _unpack_rk(packed: int) -> float:
     """A number in 30 bits: the upper half of a float or an integer, perhaps a hundred times what it says."""
-    value: float = struct.unpack("<i", struct.pack("<I", packed))[0] >> 2 if packed & 2 else struct.unpack("<Q", bytes(8))[0]
-    if not packed & 2:
+    value: float
+    if packed & 2:
+        value = struct.unpack("<i", struct.pack("<I", packed))[0] >> 2
+    else:
         value = struct.unpack("<d", struct.pack("<II", 0, packed & 0xFFFFFFFC))[0]
     return value / 100 if packed & 1 else value

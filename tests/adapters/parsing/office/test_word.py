@@ -142,3 +142,41 @@ def test_sample_documents(data):
             assert code(parse, content) == row["expect"]
             text = "".join(parsed(parse, content, password=row["password"]).text.split())
             assert all("".join(phrase.split()) in text for phrase in row["phrases"]), row["file"]
+
+
+def test_merged_cells_of_a_table_with_a_header_of_two_levels():
+    """Every row and column says what covers it, after columns left free too; a row of one cell over all of them says it once."""
+
+    def merged(kind: str) -> str:
+        return f'<w:vMerge w:val="{kind}"/>' if kind else "<w:vMerge/>"
+
+    wide = '<w:gridSpan w:val="{}"/>'.format
+    table = (
+        f"<w:tbl><w:tr>{cell(p('城市'), merged('restart'))}{cell(p('成人'), wide(2))}</w:tr>"
+        f"<w:tr>{cell('<w:p/>', merged('continue'))}{cell(p('平日'))}{cell(p('假日'))}</w:tr>"
+        f"<w:tr>{cell(p('以下为会员价'), wide(3))}</w:tr>"
+        f"<w:tr>{cell(p('成都'), merged('restart'))}{cell(p('10'))}{cell(p('20'))}</w:tr>"
+        f'<w:tr><w:trPr><w:gridBefore w:val="1"/></w:trPr>{cell(p("30"))}{cell(p("40"))}</w:tr>'
+        f"<w:tr>{cell('<w:p/>', merged(''))}{cell(p('免费'), wide(2))}</w:tr></w:tbl>"
+    )
+    found = parsed(parse_docx, word(table))
+    assert shown(found) == [("table", "城市\t成人\t成人\n城市\t平日\t假日\n以下为会员价\n成都\t10\t20\n成都\t30\t40\n成都\t免费\t免费")]
+    assert found.blocks[0].header_lines == 2
+
+
+def test_hidden_text_is_left_out_and_noted():
+    """Runs, runs of a hidden style, and rows; all of it is read when the setting says so."""
+    styles = f'<w:styles {W}><w:style w:type="character" w:styleId="h"><w:rPr><w:vanish/></w:rPr></w:style></w:styles>'
+
+    def run(properties: str, text: str) -> str:
+        return f"<w:r><w:rPr>{properties}</w:rPr><w:t>{text}</w:t></w:r>"
+
+    table = f"<w:tbl><w:tr>{cell(p('a'))}{cell(p('b'))}</w:tr><w:tr><w:trPr><w:hidden/></w:trPr>{cell(p('c'))}{cell(p('d'))}</w:tr></w:tbl>"
+    body = f'<w:p>{run("", "seen")}{run("<w:vanish/>", " one")}{run("""<w:rStyle w:val="h"/>""", " two")}</w:p>{table}'
+    data = word(body, styles=styles)
+    found = parsed(parse_docx, data)
+    assert shown(found) == [("paragraph", "seen"), ("table", "a\tb")]
+    assert [(note.code, note.detail) for note in found.notes] == [("hidden_left_out", "text"), ("hidden_left_out", "table rows")]
+    found = parsed(parse_docx, data, include_hidden=True)
+    assert shown(found) == [("paragraph", "seen one two"), ("table", "a\tb\nc\td")]
+    assert {note.code for note in found.notes} == {"hidden_included"}
