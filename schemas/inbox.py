@@ -71,9 +71,13 @@ class Attributes(Struct, frozen=True, kw_only=True):
 
 
 class InboxEvent(Attributes, frozen=True, kw_only=True):
-    """The event in structured mode: ``data``, or a file of the type ``datacontenttype`` in ``data_base64``."""
+    """The event in structured mode: ``data``, or a file of the type ``datacontenttype``: a text in ``data``, else in ``data_base64``."""
 
-    data: Annotated[Inbound, Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in ONE_OF]})] | UnsetType = UNSET
+    data: (
+        Annotated[Inbound, Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in ONE_OF]})]
+        | Annotated[str, Meta(min_length=1, description="The file itself, when ``datacontenttype`` is a text type such as text/markdown.")]
+        | UnsetType
+    ) = UNSET
     data_base64: Annotated[bytes, Meta(min_length=1)] | UnsetType = UNSET
 
 

@@ -223,13 +223,13 @@ class _Samples:
             lowest, most, body = argument
             return self.one(body, least) * max(lowest, min(least, most, 1))
         inner = {sre.SUBPATTERN: lambda: argument[3], sre.ATOMIC_GROUP: lambda: argument, sre.BRANCH: lambda: argument[1][0]}.get(op)
-        return self.one(inner(), least) if inner else ""
+        return self.one(inner(), least) if inner is not None else ""
 
     def _fits(self, op: Any, argument: Any, char: str) -> bool:
         if op is sre.ANY:
             return char != "\n"
         if op is sre.NOT_LITERAL:
-            return ord(char) != argument
+            return bool(ord(char) != argument)
         return _in_class(argument, char)
 
 
