@@ -1,7 +1,7 @@
 """The application: the routes of every area, the layers around them, and their ports.
 
-From the outside in: the envelope (request id, trace, metrics), routing, the gate (authentication, limits, rights), the handler. Errors of
-every layer leave as problems.
+From the outside in: the envelope (request id, trace, metrics), CORS when origins are listed, routing, the gate
+(authentication, limits, rights), the handler. Errors of every layer leave as problems.
 """
 
 import secrets
@@ -13,12 +13,14 @@ from litestar import Litestar, Router
 from adapters.secrets.tokens import AccessTokens
 from api.areas import AREAS
 from api.composition import open_ports
+from api.http.cors import Cors, parse_origins
 from api.http.envelope import Envelope
 from api.http.gate import Gate
 from api.http.metrics import Metrics
 from api.http.openapi import asyncapi_route, openapi_config
 from api.http.request import ApiRequest
 from api.openai.errors import error_response
+from api.openai.token_arrays import load_vocabulary
 from domain.limits.client_address import parse_networks
 from schemas.settings import Settings
 
@@ -27,6 +29,9 @@ def create_app(settings: Settings) -> Litestar:
     """The ASGI application of one process. Raises ConfigurationError for settings it cannot work with; connects when it starts."""
     AccessTokens(settings.auth)
     parse_networks(settings.limits.trusted_proxies)
+    if settings.retrieval.embedding_tokens_file:
+        load_vocabulary(settings.retrieval.embedding_tokens_file)
+    origins = parse_origins(settings.node.cors_origins)
     metrics = Metrics()
 
     @asynccontextmanager
@@ -50,5 +55,5 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
         debug=False,
     )
-    app.asgi_handler = Envelope(app.asgi_handler, metrics, secrets.token_bytes)
+    app.asgi_handler = Envelope(Cors(app.asgi_handler, origins) if origins else app.asgi_handler, metrics, secrets.token_bytes)
     return app

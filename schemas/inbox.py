@@ -71,9 +71,13 @@ class Attributes(Struct, frozen=True, kw_only=True):
 
 
 class InboxEvent(Attributes, frozen=True, kw_only=True):
-    """The event in structured mode: ``data``, or a file of the type ``datacontenttype`` in ``data_base64``."""
+    """The event in structured mode: ``data``, or a file of the type ``datacontenttype``: a text in ``data``, else in ``data_base64``."""
 
-    data: Annotated[Inbound, Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in ONE_OF]})] | UnsetType = UNSET
+    data: (
+        Inbound
+        | Annotated[str, Meta(min_length=1, description="The file itself, when ``datacontenttype`` is a text type such as text/markdown.")]
+        | UnsetType
+    ) = UNSET
     data_base64: Annotated[bytes, Meta(min_length=1)] | UnsetType = UNSET
 
 
@@ -82,4 +86,5 @@ def schema() -> dict[str, Any]:
     when its content type is application/json.
     """
     generated = msgspec.json.schema(InboxEvent)
+    generated["$defs"]["Inbound"]["oneOf"] = [{"required": [name]} for name in ONE_OF]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Claw inbox event", **generated}

@@ -33,6 +33,14 @@ UPLOADS_MAX = 64  # at once per process: each holds up to 6 MiB when files go to
 UPLOADS_PER_ACCOUNT_MAX = 32
 RETRY_AFTER_S = 5.0
 FILE_TYPES = frozenset(get_args(FileType))
+OTHER_NAMES = {  # of the types, as programs and systems send them
+    **dict.fromkeys(("application/csv", "application/x-csv", "text/x-csv"), "text/csv"),
+    **dict.fromkeys(("text/comma-separated-values", "text/tab-separated-values"), "text/csv"),
+    **dict.fromkeys(("text/x-markdown", "application/markdown", "application/x-markdown"), "text/markdown"),
+    "application/x-pdf": "application/pdf",
+    "application/xhtml+xml": "text/html",
+    "application/x-zip-compressed": "application/zip",
+}
 UNCERTAIN = "kafka_unavailable"  # the event may be on the log nevertheless, and name the file
 
 
@@ -139,7 +147,8 @@ async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Bl
     key = ids.document_key(request.user.tenant, base_id, document_id)
     secret = request.core.settings.encryption_secret.reveal()
     sealed = encrypt(secret, fields.password, context=key, random_bytes=request.core.random_bytes) if fields.password else ""
-    media_type: Any = fields.media_type or (form.media_type if form.media_type in FILE_TYPES else "")
+    named = OTHER_NAMES.get(form.media_type, form.media_type)
+    media_type: Any = fields.media_type or (named if named in FILE_TYPES else "")
     return Document(
         knowledge_base_id=base_id,
         document_id=document_id,

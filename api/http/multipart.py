@@ -11,6 +11,7 @@ from litestar.exceptions import InternalServerException
 from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
 
+from api.http.file_names import parse_disposition
 from api.http.request import NAME_CHARS_MAX, ApiRequest, decode_json
 from api.http.responses import invalid_field
 from schemas.bodies.uploads import UploadFields
@@ -46,7 +47,8 @@ async def read_form(request: ApiRequest, write: Callable[[bytes], Awaitable[None
         raise too_large(file_bytes_max)
     reading = _FormReader(file_bytes_max)
     try:
-        with PushMultipartParser(_boundary(request), max_segment_count=PARTS_MAX) as parser:
+        # Latin-1 takes any byte: which encoding a client wrote its names in is found out afterwards
+        with PushMultipartParser(_boundary(request), max_segment_count=PARTS_MAX, header_charset="latin-1") as parser:
             async with aclosing(_pieces(request)) as pieces:
                 async for piece in pieces:
                     for event in parser.parse(piece):
@@ -54,7 +56,9 @@ async def read_form(request: ApiRequest, write: Callable[[bytes], Awaitable[None
                             await write(data)
                     reading.check_rest(len(piece))
     except MultipartError as error:
-        raise Refused("upload_incomplete", f"the form cannot be read: {str(error)[:200]}") from None
+        raise Refused(
+            "upload_incomplete", f"the form cannot be read: {str(error.args[0])[:200] if error.args else 'not multipart'}"
+        ) from None
     return reading.form()
 
 
@@ -73,7 +77,7 @@ class _FormReader:
         self._fields: dict[str, bytearray] = {}
         self._file: MultipartSegment | None = None
         self._open: bytearray | None = None  # the field being read; None while it is the file
-        self._name = ""
+        self._filename = self._name = ""
         self._bytes = self._file_bytes = 0
 
     def take(self, event: MultipartSegment | bytes | None) -> bytes:
@@ -109,17 +113,17 @@ class _FormReader:
         charset = self._file.charset or ""
         return Form(
             fields=_fields(self._fields),
-            filename=plain_name(self._file.filename or ""),
+            filename=plain_name(self._filename),
             media_type=self._file.content_type or "",
             charset=charset if CHARSET.fullmatch(charset) else "",
         )
 
     def _begin(self, part: MultipartSegment) -> None:
-        name = str(part.name)
+        name, filename = parse_disposition(part.header("Content-Disposition") or "")
         if name in self._fields or (name == FILE and self._file is not None):
             raise invalid_field(name, "appears twice", "once")
         if name == FILE:
-            self._file, self._open = part, None
+            self._file, self._filename, self._open = part, filename, None
         elif name in UploadFields.__struct_fields__:
             self._name, self._open = name, self._fields.setdefault(name, bytearray())
         else:

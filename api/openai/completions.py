@@ -35,8 +35,6 @@ from schemas.errors import ClawError, Problem, Refused, Unavailable
 T = TypeVar("T")
 Frames = AsyncGenerator[ReplyFrame, None]
 
-IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
-
 COMPLETION_SPEC = ResponseSpec(
     data_container=ChatCompletion, description="The completion; with `stream: true` its chunks as an event stream.", generate_examples=False
 )
@@ -64,7 +62,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     ports.http.streams.check_capacity()
     reply, _ = await ask_standalone(request, asked)
     ignored = requests.find_ignored(await request.body())
-    headers = {IGNORED: ", ".join(ignored)} if ignored else {}
+    headers = {requests.IGNORED: ", ".join(ignored)} if ignored else {}
     head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
     frames = reply_frames(ports, request.user, reply)
     if not data.stream:

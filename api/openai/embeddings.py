@@ -11,26 +11,38 @@ from litestar.params import JSONBody
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
 from api.knowledge import index_requests
+from api.openai import requests
 from api.openai.errors import ERRORS
-from api.openai.requests import check_model
+from api.openai.requests import IGNORED, check_model
+from api.openai.token_arrays import decode_tokens
 from schemas import model_names
-from schemas.bodies.openai import Embedding, EmbeddingCreate, EmbeddingList, EmbeddingUsage
+from schemas.bodies.openai import EMBEDDING_INPUTS_MAX, Embedding, EmbeddingCreate, EmbeddingList, EmbeddingUsage
 from schemas.errors import FieldError, Refused
 from schemas.requests import EMBED_TEXTS_MAX, Embed, Vectors
 
+BODY_BYTES_MAX = 16_777_216  # 2,048 texts of 8 KB
 AT_ONCE_MAX = 2  # concurrent requests to the worker group per call, so that calls of others get in between
 FLOAT_BYTES = 4
 
 
-@post("/embeddings", responses=ERRORS, status_code=HTTPStatus.OK, summary="Create embeddings", operation_id="Embeddings")
+@post(
+    "/embeddings",
+    request_max_body_size=BODY_BYTES_MAX,
+    responses=ERRORS,
+    status_code=HTTPStatus.OK,
+    summary="Create embeddings",
+    operation_id="Embeddings",
+)
 async def create(request: ApiRequest, data: JSONBody[EmbeddingCreate]) -> Response[EmbeddingList]:
     """In the order of the inputs; the usage is an estimate."""
     check_model(data.model, model_names.EMBEDDING_ALIAS, model_names.embedding(request.core.settings))
     _check_dimensions(data.dimensions, model_names.dimensions(request.core.settings))
-    texts = _texts(data)
+    texts = _texts(data, request.core.settings.retrieval.embedding_tokens_file)
+    ignored = requests.find_ignored(await request.body(), EmbeddingCreate)
+    headers = {IGNORED: ", ".join(ignored)} if ignored else {}
 
     async def make() -> Response[EmbeddingList]:
-        return json_response(_embedding_list(data, await _vectors(request, texts)))
+        return json_response(_embedding_list(data, await _vectors(request, texts)), headers=headers)
 
     return await run_idempotent(request, make)
 
@@ -76,13 +88,19 @@ def _numbers(row: bytes) -> tuple[float, ...]:
     return struct.unpack(f"<{len(row) // FLOAT_BYTES}f", row)
 
 
-def _texts(data: EmbeddingCreate) -> tuple[str, ...]:
-    if isinstance(data.input, str):
-        return (data.input,)
-    texts = tuple(each for each in data.input if isinstance(each, str))
-    if len(texts) < len(data.input):
-        raise invalid_field("input", "has token ids, which belong to another model", "a text, or a list of texts")
-    return texts
+def _texts(data: EmbeddingCreate, vocabulary_path: str) -> tuple[str, ...]:
+    given = (data.input,) if isinstance(data.input, str) else data.input
+    tokens = tuple(each for each in given if isinstance(each, int))
+    if len(tokens) == len(given):
+        return (decode_tokens("input", tokens, vocabulary_path),)
+    if tokens:
+        raise invalid_field("input", "mixes tokens with texts or lists", "a text, a list of texts, or a list of lists of tokens")
+    if len(given) > EMBEDDING_INPUTS_MAX:
+        raise invalid_field("input", f"has {len(given)} inputs", f"{EMBEDDING_INPUTS_MAX} inputs")
+    return tuple(
+        decode_tokens(f"input[{place}]", each, vocabulary_path) if isinstance(each, tuple) else str(each)
+        for place, each in enumerate(given)
+    )
 
 
 def _check_dimensions(asked: int | None, offered: int) -> None:

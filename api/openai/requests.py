@@ -37,18 +37,18 @@ _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
 _FREE_CHOICES = (None, "none", "auto", {"type": "none"}, {"type": "auto"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 
+IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
 NAMES_MAX = 20  # of ignored parameters in a response
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # other names are left out of the header
-_KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(ChatCompletionCreate))
 _NOTHING = (b"null", b"[]")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def find_ignored(body: bytes) -> tuple[str, ...]:
-    """The names of parameters in the request ``body`` that this API does not know, and of tools, which are never called."""
-    members = _members(body)
+def find_ignored(body: bytes, kind: type[msgspec.Struct] = ChatCompletionCreate) -> tuple[str, ...]:
+    """The names of parameters in ``body``, a request of ``kind``, that this API does not know, and of tools, which are never called."""
+    members, known = _members(body), kind.__struct_encode_fields__
     tools = {name for name in ("tools", "functions") if name in members and bytes(members[name]) not in _NOTHING}
-    return tuple(name for name in members if name in tools or (name not in _KNOWN and _NAME.match(name)))[:NAMES_MAX]
+    return tuple(name for name in members if name in tools or (name not in known and _NAME.match(name)))[:NAMES_MAX]
 
 
 def parse_question(data: ChatCompletionCreate, settings: Settings) -> StandaloneQuestion:

@@ -21,14 +21,16 @@ from schemas.inbox import ONE_OF, Attributes, Inbound, InboxEvent
 
 STRUCTURED = "application/cloudevents"
 JSON = "application/json"
+BOM = b"\xef\xbb\xbf"
 UNTYPED = ("application/octet-stream", "binary/octet-stream")  # type unknown: detected from the content
+UTF8 = ("", "utf-8", "utf8", "us-ascii", "ascii")
 ACCEPTED: tuple[str, ...] = tuple(filter(None, get_args(FileType)))
 PASSWORD_DETAIL = "records on a topic are not encrypted, so a password must not be in one; send encrypted files through the HTTP upload"  # noqa: S105
 
 _INBOX = re.compile(rf"claw\.inbox\.({TENANT_NAME.pattern})\.v1$")
 _EVENT = msgspec.json.Decoder(InboxEvent)
 _INBOUND = msgspec.json.Decoder(Inbound)
-_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_PATH = re.compile(r" - at `\$\.?([^`]*)`$")
 
 T = TypeVar("T")
 
@@ -86,22 +88,27 @@ def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes]
     texts = _text_headers(headers)
     content_type = texts.get("content-type", "")
     if _is_binary(texts, content_type):
+        content_type = content_type or texts.get("ce_datacontenttype", "")
         attributes = _convert({name[3:]: text for name, text in texts.items() if name.startswith("ce_")}, Attributes, "ce_")
         attributes = msgspec.structs.replace(attributes, traceparent=attributes.traceparent or texts.get("traceparent", ""))
         _refuse_password(attributes, "ce_password")
-        if _media_type(content_type) == JSON:
-            return _build_from_json(attributes, _decode(_INBOUND, value, "a document in JSON as docs/upstream.md shows it"), key, sizes, "")
+        if _is_json(content_type, value):
+            return _build_from_json(attributes, _decode_document(value, content_type), key, sizes, "")
         return _build_from_file(attributes, value, content_type, key, sizes, ("content-type", "the value"))
     if _media_type(content_type).startswith(STRUCTURED + "-batch"):
         raise Refused("event_malformed", "content-type: batches of CloudEvents are not read; send one event a record")
-    event = _decode(_EVENT, value, "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
+    event = _decode(_EVENT, _to_utf8(value, content_type), "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
     _refuse_password(event, "password")
     if event.data is not UNSET and event.data_base64 is not UNSET:
         raise _field_refusal("data", "data and data_base64 exclude each other")
     if event.data_base64 is not UNSET:
+        if _is_json(event.datacontenttype, event.data_base64):
+            return _build_from_json(event, _decode_document(event.data_base64, event.datacontenttype), key, sizes, "data_base64.")
         return _build_from_file(event, event.data_base64, event.datacontenttype, key, sizes, ("datacontenttype", "data_base64"))
     if event.data is UNSET:
         raise _field_refusal("data", "is required: the document; a record without a value deletes")
+    if isinstance(event.data, str):
+        return _build_from_text(event, event.data, key, sizes)
     return _build_from_json(event, event.data, key, sizes, "data.")
 
 
@@ -122,7 +129,7 @@ def identify_document(tenant: str, key: bytes | None, value: bytes | None, heade
     loose = _LooseEvent()
     if value:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            loose = msgspec.json.decode(value, type=_LooseEvent)
+            loose = msgspec.json.decode(value.removeprefix(BOM), type=_LooseEvent)
     data = loose.data if isinstance(loose.data, dict) else {"document_id": loose.document_id, "knowledge_base_id": loose.knowledge_base_id}
     binary = _is_binary(texts, texts.get("content-type", ""))
     subject = texts.get("ce_subject", "") if binary or value is None else loose.subject
@@ -156,6 +163,7 @@ def _text_headers(headers: Mapping[str, bytes]) -> dict[str, str]:
     texts = {}
     for name, raw in headers.items():
         lower = name.lower()
+        lower = f"ce_{lower[3:]}" if lower.startswith("ce-") else lower  # as HTTP writes them
         if lower.startswith("ce_") or lower in ("content-type", "traceparent"):
             try:
                 texts[lower] = (raw or b"").decode()
@@ -191,6 +199,15 @@ def _build_from_json(attributes: Attributes, inbound: Inbound, key: bytes | None
         charset=inbound.charset,
         metadata=inbound.metadata,
     )
+
+
+def _build_from_text(event: InboxEvent, text: str, key: bytes | None, sizes: SizeLimits) -> InboxDocument:
+    """A text is the file when its type is one: what a file in binary mode becomes in structured mode."""
+    media_type = _media_type(event.datacontenttype)
+    if not media_type.startswith("text/") or _is_json(media_type):
+        said = media_type or "missing, so JSON"
+        raise _field_refusal("data", f"a string is read as the file only with a text type; datacontenttype is {said[:100]}")
+    return _build_from_file(event, text.encode(), f"{media_type}; charset=utf-8", key, sizes, ("datacontenttype", "data"))
 
 
 def _build_from_file(
@@ -270,6 +287,29 @@ def _field_refusal(where: str, detail: str) -> Refused:
 
 def _media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
+
+
+def _is_json(content_type: str, value: bytes = b"") -> bool:
+    """Whether ``value`` is JSON; without a type it is when it looks like an object."""
+    media_type = _media_type(content_type)
+    if not media_type:
+        return value.removeprefix(BOM).lstrip()[:1] == b"{"
+    return media_type in (JSON, "text/json") or media_type.endswith("+json")
+
+
+def _decode_document(value: bytes, content_type: str) -> Inbound:
+    return _decode(_INBOUND, _to_utf8(value, content_type), "a document in JSON as docs/upstream.md shows it")
+
+
+def _to_utf8(value: bytes, content_type: str) -> bytes:
+    """JSON as it has to be: without a byte order mark, and in UTF-8 where the content type says something else."""
+    charset = _charset(content_type).lower()
+    if charset in UTF8:
+        return value.removeprefix(BOM)
+    try:
+        return value.decode(charset).removeprefix("\ufeff").encode()
+    except (LookupError, UnicodeError) as error:
+        raise _field_refusal("content-type", f"the value is not JSON in the charset {charset}; send UTF-8") from error
 
 
 def _charset(content_type: str) -> str:

@@ -14,11 +14,18 @@ from schemas.chats import Citation
 
 MESSAGES_MAX = 2_048
 STOPS_MAX = 4
-EMBEDDING_INPUTS_MAX = 256
+EMBEDDING_INPUTS_MAX = 2_048  # as at OpenAI; LangChain sends up to 1,000
+EMBEDDING_TOKENS_MAX = 8_192  # of one input that is a list of tokens
+EMBEDDING_CHARS_MAX = 8_000  # what an embedder reads of a text
 
 ModelName = Annotated[str, Meta(min_length=1, max_length=256, examples=["claw"])]
 Stop = Annotated[str, Meta(min_length=1, max_length=256)]
-EmbeddingText = Annotated[str, Meta(min_length=1, max_length=8_000)]  # as much of a text as an embedder reads
+EmbeddingText = Annotated[str, Meta(min_length=1, max_length=EMBEDDING_CHARS_MAX)]
+Tokens = Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(max_length=EMBEDDING_TOKENS_MAX)]
+EmbeddingInputs = Annotated[
+    tuple[EmbeddingText | Annotated[int, Meta(ge=0)] | Tokens, ...],
+    Meta(min_length=1, max_length=EMBEDDING_TOKENS_MAX, description="Up to 2,048 texts or lists of tokens, or one list of tokens."),
+]
 Unread = Annotated[Any, Meta(description="Accepted, without effect.")]
 NotCalled = Annotated[
     Any, Meta(description="`none` or `auto`: no tool is called. A required tool is refused with `unsupported_parameter`.")
@@ -149,11 +156,11 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     system_fingerprint: str
 
 
-class EmbeddingCreate(RequestBody, frozen=True, kw_only=True):
-    """``dimensions``: only the model's own. Lists of token ids are refused: they belong to another model."""
+class EmbeddingCreate(RequestBody, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """``dimensions``: only the model's own. Lists of tokens are read as cl100k_base where the operator has its vocabulary."""
 
     model: ModelName
-    input: EmbeddingText | Annotated[tuple[EmbeddingText | int | tuple[int, ...], ...], Meta(min_length=1, max_length=EMBEDDING_INPUTS_MAX)]
+    input: EmbeddingText | EmbeddingInputs
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Meta(ge=1)] | None = None
     user: Unread = None

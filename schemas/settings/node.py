@@ -14,6 +14,13 @@ class NodeSettings(Section, frozen=True, kw_only=True):
     home: Annotated[Path, Meta(description="Data folder of the embedded stack: logs, index, secrets, process ids.")] = Path(".claw")
     host: Annotated[str, Meta(description="Address the API binds to.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 picks a free port.")] = 8000
+    cors_origins: Annotated[
+        str,
+        Meta(
+            description="Comma-separated origins of the pages of other hosts that may call the HTTP API, such as https://app.example.org; "
+            "`*` any, without credentials; empty none. WebSockets: CLAW_SOCKET_ORIGINS."
+        ),
+    ] = ""
     metrics_host: Annotated[str, Meta(description="Address a worker's /metrics and /livez bind to; in a container 0.0.0.0.")] = "127.0.0.1"
     metrics_port: Annotated[int, Meta(ge=0, le=65535, description="Port of a worker's /metrics and /livez; 0 picks a free port.")] = 0
     log_format: Annotated[

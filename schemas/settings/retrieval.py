@@ -20,6 +20,10 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
     embedding_api_key: Annotated[Secret, Meta(description="API key of the embeddings provider.")] = Secret()
     embedding_name: Annotated[str, Meta(description="Model name sent to the embeddings provider; empty = from the preset.")] = ""
     embedding_dimensions: Annotated[int, Meta(ge=0, le=8192, description="Dimensions of a vector; 0 = from the preset.")] = 0
+    embedding_tokens_file: Annotated[
+        str,
+        Meta(description="tiktoken's cl100k_base.tiktoken, by which the API reads token arrays at /v1/embeddings; empty refuses them."),
+    ] = ""
     embedding_permits: Annotated[
         int,
         Meta(

@@ -182,6 +182,66 @@ async def test_text_in_json_that_escapes_would_blow_up_lies_in_a_file(admit, fol
     assert (document.text, document.charset, folder.files[document.blob.path]) == ("", "utf-8", b'"' * 900)
 
 
+def _structured(content_type: str, **members: object) -> bytes:
+    said = {"datacontenttype": content_type} if content_type else {}
+    return json.dumps({"specversion": "1.0", "id": "7", "source": "/wiki", "type": "saved", **said, **members}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("content_type", ["text/markdown", "Text/Markdown; Charset=UTF-8", "text/csv", "text/html;charset=gbk"])
+async def test_a_text_in_data_is_the_file_that_binary_mode_has_as_its_value(admit, content_type):
+    text = "# 仓库\n\n在南门。"
+    structured = await _document(admit, _delivery(_structured(content_type, data=text)))
+    binary_type = content_type.replace("gbk", "utf-8").encode()  # JSON is Unicode: its text has no charset any more
+    binary = await _document(admit, _delivery(text.encode(), headers=BINARY | {"content-type": binary_type}))
+    assert structured == binary
+    assert structured.text == text
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", "application/vnd.acme.page+json", "text/json", ""]
+)
+async def test_json_is_json_in_every_form(admit, content_type):
+    """``+json``, upper case, parameters, nothing said; structured, base64 and binary; the type in either header; a byte order mark."""
+    data = {"title": "仓库", "text": "在南门。"}
+    raw = json.dumps(data, ensure_ascii=False).encode()
+    expected = await _document(admit, _delivery(_structured(content_type, data=data)))
+    given = [
+        _delivery(_structured(content_type, data_base64=base64.b64encode(raw).decode())),
+        _delivery(b"\xef\xbb\xbf" + _structured(content_type, data=data)),
+        *(_delivery(value, headers=BINARY | {"content-type": content_type.encode()}) for value in (raw, b"\xef\xbb\xbf" + raw)),
+        _delivery(raw, headers=BINARY | {"ce_datacontenttype": content_type.encode()}),
+        _delivery(
+            raw, headers={f"CE-{name[3:].title()}": value for name, value in BINARY.items()} | {"Content-Type": content_type.encode()}
+        ),
+    ]
+    assert [await _document(admit, delivery) for delivery in given] == [expected] * len(given)
+    assert (expected.title, expected.text) == ("仓库", "在南门。")
+
+
+async def test_json_in_another_charset(admit):
+    raw = json.dumps({"text": "在南门。"}, ensure_ascii=False).encode("gb18030")
+    document = await _document(admit, _delivery(raw, headers=BINARY | {"content-type": b"application/json; charset=GB18030"}))
+    assert document.text == "在南门。"
+    structured = _event().decode().encode("utf-16")
+    document = await _document(admit, _delivery(structured, headers={"content-type": b"application/cloudevents+json; charset=utf-16"}))
+    assert document.text == "正文"
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (_structured("application/json", data="text"), "data: "),
+        (_structured("", data="text"), "data: "),
+        (_structured("application/pdf", data="%PDF"), "data: "),
+        (_structured("text/x-made-up", data="text"), "datacontenttype: "),
+    ],
+)
+async def test_a_text_of_another_type_is_refused_by_name(admit, value, named):
+    with pytest.raises(Refused) as refused:
+        await admit.step(_delivery(value), context())
+    assert refused.value.detail.startswith(named)
+
+
 async def test_a_page_to_fetch(admit):
     document = await _document(admit, _delivery(_event(url="https://example.com/a?b=c")))
     assert (document.url, document.text, document.blob, document.media_type) == ("https://example.com/a?b=c", "", None, "")
@@ -204,7 +264,7 @@ PDF = {"content-type": b"application/pdf"}
         (_event(text="x", url="https://a.example"), b"k", {}, "event_malformed", "text and url exclude each other"),
         (_event({"data": {"title": "x"}}), b"k", {}, "event_malformed", "exactly one of text, content_base64, url"),
         (_event({"data_base64": "eA=="}), b"k", {}, "event_malformed", "data_base64"),
-        (_event({"data": "text"}), b"k", {}, "event_malformed", "data: Expected `object`"),
+        (_event({"data": "text"}), b"k", {}, "event_malformed", "data: a string is read as the file only with a text type"),
         (_event(media_type="image/png"), b"k", {}, "document_type_unsupported", "application/pdf"),
         (_event(media_type="application/pdf"), b"k", {}, "document_type_unsupported", "data.content_base64"),
         (_event(content_base64="?"), b"k", {}, "event_malformed", "data.content_base64"),

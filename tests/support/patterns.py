@@ -7,7 +7,7 @@ import inspect
 import pkgutil
 import re
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -221,15 +221,19 @@ class _Samples:
             return next((each for each in self._alphabet if self._fits(op, argument, each)), _first_of(argument))
         if op in REPEATS:
             lowest, most, body = argument
-            return self.one(body, least) * max(lowest, min(least, most, 1))
-        inner = {sre.SUBPATTERN: lambda: argument[3], sre.ATOMIC_GROUP: lambda: argument, sre.BRANCH: lambda: argument[1][0]}.get(op)
-        return self.one(inner(), least) if inner else ""
+            return self.one(body, least) * int(max(lowest, min(least, most, 1)))
+        inner: Callable[[], Any] | None = {
+            sre.SUBPATTERN: lambda: argument[3],
+            sre.ATOMIC_GROUP: lambda: argument,
+            sre.BRANCH: lambda: argument[1][0],
+        }.get(op)
+        return "" if inner is None else self.one(inner(), least)
 
     def _fits(self, op: Any, argument: Any, char: str) -> bool:
         if op is sre.ANY:
             return char != "\n"
         if op is sre.NOT_LITERAL:
-            return ord(char) != argument
+            return bool(ord(char) != argument)
         return _in_class(argument, char)
 
 

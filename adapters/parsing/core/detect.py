@@ -127,6 +127,9 @@ _MESSAGE_HEADERS = {"from", "to", "subject", "date", "cc", "content-type"}
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd]")
 
 
+TABLE_CHARS, TABLE_LINES_MIN, TABLE_LINES_MAX = 8_192, 3, 50  # looked at for rows and columns
+
+
 def detect(entry: Entry) -> FileType:
     """The type of ``entry``.
 
@@ -247,7 +250,22 @@ def _detect_text(entry: Entry, named: FileType) -> FileType:
         raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
     if said:
         return said
-    return HTML if _TAG.match(head) and has_words(head) else PLAIN
+    if _TAG.match(head) and has_words(head):
+        return HTML
+    return CSV if _is_table(head) else PLAIN
+
+
+def _is_table(head: str) -> bool:
+    """Whether rows of as many cells each stand there. A comma before a blank may be prose; a single one then is."""
+    lines = [line for line in head[:TABLE_CHARS].splitlines() if line.strip()][:TABLE_LINES_MAX]
+    if len(lines) < TABLE_LINES_MIN:
+        return False
+    lines = lines[:-1] if len(head) > TABLE_CHARS else lines  # the last may be cut off
+    for delimiter in ",\t;":
+        counts = {line.count(delimiter) for line in lines}
+        if len(counts) == 1 and counts != {0} and (delimiter == "\t" or not any(f"{delimiter} " in line for line in lines)):
+            return True
+    return False
 
 
 def _is_binary(head: str) -> bool:

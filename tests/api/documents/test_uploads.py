@@ -100,6 +100,34 @@ async def test_fields_may_follow_the_file_or_be_left_out(house: House, ada: Pers
     assert not document.sealed_password
 
 
+@pytest.mark.parametrize(
+    ("parameter", "title"),
+    [
+        ('filename="价目表.csv"'.encode("gbk"), "价目表.csv"),
+        (b"filename*=UTF-8''%E4%BB%B7%E7%9B%AE%E8%A1%A8.csv", "价目表.csv"),
+        (b'filename="%E4%BB%B7%E7%9B%AE%E8%A1%A8.csv"', "价目表.csv"),
+        (b'filename="C:\\temp\\a.csv"', "a.csv"),
+    ],
+)
+async def test_names_in_the_clients_own_form(house: House, ada: Person, leaves: list[int], parameter: bytes, title: str):
+    """The name as people see it, and the type with it; other names of a type are known."""
+    leaves[0] = 1
+    head = b'--edge\r\nContent-Disposition: form-data; name="file"; ' + parameter + b"\r\nContent-Type: application/csv\r\n\r\n"
+    body = head + "品名,单价\n灯,3\n".encode() + b"\r\n--edge--\r\n"
+    answer = await ada.call("POST", upload_path(ada), content=body, headers={"content-type": "multipart/form-data; boundary=edge"})
+    assert answer.status_code == 202, answer.text
+    document = await submitted(house, ada, answer.json()["document_id"])
+    assert (document.filename, document.media_type) == (title, "text/csv")
+
+
+async def test_a_form_that_is_none_is_refused_in_words(house: House, ada: Person, leaves: list[int]):
+    body = b"--edge\r\n\xff\xfe\r\n\r\nx\r\n--edge--\r\n"
+    answer = await ada.call("POST", upload_path(ada), content=body, headers={"content-type": "multipart/form-data; boundary=edge"})
+    is_problem(answer, 400, "upload_incomplete")
+    assert "Error" not in answer.text
+    assert "(" not in answer.json()["detail"]
+
+
 async def test_streamed_in_small_pieces(house: House, ada: Person, leaves: list[int]):
     """Whatever the pieces, across boundaries too, and larger than any other body may be."""
     leaves[0] = 1

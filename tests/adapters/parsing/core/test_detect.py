@@ -60,6 +60,12 @@ FOUND = {
     "name before declaration": (b"a,b", "x.txt", CSV, PLAIN),
     "nothing said": ("正文".encode("gb18030"), "", "", PLAIN),
     "damaged": ("正常开头\n".encode() + b"\x00\xff\xfe\xc3\x28\xed\xa0\x80" * 50, "x.txt", "", PLAIN),
+    "a table without a name": ("品名,单价\n灯,3\n椅,4\n".encode(), "", "", CSV),
+    "tabs": (b"name\tprice\nlamp, red\t3\nchair\t4\n", "", "", CSV),
+    "prose with commas": (b"First, this.\nThen, that.\nAt last, an end.\n", "", "", PLAIN),
+    "two lines": (b"a,b\nc,d\n", "", "", PLAIN),
+    "rows of comments": (b"<!---->" * 45 + b" ", "", "", PLAIN),
+    "a page after comments": (b"<!-- a - b -- c --> <!---->\n<!doctype html><p>x", "", "", HTML),
     "code": (b"import sys\n", "x.py", "", PLAIN),
     "text that begins like a program": (b"MZ is a magic number", "", "", PLAIN),
 }

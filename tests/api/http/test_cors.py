@@ -1,0 +1,100 @@
+"""Pages of other origins: those that are listed, on every answer, before authentication."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from msgspec.structs import replace
+
+from api.http.cors import parse_origins
+from schemas.errors import ConfigurationError
+from schemas.settings import Settings
+from tests.support.api_process import House, Person, opened
+from tests.support.problems import is_problem
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PAGE = "http://localhost:5173"
+PREFLIGHT = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,content-type,last-event-id"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def listing(api_settings: Settings) -> AsyncIterator[House]:
+    node = replace(api_settings.node, cors_origins=f"{PAGE}, https://App.example.org/")
+    async with opened(replace(api_settings, node=node)) as running:
+        yield running
+
+
+def cors(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
+
+
+async def test_nothing_without_the_setting(house: House):
+    for answer in (
+        await house.client.options("/v1/chat/completions", headers={"origin": PAGE, **PREFLIGHT}),
+        await house.client.get("/livez", headers={"origin": PAGE}),
+    ):
+        assert (cors(answer), "vary" in answer.headers) == ({}, False)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/api/v1/conversations", "/api/v1/knowledge", "/nowhere"])
+async def test_a_preflight_needs_no_credential(listing: House, path: str):
+    answer = await listing.client.options(path, headers={"origin": PAGE, **PREFLIGHT})
+    assert (answer.status_code, answer.content) == (204, b"")
+    said = cors(answer)
+    assert said["access-control-allow-origin"] == PAGE
+    assert said["access-control-allow-credentials"] == "true"
+    assert "POST" in said["access-control-allow-methods"]
+    assert said["access-control-allow-headers"] == PREFLIGHT["access-control-request-headers"]
+    assert answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5174", "https://localhost:5173", "http://localhost:5173.evil.example", "null", ""])
+async def test_an_origin_that_is_not_listed_gets_nothing(listing: House, origin: str):
+    for method, headers in (("OPTIONS", PREFLIGHT), ("GET", {})):
+        answer = await listing.client.request(method, "/livez", headers={"origin": origin, **headers})
+        assert cors(answer) == {}
+        assert answer.headers["vary"] == "Origin"
+
+
+async def test_errors_and_answers_carry_the_headers(listing: House):
+    ada: Person = await listing.person()
+    origin = {"origin": "https://app.example.org"}
+    refused = await listing.client.get("/api/v1/conversations", headers=origin)
+    is_problem(refused, 401, "unauthenticated")
+    missing = await listing.client.get("/api/v1/nowhere", headers=origin)
+    found = await ada.call("GET", "/conversations", headers=origin)
+    stream_refused = await ada.call("POST", "/conversations/nobody/messages", headers=origin, json={"content": "x"})
+    assert (missing.status_code, found.status_code) == (404, 200)
+    for answer in (refused, missing, found, stream_refused):
+        said = cors(answer)
+        assert said["access-control-allow-origin"] == "https://app.example.org"
+        assert said["access-control-allow-credentials"] == "true"
+        assert "Retry-After" in said["access-control-expose-headers"]
+        assert answer.headers["vary"] == "Origin"
+
+
+async def test_a_stream_carries_the_headers(listing: House):
+    ada: Person = await listing.person()
+    path = f"/api/v1/knowledge/{ada.base}/events"
+    async with listing.client.stream("GET", path, headers={**ada.headers, "origin": PAGE, "accept": "text/event-stream"}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert cors(answer)["access-control-allow-origin"] == PAGE
+
+
+async def test_any_page_gets_no_credentials(api_settings: Settings):
+    async with opened(replace(api_settings, node=replace(api_settings.node, cors_origins=f"*,{PAGE}"))) as running:
+        stranger = cors(await running.client.get("/livez", headers={"origin": "https://stranger.example"}))
+        known = cors(await running.client.get("/livez", headers={"origin": PAGE}))
+    assert (stranger["access-control-allow-origin"], "access-control-allow-credentials" in stranger) == ("*", False)
+    assert (known["access-control-allow-origin"], known["access-control-allow-credentials"]) == (PAGE, "true")
+
+
+@pytest.mark.parametrize("listed", ["app.example.org", "https://app.example.org/path", "https://*.example.org", "null", "http://"])
+async def test_an_entry_that_is_no_origin_ends_the_start(listed: str):
+    with pytest.raises(ConfigurationError, match="CLAW_CORS_ORIGINS"):
+        parse_origins(listed)
+
+
+async def test_origins_of_extensions_and_shells_are_origins():
+    assert parse_origins("app://obsidian.md, chrome-extension://abcdef,") == {"app://obsidian.md", "chrome-extension://abcdef"}
