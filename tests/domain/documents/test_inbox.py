@@ -17,6 +17,10 @@ def test_the_schema_says_what_the_decoder_takes():
     assert set(written["$defs"]["InboxEvent"]["required"]) == {"specversion", "id", "source", "type"}
     assert set(ACCEPTED) <= set(inbound["media_type"]["enum"])
     assert inbound["password"]["not"] == {}
-    assert len(written["$defs"]["InboxEvent"]["properties"]["data"]["oneOf"]) == 3
+    assert len(written["$defs"]["Inbound"]["oneOf"]) == 3
+    assert {each.get("type", each.get("$ref")) for each in written["$defs"]["InboxEvent"]["properties"]["data"]["anyOf"]} == {
+        "string",
+        "#/$defs/Inbound",
+    }
     committed = ROOT / "docs" / "inbox.schema.json"
     assert msgspec.json.decode(committed.read_bytes()) == msgspec.json.decode(msgspec.json.encode(written)), "run `claw inbox schema`"
