@@ -16,7 +16,8 @@ from adapters.parsing.markup.markdown import parse_markdown
         "远帆船务有限公司\n海港市滨江路七号\n邮编 300001",
         "江上渔舟一点灯，\n秋风吹老岸边藤。\n夜来潮水无声息，\n月照空船不见人。",
         (
-            "The boats lie still beneath the silver moon and wait for the tide,\nThe lamps go out along the harbour, one by one in the night,\n"
+            "The boats lie still beneath the silver moon and wait for the tide,\n"
+            "The lamps go out along the harbour, one by one in the night,\n"
             "And nobody is there to count them in the morning on the quay."
         ),
         "第一行有两个空格  \n第二行在硬换行之后，句子到这里结束。",
