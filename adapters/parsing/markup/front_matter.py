@@ -17,7 +17,9 @@ _TITLES = ("title", "标题", "標題")
 _FENCE = re.compile(r"(?P<mark>-{3}|\+{3}|;{3})(?P<language>yaml|yml|toml|json)?[ \t]*\n")
 _CLOSE = {"-": re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE), "+": re.compile(r"^\+\+\+[ \t]*(?:\n|\Z)", re.MULTILINE)}
 _CLOSE[";"] = re.compile(r"^;;;[ \t]*(?:\n|\Z)", re.MULTILINE)
-_YAML_KEY = re.compile(r"(?P<key>\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[^\s\-#\[\]{}:,\"'|>&*!%@`][^:#\n]{0,100}?)[ \t]*:(?:[ \t]+(?P<value>.*))?$")
+_YAML_KEY = re.compile(
+    r"(?P<key>\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[^\s\-#\[\]{}:,\"'|>&*!%@`][^:#\n]{0,100}?)[ \t]*:(?:[ \t]+(?P<value>.*))?$"
+)
 _YAML_MORE = re.compile(r"[ \t]+\S|-(?:[ \t]|$)|#|[\]}],?[ \t]*$")
 _COMMENT = re.compile(r"[ \t]+#.*$")
 _BLOCK_SCALAR = re.compile(r"[|>][+-]?\d?$")

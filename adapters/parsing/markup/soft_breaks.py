@@ -16,7 +16,9 @@ VERSE_LINES_MIN = 3
 _MARKS = r"[*_`>\s]{0,6}"
 _WIDE_LABEL = re.compile(rf"{_MARKS}[^\s：:，,。；;！!？?、（）()][^：:，,。；;！!？?\n]{{0,{LABEL_CHARS_MAX}}}{_MARKS}：")
 _LABEL = re.compile(rf"{_MARKS}(?:[A-Z][\w.&/'()-]*|[\u3400-\u9fff][\w()-]*)(?:[ ][\w.&/'()#-]+){{0,4}}{_MARKS}:(?:[*_`\s]|$)")
-_HAN_LABEL = re.compile(rf"{_MARKS}[\u3400-\u9fff][\w()（）/ ]{{0,14}}?(?<=[\u3400-\u9fff)）]){_MARKS}:(?!//)")  # also without a space behind it
+_HAN_LABEL = re.compile(
+    rf"{_MARKS}[\u3400-\u9fff][\w()（）/ ]{{0,14}}?(?<=[\u3400-\u9fff)）]){_MARKS}:(?!//)"
+)  # also without a space behind it
 _CLOSED = re.compile(r"[。！？!?；;：:，,、.…][”’」』）)\"'*_`]*$")
 _ENDS = re.compile(r"[。！？!?]|\.(?:\s|$)")
 

@@ -17,7 +17,7 @@ BODY = "# 泊位\n\n渡轮在三号泊位。\n\n## 时刻\n\n每小时一班。\
         ('---\ndate: 2031-02-03\ntitle: "Ferry: a \\"guide\\"" # ours\ntags:\n  - ferry\n- berth\n---\n\n', 'Ferry: a "guide"'),
         ("---\ntitle: 'It''s a ferry'\n...\n", "It's a ferry"),
         ("---\ntitle: >-\n  A long\n  title\nweight: 3\n---\n", "A long title"),
-        ("---\n# a comment\n\"title\": Ferry  # note\nnested:\n  a: 1\n\n---\n", "Ferry"),
+        ('---\n# a comment\n"title": Ferry  # note\nnested:\n  a: 1\n\n---\n', "Ferry"),
         ("---yaml\nTitle: Ferry\n---\n", "Ferry"),
         ("---\n标题: 渡轮\n---\n", "渡轮"),
         ("---   \nlayout: post\n---\n", "泊位"),
