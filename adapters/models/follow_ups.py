@@ -1,12 +1,12 @@
 """Follow-up questions: what "and how high is it?" asks for, told from what was said before.
 
 Rules, for when no language model is there to rewrite the question, or it does not answer in time. A question that points back (a
-pronoun), goes on (``and …``, ``那…呢``) or names no subject gets the content words of the last question that stood by itself, and of those between. One with a
-subject of its own (年假几天？) stands by itself, however short it is, and what is said out of courtesy belongs to no search.
+pronoun), goes on (``and …``, ``那…呢``) or names no subject gets the content words of the last question that stood by itself, and of those
+between. One with a subject of its own (年假几天？) stands by itself, however short it is, and courtesies belong to no search.
 Besides, what was said last colours every search with history (``background``): less than the question, so a change of subject wins.
 
 Measured on MTRAG (136 questions with passages, 123 of them with history), hit@1 of the fused search: as asked .794, condensed .875,
-with background too .912 (.926 where no other set is in the index).
+with background too .912 (.926 where no other set is in the index); with BM25 alone .868, and .890 since the background is bounded.
 """
 
 import re

@@ -31,8 +31,8 @@ _CALLED = re.compile(
     r"[\s:：#是为号]{0,3}(?P<after>[0-9]{3,})(?![0-9.,年月日元万亿人个%])|(?<![0-9.,])(?P<before>[0-9]{3,})号(?!线|楼|院)"
 )
 _NO_NAME = frozenset(
-    "post pre mid non sub top under over since circa in of on by to year years age aged page pages day days week weeks hour hours early late "
-    "level grade http https www".split()
+    "post pre mid non sub top under over since circa in of on by to year years age aged page pages day days week weeks hour hours "
+    "early late level grade http https www".split()
 )
 _DIGITS_MIN = 2  # of a name: 5G, H2O and MP3 are words
 

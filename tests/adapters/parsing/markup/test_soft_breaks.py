@@ -15,8 +15,7 @@ from adapters.parsing.markup.markdown import parse_markdown
         "Farsail Shipping Ltd\n7 Quay Street\nOldport OP1 2AB",
         "远帆船务有限公司\n海港市滨江路七号\n邮编 300001",
         "江上渔舟一点灯，\n秋风吹老岸边藤。\n夜来潮水无声息，\n月照空船不见人。",
-        "The boats lie still beneath the silver moon and wait for the tide,\nThe lamps go out along the harbour, one by one in the night,\n"
-        "And nobody is there to count them in the morning on the quay.",
+        "The boats lie still beneath the silver moon,\nThe lamps go out along the harbour,\nAnd nobody counts them in the morning.",
         "第一行有两个空格  \n第二行在硬换行之后，句子到这里结束。",
         "A line that ends with a backslash and is long enough to be full\\\nand goes on behind a hard break.",
         "远帆船务的联系方式见下，请在工作日九点到十八点之间联系我们的客服人员\n电话：5501-7788",
