@@ -68,7 +68,8 @@ _EMPTY_PAIR = frozenset(_EDGE_BEFORE + _EDGE_BEHIND + "会用给对从向为以�
 _HAN_RUN = re.compile("[㐀-鿿豈-﫿]{2,}")
 _LATIN = re.compile(r"(?<![a-z0-9])[a-z][a-z0-9-]{2,}")
 _ENGLISH = re.compile(
-    r"\b(?:is|are|was|were|does|do|did|can|could|should|will|has|have|'s)(?: (?:the|a|an|our|my|your|any|there))* (?P<word>[a-z][a-z0-9-]{2,})"
+    r"\b(?:is|are|was|were|does|do|did|can|could|should|will|has|have|'s)(?: (?:the|a|an|our|my|your|any|there))*"
+    r" (?P<word>[a-z][a-z0-9-]{2,})"
 )
 _ENGLISH_EMPTY = frozenset(
     "the this that these those there they them their its his her you your our any some all more most less"
