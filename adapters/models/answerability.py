@@ -12,7 +12,9 @@ the index, "false refusals" those that have it there. A lexical measure cannot s
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
-from adapters.text.language import Haystack, Language, fold, language_of, terms
+from adapters.text.attributes import take_properties
+from adapters.text.identifiers import holds_identifier, named_identifiers
+from adapters.text.language import Haystack, Language, content_terms, fold, language_of, terms
 from schemas.chats import Passage
 
 THRESHOLD: dict[Language, float] = {"zh": 0.53, "en": 0.44}
@@ -56,26 +58,73 @@ def term_weight(term: str) -> float:
 
 def coverage(question: str, texts: Iterable[str]) -> float:
     """The greatest share, 0 to 1, of the question's weighted content terms that one of ``texts`` holds."""
-    wanted = {term: term_weight(term) for term in terms(fold(question))}
-    whole = sum(wanted.values())
-    if not whole:
-        return 0.0
-    return max((_matching_weight(wanted, _haystack(text)) for text in texts), default=0.0) / whole
+    folded = fold(question)
+    rest, properties = take_properties(folded)
+    if not properties:
+        return max((_share(_weights(folded), _haystack(text)) for text in texts), default=0.0)
+    wanted = {term: term_weight(term) for term in content_terms(rest)}
+    asked = [(each, _weights(words)) for each, words in properties]
+    best = 0.0
+    for text in texts:
+        haystack = _haystack(text)
+        # a property that the text speaks of says nothing of whose it is: neither for nor against
+        absent = [words for each, words in asked if not each.said.search(haystack.folded)]
+        missing = dict(pair for words in absent for pair in words.items())
+        best = max(best, _share(missing | wanted, haystack) if missing or wanted else 1.0)
+    return best
 
 
 def is_answerable(question: str, passages: Sequence[Passage]) -> bool:
-    """Whether ``passages`` can support an answer to ``question`` (condensed with its history when it is a follow-up)."""
+    """Whether ``passages`` can support an answer to ``question`` (condensed with its history when it is a follow-up).
+
+    A question that names identifiers needs a passage with one of them.
+    """
+    return holds_named(question, passages) and coverage(question, _documents(passages)) >= THRESHOLD[language_of(question)]
+
+
+def is_follow_up_answerable(question: str, subject: str, condensed: str, passages: Sequence[Passage]) -> bool:
+    """Whether ``passages`` can support an answer to a question as asked, or as condensed with its history.
+
+    What was carried over must not answer for the question: the identifiers that it names itself, and the ``subject`` that it brings itself
+    ("" for none), have to be in the passages.
+    """
+    if is_answerable(question, passages):
+        return True
+    if question == condensed or not holds_named(question, passages) or (subject and not coverage(subject, _documents(passages))):
+        return False
+    return is_answerable(condensed, passages)
+
+
+def holds_named(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether a passage has one of the identifiers that the question names; true for a question that names none."""
+    names = named_identifiers(fold(question))
+    return not names or any(holds_name(names, passage) for passage in passages)
+
+
+def holds_name(names: Sequence[str], passage: Passage) -> bool:
+    """Whether the passage, its headings, its title or the id of its document has one of the identifiers."""
+    text = _haystack("\n".join((passage.document_id, passage.title, *passage.headings, passage.text))).folded
+    return any(holds_identifier(text, name) for name in names)
+
+
+def _documents(passages: Sequence[Passage]) -> list[str]:
+    """The passages of each document as one text, with title and headings."""
     texts: dict[tuple[str, str], list[str]] = {}
     for passage in passages:
         key = (passage.knowledge_base_id, passage.document_id)
         texts.setdefault(key, []).extend((passage.title, *passage.headings, passage.text))
-    return coverage(question, map("\n".join, texts.values())) >= THRESHOLD[language_of(question)]
+    return ["\n".join(parts) for parts in texts.values()]
+
+
+def _weights(folded: str) -> dict[str, float]:
+    return {term: term_weight(term) for term in terms(folded)}
+
+
+def _share(wanted: dict[str, float], haystack: Haystack) -> float:
+    whole = sum(wanted.values())
+    return sum(value for term, value in wanted.items() if haystack.contains(term)) / whole if whole else 0.0
 
 
 @lru_cache(maxsize=TEXTS_CACHED_MAX)
 def _haystack(text: str) -> Haystack:
     return Haystack(fold(text))
-
-
-def _matching_weight(wanted: dict[str, float], haystack: Haystack) -> float:
-    return sum(value for term, value in wanted.items() if haystack.contains(term))

@@ -1,7 +1,7 @@
 """The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
 Deterministic and offline. Whether the passages support an answer at all was decided at retrieval (``adapters.models.answerability``);
-here an answer is refused only when no sentence shares anything with the question.
+when no sentence shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
 """
 
 import asyncio
@@ -13,17 +13,19 @@ from collections.abc import AsyncGenerator
 from msgspec import Struct
 
 from adapters.models import prompts
-from adapters.models.answerability import term_weight
+from adapters.models.answerability import holds_name, term_weight
 from adapters.models.citations import MARKER
+from adapters.models.follow_ups import is_follow_up
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
-_SENTENCE_CHARS_MIN = 8
+_SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
 _STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
 _WORTH_QUOTING = 0.6  # of the best sentence's score
 
@@ -86,9 +88,12 @@ class LocalModel:
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     """The sentences to quote, in reading order; a follow-up with little content is read with the question before it."""
     before = next((turn.content for turn in reversed(request.history) if turn.role == "user"), "")
+    passages = _named_passages(request)
     weight = sum(term_weight(term) for term in terms(fold(request.question)))
-    ranked = _rank_sentences(request.question, request.passages) if weight >= _STANDALONE_WEIGHT_MIN or not before else []
-    ranked = ranked or (_rank_sentences(f"{before}\n{request.question}", request.passages) if before else [])
+    alone = not before or weight >= _STANDALONE_WEIGHT_MIN or not is_follow_up(request.question)
+    ranked = _rank_sentences(request.question, passages) if alone else []
+    ranked = ranked or (_rank_sentences(f"{before}\n{request.question}", passages) if before else [])
+    ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
     for sentence in ranked:
@@ -101,12 +106,18 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     return sorted(chosen, key=lambda sentence: sentence.place)
 
 
-def _rank_sentences(question: str, passages: tuple[Passage, ...]) -> list[_Sentence]:
-    """Sentences that share a term with the question, best first."""
+def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
+    """The passages to quote: those with an identifier that the question names, or all of them."""
+    names = named_identifiers(fold(request.question))
+    return tuple(passage for passage in request.passages if holds_name(names, passage)) if names else request.passages
+
+
+def _rank_sentences(question: str, passages: tuple[Passage, ...], *, any_sentence: bool = False) -> list[_Sentence]:
+    """Sentences that share a term with the question, best first; ``any_sentence`` takes the others as well."""
     folded = fold(question)
     wanted = terms(folded)
     texts = [(rank, passage, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)]
-    if not texts or not wanted:
+    if not texts or not (wanted or any_sentence):
         return []
     folds = fold("\n".join(text for _, _, text in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
@@ -117,14 +128,19 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...]) -> list[_Sente
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
     for place, (rank, passage, text) in enumerate(texts):
-        if not held[place] or len(text) < _SENTENCE_CHARS_MIN:
+        if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
-        score = score / whole + _RANK_BONUS / (1 + rank)
+        score = score / (whole or 1.0) + _RANK_BONUS / (1 + rank)
         score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
         score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
         ranked.append(_Sentence(text, passage.marker, place, held[place], score))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
+
+
+def _only_repeats(folded: str, wanted: frozenset[str]) -> bool:
+    """A heading that has the question's words and no others."""
+    return terms(folded) <= wanted
 
 
 def _matching_terms(wanted: frozenset[str], folded: str) -> frozenset[str]:

@@ -10,6 +10,8 @@ from typing import Literal
 
 import opencc
 
+from adapters.text.identifiers import split_codes
+
 Language = Literal["zh", "en"]
 
 # Characters that show nothing or turn the reading direction: between other characters they give a text two readings.
@@ -99,12 +101,17 @@ def terms(folded: str) -> frozenset[str]:
 
     Question words and function words are left out, unless there is nothing else.
     """
-    return frozenset(_terms(_ZH_FUNCTION.sub(" ", folded))) or frozenset(_terms(folded))
+    return content_terms(folded) or frozenset(_terms(folded))
+
+
+def content_terms(folded: str) -> frozenset[str]:
+    """As ``terms``, and nothing for a text of function words alone."""
+    return frozenset(_terms(_ZH_FUNCTION.sub(" ", folded)))
 
 
 def _terms(folded: str) -> list[str]:
     out: list[str] = []
-    for run in _RUN.findall(folded):
+    for run in _RUN.findall(split_codes(folded)):
         if _HAN_RUN.match(run):
             out += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
         elif run not in _EN_FUNCTION:
@@ -143,16 +150,18 @@ def _stem(word: str) -> str:
 class Haystack:
     """A folded text with an index of its terms."""
 
-    __slots__ = ("_folded", "_words")
+    __slots__ = ("_words", "folded")
 
     def __init__(self, folded: str) -> None:
-        self._folded = folded
+        self.folded = folded
         self._words: frozenset[str] | None = None
 
     def contains(self, term: str) -> bool:
         """Chinese terms anywhere in the text, others as whole words (stemmed)."""
         if _HAN_RUN.match(term):
-            return term in self._folded
+            return term in self.folded
         if self._words is None:
-            self._words = frozenset(_stem(run) for run in _RUN.findall(self._folded) if run.isascii() or not _HAN_RUN.match(run))
+            self._words = frozenset(
+                _stem(run) for run in _RUN.findall(split_codes(self.folded)) if run.isascii() or not _HAN_RUN.match(run)
+            )
         return term in self._words

@@ -1,0 +1,112 @@
+"""What a short question is about, told without a model: its own subject, nothing, or mere courtesy.
+
+Chinese: what remains when question words, properties (价格, 流程), common verbs (申请, 办理) and particles are taken away.
+English: the content word behind ``is``, ``does`` and the like (``Where is the gym?``), which is not one of the properties either.
+"""
+
+import re
+
+PLEASANTRY_CHARS_MAX = 60
+
+_COURTESY = (
+    "你好啊?|您好|大家好|早上好|上午好|中午好|下午好|晚上好|早安|晚安|嗨|哈[喽啰罗]"
+    "|在吗|在不在|(?:非常|十分|多|太)?(?:感谢|谢谢|多谢|谢了|谢)(?:你们?|您|啦|了)?"
+    "|辛苦(?:你|您)?了|麻烦你?您?了|不客气|好的?|行|可以|嗯+|哦+|噢+"
+    "|对的?|是的|没错"
+    "|明白了?|知道了|了解了?|收到|懂了|清楚了|没事了?|没问题|再见|拜拜|回见"
+    "|哈+|呵+|太?好了|太棒了|真?棒|不错"
+    "|厉害|好吧|行吧|吗|啊|呀|啦|哈|我"
+    "|hello|hi|hey|good (?:morning|afternoon|evening|night|day)|greetings|there"
+    "|thanks?(?: (?:you|a lot|so much|very much|again|a million))*|thx|ty|cheers"
+    "|much appreciated|appreciate it|you(?:'re| are) welcome|welcome|no problem|okay|ok|k|yes|yep|yeah|no|nope|sure"
+    "|fine|great|good|nice|cool|perfect|awesome"
+    ""
+    "|excellent|wonderful|got it|i see|i understand|understood|noted|all right|alright|right|bye|goodbye|see you"
+    "|for your help|for the help|that helps?"
+    "|that's (?:great|all|good|fine)|very|so much|a lot|everyone|all|team"
+    "|how are you"
+)
+_PLEASANTRY = re.compile(rf"(?:{_COURTESY})(?:[\W_]*(?:{_COURTESY}))*[\W_]*")
+_WORDLESS = re.compile(r"[\W_]*")
+
+_ASKED = (
+    "请问一?下?|多少钱?|几[点天个年月日号层楼次元块岁人位折种名条项级周]半?钟?|第几|[几多][少大长高久远深宽重快厚]?"
+    "|(?:什么|甚么)(?:时候|时间|地方|样|人)?|哪[里儿个些位年月天种家层]?|谁"
+    "|怎[么样]+|如何|如果|为[什何]么?|是否|是不是|能不能|可不可以|有没有|会不会|要不要|何[时地处人]"
+)
+_PROPERTIES = (
+    "价格|价钱|单价|售价|费用|收费|金额|时间|日期|地点|地址|位置|电话|号码|手机|邮箱|联系方式|流程|步骤|手续|条件|要求"
+    "|材料|资料|文件|原因|理由|结果|期限|有效期|高度|长度"
+    ""
+    "|宽度|深度|面积|体积|重量|大小|尺寸|人数|数量|规模|名字|名称|全称|简称|作者|负责人|责任人|联系人|经办人|职责"
+    "|作用|用途|功能|优点|缺点|优势|区别|差别|不同|特点|标准|规定|规则"
+    "|范围"
+    "|例外|方法|办法|方式|细节|内容|意思|定义|含义|例子|情况|问题"
+    "|影响|好处|坏处|历史|背景|年份|版本|比例|上限|下限|限制|额度|期间|周期|频率|次数|状态|进度|东西|部门|人|地方"
+)
+_VERBS = (
+    "申请|办理|报销|提交|需要|使用|计算|开始|结束|生效|成立|建成|建立|修建|建造|落成|发布|上线|支持|包括|包含|属于"
+    "|负责|审批|批准|处理|解决|取消|修改|更改|安装|配置|操作"
+    "|查询|查看"
+    ""
+    "|获得|享受|享有|参加|加入|知道|介绍|说明|解释|详细|具体|继续|补充|举例|列出|总结|翻译|告诉|确认|准备|填写"
+    "|领取|支付|付款|退款|延长|超过|满足|适用|有效|可以|应该|必须|能够|一般|通常"
+    ""
+    "|现在|目前|以前|之前|之后|以后|后来"
+    "|今天|明天|昨天|今年|明年|去年"
+    "|最后|最近|最多|最少|最高|最低|最大|最小"
+    "|一共|总共|大概|左右|一样"
+    "|其他|其它|别的|全部|所有|还有|没有|然后|另外|那么|但是|所以|因为|不过|例如|比如|再说|一遍|一下|一点|到账|入账"
+    "|发放|关门|开门|开放|发车|出发|到达|营业|休息|开饭|过期"
+)
+_EMPTY = re.compile(f"{_ASKED}|{_PROPERTIES}|{_VERBS}|[的了吗呢吧啊呀么是在和与及或]")
+# Characters that lead up to a name or trail behind it. Others of the kind (会, 用, 办) begin too many names themselves: 会议室, 用户, 办公.
+_EDGE_BEFORE = "有把叫让请想去来拿我你您他她它这那其还再也都就才又很更最太不没已曾将个些每各一二三四五六七八九十"
+_EDGE_BEHIND = "有做办说算写叫让请能要可得去来拿看问找上里前后时只们个些着过不没"
+_NUMERALS = "一二三四五六七八九十"
+_EMPTY_PAIR = frozenset(_EDGE_BEFORE + _EDGE_BEHIND + "会用给对从向为以该应无中下内外几多少半点")
+_HAN_RUN = re.compile("[㐀-鿿豈-﫿]{2,}")
+_LATIN = re.compile(r"(?<![a-z0-9])[a-z][a-z0-9-]{2,}")
+_ENGLISH = re.compile(
+    r"\b(?:is|are|was|were|does|do|did|can|could|should|will|has|have|'s)(?: (?:the|a|an|our|my|your|any|there))*"
+    r" (?P<word>[a-z][a-z0-9-]{2,})"
+)
+_ENGLISH_EMPTY = frozenset(
+    "the this that these those there they them their its his her you your our any some all more most less"
+    " many much price prices cost costs fee fees"
+    " amount time times date dates address location place phone number name names title author owner process"
+    " steps procedure requirement requirements"
+    " reason reasons result results limit limits deadline height length width size area weight count version example examples difference"
+    " differences advantage advantages disadvantage disadvantages rule rules exception exceptions range"
+    " purpose meaning definition details detail"
+    " one ones same other others else such only not possible necessary required allowed needed available"
+    " valid true false right wrong used made"
+    " built created done called named located responsible happen happens work works mean need apply change"
+    " start end begin cost take get use make"
+    " know explain help tell show give look say long tall high old far big large deep wide fast often soon"
+    " it's what who when where why how which".split()
+)
+
+
+def is_pleasantry(folded: str) -> bool:
+    """Whether a folded turn is a greeting, thanks or consent and nothing else, or has no words at all."""
+    text = folded.strip()
+    return len(text) <= PLEASANTRY_CHARS_MAX and bool(_PLEASANTRY.fullmatch(text.lstrip("，。！？,.!?~～ ")) or _WORDLESS.fullmatch(text))
+
+
+def own_subject(folded: str) -> str:
+    """The words of a short folded question that name what it is about, "" when it names nothing."""
+    left = _EMPTY.sub(" ", folded)
+    words = [word for run in _HAN_RUN.findall(left) if (word := _trim(run))]
+    words += [found["word"] for found in _ENGLISH.finditer(folded) if found["word"] not in _ENGLISH_EMPTY]
+    if not folded.isascii():  # a Latin name among Chinese: "Kafka 有几个分区？"
+        words += _LATIN.findall(left)
+    return " ".join(dict.fromkeys(words))
+
+
+def _trim(run: str) -> str:
+    """A run of Chinese without what leads up to a name in it; "" when nothing is left."""
+    if len(run) == 2:  # noqa: PLR2004 - a word of two characters is whole, but for a number with its unit
+        return "" if _EMPTY_PAIR.issuperset(run) or run[0] in _NUMERALS else run
+    word = run.lstrip(_EDGE_BEFORE).rstrip(_EDGE_BEHIND)
+    return "" if len(word) < 2 or _EMPTY_PAIR.issuperset(word) else word  # noqa: PLR2004 - as above

@@ -1,0 +1,102 @@
+"""Identifiers: names made of letters and digits (``PPR-9087``, ``GB/T 19001``, ``v2.3.1``), and numbers.
+
+People write the same one with any dash, with a space, or with nothing between its parts, and the engine's tokenizer drops what is only
+digits. So identifiers are terms of their own: whole and joined, every two neighbouring parts joined, and each number. A question that
+names one asks about that one alone: a passage about its neighbour is no answer, however alike the two are.
+"""
+
+import re
+from collections import Counter
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+K = 0.6  # of BM25; how long the passage is says nothing about a name in it
+PARTS_MAX = 12  # a longer run of letters and digits is data
+CHARS_MAX = 64
+NAMED_MAX = 8  # of one question
+
+DASHES = "\\-\u00ad\u058a\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u30fb\u30fc\ufe58\ufe63\uff0d"
+_LINK = f"[{DASHES}_./#]"
+_RUN = re.compile(rf"[a-z0-9]+(?:{_LINK}[a-z0-9]+){{0,{PARTS_MAX}}}")
+_PART = re.compile(r"[a-z]+|[0-9]+")
+_NUMBER = re.compile(r"(?<![0-9])[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?")
+_LETTER_DIGITS = re.compile(r"(?<=[a-z])(?=[0-9]{2})|(?<=[0-9]{2})(?=[a-z])")
+
+# A number is a name where it is called one: 订单 20240517, 9087号, No. 9087, ticket #9087.
+_CALLED = re.compile(
+    r"(?:工单|订单|单号|编号|票号|号码|案号|合同号|批号|代码|编码|序号|#|\bno\.?|\bnumber|\bticket|\border|\binvoice|\bcase|\bissue|\bid)"
+    r"[\s:：#是为号]{0,3}(?P<after>[0-9]{3,})(?![0-9.,年月日元万亿人个%])|(?<![0-9.,])(?P<before>[0-9]{3,})号(?!线|楼|院)"
+)
+_NO_NAME = frozenset(
+    "post pre mid non sub top under over since circa in of on by to year years age aged page pages day days week weeks hour hours "
+    "early late level grade http https www".split()
+)
+_DIGITS_MIN = 2  # of a name: 5G, H2O and MP3 are words
+
+
+def split_codes(folded: str) -> str:
+    """Letters and two or more digits that stand together, parted: ``ppr9087`` has the words of ``ppr-9087``."""
+    return _LETTER_DIGITS.sub(" ", folded) if any(map(str.isdigit, folded)) else folded
+
+
+def identifier_terms(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """Term ids, ascending, and how often each is there."""
+    counts: Counter[str] = Counter()
+    for run in _RUN.finditer(folded):
+        parts = _PART.findall(run.group())
+        if 1 < len(parts) <= PARTS_MAX and len(run.group()) <= CHARS_MAX and not (_is_word(parts) or _is_number(parts)):
+            joined = ["".join(parts[at : at + 2]) for at in range(len(parts) - 1) if not _is_word(parts[at : at + 2])]
+            counts.update({*joined, "".join(parts)})
+    counts.update(number.group().replace(",", "") for number in _NUMBER.finditer(folded))
+    ids: Counter[int] = Counter()
+    for term, count in counts.items():
+        ids[crc32(f"={term}".encode())] += count
+    order = sorted(ids)
+    return np.array(order, np.uint32), np.array([ids[each] for each in order], np.int64)
+
+
+def document_identifiers(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Term ids, ascending, and saturated frequencies."""
+    ids, counts = identifier_terms(folded)
+    return ids, (counts * (K + 1) / (counts + K)).astype(np.float32)
+
+
+def named_identifiers(folded: str) -> tuple[str, ...]:
+    """The identifiers that a folded question names, each as its parts with spaces between them."""
+    names: dict[str, None] = {}
+    for run in _RUN.finditer(folded):
+        parts = _PART.findall(run.group())
+        if len(parts) <= PARTS_MAX and _is_name(run.group(), parts):
+            names[" ".join(parts)] = None
+    for called in _CALLED.finditer(folded):
+        names[called["after"] or called["before"]] = None
+    return tuple(names)[:NAMED_MAX]
+
+
+def holds_identifier(folded: str, name: str) -> bool:
+    """Whether a folded text has the identifier, in whatever spelling."""
+    return _pattern(name).search(folded) is not None
+
+
+@lru_cache(maxsize=1_024)
+def _pattern(name: str) -> re.Pattern[str]:
+    between = rf"(?:{_LINK}|\s){{0,3}}"
+    return re.compile(rf"(?<![a-z0-9]){between.join(name.split())}(?![a-z0-9])")
+
+
+def _is_name(run: str, parts: list[str]) -> bool:
+    """Letters first, then enough digits; a number with its unit (``100mg``) or a year (``post-1945``) names nothing."""
+    if not parts[0].isalpha() or parts[0] in _NO_NAME or len(run) > CHARS_MAX:
+        return False
+    return sum(len(part) for part in parts if part.isdigit()) >= _DIGITS_MIN
+
+
+def _is_word(parts: list[str]) -> bool:
+    return all(part.isalpha() for part in parts)
+
+
+def _is_number(parts: list[str]) -> bool:
+    return all(part.isdigit() for part in parts)
