@@ -125,7 +125,7 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
     """A stack in ``home``, until the block ends. What the API refuses in it ends the command."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
-    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
+    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.url, timeout=timeout) as session:
         state = read_state(home)
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
