@@ -50,12 +50,12 @@ async def _redrive_all(
 ) -> Counter[str]:
     """Redrive in two passes: the last dead letter of a document is known only at the end of the first."""
     last: dict[tuple[str, bytes], str] = {}
-    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(reader.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             if letter.key is not None:
                 last[letter.topic, letter.key] = letter.id
     counts: Counter[str] = Counter()
-    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(reader.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             later = last.get((letter.topic, letter.key or b""), "")
             try:
