@@ -31,7 +31,7 @@ async def run() -> list[Figure]:
     """Chats alone, an import alone, then both. The import comes from a process of its own: the chats' client must not wait for it."""
     provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        async with provider as stub, stack(Path(home), settings_for(stub.said)) as up, aiohttp.ClientSession(base_url=up.said) as session:
+        async with provider as stub, stack(Path(home), settings_for(stub.url)) as up, aiohttp.ClientSession(base_url=up.url) as session:
             person = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
             machine = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             await load(person)

@@ -130,8 +130,8 @@ async def _zipf() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
-            stack(Path(home), settings_for(stub.said) | {"CLAW_CACHE_ANSWERS": "provider"}) as up,
-            aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
+            stack(Path(home), settings_for(stub.url) | {"CLAW_CACHE_ANSWERS": "provider"}) as up,
+            aiohttp.ClientSession(base_url=up.url, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
             client = await Client.with_token(session, (Path(home) / "key").read_text().strip())
             await load(client)

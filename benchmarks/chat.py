@@ -50,14 +50,14 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
-            stack(Path(home), settings_for(stub.said)) as up,
+            stack(Path(home), settings_for(stub.url)) as up,
             _session(None) as direct,
-            _session(up.said) as through,
+            _session(up.url) as through,
         ):
             client = await Client.register(through, "bench@example.org", "a long benchmark passphrase")
             await load(client)
             conversations = [await client.create_conversation() for _ in range(max(CHATS))]
-            chats = (chats_direct(direct, stub.said), chats_through(client, conversations))
+            chats = (chats_direct(direct, stub.url), chats_through(client, conversations))
 
             def read_cpu() -> dict[str, float]:
                 return {**cpu_by_name(up.process.pid), STUB: cpu_s(stub.process.pid)}

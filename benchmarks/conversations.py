@@ -29,8 +29,8 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
-            stack(Path(home), settings_for(stub.said) | {"CLAW_MODEL_NAME": MODEL}) as up,
-            aiohttp.ClientSession(base_url=up.said) as session,
+            stack(Path(home), settings_for(stub.url) | {"CLAW_MODEL_NAME": MODEL}) as up,
+            aiohttp.ClientSession(base_url=up.url) as session,
         ):
             client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
             await load(client)

@@ -34,7 +34,7 @@ async def run() -> list[Figure]:
     """In bulk through the inbox topic; alone through HTTP."""
     rng = random.Random(7)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
+        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.url) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None

@@ -110,7 +110,7 @@ async def _request_overhead() -> Figure:
     }
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as first, tempfile.TemporaryDirectory(prefix="claw-bench-") as second:
         async with stack(Path(first), unlimited) as without, stack(Path(second), limited) as within:
-            p99s = [(await _p99(without.said), await _p99(within.said)) for _ in range(3)]
+            p99s = [(await _p99(without.url), await _p99(within.url)) for _ in range(3)]
     added_ms = median([limits - plain for plain, limits in p99s])
     return Figure("request_added_p99_64", round(added_ms, 2), "ms", bar="<= 2 ms")
 

@@ -22,7 +22,7 @@ async def run() -> list[Figure]:
     for _ in range(RUNS):
         with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
             began = time.perf_counter()
-            async with stack(Path(home), {}) as up, aiohttp.ClientSession(base_url=up.said) as session:
+            async with stack(Path(home), {}) as up, aiohttp.ClientSession(base_url=up.url) as session:
                 ready_s.append(time.perf_counter() - began)
                 await _first_answer(session)
                 answer_s.append(time.perf_counter() - began)

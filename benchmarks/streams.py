@@ -73,11 +73,11 @@ class Stream:
 async def run() -> list[Figure]:
     """One stack for open streams and cancels, one for each way of sending deltas."""
     async with launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ) as stub:
-        async with _bench(stub.said, SLOW, WINDOWS_MS["gathered"]) as bench:
+        async with _bench(stub.url, SLOW, WINDOWS_MS["gathered"]) as bench:
             figures = [*await _open_streams(bench), *await _cancels(bench)]
         spent = {}
         for name, window_ms in WINDOWS_MS.items():
-            async with _bench(stub.said, QUICK, window_ms) as bench:
+            async with _bench(stub.url, QUICK, window_ms) as bench:
                 spent[name] = await _per_token_ms(bench)
     for component, name in PROCESSES.items():
         gathered, alone = spent["gathered"][component], spent["alone"][component]
@@ -100,7 +100,7 @@ async def _bench(stub: str, model: str, window_ms: int) -> AsyncIterator[StreamB
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with stack(Path(home), settings) as up:
             timeout = aiohttp.ClientTimeout(total=None)
-            async with aiohttp.ClientSession(up.said, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+            async with aiohttp.ClientSession(up.url, connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
                 client = await Client.register(session, "bench@example.org", "a long benchmark passphrase")
                 yield StreamBench(client, Path(home), stub)
 

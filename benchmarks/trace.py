@@ -63,8 +63,8 @@ async def run() -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
         async with (
             provider as stub,
-            stack(Path(home), settings_for(stub.said)) as up,
-            aiohttp.ClientSession(base_url=up.said, connector=aiohttp.TCPConnector(limit=0)) as session,
+            stack(Path(home), settings_for(stub.url)) as up,
+            aiohttp.ClientSession(base_url=up.url, connector=aiohttp.TCPConnector(limit=0)) as session,
         ):
             client = await Client.register(session, "trace@example.org", "a long benchmark passphrase")
             await load(client)

@@ -35,7 +35,7 @@ async def run() -> list[Figure]:
     """The same thousand documents twice through the inbox topic; then a document of a hundred chunks and an edit of it through HTTP."""
     rng = random.Random(11)
     with tempfile.TemporaryDirectory(prefix="claw-bench-") as home:
-        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.said) as session:
+        async with stack(Path(home), {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(base_url=up.url) as session:
             client = await Client.with_token(session, (Path(home) / "key").read_text(encoding="utf-8").strip())
             state = read_state(Path(home))
             assert state is not None

@@ -1,1 +1,1 @@
-"""What ``claw`` commands do, one module each."""
+"""The ``claw`` commands, one module each."""

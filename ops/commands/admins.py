@@ -1,4 +1,4 @@
-"""`claw admin create`: the first administrator, whom nobody else can make, and every further one.
+"""`claw admin create`: creates the first administrator, for which there is no other way, and further ones.
 
 An administrator is an account with the role `admin`. The role is part of the account's record on the log, written as registration writes
 it, so a rebuild of the tables brings it back.
@@ -27,38 +27,38 @@ STDIN_BYTES_MAX = 4_096  # of the one line that is read
 
 
 def create(settings: Settings, email: str, *, tenant: str, name: str, password_stdin: bool, promote: bool) -> int:
-    """Make an administrator, or one of an account that exists; asks for a password only when one is needed."""
+    """Create an administrator, or promote an existing account; asks for a password only when one is needed."""
     if tenant:
         check_tenant(tenant)
-    parse_registration(email, "a password that would do", name)
+    parse_registration(email, "a valid placeholder password", name)
     account = asyncio.run(find(settings, email, tenant))
     if account is None and promote:
-        raise ConfigurationError(f"--promote: nobody has the address {email}: leave it out to make an account")
+        raise ConfigurationError(f"--promote: no account has the address {email}: leave out --promote to create one")
     if account is None:
         wanted = parse_registration(email, read_password() if password_stdin else ask_password(getpass.getpass), name)
-        account, said = asyncio.run(register(settings, wanted, tenant)), "is an administrator now"
+        account, outcome = asyncio.run(register(settings, wanted, tenant)), "is an administrator now"
     elif account.role == "admin":
-        said = "is an administrator already; nothing was changed"
+        outcome = "is an administrator already; nothing was changed"
     elif promote:
-        account, said = asyncio.run(grant_admin(settings, email)), "is an administrator now, with the password as before"
+        account, outcome = asyncio.run(grant_admin(settings, email)), "is an administrator now, with the password as before"
     else:
         raise Refused("email_taken", f"{email} has an account with the role {account.role}: `claw admin create {email} --promote`")
-    print(f"{account.email} {said} (account {account.id}, tenant {account.tenant})")
+    print(f"{account.email} {outcome} (account {account.id}, tenant {account.tenant})")
     return 0
 
 
 async def find(settings: Settings, email: str, tenant: str) -> Account | None:
-    """The account with this address. Refused when it is of another tenant than the one that is given."""
+    """The account with this address. Raises Refused when it belongs to another tenant than the given one."""
     async with open_operator_records(settings) as writer:
         return await _account(writer, email, tenant)
 
 
 async def register(settings: Settings, wanted: Register, tenant: str) -> Account:
-    """A new administrator, in ``tenant`` or, without one, in a tenant of their own. Refused("email_taken") when somebody was faster."""
+    """A new administrator, in ``tenant`` or in a tenant of their own. Raises Refused("email_taken") after a concurrent registration."""
     scope = email_scope(wanted.email)
     passwords = Passwords(1)
     try:
-        kept = await passwords.hash(wanted.password)  # before the lease: it takes longer than anything in it
+        password_hash = await passwords.hash(wanted.password)  # before the lease: hashing takes longer than all steps under it
     finally:
         passwords.close()
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{scope}"):
@@ -68,7 +68,7 @@ async def register(settings: Settings, wanted: Register, tenant: str) -> Account
             ids.derive("administrator", scope),
             email=wanted.email,
             name=wanted.name,
-            password_hash=kept,
+            password_hash=password_hash,
             now=writer.now,
             role="admin",
             tenant=tenant,
@@ -87,7 +87,7 @@ async def grant_admin(settings: Settings, email: str) -> Account:
     async with open_operator_records(settings) as writer, writer.records.lease(f"email/{email_scope(email)}"):
         account = await find_account(writer.views, email)
         if account is None:
-            raise Refused("not_found", f"nobody has the address {email} any more")
+            raise Refused("not_found", f"no account has the address {email} any more")
         changed = msgspec.structs.replace(account, role="admin", revision=account.revision + 1)
         await writer.records.change(writer.outgoing(ACCOUNTS_CHANGED, AccountChanged, changed.tenant, changed.id, changed))
         return changed
@@ -101,7 +101,7 @@ async def _account(writer: OperatorRecords, email: str, tenant: str) -> Account 
 
 
 def parse_registration(email: str, password: str, name: str) -> Register:
-    """By the rules of registration; raises ConfigurationError naming field and limit."""
+    """The registration, checked by the rules of the API; raises ConfigurationError naming field and limit."""
     try:
         wanted: Register = decode_json(msgspec.json.encode({"email": email, "password": password, "name": name}), Register)
     except Refused as error:
@@ -110,7 +110,7 @@ def parse_registration(email: str, password: str, name: str) -> Register:
 
 
 def ask_password(ask: Callable[[str], str]) -> str:
-    """Twice, unseen, on a terminal."""
+    """The password, entered twice without echo on a terminal."""
     if not sys.stdin.isatty():
         raise ConfigurationError("there is no terminal to ask for the password: write it to standard input and add --password-stdin")
     password = ask("Password: ")

@@ -1,6 +1,6 @@
-"""``claw demo``: the whole real stack from nothing to a streamed, cited answer, and down again.
+"""``claw demo``: starts the whole stack, streams cited answers, and stops it.
 
-It starts ``claw up`` as anyone would, in a folder and on ports of its own, and talks to it over HTTP only.
+It starts ``claw up`` in a folder and on ports of its own, and uses only its HTTP API.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ QUESTIONS = (
 
 
 async def run(settings: Settings) -> int:
-    """Exit status: 0 when both answers cite a document and the third says that nothing was found."""
+    """Exit status: 0 when both answers cite a document and the third states that nothing was found."""
     began = time.monotonic()
     home = settings.node.home.resolve() / "demo"
     shutil.rmtree(home, ignore_errors=True)
-    async with stack(home, {}, show=True) as up, aiohttp.ClientSession(base_url=up.said) as session:
-        print(f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.said}\n")
+    async with stack(home, {}, show=True) as up, aiohttp.ClientSession(base_url=up.url) as session:
+        print(f"\nthe stack is up after {time.monotonic() - began:.1f} s; everything below goes through {up.url}\n")
         client = await Client.register(session, "demo@example.org", secrets.token_urlsafe(24))
         try:
             await _load(client)
@@ -62,7 +62,7 @@ async def _load(client: Client) -> None:
 
 
 async def _ask(client: Client, question: str, *, answerable: bool) -> bool:
-    """Print the answer as it streams; whether it is what it should be."""
+    """Print the answer as it streams; returns whether it is as expected."""
     conversation = await client.create_conversation()
     print(f"\n> {question}\n")
     began = time.monotonic()

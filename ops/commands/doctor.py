@@ -30,7 +30,7 @@ CONNECT_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. A ``remedy`` makes it a complaint."""
+    """The result of one check. With a ``remedy`` the check failed."""
 
     name: str
     detail: str
@@ -38,14 +38,14 @@ class Finding:
 
 
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
-    """Print every finding; returns 1 when there is a complaint."""
+    """Print every finding; returns 1 when a check failed."""
     findings = [*check_machine(settings, environ), *check_home(settings, environ), *asyncio.run(check_stack(settings))]
     for finding in findings:
         print(f"{'wrong' if finding.remedy else 'ok':<6} {finding.name:<16} {finding.detail}")
         if finding.remedy:
             print(f"{'':<23} -> {finding.remedy}")
     wrong = sum(1 for finding in findings if finding.remedy)
-    print(f"{len(findings)} things looked at, {wrong} wrong")
+    print(f"{len(findings)} checks, {wrong} wrong")
     return 1 if wrong else 0
 
 
@@ -87,11 +87,12 @@ def check_home(settings: Settings, environ: Mapping[str, str]) -> Iterator[Findi
     yield Finding(
         "disk", f"{free_mib:,} MiB free", "" if free_mib >= DISK_MIB_MIN else f"make room: at least {DISK_MIB_MIN} MiB are needed"
     )
-    kept = folder / "secret"
+    secret_file = folder / "secret"
     try:
-        if SECRET_VARIABLE in environ or kept.exists():
+        if SECRET_VARIABLE in environ or secret_file.exists():
             with_secret(settings, environ, create=False)
-        yield Finding("secret", "given" if SECRET_VARIABLE in environ else str(kept) if kept.exists() else "made at the first start")
+        source = str(secret_file) if secret_file.exists() else "created at the first start"
+        yield Finding("secret", "given" if SECRET_VARIABLE in environ else source)
     except ConfigurationError as error:
         yield Finding("secret", "unusable", error.detail)
 
@@ -121,7 +122,7 @@ def _check_ports(settings: Settings) -> Iterator[Finding]:
         except ConfigurationError as error:
             yield Finding(variable, str(port), error.detail)
             continue
-        holder = "" if free else holder_of(port) or "somebody"
+        holder = "" if free else holder_of(port) or "another process"
         yield Finding(variable, f"{port} is {'free' if free else f'taken by {holder}'}", "" if free else f"stop that, or set {variable}")
 
 

@@ -1,4 +1,4 @@
-"""`claw inbox`: inboxes of upstream systems made, listed and described, and found by the workers that read them."""
+"""`claw inbox`: creates, lists and describes inboxes of upstream systems; workers discover the ones to read."""
 
 import re
 import sys
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def create(settings: Settings, tenant: str, principal: str) -> int:
-    """Make the inbox of ``tenant``, or correct its configuration, and print what its producer and the broker need."""
+    """Create the inbox of ``tenant``, or correct its configuration, and print the settings for its producer and the broker."""
     if TENANT_NAME.fullmatch(tenant) is None:
         raise ConfigurationError(f"{tenant!r} is no tenant: 1 to 64 of a-z, 0-9 and -")
     if PRINCIPAL.fullmatch(principal) is None:
@@ -45,12 +45,12 @@ async def list_inboxes(settings: Settings) -> int:
     for tenant in tenants:
         name = inbox_topic(tenant).name
         if name not in existing:
-            said = f"missing: run `claw inbox create {tenant}` or `claw topics apply`"
+            state = f"missing: run `claw inbox create {tenant}` or `claw topics apply`"
         elif read is None:
-            said = f"not read: no worker of the lane {LANE} runs"
+            state = f"not read: no worker of the group {LANE} runs"
         else:
-            said = "read" if name in read else f"not read: restart the workers of the lane {LANE}"
-        print(f"{tenant}\t{settings.kafka.topic_prefix}{name}\t{said}")
+            state = "read" if name in read else f"not read: restart the workers of the group {LANE}"
+        print(f"{tenant}\t{settings.kafka.topic_prefix}{name}\t{state}")
     return 0
 
 
@@ -67,7 +67,7 @@ async def discover(kafka: KafkaSettings) -> tuple[str, ...]:
 
 
 async def with_discovered_inboxes(settings: Settings) -> Settings:
-    """Settings whose inboxes are those named there and those that exist. An inbox made later is read from the next start on."""
+    """The settings with the existing inboxes added to the named ones. An inbox created later is read from the next start on."""
     named = settings.lanes.inboxes
     found = tuple(tenant for tenant in await discover(settings.kafka) if tenant not in named)
     log.info("inboxes_read", named=named, discovered=found)
@@ -76,22 +76,22 @@ async def with_discovered_inboxes(settings: Settings) -> Settings:
 
 
 def acl_commands(kafka: KafkaSettings, tenant: str, principal: str) -> str:
-    """What an operator runs on a broker with an authorizer."""
+    """The commands that an operator runs on a broker with an authorizer."""
     tool = f"kafka-acls.sh --bootstrap-server {kafka.servers} --add --allow-principal '{principal}'"
     progressed = administration.broker_name(kafka, DOCUMENTS_PROGRESSED)
-    return f"""# on a broker with an authorizer (the embedded one has none: everybody on this machine may write):
+    return f"""# on a broker with an authorizer (the embedded one has none: every process on this machine may write):
 {tool} --operation Write --operation Describe --topic {administration.broker_name(kafka, inbox_topic(tenant))}
 # only for a producer with transactions, whose transactional.id begins so
 {tool} --operation Write --operation Describe --transactional-id '{_group(principal)}' --resource-pattern-type prefixed
-# to follow the outcome. This topic tells of every tenant's documents (ids, titles, causes), so leave these two out for a producer that
-# may not know them; it can ask GET /api/v1/knowledge/{{id}}/documents/{{document}} instead
+# to follow the outcome. This topic has every tenant's documents (ids, titles, causes), so leave these two out for a producer that
+# may not know them; it can use GET /api/v1/knowledge/{{id}}/documents/{{document}} instead
 {tool} --operation Read --operation Describe --topic {progressed}
 {tool} --operation Read --group '{_group(principal)}' --resource-pattern-type prefixed
 """
 
 
 def client_settings(kafka: KafkaSettings, tenant: str, principal: str) -> str:
-    """For the producer, as kcat (-F FILE) and every librdkafka client take them."""
+    """The settings of the producer, in the format of kcat (-F FILE) and every librdkafka client."""
     lines = [
         f"# {tenant}.conf, for kcat -F and every librdkafka client",
         f"bootstrap.servers={kafka.servers}",
@@ -106,14 +106,14 @@ def client_settings(kafka: KafkaSettings, tenant: str, principal: str) -> str:
 
 
 def _group(principal: str) -> str:
-    """What the producer's consumer groups begin with."""
+    """The prefix of the producer's consumer groups."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", principal.partition(":")[2]) + "-"
 
 
 async def _reader_status(kafka: KafkaSettings, tenant: str) -> str:
     read = await administration.subscriptions(kafka, LANE)
     if read is None:
-        return f"Workers of the lane {LANE} read it from their start on."
+        return f"Workers of the group {LANE} read it from their start on."
     if inbox_topic(tenant).name in read:
-        return f"Workers of the lane {LANE} read it."
-    return f"The workers of the lane {LANE} that run now do not read it: restart them, one after the other; nothing written waits in vain."
+        return f"Workers of the group {LANE} read it."
+    return f"The running workers of the group {LANE} do not read it: restart them, one after the other; they then read all records in it."

@@ -1,6 +1,6 @@
-"""API keys made by the operator: for the tenants of upstream systems, and the one that `claw up` leaves in its home folder.
+"""API keys created by the operator: for the tenants of upstream systems, and the one that `claw up` writes to its home folder.
 
-Each tenant has one service account, which nobody can log in to, and a default knowledge base that the whole tenant sees.
+Each tenant has one service account, which has no login, and a default knowledge base that the whole tenant sees.
 """
 
 import base64
@@ -28,7 +28,7 @@ async def create(settings: Settings, tenant: str) -> int:
 
 
 async def ensure_local(settings: Settings) -> Path | None:
-    """The file with a key of the default tenant; made on the first start. None when that was done before."""
+    """The file with a key of the default tenant, created at the first start. None when it exists already."""
     path = settings.node.home / "key"
     if path.exists():
         return None
@@ -41,7 +41,7 @@ async def ensure_local(settings: Settings) -> Path | None:
 
 
 async def create_key(settings: Settings, tenant: str, name: str) -> str:
-    """A new key; makes the tenant's service account and default knowledge base when they are not there."""
+    """A new key; creates the tenant's service account and default knowledge base when they do not exist."""
     check_tenant(tenant)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode().rstrip("=")
     async with open_operator_records(settings) as writer:

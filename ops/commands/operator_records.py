@@ -1,4 +1,4 @@
-"""How the operator's commands change records: published and written through under a lease, as the API does it."""
+"""The records that the operator's commands change: published and written through under a lease, as in the API."""
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -33,13 +33,13 @@ class OperatorRecords:
         self.views, self.records, self.now = views, records, now
 
     def outgoing(self, topic: Topic, kind: type[Event], tenant: str, subject: str, data: object) -> Outgoing:
-        """The event that says ``data`` of ``subject``."""
+        """The event with ``data`` of ``subject``."""
         trace = new_traceparent(secrets.token_bytes)
         event = kind(id=str(uuid4()), source="/claw/ops", subject=subject, time=self.now, tenant=tenant, traceparent=trace, data=data)
         return Outgoing(topic, event)
 
     async def missing_tenant(self, tenant: str) -> Sequence[Outgoing]:
-        """The events that make a tenant's service account and default knowledge base; none when they are there. Hold ``tenant_lease``."""
+        """The events of a tenant's service account and default knowledge base; none when they exist. Hold ``tenant_lease``."""
         account_id = service_account(tenant)
         if await self.views.accounts.get(account_id, account_id) is not None:
             return ()
@@ -75,12 +75,12 @@ async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRec
 
 
 def service_account(tenant: str) -> str:
-    """The id of the account that a tenant's own keys belong to; nobody can log in to it."""
+    """The id of a tenant's service account, which owns the tenant's keys and has no login."""
     return ids.derive("service-account", tenant)
 
 
 def tenant_lease(tenant: str) -> str:
-    """What to lease while a tenant is made."""
+    """The name of the lease to hold while a tenant is created."""
     return f"tenant/{tenant}"
 
 

@@ -1,6 +1,6 @@
-"""``claw rebuild tables``: what Redis holds of the log, made anew from the log while the installation serves.
+"""``claw rebuild tables``: rebuilds the tables in Redis from the log while the installation serves.
 
-What only lives in Redis is not restored; docs/operations.md says what its loss means.
+State that exists only in Redis is not restored; docs/operations.md describes the effects of its loss.
 """
 
 import time
@@ -17,7 +17,7 @@ from streams.tables.rebuild import RebuildPorts
 
 
 async def run(settings: Settings, names: Sequence[str]) -> int:
-    """Rebuild these tables, or all when none is named, and print how each went. Raises ConfigurationError for an unknown one."""
+    """Rebuild these tables, or all when none is named, and print the result of each. Raises ConfigurationError for an unknown one."""
     tables = rebuilds()
     unknown = sorted(set(names) - tables.keys())
     if unknown:

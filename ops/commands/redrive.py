@@ -1,4 +1,4 @@
-"""`claw redrive`: dead letters sent again, one by its id or all that match, in the order they were buried."""
+"""`claw redrive`: sends dead letters again, one by its id or all that match, in the order they were written."""
 
 import re
 from collections import Counter
@@ -18,11 +18,11 @@ from streams.topics import DEAD_LETTERS
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _UNIT_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_SHOWN_CHARS = 200  # of a letter's cause
+_SHOWN_CHARS = 200  # of a dead letter's cause
 
 
 async def run(settings: Settings, wanted: DeadLetterFilter, *, letter_id: str, since_s: int, limit: int, dry: bool, force: bool) -> int:
-    """Print what became of each letter and how many there were; returns 1 when a letter could not be sent at all."""
+    """Print the outcome of each dead letter and the totals; returns 1 when a dead letter could not be sent."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
         redis = connect(settings.redis)
@@ -30,32 +30,32 @@ async def run(settings: Settings, wanted: DeadLetterFilter, *, letter_id: str, s
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        letters = dead_letter_reader(settings.kafka)
+        reader = dead_letter_reader(settings.kafka)
         sender = build_redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
         if letter_id:
-            letter = await letters.get(letter_id)
-            later = await letters.find_later(letter) if letter is not None and not force else ""
+            letter = await reader.get(letter_id)
+            later = await reader.find_later(letter) if letter is not None and not force else ""
             done = await sender.send(letter_id, letter, later=later, dry=dry, force=force)
             _print(letter_id, letter, done.outcome, done.detail)
             return 1 if done.outcome == "gone" else 0
         since_ms = int((clock.now().timestamp() - since_s) * 1000) if since_s else 0
-        counts = await _redrive_all(letters, sender, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
-    summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such letter in {DEAD_LETTERS.name}"
+        counts = await _redrive_all(reader, sender, wanted, since_ms=since_ms, limit=limit, dry=dry, force=force)
+    summary = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) or f"no such dead letter in {DEAD_LETTERS.name}"
     print(f"{summary}{' (a dry run: nothing was sent)' if dry else ''}")
     return 1 if counts["refused"] else 0
 
 
 async def _redrive_all(
-    letters: DeadLetterReader, sender: Redrive, wanted: DeadLetterFilter, *, since_ms: int, limit: int, dry: bool, force: bool
+    reader: DeadLetterReader, sender: Redrive, wanted: DeadLetterFilter, *, since_ms: int, limit: int, dry: bool, force: bool
 ) -> Counter[str]:
-    """Two readings: which letter is the last of its document is known only at the end."""
+    """Redrive in two passes: the last dead letter of a document is known only at the end of the first."""
     last: dict[tuple[str, bytes], str] = {}
-    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(reader.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             if letter.key is not None:
                 last[letter.topic, letter.key] = letter.id
     counts: Counter[str] = Counter()
-    async with aclosing(letters.scan(wanted, since_ms=since_ms)) as matching:
+    async with aclosing(reader.scan(wanted, since_ms=since_ms)) as matching:
         async for letter in matching:
             later = last.get((letter.topic, letter.key or b""), "")
             try:

@@ -82,7 +82,7 @@ def run(check: bool, root: Path = ROOT) -> int:  # noqa: FBT001
 
 
 class Variable(Struct, frozen=True, kw_only=True):
-    """One setting as text. ``default`` is empty when there is none; ``limits`` says what is accepted."""
+    """One setting as text. ``default`` is empty when there is none; ``limits`` are the accepted values."""
 
     name: str
     kind: str
@@ -136,8 +136,8 @@ def _limits(kind: msgspec.inspect.Type) -> str:
         ("max_length", "at most {} characters"),
         ("pattern", "matches `{}`"),
     )
-    said = ((form, getattr(kind, name, None)) for name, form in bounds)
-    return ", ".join(form.format(value) for form, value in said if value is not None)
+    present = ((form, getattr(kind, name, None)) for name, form in bounds)
+    return ", ".join(form.format(value) for form, value in present if value is not None)
 
 
 def settings_page() -> str:

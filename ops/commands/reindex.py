@@ -1,4 +1,4 @@
-"""The command ``claw rebuild``: changes index plans and tells how the workers come along. The workers do the rest, also without it."""
+"""The commands ``claw rebuild``: change index plans and print the workers' progress. The workers build without them."""
 
 import asyncio
 import secrets
@@ -24,16 +24,16 @@ from streams.tables.record_writer import RecordWriter
 
 BY = "command line"
 LOOK_S = 0.5
-SILENT_S = 20.0  # nobody reports on the plan for so long: no worker looks after it
+SILENT_S = 20.0  # without a report for so long the plan has no worker
 PAGE = 100  # knowledge bases read at once
 
 
 @dataclass(frozen=True, slots=True)
 class ReindexCommandPorts:
-    """What the command reaches."""
+    """The ports of the command."""
 
     settings: Settings
-    shelves: CollectionCatalogue
+    catalogue: CollectionCatalogue
     plans: PlanWriter
     rebuilds: ReindexReports
     views: ReadModels
@@ -56,12 +56,12 @@ async def index(
 
 
 async def back(settings: Settings, tenant: str, knowledge_base: str) -> int:
-    """Show the kept index again."""
+    """Switch back to the kept collection."""
     return await _change_plan(settings, tenant, knowledge_base, roll_back)
 
 
 async def drop(settings: Settings, tenant: str, knowledge_base: str) -> int:
-    """Give up what is being built, or let the kept one go."""
+    """Cancel the build in progress, or delete the kept collection."""
     return await _change_plan(settings, tenant, knowledge_base, discard_other)
 
 
@@ -69,7 +69,7 @@ async def status(settings: Settings, tenant: str, knowledge_base: str | None) ->
     """Print the plan and the last report of one or of all knowledge bases."""
     async with _ports(settings) as ports:
         for each in await _select_bases(ports, tenant, knowledge_base):
-            plan = ports.shelves.plan(tenant, each)
+            plan = ports.catalogue.plan(tenant, each)
             print(_describe(plan))
             report = await ports.rebuilds.get(tenant, each)
             if report is not None and plan.other is not None:
@@ -87,18 +87,18 @@ async def _ports(settings: Settings) -> AsyncIterator[ReindexCommandPorts]:
         publisher = KafkaPublisher(settings.kafka, TOPICS)
         stack.push_async_callback(publisher.stop)
         await publisher.start()
-        shelves, views = CollectionCatalogue(settings.kafka), ReadModels(redis, prefix)
-        stack.push_async_callback(shelves.stop)
-        await shelves.start()
-        if not shelves.ready:
+        catalogue, views = CollectionCatalogue(settings.kafka), ReadModels(redis, prefix)
+        stack.push_async_callback(catalogue.stop)
+        await catalogue.start()
+        if not catalogue.ready:
             raise Unavailable("kafka_unavailable", f"{settings.kafka.servers}: the index plans cannot be read")
         records = RecordWriter(redis, prefix, publisher, views, clock)
-        plans = PlanWriter(shelves, records, publisher, clock, secrets.token_bytes, "rebuild")
-        yield ReindexCommandPorts(settings, shelves, plans, ReindexReports(redis, prefix), views, clock)
+        plans = PlanWriter(catalogue, records, publisher, clock, secrets.token_bytes, "rebuild")
+        yield ReindexCommandPorts(settings, catalogue, plans, ReindexReports(redis, prefix), views, clock)
 
 
 async def _select_bases(ports: ReindexCommandPorts, tenant: str, knowledge_base: str | None) -> Sequence[str]:
-    """The knowledge base that was named, if it is there, or every one of the tenant."""
+    """The named knowledge base, if it exists, or every one of the tenant."""
     default = ids.default_knowledge_base(tenant)
     if knowledge_base is not None:
         if knowledge_base != default and await ports.views.knowledge_bases.get(tenant, knowledge_base) is None:
@@ -121,35 +121,35 @@ async def _change_plan(settings: Settings, tenant: str, knowledge_base: str, ste
 
 
 async def _follow(ports: ReindexCommandPorts, began: IndexPlan, timeout_s: float) -> bool:
-    """Print how it goes until readers see the new shelf and there is nothing left to do; False when it stops before."""
+    """Print the progress until readers see the new collection and the build is done; False when it stops before."""
     tenant, knowledge_base = began.tenant, began.knowledge_base_id
     assert began.other is not None
-    until_s, told, heard_s = ports.clock.monotonic_s() + timeout_s, "", ports.clock.monotonic_s()
+    until_s, printed, reported_s = ports.clock.monotonic_s() + timeout_s, "", ports.clock.monotonic_s()
     while True:
-        plan, report = ports.shelves.plan(tenant, knowledge_base), await ports.rebuilds.get(tenant, knowledge_base)
+        plan, report = ports.catalogue.plan(tenant, knowledge_base), await ports.rebuilds.get(tenant, knowledge_base)
         now_s = ports.clock.monotonic_s()
-        if report is not None and report.revision >= began.revision and (line := _format_report(report)) != told:
+        if report is not None and report.revision >= began.revision and (line := _format_report(report)) != printed:
             print(f"  {line}", flush=True)
-            told, heard_s = line, now_s
+            printed, reported_s = line, now_s
         if (ended := _outcome(plan, began)) is not None:
             _print_comparison(report, began)
             print(_describe(plan), flush=True)
             return ended
         if report is not None and report.phase == "incomplete" and report.revision >= began.revision and not plan.force:
             _print_missing(report)
-            print("  it goes on trying; `--force` switches without them, `claw rebuild drop` gives it up", file=sys.stderr)
+            print("  the workers keep trying; `--force` switches without them, `claw rebuild drop` cancels the build", file=sys.stderr)
             return False
         if now_s > until_s:
-            print(f"  not done after {timeout_s:g} s; the workers go on, `claw rebuild status` tells how far", file=sys.stderr)
+            print(f"  not done after {timeout_s:g} s; the workers continue, `claw rebuild status` shows the progress", file=sys.stderr)
             return False
-        if now_s - heard_s > SILENT_S and (report is None or report.revision < began.revision):
-            print("  no worker has taken it up: is a `tables` lane running?", file=sys.stderr)
-            heard_s = now_s
+        if now_s - reported_s > SILENT_S and (report is None or report.revision < began.revision):
+            print("  no worker has begun the build: is a worker of the group `tables` running?", file=sys.stderr)
+            reported_s = now_s
         await asyncio.sleep(LOOK_S)
 
 
 def _outcome(plan: IndexPlan, began: IndexPlan) -> bool | None:
-    """True: readers see the new shelf and nothing is left to do. False: somebody gave it up. None: it goes on."""
+    """True: readers see the new collection and the build is done. False: the build was cancelled. None: it continues."""
     if plan.revision < began.revision or began.other is None:
         return None
     if plan.active.generation == began.other.generation:
@@ -159,7 +159,7 @@ def _outcome(plan: IndexPlan, began: IndexPlan) -> bool | None:
 
 def _format_report(report: ReindexReport) -> str:
     missing = f", {report.missing_total} missing" if report.missing_total else ""
-    done = f"{report.documents} documents seen, {report.queued} queued, {report.pending} under way{missing}"
+    done = f"{report.documents} documents seen, {report.queued} queued, {report.pending} in progress{missing}"
     return f"{report.phase}: generation {report.generation}" + ("" if report.phase == "dropping" else f", {done}")
 
 
@@ -181,11 +181,11 @@ def _describe(plan: IndexPlan) -> str:
     return f"{plan.knowledge_base_id}: generation {plan.active.generation} is searched ({_describe_collection(plan.active)}){other}"
 
 
-def _describe_collection(shelf: Shelf) -> str:
-    """How a shelf differs from the settings."""
+def _describe_collection(collection: Shelf) -> str:
+    """The differences of a collection from the settings."""
     parts: list[tuple[str, Callable[[Shelf], object]]] = [
         ("chunk tokens", lambda each: each.chunk_tokens),
         ("at most", lambda each: each.chunk_tokens_max),
         ("embedding", lambda each: each.embedding),
     ]
-    return ", ".join(f"{name} {value(shelf)}" for name, value in parts if value(shelf)) or "as the settings say"
+    return ", ".join(f"{name} {value(collection)}" for name, value in parts if value(collection)) or "by the settings"

@@ -1,4 +1,4 @@
-"""``claw replay``: what another model makes of a recorded context, beside what was answered. Nothing is written.
+"""``claw replay``: the answer of another model to a recorded context, beside the recorded answer. Nothing is written.
 
 A reply is found by the message tables when its tenant is known or is the default one, else by looking through the topic of messages. The
 context is the recorded one: the passages as they were, also those of documents that have changed or gone since.
@@ -33,7 +33,7 @@ COLUMN_CHARS = 58  # two of them fit a terminal of 120
 
 
 class MeasuredAnswer(Struct, frozen=True, kw_only=True):
-    """An answer with what it took. ``first_text_ms`` and ``total_ms`` count from when the model was asked; null when nobody measured."""
+    """An answer with its costs. ``first_text_ms`` and ``total_ms`` count from the request to the model; null when not measured."""
 
     model: str
     provider: str
@@ -47,7 +47,7 @@ class MeasuredAnswer(Struct, frozen=True, kw_only=True):
 
 
 class ReplayComparison(Struct, frozen=True, kw_only=True):
-    """Both, with what they were made from."""
+    """Both answers, with the question and passages they were generated from."""
 
     reply_id: str
     tenant: str
@@ -83,8 +83,8 @@ async def run(settings: Settings, reply_id: str, model: ModelSettings, *, tenant
 
 
 def other_model(model: ModelSettings, *, name: str, provider: str, base_url: str) -> ModelSettings:
-    """The model to ask: as the settings have it, with what was given. Another provider brings its own address and name; the key is that of
-    the settings.
+    """The model to replay with: that of the settings with the given changes. Another provider brings its own address and name; the key is
+    that of the settings.
     """
     if provider and provider != model.provider:
         return msgspec.structs.replace(model, provider=provider, name=name, base_url=base_url)
@@ -92,7 +92,7 @@ def other_model(model: ModelSettings, *, name: str, provider: str, base_url: str
 
 
 async def ask_model(model: AnswerModel, request: AnswerRequest, provider: str) -> MeasuredAnswer:
-    """Ask the model; citations are resolved as they are for readers."""
+    """Ask the model; citations are resolved as in a reply."""
     began, first_s, text = time.monotonic(), None, ""
     cited: list[Citation] = []
     finish = Finish()
@@ -182,7 +182,7 @@ def _answer_of(message: Message) -> MeasuredAnswer:
 async def _find_message(
     settings: Settings, redis: RedisClient, reply_id: str, tenant: str
 ) -> tuple[str, Message, ReplyLocation | None] | None:
-    """The message of a reply with its tenant and where it was told: in the tables, else on the topic."""
+    """The message of a reply with its tenant and location: from the tables, else from the topic."""
     prefix, whose = settings.redis.key_prefix, tenant or DEFAULT_TENANT
     location: ReplyLocation | None = None
     try:

@@ -1,4 +1,4 @@
-"""Topic administration: what is missing is created, what drifted is corrected or reported, what must never change is refused."""
+"""Topic administration: creates missing topics, corrects or reports drift, refuses changes of partition counts."""
 
 import asyncio
 import sys
@@ -43,7 +43,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class BrokerTopic:
-    """A topic as the broker has it: partition count, and the configuration set on the topic itself and in effect."""
+    """A topic of the broker: partition count, and the configuration set on the topic itself and in effect."""
 
     partitions: int
     own: Mapping[str, str]
@@ -117,7 +117,7 @@ async def delete(kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
 
 
 def run(settings: Settings, action: Literal["apply", "check"]) -> int:
-    """The command: prints what was changed or what differs; returns the exit code."""
+    """The command: prints the changes or differences; returns the exit code."""
     topics = catalogue(settings)
     drifts = asyncio.run((apply if action == "apply" else check)(settings.kafka, topics))
     for drift in drifts:
@@ -187,7 +187,7 @@ async def _create(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequ
     ]
     response = await admin.create_topics(wanted, timeout_ms=REQUEST_MS)
     for name, code, message in response.topic_errors:
-        if code != ALREADY_EXISTS:  # somebody else applies at the same time
+        if code != ALREADY_EXISTS:  # another process applies at the same time
             _raise_for_code(name, code, message)
 
 
@@ -196,7 +196,7 @@ def _has_leaders(row: Mapping[str, Any]) -> bool:
 
 
 async def _settle(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> None:
-    """Wait until the change is seen: a broker acknowledges it before it acts on it, and clients may only meet topics that have leaders."""
+    """Wait until the change is visible: a broker acknowledges it before applying it, and clients need topics that have leaders."""
     names = {broker_name(kafka, topic) for topic in topics}
     deadline = time.monotonic() + SETTLE_S
     while True:
@@ -209,14 +209,14 @@ async def _settle(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequ
 
 
 async def _configure(admin: AIOKafkaAdminClient, name: str, configuration: Mapping[str, str]) -> None:
-    """Set the whole configuration of a topic: this call replaces, so what operators set themselves is part of ``configuration``."""
+    """Set the whole configuration of a topic: this call replaces, so values set by operators are part of ``configuration``."""
     for response in await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configuration))]):
         for code, message, _, topic in response.resources:
             _raise_for_code(topic, code, message)
 
 
 def _raise_for_code(name: str, code: int, message: str | None) -> None:
-    """Raise what an error code asks for: Unavailable when it passes by itself, else ConfigurationError."""
+    """Raise the exception of an error code: Unavailable when it passes by itself, else ConfigurationError."""
     if code == NONE:
         return
     error = for_code(code)

@@ -1,4 +1,4 @@
-"""``claw usage reconcile``: the usage counters held against their topic, to the last token, while the stack serves."""
+"""``claw usage reconcile``: compares the usage counters with their topic, to the last token, while the stack serves."""
 
 import sys
 from contextlib import AsyncExitStack
@@ -16,7 +16,7 @@ SHOWN_MAX = 50  # differences printed; all are counted
 
 
 async def reconcile(settings: Settings, *, since: str, repair: bool) -> int:
-    """Count again and compare; exit code 1 on a difference. ``repair`` then makes the counters anew and compares once more."""
+    """Count again and compare; exit code 1 on a difference. ``repair`` then rebuilds the counters and compares once more."""
     now = SystemClock().now()
     begin = now - timedelta(seconds=seconds_of(since)) if since else None
     async with AsyncExitStack() as stack:
@@ -38,7 +38,7 @@ async def reconcile(settings: Settings, *, since: str, repair: bool) -> int:
             left = len((await shadows.find_differences(now, begin)).differences)
             print(f"rebuilt from the topic: {left} differ")
             return int(left > 0)
-        print("`--repair` makes the counters anew from the topic", file=sys.stderr)
+        print("`--repair` rebuilds the counters from the topic", file=sys.stderr)
         return 1
 
 
@@ -46,5 +46,5 @@ def _format_difference(difference: Difference) -> str:
     start = datetime.fromtimestamp(difference.bucket, UTC)
     names = sorted(difference.counted.keys() | difference.recounted.keys())
     sums = [(name, difference.counted.get(name, 0), difference.recounted.get(name, 0)) for name in names]
-    told = ", ".join(f"{name} {counted} instead of {recounted}" for name, counted, recounted in sums if counted != recounted)
-    return f"{difference.key}\t{difference.scale} {start:%Y-%m-%dT%H:%MZ}\t{told or 'a sum of nothing'}"
+    wrong = ", ".join(f"{name} {counted} instead of {recounted}" for name, counted, recounted in sums if counted != recounted)
+    return f"{difference.key}\t{difference.scale} {start:%Y-%m-%dT%H:%MZ}\t{wrong or 'a sum of nothing'}"

@@ -1,1 +1,1 @@
-"""``claw eval``: the product held against material whose right outcome is known. One module per kind of material."""
+"""``claw eval``: the evaluation of the product on material with known outcomes. One module per kind of material."""

@@ -1,4 +1,4 @@
-"""``claw eval answers DIR``: whether answers cite what answers the question, and whether what nothing answers is refused.
+"""``claw eval answers DIR``: whether answers cite passages that answer the question, and whether unanswerable questions are refused.
 
 Every set goes through the inbox into a knowledge base of its own, without the passages that its unanswerable questions need left out; every
 question is asked in a conversation and its stream is read to the end, by whatever model is configured (the keyless one quotes sentences).
@@ -44,7 +44,7 @@ class AnswerScores(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
     """Prints a table, or JSON; returns 1 when an answer failed. Raises ConfigurationError for a folder that cannot be used."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = sets_of(Path(folder), name=name, limit=limit)
     report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
     if as_json:
@@ -79,7 +79,7 @@ async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str
 
 
 def wordings(questions: QuestionSet) -> dict[str, list[EvaluationQuestion]]:
-    """What is asked: all whose source was not left out. A follow-up is asked with its history only: alone it is another question."""
+    """The questions to ask: all whose source was not left out. A follow-up is asked only with its history: alone it is another question."""
     chosen = {name: asked for name, asked in questions.questions.items() if name != "question" or "with history" not in questions.questions}
     return {name: [each for each in asked if not each.gold & questions.left_out] for name, asked in chosen.items()}
 
@@ -92,7 +92,7 @@ def score_answers(
     replies: Sequence[PipelineReply],
     refusals: Sequence[PipelineReply],
 ) -> AnswerScores:
-    """What came of it; failed answers count as neither right nor refused."""
+    """The scores of the replies; failed answers count as neither right nor refused."""
     pairs = list(zip(asked, replies, strict=True))
     cited = [passage in each.gold for each, reply in pairs for passage in reply.cited]
     return AnswerScores(
@@ -112,12 +112,12 @@ def score_answers(
 
 
 def refuses(reply: PipelineReply) -> bool:
-    """Whether an answer says that there is none: it is whole and cites nothing."""
+    """Whether a reply refuses: it is completed and cites nothing."""
     return reply.state == "completed" and not reply.cited
 
 
 def contains(text: str, answers: Sequence[str]) -> bool:
-    """Whether one of the known answers stands in the text, white space, case and script aside."""
+    """Whether the text contains one of the known answers, white space, case and script aside."""
     squeezed = "".join(fold(text).split())
     return any(known in squeezed for known in ("".join(fold(answer).split()) for answer in answers) if known)
 

@@ -1,4 +1,4 @@
-"""Documents whose outcome is known: a folder with ``manifest.jsonl`` and files, or a folder of files that must only be survived."""
+"""Documents with known outcomes: a folder with ``manifest.jsonl`` and files, or a folder of hostile files without one."""
 
 from pathlib import Path
 from typing import Literal
@@ -35,7 +35,7 @@ class _CaseRow(Struct, frozen=True, kw_only=True):
 
 
 def cases_of(folder: Path) -> list[Case]:
-    """All of a folder, in the manifest's order, else by name. Raises ConfigurationError for a folder that cannot be used."""
+    """All cases of a folder, in the manifest's order, else by name. Raises ConfigurationError for a folder that cannot be used."""
     if not folder.is_dir():
         raise ConfigurationError(f"{folder} is no folder")
     if not (folder / MANIFEST).is_file():

@@ -1,4 +1,4 @@
-"""``claw eval documents DIR``: every file through the very children that parse for the documents lane, and what came of it.
+"""``claw eval documents DIR``: parses every file in the child processes of the worker group ``documents`` and checks the outcome.
 
 A file is wrong when its phrases do not come out, when it fails without a name or against its manifest, when it takes longer than 30 s or
 more than 1 GiB, or when the worker does not serve a note and a page right after it.
@@ -33,7 +33,7 @@ NAME_CHARS = 44
 
 
 class FileVerdict(Struct, frozen=True, kw_only=True):
-    """What came of one file. ``got`` is text, partial, or the code of an error; ``wrong`` is empty when that is right."""
+    """The outcome of one file. ``got`` is text, partial, or the code of an error; ``wrong`` is empty when that is right."""
 
     file: str
     category: str
@@ -46,7 +46,7 @@ class FileVerdict(Struct, frozen=True, kw_only=True):
 
 
 class DocumentsReport(Struct, frozen=True, kw_only=True):
-    """All of it. ``right`` and ``files`` are counts by category."""
+    """The report on all files. ``right`` and ``files`` are counts by category."""
 
     verdicts: list[FileVerdict]
     right: dict[str, int]
@@ -56,7 +56,7 @@ class DocumentsReport(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, folder: str, *, as_json: bool) -> int:
     """Prints a table, or JSON; returns 1 when a file is wrong. Raises ConfigurationError for a folder that cannot be used."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     cases = cases_of(Path(folder))
     report = uvloop.run(evaluate(settings, cases, show=not as_json))
     if as_json:
@@ -115,7 +115,7 @@ async def _try_case(worker: TextWorker, case: Case, efforts: list[ParseUsage], *
 
 
 def find_fault(case: Case, got: ParsedDocument | Problem, *, tesseract: bool) -> str:
-    """What is wrong with an outcome; empty when it is as expected."""
+    """The error in an outcome; empty when it is as expected."""
     if isinstance(got, Problem):
         if got.code == UNNAMED:
             return f"a failure without a name: {got.detail}"
@@ -153,7 +153,7 @@ def _resource_fault(seconds: float, peak_mib: int) -> str:
 
 
 async def _liveness_fault(worker: TextWorker) -> str:
-    """Whether the worker serves people and files after what it went through."""
+    """The error when the worker does not serve people and files after a case; empty when it does."""
     try:
         async with asyncio.timeout(ALIVE_S_MAX):
             for source in (

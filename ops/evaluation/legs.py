@@ -1,7 +1,7 @@
-"""What each leg of the search says alone, from the very index that a stack has just filled.
+"""The results of each leg of the search alone, from the index that a stack has just filled.
 
-The product has no door for a search with one leg, and one process at a time may hold the embedded index: so the stack is stopped first, and
-then the index is asked through its port, with questions encoded as the lookup agent encodes them.
+The product has no route for a search with one leg, and one process at a time may hold the embedded index: so the stack is stopped first, and
+then the index is searched through its port, with questions encoded as in the query service.
 """
 
 from collections.abc import AsyncIterator
@@ -24,14 +24,14 @@ from schemas.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """The index of a stack that has ended."""
+    """The legs of the index of a stack that has ended."""
 
     index: VectorIndex
     encoder: QueryEncoder
     candidates: int
 
     async def search_each(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> tuple[list[str], list[str]]:
-        """The passages that BM25 finds by itself, and those that the dense leg does; best first, each once."""
+        """The passages that BM25 alone finds, and those of the dense leg alone; best first, each once."""
         encoded = await self.encoder.encode(condense_by_rules(asked.text, asked.history), search_background(asked.history))
         query = Query(
             tenant=TENANT,

@@ -1,7 +1,7 @@
 """The whole product for an evaluation: a stack of its own from nothing, documents through the inbox on Kafka, questions over HTTP.
 
-What is measured is what an upstream system and a client see. Settings of the model and of retrieval are those of the caller; rate limits
-are off, because an evaluation is not a person.
+The measurements are those of an upstream system and a client. Settings of the model and of retrieval are those of the caller; rate limits,
+which are set for people, are off.
 """
 
 import asyncio
@@ -26,28 +26,28 @@ from schemas.chats import Turn
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 
-TENANT = "default"  # whose inbox a stack has open
+TENANT = "default"  # the tenant whose inbox a stack has
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
-INDEXED_S_MAX = 600.0  # for one document; the first of thousands wait for nobody, the last for all
+INDEXED_S_MAX = 600.0  # for one document; of thousands the last waits for all others
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
 SESSION_S_MAX = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedCorpus:
-    """A knowledge base with passages in it: which passage a document is, by the document's id."""
+    """A knowledge base with a corpus: passage id by document id."""
 
     knowledge_base: str
     passages: dict[str, str]
 
     def passages_of(self, documents: Iterable[str]) -> list[str]:
-        """The passages that these documents are, best first, each once."""
+        """The passages of these documents, in their order, each once."""
         return list(dict.fromkeys(self.passages[document] for document in documents))
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineReply:
-    """An answer as its reader got it: cited passages in order of appearance. ``state`` is completed, failed or cancelled."""
+    """A reply as received by its reader: cited passages in order of appearance. ``state`` is completed, failed or cancelled."""
 
     state: str
     text: str
@@ -56,13 +56,13 @@ class PipelineReply:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A running stack."""
+    """A running stack and its client."""
 
     client: Client
     kafka: str
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
-        """Submit to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
+        """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
         made = await self._post("/api/v1/knowledge", {"name": name})
         shelved = IndexedCorpus(str(made["id"]), {})
         client = Client(self.client.session, self.client.headers, shelved.knowledge_base)
@@ -81,13 +81,13 @@ class Pipeline:
         return shelved
 
     async def search(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
-        """Hits as the search endpoint gives them."""
+        """The hits of the search endpoint."""
         history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
         body = {"query": asked.text, "history": history, "limit": limit}
         return list((await self._post(f"/api/v1/knowledge/{shelved.knowledge_base}/search", body))["passages"])
 
     async def ask(self, shelved: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
-        """In a conversation of its own; what was said before is asked again, turn by turn."""
+        """Ask in a conversation of its own, after the questions of the history, turn by turn."""
         made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [shelved.knowledge_base]})
         for turn in _questions(asked.history):
             await self._read_reply(str(made["id"]), turn)
@@ -100,7 +100,7 @@ class Pipeline:
             async for sent in events(answer.content):
                 if sent.name in {"completed", "failed", "cancelled"}:
                     return sent.name, sent.data
-        raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without an end")
+        raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without a terminal event")
 
     async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         async with self.client.session.post(path, json=body, headers=self.client.headers) as answer:
@@ -122,10 +122,10 @@ def temporary_home(settings: Settings) -> Iterator[Path]:
 
 @asynccontextmanager
 async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
-    """A stack in ``home``, until the block ends. What the API refuses in it ends the command."""
+    """A stack in ``home``, until the block ends. A refusal of the API ends the command."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     timeout = aiohttp.ClientTimeout(total=SESSION_S_MAX)
-    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.said, timeout=timeout) as session:
+    async with stack(home, passed | {"CLAW_LIMIT_ENABLED": "false"}) as up, aiohttp.ClientSession(up.url, timeout=timeout) as session:
         state = read_state(home)
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()

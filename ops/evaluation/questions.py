@@ -1,7 +1,7 @@
-"""Sets of questions whose source is known: a folder with ``corpus.jsonl`` and ``questions.jsonl``, or a folder of such folders.
+"""Sets of questions with known sources: a folder with ``corpus.jsonl`` and ``questions.jsonl``, or a folder of such folders.
 
-``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and what some sets have
-besides: ``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are
+``corpus.jsonl``: {id, title, text}. ``questions.jsonl``: {id, question, answers, gold_doc_id or gold_doc_ids}, and optional fields:
+``history``, ``answerability``, the same question in other words (``question_hans``, ``question_en``). ``unanswerable.jsonl`` are
 questions that no passage answers; ``unanswerable_if_left_out.jsonl`` those that none answers once the passages ``left_out_doc_id`` are out.
 """
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Text(Struct, frozen=True, kw_only=True):
-    """A passage as its set has it; each is submitted as a document of its own."""
+    """A passage of a set; each is submitted as a document of its own."""
 
     id: Annotated[str, Meta(min_length=1)]
     title: str = ""
@@ -70,11 +70,11 @@ class _QuestionRow(Struct, frozen=True, kw_only=True):
 
     @property
     def gold(self) -> frozenset[str]:
-        """All passages that answer it."""
+        """All passages that answer the question."""
         return frozenset(filter(None, (self.gold_doc_id,) if self.gold_doc_ids is None else self.gold_doc_ids))
 
     def as_question(self, text: str, *, alone: bool = False) -> EvaluationQuestion:
-        """As it is asked in one wording; ``alone`` without what was said before."""
+        """The question in one wording; ``alone``: without its history."""
         history = () if alone else tuple(Turn(turn.role, turn.text) for turn in self.history[-TURNS_MAX:])
         return EvaluationQuestion(text=text, gold=self.gold, answers=self.answers, history=history)
 

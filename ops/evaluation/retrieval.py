@@ -25,7 +25,7 @@ RANK_MAX = 10  # of MRR@10
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """Of one ranking: shares of questions, and the mean of 1 / rank up to rank 10."""
+    """The quality of one ranking: shares of questions, and the mean of 1 / rank up to rank 10."""
 
     hit1: float
     hit5: float
@@ -33,7 +33,7 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 
 class RetrievalScores(Struct, frozen=True, kw_only=True):
-    """One wording of one set. ``best`` says that fused is at least as good at the first place as each leg alone."""
+    """The scores of one wording of one set. ``best``: fused is at least as good at the first place as each leg alone."""
 
     set: str
     wording: str
@@ -46,7 +46,7 @@ class RetrievalScores(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
     """Prints a table, or JSON. Raises ConfigurationError for a folder that cannot be used."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table says it all
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = sets_of(Path(folder), name=name, limit=limit)
     report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
     if as_json:
@@ -64,7 +64,7 @@ async def _evaluate_in_stack(settings: Settings, sets: Sequence[QuestionSet], *,
 
 @dataclass(frozen=True, slots=True)
 class _FusedRun:
-    """What the endpoint said to one wording of one set: a rank and a time for each question."""
+    """The results of the endpoint for one wording of one set: a rank and a time for each question."""
 
     name: str
     wording: str
@@ -75,19 +75,19 @@ class _FusedRun:
 
 
 async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_FusedRun]:
-    shelves = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: how rare a term is depends on it
-    for each, shelved in shelves:
+    corpora = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: they determine term rarity
+    for each, shelved in corpora:
         for wording, asked in each.questions.items():
-            said = _FusedRun(each.name, wording, shelved, asked)
-            await running.search(shelved, asked[0], RANK_MAX)  # the first one warms up what every later one finds warm
+            measured = _FusedRun(each.name, wording, shelved, asked)
+            await running.search(shelved, asked[0], RANK_MAX)  # the first search warms up caches for all later ones
             for one in asked:
                 began = time.perf_counter()
                 hits = await running.search(shelved, one, RANK_MAX)
-                said.took_ms.append((time.perf_counter() - began) * 1000)
-                said.ranks.append(rank_of(shelved.passages_of(hit["document_id"] for hit in hits), one.gold))
+                measured.took_ms.append((time.perf_counter() - began) * 1000)
+                measured.ranks.append(rank_of(shelved.passages_of(hit["document_id"] for hit in hits), one.gold))
             if show:
                 print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
-            yield said
+            yield measured
 
 
 async def _score(alone: Legs, fused: _FusedRun, *, show: bool) -> RetrievalScores:
@@ -109,12 +109,12 @@ async def _score(alone: Legs, fused: _FusedRun, *, show: bool) -> RetrievalScore
 
 
 def rank_of(found: Sequence[str], gold: frozenset[str]) -> int:
-    """From 1; 0 when none of ``gold`` is among the first ten."""
+    """The rank from 1; 0 when none of ``gold`` is among the first ten."""
     return next((rank for rank, passage in enumerate(found[:RANK_MAX], 1) if passage in gold), 0)
 
 
 def quality(ranks: Sequence[int]) -> Quality:
-    """Of one ranking over all questions; ``ranks`` as ``rank_of`` gives them, at least one."""
+    """The quality of one ranking over all questions; ``ranks`` as from ``rank_of``, at least one."""
     count = len(ranks)
     return Quality(
         hit1=round(sum(rank == 1 for rank in ranks) / count, 4),
@@ -124,7 +124,7 @@ def quality(ranks: Sequence[int]) -> Quality:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest rank; ``share`` in 0..1, at least one value."""
+    """The percentile by nearest rank; ``share`` in 0..1, at least one value."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
 

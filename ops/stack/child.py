@@ -1,7 +1,7 @@
-"""One child process: started in its own session, watched, ended for certain.
+"""One child process: started in its own session, watched, always ended.
 
-A child never outlives its parent: the kernel kills it when the parent dies, whatever killed the parent. Whoever starts children does it
-from its main thread, because the kernel ties that promise to the thread that forked.
+A child never outlives its parent: the kernel kills it when the parent dies, whatever killed the parent. Children are started from the main
+thread, because the kernel ties this to the thread that forked.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """What to run and how to tell that it works. ``answers`` is one probe: it never raises and takes at most about 2 s."""
+    """A command to run and its probe. ``answers`` is one probe: it never raises and takes at most about 2 s."""
 
     name: str
     command: tuple[str, ...]
@@ -45,7 +45,7 @@ class StartFailed(Exception):
         self.component, self.code = component, code
 
     def tail(self) -> str:
-        """The last lines of its log."""
+        """The last lines of the component's log."""
         with contextlib.suppress(OSError), self.component.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 16_384))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-TAIL_LINES:])
@@ -74,11 +74,11 @@ class ComponentProcess:
 
     @property
     def code(self) -> int | None:
-        """Exit code; None while it runs."""
+        """The exit code; None while the child runs."""
         return self._process.poll()
 
     async def wait_ready(self) -> None:
-        """Return when it answers; raises Ended."""
+        """Wait until the probe succeeds; raises Ended."""
         deadline = time.monotonic() + self.component.ready_s
         while not await self.component.answers():
             if self.code is not None:
@@ -86,11 +86,11 @@ class ComponentProcess:
             if time.monotonic() > deadline:
                 raise StartFailed(self.component, None)
             await asyncio.sleep(PROBE_EVERY_S)
-        if self.code is not None:  # something else answered on its port
+        if self.code is not None:  # another process answered on its port
             raise StartFailed(self.component, self.code)
 
     def wait(self) -> int:
-        """Block until it ends (run this in a thread), then sweep what it may have left in its session."""
+        """Block until the child ends (run this in a thread), then kill what remains in its session."""
         code = self._process.wait()
         self.signal(signal.SIGKILL)
         return code
@@ -126,14 +126,14 @@ def describe_exit(code: int) -> str:
 
 
 def _tether(nice: int) -> Callable[[], None]:
-    """What runs between fork and exec: die with the parent, step back behind more urgent work."""
+    """The function between fork and exec: tie the child's life to the parent's and lower its priority."""
     parent = os.getpid()
     prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
     def between_fork_and_exec() -> None:
         if prctl is not None:
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # the parent died before the promise was made
+            if os.getppid() != parent:  # the parent died before prctl took effect
                 os._exit(1)
         if nice:
             os.nice(nice)

@@ -56,7 +56,7 @@ def down(home: Path) -> int:
 
 
 def print_line(line: str) -> None:
-    """A line for people; that nobody reads it any more is no reason to stop a stack."""
+    """Print a line; a closed standard output does not stop the stack."""
     try:
         print(line, flush=True)
     except BrokenPipeError:

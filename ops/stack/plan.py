@@ -1,4 +1,4 @@
-"""From settings to what runs where: every port is resolved and every refusal raised here, before anything starts."""
+"""The plan of a stack by its settings: every port is resolved and every refusal raised here, before any process starts."""
 
 import os
 import sys
@@ -17,15 +17,15 @@ from ops.stack.redis import RedisNode
 from schemas.errors import ConfigurationError
 from schemas.settings import WORKER_GROUPS, Settings
 
-NICE = {"documents": 5}  # bulk work steps back behind people
+NICE = {"documents": 5}  # bulk work has a lower priority than requests of people
 OK = 200
 EXIT_S = 1.0  # on top of the grace for work in flight: closing connections and writing the last log line
 
-# What keeps a handful of Python processes small and quiet on one machine; the user's own values win.
+# Variables that reduce memory and threads of the Python processes on one machine; the user's own values have precedence.
 PYTHON_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "MALLOC_ARENA_MAX": "2",  # glibc's arena per thread costs memory and buys nothing under the interpreter lock
-    "OMP_NUM_THREADS": "1",  # small matrices: a thread pool per process only fights with the other lanes
+    "OMP_NUM_THREADS": "1",  # small matrices: a thread pool per process only competes with the other workers
     "OPENBLAS_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "UNSTRUCTURED_DISABLE_NOTICE": "1",
@@ -36,7 +36,7 @@ PYTHON_ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A stack that can be started: settings as the children get them, the servers of our own (None: somebody else's), the processes."""
+    """A stack that can be started: the settings of the children, the embedded servers (None: external ones), the processes."""
 
     settings: Settings
     environ: Mapping[str, str]
@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def command(self) -> str:
-        """What an operator in this folder writes before the arguments of a command, so that it finds the servers of this stack."""
+        """The command line before the arguments, for an operator in this folder, with which a command finds the servers of this stack."""
         standard, variables = Settings(), []
         if self.kafka and self.kafka.servers != standard.kafka.servers:
             variables.append(f"CLAW_KAFKA_BOOTSTRAP={self.kafka.servers}")
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """Where people reach the API."""
+        """The URL of the API."""
         host = _connect_address(self.settings.node.host)
         return f"http://[{host}]:{self.settings.node.port}" if ":" in host else f"http://{host}:{self.settings.node.port}"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from schemas.errors import ConfigurationError
 
-FREE_FROM, FREE_TO = 20_000, 32_000  # below the range outgoing connections take theirs from, so nobody grabs it before we bind
+FREE_FROM, FREE_TO = 20_000, 32_000  # below the range of outgoing connections, so none takes the port before it is bound
 TRIES = 200
 LISTENING = "0A"  # state column of /proc/net/tcp
 
 
 def free_port(taken: Collection[int] = (), host: str = "127.0.0.1") -> int:
-    """A port on ``host`` that nobody listens on now and that is not in ``taken``."""
+    """A port on ``host`` without a listener and not in ``taken``."""
     choose = random.SystemRandom()  # two stacks that start at once must not draw the same sequence
     for _ in range(TRIES):
         port = choose.randrange(FREE_FROM, FREE_TO)
@@ -55,7 +55,7 @@ def claim(variable: str, port: int, taken: set[int], host: str = "127.0.0.1") ->
 
 
 def holder_of(port: int) -> str:
-    """``name (pid N)`` of who listens on ``port``, when this system tells; only processes of this user are visible."""
+    """``name (pid N)`` of the listener on ``port``, where the system shows it; only processes of this user are visible."""
     inodes = _listening_inodes(port)
     if not inodes:
         return ""

@@ -1,4 +1,4 @@
-"""One question to one HTTP port on this machine, without an HTTP library: the supervisor starts before anything heavy is imported."""
+"""A probe of one HTTP port on this machine, without an HTTP library: the supervisor starts before any heavy import."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ TIMEOUT_S = 2.0
 
 
 async def http_status(port: int, path: str, host: str = "127.0.0.1", timeout_s: float = TIMEOUT_S) -> int:
-    """Status of ``GET path``; 0 when nobody answers in time."""
+    """Status of ``GET path``; 0 without an answer in time."""
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_connection(host, port)

@@ -1,6 +1,6 @@
 """The embedded Redis: a system ``redis-server`` when there is one, else the binary that came with the dependencies.
 
-Append-only file on, flushed every second: what was acknowledged survives the death of any process, and at most a second of it a power cut.
+Append-only file on, flushed every second: acknowledged writes survive the death of any process; a power cut loses at most a second.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ PLAIN = (string.ascii_letters + string.digits + "/._->").encode()
 
 @dataclass(frozen=True, slots=True)
 class RedisNode:
-    """Where one server lives and listens."""
+    """The folder and port of one server."""
 
     folder: Path
     log: Path
@@ -55,7 +55,7 @@ class RedisNode:
 
 
 def _quote(text: str) -> str:
-    """As redis.conf reads it: every byte that could mean something to its parser is written in hexadecimal."""
+    """A quoted value of redis.conf: every byte that is special to its parser is written in hexadecimal."""
     return '"' + "".join(chr(byte) if byte in PLAIN else f"\\x{byte:02x}" for byte in text.encode()) + '"'
 
 
@@ -72,7 +72,7 @@ def server_binary(environ: Mapping[str, str]) -> str:
 
 
 def prepare(node: RedisNode, environ: Mapping[str, str]) -> Component:
-    """Write the configuration; returns what to run. Raises ConfigurationError when no server binary is found."""
+    """Write the configuration; returns the component to run. Raises ConfigurationError when no server binary is found."""
     node.folder.mkdir(parents=True, exist_ok=True)
     path = node.folder / "redis.conf"
     path.touch(mode=0o600)  # it may hold a password
@@ -90,7 +90,7 @@ def prepare(node: RedisNode, environ: Mapping[str, str]) -> Component:
 
 
 async def answers(port: int) -> bool:
-    """Whether a server on loopback serves: it has loaded its data, and asks at most for a password."""
+    """Whether a server on loopback is ready: it has loaded its data, and at most requires a password."""
     try:
         async with asyncio.timeout(PROBE_S):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -105,7 +105,7 @@ async def answers(port: int) -> bool:
 
 
 async def version(port: int) -> str:
-    """The version a server on loopback reports, or nothing (it wants a password)."""
+    """The version a server on loopback reports, or nothing (it requires a password)."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(b"INFO server\r\n")

@@ -1,4 +1,4 @@
-"""Who runs a home folder: a lock that dies with its holder, and a file that says what runs where for `claw down` and `claw doctor`."""
+"""The state of a home folder: a lock that ends with its holder, and a file with the running processes, for `claw down` and `doctor`."""
 
 import contextlib
 import fcntl
@@ -14,7 +14,7 @@ from schemas.errors import ConfigurationError
 
 
 class ProcessRecord(Struct, frozen=True, kw_only=True):
-    """A process as it was when it was written down. ``born`` tells it from a later one with the same id."""
+    """A process as recorded. ``born`` distinguishes it from a later one with the same id."""
 
     pid: int
     born: str
@@ -23,18 +23,18 @@ class ProcessRecord(Struct, frozen=True, kw_only=True):
 
 
 class StackState(Struct, frozen=True, kw_only=True):
-    """What `claw up` keeps in ``<home>/run/stack.json``."""
+    """The contents of ``<home>/run/stack.json``, written by `claw up`."""
 
     url: str
     kafka: str  # host:port
-    redis: str  # host:port, or the URL of somebody else's server
+    redis: str  # host:port, or the URL of an external server
     supervisor: ProcessRecord
     ready: bool = False
     components: dict[str, ProcessRecord] = msgspec.field(default_factory=dict)
 
     @property
     def redis_url(self) -> str:
-        """``redis`` as a client is given it."""
+        """The URL of ``redis``."""
         return self.redis if "//" in self.redis else f"redis://{self.redis}/0"
 
 
@@ -72,9 +72,9 @@ def is_running(home: Path) -> bool:
 
 @contextlib.contextmanager
 def hold(home: Path) -> Iterator[None]:
-    """Hold this home; raises ConfigurationError when somebody else does, or when it cannot be written."""
+    """Hold this home; raises ConfigurationError when another supervisor holds it, or when it cannot be written."""
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # other people's documents and questions will lie in it
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)  # it will contain other people's documents and questions
         _lock_path(home).parent.mkdir(exist_ok=True)
         file = _lock_path(home).open("a")
     except OSError as error:
@@ -96,7 +96,7 @@ def this_process() -> ProcessRecord:
 
 
 def start_ticks(pid: int) -> str:
-    """When the process started, in the system's own measure; empty where the system does not tell or it is gone."""
+    """The start time of the process, in the system's own unit; empty where the system does not report it or the process is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except OSError:
@@ -104,13 +104,13 @@ def start_ticks(pid: int) -> str:
 
 
 def is_alive(process: ProcessRecord) -> bool:
-    """Whether that very process still runs (a zombie does not)."""
+    """Whether this same process still runs (a zombie does not)."""
     try:
         os.kill(process.pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return False  # another user's: certainly not ours
+        return False  # a process of another user is not part of this stack
     with contextlib.suppress(OSError):
         if Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
             return False
@@ -118,7 +118,7 @@ def is_alive(process: ProcessRecord) -> bool:
 
 
 def end_leftovers(home: Path) -> list[str]:
-    """Kill what a killed supervisor left behind (where the kernel did not do it); call it only while no supervisor runs. Returns names."""
+    """Kill the processes that a killed supervisor left (where the kernel did not); only while no supervisor runs. Returns names."""
     state = read_state(home)
     ended: list[str] = []
     for name, process in state.components.items() if state else ():

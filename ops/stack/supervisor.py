@@ -1,8 +1,8 @@
 """Starts the parts in order, keeps them running, stops them in order.
 
-Order: Kafka and Redis, then the topics, then the lanes and the API side by side. A part that dies is started again after a pause that
-doubles up to a limit; the others go on, for each of them lives with the absence of any other. Stopping goes the other way round, in
-bounded time.
+Order: Kafka and Redis, then the topics, then the workers and the API side by side. A part that dies is started again after a pause that
+doubles up to a limit; the others continue, as each of them tolerates the absence of any other. Stopping takes the reverse order, in bounded
+time.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from schemas.errors import ClawError, ConfigurationError, Unavailable
 
 START_ATTEMPTS = 3  # before the whole start is given up: enough for a blip, too few to hide a broken installation
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every death that follows soon
-TOPICS_S = 20.0  # the broker answers by then; what stands in the way of topics is no longer its start
+TOPICS_S = 20.0  # the broker answers by then; a later failure of topics has another cause than its start
 STEADY_S = 60.0  # a part that lived this long starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
 LOG_BYTES_MAX = 64 * 1_048_576  # per log file; one older file of the same size is kept
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """One stack. ``run`` from the main thread only: signals and the children's tether hang on it."""
+    """One stack. Call ``run`` from the main thread only: signals and the children's tie to the parent require it."""
 
     def __init__(self, plan: Plan, say: Callable[[str], None] = print) -> None:
         self._plan = plan
@@ -62,11 +62,11 @@ class Supervisor:
         finally:
             for task in (starting, stopping, *self._keepers):
                 task.cancel()
-            await asyncio.wait((starting, stopping, *self._keepers))  # nobody may start anything from here on
+            await asyncio.wait((starting, stopping, *self._keepers))  # no process may be started from here on
             await self._stop_all()
 
     def _request_stop(self) -> None:
-        if self._stop.is_set():  # asked twice: no more patience
+        if self._stop.is_set():  # the second signal: kill at once
             for child in self._children.values():
                 child.signal(signal.SIGKILL)
         self._stop.set()
@@ -112,13 +112,13 @@ class Supervisor:
         self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
 
     async def _make_key(self) -> None:
-        from ops.commands import keys  # noqa: PLC0415 - imported while the lanes start
+        from ops.commands import keys  # noqa: PLC0415 - imported while the workers start
 
         if path := await keys.ensure_local(self._plan.settings):
             self._say(f"{'key':<10} {path} (an API key of tenant {keys.LOCAL_TENANT})")
 
     async def _start_part(self, component: Component) -> None:
-        """Start one part and return when it answers; a few attempts, then Ended is raised."""
+        """Start one part and wait until its probe succeeds; a few attempts, then Ended is raised."""
         began, pause_s = time.monotonic(), PAUSE_FIRST_S
         for attempt in range(START_ATTEMPTS):
             child = self._spawn(component)
@@ -156,7 +156,7 @@ class Supervisor:
         while True:
             await self._died[name].wait()
             child = self._children[name]
-            child.signal(signal.SIGKILL)  # what it started itself must not live on beside its successor
+            child.signal(signal.SIGKILL)  # its own children must not run beside its successor
             if time.monotonic() - child.started_s >= STEADY_S:
                 pause_s = PAUSE_FIRST_S
             log.warning("component_died", component=name, pid=child.pid, how=describe_exit(child.code or 0), again_in_s=pause_s)
@@ -180,12 +180,12 @@ class Supervisor:
         log.info("component_restarted", component=component.name, pid=child.pid, restarts=self._restarts[component.name])
 
     async def _wait_for_stop(self) -> None:
-        """Meanwhile, keep the logs small."""
+        """Truncate large logs while the stack runs."""
         asked = asyncio.create_task(self._stop.wait())
         while not asked.done():
             done, _ = await asyncio.wait((asked, *self._keepers), timeout=LOG_CHECK_S, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {asked}:
-                task.result()  # a keeper ends only by an error nobody foresaw: better stop than watch no longer
+                task.result()  # a keeper ends only by an unexpected error: stop rather than run unwatched
             for child in self._children.values():
                 _rotate_log(child.component)
 
@@ -212,7 +212,7 @@ class Supervisor:
             log.warning("state_not_written", path=str(state_path(plan.home)), detail=error.strerror)
 
     async def _stop_all(self) -> None:
-        """Services first, so that they can still commit and answer; then the servers. Bounded by their ``stop_s``."""
+        """Stop services first, so that they can still commit and answer; then the servers. Bounded by their ``stop_s``."""
         began = time.monotonic()
         services = {component.name for component in self._plan.services}
         await self._stop_some([child for name, child in self._children.items() if name in services])

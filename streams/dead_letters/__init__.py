@@ -1,1 +1,1 @@
-"""Records that could not be handled: written, read, sent again."""
+"""Dead letters, the records that could not be processed: written, read, redriven."""

@@ -1,7 +1,7 @@
-"""Reads the dead letters: newest first in pages, one by its id, or all that match in the order they were buried.
+"""Reads the dead letters: newest first in pages, one by its id, or all that match in the order they were written.
 
-A letter's id is its place, ``partition-offset``. Every call has a consumer of its own for as long as it lasts, and looks at a bounded
-number of records.
+The id of a dead letter is its log offset, ``partition-offset``. Every call has a consumer of its own for as long as it lasts, and reads a
+bounded number of records.
 """
 
 import heapq
@@ -21,19 +21,19 @@ from streams.tables.cursor import decode_cursor, encode_cursor, invalid_cursor
 from streams.topics import DEAD_LETTERS
 
 WINDOW = 16  # records of one partition read at once, going back in time; of at most 2 MiB each
-SCANNED_MAX = 2_000  # records looked at for one page; a page may end early, its cursor goes on
+SCANNED_MAX = 2_000  # records read for one page; a page may end early, its cursor continues
 ORIGINAL = "original-"
 
 FindTenant = Callable[
     [str, bytes | None], str | None
-]  # the tenant of a record by its topic (without prefix) and key; None: they do not say
+]  # the tenant of a record by its topic (without prefix) and key; None: neither determines it
 
 _ID = re.compile(r"(\d{1,4})-(\d{1,18})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be told for sure."""
+    """A dead letter. ``topic`` has no prefix; ``headers`` are the original's; ``tenant`` is "" when it cannot be determined."""
 
     partition: int
     offset: int
@@ -54,13 +54,13 @@ class DeadLetter:
 
     @property
     def id(self) -> str:
-        """Its place among the dead letters."""
+        """The id, ``partition-offset`` on the topic of dead letters."""
         return f"{self.partition}-{self.offset}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
-    """Which letters are meant; None is every. ``topic`` is a name with or without its ending ``.v1``."""
+    """A filter of dead letters; None matches all. ``topic`` is a name with or without its ending ``.v1``."""
 
     tenant: str | None = None
     topic: str | None = None
@@ -68,7 +68,7 @@ class DeadLetterFilter:
     agent: str | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether this is one."""
+        """Whether the filter matches this dead letter."""
         named = self.topic is None or self.topic in (letter.topic, letter.topic.removesuffix(".v1"))
         return (
             named
@@ -80,25 +80,25 @@ class DeadLetterFilter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterPage:
-    """Newest first. ``next_cursor`` is "" at the end."""
+    """A page of dead letters, newest first. ``next_cursor`` is "" at the end."""
 
     items: Sequence[DeadLetter]
     next_cursor: str
 
 
 class DeadLetterReader:
-    """The dead letters; ``find_tenant`` says whose a record of a topic is. Every method raises Unavailable("kafka_unavailable")."""
+    """Reader of dead letters; ``find_tenant`` determines a record's tenant. Every method raises Unavailable("kafka_unavailable")."""
 
     def __init__(self, kafka: KafkaSettings, find_tenant: FindTenant) -> None:
         self._kafka = kafka
         self._find_tenant = find_tenant
 
     async def page(self, wanted: DeadLetterFilter, *, limit: int, cursor: str = "", content: bool = False) -> DeadLetterPage:
-        """At most ``limit`` letters before ``cursor``, the last buried first; fewer when too many others had to be looked at.
+        """At most ``limit`` dead letters before ``cursor``, newest first; fewer when too many others had to be read.
 
         ``content``: with their values, which may be 2 MiB each.
 
-        Raises Refused("validation_failed") for a cursor that is not one of ours.
+        Raises Refused("validation_failed") for a cursor that no page returned.
         """
         before = _decode_offsets(cursor) if cursor else {}
         async with open_log_reader(self._kafka) as log:
@@ -123,7 +123,7 @@ class DeadLetterReader:
         return DeadLetterPage(items, _encode_offsets({stack.place.partition: stack.before for stack in stacks}) if heads else "")
 
     async def get(self, letter_id: str) -> DeadLetter | None:
-        """The letter of this id; None when it is gone or never was. Raises Refused("not_found") for what is no id."""
+        """The dead letter of this id; None when it is gone or never existed. Raises Refused("not_found") for text that is no id."""
         match = _ID.fullmatch(letter_id)
         if match is None:
             raise Refused("not_found", f"{letter_id[:40]} is not the id of a dead letter: partition-offset, such as 2-17")
@@ -135,9 +135,9 @@ class DeadLetterReader:
         return self._parse(found) if found is not None else None
 
     async def find_later(self, letter: DeadLetter) -> str:
-        """The id of the last letter behind this one with the same key and topic; "" when there is none.
+        """The id of the last dead letter after this one with the same key and topic; "" when there is none.
 
-        Raises Unavailable("overloaded") when too many letters lie behind it to look at all of them.
+        Raises Unavailable("overloaded") when too many dead letters follow to read all of them.
         """
         if letter.key is None:
             return ""
@@ -147,7 +147,7 @@ class DeadLetterReader:
             begin, end = (await log.bounds([place]))[place]
             begin = max(begin, letter.offset + 1)
             if end - begin > SCANNED_MAX:
-                detail = f"{end - begin} letters lie behind {letter.id}: send all of them with `claw redrive --topic {letter.topic}`"
+                detail = f"{end - begin} dead letters follow {letter.id}: send all of them with `claw redrive --topic {letter.topic}`"
                 raise Unavailable("overloaded", detail)
             for at in range(begin, end, WINDOW):
                 for record in await log.read_range(place, at, min(at + WINDOW, end)):
@@ -156,7 +156,7 @@ class DeadLetterReader:
         return found
 
     async def scan(self, wanted: DeadLetterFilter, *, since_ms: int = 0) -> AsyncGenerator[DeadLetter, None]:
-        """Every wanted letter that is there now, oldest first within each partition and so within each key."""
+        """Every matching dead letter present now, oldest first within each partition and so within each key."""
         async with open_log_reader(self._kafka) as log:
             bounds = await log.bounds(await log.partitions(DEAD_LETTERS))
             starts = await log.offsets_for_time(tuple(bounds), since_ms) if since_ms else {}
@@ -172,21 +172,21 @@ class DeadLetterReader:
 
     def _parse(self, record: StoredRecord) -> DeadLetter:
         headers = {name: value or b"" for name, value in record.headers}
-        said = {name: value.decode(errors="replace") for name, value in headers.items() if not name.startswith(ORIGINAL)}
-        topic = said.get("topic", "").removeprefix(self._kafka.topic_prefix)
+        origin = {name: value.decode(errors="replace") for name, value in headers.items() if not name.startswith(ORIGINAL)}
+        topic = origin.get("topic", "").removeprefix(self._kafka.topic_prefix)
         return DeadLetter(
             partition=record.partition,
             offset=record.offset,
             at=datetime.fromtimestamp(record.timestamp / 1000, UTC),
             tenant=self._tenant(topic, record.key, record.value),
             topic=topic,
-            original_partition=_parse_number(said.get("partition")),
-            original_offset=_parse_number(said.get("offset")),
-            original_at_ms=_parse_number(said.get("timestamp-ms")),
-            agent=said.get("agent", ""),
-            code=said.get("code", ""),
-            detail=said.get("detail", ""),
-            attempts=_parse_number(said.get("attempts")),
+            original_partition=_parse_number(origin.get("partition")),
+            original_offset=_parse_number(origin.get("offset")),
+            original_at_ms=_parse_number(origin.get("timestamp-ms")),
+            agent=origin.get("agent", ""),
+            code=origin.get("code", ""),
+            detail=origin.get("detail", ""),
+            attempts=_parse_number(origin.get("attempts")),
             key=record.key,
             value=record.value,
             value_bytes=len(record.value or b""),
@@ -194,7 +194,7 @@ class DeadLetterReader:
         )
 
     def _tenant(self, topic: str, key: bytes | None, value: bytes | None) -> str:
-        """Whose it is: from the topic and the key where they say it, else from the event, which only this product writes."""
+        """The tenant: by the topic and the key where they determine it, else by the event, which only this product writes."""
         known = self._find_tenant(topic, key)
         if known is not None:
             return known
@@ -205,7 +205,7 @@ class DeadLetterReader:
 
 
 class _BackwardReader:
-    """One partition, read backwards a window at a time; ``before`` is the offset behind what comes next."""
+    """One partition, read backwards a window at a time; ``before`` is the offset after the next record."""
 
     def __init__(self, log: LogReader, place: TopicPartition, begin: int, before: int) -> None:
         self.place = place
@@ -214,7 +214,7 @@ class _BackwardReader:
         self._records: list[StoredRecord] = []
 
     async def head(self, number: int) -> tuple[int, int, int] | None:
-        """What orders the next record among other partitions', with ``number`` last; None at the beginning of the log."""
+        """The sort key of the next record among other partitions', with ``number`` last; None at the beginning of the log."""
         while not self._records and self._read_from > self._begin:
             start_at = max(self._begin, self._read_from - WINDOW)
             self._records = await self._log.read_range(self.place, start_at, self._read_from)

@@ -1,9 +1,9 @@
-"""Sends dead letters again: original bytes, key and headers to the original partition, where that can do no harm.
+"""Redrives dead letters: original bytes, key and headers to the original partition, where that can do no harm.
 
 A record that goes back to a topic gets a new offset there. Where the offset decides which of two records is newer, a ``RedriveGuard``
-says whether something newer is known; then the letter is superseded and stays.
+finds whether a newer one is known; then the dead letter is superseded and stays.
 
-That a letter was sent is recorded afterwards. A process that dies in between sends it once more, which is harmless: effects happen once.
+The redrive is recorded after sending. A process that dies in between sends the record once more, which is harmless: effects happen once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ RedriveOutcome = Literal["redriven", "superseded", "already_redriven", "gone"]
 
 
 class RawPublisher(Protocol):
-    """What this publishes with; raises Unavailable and, for a record that is too large, Refused."""
+    """The publisher of raw bytes; raises Unavailable and, for a record that is too large, Refused."""
 
     async def publish_raw(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes], *, partition: int | None = None
@@ -35,24 +35,24 @@ class RawPublisher(Protocol):
 
 
 class RedriveGuard(Protocol):
-    """What the product knows of the order of records. Topics are named without prefix."""
+    """The product's knowledge of the order of records. Topics are named without prefix."""
 
     def is_known(self, topic: str) -> bool:
         """Whether the installation has this topic."""
         ...
 
     def has_order(self, topic: str) -> bool:
-        """Whether the offset on this topic says which of two records of a key is newer."""
+        """Whether the offset on this topic determines which of two records of a key is newer."""
         ...
 
     async def find_newer(self, letter: DeadLetter) -> str:
-        """What makes it wrong to send this letter again; "" for nothing. Raises Unavailable when that cannot be found out."""
+        """The reason against a redrive of this dead letter; "" for none. Raises Unavailable when it cannot be checked."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveResult:
-    """What became of one letter; ``detail`` says why it was not sent."""
+    """The outcome for one dead letter; ``detail`` is the reason when it was not sent."""
 
     letter: str
     outcome: RedriveOutcome
@@ -61,7 +61,7 @@ class RedriveResult:
 
 
 class Redrive:
-    """Methods raise Unavailable when Kafka or Redis cannot be asked: nothing is sent unchecked."""
+    """The redrive of dead letters. Methods raise Unavailable when Kafka or Redis is out of reach: nothing is sent unchecked."""
 
     def __init__(
         self, kafka: KafkaSettings, publisher: RawPublisher, guard: RedriveGuard, redis: RedisClient, prefix: str, clock: Clock
@@ -72,20 +72,20 @@ class Redrive:
     async def send(
         self, letter_id: str, letter: DeadLetter | None, *, later: str = "", force: bool = False, dry: bool = False
     ) -> RedriveResult:
-        """Send ``letter`` (None: it is gone) again, or say why not. ``later`` is the id of a later letter with its key and topic ("" for
-        none, ``find_later`` of the reader): the last one is sent. ``force`` sends what is superseded or was sent before; ``dry``
-        only says what would happen. Raises Refused("not_found") for a letter from a topic that this installation has not.
+        """Send ``letter`` (None: it is gone) again, or return why not. ``later`` is the id of a later dead letter with its key and topic
+        ("" for none, ``find_later`` of the reader): the last one is sent. ``force`` also sends one that is superseded or was sent before;
+        ``dry`` sends nothing. Raises Refused("not_found") for a topic that this installation does not have.
         """
         if letter is None:
-            return RedriveResult(letter_id, "gone", "retention has removed it, or there never was one")
+            return RedriveResult(letter_id, "gone", "retention has removed it, or it never existed")
         if not self._guard.is_known(letter.topic):
-            raise Refused("not_found", f"letter {letter_id} came from {letter.topic[:200]!r}, which is no topic of this installation")
+            raise Refused("not_found", f"dead letter {letter_id} is from {letter.topic[:200]!r}, which is no topic of this installation")
         if not force:
             sent_at = (await self.redrive_times([letter.id])).get(letter.id)
             if sent_at is not None:
                 return RedriveResult(letter.id, "already_redriven", f"at {sent_at.isoformat(timespec='seconds')}")
             if newer := (
-                f"letter {later} is a newer one of the document"
+                f"dead letter {later} is a newer one of the document"
                 if later and self._guard.has_order(letter.topic)
                 else await self._guard.find_newer(letter)
             ):
@@ -98,7 +98,7 @@ class Redrive:
         return RedriveResult(letter.id, "redriven", "", place)
 
     async def redrive_times(self, letters: Sequence[str]) -> dict[str, datetime]:
-        """When those of these letters that were sent again were."""
+        """The times of redrive of these dead letters, by id; without those that were not sent."""
         if not letters:
             return {}
         batch = self._redis.pipeline()

@@ -1,4 +1,4 @@
-"""Dead letters: what could not be handled, as its original bytes, with place and cause in headers. Only after this may the offset move."""
+"""The writer of dead letters: original bytes, with log offset and cause in headers. Only after this may the consumer's offset move."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -9,14 +9,14 @@ from streams.log.outgoing import LogOffset, Publisher
 from streams.topics import DEAD_LETTERS
 
 DETAIL_CHARS_MAX = 2_000  # of the cause; the rest is in the log
-ORIGINAL_HEADERS_BYTES_MAX = 65_536  # carried over; more than that is somebody's mistake and must not stop the burial
+ORIGINAL_HEADERS_BYTES_MAX = 65_536  # headers that are copied; more than that is a producer's mistake and must not stop the dead letter
 
 
 class WorkerPublisher(Publisher, Protocol):
-    """What a lane publishes with: events, and bytes as they are."""
+    """The publisher of a worker: events, and raw bytes."""
 
     async def publish_raw(self, topic: str, key: bytes | None, value: bytes | None, headers: Mapping[str, bytes]) -> LogOffset:
-        """Put bytes on the topic of this physical name; raises Unavailable."""
+        """Publish raw bytes on the topic of this physical name; raises Unavailable."""
         ...
 
 

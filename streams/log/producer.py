@@ -54,7 +54,7 @@ class ProducerLink:
         return self._counts.get(topic)
 
     async def learn_partitions(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """The same, asking the broker when it is not known; raises aiokafka's UnknownTopicOrPartitionError."""
+        """The number of partitions, from the broker when it is not known; raises aiokafka's UnknownTopicOrPartitionError."""
         if topic not in self._counts:
             await self._learn(producer, [topic])
         if topic not in self._counts:
@@ -62,12 +62,12 @@ class ProducerLink:
         return self._counts[topic]
 
     async def start(self, patience_s: float) -> None:
-        """Connect; after ``patience_s`` without success go on trying in the background."""
+        """Connect; after ``patience_s`` without success keep trying in the background."""
         self._stopped = False
         await asyncio.wait([self._connect()], timeout=patience_s)
 
     def stop_connecting(self) -> None:
-        """No producer follows the present one."""
+        """Stop reconnecting: the present producer is the last."""
         self._stopped = True
         if self._connecting is not None:
             self._connecting.cancel()
@@ -147,4 +147,4 @@ class ProducerLink:
             if partitions:
                 self._counts[topic] = len(partitions)
         if self._counts:
-            client.set_topics(list(self._counts))  # what does not exist is not asked for again and again
+            client.set_topics(list(self._counts))  # no repeated metadata requests for topics that do not exist

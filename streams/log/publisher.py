@@ -1,4 +1,4 @@
-"""The one way onto the log: ``acks=all``, idempotent, bounded in time and in what waits.
+"""The one publisher to the log: ``acks=all``, idempotent, bounded in time and in pending records.
 
 Every record has its own deadline, which aiokafka's producer does not give; once the log has stopped acknowledging, the producer is
 replaced, and while there is none publishing fails at once.
@@ -24,12 +24,12 @@ from streams.topics import DEAD_LETTERS, Topic
 
 CONTENT_TYPE = ("content-type", b"application/cloudevents+json; charset=UTF-8")
 RECORDS_PENDING_MAX = 20_000  # unacknowledged records per process; about a second at ten times the measured peak
-BYTES_PENDING_MAX = 64 * 1_048_576  # and their bytes: what an outage may cost in memory before callers are refused
+BYTES_PENDING_MAX = 64 * 1_048_576  # and their bytes: the memory that an outage may take before callers are refused
 RECORD_OVERHEAD_BYTES = 256  # batch header, lengths, timestamps and the content-type header, rounded up
-KEYS_KEPT = 16_384  # partitions of keys that were asked for lately
+KEYS_KEPT = 16_384  # partitions of recently used keys
 STALLED_S_MAX = 10.0  # one partition silent this long while others move: its batches are stuck in the producer, which is replaced
-LATE_S = 0.05  # the loop itself was held up: acknowledgements that lie in the socket get this long to be read before anyone is failed
-HARMLESS = (  # the record never reached the producer's batches: nobody else is hurt
+LATE_S = 0.05  # the loop itself was late: acknowledgements in the socket get this long to be read before any caller fails
+HARMLESS = (  # the record never reached the producer's batches: no other record is affected
     kafka_errors.MessageSizeTooLargeError,
     kafka_errors.TopicAuthorizationFailedError,
     kafka_errors.UnknownTopicOrPartitionError,
@@ -38,7 +38,7 @@ HARMLESS = (  # the record never reached the producer's batches: nobody else is 
 
 @dataclass(slots=True)
 class _PendingRecord:
-    """A record that the log has not acknowledged; ``done`` is what its caller awaits, ``since`` in the loop's time."""
+    """A record that the log has not acknowledged; its caller awaits ``done``; ``since`` is in the loop's time."""
 
     done: asyncio.Future[LogOffset]
     size: int
@@ -71,22 +71,22 @@ class KafkaPublisher:
         return self._kafka.topic_prefix + topic.name
 
     async def start(self) -> None:
-        """Connect. With the broker down this returns after ``publish_timeout_s`` and goes on trying in the background."""
+        """Connect. With the broker down this returns after ``publish_timeout_s`` and keeps trying in the background."""
         await self._link.start(self._kafka.publish_timeout_s)
 
     async def stop(self) -> None:
-        """Wait at most ``publish_timeout_s`` for what is unacknowledged, then close; what is left fails with Unavailable."""
+        """Wait at most ``publish_timeout_s`` for acknowledgements, then close; the remaining records fail with Unavailable."""
         self._link.stop_connecting()
         if self._pending:
             await asyncio.wait([pending.done for pending in self._pending.values()], timeout=self._kafka.publish_timeout_s)
         await self._link.stop()
 
     async def publish(self, outgoing: Outgoing) -> LogOffset:
-        """Put one event on the log; returns its place."""
+        """Publish one event; returns its log offset."""
         return await (await self.enqueue(outgoing))
 
     async def publish_all(self, outgoing: Sequence[Outgoing]) -> list[LogOffset]:
-        """Put events on the log in this order (per partition); on failure any of them may have been written."""
+        """Publish events in this order (per partition); on failure any of them may have been written."""
         places = [await self.enqueue(each) for each in outgoing]
         return [await place for place in places]
 
@@ -117,7 +117,7 @@ class KafkaPublisher:
         partition: int | None = None,
         message_bytes_max: int = DEAD_LETTERS.message_bytes_max,
     ) -> LogOffset:
-        """Put bytes as they are on the topic of this physical name; without a key they go to partition 0 unless told otherwise."""
+        """Publish raw bytes on the topic of this physical name; without key and ``partition`` they go to partition 0."""
         if key is None and value is None:
             value = b""  # a record of nothing cannot be written
         return await (await self._send(topic, key, value, list(headers.items()), partition=partition, bytes_max=message_bytes_max))
@@ -192,7 +192,7 @@ class KafkaPublisher:
     def _on_acknowledgement(self, number: int, producer: AIOKafkaProducer, sent: asyncio.Future[Any]) -> None:
         pending = self._drop_pending(number)
         if pending is None:
-            return  # its producer was replaced and its caller told
+            return  # its producer was replaced and its caller has failed
         error = sent.exception()
         if error is None:
             self._acknowledged_s = asyncio.get_running_loop().time()
@@ -206,7 +206,7 @@ class KafkaPublisher:
         self._link.replace(producer, repr(error))
 
     def _fail_send(self, number: int, producer: AIOKafkaProducer, error: Exception) -> Refused | Unavailable:
-        """A record that never came into a batch: forget it, and the producer as well when it cannot go on."""
+        """Drop a record that never came into a batch, and replace the producer as well when it cannot continue."""
         self._drop_pending(number)
         if isinstance(error, TimeoutError):
             self._replace_if_silent(producer)
@@ -215,7 +215,7 @@ class KafkaPublisher:
         return _translate_error(error)
 
     def _expire(self) -> None:
-        """Tell the callers whose time is up; their records stay counted while they lie in the producer."""
+        """Fail the callers past their deadline; their records stay counted while they lie in the producer."""
         loop = asyncio.get_running_loop()
         timeout_s, now = self._kafka.publish_timeout_s, loop.time()
         if self._deadline is not None and now - self._deadline.when() > LATE_S:
@@ -242,7 +242,7 @@ class KafkaPublisher:
             self._link.replace(producer, "no acknowledgement in time")
 
     def _fail_pending(self, cause: str) -> None:
-        """The producer is gone and with it everything that was on its way."""
+        """Fail all pending records: their producer is closed."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -254,7 +254,7 @@ class KafkaPublisher:
 
 @lru_cache(maxsize=KEYS_KEPT)
 def _partition(key: bytes, count: int) -> int:
-    """The hash is computed in Python, and the events of one document or conversation come close together."""
+    """The partition of a key. Cached: the hash is slow in Python, and events of one document or conversation come close together."""
     return int(murmur2(key) & 0x7FFFFFFF) % count
 
 
@@ -265,6 +265,6 @@ def _translate_error(error: BaseException) -> Refused | Unavailable:
 
 
 def _retrieve(done: asyncio.Future[LogOffset]) -> None:
-    """An awaitable that nobody awaited is no unhandled error."""
+    """Retrieve the exception, so that a result without an awaiting caller is no unhandled error."""
     if not done.cancelled():
         done.exception()

@@ -1,7 +1,7 @@
-"""Request-reply over the log: a question on one topic, its answer on a partition of another that the asker follows.
+"""Request-reply over the log: a request on one topic, its answer on a partition of another that the requester follows.
 
-The question names that partition; an answer finds its waiting caller by the record's key, the request id. Processes that share a
-partition pass over each other's answers.
+The request names that partition; an answer finds its waiting caller by the record's key, the request id. Processes that share a
+partition skip each other's answers.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from streams.log.outgoing import Outgoing, Publisher
 from streams.log.tail import RECONNECT_S_MAX, TopicTail
 from streams.topics import Topic
 
-ANSWER_S_MAX = 5.0  # an answer takes milliseconds: beyond this whoever answers, or the log, is not there
-START_S_MAX = 5.0  # for the log to be reached when the process starts; then it goes on trying beside
-WAITING_MAX = 2_000  # questions open at once in this process
+ANSWER_S_MAX = 5.0  # an answer takes milliseconds: beyond this the answering agent, or the log, is down
+START_S_MAX = 5.0  # for the log to be reached when the process starts; then it keeps trying in the background
+WAITING_MAX = 2_000  # open requests of this process
 RETRY_AFTER_S = 2.0
 
 log = structlog.get_logger(__name__)
@@ -30,9 +30,9 @@ A = TypeVar("A")
 
 
 class RequestReply(Generic[A]):
-    """One per process and pair of topics.
+    """The requester, one per process and pair of topics.
 
-    ``decode`` makes an answer of a record's value; raises msgspec.DecodeError. ``unavailable`` is the error code of a question that is
+    ``decode`` makes an answer of a record's value; raises msgspec.DecodeError. ``unavailable`` is the error code of a request that is
     not answered in time. ``choose`` gets the number of partitions and returns this process's.
     """
 
@@ -53,11 +53,11 @@ class RequestReply(Generic[A]):
 
     @property
     def open_count(self) -> int:
-        """Questions without an answer."""
+        """The number of open requests."""
         return len(self._waiting)
 
     async def start(self) -> None:
-        """Follow a partition. With the log out of reach this returns after 5 s and goes on trying in the background."""
+        """Follow a partition. With the log out of reach this returns after 5 s and keeps trying in the background."""
         self._tail.start()
         try:
             async with asyncio.timeout(START_S_MAX):
@@ -66,19 +66,19 @@ class RequestReply(Generic[A]):
             log.warning("inquiries_not_followed_yet")
 
     async def stop(self) -> None:
-        """End every open question with Unavailable."""
+        """End every open request with Unavailable."""
         await self._tail.stop()
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Unavailable(self._unavailable, "this process is stopping", retry_after_s=RETRY_AFTER_S))
 
     def reply_partition(self) -> int:
-        """The partition that answers must come to.
+        """The partition for answers.
 
-        Raises Unavailable("overloaded") when too many questions are open, Unavailable("kafka_unavailable") until the log was reached.
+        Raises Unavailable("overloaded") when too many requests are open, Unavailable("kafka_unavailable") until the log was reached.
         """
         if len(self._waiting) >= WAITING_MAX:
-            raise Unavailable("overloaded", "too many questions wait for an answer", retry_after_s=RETRY_AFTER_S)
+            raise Unavailable("overloaded", "too many requests wait for an answer", retry_after_s=RETRY_AFTER_S)
         partition = next(iter(self._tail.partitions), None)
         if partition is None:
             raise Unavailable("kafka_unavailable", "the log of answers has not been reached yet", retry_after_s=RECONNECT_S_MAX)

@@ -143,10 +143,10 @@ class ShadowRebuild:
     async def find_differences(self, now: datetime, since: datetime | None = None) -> AuditResult:
         """Compare every value with the log, or those whose bucket begins at ``since`` or later."""
         events, values, found = 0, 0, list[Difference]()
-        kept = await self._value_parts()
+        parts_in_use = await self._value_parts()
         for partition in range(self._counter.partitions):
             tally = await self._begin_audit(partition, now, since)
-            unread = {part for part in kept.get(partition, ()) if tally.is_comparable(part)}
+            unread = {part for part in parts_in_use.get(partition, ()) if tally.is_comparable(part)}
             read: set[str] = set()
             while unread:
                 some = list(islice(unread, COMPARE_BATCH))
@@ -177,7 +177,7 @@ class ShadowRebuild:
 
     async def _build_shard(self, partition: int, generation: int, token: str) -> int:
         """Fill this generation and switch to it; returns the number of events read."""
-        shadow, mark, events, false = self._counter.of_generation(generation), -1, 0, -1
+        shadow, mark, events, mark_of_lost_log = self._counter.of_generation(generation), -1, 0, -1
         for _ in range(CATCH_UP_TRIES):
             begin, end = await self._log.bounds(partition)
             async for batch in self._log.batches(partition, max(begin, mark + 1), end):
@@ -185,7 +185,7 @@ class ShadowRebuild:
                 await shadow.apply_many(partition, changes, after=mark)
                 mark, events = batch[-1].offset, events + len(batch)
                 await self._renew_builder(partition, token)
-            if mark < end - 1:  # what retention or compaction removed is accounted for, too
+            if mark < end - 1:  # the mark also passes offsets that retention or compaction removed
                 await shadow.apply(partition, end - 1, "", (), after=mark)
                 mark = end - 1
             in_use = await self._counter.generation(partition)
@@ -195,13 +195,13 @@ class ShadowRebuild:
                 self._counter.of_generation(in_use).shard_key(partition, "mark"),
                 shadow.shard_key(partition, "mark"),
             )
-            said = int(await _SWITCH(self._redis, keys, (token, generation, false)))
-            if said == -1:
+            reply = int(await _SWITCH(self._redis, keys, (token, generation, mark_of_lost_log)))
+            if reply == -1:
                 return events
-            if said == -2:  # noqa: PLR2004
+            if reply == -2:  # noqa: PLR2004
                 break
-            if said >= (await self._log.bounds(partition))[1]:
-                false = said
+            if reply >= (await self._log.bounds(partition))[1]:
+                mark_of_lost_log = reply
         raise Unavailable("overloaded", f"the rebuild of {self._counter.name} cannot catch up with partition {partition}")
 
     async def _renew_builder(self, partition: int, token: str) -> None:

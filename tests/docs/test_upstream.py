@@ -173,5 +173,5 @@ async def test_an_inbox_is_made_found_and_described(settings, topics, capsys):
     assert await command.list_inboxes(settings) == 0
     listed = capsys.readouterr().out
     assert "acme-2\t" in listed
-    assert "no worker of the lane tables runs" in listed
+    assert "no worker of the group tables runs" in listed
     assert "missing" in listed

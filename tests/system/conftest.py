@@ -147,7 +147,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
     async with stub as provider:
         settings = {
             "CLAW_MODEL_PROVIDER": "openai",
-            "CLAW_MODEL_BASE_URL": provider.said,
+            "CLAW_MODEL_BASE_URL": provider.url,
             "CLAW_MODEL_API_KEY": "stub",
             "CLAW_MODEL_NAME": MODEL,
             "CLAW_CACHE_ANSWERS": "off",  # the same question twice is meant to be answered twice
@@ -156,7 +156,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
             "CLAW_LANE_LEASE_S": "3",
         }
         async with stack(home, settings) as running:
-            yield Up(running.said, home, settings)
+            yield Up(running.url, home, settings)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ async def test_a_tenant_that_is_named_is_shared_with_its_keys(up: Up, session: a
 
 
 async def test_what_registration_refuses_is_refused(up: Up, session: aiohttp.ClientSession, email: str):
-    """The password is too short; afterwards nobody has the address."""
+    """The password is too short; afterwards no account has the address."""
     code, printed = await up.command("admin", "create", email, "--password-stdin", typed="shorty1\n")
     assert (code, "password must be str of length >= 8" in printed) == (2, True), printed
     async with session.post("/api/v1/auth/login", json={"email": email, "password": "shorty1"}) as answer:
@@ -133,4 +133,4 @@ async def test_what_registration_refuses_is_refused(up: Up, session: aiohttp.Cli
     code, printed = await up.command("admin", "create", email, typed=f"{PASSWORD}\n")
     assert (code, "--password-stdin" in printed) == (2, True), printed
     code, printed = await up.command("admin", "create", email, "--promote")
-    assert (code, "nobody has the address" in printed) == (2, True), printed
+    assert (code, "no account has the address" in printed) == (2, True), printed

@@ -23,7 +23,7 @@ async def doubled(tmp_path) -> AsyncIterator[list[str]]:
     """A stack that keeps every answer, with another API process and another chat worker; the URLs of both APIs."""
     settings = {"CLAW_CACHE_ANSWERS": "all", "CLAW_LIMIT_ENABLED": "false"}
     async with stack(tmp_path / "home", settings) as running, AsyncExitStack() as more:
-        up = Up(running.said, tmp_path / "home", settings)
+        up = Up(running.url, tmp_path / "home", settings)
         await more.enter_async_context(up.worker("chat"))
         yield [up.url, await more.enter_async_context(up.replica())]
 

@@ -65,7 +65,7 @@ async def chaotic(tmp_path) -> AsyncIterator[Up]:
     async with stub as provider:
         settings = {
             "CLAW_MODEL_PROVIDER": "openai",
-            "CLAW_MODEL_BASE_URL": provider.said,
+            "CLAW_MODEL_BASE_URL": provider.url,
             "CLAW_MODEL_API_KEY": "stub",
             "CLAW_MODEL_NAME": MODEL,
             "CLAW_MODEL_IDLE_TIMEOUT_S": "3",
@@ -75,7 +75,7 @@ async def chaotic(tmp_path) -> AsyncIterator[Up]:
             "CLAW_LANE_LEASE_S": "3",
         }
         async with stack(tmp_path / "home", settings) as running:
-            yield Up(running.said, tmp_path / "home", settings)
+            yield Up(running.url, tmp_path / "home", settings)
 
 
 @pytest.mark.timeout(480)

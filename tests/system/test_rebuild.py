@@ -197,4 +197,4 @@ async def test_back_works_while_the_old_one_is_kept(up: Up, library: Client) -> 
         assert await count(1) == (0,)
     assert readers.misses == []
     code, printed = await up.command("rebuild", "status", "--tenant", tenant_of(library), "--kb", library.knowledge_base)
-    assert (code, printed.strip()) == (0, f"{library.knowledge_base}: generation 0 is searched (as the settings say)")
+    assert (code, printed.strip()) == (0, f"{library.knowledge_base}: generation 0 is searched (by the settings)")

@@ -137,7 +137,7 @@ async def test_one_rebuild_at_a_time(redis: RedisClient, table: Table) -> None:
     await table.counted("e0", "a", 1)
 
     async def meanwhile() -> None:
-        with pytest.raises(Unavailable, match="somebody else"):
+        with pytest.raises(Unavailable, match="another process"):
             await table.shadows.rebuild()
 
     table.log.between = meanwhile
