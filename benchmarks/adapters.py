@@ -34,10 +34,10 @@ async def run() -> list[Figure]:
     """One figure per client."""
     provider = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", environ)
     async with provider as stub:
-        model = OpenAIModel(ModelSettings(provider="openai", base_url=stub.said, api_key=Secret(KEY), name=MODEL))
+        model = OpenAIModel(ModelSettings(provider="openai", base_url=stub.url, api_key=Secret(KEY), name=MODEL))
         await model.start()
-        with zhipuai.ZhipuAI(api_key=KEY, base_url=stub.said, disable_token_cache=True, max_retries=0) as zhipu:
-            async with openai.AsyncOpenAI(base_url=stub.said, api_key=KEY, max_retries=0) as official:
+        with zhipuai.ZhipuAI(api_key=KEY, base_url=stub.url, disable_token_cache=True, max_retries=0) as zhipu:
+            async with openai.AsyncOpenAI(base_url=stub.url, api_key=KEY, max_retries=0) as official:
                 clients = {"lean": _lean(model), "openai": _openai(official), "zhipuai": _zhipuai(zhipu)}
                 rounds = await _rounds(clients)
         await model.stop()

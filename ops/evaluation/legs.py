@@ -1,7 +1,7 @@
 """The results of each leg of the search alone, from the index that a stack has just filled.
 
-The product has no route for a search with one leg, and one process at a time may hold the embedded index: so the stack is stopped first, and
-then the index is searched through its port, with questions encoded as in the query service.
+The product has no route for a search with one leg, and one process at a time may hold the embedded index: so the stack is stopped first,
+and then the index is searched through its port, with questions encoded as in the query service.
 """
 
 from collections.abc import AsyncIterator
