@@ -21,7 +21,7 @@ _YAML_KEY = re.compile(
     r"(?P<key>\"[^\"\n]{1,100}\"|'[^'\n]{1,100}'|[^\s\-#\[\]{}:,\"'|>&*!%@`][^:#\n]{0,100}?)[ \t]*:(?:[ \t]+(?P<value>.*))?$"
 )
 _YAML_MORE = re.compile(r"[ \t]+\S|-(?:[ \t]|$)|#|[\]}],?[ \t]*$")
-_COMMENT = re.compile(r"[ \t]+#.*$")
+_COMMENT = re.compile(r"(?<![ \t])[ \t]++#.*$")
 _BLOCK_SCALAR = re.compile(r"[|>][+-]?\d?$")
 
 

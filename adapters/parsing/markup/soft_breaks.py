@@ -15,7 +15,11 @@ VERSE_LINES_MIN = 3
 
 _MARKS = r"[*_`>\s]{0,6}"
 _WIDE_LABEL = re.compile(rf"{_MARKS}[^\s：:，,。；;！!？?、（）()][^：:，,。；;！!？?\n]{{0,{LABEL_CHARS_MAX}}}{_MARKS}：")
-_LABEL = re.compile(rf"{_MARKS}(?:[A-Z][\w.&/'()-]*|[\u3400-\u9fff][\w()-]*)(?:[ ][\w.&/'()#-]+){{0,4}}{_MARKS}:(?:[*_`\s]|$)")
+_WORD_CHARS_MAX = 40  # of a label; without a bound a search looks at a long word from each of its characters
+_LABEL = re.compile(
+    rf"{_MARKS}(?:[A-Z][\w.&/'()-]{{0,{_WORD_CHARS_MAX}}}|[\u3400-\u9fff][\w()-]{{0,{_WORD_CHARS_MAX}}})"
+    rf"(?:[ ][\w.&/'()#-]{{1,{_WORD_CHARS_MAX}}}){{0,4}}{_MARKS}:(?:[*_`\s]|$)"
+)
 _HAN_LABEL = re.compile(
     rf"{_MARKS}[\u3400-\u9fff][\w()（）/ ]{{0,14}}?(?<=[\u3400-\u9fff)）]){_MARKS}:(?!//)"
 )  # also without a space behind it
