@@ -28,7 +28,7 @@ def build_redrive(
 
 
 def find_tenant(topic: str, key: bytes | None) -> str | None:
-    """The tenant in an inbox's name, or at the beginning of a key; None when neither says it."""
+    """The tenant in an inbox's name, or at the beginning of a key; None when neither has it."""
     if is_inbox(topic):
         return tenant_of(topic)
     if topic in _TENANT_IN_KEY:

@@ -82,7 +82,7 @@ class PassagePart(Struct, frozen=True, kw_only=True):
 
     @property
     def locator(self) -> str:
-        """As ``Passage.locator``."""
+        """The location, in the form of ``Passage.locator``."""
         return locator_of(self.place, self.headings)
 
 
@@ -108,7 +108,7 @@ class Passage(Struct, frozen=True, kw_only=True):
 
     @property
     def locator(self) -> str:
-        """Where in the document, for people: page, slide or cells, then the heading path."""
+        """The location in the document, for people: page, slide or cells, then the heading path."""
         return locator_of(self.place, self.headings)
 
 

@@ -50,7 +50,7 @@ class Document(Struct, frozen=True, kw_only=True):
     text: str = ""
     blob: Blob | None = None
     url: str = ""
-    filename: str = ""  # as uploaded or attached: what its type is guessed from when its content does not say
+    filename: str = ""  # as uploaded or attached: the type is guessed from it when the content does not show it
     charset: str = ""  # as declared by the sender; a declaration inside the content has precedence
     sealed_password: str = ""
     force: bool = False
@@ -111,7 +111,7 @@ class Locator(Struct, frozen=True, kw_only=True, omit_defaults=True):
     part: str = ""
 
     def __str__(self) -> str:
-        """For people: ``report.pdf > p. 3-4``, ``Costs!A1:C20``, ``slide 4``; empty for text without a location."""
+        """The location for people: ``report.pdf > p. 3-4``, ``Costs!A1:C20``, ``slide 4``; empty for text without one."""
         pages = f"p. {self.page}-{self.page_last}" if self.page_last > self.page else f"p. {self.page}" if self.page else ""
         cells = f"{self.sheet}!{self.cells}" if self.sheet and self.cells else self.sheet or self.cells
         slide = f"slide {self.slide}" if self.slide else ""

@@ -36,7 +36,7 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     def from_cause(cls, cause: "Event", agent: str, *, data: Any, now: datetime, subject: str = "", ordinal: int = 0) -> Self:
         """The event that ``agent`` makes of ``cause``: same tenant and trace, an id that a repeat gives again.
 
-        ``agent`` may carry a distinction after a colon, which is no part of the source. ``ordinal`` tells apart several events of one
+        ``agent`` may carry a distinction after a colon, which is no part of the source. ``ordinal`` distinguishes several events of one
         agent from one cause; ``subject`` defaults to the cause's.
         """
         return cls(

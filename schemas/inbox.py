@@ -1,4 +1,4 @@
-"""What an upstream system writes into its inbox: CloudEvents 1.0, in structured JSON mode or in Kafka's binary mode (headers).
+"""The events of an inbox, written by an upstream system: CloudEvents 1.0, in structured JSON mode or in Kafka's binary mode (headers).
 
 An event names a document and brings it as ``text``, as a file (``content_base64``, or the record's value in binary mode), or as the
 ``url`` of a page. A record without a value deletes.
@@ -16,7 +16,7 @@ ONE_OF = ("text", "content_base64", "url")
 
 Title = Annotated[str, Meta(max_length=500)]
 KnowledgeBaseId = Annotated[str, Meta(max_length=36, pattern="^[^/]*$")]
-Filename = Annotated[str, Meta(max_length=255, description="What its type is guessed from when its content does not say.")]
+Filename = Annotated[str, Meta(max_length=255, description="The type is guessed from it when the content does not show it.")]
 Required = Annotated[str, Meta(min_length=1, max_length=500)]
 Never = Annotated[
     Any,
@@ -41,9 +41,9 @@ class Inbound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     title: Title = ""
     document_id: DocumentId | None = None
     knowledge_base_id: KnowledgeBaseId = ""
-    media_type: Annotated[FileType, Meta(description="Empty: text/plain for ``text``, to be found out for a file.")] = ""
+    media_type: Annotated[FileType, Meta(description="Empty: text/plain for ``text``, detected for a file.")] = ""
     filename: Filename = ""
-    charset: Annotated[str, Meta(max_length=40, description="Of a file with text; empty: to be found out.")] = ""
+    charset: Annotated[str, Meta(max_length=40, description="The charset of a file with text; empty: detected.")] = ""
     metadata: Annotated[
         dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=1_000)]],
         Meta(max_length=32),
@@ -61,7 +61,7 @@ class Attributes(Struct, frozen=True, kw_only=True):
     id: Required
     source: Required
     type: Required
-    subject: Annotated[str, Meta(description="The document's id, unless ``data.document_id`` says it.")] = ""
+    subject: Annotated[str, Meta(description="The document's id, unless ``data.document_id`` is given.")] = ""
     datacontenttype: str = ""
     traceparent: str = ""
     title: Title = ""

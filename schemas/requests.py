@@ -137,7 +137,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """Exactly one of ``result`` and ``problem``."""
+    """The answer to a request: exactly one of ``result`` and ``problem``."""
 
     request_id: str
     result: Result | None = None
@@ -145,12 +145,12 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class RequestAsked(Event, tag="claw.request.asked.v1", frozen=True, kw_only=True):
-    """The API wants to know something."""
+    """A request of the API or of a rebuild to an agent. Subject and key: the request's id."""
 
     data: Request
 
 
 class RequestAnswered(Event, tag="claw.request.answered.v1", frozen=True, kw_only=True):
-    """What an agent knows of it."""
+    """The answer of an agent. Subject and key: the request's id."""
 
     data: Answer

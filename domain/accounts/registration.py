@@ -38,7 +38,7 @@ class NewAccount:
 def new_account(
     account_id: str, *, email: str, name: str, password_hash: str, now: datetime, role: AccountRole = "user", tenant: str = ""
 ) -> NewAccount:
-    """In ``tenant``, which exists, or in a tenant of its own with a default knowledge base."""
+    """The records of an account in the existing ``tenant``, or in a tenant of its own with a default knowledge base."""
     own = ids.derive("tenant", account_id)
     account = Account(id=account_id, tenant=tenant or own, email=email.strip(), name=name, role=role, created_at=now)
     password = Credential(

@@ -133,7 +133,7 @@ class _TrailReader:
         return event
 
     async def _find_begin(self, location: ReplyLocation | None) -> LogPlace | None:
-        """Where the events of the reply begin: at its location, else in the asker's partition at the time of the question."""
+        """The start of the reply's events: its location, else the position in the asker's partition at the time of the question."""
         if location is not None:
             return LogPlace(location.partition, location.offset)
         question = self._trail.asked.data if self._trail.asked is not None else None

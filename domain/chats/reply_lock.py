@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReplyLocation(Struct, frozen=True):
-    """Where the events of a reply lie: their partition of ``claw.chats.answered.v1`` and an offset no later than its first event."""
+    """The location of a reply's events: their partition of ``claw.chats.answered.v1`` and an offset no later than its first event."""
 
     conversation_id: str
     partition: int
@@ -67,11 +67,11 @@ class ReplyLocks:
         return bool(await self._redis.execute_command("EXISTS", cancel_key(self._prefix, tenant, reply_id)))
 
     async def save_location(self, tenant: str, reply_id: str, location: ReplyLocation, life_s: int = LOCATION_S) -> None:
-        """Store for 30 days, or ``life_s``, where the events of a reply lie."""
+        """Store the location of a reply's events for 30 days, or ``life_s``."""
         await self._redis.execute_command("SET", self._location_key(tenant, reply_id), msgspec.json.encode(location), "EX", life_s)
 
     async def locate(self, tenant: str, reply_id: str) -> ReplyLocation | None:
-        """Where the events of a reply lie; None when this tenant has no such reply, or its location has expired."""
+        """The location of a reply's events; None when this tenant has no such reply, or its location has expired."""
         raw: bytes | None = await self._redis.execute_command("GET", self._location_key(tenant, reply_id))
         if raw is None:
             return None
@@ -133,7 +133,7 @@ class CancelWatch:
         try:
             await self._set_flagged([event])
         except Unavailable:
-            log.info("cancel_unknown", reply_id=self._listening[event][1])  # the answer goes on; checked again when Redis is back
+            log.info("cancel_unknown", reply_id=self._listening[event][1])  # the answer continues; checked again when Redis is back
 
     async def _listen(self) -> None:
         pause_s = RECONNECT_S_MIN

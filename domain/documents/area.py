@@ -21,7 +21,7 @@ from streams.tables.rebuild import Events, RebuildPorts, RebuildResult, replay
 
 
 async def _rebuild_documents(ports: RebuildPorts) -> RebuildResult:
-    """Where documents stand, which of them are on their way, and what tenants store."""
+    """Rebuild the states of documents, the documents in progress, and the stored bytes of tenants."""
     prefix = ports.settings.redis.key_prefix
     open_documents = OpenDocuments(ports.redis, prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
     storage = Storage(ports.redis, prefix)
@@ -36,7 +36,7 @@ async def _rebuild_documents(ports: RebuildPorts) -> RebuildResult:
 
 
 async def _rebuild_visibility(ports: RebuildPorts) -> RebuildResult:
-    """Which version of each document readers see: first from its progress, then from its submissions."""
+    """Rebuild the version states of documents: first from their progress, then from their submissions."""
     catalogue = CollectionCatalogue(ports.settings.kafka)
     await catalogue.start()
     try:

@@ -8,7 +8,7 @@ from streams.tables.shadow_rebuild import ShadowRebuild, TopicHistoryReader
 
 
 async def _rebuild_decisions(ports: RebuildPorts) -> RebuildResult:
-    """What rate limits decided, by minute and by hour."""
+    """Rebuild the decision statistics, by minute and by hour."""
     prefix = ports.settings.redis.key_prefix
     decisions = DecisionCounters(ports.redis, prefix, LIMITS_DECIDED.partitions(ports.settings.kafka))
     history = TopicHistoryReader(ports.reader, LIMITS_DECIDED)

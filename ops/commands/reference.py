@@ -1,6 +1,6 @@
-"""Pages that the code writes about itself: settings, topics, errors, commands, and ``.env.example``.
+"""Generated reference pages: settings, topics, errors, commands, and ``.env.example``.
 
-``claw reference`` writes them; ``claw reference --check`` (in ``make check``) fails when one no longer says what the code does.
+``claw reference`` writes them; ``claw reference --check`` (in ``make check``) fails when one differs from the code.
 """
 
 import argparse

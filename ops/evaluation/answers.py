@@ -65,11 +65,11 @@ async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str
         columns = ("precision", "exact", "contains", "false ref.")
         print(f"{'set':<16} {'wording':<14} {'n':>5} {' '.join(f'{each:>10}' for each in columns)}  unanswerable  refused", flush=True)
     for each in sets:
-        shelved = await running.index_corpus(each.name, (text for text in each.corpus if text.id not in each.left_out))
+        corpus = await running.index_corpus(each.name, (text for text in each.corpus if text.id not in each.left_out))
         unanswerable = each.unanswerable
         for wording, asked in wordings(each).items():
-            replies = await _replies(running, shelved, asked)
-            refusals = await _replies(running, shelved, unanswerable)
+            replies = await _replies(running, corpus, asked)
+            refusals = await _replies(running, corpus, unanswerable)
             answered = score_answers(each.name, wording, model, asked, replies, refusals)
             unanswerable = ()
             report.append(answered)
@@ -122,12 +122,12 @@ def contains(text: str, answers: Sequence[str]) -> bool:
     return any(known in squeezed for known in ("".join(fold(answer).split()) for answer in answers) if known)
 
 
-async def _replies(running: Pipeline, shelved: IndexedCorpus, asked: Sequence[EvaluationQuestion]) -> list[PipelineReply]:
+async def _replies(running: Pipeline, corpus: IndexedCorpus, asked: Sequence[EvaluationQuestion]) -> list[PipelineReply]:
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(each: EvaluationQuestion) -> PipelineReply:
         async with places:
-            return await running.ask(shelved, each)
+            return await running.ask(corpus, each)
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(each)) for each in asked]

@@ -16,7 +16,7 @@ class Case(Struct, frozen=True, kw_only=True):
     """One file, opened with ``password``.
 
     ``text``: the phrases come out. ``ocr_text``: they do when Tesseract is there, else ``ocr_required``. ``password_required``: that error;
-    ``password``: the phrases. ``reject_or_partial``: an error with a name, or text that says what is missing. ``hostile``: error or text.
+    ``password``: the phrases. ``reject_or_partial``: a named error, or text with notes on missing parts. ``hostile``: error or text.
     """
 
     path: Path

@@ -30,22 +30,22 @@ class Legs:
     encoder: QueryEncoder
     candidates: int
 
-    async def search_each(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> tuple[list[str], list[str]]:
+    async def search_each(self, corpus: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> tuple[list[str], list[str]]:
         """The passages that BM25 alone finds, and those of the dense leg alone; best first, each once."""
         encoded = await self.encoder.encode(condense_by_rules(asked.text, asked.history), search_background(asked.history))
         query = Query(
             tenant=TENANT,
-            collections=(shelved.knowledge_base,),
+            collections=(corpus.knowledge_base,),
             sparse=encoded.sparse,
             dense=np.zeros_like(encoded.dense),
             limit=limit,
             candidates=max(limit, self.candidates),
         )
         nothing = SparseVector(encoded.sparse.indices[:0], encoded.sparse.values[:0])
-        return await self._search(shelved, query), await self._search(shelved, replace(query, sparse=nothing, dense=encoded.dense))
+        return await self._search(corpus, query), await self._search(corpus, replace(query, sparse=nothing, dense=encoded.dense))
 
-    async def _search(self, shelved: IndexedCorpus, query: Query) -> list[str]:
-        return shelved.passages_of([hit.document_id for hit in await self.index.search(query)])
+    async def _search(self, corpus: IndexedCorpus, query: Query) -> list[str]:
+        return corpus.passages_of([hit.document_id for hit in await self.index.search(query)])
 
 
 @asynccontextmanager

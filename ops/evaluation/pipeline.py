@@ -64,35 +64,35 @@ class Pipeline:
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
         made = await self._post("/api/v1/knowledge", {"name": name})
-        shelved = IndexedCorpus(str(made["id"]), {})
-        client = Client(self.client.session, self.client.headers, shelved.knowledge_base)
+        corpus = IndexedCorpus(str(made["id"]), {})
+        client = Client(self.client.session, self.client.headers, corpus.knowledge_base)
         producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
         await producer.start()
         try:
             for number, text in enumerate(texts):
                 document = f"{name}-{number}"
-                shelved.passages[document] = text.id
-                await producer.send(inbox_topic(TENANT).name, _event(document, text, shelved.knowledge_base), document.encode())
+                corpus.passages[document] = text.id
+                await producer.send(inbox_topic(TENANT).name, _event(document, text, corpus.knowledge_base), document.encode())
             await producer.flush()
         finally:
             await producer.stop()
-        for document in shelved.passages:
+        for document in corpus.passages:
             await client.wait_indexed(document, timeout_s=INDEXED_S_MAX)
-        return shelved
+        return corpus
 
-    async def search(self, shelved: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
+    async def search(self, corpus: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
         """The hits of the search endpoint."""
         history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
         body = {"query": asked.text, "history": history, "limit": limit}
-        return list((await self._post(f"/api/v1/knowledge/{shelved.knowledge_base}/search", body))["passages"])
+        return list((await self._post(f"/api/v1/knowledge/{corpus.knowledge_base}/search", body))["passages"])
 
-    async def ask(self, shelved: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
+    async def ask(self, corpus: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
         """Ask in a conversation of its own, after the questions of the history, turn by turn."""
-        made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [shelved.knowledge_base]})
+        made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
         for turn in _questions(asked.history):
             await self._read_reply(str(made["id"]), turn)
         ended = await self._read_reply(str(made["id"]), asked.text)
-        cited = tuple(shelved.passages[each["document_id"]] for each in ended[1].get("citations", ()))
+        cited = tuple(corpus.passages[each["document_id"]] for each in ended[1].get("citations", ()))
         return PipelineReply(ended[0], str(ended[1].get("text", "")), cited)
 
     async def _read_reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """``claw eval retrieval DIR``: whether the passage that answers a question is found first, through the whole pipeline.
 
 Every set goes through the inbox into a knowledge base of its own. The fused ranking is that of the search endpoint, timed one question at
-a time; then the stack is stopped, and each leg is asked alone on the very index that it filled. A hit is a passage of the set; its rank is
+a time; then the stack is stopped, and each leg is searched alone on the index that it filled. A hit is a passage of the set; its rank is
 that of the best of its chunks.
 """
 
@@ -68,7 +68,7 @@ class _FusedRun:
 
     name: str
     wording: str
-    shelved: IndexedCorpus
+    corpus: IndexedCorpus
     asked: Sequence[EvaluationQuestion]
     ranks: list[int] = field(default_factory=list)
     took_ms: list[float] = field(default_factory=list)
@@ -76,22 +76,22 @@ class _FusedRun:
 
 async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_FusedRun]:
     corpora = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: they determine term rarity
-    for each, shelved in corpora:
+    for each, corpus in corpora:
         for wording, asked in each.questions.items():
-            measured = _FusedRun(each.name, wording, shelved, asked)
-            await running.search(shelved, asked[0], RANK_MAX)  # the first search warms up caches for all later ones
+            measured = _FusedRun(each.name, wording, corpus, asked)
+            await running.search(corpus, asked[0], RANK_MAX)  # the first search warms up caches for all later ones
             for one in asked:
                 began = time.perf_counter()
-                hits = await running.search(shelved, one, RANK_MAX)
+                hits = await running.search(corpus, one, RANK_MAX)
                 measured.took_ms.append((time.perf_counter() - began) * 1000)
-                measured.ranks.append(rank_of(shelved.passages_of(hit["document_id"] for hit in hits), one.gold))
+                measured.ranks.append(rank_of(corpus.passages_of(hit["document_id"] for hit in hits), one.gold))
             if show:
                 print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
             yield measured
 
 
 async def _score(alone: Legs, fused: _FusedRun, *, show: bool) -> RetrievalScores:
-    found = [(one, await alone.search_each(fused.shelved, one, RANK_MAX)) for one in fused.asked]
+    found = [(one, await alone.search_each(fused.corpus, one, RANK_MAX)) for one in fused.asked]
     ranks = {leg: [rank_of(each[at], one.gold) for one, each in found] for at, leg in enumerate(LEGS[:2])}
     qualities = {leg: quality(each) for leg, each in (ranks | {"fused": fused.ranks}).items()}
     measured = RetrievalScores(

@@ -165,7 +165,7 @@ class Supervisor:
             self._restarts[name] = self._restarts.get(name, 0) + 1
             try:
                 await self._restart(component)
-            except ConfigurationError as error:  # a full disk, no processes left: it may pass, so go on trying
+            except ConfigurationError as error:  # a full disk, no processes left: it may pass, so keep trying
                 log.warning("component_not_restarted", component=name, detail=error.detail)
 
     async def _restart(self, component: Component) -> None:
@@ -237,7 +237,7 @@ async def _run_all(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 def _rotate_log(component: Component) -> None:
-    """Copy and truncate: the child goes on writing to the same open file."""
+    """Copy and truncate the log: the child continues to write to the same open file."""
     with contextlib.suppress(FileNotFoundError):
         if component.log.stat().st_size > LOG_BYTES_MAX:
             with contextlib.suppress(OSError):  # a full disk: then only the truncation helps

@@ -1,4 +1,4 @@
-"""The life of the process's Kafka producer: connected in the background, replaced when it cannot go on.
+"""The life of the process's Kafka producer: connected in the background, replaced when it cannot continue.
 
 aiokafka's idempotent producer retries a batch for ever and keeps counting sequence numbers past one that failed, so after an outage, or
 after any failed batch, it is either stuck or refused by the broker: the cure for both is another producer.

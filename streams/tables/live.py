@@ -37,7 +37,7 @@ class Live(Generic[T]):
 
 
 def follow(values: TopicMap[V], key: str, default: T, parse: Callable[[V], T]) -> Live[T]:
-    """What ``key`` of a topic map has, as ``parse`` makes it; ``default`` while it has nothing. Call it before the map starts.
+    """The live value of ``key`` in a topic map, parsed by ``parse``; ``default`` without one. Call it before the map starts.
 
     ``parse`` raises ValueError or msgspec.ValidationError for a value that cannot be used: the one before stays in force.
     """

@@ -1,6 +1,6 @@
 """Records as data, and the one projection that applies events to their tables.
 
-A ``Record`` says which table follows which topic, and how an event becomes a row. A writer that wants to read its own write and the
+A ``Record`` declares the topic of a table and how an event becomes a row. A writer that wants to read its own write and the
 projector both call ``Tables.apply`` with the event and its offset, so both write the same row with the same order, and the second of them
 changes nothing.
 """

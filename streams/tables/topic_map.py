@@ -56,7 +56,7 @@ class TopicMap(Generic[V]):
         return self._change_count
 
     async def start(self) -> None:
-        """Read what is there, at most ``read_s_max``; with the log out of reach it goes on trying in the background."""
+        """Read the topic for at most ``read_s_max``; with the log out of reach it keeps trying in the background."""
         await self._replica.start()
         if not await self._replica.wait_ready(self._read_s_max):
             log.warning("topic_map_not_read", topic=self._topic.name, waited_s=self._read_s_max)

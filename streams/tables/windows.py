@@ -16,7 +16,7 @@ class Buckets(Protocol):
         ...
 
     def end(self, bucket: int) -> int:
-        """Where the bucket ends, which is where the next one begins."""
+        """The end of the bucket, which is the start of the next one."""
         ...
 
     def buckets(self, now: datetime) -> list[int]:

@@ -54,7 +54,7 @@ class Relay:
         self._readers_by_partition: Counter[int] = Counter()
 
     async def start(self) -> None:
-        """Choose a partition and follow it. With the log out of reach this returns after 5 s and goes on trying in the background."""
+        """Choose a partition and follow it. With the log out of reach this returns after 5 s and keeps trying in the background."""
         self._own.start()
         self._foreign.start()
         self._beginning = asyncio.create_task(self._choose_partition(), name="relay-begin")
