@@ -40,7 +40,7 @@ class Topic:
         """Topic-level configuration as Kafka spells it."""
         config = {"max.message.bytes": str(self.message_bytes_max)}
         if self.retention_ms is None:
-            # a tombstone is seen by every rebuild, and deleted text leaves the disk within about a day
+            # every rebuild reads the tombstones, and deleted text leaves the disk within about a day
             return config | {
                 "cleanup.policy": "compact",
                 "delete.retention.ms": str(30 * DAY_MS),

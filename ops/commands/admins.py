@@ -115,7 +115,7 @@ def ask_password(ask: Callable[[str], str]) -> str:
         raise ConfigurationError("there is no terminal to ask for the password: write it to standard input and add --password-stdin")
     password = ask("Password: ")
     if password != ask("The same again: "):
-        raise ConfigurationError("password: the two are not the same; nothing was made")
+        raise ConfigurationError("password: the two entries differ; nothing was created")
     return password
 
 

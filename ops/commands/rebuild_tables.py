@@ -32,6 +32,6 @@ async def run(settings: Settings, names: Sequence[str]) -> int:
             began = time.monotonic()
             done = await tables[name](ports)
             skipped = f", {done.unreadable} unreadable" if done.unreadable else ""
-            erased = f", {done.erased} of deleted conversations taken off the log" if done.erased else ""
+            erased = f", {done.erased} of deleted conversations erased from the log" if done.erased else ""
             print(f"{name}: {done.events} events{skipped}{erased}, {time.monotonic() - began:.1f} s", flush=True)
     return 0

@@ -71,7 +71,7 @@ async def _redrive_all(
 
 
 def seconds_of(span: str) -> int:
-    """``90s``, ``30m``, ``2h``, ``7d`` in seconds; raises ConfigurationError."""
+    """A time span such as ``90s``, ``30m``, ``2h``, ``7d`` in seconds; raises ConfigurationError."""
     match = _SPAN.fullmatch(span)
     if match is None:
         raise ConfigurationError(f"--since: {span!r} is no span of time, such as 90s, 30m, 2h, 7d")

@@ -96,7 +96,7 @@ async def names(kafka: KafkaSettings) -> frozenset[str]:
 
 
 async def subscriptions(kafka: KafkaSettings, lane: str) -> frozenset[str] | None:
-    """The topics, without the prefix, that workers of a lane read now; None when none runs. Raises Unavailable."""
+    """The topics, without the prefix, that the running workers of a group read; None when none runs. Raises Unavailable."""
     async with _administration(kafka) as admin:
         groups = [f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"]
         (response,) = await retry_for_coordinator(lambda: admin.describe_consumer_groups(groups))

@@ -63,8 +63,8 @@ class Pipeline:
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
-        made = await self._post("/api/v1/knowledge", {"name": name})
-        corpus = IndexedCorpus(str(made["id"]), {})
+        base = await self._post("/api/v1/knowledge", {"name": name})
+        corpus = IndexedCorpus(str(base["id"]), {})
         client = Client(self.client.session, self.client.headers, corpus.knowledge_base)
         producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
         await producer.start()
@@ -88,12 +88,12 @@ class Pipeline:
 
     async def ask(self, corpus: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
         """Ask in a conversation of its own, after the questions of the history, turn by turn."""
-        made = await self._post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
+        conversation = await self._post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
         for turn in _questions(asked.history):
-            await self._read_reply(str(made["id"]), turn)
-        ended = await self._read_reply(str(made["id"]), asked.text)
-        cited = tuple(corpus.passages[each["document_id"]] for each in ended[1].get("citations", ()))
-        return PipelineReply(ended[0], str(ended[1].get("text", "")), cited)
+            await self._read_reply(str(conversation["id"]), turn)
+        state, data = await self._read_reply(str(conversation["id"]), asked.text)
+        cited = tuple(corpus.passages[each["document_id"]] for each in data.get("citations", ()))
+        return PipelineReply(state, str(data.get("text", "")), cited)
 
     async def _read_reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(ANSWER_S_MAX), self.client.ask(conversation, question) as answer:
@@ -111,7 +111,7 @@ class Pipeline:
 
 @contextmanager
 def temporary_home(settings: Settings) -> Iterator[Path]:
-    """A home for a stack below CLAW_HOME, empty, and gone afterwards."""
+    """A home for a stack below CLAW_HOME, empty, and removed afterwards."""
     home = settings.node.home.resolve() / "eval"
     shutil.rmtree(home, ignore_errors=True)
     try:

@@ -26,7 +26,7 @@ BATCH = 500  # events per round trip to a shadow, keys per command that removes
 COMPARE_BATCH = 100  # values read at once, in one transaction: about 1 ms of Redis
 BUILDER_S = 300  # life of the builder's lease: renewed with every batch, so a builder silent this long has died
 CATCH_UP_TRIES = 20  # the one in use may move on while the shadow catches up; each round has less to do
-SOON_S = 120  # a bucket that expires within this is not compared: it may go before it is looked at
+SOON_S = 120  # a bucket that expires within this is not compared: it may expire before it is read
 
 GENERATION_MAX = 1 << 62
 

@@ -97,7 +97,7 @@ class Scale:
             at = self.window.end(at)
         while datetime.fromtimestamp(at, UTC) < end:
             if len(found) == BUCKETS_MAX:
-                raise ValueError(f"more than {BUCKETS_MAX} buckets asked for")
+                raise ValueError(f"more than {BUCKETS_MAX} buckets requested")
             found.append(at)
             at = self.window.end(at)
         return found
