@@ -36,12 +36,12 @@ async def test_everything_is_back_and_equal(house: House, capsys: pytest.Capture
     assert sum_models(split_by_model(spent)).tokens == 45
     assert await Storage(house.redis, house.prefix).totals(T) == StorageTotals(documents=2, bytes=18, chunks=2)
     assert (await ReadModels(house.redis, house.prefix).messages.list(f"{T}/gone", limit=9)).items == []
-    assert "messages: 2 events, 1 of deleted conversations taken off the log" in capsys.readouterr().out
+    assert "messages: 2 events, 1 of deleted conversations erased from the log" in capsys.readouterr().out
     again = await house.contents()
     await rebuild_tables.run(house.settings, ())
     assert await house.contents() == again  # on tables that are whole it changes nothing
     assert "messages: 3 events, " in (out := capsys.readouterr().out)
-    assert "taken off the log" not in out
+    assert "erased from the log" not in out
 
 
 async def test_what_a_deleted_conversation_left_on_the_log_goes(house: House) -> None:
