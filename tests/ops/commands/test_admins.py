@@ -50,7 +50,7 @@ def test_a_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch):
 
     assert ask_password(ask) == GOOD
     assert len(set(prompts)) == 2
-    with pytest.raises(ConfigurationError, match="not the same"):
+    with pytest.raises(ConfigurationError, match="entries differ"):
         ask_password(ask)
 
 
