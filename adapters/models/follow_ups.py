@@ -44,8 +44,8 @@ _GOES_ON = re.compile(
 _ASKS_ON = re.compile(r"\s*why\b|\s*(?:为什么|为何|怎么|具体)")
 # An opening that only leads over to a question which is complete behind it: 那班车几点？, "and when is lunch?"
 _LEADS_OVER = re.compile(
-    r"\s*(?:(?:and|but|so|also|ok(?:ay)?|well|then)\b[\s,]*)+(?=(?:who|what|when|where|which|how|is|are|do|does|can)\b(?!\s+(?:about|else)\b))"
-    "|\\s*(?:那么?|另外|还有|对了|然后|顺便问一下)[\\s，,、]*(?![个些里儿时天种样边位家座次现])"
+    r"\A\s*+(?:(?:and|but|so|also|ok(?:ay)?|well|then)\b[\s,]*+)+(?=(?:who|what|when|where|which|how|is|are|do|does|can)\b(?!\s+(?:about|else)\b))"
+    r"|\A\s*+(?:那么?|另外|还有|对了|然后|顺便问一下)[\s，,、]*+(?![个些里儿时天种样边位家座次现])"
 )
 _LEFT_OPEN = re.compile(r"呢[？?！!。\s]*$")
 

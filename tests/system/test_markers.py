@@ -10,11 +10,18 @@ from claw_client import events
 
 WISH = "[[first_ms=0&token_ms=0&tokens=16&cite=3]]"  # the model cites the third passage only, twice
 
+NOTES = (  # different enough that none is left out as a copy of another
+    "The lighthouse of Amrum is 41 metres tall and stands on a dune above the beach.",
+    "Sailors ask how tall the lighthouse of Amrum is; its lamp burns 63 metres above the sea.",
+    "Visitors climb the lighthouse of Amrum in summer: 172 steps lead up inside the tall red tower.",
+    "In 1875 workmen finished a lighthouse for Amrum, then the only tall building far and wide.",
+)
+
 
 async def test_the_first_source_that_is_cited_has_the_number_one(up, client):
-    for number in range(1, 5):
-        await client.submit(f"note-{number}", f"Lighthouse {number} of Amrum is {number}0 metres tall. {WISH}")
-    for number in range(1, 5):
+    for number, note in enumerate(NOTES):
+        await client.submit(f"note-{number}", f"{note} {WISH}")
+    for number in range(len(NOTES)):
         await client.wait_indexed(f"note-{number}")
     question, conversation = f"How tall is the lighthouse of Amrum? {WISH}", await client.create_conversation()
     async with asyncio.timeout(60), client.ask(conversation, question) as answer:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from claw_client import Client
 from ops.stack.launch import PROJECT
 
 PAGE = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -46,9 +47,12 @@ async def curl(up, folder: Path, heading: str) -> str:
     return await output(folder, "sh", "-c", script)
 
 
-async def test_documents_are_uploaded_followed_and_found(up, folder):
+async def test_documents_are_uploaded_followed_and_found(up, folder, session):
     """The upload is accepted, its progress is streamed, the search answers."""
     printed = await curl(up, folder, "Documents")
+    client = await Client.with_token(session, up.key)  # other tests ask the same knowledge base: the README must not answer them
+    async with session.delete(f"{client.documents}/readme", headers=client.headers) as deleted:
+        assert deleted.status in (202, 204)
     assert '"document_id":"readme"' in printed
     assert "event: snapshot" in printed
     assert '"passages":[' in printed.splitlines()[-1]

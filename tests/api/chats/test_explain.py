@@ -209,12 +209,12 @@ async def test_what_the_log_does_not_keep_is_named(house: House, ada: Person) ->
     assert body["question"]["content"] == "How many days?"  # the search has it, too
     other = await Story(house, ada).told(grounded=LogPlace(story.grounded_at.partition, story.grounded_at.offset))
     body = await other.explained()
-    assert body["missing"]["grounded"] == "another record lies where it should"
+    assert body["missing"]["grounded"] == "another record is at its offset"
     assert (body["passages"], body["prompt"]) == ([], None)
     assert [each["attempt"] for each in body["attempts"]] == [1, 2]
     bare = await Story(house, ada).told(asked=None, grounded=None)
     body = await bare.explained()
-    assert body["missing"]["asked"] == body["missing"]["grounded"] == "the message does not say where it lies"
+    assert body["missing"]["asked"] == body["missing"]["grounded"] == "the message does not have its offset"
     assert body["text"] == "25 days [1]"
 
 
