@@ -20,7 +20,7 @@ Messages are grouped by their parent. Deleted and revoked records are missing; f
 from adapters.redis.client import RedisClient
 from domain.accounts.records import ACCOUNT_CREDENTIALS, ACCOUNTS, CREDENTIALS, EMAILS
 from domain.areas import RECORDS
-from domain.chats.records import CONVERSATIONS, FEEDBACK, MESSAGES, put_brief_message
+from domain.chats.records import BRIEF_MESSAGE_S, CONVERSATIONS, FEEDBACK, MESSAGES, put_brief_message
 from domain.documents.records import DOCUMENTS
 from domain.knowledge.area import KNOWLEDGE_BASES
 from schemas.chats import Message
@@ -42,7 +42,8 @@ class ReadModels(Tables):
         self.feedback = self.of(FEEDBACK)
         self.knowledge_bases = self.of(KNOWLEDGE_BASES)
         self.documents = self.of(DOCUMENTS)
+        self._brief_messages = self.with_retention(MESSAGES, BRIEF_MESSAGE_S)
 
     async def put_brief_message(self, tenant: str, message: Message, offset: LogOffset) -> None:
         """Store an answer without a conversation for a day; ``offset`` is that of its question."""
-        await put_brief_message(self, tenant, message, offset)
+        await put_brief_message(self._brief_messages, tenant, message, offset)

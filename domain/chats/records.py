@@ -13,7 +13,7 @@ from schemas.chats import Feedback, FeedbackGiven, Message, MessageChanged
 from schemas.records import Conversation, ConversationChanged
 from streams.log.outgoing import LogOffset
 from streams.tables.projection import Record, Tables, rank_of
-from streams.tables.record_table import Put, order_of
+from streams.tables.record_table import Put, RecordTable, order_of
 
 BRIEF_MESSAGE_S = 86_400  # answers without a conversation: long enough to read one again, to explain it, and to recognise a repeat
 FEEDBACK_S = 90 * 86_400  # retention of its topic: a rebuild gives the same
@@ -87,8 +87,8 @@ FEEDBACK = Record(
 )
 
 
-async def put_brief_message(tables: Tables, tenant: str, message: Message, offset: LogOffset) -> None:
+async def put_brief_message(brief_messages: RecordTable[Message], tenant: str, message: Message, offset: LogOffset) -> None:
     """Store an answer without a conversation for a day; ``offset`` is that of its question. The log has no record of it."""
     order = order_of(message.attempt, offset.offset)
     put = Put(f"{tenant}/{message.conversation_id}", message.id, message, order, rank_of(message.created_at))
-    await tables.with_retention(MESSAGES, BRIEF_MESSAGE_S).put_many([put])
+    await brief_messages.put_many([put])
