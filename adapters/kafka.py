@@ -1,4 +1,4 @@
-"""The connection that every Kafka client of this product shares, its consumers, and the two things aiokafka has no public call for."""
+"""The connection that every Kafka client of this product shares, its consumers, and the three things aiokafka has no public call for."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ __all__ = [
 LATEST = -1  # ListOffsets: the offset the next record will get
 READ_UNCOMMITTED = 0
 CONSUMER_REPLICA = -1
-CANCEL_GRACE_S = 1.0  # a start that was cancelled gets this long to end; a broker that answers at all needs milliseconds
+CANCEL_GRACE_S = 1.0  # what was cancelled gets this long to end; with a broker that answers at all it needs milliseconds
 
 
 class StoredRecord(Protocol):
@@ -116,8 +116,26 @@ def make_consumer(connection: Mapping[str, Any], *topics: str, **options: Any) -
     are last stable offsets, and a partition may end in records that never arrive (an aborted batch, a transaction's marker): a loop that
     reads up to an end offset compares the consumer's position with it, never the offset of the last record.
     """
-    consumer: Consumer = AIOKafkaConsumer(*topics, **connection, isolation_level="read_committed", **options)
+    consumer: Consumer = _StoppableConsumer(*topics, **connection, isolation_level="read_committed", **options)
     return consumer
+
+
+class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's fetcher loses a cancellation that arrives while it drops its fetches after a change of the assignment (a topic that was
+    deleted, a partition that was added, a rebalance), and ``stop()`` then waits for it for ever. Here it is cancelled again until it ends.
+    """
+
+    async def stop(self) -> None:
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            while not (await asyncio.wait([stopping], timeout=CANCEL_GRACE_S))[0]:
+                if self._fetcher is not None and self._fetcher._closed:  # noqa: SLF001
+                    self._fetcher._fetch_task.cancel()  # noqa: SLF001
+        except asyncio.CancelledError:
+            stopping.cancel()
+            await asyncio.wait([stopping])
+            raise
+        stopping.result()
 
 
 def make_producer(connection: Mapping[str, Any], **options: Any) -> AIOKafkaProducer:
