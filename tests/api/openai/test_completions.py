@@ -88,7 +88,7 @@ async def test_completion(house: House, ada: Person, client: openai.AsyncOpenAI,
     (annotation,) = choice.message.annotations
     place, citation = annotation.url_citation, annotation.model_dump()["citation"]
     assert (annotation.type, place.title, "25 days [1]."[place.start_index : place.end_index]) == ("url_citation", "rules", "[1]")
-    assert place.url == f"/api/v1/knowledge/{ada.base}/documents/rules"
+    assert place.url == f"{str(client.base_url).removesuffix('/v1/')}/api/v1/knowledge/{ada.base}/documents/rules"
     assert citation["quote"] in LEAVE
     assert citation["version"] == 3
     assert completion.usage is not None
