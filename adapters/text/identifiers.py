@@ -85,9 +85,12 @@ def named_identifiers(folded: str, written: str = "") -> tuple[str, ...]:
         parts = _PART.findall(run.group())
         if len(parts) <= PARTS_MAX and _is_name(run.group(), parts):
             names[" ".join(parts)] = None
-    for called in _CALLED.finditer(folded):
-        names[called["after"] or called["before"]] = None
     names.update(dict.fromkeys(_spaced_names(folded, unicodedata.normalize("NFKC", written))))
+    parts_named = {part for name in names for part in name.split()}
+    for called in _CALLED.finditer(folded):
+        number = called["after"] or called["before"]
+        if number not in parts_named:  # AB-123号机 is one name
+            names[number] = None
     return tuple(names)[:NAMED_MAX]
 
 
