@@ -28,10 +28,12 @@ QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
 _STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
-_WORTH_QUOTING = 0.6  # of the best sentence's score
+_SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
-_COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
+_COMPLETE_BONUS, _NUMBER_BONUS = 0.06, 0.12
+_RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, tells documents apart better than words of one sentence
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
@@ -52,9 +54,11 @@ SPEAKER = Speaker(model="local", provider="local")
 class _Sentence(Struct, frozen=True):
     text: str
     marker: int
+    document: tuple[str, str]
     place: int  # in reading order over all passages
     held: frozenset[str]
-    score: float
+    fit: float  # of its words
+    score: float  # with what the search thinks of its passage
 
 
 class LocalModel:
@@ -102,13 +106,25 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     chosen: list[_Sentence] = []
     tokens = 0
     for sentence in ranked:
+        if chosen and not (_is_worth_quoting(sentence, ranked[0]) and _is_new(sentence, chosen)):
+            continue
         tokens += estimate_tokens(sentence.text)
-        new = not chosen or not any(sentence.held <= other.held for other in chosen)
-        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+        if len(chosen) == QUOTES_MAX or (chosen and tokens > request.max_tokens):
             break
-        if new and all(sentence.text != other.text for other in chosen):
-            chosen.append(sentence)
+        chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _is_worth_quoting(sentence: _Sentence, best: _Sentence) -> bool:
+    """Whether a sentence belongs beside the best one."""
+    if sentence.document == best.document:
+        return sentence.fit >= _SAME_DOCUMENT_MIN * best.fit
+    return sentence.score >= _OTHER_DOCUMENT_MIN * best.score
+
+
+def _is_new(sentence: _Sentence, chosen: list[_Sentence]) -> bool:
+    """Whether a sentence has a word of the question that none of the chosen ones has."""
+    return not any(sentence.held <= other.held or sentence.text == other.text for other in chosen)
 
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
@@ -130,16 +146,19 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, any_sentenc
     seen = Counter(term for terms_held in held for term in terms_held)
     worth = {term: term_weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
     whole = sum(worth.values())
+    best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
     for place, (rank, passage, text) in enumerate(texts):
         if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
-        score = score / (whole or 1.0) + _RANK_BONUS / (1 + rank)
-        score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
-        score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
-        ranked.append(_Sentence(text, passage.marker, place, held[place], score))
+        fit = score / (whole or 1.0)
+        fit += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
+        fit += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
+        found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
+        document = (passage.knowledge_base_id, passage.document_id)
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 
