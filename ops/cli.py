@@ -65,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
+    paraphrases = _add(
+        kinds,
+        "paraphrases",
+        _eval_paraphrases,
+        "Ask the project's own questions that share no word with their passages, in one language and across two.",
+    )
+    paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
@@ -307,6 +314,12 @@ def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import retrieval
 
     return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_paraphrases(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import paraphrases
+
+    return paraphrases.run(settings, as_json=chosen.json)
 
 
 def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:

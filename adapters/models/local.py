@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from adapters.models import prompts
 from adapters.models.answerability import holds_name, term_weight
-from adapters.models.citations import MARKER
+from adapters.models.citations import MARKER, take_clauses
 from adapters.models.follow_ups import is_follow_up
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
@@ -73,7 +74,7 @@ class LocalModel:
         else:
             quotes = _select_quotes(request)
         if quotes:
-            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
+            pieces = [_introduce(request.question) + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
         else:
             pieces = [prompts.not_found_answer(request.question)]
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
@@ -83,6 +84,10 @@ class LocalModel:
                 yield Piece(piece, SPEAKER)
         usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
+
+
+def _introduce(question: str) -> str:
+    return follow_script(_INTRODUCTION[language_of(question)], question)
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
@@ -108,7 +113,7 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
     """The passages to quote: those with an identifier that the question names, or all of them."""
-    names = named_identifiers(fold(request.question))
+    names = named_identifiers(fold(request.question), request.question)
     return tuple(passage for passage in request.passages if holds_name(names, passage)) if names else request.passages
 
 
@@ -155,4 +160,4 @@ def _clean_quote(text: str) -> str:
     text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
 from adapters.text.language import INVISIBLE, Language, estimate_tokens, language_of
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Turn
 from schemas.records import ConversationType
 
@@ -85,8 +86,8 @@ class ProviderChatMessage(Struct, frozen=True):
 
 
 def not_found_answer(question: str) -> str:
-    """The answer when no passage supports one, in the language of the question."""
-    return _NOT_FOUND[language_of(question)]
+    """The answer when no passage supports one, in the language and the characters of the question."""
+    return follow_script(_NOT_FOUND[language_of(question)], question)
 
 
 def build_messages(request: AnswerRequest, *, tokens_max: int = PROMPT_TOKENS_MAX) -> list[ProviderChatMessage]:

@@ -28,6 +28,7 @@ from schemas.chats import (
     ReplyFailed,
     Source,
     Started,
+    UnsupportedNumber,
     Usage,
     UsageRecorded,
 )
@@ -59,6 +60,7 @@ class ReplyDraft:
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -80,6 +82,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            unsupported_numbers=message.unsupported_numbers,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -149,6 +152,7 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        unsupported_numbers=draft.unsupported_numbers,
     )
 
 

@@ -131,7 +131,7 @@ def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
     for hit in hits:
         new = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
         text += "\n" if text and new == hit.text else ""
-        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place))
+        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place, ordinal=hit.ordinal))
         text += new
     return text, tuple(parts)
 

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.conversations import KnowledgeBaseIds, SystemPrompt
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Message, Usage
+from schemas.chats import Citation, Message, UnsupportedNumber, Usage
 from schemas.errors import Problem
 
 QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
@@ -37,6 +37,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
     stream: str
     answer: str = ""
     citations: tuple[Citation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
@@ -52,6 +53,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
             stream=stream,
             answer=message.content,
             citations=message.citations,
+            unsupported_numbers=message.unsupported_numbers,
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
