@@ -20,6 +20,7 @@ from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
 from domain.retrieval.search import SearchResult, SearchService
+from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
@@ -44,7 +45,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     reranker = create_reranker(retrieval)
     if reranker is not None:
         ports.attach(reranker)
-    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, ports.settings.model.provider)
+    tables = TableAnswers(searching, retrieval)
+    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, ports.settings.model.provider, tables)
     return (step.agent(),)
 
 
@@ -58,6 +60,7 @@ class Retrieve:
     settings: RetrievalSettings
     in_flight_max: int
     model_provider: str = ""
+    tables: TableAnswers | None = None
 
     def agent(self) -> Agent:
         """Search runs beside the event loop; many questions are in flight at once."""
@@ -71,7 +74,8 @@ class Retrieve:
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        chosen = await self.choose_passages(event.tenant, searched, asked.content, condensed.query)
+        computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
+        chosen = await self.choose_passages(event.tenant, searched, asked.content, condensed.query, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -105,10 +109,17 @@ class Retrieve:
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order))
 
-    async def choose_passages(self, tenant: str, searched: SearchResult, asked: str, condensed: str) -> tuple[Passage, ...]:
-        """The passages, if the question as asked or as condensed is answerable from them; else none."""
+    async def choose_passages(
+        self, tenant: str, searched: SearchResult, asked: str, condensed: str, computed: Passage | None = None
+    ) -> tuple[Passage, ...]:
+        """The passages, if the question as asked or as condensed is answerable from them; else none.
+
+        An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
+        """
         best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
+        if computed is not None:
+            return passages.put_first(computed, plain)
         if not is_follow_up_answerable(asked, subject_of(asked), condensed, plain):
             return ()
         left = best.tokens_left

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from msgspec import Struct, field
 
-from schemas.documents import Locator
+from schemas.documents import Locator, TablePart
 from schemas.errors import Problem
 from schemas.events import Event
 from schemas.records import ConversationType
@@ -96,7 +96,8 @@ class PassagePart(Struct, frozen=True, kw_only=True):
 class Passage(Struct, frozen=True, kw_only=True):
     """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
 
-    ``chunk_ids`` and ``parts``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    ``chunk_ids`` and ``parts``: all the chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``. ``tables``:
+    where rows are in it. ``computed`` is what was worked out from a whole table, in a sentence; ``text`` then has the rows it rests on.
     """
 
     marker: int
@@ -112,6 +113,8 @@ class Passage(Struct, frozen=True, kw_only=True):
     place: Locator | None = None
     chunk_ids: tuple[str, ...] = ()
     parts: tuple[PassagePart, ...] = ()
+    tables: tuple[TablePart, ...] = ()
+    computed: str = ""
 
     @property
     def locator(self) -> str:

@@ -17,6 +17,7 @@ from adapters.models.answerability import holds_name, term_weight
 from adapters.models.citations import MARKER, take_clauses
 from adapters.models.follow_ups import is_follow_up
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
@@ -69,12 +70,20 @@ class LocalModel:
         """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
+        language = language_of(request.question)
+        computed = tell_computed(request.question, request.passages)
+        if computed:
+            quotes = []
+        elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
             quotes = await asyncio.to_thread(_select_quotes, request)
         else:
             quotes = _select_quotes(request)
-        if quotes:
-            pieces = [_introduce(request.question) + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
+        introduction = _introduce(request.question) + "\n"
+        if computed:
+            pieces = [introduction, *(f"\n{line}" for line in computed)]
+        elif quotes:
+            rows = RowTexts(request.passages, language)
+            pieces = [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
         else:
             pieces = [prompts.not_found_answer(request.question)]
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
@@ -101,7 +110,10 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
+    rows = RowTexts(passages, language_of(request.question))
     for sentence in ranked:
+        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+            continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
         new = not chosen or not any(sentence.held <= other.held for other in chosen)
         if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
@@ -121,7 +133,13 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, any_sentenc
     """Sentences that share a term with the question, best first; ``any_sentence`` takes the others as well."""
     folded = fold(question)
     wanted = terms(folded)
-    texts = [(rank, passage, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)]
+    rows = RowTexts(passages, language_of(question))
+    texts = [
+        (rank, passage, text)
+        for rank, passage in enumerate(passages)
+        for text in sentences(passage.text)
+        if not rows.is_header(passage.marker, text)
+    ]
     if not texts or not (wanted or any_sentence):
         return []
     folds = fold("\n".join(text for _, _, text in texts)).split("\n")
