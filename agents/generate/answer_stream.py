@@ -7,9 +7,12 @@ from typing import Any
 
 from adapters.models.citations import CitationResolver, CitedText
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish
+from adapters.models.refusals import RefusalDetector, judge_outcome
+from adapters.models.rules import unsourced_note
+from adapters.text.language import language_of
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
-from schemas.chats import MessageState
+from schemas.chats import MessageState, Outcome
 from schemas.errors import Problem, Refused
 
 
@@ -21,7 +24,11 @@ async def stream_answer(
     draft: ReplyDraft,
     elapsed_ms: Callable[[], float],
 ) -> None:
-    """Stream the model's answer into the draft and the deltas; raises what the model raises."""
+    """Stream the model's answer into the draft and the deltas; raises what the model raises.
+
+    An answer that begins by saying that the passages do not hold it cites nothing; one of an assistant that cites nothing ends with a note.
+    """
+    refusal = RefusalDetector()
 
     async def add(spans: Iterable[CitedText]) -> None:
         for span in spans:
@@ -32,17 +39,37 @@ async def stream_answer(
             draft.citations.extend(span.citations)
             await deltas.add(span.text, span.citations)
 
+    async def read(text: str) -> None:
+        if refusal.found:
+            citations.withdraw()
+        await add(citations.feed(text))
+
     try:
         async with aclosing(model.answer(request)) as pieces:
             async for piece in pieces:
                 draft.speaker = piece.speaker
                 if isinstance(piece, Finish):
                     draft.usage, draft.finish_reason = piece.usage, piece.reason
-                else:
-                    await add(citations.feed(piece.text))
+                elif text := refusal.feed(piece.text):
+                    await read(text)
+        await read(refusal.finish())
         await add(citations.finish())
+        draft.outcome = _judge(request, draft, found=refusal.found)
+        if note := _closing_note(request, draft):
+            await add([CitedText(note)])
     finally:
         await deltas.close()  # also after a failure or a cancel: the reader keeps the text so far
+
+
+def _judge(request: AnswerRequest, draft: ReplyDraft, *, found: bool) -> Outcome:
+    return "courtesy" if request.courtesy is not None else judge_outcome(draft.text, cited=bool(draft.citations), found=found)
+
+
+def _closing_note(request: AnswerRequest, draft: ReplyDraft) -> str:
+    """What is added to an assistant's text without citations; "" below any other answer."""
+    if request.mode != "assistant" or draft.outcome != "unsourced" or not draft.text.strip():
+        return ""
+    return unsourced_note(language_of(request.question))
 
 
 async def run_stream(stream: Coroutine[Any, Any, None], draft: ReplyDraft, cancelled: asyncio.Event) -> tuple[MessageState, Problem | None]:

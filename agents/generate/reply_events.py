@@ -22,6 +22,7 @@ from schemas.chats import (
     LogPlace,
     Message,
     MessageState,
+    Outcome,
     Passage,
     ReplyCancelled,
     ReplyCompleted,
@@ -59,6 +60,7 @@ class ReplyDraft:
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
+    outcome: Outcome | None = None
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -80,6 +82,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -149,6 +152,8 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        mode=question.mode if state == "complete" else None,
+        outcome=draft.outcome if state == "complete" else None,
     )
 
 

@@ -92,7 +92,7 @@ def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
         case Restarted():
             return [("restart", RestartData(step.attempt))]
         case Completed():
-            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
+            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, step.outcome)
             return [("completed", whole)]
         case Failed():
             return [("failed", step.problem)]
@@ -113,7 +113,9 @@ def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, Rep
     body: Struct
     match message.state:
         case "complete":
-            whole = CompletedData(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
+            whole = CompletedData(
+                *(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model, message.outcome)
+            )
             name, body = "completed", whole
         case "cancelled":
             name, body = "cancelled", CancelledData(message.content)
