@@ -63,6 +63,10 @@ class CitationResolver:
         """The text that can be shown now: no span, or one."""
         return self._resolve(self._held + text, last=False)
 
+    def withdraw(self) -> None:
+        """Drop every marker from now on: the answer turned out to rest on no passage."""
+        self._passages = {}
+
     def finish(self) -> list[CitedText]:
         """The rest of the text, at the end of the answer; the resolver cannot be used again."""
         return self._resolve(self._held, last=True)

@@ -22,6 +22,7 @@ from schemas.chats import (
     LogPlace,
     Message,
     MessageState,
+    Outcome,
     Passage,
     ReplyCancelled,
     ReplyCompleted,
@@ -61,6 +62,7 @@ class ReplyDraft:
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
     unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -83,6 +85,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             cached=message.cached,
             model=message.model,
             unsupported_numbers=message.unsupported_numbers,
+            outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -153,6 +156,8 @@ def build_message(
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
         unsupported_numbers=draft.unsupported_numbers,
+        mode=question.mode if state == "complete" else None,
+        outcome=draft.outcome if state == "complete" else None,
     )
 
 

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.conversations import KnowledgeBaseIds, SystemPrompt
+from schemas.bodies.conversations import KnowledgeBaseIds, Mode, SystemPrompt
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Message, UnsupportedNumber, Usage
+from schemas.chats import Citation, Message, Outcome, UnsupportedNumber, Usage
 from schemas.errors import Problem
 
 QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
@@ -21,6 +21,7 @@ class QueryRequest(RequestBody, frozen=True, kw_only=True):
     system_prompt: SystemPrompt = ""
     max_tokens: AnswerTokens | None = None
     temperature: Temperature | None = None
+    mode: Annotated[Mode | None, Meta(description="Left out: the mode of the API key, or `grounded`.")] = None
 
 
 class QueryManyRequest(QueryRequest, frozen=True, kw_only=True):
@@ -43,6 +44,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
     finish_reason: str = ""
     cached: bool = False
     problem: Problem | None = None
+    outcome: Outcome | None = None
 
     @classmethod
     def of(cls, message: Message, stream: str) -> "QueryView":
@@ -59,6 +61,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
             finish_reason=message.finish_reason,
             cached=message.cached,
             problem=message.problem,
+            outcome=message.outcome,
         )
 
 

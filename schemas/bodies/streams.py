@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from schemas.bodies.openai import Annotation, CompletionUsage
-from schemas.chats import Citation, Source, UnsupportedNumber, Usage
+from schemas.chats import Citation, Outcome, Source, UnsupportedNumber, Usage
 from schemas.documents import Lane, Note, Progress, State
 from schemas.errors import Problem
 
@@ -67,7 +67,7 @@ class RestartData(Struct, frozen=True):
 
 
 class CompletedData(Struct, frozen=True):
-    """``completed``: the whole answer."""
+    """``completed``: the whole answer. ``outcome``: what it rests on; null for answers of before there was one."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -76,6 +76,7 @@ class CompletedData(Struct, frozen=True):
     cached: bool
     model: str
     unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 class CancelledData(Struct, frozen=True):

@@ -93,7 +93,9 @@ def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
             return [("restart", RestartData(step.attempt))]
         case Completed():
             numbers = step.unsupported_numbers
-            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers)
+            whole = CompletedData(
+                *(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers, step.outcome)
+            )
             return [("completed", whole)]
         case Failed():
             return [("failed", step.problem)]
@@ -117,6 +119,7 @@ def _completed_data(message: Message) -> CompletedData:
         cached=message.cached,
         model=message.model,
         unsupported_numbers=message.unsupported_numbers,
+        outcome=message.outcome,
     )
 
 
