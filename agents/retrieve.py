@@ -127,7 +127,7 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), True
-        answerable = is_follow_up_answerable(asked, subject_of(asked), condensed, plain)
+        answerable = is_follow_up_answerable(asked, subject_of(asked), condensed, plain, [hit.bm25 for hit in searched.hits])
         if not answerable and self.words_decide:
             return (), False
         left = best.tokens_left
