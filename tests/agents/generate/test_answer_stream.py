@@ -103,7 +103,7 @@ async def test_what_the_check_adds_is_the_end_of_the_text():
         sent.append(text)
 
     deltas = DeltaBuffer(send, lambda: 0.0)
-    await stream_answer(Model("Half", " of it"), None, CitationResolver(()), deltas, draft, lambda: 0.0, lambda: f" ({len(draft.text)})")  # type: ignore[arg-type]
+    await stream_answer(Model("Half", " of it"), REQUEST, CitationResolver(()), deltas, draft, lambda: 0.0, lambda: f" ({len(draft.text)})")  # type: ignore[arg-type]
     assert draft.text == "".join(sent) == "Half of it (10)"
 
 
