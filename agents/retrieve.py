@@ -23,6 +23,7 @@ from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
 from domain.retrieval.search import SearchResult, SearchService
+from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
@@ -47,8 +48,8 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     reranker = create_reranker(retrieval)
     if reranker is not None:
         ports.attach(reranker)
-    provider = ports.settings.model.provider
-    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, words_decide=provider == "local")
+    tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
+    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, words_decide=provider == "local")
     return (step.agent(),)
 
 
@@ -62,6 +63,7 @@ class Retrieve:
     settings: RetrievalSettings
     in_flight_max: int
     model_provider: str = ""
+    tables: TableAnswers | None = None
     words_decide: bool = True
 
     def agent(self) -> Agent:
@@ -78,7 +80,8 @@ class Retrieve:
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        chosen, answerable = await self.choose_passages(event.tenant, searched, asked.content, condensed.query)
+        computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
+        chosen, answerable = await self.choose_passages(event.tenant, searched, asked.content, condensed.query, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -114,12 +117,16 @@ class Retrieve:
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order)), self.reranker.name
 
-    async def choose_passages(self, tenant: str, searched: SearchResult, asked: str, condensed: str) -> tuple[tuple[Passage, ...], bool]:
+    async def choose_passages(
+        self, tenant: str, searched: SearchResult, asked: str, condensed: str, computed: Passage | None = None
+    ) -> tuple[tuple[Passage, ...], bool]:
         """The passages, and whether by its words the question as asked or as condensed is answerable from them; none where words decide
-        and it is not.
+        and it is not. An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
         """
         best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
+        if computed is not None:
+            return passages.put_first(computed, plain), True
         answerable = is_follow_up_answerable(asked, subject_of(asked), condensed, plain)
         if not answerable and self.words_decide:
             return (), False

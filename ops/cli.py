@@ -68,11 +68,26 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
+    paraphrases = _add(
+        kinds,
+        "paraphrases",
+        _eval_paraphrases,
+        "Ask the project's own questions that share no word with their passages, in one language and across two.",
+    )
+    paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
         command.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N questions (default: all)")
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    tables = _add(
+        kinds,
+        "tables",
+        _eval_tables,
+        "Write tables in every format, ask about them through a temporary stack, and count the right answers; exit 1 below 85 percent.",
+    )
+    tables.add_argument("--part", choices=("dev", "held-out"), default="", help="only these tables (default: both)")
+    tables.add_argument("--json", action="store_true", help="print JSON instead of text")
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
@@ -312,10 +327,22 @@ def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
     return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
 
 
+def _eval_paraphrases(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import paraphrases
+
+    return paraphrases.run(settings, as_json=chosen.json)
+
+
 def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import answers
 
     return answers.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_tables(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation.tables import run
+
+    return run.run(settings, part=chosen.part, as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

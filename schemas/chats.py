@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from msgspec import Struct, field
 
-from schemas.documents import Locator
+from schemas.documents import Locator, TablePart
 from schemas.errors import Problem
 from schemas.events import Event
 from schemas.records import AnswerMode, ConversationType
@@ -28,9 +29,14 @@ class LogPlace(Struct, frozen=True):
     offset: int
 
 
-def locator_of(place: Locator | None, headings: tuple[str, ...]) -> str:
-    """A place and a heading path for people: ``p. 3 > A > B``."""
-    return " > ".join(filter(None, (str(place or ""), *headings)))
+def locator_of(place: Locator | None, headings: tuple[str, ...], ordinal: int) -> str:
+    """A place and a heading path for people: ``p. 3 > A > B``; of a text with neither the number of its chunk: ``part 3``."""
+    return " > ".join(filter(None, (str(place or ""), *headings))) or f"part {ordinal + 1}"
+
+
+def document_path(knowledge_base_id: str, document_id: str) -> str:
+    """The path of a document in the HTTP API."""
+    return f"/api/v1/knowledge/{knowledge_base_id}/documents/{quote(document_id, safe='')}"
 
 
 class Turn(Struct, frozen=True):
@@ -85,17 +91,19 @@ class PassagePart(Struct, frozen=True, kw_only=True):
     start: int
     headings: tuple[str, ...] = ()
     place: Locator | None = None
+    ordinal: int = 0
 
     @property
     def locator(self) -> str:
         """The location, in the form of ``Passage.locator``."""
-        return locator_of(self.place, self.headings)
+        return locator_of(self.place, self.headings, self.ordinal)
 
 
 class Passage(Struct, frozen=True, kw_only=True):
     """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
 
-    ``chunk_ids`` and ``parts``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    ``chunk_ids`` and ``parts``: all the chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``. ``tables``:
+    where rows are in it. ``computed`` is what was worked out from a whole table, in a sentence; ``text`` then has the rows it rests on.
     """
 
     marker: int
@@ -111,11 +119,13 @@ class Passage(Struct, frozen=True, kw_only=True):
     place: Locator | None = None
     chunk_ids: tuple[str, ...] = ()
     parts: tuple[PassagePart, ...] = ()
+    tables: tuple[TablePart, ...] = ()
+    computed: str = ""
 
     @property
     def locator(self) -> str:
-        """The location in the document, for people: page, slide or cells, then the heading path."""
-        return locator_of(self.place, self.headings)
+        """The location in the document, for people: page, slide or cells, then the heading path; never empty."""
+        return locator_of(self.place, self.headings, self.ordinal)
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
@@ -146,6 +156,7 @@ class Citation(Struct, frozen=True, kw_only=True):
 
     ``marker`` is its number in the answer, where sources count from 1 in the order in which they are first cited; ``passage`` the number
     of the same source in ``Started.sources`` and in the prompt (0 of citations recorded before answers had numbers of their own).
+    ``url`` is the absolute URL of the document, empty where ``CLAW_PUBLIC_URL`` was not set.
     """
 
     marker: int
@@ -157,6 +168,15 @@ class Citation(Struct, frozen=True, kw_only=True):
     locator: str = ""
     quote: str
     passage: int = 0
+    url: str = ""
+
+
+class UnsupportedNumber(Struct, frozen=True, kw_only=True):
+    """A number of a language model's answer that stands in no passage that it cites; the position in characters of the text."""
+
+    text: str
+    start_index: int
+    end_index: int
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -211,6 +231,7 @@ class Completed(Struct, frozen=True, kw_only=True):
     finish_reason: str = "stop"
     cached: bool = False
     model: str = ""
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
 
 
@@ -265,6 +286,7 @@ class Message(Struct, frozen=True, kw_only=True):
     prompt_hash: str = ""
     asked: LogPlace | None = None
     grounded: LogPlace | None = None
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     mode: AnswerMode | None = None
     outcome: Outcome | None = None
 

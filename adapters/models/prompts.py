@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
+from adapters.models.rows import passage_text
 from adapters.models.rules import COURTESY, RULES, strip_note
 from adapters.text.language import INVISIBLE, Language, estimate_tokens, language_of
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Turn
 from schemas.records import ConversationType
 
@@ -67,8 +69,8 @@ class ProviderChatMessage(Struct, frozen=True):
 
 
 def not_found_answer(question: str) -> str:
-    """The answer when no passage supports one, in the language of the question."""
-    return NOT_FOUND[language_of(question)]
+    """The answer when no passage supports one, in the language and the characters of the question."""
+    return follow_script(NOT_FOUND[language_of(question)], question)
 
 
 def build_messages(request: AnswerRequest, *, tokens_max: int = PROMPT_TOKENS_MAX) -> list[ProviderChatMessage]:
@@ -85,7 +87,7 @@ def build_messages(request: AnswerRequest, *, tokens_max: int = PROMPT_TOKENS_MA
         system += f"\n\n{_SUMMARY_LABEL[language]}\n<summary>\n{_escape(MARKER.sub('', request.summary))}\n</summary>"
     question = f"<question>\n{_escape(request.question)}\n</question>"
     left = tokens_max - estimate_tokens(system) - estimate_tokens(question) - 2 * _MESSAGE_TOKENS
-    passages = _fit_passages([_format_passage(passage) for passage in request.passages], left)
+    passages = _fit_passages([_format_passage(passage, language) for passage in request.passages], left)
     left -= sum(estimate_tokens(passage) for passage in passages)
     turns = _latest_turns([_format_turn(turn) for turn in request.history], left)
     if request.courtesy is None:
@@ -130,11 +132,10 @@ def _format_turn(turn: Turn) -> ProviderChatMessage:
     return ProviderChatMessage(turn.role, _escape(MARKER.sub("", strip_note(turn.content)) if turn.role == "assistant" else turn.content))
 
 
-def _format_passage(passage: Passage) -> str:
+def _format_passage(passage: Passage, language: Language) -> str:
     section = f' section="{_escape_attribute(passage.locator)}"' if passage.headings else ""
-    return (
-        f'<passage n="{passage.marker}" title="{_escape_attribute(passage.title)}"{section}>\n{_escape_markers(passage.text)}\n</passage>'
-    )
+    text = _escape_markers(passage_text(passage, language))
+    return f'<passage n="{passage.marker}" title="{_escape_attribute(passage.title)}"{section}>\n{text}\n</passage>'
 
 
 def _escape_attribute(text: str) -> str:

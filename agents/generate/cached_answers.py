@@ -25,7 +25,7 @@ from adapters.models.request import build_grounded_request
 from agents.generate import reply_events
 from agents.generate.reply_events import ReplyDraft
 from domain.documents.visibility import VisibilitySource
-from schemas.chats import ChatGrounded, Citation, Outcome, Passage, Source
+from schemas.chats import ChatGrounded, Citation, Outcome, Passage, Source, UnsupportedNumber
 from schemas.errors import Unavailable
 from schemas.settings import ModelSettings, Settings
 from streams.cache import CacheEntry, RedisCache, SingleFlightLease
@@ -55,6 +55,7 @@ class CachedAnswer(Struct, frozen=True, kw_only=True):
     model: str
     provider: str
     prompt_hash: str
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
 
     @property
@@ -90,6 +91,7 @@ class AnswerClaim:
             model=self.cache.model,
             provider=speaker.provider,
             prompt_hash=speaker.prompt_hash,
+            unsupported_numbers=draft.unsupported_numbers,
             outcome=draft.outcome,
         )
         lease, self.lease = self.lease, None

@@ -29,6 +29,7 @@ from schemas.chats import (
     ReplyFailed,
     Source,
     Started,
+    UnsupportedNumber,
     Usage,
     UsageRecorded,
 )
@@ -60,6 +61,7 @@ class ReplyDraft:
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
 
 
@@ -82,6 +84,7 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            unsupported_numbers=message.unsupported_numbers,
             outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
@@ -152,6 +155,7 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        unsupported_numbers=draft.unsupported_numbers,
         mode=question.mode if state == "complete" else None,
         outcome=draft.outcome if state == "complete" else None,
     )

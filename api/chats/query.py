@@ -155,6 +155,7 @@ def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
         stream=stream_path,
         answer=whole.text,
         citations=whole.citations,
+        unsupported_numbers=whole.unsupported_numbers,
         usage=whole.usage,
         model=whole.model,
         finish_reason=whole.finish_reason,

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.bodies.feedback import FeedbackView
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Feedback, Message, MessageState, Outcome, Role, Usage
+from schemas.chats import Citation, Feedback, Message, MessageState, Outcome, Role, UnsupportedNumber, Usage
 from schemas.errors import Problem
 from schemas.records import AnswerMode, Conversation, ConversationType
 
@@ -123,6 +123,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     parent_id: str = ""
     state: MessageState = "complete"
     citations: tuple[Citation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
@@ -145,6 +146,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             parent_id=message.parent_id,
             state=message.state,
             citations=message.citations,
+            unsupported_numbers=message.unsupported_numbers,
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,

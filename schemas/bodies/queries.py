@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.conversations import KnowledgeBaseIds, Mode, SystemPrompt
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Message, Outcome, Usage
+from schemas.chats import Citation, Message, Outcome, UnsupportedNumber, Usage
 from schemas.errors import Problem
 
 QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
@@ -38,6 +38,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
     stream: str
     answer: str = ""
     citations: tuple[Citation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
@@ -54,6 +55,7 @@ class QueryView(Struct, frozen=True, kw_only=True):
             stream=stream,
             answer=message.content,
             citations=message.citations,
+            unsupported_numbers=message.unsupported_numbers,
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from schemas.bodies.openai import Annotation, CompletionUsage
-from schemas.chats import Citation, Outcome, Source, Usage
+from schemas.chats import Citation, Outcome, Source, UnsupportedNumber, Usage
 from schemas.documents import Lane, Note, Progress, State
 from schemas.errors import Problem
 
@@ -75,6 +75,7 @@ class CompletedData(Struct, frozen=True):
     finish_reason: str
     cached: bool
     model: str
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
 
 
@@ -165,6 +166,7 @@ class ChunkDelta(Struct, frozen=True, kw_only=True):
     content: str | UnsetType = UNSET
     refusal: UnsetType | None = UNSET
     annotations: tuple[Annotation, ...] | UnsetType = UNSET
+    unsupported_numbers: tuple[UnsupportedNumber, ...] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):

@@ -41,6 +41,15 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
     passages: Annotated[int, Meta(ge=1, le=50, description="Number of passages in a prompt.")] = 6
     candidates: Annotated[int, Meta(ge=1, le=500, description="Hits of each retriever (BM25, dense) before fusion.")] = 30
     context_tokens: Annotated[int, Meta(ge=100, le=131_072, description="Maximum tokens of all passages in a prompt.")] = 2_400
+    table_rows_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Maximum rows of a table that a question reads to count, compare or add; 0 = no computed answers.",
+        ),
+    ] = 50_000
+    table_cells_max: Annotated[int, Meta(ge=1, le=10_000_000, description="Maximum cells of a table that a question reads.")] = 500_000
     condense_timeout_s: Annotated[
         float, Meta(gt=0, le=30, description="Timeout for the model to rewrite a follow-up question; after it rules rewrite the question.")
     ] = 3.0

@@ -36,6 +36,14 @@ async def test_quotes_the_sentence_that_answers_in_the_language_of_the_question(
     assert "It was open sourced in 2011. [2]" in english
 
 
+async def test_a_traditional_question_is_answered_in_traditional_characters() -> None:
+    """But for quotes, which are as their document has them."""
+    text = _text(await _answer("黃鶴樓始建於哪一年？"))
+    assert text.startswith("以下為知識庫原文摘錄（未使用語言模型）：\n")
+    assert "- 它始建于公元223年，最初是军事瞭望楼。 [1]" in text
+    assert _text(await _answer("岳陽樓是誰設計的？", ())) == "知識庫中沒有找到能回答這個問題的內容。"
+
+
 async def test_a_simplified_question_meets_a_traditional_passage_and_quotes_it_unfolded() -> None:
     assert "臺灣的資料庫課程從2003年開始。 [3]" in _text(await _answer("台湾的资料库课程从哪年开始？"))
 

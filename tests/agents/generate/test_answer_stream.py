@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -9,12 +10,12 @@ from adapters.models.citations import CitationResolver
 from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prompts import NOT_FOUND
 from adapters.models.rules import unsourced_note
-from agents.generate.answer_stream import run_stream, stream_answer
+from agents.generate.answer_stream import LOCAL, check_numbers, run_stream, stream_answer
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
 from schemas.chats import Citation, Passage, Usage
 from schemas.errors import Refused, Unavailable
-from tests.support.model_samples import PASSAGES
+from tests.support.model_samples import PASSAGES, passage
 
 SPEAKER = Speaker(model="m", provider="p")
 USAGE = Usage(prompt_tokens=1, completion_tokens=2)
@@ -78,6 +79,32 @@ async def test_an_empty_answer_of_the_provider_keeps_its_usage():
     error = EmptyAnswer("no text", usage=USAGE, speaker=SPEAKER)
     _, code, draft, _ = await outcome(Model(error=error))
     assert (code, draft.usage, draft.speaker) == ("model_answer_empty", USAGE, SPEAKER)
+
+
+PASSAGE = (passage(1, "The mill was built in 1771.", "Mill"),)
+
+
+@pytest.mark.parametrize(
+    ("how", "provider", "marked", "note"),
+    [("report", "p", ["1772"], ""), ("show", "p", ["1772"], "1772"), ("off", "p", [], ""), ("show", LOCAL, [], "")],
+)
+def test_numbers_of_no_passage_are_noted_in_the_draft(how: Any, provider: str, marked: list[str], note: str):
+    draft = ReplyDraft(text="It was built in 1772 [1].", speaker=Speaker(model="m", provider=provider))
+    said = check_numbers(draft, PASSAGE, "When?", how)
+    assert [each.text for each in draft.unsupported_numbers] == marked
+    assert note in said
+    assert bool(said) is bool(note)
+
+
+async def test_what_the_check_adds_is_the_end_of_the_text():
+    draft, sent = ReplyDraft(), []
+
+    async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
+        sent.append(text)
+
+    deltas = DeltaBuffer(send, lambda: 0.0)
+    await stream_answer(Model("Half", " of it"), None, CitationResolver(()), deltas, draft, lambda: 0.0, lambda: f" ({len(draft.text)})")  # type: ignore[arg-type]
+    assert draft.text == "".join(sent) == "Half of it (10)"
 
 
 async def test_an_outage_is_the_callers_to_repeat():
