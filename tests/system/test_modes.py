@@ -124,7 +124,7 @@ async def test_a_greeting_is_answered_as_one(up, client, mode, said):
 
 async def test_a_greeting_enters_no_later_search(up, client):
     """A question after thanks is searched for as it would have been without them."""
-    await client.submit("pool", f"游泳池下午四点开放。{reads('游泳池')}")
+    await client.submit("pool", f"游泳池下午四点开放。\n\n{reads('游泳池')}")
     await client.submit("hello", "谢谢！你是谁？你好！")
     for each in ("pool", "hello"):
         await client.wait_indexed(each)
