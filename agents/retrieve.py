@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from adapters.index.port import Hit
 from adapters.models.answerability import is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
-from adapters.models.follow_ups import search_background, subject_of
+from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from domain import composition
@@ -71,7 +71,7 @@ class Retrieve:
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        chosen = await self.choose_passages(event.tenant, searched, asked.content, condensed.query)
+        chosen = await self.choose_passages(event.tenant, searched, condensed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -105,11 +105,11 @@ class Retrieve:
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order))
 
-    async def choose_passages(self, tenant: str, searched: SearchResult, asked: str, condensed: str) -> tuple[Passage, ...]:
-        """The passages, if the question as asked or as condensed is answerable from them; else none."""
+    async def choose_passages(self, tenant: str, searched: SearchResult, condensed: CondensedQuestion) -> tuple[Passage, ...]:
+        """The passages, if the question is answerable from them; else none."""
         best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
-        if not is_follow_up_answerable(asked, subject_of(asked), condensed, plain):
+        if not is_follow_up_answerable(condensed.claims, condensed.subject, plain):
             return ()
         left = best.tokens_left
         missing = passages.missing_neighbours(best.groups, groups_max=WIDENED_MAX) if left > 0 else []

@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
+    _eval_dialogues_command(kinds, about)
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
@@ -84,6 +85,24 @@ def parser() -> argparse.ArgumentParser:
     )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _eval_dialogues_command(kinds: Any, about: str) -> None:
+    dialogues = _add(kinds, "dialogues", _eval_dialogues, f"{about} measure how many turns of conversations are answered right.")
+    dialogues.add_argument(
+        "folder",
+        nargs="?",
+        default="",
+        metavar="DIR",
+        help="one set (corpus.jsonl, dialogues.jsonl), or a folder of sets (default: the project's own)",
+    )
+    dialogues.add_argument(
+        "--half",
+        choices=("dev", "held-out", "all"),
+        default="all",
+        help="only the dialogues of one half, by their ids (default: %(default)s)",
+    )
+    dialogues.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _admin_commands(commands: Any) -> None:
@@ -313,6 +332,12 @@ def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import answers
 
     return answers.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import dialogues
+
+    return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:
