@@ -34,11 +34,13 @@ _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether
 _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
-_OPPOSITE_SHARE = 0.3  # of the score of a sentence that says the opposite of what is asked
-_WORTH_QUOTING = 0.6  # of the best sentence's score
+_OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
+_SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
-_COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
+_COMPLETE_BONUS, _NUMBER_BONUS = 0.06, 0.12
+_RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, tells documents apart better than words of one sentence
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
@@ -59,9 +61,11 @@ SPEAKER = Speaker(model="local", provider="local")
 class _Sentence(Struct, frozen=True):
     text: str
     marker: int
+    document: tuple[str, str]
     place: int  # in reading order over all passages
     held: frozenset[str]
-    score: float
+    fit: float  # of its words
+    score: float  # with what the search thinks of its passage
 
 
 class LocalModel:
@@ -119,15 +123,27 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     tokens = 0
     rows = RowTexts(passages, language_of(request.question))
     for sentence in ranked:
+        if chosen and not (_is_worth_quoting(sentence, ranked[0]) and _is_new(sentence, chosen)):
+            continue
         if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
             continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
-        new = not chosen or not any(sentence.held <= other.held for other in chosen)
-        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+        if len(chosen) == QUOTES_MAX or (chosen and tokens > request.max_tokens):
             break
-        if new and all(sentence.text != other.text for other in chosen):
-            chosen.append(sentence)
+        chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _is_worth_quoting(sentence: _Sentence, best: _Sentence) -> bool:
+    """Whether a sentence belongs beside the best one."""
+    if sentence.document == best.document:
+        return sentence.fit >= _SAME_DOCUMENT_MIN * best.fit
+    return sentence.score >= _OTHER_DOCUMENT_MIN * best.score
+
+
+def _is_new(sentence: _Sentence, chosen: list[_Sentence]) -> bool:
+    """Whether a sentence has a word of the question that none of the chosen ones has."""
+    return not any(sentence.held <= other.held or sentence.text == other.text for other in chosen)
 
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
@@ -168,17 +184,20 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: st
     share = _CARRIED_SHARE_MAX * sum(worth[term] for term in own) / (sum(worth[term] for term in wanted - own) or 1.0)
     worth |= {term: worth[term] * min(_CARRIED_WEIGHT, share) for term in wanted - own}
     whole = sum(worth.values())
+    best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
     for place, (rank, passage, text) in enumerate(texts):
         if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
-        score = score / (whole or 1.0) + _RANK_BONUS / (1 + rank)
-        score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
-        score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
-        score *= _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
-        ranked.append(_Sentence(text, passage.marker, place, held[place], score))
+        fit = score / (whole or 1.0)
+        fit += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
+        fit += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
+        found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
+        share = _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
+        document = (passage.knowledge_base_id, passage.document_id)
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit * share, (fit + found) * share))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 
