@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.models.citations import MARKER
 from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, condense_by_rules, question_weight
@@ -52,6 +53,7 @@ class CondensedQuestion(Struct, frozen=True, kw_only=True):
     by: str = ""
     usage: Usage | None = None
     model: str = ""
+    cost_micros: int = 0
 
 
 class QuestionCondenser(Protocol):
@@ -91,8 +93,9 @@ class Condenser:
             self._calls -= 1
         model, query = self._writer.name, parse_question(written.text)
         if not query:
-            return CondensedQuestion(query=ruled.query, by=ruled.by, usage=written.usage, model=model)
-        return CondensedQuestion(query=query, by=model if query != question.content else "", usage=written.usage, model=model)
+            return replace(ruled, usage=written.usage, model=model, cost_micros=written.cost_micros)
+        by = model if query != question.content else ""
+        return CondensedQuestion(query=query, by=by, usage=written.usage, model=model, cost_micros=written.cost_micros)
 
 
 def format_conversation(question: Question) -> str:

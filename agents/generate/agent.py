@@ -14,10 +14,10 @@ import msgspec
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, Speaker
+from adapters.models.port import AnswerModel, Speaker, Spent
 from adapters.models.request import build_answer_request
 from agents.generate import cached_answers, reply_events
-from agents.generate.answer_stream import run_stream, stream_answer
+from agents.generate.answer_stream import ThinkingStream, run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -39,8 +39,10 @@ from schemas.chats import (
     Passage,
     ReplyExtended,
     ReplyStarted,
+    ReplyThought,
     Source,
     Started,
+    Thought,
     Usage,
 )
 from schemas.errors import Problem, Superseded, Unavailable
@@ -199,18 +201,38 @@ class Generate:
         data = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
         draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, data, seq)))
 
+    async def extend_thinking(self, event: ChatGrounded, context: Context, draft: ReplyDraft, seq: int, text: str) -> None:
+        """Publish more of what the model thinks."""
+        data = Thought(conversation_id=event.data.question.conversation_id, attempt=context.attempt, seq=seq, text=text)
+        draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyThought, data, seq)))
+
     async def stream(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
         """The model's answer, as deltas on the log."""
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, draft, seq, text, citations)
 
+        async def send_thinking(seq: int, text: str, _: tuple[Citation, ...]) -> None:
+            await self.extend_thinking(event, context, draft, seq, text)
+
+        async def record(spent: Spent) -> None:
+            draft.failed_calls += 1
+            usage = reply_events.spent_event(event, context, spent, draft.failed_calls)
+            draft.acknowledgements.append(await context.publisher.enqueue(usage))
+
         def elapsed_ms() -> float:
             return (context.clock.monotonic_s() - began) * 1000
 
+        def window() -> float:
+            return window_s(self.settings.delta_window_ms, self.throttle.running)
+
         request = build_answer_request(event.data.question, passages, self.settings)
-        deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        await stream_answer(self.model, request, CitationResolver(passages), deltas, draft, elapsed_ms)
+        thinking = None
+        if event.data.question.shows_thinking and self.settings.show_thinking != "never":
+            request = msgspec.structs.replace(request, with_thinking=True)
+            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max)
+        resolver, deltas = CitationResolver(passages), DeltaBuffer(send, window)
+        await stream_answer(self.model, request, resolver, deltas, draft, elapsed_ms, thinking=thinking, record=record)
 
     async def conclude(
         self,

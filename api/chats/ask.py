@@ -74,7 +74,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
-        question = await _question(request, found, message, reply_id, location, bases, point, reserved=reserved)
+        question = await _question(request, found, message, reply_id, location, bases, point, command, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         is_published = True
     finally:
@@ -170,6 +170,7 @@ async def _question(
     location: ReplyLocation,
     bases: tuple[str, ...],
     point: BranchPoint,
+    command: AskCommand,
     *,
     reserved: bool,
 ) -> ChatAsked:
@@ -190,6 +191,8 @@ async def _question(
         tone=found.type,
         api_key_id=request.user.key_id,
         reserved=reserved,
+        sampling=command.sampling,
+        shows_thinking=command.with_thinking,
     )
     return await request.event(ChatAsked, found.id, data)
 
