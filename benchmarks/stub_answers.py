@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -46,6 +47,9 @@ _MIDDLE = frozenset({"hang_middle", "cut_middle", "reset_middle", "broken_frame"
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one request is answered. ``text`` replaces the token text; ``cite`` puts the marker ``[cite]`` after every eighth token.
 
+    ``holds``: the model reads. It repeats the first line with that text in the passages of the prompt, with its passage's number; without
+    one it says the sentence that the rules ask for.
+
     ``thinking`` tokens come before it, out of the same ``max_tokens``: as ``reasoning_content`` (DeepSeek, GLM, Qwen), ``reasoning``
     (Ollama, OpenRouter, vLLM), both, ``tags`` in the content, or ``opened``: in the content, with the closing tag only, as where the chat
     template has the opening one. When they leave nothing, the answer is empty and ends with ``length``. With ``obeys=1`` a request that
@@ -64,6 +68,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     finish: str = "stop"
     cite: int = 0
     text: str = ""
+    holds: str = ""
     thinking: int = 0
     thinks: str = "reasoning_content"
     obeys: int = 0
@@ -88,6 +93,20 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def thoughts(self) -> list[str]:
         """The tokens of the thinking; their text is in no answer."""
         return [f"{THOUGHT}{i} [1] " for i in range(self.thinking)]
+
+
+_PASSAGE = re.compile(r'<passage n="(?P<number>\d+)"[^\n]*\n(?P<text>.*?)\n</passage>', re.DOTALL)
+_ASKED_SENTENCE = re.compile(r"(?:：|:)\n(?P<sentence>[^\n]+)\n")
+
+
+def read_passages(body: dict[str, Any], wanted: str) -> str:
+    """What a model says that looks for ``wanted`` in the passages of a prompt; see ``Behaviour.holds``."""
+    for passage in _PASSAGE.finditer(str(body["messages"][-1]["content"])):
+        for line in passage["text"].splitlines():
+            if wanted in line and "holds=" not in line:
+                return f"{line} [{passage['number']}]"
+    asked = _ASKED_SENTENCE.search(str(body["messages"][0]["content"]))
+    return asked["sentence"] if asked else "No rule says what to say."
 
 
 class StubAnswer:

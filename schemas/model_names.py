@@ -6,6 +6,7 @@ The names of the presets stand here once more, because the API imports no model;
 from schemas.settings import Settings
 
 ALIAS = "claw"  # the configured answering model
+ASSISTANT_ALIAS = "claw-assistant"  # the same, in assistant mode
 EMBEDDING_ALIAS = "claw-embedding"
 ANSWERING = {
     "local": "local",

@@ -22,6 +22,7 @@ from schemas.chats import (
     LogPlace,
     Message,
     MessageState,
+    Outcome,
     Passage,
     ReplyCancelled,
     ReplyCompleted,
@@ -29,6 +30,7 @@ from schemas.chats import (
     Source,
     Started,
     Thought,
+    UnsupportedNumber,
     Usage,
     UsageRecorded,
 )
@@ -61,6 +63,8 @@ class ReplyDraft:
     cached: bool = False
     failed_calls: int = 0  # that cost something
     versions: dict[str, int] = field(default_factory=dict)
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -82,6 +86,8 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            unsupported_numbers=message.unsupported_numbers,
+            outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -176,6 +182,9 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        unsupported_numbers=draft.unsupported_numbers,
+        mode=question.mode if state == "complete" else None,
+        outcome=draft.outcome if state == "complete" else None,
     )
 
 

@@ -117,6 +117,7 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
             reasoning_effort=data.reasoning_effort,
         ),
         with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, data.show_thinking),
+        mode=data.mode,
     )
     reply, queue = await ask_standalone(request, asked)
     if wants_events(request):
@@ -163,10 +164,12 @@ def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
         stream=stream_path,
         answer=whole.text,
         citations=whole.citations,
+        unsupported_numbers=whole.unsupported_numbers,
         usage=whole.usage,
         model=whole.model,
         finish_reason=whole.finish_reason,
         cached=whole.cached,
+        outcome=whole.outcome,
     )
 
 

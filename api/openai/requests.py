@@ -13,11 +13,13 @@ from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX, ThinkingWish
 from schemas.bodies.openai import ChatCompletionCreate, ChatMessage, ThinkingSwitch
 from schemas.chats import Sampling, Turn
 from schemas.errors import FieldError, Refused
+from schemas.records import AnswerMode
 from schemas.settings import Settings
 from schemas.thinking import ReasoningEffort, Thinking, is_thinking_shown
 
 SYSTEM_CHARS_MAX = 8_000  # as everywhere in this API
 BASES = "metadata.knowledge_base_ids"
+MODE = "metadata.mode"
 
 # Per parameter the values without effect, and why any other is refused.
 _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -56,7 +58,7 @@ def find_ignored(body: bytes, kind: type[msgspec.Struct] = ChatCompletionCreate)
 
 def parse_question(data: ChatCompletionCreate, settings: Settings) -> StandaloneQuestion:
     """Raises Refused: "model_not_found", "unsupported_parameter", "validation_failed"."""
-    check_model(data.model, model_names.ALIAS, model_names.answering(settings))
+    check_model(data.model, model_names.ALIAS, model_names.ASSISTANT_ALIAS, model_names.answering(settings))
     for name, (nothing, why) in _NOT_OFFERED.items():
         if getattr(data, name) not in nothing:
             raise _not_offered(name, why)
@@ -73,7 +75,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
     ]
     if not turns or data.messages[-1].role != "user":
         raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
-    wish = parse_thinking(data)
+    wish, mode = parse_thinking(data), parse_mode(data.metadata)
     return StandaloneQuestion(
         door="openai",
         content=turns[-1].content,
@@ -88,6 +90,8 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
             reasoning_effort=wish.reasoning_effort,
         ),
         with_thinking=is_thinking_shown(settings.model.show_thinking, wish.show_thinking),
+        mode=mode or ("assistant" if data.model == model_names.ASSISTANT_ALIAS else None),
+        mode_field=MODE if mode else "model",
     )
 
 
@@ -147,6 +151,17 @@ def _check_choice(field: str, choice: Any) -> None:
     if choice not in _FREE_CHOICES:
         why = "no tool is called here, so none can be required: answers come from knowledge bases"
         raise Refused("unsupported_parameter", errors=(FieldError(field, why, "none or auto"),))
+
+
+def parse_mode(metadata: dict[str, Any] | None) -> AnswerMode | None:
+    """The mode in ``metadata``; None when it names none."""
+    given = (metadata or {}).get("mode")
+    if given is None:
+        return None
+    try:
+        return msgspec.convert(given, AnswerMode)
+    except msgspec.ValidationError:
+        raise invalid_field(MODE, "is no mode", "grounded or assistant") from None
 
 
 def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:

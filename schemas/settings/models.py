@@ -75,6 +75,13 @@ class ModelSettings(Section, frozen=True, kw_only=True):
     breaker_pause_s: Annotated[
         float, Meta(gt=0, le=3600, description="Time the circuit breaker stays open; then one call probes the model.")
     ] = 10.0
+    unsupported_numbers: Annotated[
+        Literal["report", "show", "off"],
+        Meta(
+            description="Numbers of a model's answer that stand in no cited passage: `report` names them in `unsupported_numbers` beside "
+            "the text, `show` also in a sentence at its end."
+        ),
+    ] = "report"
     breaker_exhausted_pause_s: Annotated[
         float,
         Meta(gt=0, le=86_400, description="Pause of a model whose account is exhausted, when the provider does not say until when."),

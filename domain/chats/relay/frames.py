@@ -100,8 +100,10 @@ def _body(step: Restarted | Started | Thought | Terminal) -> tuple[str, Struct]:
         case Restarted():
             name, body = "restart", RestartData(step.attempt)
         case Completed():
-            name = "completed"
-            body = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
+            name, numbers = "completed", step.unsupported_numbers
+            body = CompletedData(
+                *(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers, step.outcome)
+            )
         case Failed():
             name, body = "failed", step.problem
         case Cancelled():
@@ -117,14 +119,26 @@ def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
     return ReplyFrame(str(place), "snapshot", _encode(snapshot))
 
 
+def _completed_data(message: Message) -> CompletedData:
+    return CompletedData(
+        text=message.content,
+        citations=message.citations,
+        usage=message.usage,
+        finish_reason=message.finish_reason,
+        cached=message.cached,
+        model=message.model,
+        unsupported_numbers=message.unsupported_numbers,
+        outcome=message.outcome,
+    )
+
+
 def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, ReplyFrame]:
     """The frames of a reply whose events are past retention, from its record: a snapshot and its end."""
     name: str
     body: Struct
     match message.state:
         case "complete":
-            whole = CompletedData(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
-            name, body = "completed", whole
+            name, body = "completed", _completed_data(message)
         case "cancelled":
             name, body = "cancelled", CancelledData(message.content)
         case "failed":
