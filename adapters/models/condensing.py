@@ -56,6 +56,7 @@ class CondensedQuestion(Struct, frozen=True, kw_only=True):
     subject: str = ""
     usage: Usage | None = None
     model: str = ""
+    cost_micros: int = 0
 
 
 class QuestionCondenser(Protocol):
@@ -95,9 +96,10 @@ class Condenser:
             self._calls -= 1
         model, query = self._writer.name, parse_question(written.text)
         if not query:
-            return replace(ruled, usage=written.usage, model=model)
+            return replace(ruled, usage=written.usage, model=model, cost_micros=written.cost_micros)
         by = model if query != question.content else ""
-        return replace(ruled, query=query, by=by, claims=(reading.claim, query), usage=written.usage, model=model)
+        claims = (reading.claim, query)
+        return replace(ruled, query=query, by=by, claims=claims, usage=written.usage, model=model, cost_micros=written.cost_micros)
 
 
 def _condense_by_rules(asked: str, reading: Reading) -> CondensedQuestion:
