@@ -10,9 +10,10 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.models.citations import MARKER
-from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, condense_by_rules, question_weight
+from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, condense_by_rules, drop_pleasantries, question_weight
 from adapters.models.port import Writer
 from adapters.text.language import Language, estimate_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage
@@ -68,7 +69,10 @@ class Condenser:
         self._calls = 0
 
     async def condense(self, question: Question) -> CondensedQuestion:
-        """The condensed question. A failure of the model is never raised: the rules are used instead."""
+        """The condensed question. A failure of the model is never raised: the rules are used instead. Greetings and thanks before it, with
+        the replies to them, are no conversation to condense it with.
+        """
+        question = replace(question, history=tuple(drop_pleasantries(question.history)))
         by_rules = condense_by_rules(question.content, question.history)
         ruled = CondensedQuestion(query=by_rules, by=RULES if by_rules != question.content else "")
         if self._writer is None or not question.history or question_weight(fold(question.content)) >= STANDALONE_WEIGHT_CERTAIN:

@@ -98,18 +98,18 @@ def condense_by_rules(question: str, history: Sequence[Turn]) -> str:
 
 def search_background(history: Sequence[Turn]) -> Background:
     """The background of a search: the last questions and, with less weight, the last answer without its markers."""
-    history = _without_pleasantries(history)
+    history = drop_pleasantries(history)
     answer = next((turn.content for turn in reversed(history) if turn.role == "assistant"), "")
     questions = [(turn, QUESTION_WEIGHT) for turn in _questions(history)[-QUESTIONS_BACK:]]
     return (*questions, *([(MARKER.sub("", answer), ANSWER_WEIGHT)] if answer else []))
 
 
 def _questions(history: Sequence[Turn]) -> list[str]:
-    said = _without_pleasantries(history)
+    said = drop_pleasantries(history)
     return [turn.content[:TURN_CHARS_MAX] for turn in said if turn.role == "user" and turn.content.strip()]
 
 
-def _without_pleasantries(history: Sequence[Turn]) -> list[Turn]:
+def drop_pleasantries(history: Sequence[Turn]) -> list[Turn]:
     """The turns that are about something: greetings and thanks left out, with what was answered to them."""
     said: list[Turn] = []
     courteous = False
