@@ -104,7 +104,7 @@ async def test_what_the_check_adds_is_the_end_of_the_text():
 
     deltas = DeltaBuffer(send, lambda: 0.0)
     check = lambda: f" ({len(draft.text)})"  # noqa: E731
-    await stream_answer(Model("Half", " of it"), REQUEST, CitationResolver(()), deltas, draft, lambda: 0.0, check)
+    await stream_answer(Model("Half", " of it"), REQUEST, CitationResolver(()), deltas, draft, lambda: 0.0, check)  # type: ignore[arg-type]
     assert draft.text == "".join(sent) == "Half of it (10)"
 
 
