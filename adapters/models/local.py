@@ -94,7 +94,7 @@ async def _compose(request: AnswerRequest) -> list[str]:
     """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
     language = language_of(request.question)
     if request.courtesy is not None:
-        return [courtesy_reply(request.courtesy, language)]
+        return [courtesy_reply(request.courtesy, request.question)]
     introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
     if computed := tell_computed(request.question, request.passages):
         return [introduction, *(f"\n{line}" for line in computed)]
@@ -108,7 +108,7 @@ async def _compose(request: AnswerRequest) -> list[str]:
         rows = RowTexts(request.passages, language)
         return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
     said = [prompts.not_found_answer(request.question)]
-    return [*said, "\n\n" + needs_model(language)] if request.mode == "assistant" else said
+    return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
