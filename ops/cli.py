@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from domain.sections import load_settings
 from schemas.errors import ClawError, ConfigurationError
+from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
 
 FAILED, MISCONFIGURED = 1, 2
@@ -39,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="Manage API keys.", description="Manage API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
     create.add_argument("--tenant", required=True, help="tenant that the key belongs to")
+    modes = get_args(AnswerMode)
+    create.add_argument("--mode", choices=modes, help="mode of its questions; with grounded it refuses assistant")
     _admin_commands(commands)
     evaluations = commands.add_parser(
         "eval",
@@ -65,6 +68,13 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
+    paraphrases = _add(
+        kinds,
+        "paraphrases",
+        _eval_paraphrases,
+        "Ask the project's own questions that share no word with their passages, in one language and across two.",
+    )
+    paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
@@ -288,7 +298,7 @@ def _demo(settings: Settings, _chosen: argparse.Namespace) -> Any:
 def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import keys
 
-    return keys.create(settings, chosen.tenant)
+    return keys.create(settings, chosen.tenant, chosen.mode)
 
 
 def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -315,6 +325,12 @@ def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import retrieval
 
     return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_paraphrases(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import paraphrases
+
+    return paraphrases.run(settings, as_json=chosen.json)
 
 
 def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:

@@ -1,6 +1,6 @@
 """The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
-Deterministic and offline. Whether the passages support an answer at all was decided at retrieval (``adapters.models.answerability``);
+Deterministic and offline. Whether the passages support an answer at all was judged at retrieval (``adapters.models.answerability``);
 when no sentence shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
 """
 
@@ -14,13 +14,16 @@ from msgspec import Struct
 
 from adapters.models import prompts
 from adapters.models.answerability import holds_name, term_weight
-from adapters.models.citations import MARKER
+from adapters.models.citations import MARKER, take_clauses
+from adapters.models.courtesies import courtesy_reply
 from adapters.models.follow_ups import is_follow_up
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.rows import RowTexts, tell_computed
+from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
@@ -69,21 +72,7 @@ class LocalModel:
         """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        language = language_of(request.question)
-        computed = tell_computed(request.question, request.passages)
-        if computed:
-            quotes = []
-        elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
-            quotes = await asyncio.to_thread(_select_quotes, request)
-        else:
-            quotes = _select_quotes(request)
-        if computed:
-            pieces = [_INTRODUCTION[language] + "\n", *(f"\n{line}" for line in computed)]
-        elif quotes:
-            rows = RowTexts(request.passages, language)
-            pieces = [_INTRODUCTION[language] + "\n", *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
-        else:
-            pieces = [prompts.not_found_answer(request.question)]
+        pieces = await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
@@ -91,6 +80,27 @@ class LocalModel:
                 yield Piece(piece, SPEAKER)
         usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
+
+
+async def _compose(request: AnswerRequest) -> list[str]:
+    """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
+    language = language_of(request.question)
+    if request.courtesy is not None:
+        return [courtesy_reply(request.courtesy, language)]
+    introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
+    if computed := tell_computed(request.question, request.passages):
+        return [introduction, *(f"\n{line}" for line in computed)]
+    if not request.answerable:
+        quotes = []
+    elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
+        quotes = await asyncio.to_thread(_select_quotes, request)
+    else:
+        quotes = _select_quotes(request)
+    if quotes:
+        rows = RowTexts(request.passages, language)
+        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+    said = [prompts.not_found_answer(request.question)]
+    return [*said, "\n\n" + needs_model(language)] if request.mode == "assistant" else said
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
@@ -119,7 +129,7 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
     """The passages to quote: those with an identifier that the question names, or all of them."""
-    names = named_identifiers(fold(request.question))
+    names = named_identifiers(fold(request.question), request.question)
     return tuple(passage for passage in request.passages if holds_name(names, passage)) if names else request.passages
 
 
@@ -172,4 +182,4 @@ def _clean_quote(text: str) -> str:
     text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

@@ -149,7 +149,7 @@ def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...], tupl
     for hit in hits:
         new = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
         text += "\n" if text and new == hit.text else ""
-        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place))
+        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place, ordinal=hit.ordinal))
         moved = len(text) - (len(hit.text) - len(new))
         tables += [replace(part, start=part.start + moved, end=part.end + moved) for part in hit.tables if part.start + moved >= 0]
         text += new

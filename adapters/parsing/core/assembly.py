@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from adapters.parsing.core.blocks import Block, HeadingPath, Kind, ParsedText, clean, first_heading
 from adapters.parsing.core.cell_ranges import locate_rows
+from adapters.parsing.core.titles import choose_title
 from schemas.documents import Locator, Note
 from schemas.errors import Refused
 
@@ -99,12 +100,12 @@ class Assembly:
             self._add(block.kind, text, block.place, level=level, shown=_path_heading(block), header_lines=block.header_lines)
         self._notes.extend(parsed.notes)
 
-    def build(self, title: str = "") -> ParsedText:
-        """The parsed text. ``title`` is the file's own, else the heading it begins with."""
+    def build(self, *titles: str) -> ParsedText:
+        """The parsed text. Its title is the first of the file's own that names it, else the heading it begins with."""
         blocks, notes = tuple(self._blocks), self._notes
         if len(notes) > NOTES_MAX:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
-        return ParsedText(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
+        return ParsedText(choose_title((*titles, first_heading(blocks))), "".join(self._parts), blocks, tuple(notes))
 
     def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "", header_lines: int = 1) -> None:
         text = clean(text)
