@@ -42,6 +42,8 @@ LEAD_NEUTRAL: dict[Language, float] = {"zh": 0.33, "en": 0.275}
 COVERAGE_MIN = 0.2  # whatever the lead
 LEAD_HITS = 10  # others that a lead is measured against
 
+SUBJECT_COVERAGE_MIN = 0.6  # of the subject that a follow-up names: 游泳池 is not 不允许游泳
+
 # The 400 or so commonest characters of modern Chinese, commonest first.
 _COMMON = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如"
@@ -110,17 +112,15 @@ def is_answerable(question: str, passages: Sequence[Passage], scores: Sequence[f
     return holds_named(question, passages) and coverage(question, _documents(passages)) >= max(least, COVERAGE_MIN)
 
 
-def is_follow_up_answerable(question: str, subject: str, condensed: str, passages: Sequence[Passage], scores: Sequence[float] = ()) -> bool:
-    """Whether ``passages`` can support an answer to a question as asked, or as condensed with its history.
+def is_follow_up_answerable(claims: Sequence[str], subject: str, passages: Sequence[Passage], scores: Sequence[float] = ()) -> bool:
+    """Whether ``passages`` can support an answer to a question of a conversation: to one of its ``claims``, the ways to read it.
 
-    What was carried over must not answer for the question: the identifiers that it names itself, and the ``subject`` that it brings itself
-    ("" for none), have to be in the passages.
+    What was carried over must not answer for the question: the ``subject`` that it names in place of another ("" for none) has to be in
+    the passages.
     """
-    if is_answerable(question, passages, scores):
-        return True
-    if question == condensed or not holds_named(question, passages) or (subject and not coverage(subject, _documents(passages))):
+    if subject and coverage(subject, _documents(passages)) < SUBJECT_COVERAGE_MIN:
         return False
-    return is_answerable(condensed, passages, scores)
+    return any(is_answerable(claim, passages, scores) for claim in claims)
 
 
 def holds_named(question: str, passages: Sequence[Passage]) -> bool:
