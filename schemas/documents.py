@@ -136,7 +136,8 @@ class TablePart(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``number`` counts the tables of a document from 1, over page breaks. Its rows below the header count from 0: ``first`` is the first row
     here, ``total`` counts all of them. ``columns`` are the names in the header, levels joined by `` / ``; () for a list, whose items are
-    rows of one cell. ``header`` characters before ``start`` are the header's lines, ``indent`` empty cells are cut off the first row.
+    rows of one cell. ``header`` characters before ``start`` are the header's lines, ``indent`` cells of the first row
+    are not in the text: empty ones, or those of a row that the chunk before begins.
     ``caption`` is the sentence or heading that introduces it.
     """
 
