@@ -137,8 +137,8 @@ class Grounding(Struct, frozen=True, kw_only=True):
 
     ``query`` is the text of the search: the question, condensed with its history by ``condensed_by`` ("" = not condensed, ``rules``, or
     the model's name). ``asked`` is the log offset of the question's event. ``courtesy``: the question is a greeting or the like, and
-    nothing was searched for. ``answerable``: the judgement of words alone (``adapters.models.answerability``), by which the keyless model answers;
-    a language model judges for itself. ``reranked_by``: the model that ordered the passages; "" for the order of the search.
+    nothing was searched for. ``answerable``: the judgement of words alone (``adapters.models.answerability``), by which the keyless model
+    answers; a language model judges for itself. ``reranked_by``: the model that ordered the passages; "" for the order of the search.
     """
 
     question: Question

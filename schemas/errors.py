@@ -171,7 +171,7 @@ CATALOGUE: dict[str, Code] = {
     "document_type_unsupported": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This file type is not supported",
-        "Send PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
+        "Send PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, a picture of text, or a ZIP of these.",
     ),
     "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send the file again with its password."),
     "password_wrong": Code(
@@ -180,7 +180,7 @@ CATALOGUE: dict[str, Code] = {
     "ocr_required": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The file is a scan without readable text",
-        "Send a file with text, or ask the operator to install Tesseract with its languages.",
+        "Send a file with text, or ask the operator to install the extra `ocr`, or Tesseract with its languages.",
     ),
     "document_stalled": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -59,11 +59,11 @@ CHINESE: dict[str, tuple[str, str]] = {
     "document_too_complex": ("文档超出解析上限", "请拆分或简化文档；运维人员可提高 detail 中指出的上限。"),
     "document_type_unsupported": (
         "不支持该文件类型",
-        "请发送 PDF、DOCX、XLSX、XLS、PPTX、HTML、Markdown、文本、CSV、EML，或由它们组成的 ZIP。",
+        "请发送 PDF、DOCX、XLSX、XLS、PPTX、HTML、Markdown、文本、CSV、EML、含文字的图片，或由它们组成的 ZIP。",
     ),
     "password_required": ("文件已加密", "请连同密码重新发送文件。"),
     "password_wrong": ("密码无法打开该文件", "请用正确的密码重新发送文件。"),
-    "ocr_required": ("文件是扫描件，没有可读的文字", "请发送含文字的文件，或由运维人员安装 Tesseract 及其语言包。"),
+    "ocr_required": ("文件是扫描件，没有可读的文字", "请发送含文字的文件，或由运维人员安装附加组件 `ocr`，或 Tesseract 及其语言包。"),
     "document_stalled": ("文档处理停滞，且无法重新启动", "请重新处理该文档；若再次停滞请报告。"),
     "file_missing": ("文件已不在存储中", "请重新上传文件。"),
     "upload_incomplete": ("上传中断，或不是 multipart 表单", "请重新发送。"),

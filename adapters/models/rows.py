@@ -42,7 +42,8 @@ def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
     if computed is None:
         return []
     rows = told_rows(computed, language_of(question))
-    marker = f" [{computed.marker}]" if rows else ""  # without a row there is nothing to cite
+    # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
+    marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
     return [computed.computed + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
 
 

@@ -13,7 +13,6 @@ from adapters.models.numbers import find_unsupported_numbers, note_on
 from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
 from adapters.models.refusals import RefusalDetector, judge_outcome
 from adapters.models.rules import unsourced_note
-from adapters.text.language import language_of
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
 from schemas.chats import MessageState, Outcome, Passage
@@ -166,7 +165,7 @@ def _closing_note(request: AnswerRequest, draft: ReplyDraft) -> str:
     """What is added to an assistant's text without citations; "" below any other answer."""
     if request.mode != "assistant" or draft.outcome != "unsourced" or not draft.text.strip():
         return ""
-    return unsourced_note(language_of(request.question))
+    return unsourced_note(request.question)
 
 
 async def run_stream(stream: Coroutine[Any, Any, None], draft: ReplyDraft, cancelled: asyncio.Event) -> tuple[MessageState, Problem | None]:

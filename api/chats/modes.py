@@ -11,7 +11,8 @@ def choose_mode(caller: Caller, *wanted: AnswerMode | None, field: str = FIELD) 
     """The first that is named, else that of the caller's API key, else ``grounded``. Refused("forbidden") for ``assistant`` with a key that
     is bound to ``grounded``.
     """
-    mode = next((each for each in (*wanted, caller.mode) if each is not None), "grounded")
+    named = [each for each in (*wanted, caller.mode) if each is not None]
+    mode: AnswerMode = named[0] if named else "grounded"
     if mode == "assistant" and caller.mode == "grounded":
         why = "this API key answers from documents only: ask with the mode grounded, or use a key without a mode"
         raise Refused("forbidden", why, errors=(FieldError(field, why, "grounded"),))

@@ -159,9 +159,10 @@ def parse_mode(metadata: dict[str, Any] | None) -> AnswerMode | None:
     if given is None:
         return None
     try:
-        return msgspec.convert(given, AnswerMode)
+        mode: AnswerMode = msgspec.convert(given, AnswerMode)
     except msgspec.ValidationError:
         raise invalid_field(MODE, "is no mode", "grounded or assistant") from None
+    return mode
 
 
 def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:

@@ -27,8 +27,8 @@ class QuestionExplained(Struct, frozen=True, kw_only=True):
 
 class RetrievalExplained(Struct, frozen=True, kw_only=True):
     """``query``: the text of the search; ``condensed_by``: "" = the question itself, ``rules``, or a model's name. ``courtesy``: the
-    question was a greeting or the like, and nothing was searched for. ``answerable``: what the words alone say, by which the ``local`` model
-    decides. ``reranked_by``: the model that ordered the passages, "" when it was the search alone.
+    question was a greeting or the like, and nothing was searched for. ``answerable``: what the words alone say, by which the
+    ``local`` model decides. ``reranked_by``: the model that ordered the passages, "" when it was the search alone.
     """
 
     query: str

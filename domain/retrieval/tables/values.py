@@ -30,7 +30,7 @@ DATE = (
     r"|(?P<name_first>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s(?:(?P<day_second>\d{1,2})(?:st|nd|rd|th)?,?\s)?(?P<year_end>(?:19|20)\d{2})"
 )
 _DATE = re.compile(DATE)
-_TIME = re.compile(r"(?P<hour>[01]?\d|2[0-4])\s?[:点时]\s?(?P<minute>[0-5]\d)?\s?分?(?::[0-5]\d)?\s?(?P<half>[ap]\.?m\.?)?")
+_TIME = re.compile(r"(?P<hour>[01]?\d|2[0-4])\s?(?:[:点时]\s?(?P<minute>[0-5]\d)?\s?分?(?::[0-5]\d)?\s?)?(?P<half>[ap]\.?m\.?)?")
 YES = frozenset("是 有 支持 √ ✓ ✔ 可 可以 能 对 含 包含 已 开 yes y true included available on enabled".split())
 NO = frozenset("否 无 不支持 × ✗ ✘ 不可 不可以 不能 不 没有 不含 未 关 no n false none off disabled unavailable".split())
 NOTHING = frozenset(("", "-", "--", "—", "——", "/", "n/a", "na", "无数据", "暂无", "未知", "待定", "tbd", "null", "nil"))

@@ -71,7 +71,7 @@ async def test_passages_that_do_not_answer_are_not_quoted() -> None:
 
 async def test_a_greeting_is_answered_as_one_and_quotes_nothing() -> None:
     request = AnswerRequest(question="Hello!", passages=PASSAGES, courtesy="greeting")
-    assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "en")
+    assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "Hello!")
 
 
 async def test_a_follow_up_that_names_nothing_is_read_with_the_question_before_it() -> None:

@@ -144,7 +144,7 @@ async def test_the_question_as_it_is_asked(house: House, ada: Person, client: op
     """Instructions, history, sampling and stops travel with it; no knowledge base is chosen by an empty list."""
     messages: list[Any] = [{"role": "system", "content": "Be short."}, ASK[0], {"role": "assistant", "content": "25."}, ASK[0]]
     completion = await client.chat.completions.create(
-        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": ""}
+        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": "", "mode": "assistant"}
     )
     assert completion.choices[0].message.annotations == []
     question = await asked_event(house, completion.id.removeprefix("chatcmpl-"))
