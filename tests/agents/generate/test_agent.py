@@ -440,7 +440,11 @@ async def test_what_a_call_without_an_answer_cost_is_charged_apart():
     other = Speaker(model="gpt", provider="openai", prices=Prices(1.0, 1.0))
     ids = set()
     for _ in range(2):
-        script: list[object] = [spent, Piece("高41.8米。", other), Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=other)]
+        script: list[object] = [
+            spent,
+            Piece("高41.8米。", other),
+            Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=other),
+        ]
         sent = await _run(Script(script), Redis(), RememberingPublisher())
         first, second = (each.event for each in sent if isinstance(each.event, UsageRecorded))
         assert (first.data.purpose, first.data.model, first.data.cost_micros, first.data.reasoning_tokens) == (
