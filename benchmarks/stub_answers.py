@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -46,6 +47,9 @@ _MIDDLE = frozenset({"hang_middle", "cut_middle", "reset_middle", "broken_frame"
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one request is answered. ``text`` replaces the token text; ``cite`` puts the marker ``[cite]`` after every eighth token.
 
+    ``holds``: the model reads. It repeats the first line with that text in the passages of the prompt, with its passage's number; without
+    one it says the sentence that the rules ask for.
+
     ``thinking`` tokens come before it, out of the same ``max_tokens``: as ``reasoning_content`` (DeepSeek, GLM, Qwen), ``reasoning``
     (Ollama, OpenRouter, vLLM), both, or ``tags`` in the content. When they leave nothing, the answer is empty and ends with ``length``.
 
@@ -62,6 +66,7 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     finish: str = "stop"
     cite: int = 0
     text: str = ""
+    holds: str = ""
     thinking: int = 0
     thinks: str = "reasoning_content"
     seed: int = 0
@@ -82,6 +87,20 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def thoughts(self) -> list[str]:
         """The tokens of the thinking; their text is in no answer."""
         return [f"{THOUGHT}{i} [1] " for i in range(self.thinking)]
+
+
+_PASSAGE = re.compile(r'<passage n="(?P<number>\d+)"[^\n]*\n(?P<text>.*?)\n</passage>', re.DOTALL)
+_ASKED_SENTENCE = re.compile(r"(?:：|:)\n(?P<sentence>[^\n]+)\n")
+
+
+def read_passages(body: dict[str, Any], wanted: str) -> str:
+    """What a model says that looks for ``wanted`` in the passages of a prompt; see ``Behaviour.holds``."""
+    for passage in _PASSAGE.finditer(str(body["messages"][-1]["content"])):
+        for line in passage["text"].splitlines():
+            if wanted in line and "holds=" not in line:
+                return f"{line} [{passage['number']}]"
+    asked = _ASKED_SENTENCE.search(str(body["messages"][0]["content"]))
+    return asked["sentence"] if asked else "No rule says what to say."
 
 
 class StubAnswer:

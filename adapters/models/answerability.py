@@ -97,7 +97,7 @@ def is_follow_up_answerable(claims: Sequence[str], subject: str, passages: Seque
 
 def holds_named(question: str, passages: Sequence[Passage]) -> bool:
     """Whether a passage has one of the identifiers that the question names; true for a question that names none."""
-    names = named_identifiers(fold(question))
+    names = named_identifiers(fold(question), question)
     return not names or any(holds_name(names, passage) for passage in passages)
 
 

@@ -1,6 +1,6 @@
 """The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
-Deterministic and offline. Whether the passages support an answer at all was decided at retrieval (``adapters.models.answerability``);
+Deterministic and offline. Whether the passages support an answer at all was judged at retrieval (``adapters.models.answerability``);
 when no sentence shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
 """
 
@@ -14,13 +14,17 @@ from msgspec import Struct
 
 from adapters.models import prompts
 from adapters.models.answerability import coverage, holds_name, term_weight
-from adapters.models.citations import MARKER
+from adapters.models.citations import MARKER, take_clauses
+from adapters.models.courtesies import courtesy_reply
 from adapters.models.follow_ups import read_question
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.models.rows import RowTexts, tell_computed
+from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.negation import says_opposite
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
@@ -72,14 +76,7 @@ class LocalModel:
         """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
-            quotes = await asyncio.to_thread(_select_quotes, request)
-        else:
-            quotes = _select_quotes(request)
-        if quotes:
-            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
-        else:
-            pieces = [prompts.not_found_answer(request.question)]
+        pieces = await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
@@ -87,6 +84,27 @@ class LocalModel:
                 yield Piece(piece, SPEAKER)
         usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
+
+
+async def _compose(request: AnswerRequest) -> list[str]:
+    """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
+    language = language_of(request.question)
+    if request.courtesy is not None:
+        return [courtesy_reply(request.courtesy, language)]
+    introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
+    if computed := tell_computed(request.question, request.passages):
+        return [introduction, *(f"\n{line}" for line in computed)]
+    if not request.answerable:
+        quotes = []
+    elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
+        quotes = await asyncio.to_thread(_select_quotes, request)
+    else:
+        quotes = _select_quotes(request)
+    if quotes:
+        rows = RowTexts(request.passages, language)
+        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+    said = [prompts.not_found_answer(request.question)]
+    return [*said, "\n\n" + needs_model(language)] if request.mode == "assistant" else said
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
@@ -99,7 +117,10 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
+    rows = RowTexts(passages, language_of(request.question))
     for sentence in ranked:
+        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+            continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
         new = not chosen or not any(sentence.held <= other.held for other in chosen)
         if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
@@ -111,7 +132,7 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
     """The passages to quote: those with an identifier that the question names, or all of them."""
-    names = named_identifiers(fold(request.question))
+    names = named_identifiers(fold(request.question), request.question)
     return tuple(passage for passage in request.passages if holds_name(names, passage)) if names else request.passages
 
 
@@ -130,7 +151,13 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: st
     folded = fold(question)
     own = terms(folded)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
-    texts = [(rank, passage, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)]
+    rows = RowTexts(passages, language_of(question))
+    texts = [
+        (rank, passage, text)
+        for rank, passage in enumerate(passages)
+        for text in sentences(passage.text)
+        if not rows.is_header(passage.marker, text)
+    ]
     if not texts or not (wanted or any_sentence):
         return []
     folds = fold("\n".join(text for _, _, text in texts)).split("\n")
@@ -172,4 +199,4 @@ def _clean_quote(text: str) -> str:
     text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

@@ -6,9 +6,9 @@ from typing import Protocol
 from msgspec import Struct
 
 from adapters.models.prices import Prices
-from schemas.chats import Passage, Turn, Usage
+from schemas.chats import Courtesy, Passage, Turn, Usage
 from schemas.errors import Refused
-from schemas.records import ConversationType
+from schemas.records import AnswerMode, ConversationType
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True):
@@ -24,6 +24,9 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     temperature: float = 0.2
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
+    mode: AnswerMode = "grounded"
+    courtesy: Courtesy | None = None  # the question is a greeting or the like, and is answered as such
+    answerable: bool = True  # by its words alone, which decide where no language model does
 
 
 class Speaker(Struct, frozen=True, kw_only=True):

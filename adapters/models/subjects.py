@@ -10,9 +10,20 @@ from collections.abc import Iterator
 from adapters.text.keywords import AMOUNT, UNIT
 from adapters.text.language import content_terms
 from adapters.text.segments import segment
+from schemas.chats import Courtesy
 
 PLEASANTRY_CHARS_MAX = 60
 
+_INTRODUCTION = (
+    "(?:你|您)(?:到底|究竟)?是(?:谁|什么(?:模型|ai|人工智能|机器人|助手|东西|人)?|哪个模型|(?:机器人|真人|ai|人工智能)吗)[呀啊呢]?"
+    "|(?:你|您)叫什么(?:名字)?[呀啊呢]?"
+    "|(?:你|您)(?:都|还)?(?:能|会|可以)(?:做|干|帮(?:我|我们|助我)?(?:做|干)?|回答)(?:些?什么|啥|哪些)(?:事情?|忙|问题)?[呀啊呢]?"
+    "|(?:你|您)(?:都|还)?会(?:些?什么|啥)[呀啊呢]?|(?:你|您)有(?:什么|哪些)(?:功能|能力|用)[呀啊呢]?"
+    "|(?:你|您)?(?:请|先)?(?:自我介绍|介绍(?:一?下)?(?:你|您)?自己)(?:一下)?[吧呀]?"
+    "|who are you|what are you|what(?:'s| is) your name|what can you do(?: for me)?|what do you do|how can you help(?: me)?"
+    "|what can i ask(?: you)?|what can you help(?: me)? with|(?:please )?introduce yourself|tell me about yourself"
+    "|are you an? (?:bot|robot|human|ai|person|real person|machine)"
+)
 _COURTESY = (
     "你好啊?|您好|大家好|早上好|上午好|中午好|下午好|晚上好|早安|晚安|嗨|哈[喽啰罗]"
     "|在吗|在不在|(?:非常|十分|多|太)?(?:感谢|谢谢|多谢|谢了|谢)(?:你们?|您|啦|了)?"
@@ -31,8 +42,20 @@ _COURTESY = (
     "|that's (?:great|all|good|fine)|very|so much|a lot|everyone|all|team"
     "|how are you"
 )
-_PLEASANTRY = re.compile(rf"(?:{_COURTESY})(?:[\W_]*(?:{_COURTESY}))*[\W_]*")
+_PHRASE = re.compile(f"{_INTRODUCTION}|{_COURTESY}")
+_PHRASE_CHARS_MAX = 32
+_NO_WORD = re.compile(r"[\W_]")
 _WORDLESS = re.compile(r"[\W_]*")
+_KINDS: tuple[tuple[Courtesy, re.Pattern[str]], ...] = (  # the first that is in a pleasantry is what it is answered as
+    ("introduction", re.compile(_INTRODUCTION)),
+    ("thanks", re.compile(r"谢|辛苦|麻烦|\b(?:thanks?|thx|ty|cheers|appreciate[ d]?)\b")),
+    ("farewell", re.compile(r"再见|拜拜|回见|晚安|\b(?:bye|goodbye|see you|good night)\b")),
+    (
+        "greeting",
+        re.compile(r"[你您]好|大家好|[早晚]上好|[上中下]午好|早安|嗨|哈[喽啰罗]|在吗|在不在|\b(?:hello|hi|hey|greetings|how are you)\b"),
+    ),
+    ("greeting", re.compile(r"\bgood (?:morning|afternoon|evening|day)\b")),
+)
 
 # Words of a Chinese question that name nothing it could be about: what is asked of a thing, what is done with it, when and how much.
 _EMPTY = frozenset(
@@ -77,9 +100,35 @@ _ENGLISH_EMPTY = frozenset(
 
 
 def is_pleasantry(folded: str) -> bool:
-    """Whether a folded turn is a greeting, thanks or consent and nothing else, or has no words at all."""
+    """Whether a folded turn is a greeting, thanks, consent or a question about who answers, and nothing else, or has no words at all."""
     text = folded.strip()
-    return len(text) <= PLEASANTRY_CHARS_MAX and bool(_PLEASANTRY.fullmatch(text.lstrip("，。！？,.!?~～ ")) or _WORDLESS.fullmatch(text))
+    return len(text) <= PLEASANTRY_CHARS_MAX and _is_made_of_phrases(text)
+
+
+def courtesy_of(folded: str) -> Courtesy | None:
+    """What a folded turn is answered as when it is a pleasantry; None for a question."""
+    if not is_pleasantry(folded):
+        return None
+    if _WORDLESS.fullmatch(folded):
+        return "wordless"
+    return next((kind for kind, pattern in _KINDS if pattern.search(folded)), "consent")
+
+
+def _is_made_of_phrases(text: str) -> bool:
+    """Whether phrases of courtesy follow each other from the beginning of the text to its end, with anything between them that is no word.
+
+    By the places that can be reached: one expression with a repetition of phrases would try every way to cut 哈哈哈哈 into them.
+    """
+    reached = [True, *(False for _ in text)]
+    for start in range(len(text)):
+        if not reached[start]:
+            continue
+        if _NO_WORD.match(text, start):
+            reached[start + 1] = True
+            continue
+        for end in range(start + 1, min(len(text), start + _PHRASE_CHARS_MAX) + 1):
+            reached[end] = reached[end] or _PHRASE.fullmatch(text, start, end) is not None
+    return reached[-1]
 
 
 def own_subject(folded: str) -> str:

@@ -137,6 +137,15 @@ def _terms(folded: str) -> list[str]:
     return out
 
 
+def phrases(text: str) -> list[str]:
+    """What ``text`` is about, in order and as it was written: words and numbers, and Chinese between two function words."""
+    folded = fold(text)
+    shown = text if len(text) == len(folded) else folded
+    breaks = _ZH_FUNCTION.sub(lambda found: " " * len(found.group()), folded)
+    found = (run for run in _RUN.finditer(breaks) if run.group() not in _EN_FUNCTION)
+    return [shown[run.start() : run.end()] for run in found if run.end() - run.start() > 1 or run.group().isdigit()]
+
+
 def content_words(folded: str) -> list[list[str]]:
     """The alphabetic words and numbers of a folded text, stemmed, without function words; Chinese ends a list and begins the next."""
     found: list[list[str]] = [[]]

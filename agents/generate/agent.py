@@ -14,10 +14,11 @@ import msgspec
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, Speaker
-from adapters.models.request import build_answer_request
-from agents.generate import cached_answers, reply_events
-from agents.generate.answer_stream import run_stream, stream_answer
+from adapters.models.local import LocalModel
+from adapters.models.port import AnswerModel, AnswerRequest, Speaker
+from adapters.models.request import build_grounded_request
+from agents.generate import cached_answers, metrics, reply_events
+from agents.generate.answer_stream import check_numbers, run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -67,6 +68,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         titles=ports.get(composition.writer) is not None,
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
         waits=lambda: limits.people_waiting,
+        public_url=settings.node.public_url,
         late_s=settings.lanes.late_s,
     )
     return (step.agent(),)
@@ -86,6 +88,7 @@ class Generate:
     titles: bool = False  # whether a model can write them
     answer_cache: AnswerCache | None = None  # None: every question is the model's
     waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
+    public_url: str = ""  # of the API, for the URLs in citations
     late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
     throttle: AdaptiveConcurrency = field(init=False)
 
@@ -151,8 +154,9 @@ class Generate:
         for seq, piece in enumerate(answer.pieces, start=1):
             await self.extend(event, context, draft, seq, piece.text, piece.citations)
         draft.text, draft.citations, draft.versions = answer.text, list(answer.citations), answer.versions
-        draft.finish_reason, draft.usage, draft.cached = answer.finish_reason, Usage(), True
+        draft.finish_reason, draft.usage, draft.cached, draft.outcome = answer.finish_reason, Usage(), True, answer.outcome
         draft.speaker = Speaker(model=answer.model, provider=answer.provider, prompt_hash=answer.prompt_hash)
+        draft.unsupported_numbers = answer.unsupported_numbers
         return await self.conclude(event, context, draft, "complete", began=began)
 
     async def answer(
@@ -208,9 +212,18 @@ class Generate:
         def elapsed_ms() -> float:
             return (context.clock.monotonic_s() - began) * 1000
 
-        request = build_answer_request(event.data.question, passages, self.settings)
+        def check() -> str:
+            return check_numbers(draft, passages, event.data.question.content, self.settings.unsupported_numbers)
+
+        request = build_grounded_request(event.data, passages, self.settings)
         deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        await stream_answer(self.model, request, CitationResolver(passages), deltas, draft, elapsed_ms)
+        citations = CitationResolver(passages, public_url=self.public_url)
+        await stream_answer(self.model_for(request), request, citations, deltas, draft, elapsed_ms, check)
+
+    def model_for(self, request: AnswerRequest) -> AnswerModel:
+        """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""
+        pointless = request.mode == "grounded" and request.courtesy is None and not request.passages
+        return LocalModel() if pointless else self.model
 
     async def conclude(
         self,
@@ -233,6 +246,8 @@ class Generate:
         message = reply_events.build_message(
             event, context, draft, state, model=self.model.name, problem=problem, passages=passages, began=began
         )
+        if message.outcome is not None:
+            metrics.ANSWERS.labels(event.data.question.mode, message.outcome).inc()
         if event.data.question.door != "conversation":  # no lock was taken, and the log has no record of it
             await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
             return self.final_events(event, context, message)

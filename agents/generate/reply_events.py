@@ -22,12 +22,14 @@ from schemas.chats import (
     LogPlace,
     Message,
     MessageState,
+    Outcome,
     Passage,
     ReplyCancelled,
     ReplyCompleted,
     ReplyFailed,
     Source,
     Started,
+    UnsupportedNumber,
     Usage,
     UsageRecorded,
 )
@@ -59,6 +61,8 @@ class ReplyDraft:
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     versions: dict[str, int] = field(default_factory=dict)
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -80,6 +84,8 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            unsupported_numbers=message.unsupported_numbers,
+            outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -149,6 +155,9 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        unsupported_numbers=draft.unsupported_numbers,
+        mode=question.mode if state == "complete" else None,
+        outcome=draft.outcome if state == "complete" else None,
     )
 
 

@@ -11,6 +11,7 @@ from api.http.responses import invalid_field
 from domain.chats.history import BranchHistory, HistoryBudget, build_history
 from schemas.chats import Message
 from schemas.errors import Refused
+from schemas.records import AnswerMode
 
 NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this question when it was written before
 
@@ -19,12 +20,14 @@ NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, 
 class AskCommand:
     """A question to ask. ``parent_id``: the answer to continue, "" for a new beginning, None for the newest answer. Instead of that
     ``edits`` names a question that this one replaces in a branch of its own, ``repeats`` a reply whose question is answered once more.
+    ``mode`` None: the conversation's.
     """
 
     content: str = ""
     parent_id: str | None = None
     edits: str = ""
     repeats: str = ""
+    mode: AnswerMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
         knowledge_base_ids=bases,
         system_prompt=data.system_prompt,
         sampling=Sampling(max_tokens=data.max_tokens or 0, temperature=data.temperature),
+        mode=data.mode,
     )
     reply, queue = await ask_standalone(request, asked)
     if wants_events(request):
@@ -154,10 +155,12 @@ def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
         stream=stream_path,
         answer=whole.text,
         citations=whole.citations,
+        unsupported_numbers=whole.unsupported_numbers,
         usage=whole.usage,
         model=whole.model,
         finish_reason=whole.finish_reason,
         cached=whole.cached,
+        outcome=whole.outcome,
     )
 
 

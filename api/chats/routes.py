@@ -49,7 +49,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     """
     check_question(request.ports(ChatPorts), "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
-    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id, mode=data.mode))
 
 
 @post(
@@ -64,7 +64,7 @@ async def edit(
 ) -> Response[MessageAccepted]:
     """The edited question starts a new branch in place of the original, and is answered like any question."""
     check_question(request.ports(ChatPorts), "content", data.content)
-    return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id)))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id), mode=data.mode))
 
 
 @post(

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from api.chats.estimates import QueueEstimate
+from api.chats.modes import FIELD, choose_mode
 from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, observe_frame, read_frames
 from api.http.identity import Caller
@@ -24,6 +25,7 @@ from domain.chats.topics import CHATS_ASKED
 from schemas import ids
 from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
 from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
+from schemas.records import AnswerMode
 from streams.log.outgoing import Outgoing
 
 SERVER_ERROR = 500
@@ -31,7 +33,9 @@ LASTING = frozenset({"model_answer_empty"})  # a failure of the provider that th
 
 
 class StandaloneQuestion(Struct, frozen=True, kw_only=True):
-    """The question. ``knowledge_base_ids``: None for all that the caller may read, an empty tuple for none."""
+    """The question. ``knowledge_base_ids``: None for all that the caller may read, an empty tuple for none. ``mode`` None: the API key's;
+    ``mode_field``: the request's field that named it.
+    """
 
     door: Door
     content: str
@@ -39,6 +43,8 @@ class StandaloneQuestion(Struct, frozen=True, kw_only=True):
     system_prompt: str = ""
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
+    mode: AnswerMode | None = None
+    mode_field: str = FIELD
 
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
@@ -49,7 +55,8 @@ def conversation_of(caller: Caller, reply_id: str) -> str:
 async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:
     """Put the question on the log, once per ``Idempotency-Key`` and body; the reply, and the queue before it, when that is known.
 
-    Raises Refused: "not_found" for an unknown knowledge base, "idempotency_conflict", "rate_limited"; Unavailable when too many questions
+    Raises Refused: "not_found" for an unknown knowledge base, "forbidden" for a mode that the API key excludes, "idempotency_conflict",
+    "rate_limited"; Unavailable when too many questions
     wait, or Kafka does not acknowledge it.
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
@@ -57,6 +64,7 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
         return Reply(reply_id, conversation_id, message_id, known), None
+    mode = choose_mode(caller, asked.mode, field=asked.mode_field)
     queue = await ports.estimates.new_question_queue()
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
     await ports.quotas.check(caller)
@@ -83,6 +91,7 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
             sampling=asked.sampling,
             api_key_id=caller.key_id,
             reserved=reserved,
+            mode=mode,
         )
         await ports.core.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
         is_published = True

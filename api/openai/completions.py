@@ -63,7 +63,7 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     reply, _ = await ask_standalone(request, asked)
     ignored = requests.find_ignored(await request.body())
     headers = {requests.IGNORED: ", ".join(ignored)} if ignored else {}
-    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
+    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model, request.public_url)
     frames = reply_frames(ports, request.user, reply)
     if not data.stream:
         return json_response(completion(head, await _whole(request, reply, frames)), headers=headers)

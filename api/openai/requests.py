@@ -13,10 +13,12 @@ from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
 from schemas.bodies.openai import ChatCompletionCreate, ChatMessage
 from schemas.chats import Sampling, Turn
 from schemas.errors import FieldError, Refused
+from schemas.records import AnswerMode
 from schemas.settings import Settings
 
 SYSTEM_CHARS_MAX = 8_000  # as everywhere in this API
 BASES = "metadata.knowledge_base_ids"
+MODE = "metadata.mode"
 
 # Per parameter the values without effect, and why any other is refused.
 _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -53,7 +55,7 @@ def find_ignored(body: bytes, kind: type[msgspec.Struct] = ChatCompletionCreate)
 
 def parse_question(data: ChatCompletionCreate, settings: Settings) -> StandaloneQuestion:
     """Raises Refused: "model_not_found", "unsupported_parameter", "validation_failed"."""
-    check_model(data.model, model_names.ALIAS, model_names.answering(settings))
+    check_model(data.model, model_names.ALIAS, model_names.ASSISTANT_ALIAS, model_names.answering(settings))
     for name, (nothing, why) in _NOT_OFFERED.items():
         if getattr(data, name) not in nothing:
             raise _not_offered(name, why)
@@ -70,6 +72,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
     ]
     if not turns or data.messages[-1].role != "user":
         raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
+    mode = parse_mode(data.metadata)
     return StandaloneQuestion(
         door="openai",
         content=turns[-1].content,
@@ -81,6 +84,8 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
             temperature=data.temperature,
             stop=(data.stop,) if isinstance(data.stop, str) else data.stop or (),
         ),
+        mode=mode or ("assistant" if data.model == model_names.ASSISTANT_ALIAS else None),
+        mode_field=MODE if mode else "model",
     )
 
 
@@ -101,6 +106,18 @@ def _check_choice(field: str, choice: Any) -> None:
     if choice not in _FREE_CHOICES:
         why = "no tool is called here, so none can be required: answers come from knowledge bases"
         raise Refused("unsupported_parameter", errors=(FieldError(field, why, "none or auto"),))
+
+
+def parse_mode(metadata: dict[str, Any] | None) -> AnswerMode | None:
+    """The mode in ``metadata``; None when it names none."""
+    given = (metadata or {}).get("mode")
+    if given is None:
+        return None
+    try:
+        mode: AnswerMode = msgspec.convert(given, AnswerMode)
+    except msgspec.ValidationError:
+        raise invalid_field(MODE, "is no mode", "grounded or assistant") from None
+    return mode
 
 
 def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:

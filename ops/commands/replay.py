@@ -16,7 +16,7 @@ from msgspec import Struct
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
 from adapters.models.port import AnswerModel, AnswerRequest, Finish
-from adapters.models.request import build_answer_request
+from adapters.models.request import build_grounded_request
 from adapters.redis.client import RedisClient, connect
 from domain.chats.audit_trail import AuditTrails
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
@@ -74,7 +74,7 @@ async def run(settings: Settings, reply_id: str, model: ModelSettings, *, tenant
         other = create_answer_model(chosen)
         await other.start()
         stack.push_async_callback(other.stop)
-        given = await ask_model(other, build_answer_request(question, passages, chosen.model), chosen.model.provider)
+        given = await ask_model(other, build_grounded_request(trail.grounded.data, passages, chosen.model), chosen.model.provider)
     both = ReplayComparison(
         reply_id=message.id, tenant=whose, question=question.content, passages=passages, recorded=_answer_of(message), replayed=given
     )

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.pages import RequestBody
 from schemas.bodies.queries import AnswerTokens, Temperature
-from schemas.chats import Citation
+from schemas.chats import Citation, UnsupportedNumber
 
 MESSAGES_MAX = 2_048
 STOPS_MAX = 4
@@ -118,12 +118,13 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
 
 class CompletionMessage(Struct, frozen=True, kw_only=True):
-    """The answer."""
+    """The answer. ``unsupported_numbers``, with positions as in the annotations: numbers that stand in no cited passage."""
 
     role: Literal["assistant"] = "assistant"
     content: str
     refusal: str | None = None
     annotations: tuple[Annotation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
 
 
 class Choice(Struct, frozen=True, kw_only=True):

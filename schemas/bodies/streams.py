@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from schemas.bodies.openai import Annotation, CompletionUsage
-from schemas.chats import Citation, Source, Usage
+from schemas.chats import Citation, Outcome, Source, UnsupportedNumber, Usage
 from schemas.documents import Lane, Note, Progress, State
 from schemas.errors import Problem
 
@@ -67,7 +67,7 @@ class RestartData(Struct, frozen=True):
 
 
 class CompletedData(Struct, frozen=True):
-    """``completed``: the whole answer."""
+    """``completed``: the whole answer. ``outcome``: what it rests on; null for answers of before there was one."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -75,6 +75,8 @@ class CompletedData(Struct, frozen=True):
     finish_reason: str
     cached: bool
     model: str
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 class CancelledData(Struct, frozen=True):
@@ -164,6 +166,7 @@ class ChunkDelta(Struct, frozen=True, kw_only=True):
     content: str | UnsetType = UNSET
     refusal: UnsetType | None = UNSET
     annotations: tuple[Annotation, ...] | UnsetType = UNSET
+    unsupported_numbers: tuple[UnsupportedNumber, ...] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):

@@ -44,6 +44,13 @@ class ModelSettings(Section, frozen=True, kw_only=True):
     breaker_pause_s: Annotated[
         float, Meta(gt=0, le=3600, description="Time the circuit breaker stays open; then one call probes the model.")
     ] = 10.0
+    unsupported_numbers: Annotated[
+        Literal["report", "show", "off"],
+        Meta(
+            description="Numbers of a model's answer that stand in no cited passage: `report` names them in `unsupported_numbers` beside "
+            "the text, `show` also in a sentence at its end."
+        ),
+    ] = "report"
     price_prompt: Annotated[float, Meta(ge=0, le=1e6, description="Price per million prompt tokens.")] = 0.0
     price_completion: Annotated[float, Meta(ge=0, le=1e6, description="Price per million completion tokens.")] = 0.0
     price_currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="Currency of all prices, ISO 4217.")] = "USD"

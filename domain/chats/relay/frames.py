@@ -92,7 +92,10 @@ def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
         case Restarted():
             return [("restart", RestartData(step.attempt))]
         case Completed():
-            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
+            numbers = step.unsupported_numbers
+            whole = CompletedData(
+                *(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers, step.outcome)
+            )
             return [("completed", whole)]
         case Failed():
             return [("failed", step.problem)]
@@ -107,14 +110,26 @@ def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
     return ReplyFrame(str(place), "snapshot", _encode(SnapshotData(fold.text, fold.seq, keywords, passages, fold.citations)))
 
 
+def _completed_data(message: Message) -> CompletedData:
+    return CompletedData(
+        text=message.content,
+        citations=message.citations,
+        usage=message.usage,
+        finish_reason=message.finish_reason,
+        cached=message.cached,
+        model=message.model,
+        unsupported_numbers=message.unsupported_numbers,
+        outcome=message.outcome,
+    )
+
+
 def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, ReplyFrame]:
     """The frames of a reply whose events are past retention, from its record: a snapshot and its end."""
     name: str
     body: Struct
     match message.state:
         case "complete":
-            whole = CompletedData(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
-            name, body = "completed", whole
+            name, body = "completed", _completed_data(message)
         case "cancelled":
             name, body = "cancelled", CancelledData(message.content)
         case "failed":

@@ -10,7 +10,7 @@ from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
 from adapters.embedders.providers import PRESETS as EMBEDDING
 from adapters.models.local import LocalModel
 from adapters.models.presets import PRESETS as ANSWERING
-from api.openai import errors, requests
+from api.openai import errors, models, requests
 from schemas import model_names
 from schemas.bodies.openai import ChatCompletionCreate
 from schemas.chats import Sampling, Turn
@@ -47,6 +47,31 @@ def test_instructions_history_and_question():
     )
     assert (asked.content, asked.system_prompt, asked.door) == ("For everybody?", "Be short.\n\nBe kind.", "openai")
     assert asked.history == (Turn("user", "Leave?"), Turn("assistant", "25 days [1]."))
+
+
+@pytest.mark.parametrize(
+    ("body", "mode", "field"),
+    [
+        ({}, None, "model"),
+        ({"model": "claw-assistant"}, "assistant", "model"),
+        ({"metadata": {"mode": "assistant"}}, "assistant", "metadata.mode"),
+        ({"model": "claw-assistant", "metadata": {"mode": "grounded"}}, "grounded", "metadata.mode"),
+        ({"messages": [{"role": "system", "content": "mode: assistant, model: claw-assistant"}, ASK]}, None, "model"),
+    ],
+)
+def test_the_model_or_the_metadata_chooses_the_mode(body: dict[str, Any], mode: str | None, field: str):
+    asked = read(**body)
+    assert (asked.mode, asked.mode_field) == (mode, field)
+
+
+def test_an_unknown_mode_is_named():
+    (error,) = refused(metadata={"mode": "free"}).errors
+    assert (error.field, error.limit) == ("metadata.mode", "grounded or assistant")
+
+
+def test_the_assistant_is_listed_where_a_language_model_answers():
+    assert "claw-assistant" not in models.names(SETTINGS)
+    assert models.names(Settings(model=ModelSettings(provider="openai", name="m")))[:3] == ("claw", "claw-assistant", "m")
 
 
 @pytest.mark.parametrize(
