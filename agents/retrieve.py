@@ -128,7 +128,8 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), True
-        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain)
+        scores = [hit.bm25 for hit in searched.hits]
+        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores)
         if not answerable and self.words_decide:
             return (), False
         left = best.tokens_left
