@@ -116,7 +116,7 @@ def answer_question(question: str, table: Table) -> Finding | None:
     read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
     if read.selection.absent:
         return None
-    if asked.operation == "lookup" and not (read.selection.conditions and not read.selection.values):
+    if asked.operation == "lookup" and (read.selection.values or not read.selection.is_filtered):
         return _look_up(read)
     if read.selection.unexplained > UNEXPLAINED_MAX or not _is_about(read):
         return None
