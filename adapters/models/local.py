@@ -21,12 +21,14 @@ from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speak
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.enumerations import asks_for_all
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
+LISTED_MAX = 12  # quotes, one of each passage, where everything of a kind is asked for
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
@@ -39,6 +41,10 @@ _COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
     "en": "Quoted from the knowledge base (no language model was used):",
+}
+_PARTIAL: dict[Language, str] = {
+    "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
+    "en": "\n\n(The question asks for all of them; this is what was found, possibly only a part.)",
 }
 _ASKS_NUMBER = re.compile(
     r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
@@ -98,7 +104,8 @@ async def _compose(request: AnswerRequest) -> list[str]:
         quotes = _select_quotes(request)
     if quotes:
         rows = RowTexts(request.passages, language)
-        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        told = [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        return [*told, follow_script(_PARTIAL[language], request.question)] if asks_for_all(fold(request.question)) else told
     said = [prompts.not_found_answer(request.question)]
     return [*said, "\n\n" + needs_model(language)] if request.mode == "assistant" else said
 
@@ -114,13 +121,20 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
-    rows = RowTexts(passages, language_of(request.question))
+    rows, listing = RowTexts(passages, language_of(request.question)), asks_for_all(fold(request.question))
     for sentence in ranked:
-        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+        if listing:
+            if any(sentence.marker == other.marker for other in chosen):
+                continue
+        elif rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
             continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
-        new = not chosen or not any(sentence.held <= other.held for other in chosen)
-        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+        new = listing or not chosen or not any(sentence.held <= other.held for other in chosen)
+        if (
+            len(chosen) == (LISTED_MAX if listing else QUOTES_MAX)
+            or sentence.score < _WORTH_QUOTING * ranked[0].score
+            or (chosen and tokens > request.max_tokens)
+        ):
             break
         if new and all(sentence.text != other.text for other in chosen):
             chosen.append(sentence)

@@ -61,7 +61,11 @@ async def test_a_model_reads_the_result_and_the_rows_it_rests_on(owner: Client) 
     await upload(owner, "hostels", "驿站.csv", CSV.encode())
     await upload(owner, "depots", "depots.xlsx", workbook())
     for question, computed, rows in (
-        ("床位最多的驿站是哪个？", "“床位”最大的是：渡口驿（40）。", ["驿站：渡口驿；所属路线：南线；床位：40；床位费（元）：95；可充电：是"]),
+        (
+            "床位最多的驿站是哪个？",
+            "“床位”最大的是：渡口驿（40）。",
+            ["驿站：渡口驿；所属路线：南线；床位：40；床位费（元）：95；可充电：是"],
+        ),
         ("北线有几个驿站？", "符合条件（所属路线：北线）的共 2 行，全表 5 行。", ["驿站：松风驿", "驿站：石门驿"]),
         ("床位费低于75元的驿站有哪些？", "共 2 行：", ["驿站：石门驿", "驿站：杏花驿"]),
         ("云顶驿可以充电吗？", "表中对应的行：", ["驿站：云顶驿"]),
