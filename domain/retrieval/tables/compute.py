@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
-from domain.retrieval.tables.selection import Selection, select_rows
+from domain.retrieval.tables.selection import Selection, prefer_values, select_rows
 from domain.retrieval.tables.table import Column, Table
 from domain.retrieval.tables.values import measure
 from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
@@ -113,6 +113,7 @@ def answer_question(question: str, table: Table) -> Finding | None:
     if table.is_list:
         return _answer_from_list(asked, table, language)
     mentions, rest = find_columns(asked.rest, folded, table)
+    mentions, rest = prefer_values(asked, rest, mentions, table)
     read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
     if read.selection.absent:
         return None
