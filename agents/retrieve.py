@@ -16,7 +16,7 @@ from adapters.index.port import Hit
 from adapters.models.answerability import is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
-from adapters.models.follow_ups import search_background, subject_of
+from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from adapters.text.enumerations import asks_for_all
@@ -84,7 +84,7 @@ class Retrieve:
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
         computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
-        chosen, answerable = await self.choose_passages(event.tenant, searched, asked.content, condensed.query, computed)
+        chosen, answerable = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -121,16 +121,17 @@ class Retrieve:
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order)), self.reranker.name
 
     async def choose_passages(
-        self, tenant: str, searched: SearchResult, asked: str, condensed: str, computed: Passage | None = None
+        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Passage | None = None
     ) -> tuple[tuple[Passage, ...], bool]:
-        """The passages, and whether by its words the question as asked or as condensed is answerable from them; none where words decide
-        and it is not. An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
+        """The passages, and whether by its words the question is answerable from them; none where words decide and it is not.
+
+        An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
         """
         best = passages.select_groups(searched.hits, passages_max=self.passages_max(condensed), tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), True
-        answerable = is_follow_up_answerable(asked, subject_of(asked), condensed, plain)
+        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain)
         if not answerable and self.words_decide:
             return (), False
         left = best.tokens_left
@@ -161,6 +162,9 @@ class Retrieve:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=usage.estimated,
+            reasoning_tokens=usage.reasoning_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_micros=condensed.cost_micros,
             provider=self.model_provider,
             purpose="condense",
             api_key_id=asked.api_key_id,

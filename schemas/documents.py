@@ -22,6 +22,12 @@ FileType = Literal[
     "application/vnd.ms-excel",
     "message/rfc822",
     "application/zip",
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/gif",
+    "image/bmp",
+    "image/webp",
 ]
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]

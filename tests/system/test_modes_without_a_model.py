@@ -12,6 +12,8 @@ import pytest_asyncio
 from claw_client import Client, events
 from ops.stack.launch import stack
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 ELSEWHERE = {  # nothing listens there
     "CLAW_MODEL_PROVIDER": "openai",
     "CLAW_MODEL_BASE_URL": "http://127.0.0.1:9/v1",

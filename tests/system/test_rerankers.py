@@ -16,6 +16,8 @@ from benchmarks.stub_reranker import share
 from claw_client import Client, events
 from ops.stack.launch import launch, stack
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 FAULTS = ["429", "503", "401", "cut", "html", "broken", "empty", "too_many", "out_of_range", "twice", "no_number", "huge", "hang"]
 TIMEOUT_S = 1.0
 NOTES = {

@@ -87,7 +87,14 @@ def test_usage_comes_last_and_without_choices():
     chunks, done = told(frames(delta(1, "x"), completed("x", reason="length")), include_usage=True)
     assert done
     assert chunks[-1]["choices"] == []
-    assert chunks[-1]["usage"] == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "estimated": True}
+    assert chunks[-1]["usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "total_tokens": 10,
+        "estimated": True,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
     assert all(chunk["usage"] is None for chunk in chunks[:-1])
     assert chunks[-2]["choices"][0]["finish_reason"] == "length"
 
