@@ -127,7 +127,9 @@ class Retrieve:
 
         An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
         """
-        best = passages.select_groups(searched.hits, passages_max=self.passages_max(condensed), tokens_max=self.settings.context_tokens)
+        best = passages.select_groups(
+            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
+        )
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), True
