@@ -20,6 +20,8 @@ from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
+from adapters.text.enumerations import asks_for_all
+from adapters.text.language import fold
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
@@ -38,6 +40,7 @@ from streams.runtime.agent_ports import AgentPorts
 NAME, WORKER_GROUP = "retrieve", "knowledge"
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
 OVERFETCH_FACTOR = 2  # times the passages are searched for: some are copies, some are neighbours that become one
+LISTING_FACTOR = 2  # times the passages where a question asks for everything of a kind; the budget of tokens stays
 WIDENED_MAX = 2  # best passages whose lists and tables are completed from the index
 
 Grounds = Literal["words", "meaning", ""]  # why a question is answerable from its passages; "": it is not
@@ -108,7 +111,7 @@ class Retrieve:
 
     async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> tuple[SearchResult, str]:
         """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
-        limit = OVERFETCH_FACTOR * self.settings.passages
+        limit = OVERFETCH_FACTOR * self.passages_max(query)
         if self.reranker is not None:
             limit = max(limit, self.settings.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
@@ -130,7 +133,9 @@ class Retrieve:
         An answer ``computed`` from a table goes first, and is one whatever words it shares with the question. Where words do not answer,
         the passages that may by their meaning are all that is left.
         """
-        best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
+        best = passages.select_groups(
+            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
+        )
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), "words"
@@ -151,6 +156,10 @@ class Retrieve:
         """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case."""
         least = self.settings.meaning_min
         return [group for group in groups if self.words_decide and is_meant(query, group.best.text, group.best.dense, least=least)]
+
+    def passages_max(self, query: str) -> int:
+        """How many passages a question gets: more when it asks for everything of a kind."""
+        return (LISTING_FACTOR if asks_for_all(fold(query)) else 1) * self.settings.passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""
