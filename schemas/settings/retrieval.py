@@ -58,7 +58,7 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
             description="Cosine from which a passage in another language, or without a word of the question, is quoted by the `local` "
             "model; above 1 none is. The scale is that of the embedding `local`.",
         ),
-    ] = 0.77
+    ] = 0.26
     condense_timeout_s: Annotated[
         float, Meta(gt=0, le=30, description="Timeout for the model to rewrite a follow-up question; after it rules rewrite the question.")
     ] = 3.0
