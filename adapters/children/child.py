@@ -86,7 +86,8 @@ class ChildSpec:
     memory_mib: int
     cpu_s: int
     ocr_cpu_s: int
-    dense: bool = False
+    embedding: str = ""  # the local one that it loads at once
+    tables: str = ""  # the folder of static tables, which it may read
     measured: bool = False
 
 
@@ -124,7 +125,8 @@ class ChildProcess:
             memory_mib=spec.memory_mib,
             cpu_s=spec.cpu_s,
             ocr_cpu_s=spec.ocr_cpu_s,
-            dense=spec.dense,
+            embedding=spec.embedding,
+            tables=spec.tables,
         )
         try:
             process = await asyncio.create_subprocess_exec(

@@ -32,7 +32,7 @@ KEYWORD_CHARS_MAX = 8  # a longer run of Chinese content words is shown as its w
 TERM_CHARS_MAX = 6  # the segmenter's dictionary has hardly any longer Chinese word
 QUESTION_CHARS_MAX = 2_000  # keywords come from the first part of a longer question
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 _HAN = "㐀-䶿一-鿿豈-﫿"
 _RUN = re.compile(
     rf"(?P<han>[{_HAN}]+)|"
@@ -65,7 +65,7 @@ class SparseVector(NamedTuple):
 
 def normalise(text: str) -> str:
     """``text`` as documents and questions are encoded: folded; lone surrogates, which no engine takes, as spaces."""
-    return fold(_SURROGATES.sub(" ", text))
+    return fold(SURROGATES.sub(" ", text))
 
 
 class Bm25Encoder:
@@ -111,7 +111,7 @@ class Bm25Encoder:
 
         Chinese words between two stop words are shown as one (the segmenter is fine-grained: 数据 + 库 + 连接 + 池).
         """
-        question = _SURROGATES.sub(" ", question)[:QUESTION_CHARS_MAX]
+        question = SURROGATES.sub(" ", question)[:QUESTION_CHARS_MAX]
         folded = normalise(question)
         shown = question if len(question) == len(folded) else folded
         found: dict[str, str] = {}
