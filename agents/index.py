@@ -278,6 +278,7 @@ def points(
                 place=chunk.place,
                 hash=chunk.hash,
                 overlap=chunk.overlap,
+                tables=chunk.tables,
             )
         )
     return made

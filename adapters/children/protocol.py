@@ -26,7 +26,8 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     batch: bool  # SCHED_BATCH: yields to processes that answer requests
     memory_mib: int
     cpu_s: int
-    ocr_cpu_s: int  # from the start of Tesseract
+    ocr_cpu_s: int  # from the start of recognition
+    ocr_memory_mib: int  # likewise
     embedding: str
     tables: str
 
@@ -66,7 +67,7 @@ class Ready(Struct, tag=True, frozen=True):
 
 
 class OcrStarted(Struct, tag=True, frozen=True):
-    """Tesseract was started for the task, which gets more time."""
+    """Scanned pages are being read for the task, which gets more time and memory."""
 
 
 class ChunkFrame(Struct, tag=True, frozen=True):

@@ -87,6 +87,7 @@ class TextWorker:
             wall_s=documents.parse_wall_s,
             ocr_wall_s=max(documents.ocr_wall_s, documents.parse_wall_s),
             memory_kib=documents.parse_memory_mib * 1024,
+            ocr_memory_kib=documents.ocr_memory_mib * 1024,
         )
         light = self._child_spec(LIGHT, "express", embedding=retrieval.embedding if retrieval.embedding in LOCAL_MODELS else "")
         self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
@@ -202,7 +203,7 @@ class TextWorker:
     def _refusal(self, died: ChildDied) -> Refused:
         """The error of a dead child: a limit by the name of its setting, or a crash."""
         settings: dict[Cause, str] = {
-            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB",
+            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB, CLAW_DOCUMENT_OCR_MEMORY_MIB",
             "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
             "wall": "CLAW_DOCUMENT_PARSE_WALL_S, CLAW_DOCUMENT_OCR_WALL_S",
             "output": "CLAW_DOCUMENT_TEXT_CHARS_MAX",
@@ -226,6 +227,7 @@ class TextWorker:
             memory_mib=settings.parse_memory_mib,
             cpu_s=settings.parse_cpu_s,
             ocr_cpu_s=int(settings.ocr_wall_s) + 1,
+            ocr_memory_mib=settings.ocr_memory_mib,
             embedding=embedding,
             tables=str(table_folder(self._retrieval)) if module == LIGHT else "",
             measured=measured,

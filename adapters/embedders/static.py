@@ -34,7 +34,8 @@ class StaticEmbeddings:
                 if encoding.ids:
                     vectors[row] = self._mean(np.array(encoding.ids, dtype=np.int64))
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+        return vectors
 
     def _mean(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """The direction of the mean; its length says nothing, so the division is left out."""

@@ -88,7 +88,7 @@ async def test_completion(house: House, ada: Person, client: openai.AsyncOpenAI,
     (annotation,) = choice.message.annotations
     place, citation = annotation.url_citation, annotation.model_dump()["citation"]
     assert (annotation.type, place.title, "25 days [1]."[place.start_index : place.end_index]) == ("url_citation", "rules", "[1]")
-    assert place.url == f"/api/v1/knowledge/{ada.base}/documents/rules"
+    assert place.url == f"{str(client.base_url).removesuffix('/v1/')}/api/v1/knowledge/{ada.base}/documents/rules"
     assert citation["quote"] in LEAVE
     assert citation["version"] == 3
     assert completion.usage is not None
@@ -144,7 +144,7 @@ async def test_the_question_as_it_is_asked(house: House, ada: Person, client: op
     """Instructions, history, sampling and stops travel with it; no knowledge base is chosen by an empty list."""
     messages: list[Any] = [{"role": "system", "content": "Be short."}, ASK[0], {"role": "assistant", "content": "25."}, ASK[0]]
     completion = await client.chat.completions.create(
-        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": ""}
+        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": "", "mode": "assistant"}
     )
     assert completion.choices[0].message.annotations == []
     question = await asked_event(house, completion.id.removeprefix("chatcmpl-"))
@@ -229,6 +229,21 @@ async def test_tools_are_ignored_and_their_turns_accepted(house: House, client: 
     assert not {"tools", "tool_choice"} & set(stub.provider.stats.last_request)
 
 
+async def test_numbers_that_stand_in_no_passage_are_named(ada: Person, client: openai.AsyncOpenAI, stub: Stub):
+    """Beside the model's own words: whole, streamed and kept alike."""
+    stub.says("text=25 days, and 31 more [1].")
+    message = (await client.chat.completions.create(model="claw", messages=ASK)).choices[0].message
+    assert message.content == "25 days, and 31 more [1]."
+    marked = [{"text": "31", "start_index": 13, "end_index": 15}]
+    assert message.model_dump()["unsupported_numbers"] == marked
+    stream = await client.chat.completions.create(model="claw", messages=ASK, stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == message.content
+    assert chunks[-1].choices[0].delta.model_dump()["unsupported_numbers"] == marked
+    kept = (await ada.call("GET", f"/knowledge/queries/{chunks[0].id.removeprefix('chatcmpl-')}")).json()
+    assert (kept["answer"], kept["unsupported_numbers"]) == (message.content, marked)
+
+
 async def test_sources_are_numbered_as_the_answer_cites_them(
     house: House, ada: Person, library: Library, client: openai.AsyncOpenAI, stub: Stub
 ):
@@ -292,6 +307,35 @@ async def test_a_model_that_only_thinks_is_an_error_with_a_remedy_and_asked_once
         assert stub.provider.stats.requests == before + 1
         answer = await patient.chat.completions.create(model="claw", messages=ASK, max_tokens=1_000)
         assert answer.choices[0].message.content == "25 days [1]."
+
+
+@pytest.mark.parametrize("thinks", ["reasoning_content", "reasoning", "tags"])
+async def test_thinking_comes_beside_the_answer_when_it_is_asked_for(client: openai.AsyncOpenAI, stub: Stub, thinks: str):
+    """As reasoning_content, where clients look for it; others never see it. Its tokens are counted for both."""
+    stub.says(f"text=25 days [1].&thinking=20&thinks={thinks}&cached=7")
+    thought = "".join(f"hm{i} [1] " for i in range(20)).split()
+    asking: list[Any] = [{"include_reasoning": True}, {"thinking": {"type": "enabled"}}, {"enable_thinking": True}, {"think": "high"}]
+    for extra in asking:
+        whole = await client.chat.completions.create(model="claw", messages=ASK, extra_body=extra)
+        message = whole.choices[0].message
+        assert (message.content, message.model_dump()["reasoning_content"].split()) == ("25 days [1].", thought)
+        assert whole.usage is not None
+        assert whole.usage.completion_tokens_details is not None
+        assert whole.usage.prompt_tokens_details is not None
+        assert whole.usage.completion_tokens_details.reasoning_tokens == 20
+        assert whole.usage.prompt_tokens_details.cached_tokens == 7
+    told, text = "", ""
+    async for chunk in await client.chat.completions.create(
+        model="claw", messages=ASK, stream=True, extra_body={"include_reasoning": True}
+    ):
+        delta = chunk.choices[0].delta.model_dump()
+        assert not (text and delta.get("reasoning_content")), "all of it comes before the answer"
+        told, text = told + (delta.get("reasoning_content") or ""), text + (delta.get("content") or "")
+    assert (told.split(), text) == (thought, "25 days [1].")
+    others: list[Any] = [{}, {"reasoning_effort": "high"}, {"thinking": {"type": "enabled"}, "include_reasoning": False}]
+    for extra in others:
+        plain = await client.chat.completions.create(model="claw", messages=ASK, extra_body=extra)
+        assert "hm1" not in plain.model_dump_json()
 
 
 async def test_a_provider_that_breaks_off_ends_the_stream_in_an_error(client: openai.AsyncOpenAI, stub: Stub):
