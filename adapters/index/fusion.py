@@ -5,8 +5,8 @@ has .974) this keeps *how much* better a hit is: BM25's best usually stands far 
 it; where BM25 hesitates, the dense leg decides.
 
 How much the dense leg may say depends on how much of the question BM25 has found: on its *coverage*, the greatest share of the question's
-content words that one of its best hits holds. A question whose words are all there is BM25's to answer; one whose words are nowhere, because
-they are other words or another language, is the dense leg's. Measured with 30 candidates a leg, hit@1 / hit@5:
+content words that one of its best hits holds. A question whose words are all there is BM25's to answer; one whose words are nowhere,
+because they are other words or another language, is the dense leg's. Measured with 30 candidates a leg, hit@1 / hit@5:
 
     set                        questions   BM25 with pairs   static dense    fused
     CMRC 2018 (zh)             1,000       .980 / .998       .756 / .906     .982 / .998
@@ -16,8 +16,8 @@ they are other words or another language, is the dense leg's. Measured with 30 c
     XQuAD, English on Chinese  780         .437 / .832       .659 / .922     .681 / .936
 
 Hits in another language than the question's are ranked among themselves and interleaved: their words say little, and their cosines lie
-below those of texts in the question's own language. With both languages in one base (155 Chinese, 847 English passages), questions in English
-whose source is Chinese go from hit@5 .16 to .75, all others stay within .003.
+below those of texts in the question's own language. With both languages in one base (155 Chinese, 847 English passages), questions in
+English whose source is Chinese go from hit@5 .16 to .75, all others stay within .003.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
