@@ -31,7 +31,9 @@ VOCABULARY_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5
 BEGIN, END = 1, 2  # ids that the encoder puts around every text
 PIECES_AT_ONCE = 4_096
 COMMON = 1e-4  # the frequency at which a piece weighs half; measured: ten times more or less costs .02 to .07 of hit@1 everywhere
-WEAKENING = 0.4  # the exponent of a direction's strength that is taken from it: 0 leaves it, .5 makes all equal (.650 of English on Chinese)
+WEAKENING = (
+    0.4  # the exponent of a direction's strength that is taken from it: 0 leaves it, .5 makes all equal (.650 of English on Chinese)
+)
 SPACE = "▁"
 
 
