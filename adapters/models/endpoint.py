@@ -47,6 +47,7 @@ class Endpoint:
         if not self.model:
             raise ConfigurationError(f"{variables}NAME: provider {settings.provider!r} needs the name of the model that it serves")
         self.family = family_of(self.model)
+        self._server = reasoning.server_of(settings.provider, self.base_url)
         self._control = reasoning.control_of(settings.provider, self.base_url, self.family)
         self._prices = choose_prices(
             self.family.prices.get(settings.price_currency), settings.price_prompt, settings.price_completion, settings.price_cached_prompt
@@ -71,6 +72,11 @@ class Endpoint:
             self._session = None
 
     @property
+    def limits_thinking(self) -> bool:
+        """Whether thinking counts against the limit of the answer's tokens."""
+        return self._server.limits_thinking
+
+    @property
     def opens_thinking(self) -> bool:
         """Whether texts may begin inside the thinking: as the settings say, or as templates of such models do on servers that may have no
         parser.
@@ -86,7 +92,7 @@ class Endpoint:
         settings = self.settings
         if mode == "auto" and not effort:
             mode, effort = settings.thinking, settings.reasoning_effort
-        return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self.preset)
+        return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self._server)
 
     def request_body(
         self,

@@ -99,7 +99,7 @@ class OpenAIModel:
         """The call for a request. A model that thinks gets tokens for it on top of the answer's, where both count against one limit."""
         budget = self._settings.thinking_tokens
         thinking = self._endpoint.thinking_fields(request.thinking, request.reasoning_effort, budget=budget)
-        max_tokens = request.max_tokens + (budget if thinking.thinks and self._endpoint.preset.limits_thinking else 0)
+        max_tokens = request.max_tokens + (budget if thinking.thinks and self._endpoint.limits_thinking else 0)
         context = self._endpoint.family.context
         room = max(context - max_tokens, PROMPT_TOKENS_MIN) if context else self._tokens_max
         sent = prompts.build_messages(request, tokens_max=min(self._tokens_max, room))
