@@ -112,7 +112,6 @@ class OpenAIModel:
             cuts=request.stop if len(request.stop) > self._endpoint.preset.stops_max else (),
             speaker=self._endpoint.speaker(hash_messages(sent)),
             opened=(self._endpoint.opens_thinking or self._opened) and thinking.thinks is not False,
-            with_thinking=request.with_thinking,
         )
 
     async def _attempt(self, call: "_AnswerCall", total_s: float) -> AsyncGenerator[AnswerPart, None]:
@@ -143,8 +142,8 @@ class OpenAIModel:
         async for text in _TextStream(content, reading):
             watched.mark_alive()
             shown = cutter.feed(parser.feed(text))
-            if (thought := parser.take_thinking()) and call.with_thinking:
-                yield ThoughtPiece(thought)
+            if thought := parser.take_thinking():
+                yield ThoughtPiece(thought, call.speaker)
             if parser.leaked:
                 self._opened = True
                 yield Spent(usage=reading.usage(call.sent), speaker=call.speaker)
@@ -176,7 +175,6 @@ class _AnswerCall(Struct, frozen=True, kw_only=True):
     cuts: tuple[str, ...]
     speaker: Speaker
     opened: bool = False
-    with_thinking: bool = False
 
 
 class _ThinkingParser:
