@@ -72,6 +72,11 @@ class Endpoint:
             self._session = None
 
     @property
+    def stops_max(self) -> int:
+        """The number of stop sequences that the server takes."""
+        return 0 if self.family.fixed_sampling else self.preset.stops_max
+
+    @property
     def limits_thinking(self) -> bool:
         """Whether thinking counts against the limit of the answer's tokens."""
         return self._server.limits_thinking
@@ -116,7 +121,7 @@ class Endpoint:
             max_completion_tokens=max_tokens if fixed else None,
             temperature=None if fixed else sampled,
             do_sample=fixed or sampled is not None,
-            stop=stop if len(stop) <= self.preset.stops_max else (),
+            stop=stop if len(stop) <= self.stops_max else (),
             stream=stream,
             stream_options=wire.ProviderStreamOptions(include_usage=True) if stream and self.preset.asks_for_usage else None,
             **thinking.members(),

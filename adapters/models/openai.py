@@ -109,7 +109,7 @@ class OpenAIModel:
         return _AnswerCall(
             body=body,
             sent=sent,
-            cuts=request.stop if len(request.stop) > self._endpoint.preset.stops_max else (),
+            cuts=request.stop if len(request.stop) > self._endpoint.stops_max else (),
             speaker=self._endpoint.speaker(hash_messages(sent)),
             opened=(self._endpoint.opens_thinking or self._opened) and thinking.thinks is not False,
         )

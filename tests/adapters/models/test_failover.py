@@ -188,6 +188,11 @@ async def test_stops_reach_the_wire_or_are_cut_here(stub: Running) -> None:
         assert stub.provider.stats.last_request["stop"] == ["五"]
         two, finish = await _told(asked, AnswerRequest(question="?", stop=("六", "四五")))
         assert "stop" not in stub.provider.stats.last_request
+    reasoning = model_settings(stub.root, "gpt-5-mini?text=一二三四五六")
+    async with opened(OpenAIModel(reasoning)) as asked:
+        cut, _ = await _told(asked, AnswerRequest(question="?", stop=("五",)))
+        assert not {"stop", "temperature", "max_tokens"} & set(stub.provider.stats.last_request), "OpenAI's reasoning models refuse them"
+    assert cut == "一二三四"
     assert one == "一二三四五六", "the stub itself knows no stops"
     assert (two, finish.reason) == ("一二三", "stop")
     await eventually(lambda: stub.provider.stats.open == 0)

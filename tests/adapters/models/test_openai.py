@@ -127,7 +127,15 @@ async def test_speaks_bigmodel(stub: Running, temperature: float, expected: tupl
     assert finish.usage == Usage(prompt_tokens=sum(len(m["content"]) for m in sent["messages"]), completion_tokens=4)
 
 
-@pytest.mark.parametrize(("finish", "reason"), [("length", "length"), ("sensitive", "content_filter"), ("stop", "stop")])
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("length", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("sensitive", "content_filter"),
+        ("stop", "stop"),
+    ],
+)
 async def test_finish_reasons(stub: Running, finish: str, reason: str) -> None:
     assert (await answered(stub, f"stub?tokens=2&finish={finish}"))[1].reason == reason
 
@@ -354,8 +362,9 @@ async def test_after_the_first_word_nothing_is_repeated(stub: Running, fault: st
     assert stub.provider.stats.requests == 1
 
 
-async def test_a_failed_finish_is_a_failure(stub: Running) -> None:
-    error, _ = await failed(stub, "stub?tokens=2&token_ms=30&finish=network_error")
+@pytest.mark.parametrize("finish", ["network_error", "insufficient_system_resource"])
+async def test_a_failed_finish_is_a_failure(stub: Running, finish: str) -> None:
+    error, _ = await failed(stub, f"stub?tokens=2&token_ms=30&finish={finish}")
     assert error.code == "answer_interrupted"
 
 
