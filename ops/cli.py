@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         "Ask the project's own questions that share no word with their passages, in one language and across two.",
     )
     paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _eval_dialogues_command(kinds, about)
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
@@ -102,6 +103,24 @@ def parser() -> argparse.ArgumentParser:
     )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _eval_dialogues_command(kinds: Any, about: str) -> None:
+    dialogues = _add(kinds, "dialogues", _eval_dialogues, f"{about} measure how many turns of conversations are answered right.")
+    dialogues.add_argument(
+        "folder",
+        nargs="?",
+        default="",
+        metavar="DIR",
+        help="one set (corpus.jsonl, dialogues.jsonl), or a folder of sets (default: the project's own)",
+    )
+    dialogues.add_argument(
+        "--half",
+        choices=("dev", "held-out", "all"),
+        default="all",
+        help="only the dialogues of one half, by their ids (default: %(default)s)",
+    )
+    dialogues.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _admin_commands(commands: Any) -> None:
@@ -343,6 +362,12 @@ def _eval_tables(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation.tables import run
 
     return run.run(settings, part=chosen.part, as_json=chosen.json)
+
+
+def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import dialogues
+
+    return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

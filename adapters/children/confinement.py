@@ -19,6 +19,7 @@ from pathlib import Path
 
 from adapters.children import landlock
 from adapters.children.protocol import ChildOptions
+from adapters.parsing.core.source import OCR_EVENT
 from schemas.errors import Refused
 
 PR_SET_PDEATHSIG = 1
@@ -88,7 +89,7 @@ def isolate(options: ChildOptions) -> None:
     lower_limit(resource.RLIMIT_CORE, 0)
     lower_limit(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
     lower_limit(resource.RLIMIT_NOFILE, FILES_MAX)
-    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * options.memory_mib) * MIB)
+    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * max(options.memory_mib, options.ocr_memory_mib)) * MIB)
 
 
 def parser_paths(folder: str) -> landlock.AllowedPaths:
@@ -137,7 +138,7 @@ def _open_statm() -> int:
 
 
 class Guard:
-    """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when Tesseract is started."""
+    """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when scanned pages are read."""
 
     def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
         self._folder, self._recognising = folder, recognising
@@ -161,6 +162,8 @@ class Guard:
             raise SandboxViolation("use the network")
         elif event in _PROGRAM_EVENTS:
             raise SandboxViolation("start a program")
+        elif event == OCR_EVENT:
+            self._recognising()
 
     def _check_program(self, program: object) -> None:
         if not self._tesseract or os.path.realpath(shutil.which(_path_text(program)) or "") != self._tesseract:

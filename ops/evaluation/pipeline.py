@@ -88,12 +88,17 @@ class Pipeline:
 
     async def ask(self, corpus: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
         """Ask in a conversation of its own, after the questions of the history, turn by turn."""
+        return (await self.converse(corpus, [*_questions(asked.history), asked.text]))[-1]
+
+    async def converse(self, corpus: IndexedCorpus, questions: Sequence[str]) -> list[PipelineReply]:
+        """The replies to ``questions``, asked one after the other in one new conversation."""
         conversation = await self.post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
-        for turn in _questions(asked.history):
-            await self._read_reply(str(conversation["id"]), turn)
-        state, data = await self._read_reply(str(conversation["id"]), asked.text)
-        cited = tuple(corpus.passages[each["document_id"]] for each in data.get("citations", ()))
-        return PipelineReply(state, str(data.get("text", "")), cited)
+        replies: list[PipelineReply] = []
+        for question in questions:
+            state, data = await self._read_reply(str(conversation["id"]), question)
+            cited = tuple(corpus.passages[each["document_id"]] for each in data.get("citations", ()))
+            replies.append(PipelineReply(state, str(data.get("text", "")), cited))
+        return replies
 
     async def _read_reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(ANSWER_S_MAX), self.client.ask(conversation, question) as answer:

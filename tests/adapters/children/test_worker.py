@@ -21,6 +21,8 @@ from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 from schemas.settings.section import Secret
+from tests.support.pdf_reading import scanned
+from tests.support.pdf_writer import Page, pdf
 
 ROOT = Path(__file__).parents[3]
 SHELF = Shelf()
@@ -271,6 +273,25 @@ async def test_the_loop_is_never_blocked(text_worker):
     watching.cancel()
     assert len(outcome.chunks) > 500
     assert worst < 0.3
+
+
+async def test_a_scan_is_read_in_the_confined_child_and_leaves_no_document_without_memory(tmp_path):
+    """Its models stay in the child for the next scan; where little memory is allowed for parsing, the child is replaced at once."""
+    pytest.importorskip("rapidocr")
+    width, height, pixels = scanned(Page(width=420, height=200).text(30, 150, "The ferry leaves at nine", 18))
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(pdf(Page(width=420, height=200).image(width, height, pixels)))
+    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_memory_mib=256, ocr_memory_mib=1024))
+    await made.start()
+    try:
+        for _ in range(2):
+            read = await made.parse(DocumentSource(path=str(scan)), title="", lane="express", shelf=SHELF)
+            assert "The ferry leaves at nine" in read.chunks[0].text
+            assert [note.code for note in read.notes] == ["read_by_ocr"]
+            page = await parse(made, "<p>" + "words on a page. " * 20_000, "text/html")
+            assert len(page.chunks) > 100
+    finally:
+        await made.stop()
 
 
 ORPHAN = """
