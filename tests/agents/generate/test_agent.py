@@ -266,6 +266,18 @@ async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_a
     assert await asked(_asked(grounded_event(), ancestors=("q0", "r0"))) == []
 
 
+async def test_a_greeting_gives_no_title_and_the_first_question_after_it_does():
+    async def titles(event: ChatGrounded) -> list[bool]:
+        generate = generating_agent(Script(["好", Finish()]), Redis())
+        generate.titles = True
+        return [each.event.data.title for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
+
+    polite = Turn("user", "你好！"), Turn("assistant", "你好！")
+    assert await titles(grounded_event(passages=(), courtesy="greeting")) == []
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=polite)) == [True]
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=(*polite, Turn("user", "灯塔在哪？")))) == []
+
+
 async def test_the_answer_knows_its_branch_and_the_model_the_summary():
     redis, model = Redis(), Script(["好", Finish()])
     await _run(model, redis, RememberingPublisher(), _asked(grounded_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
