@@ -177,8 +177,8 @@ def table_from_grid(grid: Grid, spans: Sequence[TextSpan]) -> Table | list[list[
     header_rows = 1
     is_plain = len(rows) == len(grid.ys) - 1  # no ruled row was several: a row of text is one of the grid
     if is_plain and (ranges := _merged_ranges(grid)):
-        filled = fill_grid([[(at, cell) for at, cell in enumerate(row, 1) if cell] for row in rows], ranges, FILL_CHARS_MAX)
-        rows, header_rows = [[*row, *[""] * (columns - len(row))] for row in filled.rows], filled.header_rows
+        merged = fill_grid([[(at, cell) for at, cell in enumerate(row, 1) if cell] for row in rows], ranges, FILL_CHARS_MAX)
+        rows, header_rows = [[*row, *[""] * (columns - len(row))] for row in merged.rows], merged.header_rows
     used = [column for column in range(columns) if any(row[column] for row in rows)]
     kept = [index for index, row in enumerate(rows) if any(row)]
     size = float(np.median([span.size for span in spans]))

@@ -1,5 +1,7 @@
 """Tables of a page, ruled or not."""
 
+from collections.abc import Sequence
+
 from tests.support.pdf_reading import PROSE, read, texts, wrapped
 from tests.support.pdf_writer import Page, pdf
 
@@ -50,7 +52,7 @@ def ruled(
     page: Page,
     top: int,
     xs: tuple[int, ...],
-    rows: list[tuple[str, ...]],
+    rows: Sequence[tuple[str, ...]],
     open_below: set[tuple[int, int]],
     open_right: set[tuple[int, int]],
 ) -> Page:
