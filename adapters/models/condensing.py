@@ -97,12 +97,12 @@ class Condenser:
         if not query:
             return replace(ruled, usage=written.usage, model=model)
         by = model if query != question.content else ""
-        return replace(ruled, query=query, by=by, claims=(reading.claim, query), usage=written.usage, model=model)
+        return replace(ruled, query=query, by=by, claims=(*reading.claims, query), usage=written.usage, model=model)
 
 
 def _condense_by_rules(asked: str, reading: Reading) -> CondensedQuestion:
     by = RULES if reading.query != asked else ""
-    return CondensedQuestion(query=reading.query, by=by, claims=(reading.claim,), subject=reading.subject)
+    return CondensedQuestion(query=reading.query, by=by, claims=reading.claims, subject=reading.subject)
 
 
 def format_conversation(question: Question) -> str:

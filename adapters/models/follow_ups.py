@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.models.answerability import term_weight
 from adapters.models.citations import MARKER
@@ -25,6 +26,7 @@ from adapters.models.subjects import is_empty, is_pleasantry, own_subject
 from adapters.text.identifiers import named_identifiers
 from adapters.text.keywords import find_keywords
 from adapters.text.language import fold, terms
+from adapters.text.negation import denied_predicates
 from adapters.text.sparse import Background
 from schemas.chats import Turn
 
@@ -59,6 +61,7 @@ _ASKS = re.compile(
     r"什么|哪|谁|几|多[少大长高久远深]|吗|何|怎|是否|能否|有没有|是不是"
     r"|\b(?:who|whom|whose|what|when|where|which|why|how)\b|\A(?:is|are|was|were|do|does|did|can|could|should|will|would|has|have|may|must)\b"
 )
+_ASKS_WHICH = re.compile(r"\bwhich\b|哪[一几]?[个些种款家项本位]")  # of all, not of the one that was spoken of
 # What only leads over to a question that is complete behind it: 那班车几点？, "and when is lunch?"
 _LEADS_OVER = re.compile(
     r"\A\s*+(?:(?:and|but|so|or|also|ok(?:ay)?|well|then)\b[\s,]*+){1,3}"
@@ -81,7 +84,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """A question as the conversation before it makes it understood.
 
     ``question`` is what it says itself, without a correction that leads over to it; ``carried`` are words of earlier questions, in their
-    order; ``subject`` is what it names instead of the one that is ``replaced`` among them.
+    order; ``subject`` is what it names instead of the one that is ``replaced`` among them. ``topic`` are words of the question before one
+    that stands by itself but is short: of two things with a warranty it may mean the one that was spoken of.
     """
 
     question: str
@@ -89,6 +93,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     subject: str = ""
     carried: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
 
     @property
     def query(self) -> str:
@@ -96,19 +101,11 @@ class Reading(Struct, frozen=True, kw_only=True):
         return " ".join((*(each for each in self.carried if each not in self.replaced), self.question))
 
     @property
-    def claim(self) -> str:
-        """What the passages have to support."""
+    def claims(self) -> tuple[str, ...]:
+        """What the passages may support, one of them: with what was carried, or by its own words alone, as they were found for both."""
         if self.kind == "refers":
-            return _POINTS_BACK.sub(" ", fold(self.query))
-        return self.subject or self.question
-
-
-class _Said(Struct, frozen=True):
-    """An earlier question."""
-
-    content: str
-    reading: Reading
-    answered: bool
+            return (_POINTS_BACK.sub(" ", fold(self.query)), self.question)
+        return (self.subject or self.question,)
 
 
 def read_question(question: str, history: Sequence[Turn]) -> Reading:
@@ -118,7 +115,9 @@ def read_question(question: str, history: Sequence[Turn]) -> Reading:
         return Reading(question=question)
     alone = _read_alone(question)
     if alone.kind == "whole":
-        return alone
+        folded = fold(question[:TURN_CHARS_MAX])
+        clear = question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN or _ASKS_WHICH.search(folded) or denied_predicates(folded)
+        return alone if clear else replace(alone, topic=_choose_new(alone.question, _referent(said)))
     carried = _referent(said) if alone.kind == "refers" else _predicate(said)
     chosen = _choose_new(alone.question, carried)
     replaced = tuple(phrase for phrase in chosen if _is_name(phrase, carried[0])) if alone.kind == "instead" else ()
