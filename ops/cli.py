@@ -68,7 +68,6 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
-    _eval_dialogues_command(kinds, about)
     paraphrases = _add(
         kinds,
         "paraphrases",
@@ -76,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
         "Ask the project's own questions that share no word with their passages, in one language and across two.",
     )
     paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _eval_dialogues_command(kinds, about)
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
@@ -182,7 +182,9 @@ def _rebuild_commands(commands: Any) -> None:
     size = "of a chunk, in tokens (default: from the settings)"
     index.add_argument("--chunk-tokens", type=_tokens(32, 2048), metavar="N", default=0, help=f"target size {size}, 32 to 2048")
     index.add_argument("--chunk-tokens-max", type=_tokens(64, 4096), metavar="N", default=0, help=f"largest size {size}, 64 to 4096")
-    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="embedding model (default: from the settings)")
+    index.add_argument(
+        "--embedding", choices=("local", "wordllama", "openai", "zhipu"), default="", help="embedding model (default: from the settings)"
+    )
     index.add_argument("--keep", action="store_true", help="keep the old index, so that `back` can switch to it until `drop` deletes it")
     index.add_argument("--force", action="store_true", help="switch even when documents are missing")
     index.add_argument(
@@ -358,16 +360,16 @@ def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
     return answers.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
 
 
-def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
-    from ops.evaluation import dialogues
-
-    return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
-
-
 def _eval_tables(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation.tables import run
 
     return run.run(settings, part=chosen.part, as_json=chosen.json)
+
+
+def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import dialogues
+
+    return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

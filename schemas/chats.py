@@ -10,11 +10,12 @@ from schemas.documents import Locator, TablePart
 from schemas.errors import Problem
 from schemas.events import Event
 from schemas.records import AnswerMode, ConversationType
+from schemas.thinking import ReasoningEffort, Thinking
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
+Purpose = Literal["answer", "failed_answer", "condense", "summary", "title", "embedding"]
 Courtesy = Literal["greeting", "thanks", "farewell", "consent", "introduction", "wordless"]
 Outcome = Literal["answered", "not_found", "unsourced", "courtesy"]
 """``answered``: with citations; ``not_found``: it says that the knowledge bases do not contain it; ``unsourced``: text without citations;
@@ -47,11 +48,13 @@ class Turn(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
-    """The sampling parameters of a question; 0, None and () stand for those of the settings."""
+    """The sampling parameters of a question; 0, None, (), "auto" and "" stand for those of the settings."""
 
     max_tokens: int = 0
     temperature: float | None = None
     stop: tuple[str, ...] = ()
+    thinking: Thinking = "auto"
+    reasoning_effort: ReasoningEffort = ""
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -81,6 +84,7 @@ class Question(Struct, frozen=True, kw_only=True):
     reserved: bool = False  # a reservation of an open reply and tokens stands for the answer, until its usage is recorded
     cache: bool = True  # whether a cached answer to the same question in the same context may be returned
     tone: ConversationType = "chat"
+    shows_thinking: bool = False  # the model's thinking is published as it comes, for readers that want it
     mode: AnswerMode = "grounded"
 
 
@@ -193,11 +197,16 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one answer; ``estimated`` when the provider reports none."""
+    """Tokens of one answer; ``estimated`` when the provider reports none.
+
+    ``reasoning_tokens``: those of the completion that were thinking; ``cached_tokens``: those of the prompt that the provider had cached.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -218,6 +227,17 @@ class Extended(Struct, frozen=True, kw_only=True):
     seq: int
     text: str
     citations: tuple[Citation, ...] = ()
+
+
+class Thought(Struct, frozen=True, kw_only=True):
+    """More of what the model thinks before it answers: no part of the answer. ``seq`` counts from 1 within the attempt, apart from the
+    text's.
+    """
+
+    conversation_id: str
+    attempt: int
+    seq: int
+    text: str
 
 
 class Completed(Struct, frozen=True, kw_only=True):
@@ -295,6 +315,7 @@ class Consumption(Struct, frozen=True, kw_only=True):
     """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: no provider was paid.
 
     Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
+    Purpose ``failed_answer``: what a model spent that gave no answer, before the same or another one was asked again.
     """
 
     user_id: str
@@ -310,6 +331,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
     cached: bool = False
     api_key_id: str = ""
     reserved: bool = False  # this event settles the reservation of the answer
+    reasoning_tokens: int = 0  # of the completion tokens
+    cached_tokens: int = 0  # of the prompt tokens
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
@@ -337,7 +360,7 @@ class ChatGrounded(Event, tag="claw.chat.grounded.v1", frozen=True, kw_only=True
 
 
 class ReplyStarted(Event, tag="claw.reply.started.v1", frozen=True, kw_only=True):
-    """The answer began. Subject and key of this and the next four: reply id."""
+    """The answer began. Subject and key of this and the next five: reply id."""
 
     data: Started
 
@@ -346,6 +369,12 @@ class ReplyExtended(Event, tag="claw.reply.extended.v1", frozen=True, kw_only=Tr
     """The answer grew."""
 
     data: Extended
+
+
+class ReplyThought(Event, tag="claw.reply.thought.v1", frozen=True, kw_only=True):
+    """The model thought. Only where the question asks for its thinking; it is no part of the answer and in no record."""
+
+    data: Thought
 
 
 class ReplyCompleted(Event, tag="claw.reply.completed.v1", frozen=True, kw_only=True):
@@ -384,4 +413,4 @@ class FeedbackGiven(Event, tag="claw.feedback.given.v1", frozen=True, kw_only=Tr
     data: Feedback
 
 
-Answered = ReplyStarted | ReplyExtended | ReplyCompleted | ReplyFailed | ReplyCancelled
+Answered = ReplyStarted | ReplyExtended | ReplyThought | ReplyCompleted | ReplyFailed | ReplyCancelled

@@ -22,6 +22,12 @@ FileType = Literal[
     "application/vnd.ms-excel",
     "message/rfc822",
     "application/zip",
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/gif",
+    "image/bmp",
+    "image/webp",
 ]
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]
@@ -74,12 +80,22 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 
 class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A collection: one build of a knowledge base's index, and its parameters. 0 and empty: by the settings."""
+    """A collection: one build of a knowledge base's index, and its parameters. 0 and empty: by the settings.
+
+    ``index`` names the index where the points are, if ``embedding`` does not lead there any more: it was built by an earlier embedding or
+    another encoding of terms, and is to be rebuilt.
+    """
 
     generation: int = 0
     chunk_tokens: int = 0
     chunk_tokens_max: int = 0
-    embedding: str = ""  # local, openai, zhipu
+    embedding: str = ""  # local, wordllama, openai, zhipu
+    index: str = ""
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that holds it: an index, or an embedding; "" is that of the settings."""
+        return self.index or self.embedding
 
 
 class Work(Struct, frozen=True, kw_only=True):
@@ -130,7 +146,8 @@ class TablePart(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``number`` counts the tables of a document from 1, over page breaks. Its rows below the header count from 0: ``first`` is the first row
     here, ``total`` counts all of them. ``columns`` are the names in the header, levels joined by `` / ``; () for a list, whose items are
-    rows of one cell. ``header`` characters before ``start`` are the header's lines, ``indent`` empty cells are cut off the first row.
+    rows of one cell. ``header`` characters before ``start`` are the header's lines, ``indent`` cells of the first row
+    are not in the text: empty ones, or those of a row that the chunk before begins.
     ``caption`` is the sentence or heading that introduces it.
     """
 

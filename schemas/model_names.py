@@ -8,8 +8,17 @@ from schemas.settings import Settings
 ALIAS = "claw"  # the configured answering model
 ASSISTANT_ALIAS = "claw-assistant"  # the same, in assistant mode
 EMBEDDING_ALIAS = "claw-embedding"
-ANSWERING = {"local": "local", "openai": "gpt-4o-mini", "zhipu": "glm-4-flash"}
-EMBEDDING = {"local": ("wordllama-l2-256.1", 256), "openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
+ANSWERING = {
+    "local": "local",
+    "openai": "gpt-4o-mini",
+    "zhipu": "glm-4.7-flash",
+    "deepseek": "deepseek-flash",
+    "dashscope": "qwen-plus",
+    "ollama": "qwen3",
+    "vllm": "",  # it serves one model, under the operator's name
+}
+LOCAL_EMBEDDING = {"local": ("use-multilingual-v3-256.1", 256), "wordllama": ("wordllama-l2-256.1", 256)}
+EMBEDDING = LOCAL_EMBEDDING | {"openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
 
 
 def answering(settings: Settings) -> str:
@@ -21,11 +30,11 @@ def embedding(settings: Settings) -> str:
     """The name of the embedding model."""
     retrieval = settings.retrieval
     preset, _ = EMBEDDING[retrieval.embedding]
-    return preset if retrieval.embedding == "local" else retrieval.embedding_name or preset
+    return preset if retrieval.embedding in LOCAL_EMBEDDING else retrieval.embedding_name or preset
 
 
 def dimensions(settings: Settings) -> int:
     """The number of dimensions of the embedding model's vectors."""
     retrieval = settings.retrieval
     _, preset = EMBEDDING[retrieval.embedding]
-    return preset if retrieval.embedding == "local" else retrieval.embedding_dimensions or preset
+    return preset if retrieval.embedding in LOCAL_EMBEDDING else retrieval.embedding_dimensions or preset

@@ -15,6 +15,7 @@ from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import DocumentChunks, ParseBatch, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
 from adapters.concurrency import ConcurrencyLimits
+from adapters.embedders.local import LOCAL_MODELS, table_folder
 from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
 from schemas.errors import Refused, Unavailable
@@ -86,8 +87,9 @@ class TextWorker:
             wall_s=documents.parse_wall_s,
             ocr_wall_s=max(documents.ocr_wall_s, documents.parse_wall_s),
             memory_kib=documents.parse_memory_mib * 1024,
+            ocr_memory_kib=documents.ocr_memory_mib * 1024,
         )
-        light = self._child_spec(LIGHT, "express", dense=retrieval.embedding == "local")
+        light = self._child_spec(LIGHT, "express", embedding=retrieval.embedding if retrieval.embedding in LOCAL_MODELS else "")
         self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
         self._heavy = {
             lane: ChildPool(self._child_spec(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
@@ -123,7 +125,7 @@ class TextWorker:
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
         reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
         """
-        local = self._encoders.is_local(shelf)
+        local = await self._encoders.open_local(shelf)
         task = ParseTask(
             source=replace(source, text=without_surrogates(source.text)),
             bounds=self._bounds,
@@ -133,6 +135,7 @@ class TextWorker:
             chunks_max=self._retrieval.chunks_per_document_max,
             known=known if local else None,
             encoded_max=ENCODED_AT_ONCE_MAX,
+            embedding=local,
         )
         answer, chunks = await (self._read_text(task, lane) if is_inline_text(source) else self._read_file(task, lane))
         vectors = answer.vectors
@@ -200,7 +203,7 @@ class TextWorker:
     def _refusal(self, died: ChildDied) -> Refused:
         """The error of a dead child: a limit by the name of its setting, or a crash."""
         settings: dict[Cause, str] = {
-            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB",
+            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB, CLAW_DOCUMENT_OCR_MEMORY_MIB",
             "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
             "wall": "CLAW_DOCUMENT_PARSE_WALL_S, CLAW_DOCUMENT_OCR_WALL_S",
             "output": "CLAW_DOCUMENT_TEXT_CHARS_MAX",
@@ -215,7 +218,7 @@ class TextWorker:
         CHUNKS_EMBEDDED.inc(computed)
         CHUNKS_REUSED.inc(len(vectors) - computed)
 
-    def _child_spec(self, module: str, lane: Lane, *, dense: bool = False, measured: bool = False) -> ChildSpec:
+    def _child_spec(self, module: str, lane: Lane, *, embedding: str = "", measured: bool = False) -> ChildSpec:
         settings = self._documents
         return ChildSpec(
             module=module,
@@ -224,7 +227,9 @@ class TextWorker:
             memory_mib=settings.parse_memory_mib,
             cpu_s=settings.parse_cpu_s,
             ocr_cpu_s=int(settings.ocr_wall_s) + 1,
-            dense=dense,
+            ocr_memory_mib=settings.ocr_memory_mib,
+            embedding=embedding,
+            tables=str(table_folder(self._retrieval)) if module == LIGHT else "",
             measured=measured,
         )
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.models.citations import MARKER
-from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, Reading, question_weight, read_question
+from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, Reading, drop_pleasantries, question_weight, read_question
 from adapters.models.port import Writer
 from adapters.text.language import Language, estimate_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage
@@ -56,6 +56,7 @@ class CondensedQuestion(Struct, frozen=True, kw_only=True):
     subject: str = ""
     usage: Usage | None = None
     model: str = ""
+    cost_micros: int = 0
 
 
 class QuestionCondenser(Protocol):
@@ -72,7 +73,10 @@ class Condenser:
         self._calls = 0
 
     async def condense(self, question: Question) -> CondensedQuestion:
-        """The condensed question. A failure of the model is never raised: the rules are used instead."""
+        """The condensed question. A failure of the model is never raised: the rules are used instead. Greetings and thanks before it, with
+        the replies to them, are no conversation to condense it with.
+        """
+        question = replace(question, history=tuple(drop_pleasantries(question.history)))
         reading = read_question(question.content, question.history)
         ruled = _condense_by_rules(question.content, reading)
         if self._writer is None or not question.history or question_weight(fold(question.content)) >= STANDALONE_WEIGHT_CERTAIN:
@@ -95,9 +99,10 @@ class Condenser:
             self._calls -= 1
         model, query = self._writer.name, parse_question(written.text)
         if not query:
-            return replace(ruled, usage=written.usage, model=model)
+            return replace(ruled, usage=written.usage, model=model, cost_micros=written.cost_micros)
         by = model if query != question.content else ""
-        return replace(ruled, query=query, by=by, claims=(*reading.claims, query), usage=written.usage, model=model)
+        claims = (*reading.claims, query)
+        return replace(ruled, query=query, by=by, claims=claims, usage=written.usage, model=model, cost_micros=written.cost_micros)
 
 
 def _condense_by_rules(asked: str, reading: Reading) -> CondensedQuestion:

@@ -1,7 +1,8 @@
 """Fixed replies to greetings, thanks and the like, for when no language model is there to give them."""
 
 from adapters.models.subjects import PLEASANTRY_CHARS_MAX, courtesy_of
-from adapters.text.language import Language, fold
+from adapters.text.language import Language, fold, language_of
+from adapters.text.script import follow_script
 from schemas.chats import Courtesy
 
 _REPLIES: dict[Courtesy, dict[Language, str]] = {
@@ -25,6 +26,6 @@ def find_courtesy(question: str) -> Courtesy | None:
     return courtesy_of(fold(question)) if len(question) <= PLEASANTRY_CHARS_MAX else None
 
 
-def courtesy_reply(kind: Courtesy, language: Language) -> str:
-    """A short reply in the language of the question; in both when it has no words."""
-    return _WORDLESS if kind == "wordless" else _REPLIES[kind][language]
+def courtesy_reply(kind: Courtesy, question: str) -> str:
+    """A short reply in the language and the characters of the question; in both languages when it has no words."""
+    return _WORDLESS if kind == "wordless" else follow_script(_REPLIES[kind][language_of(question)], question)

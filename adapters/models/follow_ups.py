@@ -141,7 +141,7 @@ def question_weight(folded: str) -> float:
 
 def search_background(history: Sequence[Turn]) -> Background:
     """The background of a search: the last questions and, with less weight, the last answer without its markers."""
-    answers = (turn.content for turn in reversed(_without_pleasantries(history)) if turn.role == "assistant")
+    answers = (turn.content for turn in reversed(drop_pleasantries(history)) if turn.role == "assistant")
     answer = next((each for each in answers if not is_refusal(each)), "")
     asked = _answered(_questions(history))[-QUESTIONS_BACK:]
     weights = [QUESTION_WEIGHT if each.reading.kind == "refers" else LEFT_WEIGHT for each in asked[1:]] + [QUESTION_WEIGHT]
@@ -210,7 +210,7 @@ class _Asked(Struct, frozen=True):
 def _questions(history: Sequence[Turn]) -> list[_Asked]:
     """The last questions of the conversation, in its order."""
     asked: list[tuple[str, bool]] = []
-    for turn in _without_pleasantries(history):
+    for turn in drop_pleasantries(history):
         if turn.role == "user" and turn.content.strip():
             asked.append((turn.content, True))
         elif turn.role == "assistant" and asked:
@@ -224,7 +224,7 @@ def _answered(asked: Sequence[_Asked]) -> Sequence[_Asked]:
     return [each for each in asked if each.answered] or asked
 
 
-def _without_pleasantries(history: Sequence[Turn]) -> list[Turn]:
+def drop_pleasantries(history: Sequence[Turn]) -> list[Turn]:
     """The turns that are about something: greetings and thanks left out, with what was answered to them."""
     said: list[Turn] = []
     courteous = False

@@ -21,6 +21,7 @@ from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speak
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.enumerations import asks_for_all
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.negation import says_opposite
@@ -28,21 +29,29 @@ from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
+LISTED_MAX = 12  # quotes, one of each passage, where everything of a kind is asked for
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
 _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
-_OPPOSITE_SHARE = 0.3  # of the score of a sentence that says the opposite of what is asked
-_WORTH_QUOTING = 0.6  # of the best sentence's score
+_OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
+_SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_LISTED_MIN = 0.6  # of the best sentence's fit, where everything of a kind is asked for
+_OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
-_COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
+_COMPLETE_BONUS, _NUMBER_BONUS = 0.06, 0.12
+_RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, tells documents apart better than words of one sentence
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
     "en": "Quoted from the knowledge base (no language model was used):",
+}
+_PARTIAL: dict[Language, str] = {
+    "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
+    "en": "\n\n(The question asks for all of them; this is what was found, possibly only a part.)",
 }
 _ASKS_NUMBER = re.compile(
     r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
@@ -59,9 +68,11 @@ SPEAKER = Speaker(model="local", provider="local")
 class _Sentence(Struct, frozen=True):
     text: str
     marker: int
+    document: tuple[str, str]
     place: int  # in reading order over all passages
     held: frozenset[str]
-    score: float
+    fit: float  # of its words
+    score: float  # with what the search thinks of its passage
 
 
 class LocalModel:
@@ -90,7 +101,7 @@ async def _compose(request: AnswerRequest) -> list[str]:
     """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
     language = language_of(request.question)
     if request.courtesy is not None:
-        return [courtesy_reply(request.courtesy, language)]
+        return [courtesy_reply(request.courtesy, request.question)]
     introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
     if computed := tell_computed(request.question, request.passages):
         return [introduction, *(f"\n{line}" for line in computed)]
@@ -102,9 +113,10 @@ async def _compose(request: AnswerRequest) -> list[str]:
         quotes = _select_quotes(request)
     if quotes:
         rows = RowTexts(request.passages, language)
-        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        told = [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        return [*told, follow_script(_PARTIAL[language], request.question)] if asks_for_all(fold(request.question)) else told
     said = [prompts.not_found_answer(request.question)]
-    return [*said, "\n\n" + needs_model(language)] if request.mode == "assistant" else said
+    return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
 
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
@@ -119,17 +131,39 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
-    rows = RowTexts(passages, language_of(request.question))
+    rows, listing = RowTexts(passages, language_of(request.question)), asks_for_all(fold(request.question))
     for sentence in ranked:
-        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
-            continue  # a neighbouring row has some of the words, and other values
+        if chosen and not (_is_listed if listing else _is_quoted)(sentence, chosen, ranked[0], rows):
+            continue
         tokens += estimate_tokens(sentence.text)
-        new = not chosen or not any(sentence.held <= other.held for other in chosen)
-        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+        if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > request.max_tokens):
             break
-        if new and all(sentence.text != other.text for other in chosen):
-            chosen.append(sentence)
+        chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _is_listed(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
+    """Whether a sentence is another of the things that a question asks for: one of each passage."""
+    return sentence.fit >= _LISTED_MIN * best.fit and all(sentence.marker != other.marker for other in chosen)
+
+
+def _is_quoted(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, rows: RowTexts) -> bool:
+    """Whether a sentence adds to those chosen. A neighbouring row has some of the words, and other values: it does not."""
+    if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+        return False
+    return _is_worth_quoting(sentence, best) and _is_new(sentence, chosen)
+
+
+def _is_worth_quoting(sentence: _Sentence, best: _Sentence) -> bool:
+    """Whether a sentence belongs beside the best one."""
+    if sentence.document == best.document:
+        return sentence.fit >= _SAME_DOCUMENT_MIN * best.fit
+    return sentence.score >= _OTHER_DOCUMENT_MIN * best.score
+
+
+def _is_new(sentence: _Sentence, chosen: list[_Sentence]) -> bool:
+    """Whether a sentence has a word of the question that none of the chosen ones has."""
+    return not any(sentence.held <= other.held or sentence.text == other.text for other in chosen)
 
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
@@ -182,17 +216,20 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: st
     share = _CARRIED_SHARE_MAX * sum(worth[term] for term in own) / (sum(worth[term] for term in wanted - own) or 1.0)
     worth |= {term: worth[term] * min(_CARRIED_WEIGHT, share) for term in wanted - own}
     whole = sum(worth.values())
+    best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
     for place, (rank, passage, text) in enumerate(texts):
         if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
-        score = score / (whole or 1.0) + _RANK_BONUS / (1 + rank)
-        score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
-        score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
-        score *= _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
-        ranked.append(_Sentence(text, passage.marker, place, held[place], score))
+        fit = score / (whole or 1.0)
+        fit += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
+        fit += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
+        found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
+        share = _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
+        document = (passage.knowledge_base_id, passage.document_id)
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit * share, (fit + found) * share))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 

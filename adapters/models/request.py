@@ -27,6 +27,8 @@ def build_answer_request(question: Question, passages: Sequence[Passage], settin
         max_tokens=min(asked.max_tokens, settings.max_tokens) if asked.max_tokens > 0 else settings.max_tokens,
         temperature=min(max(temperature, 0.0), TEMPERATURE_MAX),
         stop=tuple(stop[:STOP_CHARS_MAX] for stop in asked.stop[:STOPS_MAX] if stop),
+        thinking=asked.thinking,
+        reasoning_effort=asked.reasoning_effort,
         mode=question.mode,
     )
 

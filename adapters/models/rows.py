@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from adapters.text.language import Language, language_of
+from adapters.text.script import follow_script
 from adapters.text.table_rows import find_lines, read_rows, split_row, tell_row
 from schemas.chats import Passage
 
@@ -42,8 +43,9 @@ def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
     if computed is None:
         return []
     rows = told_rows(computed, language_of(question))
-    marker = f" [{computed.marker}]" if rows else ""  # without a row there is nothing to cite
-    return [computed.computed + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
+    # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
+    marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
+    return [follow_script(computed.computed, question) + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
 
 
 def told_rows(passage: Passage, language: Language) -> list[str]:

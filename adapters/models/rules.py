@@ -3,7 +3,8 @@
 The mode is a field of the question: nothing that stands in a passage, a system prompt or the question changes which rules are sent.
 """
 
-from adapters.text.language import Language
+from adapters.text.language import Language, fold, language_of
+from adapters.text.script import follow_script
 from schemas.records import AnswerMode
 
 _DATA: dict[Language, str] = {
@@ -79,18 +80,17 @@ _NEEDS_MODEL: dict[Language, str] = {
 }
 
 
-def unsourced_note(language: Language) -> str:
-    """What the product adds to an assistant's answer without citations."""
-    return f"\n\n{_NOTE[language]}"
+def unsourced_note(question: str) -> str:
+    """What the product adds to an assistant's answer without citations, in the language and the characters of the question."""
+    return "\n\n" + follow_script(_NOTE[language_of(question)], question)
 
 
-def needs_model(language: Language) -> str:
+def needs_model(question: str) -> str:
     """Why the keyless model has no more to say in assistant mode, on its own or in place of one that failed."""
-    return _NEEDS_MODEL[language]
+    return follow_script(_NEEDS_MODEL[language_of(question)], question)
 
 
 def strip_note(text: str) -> str:
     """An earlier answer without that note, so that no model learns to write it."""
-    for note in _NOTE.values():
-        text = text.removesuffix(f"\n\n{note}")
-    return text
+    head, _, last = text.rpartition("\n\n")
+    return head if fold(last) in map(fold, _NOTE.values()) else text

@@ -87,7 +87,7 @@ def _parse_fetched_page(entry: Entry) -> ParsedText:
     return parse_web_page(entry)
 
 
-def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:  # noqa: PLR0911  one line per format
+def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:  # noqa: C901, PLR0911  one line per format
     """The parser of a type. A vendor is loaded with the first file that needs it: a child process that reads only text stays small."""
     match detected:
         case "text/markdown":
@@ -112,6 +112,10 @@ def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:  # noqa: P
             from adapters.parsing.pdf.document import parse_pdf  # noqa: PLC0415
 
             return parse_pdf
+        case "image/png" | "image/jpeg" | "image/tiff" | "image/gif" | "image/bmp" | "image/webp":
+            from adapters.parsing.pdf.image import parse_image  # noqa: PLC0415
+
+            return parse_image
         case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
             from adapters.parsing.office.word import parse_docx  # noqa: PLC0415
 

@@ -15,10 +15,10 @@ import msgspec
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
 from adapters.models.local import LocalModel
-from adapters.models.port import AnswerModel, AnswerRequest, Speaker
+from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
 from adapters.models.request import build_grounded_request
 from agents.generate import cached_answers, metrics, reply_events
-from agents.generate.answer_stream import check_numbers, run_stream, stream_answer
+from agents.generate.answer_stream import ThinkingStream, check_numbers, run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -40,8 +40,10 @@ from schemas.chats import (
     Passage,
     ReplyExtended,
     ReplyStarted,
+    ReplyThought,
     Source,
     Started,
+    Thought,
     Usage,
 )
 from schemas.errors import Problem, Superseded, Unavailable
@@ -203,22 +205,42 @@ class Generate:
         data = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
         draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, data, seq)))
 
+    async def extend_thinking(self, event: ChatGrounded, context: Context, draft: ReplyDraft, seq: int, text: str) -> None:
+        """Publish more of what the model thinks."""
+        data = Thought(conversation_id=event.data.question.conversation_id, attempt=context.attempt, seq=seq, text=text)
+        draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyThought, data, seq)))
+
     async def stream(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
         """The model's answer, as deltas on the log."""
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, draft, seq, text, citations)
 
+        async def send_thinking(seq: int, text: str, _: tuple[Citation, ...]) -> None:
+            await self.extend_thinking(event, context, draft, seq, text)
+
+        async def record(spent: Spent) -> None:
+            draft.failed_calls += 1
+            usage = reply_events.spent_event(event, context, spent, draft.failed_calls)
+            draft.acknowledgements.append(await context.publisher.enqueue(usage))
+
         def elapsed_ms() -> float:
             return (context.clock.monotonic_s() - began) * 1000
+
+        def window() -> float:
+            return window_s(self.settings.delta_window_ms, self.throttle.running)
 
         def check() -> str:
             return check_numbers(draft, passages, event.data.question.content, self.settings.unsupported_numbers)
 
         request = build_grounded_request(event.data, passages, self.settings)
-        deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        citations = CitationResolver(passages, public_url=self.public_url)
-        await stream_answer(self.model_for(request), request, citations, deltas, draft, elapsed_ms, check)
+        thinking = ThinkingStream()
+        if event.data.question.shows_thinking and self.settings.show_thinking != "never":
+            request = msgspec.structs.replace(request, with_thinking=True)
+            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max)
+        citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
+        model = self.model_for(request)
+        await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record)
 
     def model_for(self, request: AnswerRequest) -> AnswerModel:
         """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""

@@ -76,7 +76,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
-        question = await _question(request, found, message, reply_id, location, bases, point, mode, reserved=reserved)
+        question = await _question(request, found, message, reply_id, location, bases, point, command, mode, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         is_published = True
     finally:
@@ -172,6 +172,7 @@ async def _question(
     location: ReplyLocation,
     bases: tuple[str, ...],
     point: BranchPoint,
+    command: AskCommand,
     mode: AnswerMode,
     *,
     reserved: bool,
@@ -194,6 +195,8 @@ async def _question(
         mode=mode,
         api_key_id=request.user.key_id,
         reserved=reserved,
+        sampling=command.sampling,
+        shows_thinking=command.with_thinking,
     )
     return await request.event(ChatAsked, found.id, data)
 

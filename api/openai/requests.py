@@ -1,7 +1,7 @@
 """A completion request parsed as a question: pure. Features of OpenAI that are not supported are refused by name."""
 
 import re
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -9,12 +9,13 @@ import msgspec
 from api.chats.standalone import StandaloneQuestion
 from api.http.responses import invalid_field
 from schemas import model_names
-from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
-from schemas.bodies.openai import ChatCompletionCreate, ChatMessage
+from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX, ThinkingWish
+from schemas.bodies.openai import ChatCompletionCreate, ChatMessage, ThinkingSwitch
 from schemas.chats import Sampling, Turn
 from schemas.errors import FieldError, Refused
 from schemas.records import AnswerMode
 from schemas.settings import Settings
+from schemas.thinking import ReasoningEffort, Thinking, is_thinking_shown
 
 SYSTEM_CHARS_MAX = 8_000  # as everywhere in this API
 BASES = "metadata.knowledge_base_ids"
@@ -38,6 +39,8 @@ _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
 # Tool choices that leave the decision to the model, which calls none.
 _FREE_CHOICES = (None, "none", "auto", {"type": "none"}, {"type": "auto"})
 _TOOL_ROLES = frozenset({"tool", "function"})
+
+_UNDECIDED = frozenset({"auto", "default"})
 
 IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
 NAMES_MAX = 20  # of ignored parameters in a response
@@ -72,7 +75,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
     ]
     if not turns or data.messages[-1].role != "user":
         raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
-    mode = parse_mode(data.metadata)
+    wish, mode = parse_thinking(data), parse_mode(data.metadata)
     return StandaloneQuestion(
         door="openai",
         content=turns[-1].content,
@@ -83,10 +86,52 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
             max_tokens=data.max_completion_tokens or data.max_tokens or 0,
             temperature=data.temperature,
             stop=(data.stop,) if isinstance(data.stop, str) else data.stop or (),
+            thinking=wish.thinking,
+            reasoning_effort=wish.reasoning_effort,
         ),
+        with_thinking=is_thinking_shown(settings.model.show_thinking, wish.show_thinking),
         mode=mode or ("assistant" if data.model == model_names.ASSISTANT_ALIAS else None),
         mode_field=MODE if mode else "model",
     )
+
+
+def parse_thinking(data: ChatCompletionCreate) -> ThinkingWish:
+    """The wish in the fields of several servers: ``thinking`` (BigModel, DeepSeek), ``enable_thinking`` (DashScope),
+    ``chat_template_kwargs`` (vLLM), ``think`` (Ollama), ``reasoning_effort`` (OpenAI). The first that is given in this order decides
+    whether the model thinks.
+
+    Where thinking is turned on by one of the first four it is shown, as it is there; ``include_reasoning`` decides before that.
+    """
+    efforts = [each for each in (data.reasoning_effort, data.think) if isinstance(each, str) and each not in _UNDECIDED]
+    effort = efforts[0] if efforts else ""
+    switches = (_switch_of(data.thinking), data.enable_thinking, _template_switch(data.chat_template_kwargs), _think(data.think))
+    switch = next((given for given in switches if given is not None), None)
+    shown = data.include_reasoning if data.include_reasoning is not None else switch or None
+    if switch is None and effort:
+        switch = effort != "none"
+    thinking: Thinking = "auto" if switch is None else "on" if switch else "off"
+    level = effort if thinking == "on" and effort != "none" else ""
+    return ThinkingWish(thinking=thinking, reasoning_effort=cast("ReasoningEffort", level), show_thinking=shown)
+
+
+def _switch_of(given: ThinkingSwitch | bool | None) -> bool | None:  # noqa: FBT001 - the field's own value
+    if not isinstance(given, ThinkingSwitch):
+        return given
+    return {"enabled": True, "disabled": False}.get(given.type)
+
+
+def _template_switch(kwargs: dict[str, Any] | None) -> bool | None:
+    """``enable_thinking`` or ``thinking``, as the chat template of the model calls it; other arguments are ignored."""
+    given = (kwargs or {}).get("enable_thinking", (kwargs or {}).get("thinking"))
+    if given is not None and not isinstance(given, bool):
+        raise invalid_field("chat_template_kwargs.enable_thinking", "is neither true nor false", "true or false")
+    return given
+
+
+def _think(given: bool | str | None) -> bool | None:  # noqa: FBT001 - the field's own value
+    if not isinstance(given, str):
+        return given
+    return None if given in _UNDECIDED else given != "none"
 
 
 def check_model(asked: str, *offered: str) -> None:

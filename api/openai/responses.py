@@ -8,12 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
 from api.http.openapi import VERSION
 from api.openai import errors
 from domain.chats.relay import ReplyFrame
-from schemas.bodies.openai import Annotation, ChatCompletion, Choice, CompletionMessage, CompletionUsage, UrlCitation
-from schemas.bodies.streams import ChunkChoice, ChunkDelta, CompletedData, DeltaData, SnapshotData
+from schemas.bodies.openai import (
+    Annotation,
+    ChatCompletion,
+    Choice,
+    CompletionMessage,
+    CompletionTokenDetails,
+    CompletionUsage,
+    PromptTokenDetails,
+    UrlCitation,
+)
+from schemas.bodies.streams import ChunkChoice, ChunkDelta, CompletedData, DeltaData, SnapshotData, ThinkingData
 from schemas.chats import Citation, Usage, document_path
 from schemas.errors import Problem, Unavailable
 
@@ -22,6 +32,7 @@ DONE = b"data: [DONE]\n\n"
 REASONS = frozenset({"stop", "length", "content_filter"})  # reasons that clients know; any other of a provider becomes "stop"
 _encode = msgspec.json.Encoder().encode
 _delta = msgspec.json.Decoder(DeltaData).decode
+_thinking = msgspec.json.Decoder(ThinkingData).decode
 _citation = msgspec.json.Decoder(Citation).decode
 
 
@@ -55,12 +66,13 @@ class Annotations:
         return Annotation(url_citation=place, citation=citation)
 
 
-def completion(head: CompletionHead, whole: CompletedData) -> ChatCompletion:
-    """The whole answer as one completion."""
+def completion(head: CompletionHead, whole: CompletedData, thinking: str = "") -> ChatCompletion:
+    """The whole answer as one completion, with the ``thinking`` before it, if that was asked for."""
     annotations = Annotations(head.base_url)
     message = CompletionMessage(
         content=whole.text,
         annotations=tuple(annotations.of(whole.text, each) for each in whole.citations),
+        reasoning_content=thinking or UNSET,
         unsupported_numbers=whole.unsupported_numbers,
     )
     return ChatCompletion(
@@ -97,6 +109,8 @@ class CompletionEncoder:
         match frame.event:
             case "heartbeat":
                 data = frame.sse()
+            case "thinking":
+                data = self._chunk(ChunkDelta(reasoning_content=_thinking(frame.data).text))
             case "delta":
                 self._text += _delta(frame.data).text
                 data = self._catch_up()
@@ -112,10 +126,8 @@ class CompletionEncoder:
                 data = self._catch_up() + self._remaining_citations(snapshot.citations)
             case "completed":
                 data = self._complete(msgspec.json.decode(frame.data, type=CompletedData))
-            case "failed":
-                data = self.fail(msgspec.json.decode(frame.data, type=Problem))
-            case "cancelled":
-                data = self.interrupt("the answer was cancelled")
+            case "failed" | "cancelled":
+                data = self._break_off(frame)
         return data
 
     def fail(self, problem: Problem) -> bytes:
@@ -126,6 +138,11 @@ class CompletionEncoder:
     def interrupt(self, why: str) -> bytes:
         """The end before the answer is complete."""
         return self.fail(Unavailable("answer_interrupted", why).problem())
+
+    def _break_off(self, frame: ReplyFrame) -> bytes:
+        if frame.event == "failed":
+            return self.fail(msgspec.json.decode(frame.data, type=Problem))
+        return self.interrupt("the answer was cancelled")
 
     def _complete(self, whole: CompletedData) -> bytes:
         self._text = whole.text
@@ -185,4 +202,6 @@ def _usage(usage: Usage) -> CompletionUsage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         estimated=usage.estimated,
+        prompt_tokens_details=PromptTokenDetails(cached_tokens=usage.cached_tokens),
+        completion_tokens_details=CompletionTokenDetails(reasoning_tokens=usage.reasoning_tokens),
     )

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
+from adapters.models.port import AnswerModel, AnswerRequest, Finish, Piece
 from adapters.models.request import build_grounded_request
 from adapters.redis.client import RedisClient, connect
 from domain.chats.audit_trail import AuditTrails
@@ -101,6 +101,8 @@ async def ask_model(model: AnswerModel, request: AnswerRequest, provider: str) -
         async for piece in pieces:
             if isinstance(piece, Finish):
                 finish = piece
+                continue
+            if not isinstance(piece, Piece):
                 continue
             first_s = time.monotonic() if first_s is None else first_s
             for span in citations.feed(piece.text):

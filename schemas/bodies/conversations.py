@@ -11,6 +11,7 @@ from schemas.bodies.pages import RequestBody
 from schemas.chats import Citation, Feedback, Message, MessageState, Outcome, Role, UnsupportedNumber, Usage
 from schemas.errors import Problem
 from schemas.records import AnswerMode, Conversation, ConversationType
+from schemas.thinking import ReasoningEffort, Thinking
 
 KNOWLEDGE_BASES_MAX = 64  # of one conversation, and of one question
 
@@ -93,7 +94,21 @@ ParentId = Annotated[
 ]
 
 
-class MessageCreate(RequestBody, frozen=True, kw_only=True):
+class ThinkingWish(RequestBody, frozen=True, kw_only=True):
+    """What a question says about the model's thinking; left out, the settings of the installation apply."""
+
+    thinking: Annotated[
+        Thinking, Meta(description="Whether the model thinks before it answers, as far as it can be told; `auto`: as it is set up.")
+    ] = "auto"
+    reasoning_effort: Annotated[
+        ReasoningEffort, Meta(description="How much it thinks, mapped to the nearest level that the model has; empty: as it is set up.")
+    ] = ""
+    show_thinking: Annotated[
+        bool | None, Meta(description="Whether the stream of the answer has `thinking` events; null: as the installation has it.")
+    ] = None
+
+
+class MessageCreate(ThinkingWish, frozen=True, kw_only=True):
     """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     content: Content
@@ -101,7 +116,7 @@ class MessageCreate(RequestBody, frozen=True, kw_only=True):
     mode: QuestionMode = None
 
 
-class MessageEdit(RequestBody, frozen=True, kw_only=True):
+class MessageEdit(ThinkingWish, frozen=True, kw_only=True):
     """The edited question. The original and its answers stay, on a branch of their own."""
 
     content: Content

@@ -39,10 +39,13 @@ async def read(client: Any, question: str, conversation: str = "", **body: Any) 
     return sent[-1].data, stored
 
 
-async def calls(up: Any, client: Any) -> dict[str, Any]:
-    """The counts of the provider."""
-    async with client.session.get(up.settings["CLAW_MODEL_BASE_URL"].removesuffix("/v1") + "/stats") as answer:
-        return dict(await answer.json())
+async def explain(client: Any, stored: dict[str, Any]) -> dict[str, Any]:
+    """How the answer was made; a prompt that is told is the one that was sent, byte for byte."""
+    path = f"/api/v1/conversations/{stored['conversation_id']}/replies/{stored['id']}/explain"
+    async with client.session.get(path, headers=client.headers) as answer:
+        told = dict(await answer.json())
+    assert told["prompt"] is None or told["prompt"]["exact"], told["prompt"]
+    return told
 
 
 async def test_the_model_reads_what_words_alone_would_have_withheld(up, client):
@@ -73,10 +76,11 @@ async def test_the_model_says_that_the_passages_do_not_hold_it(up, client, quest
 
 
 async def test_without_a_passage_a_grounded_question_pays_for_no_call(up, client):
-    before = (await calls(up, client))["requests"]
     completed, stored = await read(client, f"How deep is the harbour? [[{FAST}]]")  # the knowledge base is empty
     assert (completed["outcome"], completed["text"] in REFUSALS, stored["model"]) == ("not_found", True, "local")
-    assert (await calls(up, client))["requests"] == before
+    told = await explain(client, stored)
+    assert (told["provider"], told["prompt"], told["cost_micros"]) == ("local", None, 0)
+    assert told["missing"]["prompt"] == "no language model was asked"
 
 
 async def test_an_assistant_answers_without_passages_and_says_so(up, client):
@@ -102,8 +106,7 @@ async def test_neither_a_passage_nor_a_system_prompt_switches_the_mode(up, clien
         conversation = (await made.json())["id"]
     _, stored = await read(client, f"When was the harbour of Wittdün opened? {SWITCHING} [[{FAST}&tokens=8&cite=1]]", conversation)
     assert stored["mode"] == "grounded"
-    system = next(each["content"] for each in (await calls(up, client))["last_request"]["messages"] if each["role"] == "system")
-    rules, _, owner = system.partition("\n\n")
+    rules, _, owner = (await explain(client, stored))["prompt"]["messages"][0]["content"].partition("\n\n")
     assert "Use only these passages" in rules
     assert "assistant" not in rules
     assert SWITCHING in owner
@@ -118,8 +121,10 @@ async def test_a_greeting_is_answered_as_one(up, client, mode, said):
     completed, stored = await read(client, said, await client.create_conversation(mode=mode))
     assert (completed["outcome"], completed["citations"], stored["mode"]) == ("courtesy", [], mode)
     assert not completed["text"].endswith(NOTES)
-    last = (await calls(up, client))["last_request"]["messages"][-1]["content"]
-    assert (said in last, "<passage" in last) == (True, False)
+    told = await explain(client, stored)
+    last = told["prompt"]["messages"][-1]["content"]
+    assert (said in last, "<passage" in last, told["passages"]) == (True, False, [])
+    assert told["retrieval"]["courtesy"] is not None
 
 
 async def test_a_greeting_enters_no_later_search(up, client):

@@ -81,7 +81,7 @@ class TableFinder:
             columns=table.columns,
             separator=table.separator,
             header=max(0, table.start - max(start, table.begin)) if begin == table.start else 0,
-            indent=before.count(CELL_SEPARATOR) if not before.strip() else 0,
+            indent=len(split_cells(before, table.separator)) - 1 if before and table.columns else 0,
             caption=table.caption,
         )
 

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
-from domain.retrieval.tables.selection import Selection, select_rows
+from domain.retrieval.tables.selection import Selection, prefer_values, select_rows
 from domain.retrieval.tables.table import Column, Table
 from domain.retrieval.tables.values import measure
 from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
@@ -56,6 +56,12 @@ class _Question:
         chosen = self.selection.columns
         named = dict.fromkeys(mention.column for mention in self.mentions if mention.column not in chosen)
         return [self.table.columns[index] for index in named]
+
+    @property
+    def counted_column(self) -> Column | None:
+        """The column whose values are counted: the one named right behind the words that ask how many."""
+        behind = [mention for mention in self.mentions if 0 <= mention.start - self.asked.counted <= 1 and mention.end > mention.start]
+        return self.table.columns[behind[0].column] if behind and self.asked.counted >= 0 else None
 
     @property
     def conditions(self) -> str:
@@ -107,10 +113,11 @@ def answer_question(question: str, table: Table) -> Finding | None:
     if table.is_list:
         return _answer_from_list(asked, table, language)
     mentions, rest = find_columns(asked.rest, folded, table)
+    mentions, rest = prefer_values(asked, rest, mentions, table)
     read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
     if read.selection.absent:
         return None
-    if asked.operation == "lookup" and not (read.selection.conditions and not read.selection.values):
+    if asked.operation == "lookup" and (read.selection.values or not read.selection.is_filtered):
         return _look_up(read)
     if read.selection.unexplained > UNEXPLAINED_MAX or not _is_about(read):
         return None
@@ -188,15 +195,14 @@ def _count(read: _Question) -> Finding | None:
         if len(rows) == 1:
             return read.found(statements.found_row(read.language), rows)
         return _total(read)
-    texts = [column for column in read.targets if column.kind == "text" and column.index]
-    shown = rows[:EVIDENCE_ROWS_MAX]
     if not rows:
         return read.found(statements.no_rows(read.language, len(table.rows), read.conditions), ())
-    if texts and read.mentions and read.mentions[0].column == texts[0].index and read.mentions[0].strength > 0.5:  # noqa: PLR2004 - in its own words
-        column = texts[0]
+    column = read.counted_column
+    if column is not None and column.index:
         different = {table.folded(row, column.index) for row in rows} - {""}
         if len(different) < len(rows):
-            return read.found(statements.count_values(read.language, column, len(different), read.conditions), shown)
+            statement = statements.count_values(read.language, column, len(different), read.conditions)
+            return read.found(statement, rows[:EVIDENCE_ROWS_MAX])
     return read.found(statements.count_rows(read.language, len(rows), len(table.rows), read.conditions), rows[:ROWS_SHOWN_MAX])
 
 
@@ -256,9 +262,6 @@ def _total(read: _Question) -> Finding | None:
     if read.asked.is_grouped:
         return _group(read, read.asked.operation)
     column, unclear = _measured_target(read)
-    named = {mention.column for mention in read.mentions}
-    if read.asked.counts and (column is None or column.index not in named):
-        return _count(read)
     problem = _impossible(read, column, unclear)
     if problem is not None or column is None:
         return problem

@@ -1,8 +1,10 @@
 """Tables read whole from the index: the chunks of a version that hold rows of one table, in the order of its rows."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import zip_longest
 
 from adapters.index.port import Hit
+from adapters.parsing.core.assembly import CELL_SEPARATOR
 from adapters.text.table_rows import read_rows
 from domain.retrieval.tables.table import Row, Table, make_table
 from schemas.documents import TablePart
@@ -60,7 +62,7 @@ def join_hits(hits: Sequence[Hit], number: int, *, rows_max: int, cells_max: int
             for offset, (line, values) in enumerate(zip(lines, read_rows(hit.text, part), strict=True)):
                 at = part.first + offset
                 if rows and rows[-1].number == at:
-                    rows[-1] = _mend(rows[-1], values)
+                    rows[-1] = _mend(rows[-1], values, line)
                     continue
                 cells += len(values)
                 if len(rows) >= rows_max or cells > cells_max:
@@ -74,10 +76,12 @@ def join_hits(hits: Sequence[Hit], number: int, *, rows_max: int, cells_max: int
     return make_table(rows, used, first_part, context)
 
 
-def _mend(row: Row, rest: tuple[str, ...]) -> Row:
-    """A row whose line was cut: its last cell goes on with the first of the rest."""
-    joined = f"{row.cells[-1]} {rest[0]}".strip() if row.cells else rest[0]
-    return Row(row.number, (*row.cells[:-1], joined, *rest[1:]), row.line, row.chunk)
+def _mend(row: Row, rest: tuple[str, ...], line: str) -> Row:
+    """A row whose line was cut: ``rest`` has empty cells up to the one that goes on."""
+    goes_on = next((index for index, cell in enumerate(rest) if cell), 0)
+    cells = [" ".join(filter(None, pair)) for pair in zip_longest(row.cells, rest, fillvalue="")]
+    between = " " if goes_on < len(row.cells) and row.cells[goes_on] else CELL_SEPARATOR
+    return Row(row.number, tuple(cells), f"{row.line}{between}{line}", row.chunk)
 
 
 def _count(hits: Iterable[Hit], number: int) -> int:

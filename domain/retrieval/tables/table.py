@@ -18,7 +18,9 @@ KIND_ROWS_MAX = 500  # that tell what a column holds
 
 @lru_cache(maxsize=8_192)
 def stem(word: str) -> str:
-    """The stem of one folded word; "" of one without content."""
+    """The stem of one folded word; "" of one without content. A word with digits is a name, and stays."""
+    if any(map(str.isdigit, word)):
+        return word
     return normal(next(iter(content_terms(word)), ""))
 
 

@@ -5,6 +5,7 @@ import pytest
 from adapters.models.courtesies import courtesy_reply, find_courtesy
 from adapters.models.subjects import PLEASANTRY_CHARS_MAX
 from adapters.text.language import language_of
+from adapters.text.script import follow_script
 from schemas.chats import Courtesy
 
 
@@ -62,6 +63,11 @@ def test_a_question_is_none(said: str) -> None:
 
 @pytest.mark.parametrize("kind", ["greeting", "thanks", "farewell", "consent", "introduction"])
 def test_replies_are_in_the_language_of_the_question(kind: Courtesy) -> None:
-    assert language_of(courtesy_reply(kind, "zh")) == "zh"
-    assert language_of(courtesy_reply(kind, "en")) == "en"
-    assert courtesy_reply("wordless", "zh") == courtesy_reply("wordless", "en")
+    assert language_of(courtesy_reply(kind, "好的")) == "zh"
+    assert language_of(courtesy_reply(kind, "Hello")) == "en"
+    assert courtesy_reply("wordless", "？") == courtesy_reply("wordless", "👍")
+
+
+def test_a_traditional_question_gets_traditional_characters() -> None:
+    assert courtesy_reply("introduction", "你是誰？") == follow_script(courtesy_reply("introduction", "你是谁？"), "你是誰？")
+    assert "知識庫" in courtesy_reply("introduction", "你是誰？")

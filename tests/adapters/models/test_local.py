@@ -71,7 +71,7 @@ async def test_passages_that_do_not_answer_are_not_quoted() -> None:
 
 async def test_a_greeting_is_answered_as_one_and_quotes_nothing() -> None:
     request = AnswerRequest(question="Hello!", passages=PASSAGES, courtesy="greeting")
-    assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "en")
+    assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "Hello!")
 
 
 async def test_a_follow_up_that_names_nothing_is_read_with_the_question_before_it() -> None:
@@ -133,8 +133,19 @@ async def test_sampling_is_honoured(changes: dict[str, Any], reason: str) -> Non
     said = [item async for item in LocalModel().answer(AnswerRequest(question="黄鹤楼始建于哪一年？", passages=PASSAGES, **changes))]
     text, finish = _text(said), said[-1]
     assert isinstance(finish, Finish)
-    assert {item.speaker for item in said} == {Speaker(model="local", provider="local")}
+    assert {item.speaker for item in said if isinstance(item, Piece | Finish)} == {Speaker(model="local", provider="local")}
     assert (finish.reason, finish.model, finish.provider, finish.prompt_hash) == (reason, "local", "local", "")
     assert "公元" not in text or changes == {"stop": ("無",)}
     assert estimate_tokens(text) <= changes.get("max_tokens", 1024)
     assert text
+
+
+async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_note() -> None:
+    names = ("华北", "华东", "华南", "西南", "西北")
+    passages = tuple(
+        passage(n, f"{name}仓库成立于200{n}年。{name}仓库的值班电话是880{n}。", f"{name}仓库") for n, name in enumerate(names, 1)
+    )
+    text = _text(await _answer("列出所有仓库的值班电话", passages))
+    assert all(f"{name}仓库的值班电话是880{n}。 [{n}]" in text for n, name in enumerate(names, 1))
+    assert text.endswith("可能只是其中的部分。）")
+    assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))

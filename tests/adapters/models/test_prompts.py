@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from adapters.models.port import AnswerRequest
 from adapters.models.prompts import ProviderChatMessage, build_messages, estimate_prompt_tokens, not_found_answer
 from adapters.models.refusals import RefusalDetector
-from adapters.models.rules import unsourced_note
+from adapters.models.rules import strip_note, unsourced_note
 from schemas.chats import Turn
 from tests.support.model_samples import PASSAGES, passage
 
@@ -106,12 +106,14 @@ def test_a_courtesy_gets_rules_of_its_own_and_no_passages() -> None:
 def test_the_note_below_an_earlier_answer_is_not_shown_to_the_model() -> None:
     history = (
         Turn("user", "Hm?"),
-        Turn("assistant", "Paris." + unsourced_note("en")),
+        Turn("assistant", "Paris." + unsourced_note("Hm?")),
         Turn("user", "嗯？"),
-        Turn("assistant", "巴黎。" + unsourced_note("zh")),
+        Turn("assistant", "巴黎。" + unsourced_note("嗯？")),
     )
     sent = build_messages(AnswerRequest(question="Where?", history=history))
     assert [sent[2].content, sent[4].content] == ["Paris.", "巴黎。"]
+    assert strip_note("巴黎。" + unsourced_note("誰？")) == "巴黎。"
+    assert strip_note("One.\n\nTwo.") == "One.\n\nTwo."
 
 
 HOSTILE = [
