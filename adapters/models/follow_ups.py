@@ -72,11 +72,12 @@ _CORRECTS = re.compile(
     r"\A\s*+(?:(?:不对?|不是(?:的|这个)?|不是[^，,。！!？?]{1,12}|错了|抱歉|对不起|不好意思)[\s，,。！!]++){0,2}"
     r"我(?:[是想要]|其实是?)?(?:问|说|指|意思)的?是?[\s，,：:]*+"
     r"|\A\s*+(?:(?:no|nope|sorry|oh|well|wait|actually|not [^,.!?]{1,40})[\s,.!]++){0,3}"
-    r"i(?:'m| am| was| wanted to| want to| would like to)? ?(?:meant?|asking|asked|ask|know)\b[\s,:]*+(?:about\b|for\b)?[\s,:]*+"
+    r"i(?:'m| am| was| wanted to| want to| would like to)? ?(?:meant?|asking|asked|ask|know)\b[\s,:]*+(?:about\b)?[\s,:]*+"
 )
 _INSTEAD = re.compile(
     r"\A\s*+(?:what|how) about\b\s*+(?P<about>[^,?]{2,80})[\s?!.]*+\Z|\A(?P<then>[^，,。？?！!]{1,24}?)呢[\s？?！!。]*+\Z"
 )
+_CIRCUMSTANCE = re.compile(r"(?:about|after|at|before|by|during|for|from|in|on|over|since|to|under|with|without)\b")  # "and on weekends?"
 _NAMED_FIRST = re.compile(r"\A(?P<name>[^,，]{2,60}?)呢?[,，]\s*+\S")  # 班车呢，谁负责？ "And the castle, when was that built?"
 
 
@@ -120,7 +121,8 @@ def read_question(question: str, history: Sequence[Turn]) -> Reading:
         return alone if clear else replace(alone, topic=_choose_new(alone.question, _referent(said)))
     carried = _referent(said) if alone.kind == "refers" else _predicate(said)
     chosen = _choose_new(alone.question, carried)
-    replaced = tuple(phrase for phrase in chosen if _is_name(phrase, carried[0])) if alone.kind == "instead" else ()
+    replaces = alone.kind == "instead" and not _CIRCUMSTANCE.match(alone.subject)
+    replaced = tuple(phrase for phrase in chosen if _is_name(phrase, carried[0])) if replaces else ()
     return Reading(question=alone.question, kind=alone.kind, subject=alone.subject, carried=chosen, replaced=replaced)
 
 
@@ -158,10 +160,10 @@ def _read_alone(question: str) -> Reading:
     """The kind of a question, and its own words; nothing is carried yet."""
     text = question[:TURN_CHARS_MAX]
     folded = fold(text)
-    certain = question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN and not _GOES_ON_ABOUT.match(folded)
-    if certain or is_pleasantry(folded):
-        return Reading(question=question)
     corrected = _CORRECTS.sub("", folded, count=1)
+    goes_on = _GOES_ON_ABOUT.match(folded) or (corrected != folded and _POINTS_BACK.search(corrected))
+    if is_pleasantry(folded) or (question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN and not goes_on):
+        return Reading(question=question)
     own = _LEADS_OVER.sub("", corrected, count=1)
     led = len(own) < len(folded)
     shown = question

@@ -104,6 +104,12 @@ def test_another_subject_replaces_the_one_before(question: str, subject: str) ->
     assert any("开门" in phrase for phrase in reading.carried)
 
 
+def test_a_circumstance_is_no_other_subject() -> None:
+    history = (Turn("user", "How late is the Marlow Library open?"), Turn("assistant", "Until nine [1]."))
+    assert "Marlow" in read_question("And on weekends?", history).query
+    assert "Marlow" not in read_question("And the Brent Museum?", history).query
+
+
 def test_what_was_asked_is_that_of_the_last_question_which_asked_something() -> None:
     history = (*TOWER, Turn("user", "那鹳雀楼呢？"), Turn("assistant", "在永济 [1]。"))
     assert "城市" in read_question("滕王阁呢？", history).carried
