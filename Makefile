@@ -50,5 +50,6 @@ $(STAMP): pyproject.toml uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@$(VENV)/.uv/bin/uv --version 2>/dev/null | grep -q "^uv $(UV_VERSION) " || { rm -rf $(VENV)/.uv && $(PYTHON) -m venv $(VENV)/.uv \
 		&& $(VENV)/.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --extra ocr || { $(UV) sync --frozen --quiet \
+		&& echo "the extra ocr has no packages for this machine: scans are read where Tesseract is installed" >&2; }
 	@touch $@

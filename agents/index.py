@@ -250,6 +250,7 @@ def points(tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, 
                 place=chunk.place,
                 hash=chunk.hash,
                 overlap=chunk.overlap,
+                tables=chunk.tables,
             )
         )
     return made

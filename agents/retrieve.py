@@ -2,6 +2,8 @@
 
 Finds passages in the user's tenant and knowledge bases: of visible versions only, so no answer uses half a document, an old version or a
 deleted one. A follow-up question is first condensed into one that stands alone; the conversation before it is background of the search.
+Greetings and thanks are passed on without a search. Whether the passages answer the question is the language model's judgement; where there
+is none, words decide (``adapters.models.answerability``), and passages that do not answer go no further.
 """
 
 from collections.abc import Sequence
@@ -13,13 +15,15 @@ from msgspec.structs import replace
 from adapters.index.port import Hit
 from adapters.models.answerability import is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
-from adapters.models.follow_ups import search_background, subject_of
+from adapters.models.courtesies import find_courtesy
+from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
 from domain.retrieval.search import SearchResult, SearchService
+from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
@@ -44,13 +48,14 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     reranker = create_reranker(retrieval)
     if reranker is not None:
         ports.attach(reranker)
-    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, ports.settings.model.provider)
+    tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
+    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, words_decide=provider == "local")
     return (step.agent(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieve:
-    """The agent's ports. ``model_provider`` is the condensing model's, for its usage."""
+    """The agent's ports. ``model_provider`` is the condensing model's, for its usage. ``words_decide``: no language model answers."""
 
     searching: SearchService
     condensing: QuestionCondenser
@@ -58,6 +63,8 @@ class Retrieve:
     settings: RetrievalSettings
     in_flight_max: int
     model_provider: str = ""
+    tables: TableAnswers | None = None
+    words_decide: bool = True
 
     def agent(self) -> Agent:
         """Search runs beside the event loop; many questions are in flight at once."""
@@ -66,12 +73,15 @@ class Retrieve:
         )
 
     async def step(self, event: ChatAsked, context: Context) -> Sequence[Outgoing]:
-        """Condense, search, choose; no passages when the question is not answerable from them."""
+        """Condense, search, choose; a greeting or the like as it is."""
         asked, began = event.data, context.clock.monotonic_s()
+        if (courtesy := find_courtesy(asked.content)) is not None:
+            return [grounding_event(event, Grounding(question=asked, query="", keywords=(), passages=(), courtesy=courtesy), context)]
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
-        searched = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        chosen = await self.choose_passages(event.tenant, searched, asked.content, condensed.query)
+        searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
+        computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
+        chosen, answerable = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -81,6 +91,8 @@ class Retrieve:
             retrieve_ms=(ended - searching) * 1000,
             condensed_by=condensed.by,
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
+            answerable=answerable,
+            reranked_by=reranked_by,
         )
         return [grounding_event(event, data, context), *self.usage_events(event, condensed, context)]
 
@@ -89,34 +101,42 @@ class Retrieve:
         data = Grounding(question=event.data, query="", keywords=(), passages=(), problem=problem)
         return [grounding_event(event, data, context)]
 
-    async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> SearchResult:
-        """The hits, best first; as the reranker orders them when there is one and it answers."""
+    async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> tuple[SearchResult, str]:
+        """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
         limit = OVERFETCH_FACTOR * self.settings.passages
         if self.reranker is not None:
             limit = max(limit, self.settings.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
         if self.reranker is None or not searched.hits:
-            return searched
+            return searched, ""
         try:
             scores = await self.reranker.rerank(query, ["\n".join((hit.title, *hit.headings, hit.text)) for hit in searched.hits])
         except ClawError as error:
             log.warning("rerank_failed", code=error.code, detail=error.detail, reply_id=event.data.reply_id)
-            return searched
+            return searched, ""
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
-        return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order))
+        return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order)), self.reranker.name
 
-    async def choose_passages(self, tenant: str, searched: SearchResult, asked: str, condensed: str) -> tuple[Passage, ...]:
-        """The passages, if the question as asked or as condensed is answerable from them; else none."""
+    async def choose_passages(
+        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Passage | None = None
+    ) -> tuple[tuple[Passage, ...], bool]:
+        """The passages, and whether by its words the question is answerable from them; none where words decide and it is not.
+
+        An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
+        """
         best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
         plain = passages.build_passages(best.groups)
-        if not is_follow_up_answerable(asked, subject_of(asked), condensed, plain):
-            return ()
+        if computed is not None:
+            return passages.put_first(computed, plain), True
+        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain)
+        if not answerable and self.words_decide:
+            return (), False
         left = best.tokens_left
         missing = passages.missing_neighbours(best.groups, groups_max=WIDENED_MAX) if left > 0 else []
         for group, ordinal in missing:
             for neighbour in await self.neighbours(tenant, group.best, ordinal):
                 left = passages.add_neighbour(group, neighbour, left)
-        return passages.build_passages(best.groups) if missing else plain
+        return (passages.build_passages(best.groups) if missing else plain), answerable
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""
@@ -135,6 +155,9 @@ class Retrieve:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=usage.estimated,
+            reasoning_tokens=usage.reasoning_tokens,
+            cached_tokens=usage.cached_tokens,
+            cost_micros=condensed.cost_micros,
             provider=self.model_provider,
             purpose="condense",
             api_key_id=asked.api_key_id,

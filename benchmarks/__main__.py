@@ -4,7 +4,23 @@ import sys
 
 import uvloop
 
-from benchmarks import adapters, book, bulk, cache, chat, conversations, documents, idle, limiter, start, streams, tables, trace, updates
+from benchmarks import (
+    adapters,
+    book,
+    bulk,
+    cache,
+    chat,
+    conversations,
+    documents,
+    idle,
+    limiter,
+    rerank,
+    start,
+    streams,
+    tables,
+    trace,
+    updates,
+)
 from benchmarks.figures import save_figures, show
 
 ALL = {
@@ -22,6 +38,7 @@ ALL = {
     "limiter": limiter.run,
     "cache": cache.run,
     "tables": tables.run,
+    "rerank": rerank.run,
 }
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -46,8 +47,13 @@ _MIDDLE = frozenset({"hang_middle", "cut_middle", "reset_middle", "broken_frame"
 class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one request is answered. ``text`` replaces the token text; ``cite`` puts the marker ``[cite]`` after every eighth token.
 
+    ``holds``: the model reads. It repeats the first line with that text in the passages of the prompt, with its passage's number; without
+    one it says the sentence that the rules ask for.
+
     ``thinking`` tokens come before it, out of the same ``max_tokens``: as ``reasoning_content`` (DeepSeek, GLM, Qwen), ``reasoning``
-    (Ollama, OpenRouter, vLLM), both, or ``tags`` in the content. When they leave nothing, the answer is empty and ends with ``length``.
+    (Ollama, OpenRouter, vLLM), both, ``tags`` in the content, or ``opened``: in the content, with the closing tag only, as where the chat
+    template has the opening one. When they leave nothing, the answer is empty and ends with ``length``. With ``obeys=1`` a request that
+    turns thinking off is obeyed. ``cached`` prompt tokens are reported, ``cached_as=deepseek`` in DeepSeek's field.
 
     The fault ``random`` is another one for a ``share`` of the requests, which and when by ``seed``: the same seed, the same sequence.
     """
@@ -62,8 +68,13 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     finish: str = "stop"
     cite: int = 0
     text: str = ""
+    holds: str = ""
     thinking: int = 0
     thinks: str = "reasoning_content"
+    obeys: int = 0
+    cached: int = 0
+    cached_as: str = ""
+    message: str = ""  # of an error, instead of the stub's own
     seed: int = 0
     share: float = 0.3
 
@@ -84,13 +95,27 @@ class Behaviour(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [f"{THOUGHT}{i} [1] " for i in range(self.thinking)]
 
 
+_PASSAGE = re.compile(r'<passage n="(?P<number>\d+)"[^\n]*\n(?P<text>.*?)\n</passage>', re.DOTALL)
+_ASKED_SENTENCE = re.compile(r"(?:：|:)\n(?P<sentence>[^\n]+)\n")
+
+
+def read_passages(body: dict[str, Any], wanted: str) -> str:
+    """What a model says that looks for ``wanted`` in the passages of a prompt; see ``Behaviour.holds``."""
+    for passage in _PASSAGE.finditer(str(body["messages"][-1]["content"])):
+        for line in passage["text"].splitlines():
+            if wanted in line and "holds=" not in line:
+                return f"{line} [{passage['number']}]"
+    asked = _ASKED_SENTENCE.search(str(body["messages"][0]["content"]))
+    return asked["sentence"] if asked else "No rule says what to say."
+
+
 class StubAnswer:
     """One answer on the wire."""
 
     def __init__(self, body: dict[str, Any], behaviour: Behaviour, *, bigmodel: bool) -> None:
         self._behaviour, self._bigmodel = behaviour, bigmodel
-        budget = body.get("max_tokens") or len(behaviour.pieces()) + behaviour.thinking
-        self._thoughts = behaviour.thoughts()[:budget]
+        budget = body.get("max_tokens") or body.get("max_completion_tokens") or len(behaviour.pieces()) + behaviour.thinking
+        self._thoughts = [] if behaviour.obeys and turns_thinking_off(body) else behaviour.thoughts()[:budget]
         self._pieces = behaviour.pieces()[: budget - len(self._thoughts)]
         eaten = bool(self._thoughts) and bool(behaviour.pieces()) and not self._pieces
         self._finish = "length" if eaten else behaviour.finish
@@ -98,6 +123,10 @@ class StubAnswer:
         self._usage: dict[str, Any] = {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
         if self._thoughts:
             self._usage["completion_tokens_details"] = {"reasoning_tokens": len(self._thoughts)}
+        if behaviour.cached and behaviour.cached_as == "deepseek":
+            self._usage |= {"prompt_cache_hit_tokens": behaviour.cached, "prompt_cache_miss_tokens": prompt - behaviour.cached}
+        elif behaviour.cached:
+            self._usage["prompt_tokens_details"] = {"cached_tokens": behaviour.cached}
         asked = bigmodel or (body.get("stream_options") or {}).get("include_usage", False)
         self._reports = asked and behaviour.fault != "no_usage"
         if behaviour.fault == "wrong_usage":
@@ -129,14 +158,15 @@ class StubAnswer:
 
     @property
     def _uses_tags(self) -> bool:
-        return bool(self._thoughts) and self._behaviour.thinks == "tags"
+        return bool(self._thoughts) and self._behaviour.thinks in ("tags", "opened")
 
     def _thinking(self) -> list[dict[str, str | None]]:
         """The deltas of the thinking. Tags are split over frames; the closing tag is missing when no token is left for it."""
         if not self._thoughts:
             return []
         if self._uses_tags:
-            said = "<think>\n" + "".join(self._thoughts) + ("\n</think>\n\n" if self._pieces else "")
+            opening = "<think>\n" if self._behaviour.thinks == "tags" else ""
+            said = opening + "".join(self._thoughts) + ("\n</think>\n\n" if self._pieces else "")
             return [{"content": said[i : i + 4]} for i in range(0, len(said), 4)]
         names = ("reasoning_content", "reasoning") if self._behaviour.thinks == "both" else (self._behaviour.thinks,)
         content = "" if self._behaviour.thinks == "reasoning" else None  # as Ollama, and as DeepSeek
@@ -225,16 +255,27 @@ def _data(value: dict[str, Any]) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
 
 
+def turns_thinking_off(body: Mapping[str, Any]) -> bool:
+    """Whether a request does, in any server's field."""
+    template = body.get("chat_template_kwargs") or {}
+    return (
+        (body.get("thinking") or {}).get("type") == "disabled"
+        or body.get("enable_thinking") is False
+        or template.get("enable_thinking") is False
+        or body.get("reasoning_effort") == "none"
+    )
+
+
 def _error(behaviour: Behaviour, *, bigmodel: bool) -> dict[str, Any]:
     """An error object in the middle of an answer. BigModel's have a number and no type."""
     code = behaviour.code or ("500" if bigmodel else "server_error")
-    return {"error": {"message": "The server had an error", "code": code} | ({} if bigmodel else {"type": code})}
+    return {"error": {"message": behaviour.message or "The server had an error", "code": code} | ({} if bigmodel else {"type": code})}
 
 
 def refusal(behaviour: Behaviour, message: str, *, bigmodel: bool) -> dict[str, Any]:
     """The body of a status fault."""
     kind, code = STATUS_FAULTS[behaviour.fault]
-    message = message or f"stub fault {behaviour.fault}"
+    message = message or behaviour.message or f"stub fault {behaviour.fault}"
     if bigmodel:
         return {"error": {"code": behaviour.code or _BIGMODEL_CODES[behaviour.fault], "message": message}}
     return {"error": {"message": message, "type": kind, "code": behaviour.code or code, "param": None}}

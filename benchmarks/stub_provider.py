@@ -7,7 +7,8 @@ ask for another ``Behaviour`` by the query of its URL, by the header ``X-Stub: t
 (``stub?tokens=8&fault=429``), or within its last message (``[[tokens=8]]``); later ones win. ``GET /stats`` counts requests and open ones
 and shows the last.
 
-With ``thinking=N`` it thinks before it answers, in the way that ``thinks`` names.
+With ``thinking=N`` it thinks before it answers, in the way that ``thinks`` names. With ``holds=TEXT`` (percent-encoded in a message) it
+answers from the passages, or refuses.
 
 Faults, instead of an answer: ``400``, ``401``, ``403``, ``429``, ``500``, ``503``, ``html``, ``hang_before`` (silence until the client
 leaves), ``cut_before`` (the connection ends), ``reset_before`` (it is reset). On the way: ``hang_middle``, ``cut_middle``,
@@ -36,13 +37,13 @@ import uvloop
 from aiohttp import web
 from msgspec import Struct, field
 
-from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Behaviour, StubAnswer, refusal, silence
+from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Behaviour, StubAnswer, read_passages, refusal, silence
 
 BODY_BYTES_MAX = 8_388_608
 DIMENSIONS = 256
 
 DEFAULT = Behaviour()
-_BEHAVIOUR_HINT = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.]{1,200})\]\]")
+_BEHAVIOUR_HINT = re.compile(r"\[\[(?P<wish>[a-z_0-9=&.%]{1,200})\]\]")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -120,6 +121,8 @@ class StubProvider:
         behaviour = self._behaviour(request, body["model"], str(body["messages"][-1]["content"]))
         if instead := await self._fault_response(request, behaviour):
             return instead
+        if behaviour.holds:
+            behaviour = msgspec.structs.replace(behaviour, text=read_passages(body, behaviour.holds))
         answer = StubAnswer(body, behaviour, bigmodel=_bigmodel(request))
         if not body.get("stream"):
             return web.Response(body=answer.body(), content_type="application/json")

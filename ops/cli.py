@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from domain.sections import load_settings
 from schemas.errors import ClawError, ConfigurationError
+from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
 
 FAILED, MISCONFIGURED = 1, 2
@@ -39,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     key = commands.add_parser("key", help="Manage API keys.", description="Manage API keys.")
     create = _add(key.add_subparsers(title="commands", metavar="COMMAND", required=True), "create", _key_create, "Create an API key.")
     create.add_argument("--tenant", required=True, help="tenant that the key belongs to")
+    modes = get_args(AnswerMode)
+    create.add_argument("--mode", choices=modes, help="mode of its questions; with grounded it refuses assistant")
     _admin_commands(commands)
     evaluations = commands.add_parser(
         "eval",
@@ -65,11 +68,27 @@ def parser() -> argparse.ArgumentParser:
         _eval_answers,
         f"{about} measure whether answers cite the right passage, and whether unanswerable questions are declined.",
     )
+    paraphrases = _add(
+        kinds,
+        "paraphrases",
+        _eval_paraphrases,
+        "Ask the project's own questions that share no word with their passages, in one language and across two.",
+    )
+    paraphrases.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    _eval_dialogues_command(kinds, about)
     for command in (retrieval, answers):
         command.add_argument("folder", metavar="DIR", help="one data set (corpus.jsonl, questions.jsonl), or a folder of data sets")
         command.add_argument("--set", default="", metavar="NAME", help="only the data set of this name")
         command.add_argument("--limit", type=int, default=0, metavar="N", help="only the first N questions (default: all)")
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    tables = _add(
+        kinds,
+        "tables",
+        _eval_tables,
+        "Write tables in every format, ask about them through a temporary stack, and count the right answers; exit 1 below 85 percent.",
+    )
+    tables.add_argument("--part", choices=("dev", "held-out"), default="", help="only these tables (default: both)")
+    tables.add_argument("--json", action="store_true", help="print JSON instead of text")
     _inbox_commands(commands)
     _redrive_command(commands)
     _rebuild_commands(commands)
@@ -84,6 +103,24 @@ def parser() -> argparse.ArgumentParser:
     )
     reference.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
     return root
+
+
+def _eval_dialogues_command(kinds: Any, about: str) -> None:
+    dialogues = _add(kinds, "dialogues", _eval_dialogues, f"{about} measure how many turns of conversations are answered right.")
+    dialogues.add_argument(
+        "folder",
+        nargs="?",
+        default="",
+        metavar="DIR",
+        help="one set (corpus.jsonl, dialogues.jsonl), or a folder of sets (default: the project's own)",
+    )
+    dialogues.add_argument(
+        "--half",
+        choices=("dev", "held-out", "all"),
+        default="all",
+        help="only the dialogues of one half, by their ids (default: %(default)s)",
+    )
+    dialogues.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def _admin_commands(commands: Any) -> None:
@@ -280,7 +317,7 @@ def _demo(settings: Settings, _chosen: argparse.Namespace) -> Any:
 def _key_create(settings: Settings, chosen: argparse.Namespace) -> Any:
     from ops.commands import keys
 
-    return keys.create(settings, chosen.tenant)
+    return keys.create(settings, chosen.tenant, chosen.mode)
 
 
 def _admin_create(settings: Settings, chosen: argparse.Namespace) -> int:
@@ -309,10 +346,28 @@ def _eval_retrieval(settings: Settings, chosen: argparse.Namespace) -> int:
     return retrieval.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
 
 
+def _eval_paraphrases(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import paraphrases
+
+    return paraphrases.run(settings, as_json=chosen.json)
+
+
 def _eval_answers(settings: Settings, chosen: argparse.Namespace) -> int:
     from ops.evaluation import answers
 
     return answers.run(settings, chosen.folder, name=chosen.set, limit=max(0, chosen.limit), as_json=chosen.json)
+
+
+def _eval_tables(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation.tables import run
+
+    return run.run(settings, part=chosen.part, as_json=chosen.json)
+
+
+def _eval_dialogues(settings: Settings, chosen: argparse.Namespace) -> int:
+    from ops.evaluation import dialogues
+
+    return dialogues.run(settings, chosen.folder, half=chosen.half, as_json=chosen.json)
 
 
 def _inbox_create(settings: Settings, chosen: argparse.Namespace) -> Any:

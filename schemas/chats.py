@@ -2,18 +2,25 @@
 
 from datetime import datetime
 from typing import Literal
+from urllib.parse import quote
 
 from msgspec import Struct, field
 
-from schemas.documents import Locator
+from schemas.documents import Locator, TablePart
 from schemas.errors import Problem
 from schemas.events import Event
-from schemas.records import ConversationType
+from schemas.records import AnswerMode, ConversationType
+from schemas.thinking import ReasoningEffort, Thinking
 
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "failed", "cancelled"]
 Door = Literal["conversation", "query", "openai"]
-Purpose = Literal["answer", "condense", "summary", "title", "embedding"]
+Purpose = Literal["answer", "failed_answer", "condense", "summary", "title", "embedding"]
+Courtesy = Literal["greeting", "thanks", "farewell", "consent", "introduction", "wordless"]
+Outcome = Literal["answered", "not_found", "unsourced", "courtesy"]
+"""``answered``: with citations; ``not_found``: it says that the knowledge bases do not contain it; ``unsourced``: text without citations;
+``courtesy``: to a greeting and the like. The last three have no citation.
+"""
 
 
 class LogPlace(Struct, frozen=True):
@@ -23,9 +30,14 @@ class LogPlace(Struct, frozen=True):
     offset: int
 
 
-def locator_of(place: Locator | None, headings: tuple[str, ...]) -> str:
-    """A place and a heading path for people: ``p. 3 > A > B``."""
-    return " > ".join(filter(None, (str(place or ""), *headings)))
+def locator_of(place: Locator | None, headings: tuple[str, ...], ordinal: int) -> str:
+    """A place and a heading path for people: ``p. 3 > A > B``; of a text with neither the number of its chunk: ``part 3``."""
+    return " > ".join(filter(None, (str(place or ""), *headings))) or f"part {ordinal + 1}"
+
+
+def document_path(knowledge_base_id: str, document_id: str) -> str:
+    """The path of a document in the HTTP API."""
+    return f"/api/v1/knowledge/{knowledge_base_id}/documents/{quote(document_id, safe='')}"
 
 
 class Turn(Struct, frozen=True):
@@ -36,11 +48,13 @@ class Turn(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
-    """The sampling parameters of a question; 0, None and () stand for those of the settings."""
+    """The sampling parameters of a question; 0, None, (), "auto" and "" stand for those of the settings."""
 
     max_tokens: int = 0
     temperature: float | None = None
     stop: tuple[str, ...] = ()
+    thinking: Thinking = "auto"
+    reasoning_effort: ReasoningEffort = ""
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -70,6 +84,8 @@ class Question(Struct, frozen=True, kw_only=True):
     reserved: bool = False  # a reservation of an open reply and tokens stands for the answer, until its usage is recorded
     cache: bool = True  # whether a cached answer to the same question in the same context may be returned
     tone: ConversationType = "chat"
+    shows_thinking: bool = False  # the model's thinking is published as it comes, for readers that want it
+    mode: AnswerMode = "grounded"
 
 
 class PassagePart(Struct, frozen=True, kw_only=True):
@@ -79,17 +95,19 @@ class PassagePart(Struct, frozen=True, kw_only=True):
     start: int
     headings: tuple[str, ...] = ()
     place: Locator | None = None
+    ordinal: int = 0
 
     @property
     def locator(self) -> str:
         """The location, in the form of ``Passage.locator``."""
-        return locator_of(self.place, self.headings)
+        return locator_of(self.place, self.headings, self.ordinal)
 
 
 class Passage(Struct, frozen=True, kw_only=True):
     """A piece of a document offered to the model. ``marker`` is its number in the prompt, from 1; ``text`` is literal document text.
 
-    ``chunk_ids`` and ``parts``: all the neighbouring chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``.
+    ``chunk_ids`` and ``parts``: all the chunks that ``text`` was merged from, in order, when there is more than ``chunk_id``. ``tables``:
+    where rows are in it. ``computed`` is what was worked out from a whole table, in a sentence; ``text`` then has the rows it rests on.
     """
 
     marker: int
@@ -105,18 +123,22 @@ class Passage(Struct, frozen=True, kw_only=True):
     place: Locator | None = None
     chunk_ids: tuple[str, ...] = ()
     parts: tuple[PassagePart, ...] = ()
+    tables: tuple[TablePart, ...] = ()
+    computed: str = ""
 
     @property
     def locator(self) -> str:
-        """The location in the document, for people: page, slide or cells, then the heading path."""
-        return locator_of(self.place, self.headings)
+        """The location in the document, for people: page, slide or cells, then the heading path; never empty."""
+        return locator_of(self.place, self.headings, self.ordinal)
 
 
 class Grounding(Struct, frozen=True, kw_only=True):
     """The question with its passages. No passages: the knowledge bases hold no answer, or with a ``problem``: the search failed.
 
     ``query`` is the text of the search: the question, condensed with its history by ``condensed_by`` ("" = not condensed, ``rules``, or
-    the model's name). ``asked`` is the log offset of the question's event.
+    the model's name). ``asked`` is the log offset of the question's event. ``courtesy``: the question is a greeting or the like, and
+    nothing was searched for. ``answerable``: the judgement of words alone (``adapters.models.answerability``), by which the keyless model
+    answers; a language model judges for itself. ``reranked_by``: the model that ordered the passages; "" for the order of the search.
     """
 
     question: Question
@@ -128,6 +150,9 @@ class Grounding(Struct, frozen=True, kw_only=True):
     condensed_by: str = ""
     condense_ms: float = 0.0
     asked: LogPlace | None = None
+    courtesy: Courtesy | None = None
+    answerable: bool = True
+    reranked_by: str = ""
 
 
 class Citation(Struct, frozen=True, kw_only=True):
@@ -135,6 +160,7 @@ class Citation(Struct, frozen=True, kw_only=True):
 
     ``marker`` is its number in the answer, where sources count from 1 in the order in which they are first cited; ``passage`` the number
     of the same source in ``Started.sources`` and in the prompt (0 of citations recorded before answers had numbers of their own).
+    ``url`` is the absolute URL of the document, empty where ``CLAW_PUBLIC_URL`` was not set.
     """
 
     marker: int
@@ -146,6 +172,15 @@ class Citation(Struct, frozen=True, kw_only=True):
     locator: str = ""
     quote: str
     passage: int = 0
+    url: str = ""
+
+
+class UnsupportedNumber(Struct, frozen=True, kw_only=True):
+    """A number of a language model's answer that stands in no passage that it cites; the position in characters of the text."""
+
+    text: str
+    start_index: int
+    end_index: int
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -162,11 +197,16 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Tokens of one answer; ``estimated`` when the provider reports none."""
+    """Tokens of one answer; ``estimated`` when the provider reports none.
+
+    ``reasoning_tokens``: those of the completion that were thinking; ``cached_tokens``: those of the prompt that the provider had cached.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     estimated: bool = False
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -189,6 +229,17 @@ class Extended(Struct, frozen=True, kw_only=True):
     citations: tuple[Citation, ...] = ()
 
 
+class Thought(Struct, frozen=True, kw_only=True):
+    """More of what the model thinks before it answers: no part of the answer. ``seq`` counts from 1 within the attempt, apart from the
+    text's.
+    """
+
+    conversation_id: str
+    attempt: int
+    seq: int
+    text: str
+
+
 class Completed(Struct, frozen=True, kw_only=True):
     """The whole answer."""
 
@@ -200,6 +251,8 @@ class Completed(Struct, frozen=True, kw_only=True):
     finish_reason: str = "stop"
     cached: bool = False
     model: str = ""
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 class Failed(Struct, frozen=True, kw_only=True):
@@ -224,7 +277,8 @@ class Message(Struct, frozen=True, kw_only=True):
     Messages form a tree: ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
     ``ancestors`` are the newest messages above it, oldest first, bounded: the branch is read in one round trip. ``summary``
     of an answer stands for everything in its branch up to and including the message ``summarised``. ``asked`` and ``grounded`` are the log
-    offsets of the events that the answer was generated from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent.
+    offsets of the events that the answer was generated from; ``prompt_hash`` is the SHA-256 of the prompt as it was sent. ``mode`` and
+    ``outcome`` are those of a complete answer; None before there were any, and for other messages.
     """
 
     id: str
@@ -252,12 +306,16 @@ class Message(Struct, frozen=True, kw_only=True):
     prompt_hash: str = ""
     asked: LogPlace | None = None
     grounded: LogPlace | None = None
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    mode: AnswerMode | None = None
+    outcome: Outcome | None = None
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
     """Tokens spent on one reply; charged once per reply and purpose whatever the attempts. ``cached``: no provider was paid.
 
     Purpose ``embedding``: vectors that a program asked for; ``reply_id`` is then the request's id, and there is no conversation.
+    Purpose ``failed_answer``: what a model spent that gave no answer, before the same or another one was asked again.
     """
 
     user_id: str
@@ -273,6 +331,8 @@ class Consumption(Struct, frozen=True, kw_only=True):
     cached: bool = False
     api_key_id: str = ""
     reserved: bool = False  # this event settles the reservation of the answer
+    reasoning_tokens: int = 0  # of the completion tokens
+    cached_tokens: int = 0  # of the prompt tokens
 
 
 class Feedback(Struct, frozen=True, kw_only=True):
@@ -300,7 +360,7 @@ class ChatGrounded(Event, tag="claw.chat.grounded.v1", frozen=True, kw_only=True
 
 
 class ReplyStarted(Event, tag="claw.reply.started.v1", frozen=True, kw_only=True):
-    """The answer began. Subject and key of this and the next four: reply id."""
+    """The answer began. Subject and key of this and the next five: reply id."""
 
     data: Started
 
@@ -309,6 +369,12 @@ class ReplyExtended(Event, tag="claw.reply.extended.v1", frozen=True, kw_only=Tr
     """The answer grew."""
 
     data: Extended
+
+
+class ReplyThought(Event, tag="claw.reply.thought.v1", frozen=True, kw_only=True):
+    """The model thought. Only where the question asks for its thinking; it is no part of the answer and in no record."""
+
+    data: Thought
 
 
 class ReplyCompleted(Event, tag="claw.reply.completed.v1", frozen=True, kw_only=True):
@@ -347,4 +413,4 @@ class FeedbackGiven(Event, tag="claw.feedback.given.v1", frozen=True, kw_only=Tr
     data: Feedback
 
 
-Answered = ReplyStarted | ReplyExtended | ReplyCompleted | ReplyFailed | ReplyCancelled
+Answered = ReplyStarted | ReplyExtended | ReplyThought | ReplyCompleted | ReplyFailed | ReplyCancelled

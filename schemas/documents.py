@@ -22,6 +22,12 @@ FileType = Literal[
     "application/vnd.ms-excel",
     "message/rfc822",
     "application/zip",
+    "image/png",
+    "image/jpeg",
+    "image/tiff",
+    "image/gif",
+    "image/bmp",
+    "image/webp",
     "application/epub+zip",
     "application/vnd.oasis.opendocument.text",
     "application/rtf",
@@ -134,10 +140,33 @@ class Note(Struct, frozen=True):
     detail: str
 
 
+class TablePart(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The rows of a table in ``text[start:end]`` of a chunk or passage, one a line; ``adapters.text.table_rows`` reads them.
+
+    ``number`` counts the tables of a document from 1, over page breaks. Its rows below the header count from 0: ``first`` is the first row
+    here, ``total`` counts all of them. ``columns`` are the names in the header, levels joined by `` / ``; () for a list, whose items are
+    rows of one cell. ``header`` characters before ``start`` are the header's lines, ``indent`` cells of the first row
+    are not in the text: empty ones, or those of a row that the chunk before begins.
+    ``caption`` is the sentence or heading that introduces it.
+    """
+
+    number: int
+    start: int
+    end: int
+    first: int = 0
+    total: int
+    columns: tuple[str, ...] = ()
+    separator: str = "\t"
+    header: int = 0
+    indent: int = 0
+    caption: str = ""
+
+
 class Chunk(Struct, frozen=True, kw_only=True):
     """A searchable piece of a document. ``text`` is literal document text (quotes are found in it); ``headings`` outermost first.
 
-    The first ``overlap`` characters are also the end of the chunk before. ``hash`` covers everything that is embedded.
+    The first ``overlap`` characters are also the end of the chunk before. ``hash`` covers everything that is embedded. ``tables``: where
+    rows are in ``text``; records written before there were any have none.
     """
 
     ordinal: int
@@ -148,6 +177,7 @@ class Chunk(Struct, frozen=True, kw_only=True):
     overlap: int = 0
     place: Locator | None = None
     hash: str = ""
+    tables: tuple[TablePart, ...] = ()
 
 
 class ChunkBatch(Struct, frozen=True, kw_only=True):

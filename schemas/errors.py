@@ -105,6 +105,48 @@ CATALOGUE: dict[str, Code] = {
     "model_refused": Code(
         HTTPStatus.BAD_GATEWAY, "The model provider refused the request", "The operator must check the settings of the provider."
     ),
+    "model_rate_limited": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The model provider's rate limit is reached",
+        "Ask again after Retry-After seconds; the operator can lower CLAW_MODEL_PERMITS, or ask the provider for a higher limit.",
+    ),
+    "model_overloaded": Code(HTTPStatus.SERVICE_UNAVAILABLE, "The model provider is overloaded", "Ask again after Retry-After seconds."),
+    "model_quota_exhausted": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The quota of the account at the model provider is exhausted",
+        "Ask again after the time that detail names; the operator can renew or upgrade the plan, or configure CLAW_MODEL_SECOND_.",
+    ),
+    "model_account_arrears": Code(
+        HTTPStatus.BAD_GATEWAY, "The account at the model provider is out of credit", "The operator must top up the account."
+    ),
+    "model_account_blocked": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The account at the model provider is inactive or locked",
+        "The operator must have the provider unlock the account.",
+    ),
+    "model_unauthorized": Code(
+        HTTPStatus.BAD_GATEWAY, "The model provider rejected the API key", "The operator must set a valid key in CLAW_MODEL_API_KEY."
+    ),
+    "model_access_denied": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The account may not use this model or interface of the provider",
+        "The operator must choose another model in CLAW_MODEL_NAME, or have the provider enable this one.",
+    ),
+    "model_unknown": Code(
+        HTTPStatus.BAD_GATEWAY,
+        "The model provider does not know the model or the address",
+        "The operator must correct CLAW_MODEL_NAME or CLAW_MODEL_BASE_URL.",
+    ),
+    "model_prompt_too_long": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The question with its passages and history is too long for the model",
+        "Ask a shorter question or begin a new conversation; the operator can lower CLAW_RETRIEVAL_CONTEXT_TOKENS.",
+    ),
+    "model_filtered": Code(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "The model provider's content filter refused the question or its answer",
+        "Rephrase the question.",
+    ),
     "model_answer_empty": Code(
         HTTPStatus.BAD_GATEWAY,
         "The model returned an empty answer",
@@ -129,7 +171,8 @@ CATALOGUE: dict[str, Code] = {
     "document_type_unsupported": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This file type is not supported",
-        "Send PDF, an Office file, ODT, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, or a ZIP of these.",
+        "Send PDF, an Office file, ODT, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, a picture of text, "
+        "or a ZIP of these.",
     ),
     "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send the file again with its password."),
     "password_wrong": Code(
@@ -138,7 +181,7 @@ CATALOGUE: dict[str, Code] = {
     "ocr_required": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "The file is a scan without readable text",
-        "Send a file with text, or ask the operator to install Tesseract with its languages.",
+        "Send a file with text, or ask the operator to install the extra `ocr`, or Tesseract with its languages.",
     ),
     "document_stalled": Code(
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -25,6 +25,28 @@ CHINESE: dict[str, tuple[str, str]] = {
     "answer_failed": ("无法生成回答", "请再问一次。"),
     "model_unavailable": ("模型服务没有响应", "请稍后再问。"),
     "model_refused": ("模型服务拒绝了请求", "请运维人员检查模型服务的设置。"),
+    "model_rate_limited": (
+        "已达到模型服务的速率上限",
+        "请在 Retry-After 秒之后再问；运维人员可调低 CLAW_MODEL_PERMITS，或向服务商申请更高的上限。",
+    ),
+    "model_overloaded": ("模型服务过载", "请在 Retry-After 秒之后再问。"),
+    "model_quota_exhausted": (
+        "模型服务账户的额度已用尽",
+        "请在 detail 所示的时间之后再问；运维人员可续费或升级套餐，或配置 CLAW_MODEL_SECOND_。",
+    ),
+    "model_account_arrears": ("模型服务账户已欠费", "请运维人员为账户充值。"),
+    "model_account_blocked": ("模型服务账户未激活或已锁定", "请运维人员联系服务商解锁账户。"),
+    "model_unauthorized": ("模型服务拒绝了 API 密钥", "请运维人员在 CLAW_MODEL_API_KEY 中设置有效的密钥。"),
+    "model_access_denied": (
+        "该账户无权使用模型服务的此模型或接口",
+        "请运维人员在 CLAW_MODEL_NAME 中改用其他模型，或请服务商开通。",
+    ),
+    "model_unknown": ("模型服务没有该模型或该地址", "请运维人员改正 CLAW_MODEL_NAME 或 CLAW_MODEL_BASE_URL。"),
+    "model_prompt_too_long": (
+        "问题连同引文和历史对模型来说过长",
+        "请缩短问题或开始新的会话；运维人员可调低 CLAW_RETRIEVAL_CONTEXT_TOKENS。",
+    ),
+    "model_filtered": ("模型服务的内容过滤拒绝了该问题或其回答", "请换一种问法。"),
     "model_answer_empty": (
         "模型返回了空的回答",
         "请提高 token 上限（max_tokens；运维人员用 CLAW_MODEL_MAX_TOKENS），或关闭模型的思考（计入上限）；若模型没有思考，请换一种问法。",
@@ -37,11 +59,14 @@ CHINESE: dict[str, tuple[str, str]] = {
     "document_too_complex": ("文档超出解析上限", "请拆分或简化文档；运维人员可提高 detail 中指出的上限。"),
     "document_type_unsupported": (
         "不支持该文件类型",
-        "请发送 PDF、Office 文件、ODT、RTF、EPUB、HTML、Markdown、reStructuredText、Org、文本、CSV、XML、EML、MSG，或由它们组成的 ZIP。",
+        (
+            "请发送 PDF、Office 文件、ODT、RTF、EPUB、HTML、Markdown、reStructuredText、Org、文本、CSV、XML、EML、MSG、含文字的图片，"
+            "或由它们组成的 ZIP。"
+        ),
     ),
     "password_required": ("文件已加密", "请连同密码重新发送文件。"),
     "password_wrong": ("密码无法打开该文件", "请用正确的密码重新发送文件。"),
-    "ocr_required": ("文件是扫描件，没有可读的文字", "请发送含文字的文件，或由运维人员安装 Tesseract 及其语言包。"),
+    "ocr_required": ("文件是扫描件，没有可读的文字", "请发送含文字的文件，或由运维人员安装附加组件 `ocr`，或 Tesseract 及其语言包。"),
     "document_stalled": ("文档处理停滞，且无法重新启动", "请重新处理该文档；若再次停滞请报告。"),
     "file_missing": ("文件已不在存储中", "请重新上传文件。"),
     "upload_incomplete": ("上传中断，或不是 multipart 表单", "请重新发送。"),

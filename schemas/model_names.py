@@ -6,8 +6,17 @@ The names of the presets stand here once more, because the API imports no model;
 from schemas.settings import Settings
 
 ALIAS = "claw"  # the configured answering model
+ASSISTANT_ALIAS = "claw-assistant"  # the same, in assistant mode
 EMBEDDING_ALIAS = "claw-embedding"
-ANSWERING = {"local": "local", "openai": "gpt-4o-mini", "zhipu": "glm-4-flash"}
+ANSWERING = {
+    "local": "local",
+    "openai": "gpt-4o-mini",
+    "zhipu": "glm-4.7-flash",
+    "deepseek": "deepseek-flash",
+    "dashscope": "qwen-plus",
+    "ollama": "qwen3",
+    "vllm": "",  # it serves one model, under the operator's name
+}
 EMBEDDING = {"local": ("wordllama-l2-256.1", 256), "openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
 
 

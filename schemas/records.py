@@ -11,6 +11,7 @@ Tier = Literal["free", "pro", "enterprise"]
 AccountRole = Literal["user", "admin"]
 Scope = Literal["chat", "knowledge:read", "knowledge:write", "ops"]
 ConversationType = Literal["chat", "consulting", "support"]
+AnswerMode = Literal["grounded", "assistant"]
 Sharing = Literal["private", "tenant"]
 
 
@@ -29,7 +30,10 @@ class Account(Struct, frozen=True, kw_only=True):
 
 
 class Credential(Struct, frozen=True, kw_only=True):
-    """A password (argon2id) or an API key (SHA-256 of 256 random bits). Lives on a topic analysts cannot read."""
+    """A password (argon2id) or an API key (SHA-256 of 256 random bits). Lives on a topic analysts cannot read.
+
+    ``mode`` of a key: that of questions which name none; ``grounded`` also forbids the other one. None: the question decides.
+    """
 
     id: str
     tenant: str
@@ -42,10 +46,14 @@ class Credential(Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
     revoked: bool = False
     revision: int = 1
+    mode: AnswerMode | None = None
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
-    """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release."""
+    """``revision`` is the ETag: it grows by one with every change. ``titled_by`` "": no title yet, or one of an early release.
+
+    ``mode`` ``grounded``: answers rest on passages alone; ``assistant``: the model may answer without them, and says so.
+    """
 
     id: str
     tenant: str
@@ -60,6 +68,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     deleted: bool = False
     revision: int = 1
+    mode: AnswerMode = "grounded"
 
 
 class KnowledgeBase(Struct, frozen=True, kw_only=True):

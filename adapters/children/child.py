@@ -73,8 +73,9 @@ class TaskLimits:
     """Limits of one task."""
 
     wall_s: float
-    ocr_wall_s: float  # after the child reported that Tesseract runs
+    ocr_wall_s: float  # after the child reported that scanned pages are being read
     memory_kib: int  # resident memory of the child and its own children
+    ocr_memory_kib: int = 0  # the same while scanned pages are read, when it is more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class ChildSpec:
     memory_mib: int
     cpu_s: int
     ocr_cpu_s: int
+    ocr_memory_mib: int = 0
     dense: bool = False
     measured: bool = False
 
@@ -125,6 +127,7 @@ class ChildProcess:
             memory_mib=spec.memory_mib,
             cpu_s=spec.cpu_s,
             ocr_cpu_s=spec.ocr_cpu_s,
+            ocr_memory_mib=spec.ocr_memory_mib,
             dense=spec.dense,
         )
         try:
@@ -214,8 +217,11 @@ class ChildProcess:
             await asyncio.wait((exchange,), timeout=min(WATCH_S, left_s))
             if not exchange.done():
                 self._peak_kib = max(self._peak_kib, memory.resident_kib(self.process.pid))
-                if self._peak_kib > limits.memory_kib:
-                    raise ChildDied("memory", f"it took more than {limits.memory_kib // 1024:,} MiB of memory")
+                if self._peak_kib > (limit := self._memory_limit_kib(limits)):
+                    raise ChildDied("memory", f"it took more than {limit // 1024:,} MiB of memory")
+
+    def _memory_limit_kib(self, limits: TaskLimits) -> int:
+        return max(limits.memory_kib, limits.ocr_memory_kib if self._recognising else 0)
 
     async def end(self, *, at_once: bool) -> None:
         """End the process and its children, and remove its folder."""
@@ -285,8 +291,9 @@ class ChildProcess:
         name = signal.Signals(-code).name
         if -code == signal.SIGXCPU:
             return ChildDied("cpu", f"it took more than {self._spec.cpu_s} s of CPU time")
-        if -code in OUT_OF_MEMORY and self._peak_kib > limits.memory_kib * NEAR_SHARE:
-            return ChildDied("memory", f"it ended with {name} on its way beyond {limits.memory_kib // 1024:,} MiB of memory")
+        limit = self._memory_limit_kib(limits)
+        if -code in OUT_OF_MEMORY and self._peak_kib > limit * NEAR_SHARE:
+            return ChildDied("memory", f"it ended with {name} on its way beyond {limit // 1024:,} MiB of memory")
         return ChildDied("crash", f"the process ended with {name}")
 
     def _kill(self) -> None:

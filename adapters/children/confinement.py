@@ -1,7 +1,7 @@
 """Confinement: the rights a child gives up before it parses an untrusted document.
 
 The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no files but those of Python, of the system's
-libraries and of one folder, no programs but three, limits on CPU time, memory, files. Python's part (``Guard``): the same again where the
+libraries and of one folder, no programs but two, limits on CPU time, memory, files. Python's part (``Guard``): the same again where the
 kernel cannot, and with a name for the refusal. The document comes as a copy in that folder, so other people's files are out of reach.
 """
 
@@ -19,7 +19,8 @@ from pathlib import Path
 
 from adapters.children import landlock
 from adapters.children.protocol import ChildOptions
-from adapters.parsing.core.programs import find_libreoffice, find_pandoc
+from adapters.parsing.core.programs import find_pandoc
+from adapters.parsing.core.source import OCR_EVENT
 from schemas.errors import Refused
 
 PR_SET_PDEATHSIG = 1
@@ -46,6 +47,7 @@ SYSTEM_PATHS = (
     "/etc/localtime",
     "/etc/fonts",
     "/etc/libreoffice",
+    "/var/spool/libreoffice",
 )
 
 _CHANGE_EVENTS = frozenset(
@@ -90,7 +92,7 @@ def isolate(options: ChildOptions) -> None:
     lower_limit(resource.RLIMIT_CORE, 0)
     lower_limit(resource.RLIMIT_FSIZE, FILE_BYTES_MAX)
     lower_limit(resource.RLIMIT_NOFILE, FILES_MAX)
-    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * options.memory_mib) * MIB)
+    lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * max(options.memory_mib, options.ocr_memory_mib)) * MIB)
 
 
 def parser_paths(folder: str) -> landlock.AllowedPaths:
@@ -139,7 +141,7 @@ def _open_statm() -> int:
 
 
 class Guard:
-    """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when Tesseract is started."""
+    """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when scanned pages are read."""
 
     def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
         self._folder, self._recognising = folder, recognising
@@ -163,6 +165,8 @@ class Guard:
             raise SandboxViolation("use the network")
         elif event in _PROGRAM_EVENTS:
             raise SandboxViolation("start a program")
+        elif event == OCR_EVENT:
+            self._recognising()
 
     def _check_program(self, program: object) -> None:
         found = os.path.realpath(shutil.which(_path_text(program)) or "")
@@ -196,7 +200,7 @@ def _path_repr(path: object) -> str:
 
 def _find_programs() -> tuple[str, ...]:
     """The paths of the programs that a parser may start."""
-    return tuple(filter(None, (_find_tesseract(), find_pandoc(), find_libreoffice())))
+    return tuple(filter(None, (_find_tesseract(), find_pandoc())))
 
 
 def _find_tesseract() -> str:

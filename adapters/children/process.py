@@ -71,7 +71,7 @@ def chunk_frames(chunks: list[Chunk]) -> Iterator[ChunkFrame]:
 
 
 class _ReplyWriter:
-    """Writes replies to the pipe; thread-safe, because Tesseract may be started from any thread."""
+    """Writes replies to the pipe; thread-safe, because recognition may begin in any thread."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
@@ -124,6 +124,7 @@ def _perform(task: Task, speaker: _ReplyWriter, work: TaskHandler, options: Chil
 
 def _begin_ocr(speaker: _ReplyWriter, options: ChildOptions) -> None:
     confinement.allow_cpu(options.ocr_cpu_s)
+    confinement.allow_memory(max(options.memory_mib, options.ocr_memory_mib))
     speaker.write(OcrStarted())
 
 

@@ -23,7 +23,8 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     batch: bool  # SCHED_BATCH: yields to processes that answer requests
     memory_mib: int
     cpu_s: int
-    ocr_cpu_s: int  # from the start of Tesseract
+    ocr_cpu_s: int  # from the start of recognition
+    ocr_memory_mib: int  # likewise
     dense: bool  # loads the local embedding before it reports ready
 
 
@@ -58,7 +59,7 @@ class Ready(Struct, tag=True, frozen=True):
 
 
 class OcrStarted(Struct, tag=True, frozen=True):
-    """Tesseract was started for the task, which gets more time."""
+    """Scanned pages are being read for the task, which gets more time and memory."""
 
 
 class ChunkFrame(Struct, tag=True, frozen=True):

@@ -86,6 +86,7 @@ class TextWorker:
             wall_s=documents.parse_wall_s,
             ocr_wall_s=max(documents.ocr_wall_s, documents.parse_wall_s),
             memory_kib=documents.parse_memory_mib * 1024,
+            ocr_memory_kib=documents.ocr_memory_mib * 1024,
         )
         light = self._child_spec(LIGHT, "express", dense=retrieval.embedding == "local")
         self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
@@ -200,7 +201,7 @@ class TextWorker:
     def _refusal(self, died: ChildDied) -> Refused:
         """The error of a dead child: a limit by the name of its setting, or a crash."""
         settings: dict[Cause, str] = {
-            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB",
+            "memory": "CLAW_DOCUMENT_PARSE_MEMORY_MIB, CLAW_DOCUMENT_OCR_MEMORY_MIB",
             "cpu": "CLAW_DOCUMENT_PARSE_CPU_S",
             "wall": "CLAW_DOCUMENT_PARSE_WALL_S, CLAW_DOCUMENT_OCR_WALL_S",
             "output": "CLAW_DOCUMENT_TEXT_CHARS_MAX",
@@ -224,6 +225,7 @@ class TextWorker:
             memory_mib=settings.parse_memory_mib,
             cpu_s=settings.parse_cpu_s,
             ocr_cpu_s=int(settings.ocr_wall_s) + 1,
+            ocr_memory_mib=settings.ocr_memory_mib,
             dense=dense,
             measured=measured,
         )

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from adapters.concurrency import ConcurrencyLimits, Permit, Priority
 from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.models import retries, wire
+from adapters.models import provider_errors, retries
 from adapters.models.breaker import CircuitBreaker
 from adapters.models.presets import PRESETS as CHAT_PRESETS
+from adapters.models.provider_errors import PermitLost, TransientFailure
 from adapters.models.retries import RetryPolicy
 from adapters.models.stop_sequences import truncate_to_tokens
-from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 from schemas.settings import RetrievalSettings
 
@@ -248,6 +248,6 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
 
 def _failure(status: int, body: bytes, retry_after: str | None, date: str | None, key: str) -> Refused | TransientFailure:
     """A provider's error by what the caller does next; the provider's message goes to the log."""
-    error = wire.parse_error(body)
-    _log.warning("embedding_call_failed", status=status, code=error.code, message=wire.log_text(error, key))
-    return wire.failure(status, error, wire.retry_after_s(retry_after, date))
+    error = provider_errors.parse_error(body)
+    _log.warning("embedding_call_failed", status=status, code=error.code, message=provider_errors.log_text(error, key))
+    return provider_errors.failure(status, error, provider_errors.parse_retry_after(retry_after, date), provider_errors.parse_date(date))

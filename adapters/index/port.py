@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from adapters.index.fusion import DENSE_WEIGHT, fuse
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
-from schemas.documents import Locator
+from schemas.documents import Locator, TablePart
 from schemas.ids import knowledge_base_of
 
 
@@ -42,6 +42,7 @@ class Point:
     place: Locator | None = None
     hash: str = ""
     overlap: int = 0
+    tables: tuple[TablePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Hit:
     dense: float
     place: Locator | None = None
     overlap: int = 0  # characters that also end the chunk before
+    tables: tuple[TablePart, ...] = ()
 
     @property
     def knowledge_base_id(self) -> str:
@@ -165,6 +167,8 @@ def payload_of(point: Point) -> dict[str, object]:
         payload["overlap"] = point.overlap
     if point.place is not None:
         payload["place"] = msgspec.to_builtins(point.place)
+    if point.tables:
+        payload["tables"] = msgspec.to_builtins(point.tables)
     return payload
 
 
@@ -185,7 +189,7 @@ def merge_legs(
 
 
 def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: float = 0.0, dense: float = 0.0) -> Hit:
-    """A stored point as readers get it. Points stored before there were places have none."""
+    """A stored point as readers get it. Points stored before there were places or tables have none."""
     return Hit(
         id=key,
         collection=str(payload["kb"]),
@@ -200,6 +204,7 @@ def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: fl
         dense=dense,
         place=msgspec.convert(place, Locator) if (place := payload.get("place")) else None,
         overlap=int(payload.get("overlap", 0)),
+        tables=msgspec.convert(tables, tuple[TablePart, ...]) if (tables := payload.get("tables")) else (),
     )
 
 

@@ -28,6 +28,8 @@ THRESHOLD: dict[Language, float] = {"zh": 0.53, "en": 0.44}
 | MTRAG (follow-ups as asked, not condensed) | 0.44 | .390 | .091 |
 """
 
+SUBJECT_COVERAGE_MIN = 0.6  # of the subject that a follow-up names: 游泳池 is not 不允许游泳
+
 # The 400 or so commonest characters of modern Chinese, commonest first.
 _COMMON = (
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去法学如"
@@ -82,22 +84,20 @@ def is_answerable(question: str, passages: Sequence[Passage]) -> bool:
     return holds_named(question, passages) and coverage(question, _documents(passages)) >= THRESHOLD[language_of(question)]
 
 
-def is_follow_up_answerable(question: str, subject: str, condensed: str, passages: Sequence[Passage]) -> bool:
-    """Whether ``passages`` can support an answer to a question as asked, or as condensed with its history.
+def is_follow_up_answerable(claims: Sequence[str], subject: str, passages: Sequence[Passage]) -> bool:
+    """Whether ``passages`` can support an answer to a question of a conversation: to one of its ``claims``, the ways to read it.
 
-    What was carried over must not answer for the question: the identifiers that it names itself, and the ``subject`` that it brings itself
-    ("" for none), have to be in the passages.
+    What was carried over must not answer for the question: the ``subject`` that it names in place of another ("" for none) has to be in
+    the passages.
     """
-    if is_answerable(question, passages):
-        return True
-    if question == condensed or not holds_named(question, passages) or (subject and not coverage(subject, _documents(passages))):
+    if subject and coverage(subject, _documents(passages)) < SUBJECT_COVERAGE_MIN:
         return False
-    return is_answerable(condensed, passages)
+    return any(is_answerable(claim, passages) for claim in claims)
 
 
 def holds_named(question: str, passages: Sequence[Passage]) -> bool:
     """Whether a passage has one of the identifiers that the question names; true for a question that names none."""
-    names = named_identifiers(fold(question))
+    names = named_identifiers(fold(question), question)
     return not names or any(holds_name(names, passage) for passage in passages)
 
 

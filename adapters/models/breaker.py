@@ -8,7 +8,7 @@ import structlog
 
 from adapters.models import metrics
 from adapters.models.port import EmptyAnswer
-from adapters.models.wire import PermitLost, TransientFailure
+from adapters.models.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -16,14 +16,25 @@ log = structlog.get_logger(__name__)
 
 class CircuitBreaker:
     """Of one model, in one process. Closed: calls pass. After ``failures_max`` failures in a row it is open for ``pause_s``: none pass.
+    An exhausted account opens it at once, until the provider's limit is reset, or for ``exhausted_pause_s`` when it did not say when.
 
     Then it is half open: one call passes as a probe; its first answer closes the breaker, its failure opens it again.
     """
 
-    def __init__(self, model: str, *, failures_max: int, pause_s: float, clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        failures_max: int,
+        pause_s: float,
+        exhausted_pause_s: float = 300.0,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._model, self._failures_max, self._pause_s, self._clock_s = model, failures_max, pause_s, clock_s
+        self._exhausted_pause_s = exhausted_pause_s
         self._failures = 0
         self._until_s: float | None = None  # None: closed
+        self._cause: Exhausted | None = None  # of its being open, when that is no row of failures
         self._probing = False
 
     @property
@@ -33,7 +44,8 @@ class CircuitBreaker:
 
     @contextmanager
     def call(self) -> Iterator["BreakerCall"]:
-        """Around one call. Raises Unavailable("model_unavailable") when it must not be made; counts how it ends.
+        """Around one call. Raises Unavailable("model_unavailable") when it must not be made, Refused with the code of an exhausted account;
+        counts how it ends.
 
         A refusal counts as an answer; a call that lost its permit, or was cancelled, counts as neither.
         """
@@ -46,6 +58,10 @@ class CircuitBreaker:
         except TransientFailure:
             self._count("passing")
             self._record_failure(probe=probe)
+            raise
+        except Exhausted as error:
+            self._count("exhausted")
+            self._open(self._exhausted_pause_s if error.reset_s is None else error.reset_s, error)
             raise
         except Refused as error:
             self._count("empty" if isinstance(error, EmptyAnswer) else "refused")
@@ -61,7 +77,7 @@ class CircuitBreaker:
     def close(self) -> None:
         """Record that the provider answers."""
         if self._until_s is not None:
-            self._until_s = None
+            self._until_s = self._cause = None
             self._failures = 0
             metrics.BREAKER_OPEN.labels(self._model).set(0)
             log.info("model_breaker_closed", model=self._model)
@@ -72,6 +88,9 @@ class CircuitBreaker:
             return False
         left_s = self._until_s - self._clock_s()
         if left_s > 0 or self._probing:
+            if self._cause is not None:
+                detail = f"{self._cause.detail} {self._model} is left alone until then."
+                raise Refused(self._cause.code, detail, retry_after_s=max(int(left_s + 0.999), 1))
             detail = f"{self._model} failed {self._failures_max} times in a row and is left alone for a while."
             raise Unavailable("model_unavailable", detail, retry_after_s=max(left_s, 1.0))
         self._probing = True
@@ -84,9 +103,12 @@ class CircuitBreaker:
     def _record_failure(self, *, probe: bool) -> None:
         self._failures += 1
         if probe or (self._until_s is None and self._failures >= self._failures_max):
-            self._until_s = self._clock_s() + self._pause_s
-            metrics.BREAKER_OPEN.labels(self._model).set(1)
-            log.warning("model_breaker_opened", model=self._model, pause_s=self._pause_s)
+            self._open(self._pause_s)
+
+    def _open(self, pause_s: float, cause: Exhausted | None = None) -> None:
+        self._until_s, self._cause = self._clock_s() + pause_s, cause
+        metrics.BREAKER_OPEN.labels(self._model).set(1)
+        log.warning("model_breaker_opened", model=self._model, pause_s=round(pause_s, 1), code="" if cause is None else cause.code)
 
     def _count(self, outcome: str) -> None:
         metrics.CALLS.labels(self._model, outcome).inc()

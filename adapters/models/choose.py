@@ -53,8 +53,12 @@ def _fallback_settings(first: ModelSettings, fallback: FallbackModelSettings) ->
         api_key=fallback.api_key,
         name=fallback.name,
         permits=fallback.permits,
+        thinking=fallback.thinking,
+        reasoning_effort=fallback.reasoning_effort,
+        thinking_opened=fallback.thinking_opened,
         price_prompt=fallback.price_prompt,
         price_completion=fallback.price_completion,
+        price_cached_prompt=fallback.price_cached_prompt,
     )
 
 

@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from adapters.models.answerability import term_weight
 from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
-from schemas.chats import Citation, Passage
+from schemas.chats import Citation, Passage, document_path
 
-QUOTE_CHARS_MAX = 200
+QUOTE_CHARS_MAX = 400  # whole sentences; of a longer one whole clauses
 _CLAIM_CHARS_MAX = 400  # of the last sentence
 _MARKER_CHARS_MAX = 24
 _TICKS_MAX = 32
@@ -33,7 +33,7 @@ _LINK = "(http"
 _STOP = re.compile(r" ?[\[【]| \Z|`{1,32}|\n")  # 32 = _TICKS_MAX
 _SEPARATORS = re.compile(r"\D+")
 _INDEXED = re.compile(r"[A-Za-z0-9_\])]\Z")  # not $, which also stands before a last line feed
-_CLAUSE = re.compile(r"[，,；;：:]\s*")
+_CLAUSE_END = re.compile(r"[，；：、]|[,;:](?=\s)|\s[|·—–]\s|\t")
 
 _Code = Literal["", "inline", "fence"]
 
@@ -48,8 +48,9 @@ class CitedText(Struct, frozen=True):
 class CitationResolver:
     """The resolver of one answer: feed the pieces in order, then finish. The result does not depend on how the text was cut."""
 
-    def __init__(self, passages: Iterable[Passage]) -> None:
+    def __init__(self, passages: Iterable[Passage], *, public_url: str = "") -> None:
         self._passages = {passage.marker: passage for passage in passages}
+        self._public_url = public_url.rstrip("/")
         self._shown: dict[int, int] = {}  # a passage's number in the prompt: the one that readers see
         self._quotable: dict[int, list[tuple[str, Haystack]]] = {}
         self._held = ""
@@ -61,6 +62,10 @@ class CitationResolver:
     def feed(self, text: str) -> list[CitedText]:
         """The text that can be shown now: no span, or one."""
         return self._resolve(self._held + text, last=False)
+
+    def withdraw(self) -> None:
+        """Drop every marker from now on: the answer turned out to rest on no passage."""
+        self._passages = {}
 
     def finish(self) -> list[CitedText]:
         """The rest of the text, at the end of the answer; the resolver cannot be used again."""
@@ -161,10 +166,11 @@ class CitationResolver:
             title=passage.title,
             locator=locator,
             quote=quote,
+            url=self._public_url + document_path(passage.knowledge_base_id, passage.document_id) if self._public_url else "",
         )
 
     def _find_quote(self, passage: Passage, claim: str) -> str:
-        """The sentence of the passage that shares most with the claim, or the best stretch of it when it is long."""
+        """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
         if passage.marker not in self._quotable:
             whole = sentences(passage.text)
             self._quotable[passage.marker] = _fold_each(whole)
@@ -172,8 +178,18 @@ class CitationResolver:
         best = _best_match(self._quotable[passage.marker], wanted)
         if len(best) <= QUOTE_CHARS_MAX:
             return best
-        starts = [0] + [clause.end() for clause in _CLAUSE.finditer(best)]
-        return _best_match(_fold_each([best[start : start + QUOTE_CHARS_MAX].strip() for start in starts]), wanted)
+        starts = [0] + [clause.end() for clause in _CLAUSE_END.finditer(best)]
+        return _best_match(_fold_each([take_clauses(best[start:].lstrip(), QUOTE_CHARS_MAX) for start in starts]), wanted)
+
+
+def take_clauses(text: str, chars_max: int) -> str:
+    """The beginning of a text that fits: as it is, or to the end of a clause, else of a word."""
+    if len(text) <= chars_max:
+        return text
+    ends = [clause.start() if clause.group().isspace() else clause.end() for clause in _CLAUSE_END.finditer(text, 0, chars_max)]
+    cut = ends[-1] if ends and ends[-1] >= chars_max // 2 else text.rfind(" ", chars_max // 2, chars_max + 1)
+    taken = text[: cut if cut > 0 else chars_max].strip()
+    return taken.rstrip("，,；;：:、|·—–") or taken
 
 
 def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:

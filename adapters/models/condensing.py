@@ -10,9 +10,10 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.models.citations import MARKER
-from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, condense_by_rules, question_weight
+from adapters.models.follow_ups import RULES, STANDALONE_WEIGHT_CERTAIN, Reading, drop_pleasantries, question_weight, read_question
 from adapters.models.port import Writer
 from adapters.text.language import Language, estimate_tokens, fold, language_of
 from schemas.chats import Question, Turn, Usage
@@ -45,13 +46,17 @@ _QUOTES = "\"'“”‘’「」『』` "
 class CondensedQuestion(Struct, frozen=True, kw_only=True):
     """What to search for. ``by`` is "" for the question as it was asked, ``rules``, or the model's name.
 
+    ``claims`` are what passages may support to answer it, one of them; ``subject`` is what they have to be about besides.
     ``usage`` is what ``model`` spent on it, also when its words could not be used.
     """
 
     query: str
     by: str = ""
+    claims: tuple[str, ...] = ()
+    subject: str = ""
     usage: Usage | None = None
     model: str = ""
+    cost_micros: int = 0
 
 
 class QuestionCondenser(Protocol):
@@ -68,9 +73,12 @@ class Condenser:
         self._calls = 0
 
     async def condense(self, question: Question) -> CondensedQuestion:
-        """The condensed question. A failure of the model is never raised: the rules are used instead."""
-        by_rules = condense_by_rules(question.content, question.history)
-        ruled = CondensedQuestion(query=by_rules, by=RULES if by_rules != question.content else "")
+        """The condensed question. A failure of the model is never raised: the rules are used instead. Greetings and thanks before it, with
+        the replies to them, are no conversation to condense it with.
+        """
+        question = replace(question, history=tuple(drop_pleasantries(question.history)))
+        reading = read_question(question.content, question.history)
+        ruled = _condense_by_rules(question.content, reading)
         if self._writer is None or not question.history or question_weight(fold(question.content)) >= STANDALONE_WEIGHT_CERTAIN:
             return ruled
         if self._calls >= CALLS_MAX:
@@ -91,8 +99,15 @@ class Condenser:
             self._calls -= 1
         model, query = self._writer.name, parse_question(written.text)
         if not query:
-            return CondensedQuestion(query=ruled.query, by=ruled.by, usage=written.usage, model=model)
-        return CondensedQuestion(query=query, by=model if query != question.content else "", usage=written.usage, model=model)
+            return replace(ruled, usage=written.usage, model=model, cost_micros=written.cost_micros)
+        by = model if query != question.content else ""
+        claims = (reading.claim, query)
+        return replace(ruled, query=query, by=by, claims=claims, usage=written.usage, model=model, cost_micros=written.cost_micros)
+
+
+def _condense_by_rules(asked: str, reading: Reading) -> CondensedQuestion:
+    by = RULES if reading.query != asked else ""
+    return CondensedQuestion(query=reading.query, by=by, claims=(reading.claim,), subject=reading.subject)
 
 
 def format_conversation(question: Question) -> str:

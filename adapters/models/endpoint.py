@@ -9,14 +9,17 @@ import msgspec
 import structlog
 
 from adapters.concurrency import Permit
-from adapters.models import prompts, wire
+from adapters.models import prompts, provider_errors, reasoning, wire
+from adapters.models.families import family_of
 from adapters.models.port import Speaker
 from adapters.models.presets import PRESETS
-from adapters.models.prices import Prices
+from adapters.models.prices import choose_prices
+from adapters.models.provider_errors import PermitLost, TransientFailure
+from adapters.models.reasoning import ThinkingFields
 from adapters.models.sse import EventTooLarge
-from adapters.models.wire import PermitLost, TransientFailure
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import ModelSettings
+from schemas.thinking import ReasoningEffort, Thinking
 
 ERROR_BODY_BYTES_MAX = 8_192
 TEMPERATURE_OPEN_MAX = 0.99
@@ -38,9 +41,16 @@ class Endpoint:
         self.base_url = settings.base_url or self.preset.base_url
         if not self.base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"{variables}BASE_URL: expected an http:// or https:// URL, got {self.base_url!r}")
-        if not settings.api_key and not settings.base_url:
+        if not settings.api_key and not settings.base_url and self.preset.needs_key:
             raise ConfigurationError(f"{variables}API_KEY: provider {settings.provider!r} needs a key")
         self.model = settings.name or self.preset.model
+        if not self.model:
+            raise ConfigurationError(f"{variables}NAME: provider {settings.provider!r} needs the name of the model that it serves")
+        self.family = family_of(self.model)
+        self._control = reasoning.control_of(settings.provider, self.base_url, self.family)
+        self._prices = choose_prices(
+            self.family.prices.get(settings.price_currency), settings.price_prompt, settings.price_completion, settings.price_cached_prompt
+        )
         self._url = self.base_url.rstrip("/") + "/chat/completions"
         self._variables = variables
         self._session: aiohttp.ClientSession | None = None
@@ -60,27 +70,50 @@ class Endpoint:
             await self._session.close()
             self._session = None
 
+    @property
+    def opens_thinking(self) -> bool:
+        """Whether texts may begin inside the thinking: as the settings say, or as templates of such models do on servers that may have no
+        parser.
+        """
+        return self.settings.thinking_opened or (self.family.opened and self._control == "template")
+
     def speaker(self, prompt_hash: str) -> Speaker:
         """The model that answers here, for the record."""
-        prices = Prices(self.settings.price_prompt, self.settings.price_completion)
-        return Speaker(model=self.model, provider=self.settings.provider, prompt_hash=prompt_hash, prices=prices)
+        return Speaker(model=self.model, provider=self.settings.provider, prompt_hash=prompt_hash, prices=self._prices)
+
+    def thinking_fields(self, mode: Thinking = "auto", effort: ReasoningEffort = "", *, budget: int) -> ThinkingFields:
+        """The fields for a wish of the caller; what it leaves open is decided by the settings."""
+        settings = self.settings
+        if mode == "auto" and not effort:
+            mode, effort = settings.thinking, settings.reasoning_effort
+        return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self.preset)
 
     def request_body(
-        self, sent: list[prompts.ProviderChatMessage], *, max_tokens: int, temperature: float, stop: tuple[str, ...] = (), stream: bool
+        self,
+        sent: list[prompts.ProviderChatMessage],
+        *,
+        max_tokens: int,
+        temperature: float,
+        stop: tuple[str, ...] = (),
+        stream: bool,
+        thinking: ThinkingFields,
     ) -> bytes:
         """The body of the request."""
         sampled: float | None = temperature
         if self.preset.open_temperature:
             sampled = min(temperature, TEMPERATURE_OPEN_MAX) if temperature > 0 else None
+        fixed = self.family.fixed_sampling
         request = wire.ChatRequest(
             model=self.model,
             messages=sent,
-            max_tokens=max_tokens,
-            temperature=sampled,
-            do_sample=sampled is not None,
+            max_tokens=None if fixed else max_tokens,
+            max_completion_tokens=max_tokens if fixed else None,
+            temperature=None if fixed else sampled,
+            do_sample=fixed or sampled is not None,
             stop=stop if len(stop) <= self.preset.stops_max else (),
             stream=stream,
             stream_options=wire.ProviderStreamOptions(include_usage=True) if stream and self.preset.asks_for_usage else None,
+            **thinking.members(),
         )
         return _encoder.encode(request)
 
@@ -110,14 +143,17 @@ class Endpoint:
 
     async def failure(self, response: aiohttp.ClientResponse) -> Refused | TransientFailure:
         """The error for a response that is no answer."""
-        error = wire.parse_error(await _read_error_body(response.content))
-        message = wire.log_text(error, self.settings.api_key.reveal())
+        error = provider_errors.parse_error(await _read_error_body(response.content))
+        message = provider_errors.log_text(error, self.settings.api_key.reveal())
         _log.warning("model_call_failed", model=self.model, status=response.status, code=error.code, message=message)
+        date = response.headers.get("Date")
+        if response.status == HTTPStatus.OK and (error.code or error.type):
+            return provider_errors.failure(None, error, now=provider_errors.parse_date(date))
         if response.status == HTTPStatus.OK:
             url = f"{self._variables}BASE_URL"
             return Refused("model_refused", f"The provider sent {response.content_type}, not an answer: is {url} right?")
-        asked_s = wire.retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date"))
-        return wire.failure(response.status, error, asked_s)
+        asked_s = provider_errors.parse_retry_after(response.headers.get("Retry-After"), date)
+        return provider_errors.failure(response.status, error, asked_s, provider_errors.parse_date(date))
 
 
 @contextmanager

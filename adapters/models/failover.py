@@ -1,14 +1,15 @@
 """Failover: several models in order; the next one is called when the one before it did not begin to answer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing
 
 import structlog
 from msgspec.structs import replace
 
 from adapters.models import metrics
-from adapters.models.port import AnswerModel, AnswerPart, AnswerRequest, EmptyAnswer
+from adapters.models.port import AnswerModel, AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Spent
+from adapters.models.provider_errors import is_final
 from schemas.errors import Refused, Unavailable
 
 LEFT_S_MIN = 1.0  # less does not suffice for a first word
@@ -37,7 +38,8 @@ class Failover:
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel; when none answered, the most telling error is raised: that of a model which ended without an answer (a
-        retry would spend its tokens again); else a transient one, with the time to retry, before a permanent one.
+        retry would spend its tokens again); else a transient one, with the time to retry, before a permanent one. A question that a
+        provider's content filter refuses is taken to no other.
         """
         errors: list[Refused | Unavailable] = []
         now = asyncio.get_running_loop().time
@@ -47,20 +49,51 @@ class Failover:
             if errors and left_s < LEFT_S_MIN:
                 break
             try:
-                async with aclosing(model.answer(replace(request, within_s=left_s))) as stream:
+                async with aclosing(_after(errors, model.answer(replace(request, within_s=left_s)))) as stream:
                     async for item in stream:
-                        answered = True
+                        answered = answered or isinstance(item, Piece | Finish)
                         yield item
             except (Refused, Unavailable) as error:
                 if answered or error.code == "answer_interrupted":
                     raise
                 errors.append(error)
-                if model is not self._models[-1]:
-                    metrics.FAILOVERS.labels(model.name).inc()
-                    log.warning("model_failed_over", model=model.name, code=error.code, detail=error.detail)
+                if is_final(error):
+                    break
+                self._report(model, error)
             else:
                 return
-        if empty := next((error for error in errors if isinstance(error, EmptyAnswer)), None):
-            raise empty
-        passing = [error for error in errors if isinstance(error, Unavailable)]
-        raise min(passing, key=lambda error: error.retry_after_s) if passing else errors[0]
+        worst = _most_telling(errors)
+        for spent in _spent([error for error in errors if error is not worst]):
+            yield spent
+        raise worst
+
+    def _report(self, model: AnswerModel, error: Refused | Unavailable) -> None:
+        if model is not self._models[-1]:
+            metrics.FAILOVERS.labels(model.name).inc()
+            log.warning("model_failed_over", model=model.name, code=error.code, detail=error.detail)
+
+
+async def _after(errors: Sequence[Refused | Unavailable], parts: AsyncGenerator[AnswerPart, None]) -> AsyncGenerator[AnswerPart, None]:
+    """``parts``, and before their answer what the models before have spent on none."""
+    answered = False
+    async with aclosing(parts):
+        async for item in parts:
+            if not answered and isinstance(item, Piece | Finish):
+                answered = True
+                for spent in _spent(errors):
+                    yield spent
+            yield item
+
+
+def _spent(errors: Sequence[Refused | Unavailable]) -> Iterator[Spent]:
+    """What was spent on answers that were empty."""
+    return (Spent(usage=error.usage, speaker=error.speaker) for error in errors if isinstance(error, EmptyAnswer))
+
+
+def _most_telling(errors: Sequence[Refused | Unavailable]) -> Refused | Unavailable:
+    """See ``Failover.answer``."""
+    lasting = next((error for error in errors if is_final(error)), None) or next((e for e in errors if isinstance(e, EmptyAnswer)), None)
+    if lasting is not None:
+        return lasting
+    passing = [error for error in errors if isinstance(error, Unavailable)]
+    return min(passing, key=lambda error: error.retry_after_s) if passing else errors[0]

@@ -1,6 +1,6 @@
 """The answering model without a key: it quotes the sentences of the passages that fit the question best, with their markers.
 
-Deterministic and offline. Whether the passages support an answer at all was decided at retrieval (``adapters.models.answerability``);
+Deterministic and offline. Whether the passages support an answer at all was judged at retrieval (``adapters.models.answerability``);
 when no sentence shares anything with the question, the likeliest one of the best passage is quoted: given passages are never called absent.
 """
 
@@ -13,24 +13,34 @@ from collections.abc import AsyncGenerator
 from msgspec import Struct
 
 from adapters.models import prompts
-from adapters.models.answerability import holds_name, term_weight
-from adapters.models.citations import MARKER
-from adapters.models.follow_ups import is_follow_up
+from adapters.models.answerability import coverage, holds_name, term_weight
+from adapters.models.citations import MARKER, take_clauses
+from adapters.models.courtesies import courtesy_reply
+from adapters.models.follow_ups import read_question
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.models.rows import RowTexts, tell_computed
+from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.negation import says_opposite
+from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
-_STANDALONE_WEIGHT_MIN = 2.0  # weight of a question's terms: less than a name and a word is a follow-up
-_WORTH_QUOTING = 0.6  # of the best sentence's score
+_CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
+_CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
+_ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
+_OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
+_SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
-_COMPLETE_BONUS, _NUMBER_BONUS, _RANK_BONUS = 0.06, 0.12, 0.08
+_COMPLETE_BONUS, _NUMBER_BONUS = 0.06, 0.12
+_RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, tells documents apart better than words of one sentence
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
@@ -51,9 +61,11 @@ SPEAKER = Speaker(model="local", provider="local")
 class _Sentence(Struct, frozen=True):
     text: str
     marker: int
+    document: tuple[str, str]
     place: int  # in reading order over all passages
     held: frozenset[str]
-    score: float
+    fit: float  # of its words
+    score: float  # with what the search thinks of its passage
 
 
 class LocalModel:
@@ -68,14 +80,7 @@ class LocalModel:
         """Nothing to close."""
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        if sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
-            quotes = await asyncio.to_thread(_select_quotes, request)
-        else:
-            quotes = _select_quotes(request)
-        if quotes:
-            pieces = [_INTRODUCTION[language_of(request.question)] + "\n", *(f"\n- {_clean_quote(q.text)} [{q.marker}]" for q in quotes)]
-        else:
-            pieces = [prompts.not_found_answer(request.question)]
+        pieces = await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
@@ -85,38 +90,90 @@ class LocalModel:
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
+async def _compose(request: AnswerRequest) -> list[str]:
+    """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
+    language = language_of(request.question)
+    if request.courtesy is not None:
+        return [courtesy_reply(request.courtesy, request.question)]
+    introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
+    if computed := tell_computed(request.question, request.passages):
+        return [introduction, *(f"\n{line}" for line in computed)]
+    if not request.answerable:
+        quotes = []
+    elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
+        quotes = await asyncio.to_thread(_select_quotes, request)
+    else:
+        quotes = _select_quotes(request)
+    if quotes:
+        rows = RowTexts(request.passages, language)
+        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+    said = [prompts.not_found_answer(request.question)]
+    return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
+
+
 def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
-    """The sentences to quote, in reading order; a follow-up with little content is read with the question before it."""
-    before = next((turn.content for turn in reversed(request.history) if turn.role == "user"), "")
-    passages = _named_passages(request)
-    weight = sum(term_weight(term) for term in terms(fold(request.question)))
-    alone = not before or weight >= _STANDALONE_WEIGHT_MIN or not is_follow_up(request.question)
-    ranked = _rank_sentences(request.question, passages) if alone else []
-    ranked = ranked or (_rank_sentences(f"{before}\n{request.question}", passages) if before else [])
+    """The sentences to quote, in reading order; a follow-up is read with the questions before it."""
+    reading = read_question(request.question, request.history)
+    passages, carried = _named_passages(request), " ".join(reading.carried)
+    if about := reading.subject or (carried if reading.kind == "refers" else ""):
+        passages = _passages_about(about, passages)
+    ranked = _rank_sentences(reading.question, passages, carried=carried)
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
+    rows = RowTexts(passages, language_of(request.question))
     for sentence in ranked:
+        if chosen and not (_is_worth_quoting(sentence, ranked[0]) and _is_new(sentence, chosen)):
+            continue
+        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+            continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
-        new = not chosen or not any(sentence.held <= other.held for other in chosen)
-        if len(chosen) == QUOTES_MAX or sentence.score < _WORTH_QUOTING * ranked[0].score or (chosen and tokens > request.max_tokens):
+        if len(chosen) == QUOTES_MAX or (chosen and tokens > request.max_tokens):
             break
-        if new and all(sentence.text != other.text for other in chosen):
-            chosen.append(sentence)
+        chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _is_worth_quoting(sentence: _Sentence, best: _Sentence) -> bool:
+    """Whether a sentence belongs beside the best one."""
+    if sentence.document == best.document:
+        return sentence.fit >= _SAME_DOCUMENT_MIN * best.fit
+    return sentence.score >= _OTHER_DOCUMENT_MIN * best.score
+
+
+def _is_new(sentence: _Sentence, chosen: list[_Sentence]) -> bool:
+    """Whether a sentence has a word of the question that none of the chosen ones has."""
+    return not any(sentence.held <= other.held or sentence.text == other.text for other in chosen)
 
 
 def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
     """The passages to quote: those with an identifier that the question names, or all of them."""
-    names = named_identifiers(fold(request.question))
+    names = named_identifiers(fold(request.question), request.question)
     return tuple(passage for passage in request.passages if holds_name(names, passage)) if names else request.passages
 
 
-def _rank_sentences(question: str, passages: tuple[Passage, ...], *, any_sentence: bool = False) -> list[_Sentence]:
-    """Sentences that share a term with the question, best first; ``any_sentence`` takes the others as well."""
+def _passages_about(subject: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    """The passages that hold most of the subject, with their titles and headings; all of them when none holds any."""
+    held = [coverage(subject, ["\n".join((each.title, *each.headings, each.text))]) for each in passages]
+    best = max(held, default=0.0)
+    return tuple(each for each, share in zip(passages, held, strict=True) if share >= _ABOUT_SHARE * best)
+
+
+def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: str = "", any_sentence: bool = False) -> list[_Sentence]:
+    """Sentences that share a term with the question, best first; ``any_sentence`` takes the others as well.
+
+    ``carried`` are words of the conversation before, which count less.
+    """
     folded = fold(question)
-    wanted = terms(folded)
-    texts = [(rank, passage, text) for rank, passage in enumerate(passages) for text in sentences(passage.text)]
+    own = terms(folded)
+    wanted = own | (terms(fold(carried)) if carried else frozenset())
+    rows = RowTexts(passages, language_of(question))
+    texts = [
+        (rank, passage, text)
+        for rank, passage in enumerate(passages)
+        for text in sentences(passage.text)
+        if not rows.is_header(passage.marker, text)
+    ]
     if not texts or not (wanted or any_sentence):
         return []
     folds = fold("\n".join(text for _, _, text in texts)).split("\n")
@@ -124,17 +181,23 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, any_sentenc
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
     worth = {term: term_weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
+    share = _CARRIED_SHARE_MAX * sum(worth[term] for term in own) / (sum(worth[term] for term in wanted - own) or 1.0)
+    worth |= {term: worth[term] * min(_CARRIED_WEIGHT, share) for term in wanted - own}
     whole = sum(worth.values())
+    best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
     for place, (rank, passage, text) in enumerate(texts):
         if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
-        score = score / (whole or 1.0) + _RANK_BONUS / (1 + rank)
-        score += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
-        score += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
-        ranked.append(_Sentence(text, passage.marker, place, held[place], score))
+        fit = score / (whole or 1.0)
+        fit += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
+        fit += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
+        found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
+        share = _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
+        document = (passage.knowledge_base_id, passage.document_id)
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit * share, (fit + found) * share))
     return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
 
 
@@ -155,4 +218,4 @@ def _clean_quote(text: str) -> str:
     text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
-    return text if len(text) <= QUOTE_CHARS_MAX else text[:QUOTE_CHARS_MAX] + "…"
+    return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

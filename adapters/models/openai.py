@@ -13,22 +13,23 @@ import structlog
 from msgspec import Struct
 
 from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
-from adapters.models import prompts, retries, wire
-from adapters.models.breaker import CircuitBreaker
+from adapters.models import metrics, prompts, retries, wire
+from adapters.models.breaker import BreakerCall, CircuitBreaker
 from adapters.models.endpoint import Endpoint
 from adapters.models.fingerprint import hash_messages
-from adapters.models.port import AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Speaker
+from adapters.models.port import AnswerPart, AnswerRequest, EmptyAnswer, Finish, Piece, Speaker, Spent, ThoughtPiece
+from adapters.models.provider_errors import TransientFailure
 from adapters.models.retries import RetryPolicy
 from adapters.models.sse import EventSplitter
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.models.thinking import ThinkingFilter
-from adapters.models.wire import TransientFailure
-from schemas.errors import Refused
+from schemas.errors import Refused, Unavailable
 from schemas.settings import ModelSettings
 
 RESPONSE_BYTES_MAX = 16_777_216  # 131,072 tokens in frames of 128 bytes
 NOT_STREAMS = frozenset({"application/json", "text/html"})
 TAIL_S = 2.0  # how long usage may take after the last token
+PROMPT_TOKENS_MIN = 1_000  # of a prompt, however long the answer may become
 LINGER_S = 0.05  # how long the end of the body may take after [DONE]; then the connection is closed, not reused
 
 _log = structlog.get_logger(__name__)
@@ -50,7 +51,13 @@ class OpenAIModel:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._settings, self._tokens_max, self._limit = settings, tokens_max, limit
-        self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
+        self._breaker = CircuitBreaker(
+            self.name,
+            failures_max=settings.breaker_failures,
+            pause_s=settings.breaker_pause_s,
+            exhausted_pause_s=settings.breaker_exhausted_pause_s,
+        )
+        self._opened = False  # texts were seen to begin inside the thinking
         self._patience, self._jitter = patience, jitter
 
     async def start(self) -> None:
@@ -61,12 +68,7 @@ class OpenAIModel:
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
         """See AnswerModel. Calls that fail before the first piece are repeated by the policy ``patience``."""
-        sent = prompts.build_messages(request, tokens_max=self._tokens_max)
-        body = self._endpoint.request_body(
-            sent, max_tokens=request.max_tokens, temperature=request.temperature, stop=request.stop, stream=True
-        )
-        cuts = request.stop if len(request.stop) > self._endpoint.preset.stops_max else ()
-        call = _AnswerCall(body, sent, cuts, self._endpoint.speaker(hash_messages(sent)))
+        call = self._prepare(request)
         total_s = self._settings.total_timeout_s if request.within_s is None else request.within_s
         now = asyncio.get_running_loop().time
         began = now()
@@ -75,13 +77,15 @@ class OpenAIModel:
             try:
                 async with aclosing(self._attempt(call, total_s - (now() - began))) as stream:
                     async for item in stream:
-                        has_text = True
+                        has_text = has_text or isinstance(item, Piece | Finish)
                         yield item
             except (TransientFailure, Refused) as error:
                 if has_text:
                     raise Refused("answer_interrupted", error.detail) from error
                 if isinstance(error, Refused):
                     raise
+                if error.usage is not None:
+                    yield Spent(usage=error.usage, speaker=call.speaker)
                 pause_s = retries.pause_s(error, attempt, jitter=self._jitter())
                 late = now() - began + pause_s >= min(self._patience.window_s, total_s)
                 if late or attempt == self._patience.attempts:
@@ -91,43 +95,131 @@ class OpenAIModel:
             else:
                 return
 
+    def _prepare(self, request: AnswerRequest) -> "_AnswerCall":
+        """The call for a request. A model that thinks gets tokens for it on top of the answer's, where both count against one limit."""
+        budget = self._settings.thinking_tokens
+        thinking = self._endpoint.thinking_fields(request.thinking, request.reasoning_effort, budget=budget)
+        max_tokens = request.max_tokens + (budget if thinking.thinks and self._endpoint.preset.limits_thinking else 0)
+        context = self._endpoint.family.context
+        room = max(context - max_tokens, PROMPT_TOKENS_MIN) if context else self._tokens_max
+        sent = prompts.build_messages(request, tokens_max=min(self._tokens_max, room))
+        body = self._endpoint.request_body(
+            sent, max_tokens=max_tokens, temperature=request.temperature, stop=request.stop, stream=True, thinking=thinking
+        )
+        return _AnswerCall(
+            body=body,
+            sent=sent,
+            cuts=request.stop if len(request.stop) > self._endpoint.preset.stops_max else (),
+            speaker=self._endpoint.speaker(hash_messages(sent)),
+            opened=(self._endpoint.opens_thinking or self._opened) and thinking.thinks is not False,
+            with_thinking=request.with_thinking,
+        )
+
     async def _attempt(self, call: "_AnswerCall", total_s: float) -> AsyncGenerator[AnswerPart, None]:
         """One call; raises TransientFailure, Refused, or Unavailable when it may not be made."""
         wait_s = min(self._settings.permit_wait_s, total_s)
-        with self._breaker.call() as watched:
-            async with (
-                self._limit.permit(Priority.PEOPLE, wait_s) as permit,
-                self._endpoint.post(call.body, permit, total_s=total_s, stream=True) as response,
-            ):
-                if response.content_type in NOT_STREAMS:
-                    raise await self._endpoint.failure(response)
-                reading, thoughts, cutter, spoke = wire.CompletionReader(), ThinkingFilter(), AnswerTruncator(call.cuts), False
-                async for text in _TextStream(response.content, reading):
-                    watched.mark_alive()
-                    if shown := cutter.feed(thoughts.feed(text)):
-                        spoke = True
-                        yield Piece(shown, call.speaker)
-                    if cutter.reason:
-                        break
-                else:
-                    if held := cutter.feed(thoughts.finish()) + cutter.finish():
-                        spoke = True
-                        yield Piece(held, call.speaker)
-                    await _drain(response.content)
-                reason, usage = cutter.reason or reading.reason or "stop", reading.usage(call.sent)
-                if not spoke:
-                    thought = bool(reading.thoughts) or thoughts.found
-                    raise EmptyAnswer(_empty_reason(reason, usage.completion_tokens, thought=thought), usage=usage, speaker=call.speaker)
-                yield Finish(reason=reason, usage=usage, speaker=call.speaker)
+        reading = wire.CompletionReader()
+        try:
+            with self._breaker.call() as watched:
+                async with (
+                    self._limit.permit(Priority.PEOPLE, wait_s) as permit,
+                    self._endpoint.post(call.body, permit, total_s=total_s, stream=True) as response,
+                ):
+                    if response.content_type in NOT_STREAMS:
+                        raise await self._endpoint.failure(response)
+                    async with aclosing(self._read(call, response.content, reading, watched)) as parts:
+                        async for part in parts:
+                            yield part
+        except TransientFailure as error:
+            if reading.thoughts:
+                error.usage = reading.usage(call.sent)
+            raise
+
+    async def _read(
+        self, call: "_AnswerCall", content: aiohttp.StreamReader, reading: wire.CompletionReader, watched: BreakerCall
+    ) -> AsyncGenerator[AnswerPart, None]:
+        """The parts of one answer."""
+        cutter, parser, spoke = AnswerTruncator(call.cuts), _ThinkingParser(call, reading), False
+        async for text in _TextStream(content, reading):
+            watched.mark_alive()
+            shown = cutter.feed(parser.feed(text))
+            if (thought := parser.take_thinking()) and call.with_thinking:
+                yield ThoughtPiece(thought)
+            if parser.leaked:
+                self._opened = True
+                yield Spent(usage=reading.usage(call.sent), speaker=call.speaker)
+                raise _leaked(self.name)
+            if shown:
+                spoke = True
+                yield Piece(shown, call.speaker)
+            if cutter.reason:
+                break
+        else:
+            if held := cutter.feed(parser.finish(reading.reason)) + cutter.finish():
+                spoke = True
+                yield Piece(held, call.speaker)
+            await _drain(content)
+        self._opened = self._opened and not parser.mistaken
+        reason, usage = cutter.reason or reading.reason or "stop", reading.usage(call.sent)
+        metrics.count_tokens(self.name, usage)
+        if not spoke:
+            thought_only = bool(reading.thoughts) or parser.found
+            raise EmptyAnswer(_empty_reason(reason, usage.completion_tokens, thought=thought_only), usage=usage, speaker=call.speaker)
+        yield Finish(reason=reason, usage=usage, speaker=call.speaker)
 
 
-class _AnswerCall(Struct, frozen=True):
-    """The request of one answer. ``cuts``: stop sequences that the server does not take."""
+class _AnswerCall(Struct, frozen=True, kw_only=True):
+    """The request of one answer. ``cuts``: stop sequences that the server does not take. ``opened``: its text may begin inside thinking."""
 
     body: bytes
     sent: list[prompts.ProviderChatMessage]
     cuts: tuple[str, ...]
     speaker: Speaker
+    opened: bool = False
+    with_thinking: bool = False
+
+
+class _ThinkingParser:
+    """Separates thinking in the text of one answer, and collects that which came in fields of its own. ``mistaken``: the text was expected
+    to begin inside thinking, and was an answer. A server that has sent thinking apart has a parser: its text is the answer.
+    """
+
+    def __init__(self, call: _AnswerCall, reading: wire.CompletionReader) -> None:
+        self._call, self._reading = call, reading
+        self._filter: ThinkingFilter | None = None
+        self.mistaken = False
+
+    @property
+    def leaked(self) -> bool:
+        return self._filter is not None and self._filter.leaked
+
+    @property
+    def found(self) -> bool:
+        return self._filter is not None and (self._filter.found or self._filter.is_thinking)
+
+    def feed(self, text: str) -> str:
+        """The part of ``text`` that is the answer."""
+        if not text:
+            return ""
+        if self._filter is None:
+            self._filter = ThinkingFilter(opened=self._call.opened and not self._reading.thoughts)
+        return self._filter.feed(text)
+
+    def take_thinking(self) -> str:
+        """All thinking since this was last called."""
+        inside = "" if self._filter is None else self._filter.take_thinking()
+        if inside:
+            self._reading.add_thinking(inside)
+        return self._reading.take_thinking() + inside
+
+    def finish(self, reason: str) -> str:
+        """The rest of the answer."""
+        if self._filter is None:
+            return ""
+        was_thinking = self._filter.is_thinking
+        held = self._filter.finish(reason)
+        self.mistaken = was_thinking and bool(held)
+        return held
 
 
 class _TextStream:
@@ -158,6 +250,12 @@ class _TextStream:
             if not chunk:
                 reading.finish()
         raise StopAsyncIteration
+
+
+def _leaked(model: str) -> Unavailable:
+    """What was given out was thinking: the answer has to be generated anew, and its text is then expected to begin inside thinking."""
+    _log.warning("model_thinking_leaked", model=model, remedy="set CLAW_MODEL_THINKING_OPENED, or a reasoning parser at the server")
+    return Unavailable("model_unavailable", "The text began inside the model's thinking, which its chat template had opened.")
 
 
 def _empty_reason(reason: str, tokens: int, *, thought: bool) -> str:

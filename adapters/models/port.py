@@ -6,9 +6,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from adapters.models.prices import Prices
-from schemas.chats import Passage, Turn, Usage
+from schemas.chats import Courtesy, Passage, Turn, Usage
 from schemas.errors import Refused
-from schemas.records import ConversationType
+from schemas.records import AnswerMode, ConversationType
+from schemas.thinking import ReasoningEffort, Thinking
 
 
 class AnswerRequest(Struct, frozen=True, kw_only=True):
@@ -23,7 +24,13 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     max_tokens: int = 1024
     temperature: float = 0.2
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
+    thinking: Thinking = "auto"
+    reasoning_effort: ReasoningEffort = ""
+    with_thinking: bool = False  # whether ``ThoughtPiece`` parts are given
     within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
+    mode: AnswerMode = "grounded"
+    courtesy: Courtesy | None = None  # the question is a greeting or the like, and is answered as such
+    answerable: bool = True  # by its words alone, which decide where no language model does
 
 
 class Speaker(Struct, frozen=True, kw_only=True):
@@ -46,6 +53,19 @@ class Piece(Struct, frozen=True):
 
     text: str
     speaker: Speaker = NO_SPEAKER
+
+
+class ThoughtPiece(Struct, frozen=True):
+    """More of what the model thinks; never empty, and no part of the answer. Only when the request is ``with_thinking``."""
+
+    text: str
+
+
+class Spent(Struct, frozen=True, kw_only=True):
+    """What a call cost that gave no answer, when it is asked again or another model is: before the parts of the answer."""
+
+    usage: Usage
+    speaker: Speaker
 
 
 class Finish(Struct, frozen=True, kw_only=True):
@@ -71,7 +91,7 @@ class Finish(Struct, frozen=True, kw_only=True):
         return self.speaker.prompt_hash
 
 
-AnswerPart = Piece | Finish
+AnswerPart = Piece | ThoughtPiece | Spent | Finish
 
 
 class EmptyAnswer(Refused):
@@ -98,7 +118,8 @@ class Completion(Struct, frozen=True, kw_only=True):
 class Writer(Protocol):
     """Writes short texts beside answers; None where no language model is configured (``local``): callers then have rules of their own.
 
-    ``write`` raises Unavailable("model_unavailable") or Refused("model_refused"), within ``timeout_s``, waiting for a place included.
+    ``write`` raises Unavailable("model_unavailable") or Refused, as an AnswerModel does, within ``timeout_s``, waiting for a place
+    included; Refused("model_answer_empty") for a while after the model wrote nothing: it would cost as much again.
     """
 
     name: str
@@ -113,9 +134,10 @@ class Writer(Protocol):
 class AnswerModel(Protocol):
     """Turns a request into pieces and one finish.
 
-    ``answer`` raises Unavailable("model_unavailable") when there was no piece yet and the same call may succeed later (the adapter already
-    retried what is worth retrying), Refused("model_refused") when the provider will never take it is, EmptyAnswer when the answer
-    ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece: that is never retried. Closing the
+    ``answer`` raises Unavailable when there was no piece yet and the same call may succeed later (the adapter already retried what is
+    worth retrying), Refused when the provider will not take it as it is or not now (``adapters.models.provider_errors`` has the codes of
+    both), EmptyAnswer when the answer ended without a piece, and Refused("answer_interrupted") when it broke off after the first piece:
+    that is never retried. Unavailable after a piece: what was given was thinking, and the answer has to be generated anew. Closing the
     generator early (use ``contextlib.aclosing``) or cancelling its task closes the call to the provider at once. What a model thinks
     before it answers is no piece of the answer.
     """

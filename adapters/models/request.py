@@ -1,9 +1,11 @@
-"""A question with its passages as a request to a model: the sampling of the question, within the bounds of the settings."""
+"""A question with its passages as a request to a model: mode and sampling of the question, within the bounds of the settings."""
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from adapters.models.port import AnswerRequest
-from schemas.chats import Passage, Question
+from schemas.chats import Grounding, Passage, Question
 from schemas.settings import ModelSettings
 
 TEMPERATURE_MAX = 2.0
@@ -25,4 +27,13 @@ def build_answer_request(question: Question, passages: Sequence[Passage], settin
         max_tokens=min(asked.max_tokens, settings.max_tokens) if asked.max_tokens > 0 else settings.max_tokens,
         temperature=min(max(temperature, 0.0), TEMPERATURE_MAX),
         stop=tuple(stop[:STOP_CHARS_MAX] for stop in asked.stop[:STOPS_MAX] if stop),
+        thinking=asked.thinking,
+        reasoning_effort=asked.reasoning_effort,
+        mode=question.mode,
     )
+
+
+def build_grounded_request(grounding: Grounding, passages: Sequence[Passage], settings: ModelSettings) -> AnswerRequest:
+    """The same with what retrieval found out about the question; ``passages`` are those of ``grounding`` that may be used."""
+    request = build_answer_request(grounding.question, passages, settings)
+    return replace(request, courtesy=grounding.courtesy, answerable=grounding.answerable)

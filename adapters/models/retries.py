@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from adapters.models.wire import TransientFailure
+from adapters.models.provider_errors import TransientFailure
 from schemas.errors import Unavailable
 
 BACK_OFF_S = 0.2  # doubles; each pause is drawn from its upper half
@@ -28,4 +28,4 @@ def pause_s(error: TransientFailure, attempt: int, *, jitter: float) -> float:
 
 def as_unavailable(error: TransientFailure) -> Unavailable:
     """The error for the caller when there are no more attempts."""
-    return Unavailable("model_unavailable", error.detail, retry_after_s=1.0 if error.retry_after_s is None else error.retry_after_s)
+    return Unavailable(error.code, error.detail, retry_after_s=1.0 if error.retry_after_s is None else error.retry_after_s)

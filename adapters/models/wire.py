@@ -1,53 +1,26 @@
-"""The chat wire format of OpenAI-compatible servers: requests, the parts of answers that are read, and errors.
+"""The chat wire format of OpenAI-compatible servers: requests, and the parts of answers that are read.
 
 Only the fields that matter are decoded; whatever else a server adds is skipped without being built. A model's thinking comes as
 ``reasoning_content`` (DeepSeek, GLM, Qwen) or ``reasoning`` (Ollama, OpenRouter, vLLM): it is counted, and is no part of the answer.
 """
 
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
-from math import isfinite
-
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from adapters.models.prompts import ProviderChatMessage, estimate_prompt_tokens
-from adapters.models.thinking import strip_thinking
+from adapters.models.provider_errors import TransientFailure, failure, parse_error_object
+from adapters.models.reasoning import ThinkingType
+from adapters.models.thinking import split_thinking
 from adapters.text.language import estimate_tokens
 from schemas.chats import Usage
 from schemas.errors import Refused
 
-RETRY_AFTER_S_MAX = 3_600.0
 TOKENS_MAX = 100_000_000  # of one answer; a larger count is a mistake and must not be charged
-
-# Transient statuses and codes; an exhausted quota comes as 429 but is not transient.
-_TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
-_QUOTA_CODES = frozenset({"insufficient_quota", "1113"})
-# Inside a stream there is no status: only these mean that the request itself was at fault (BigModel numbers its errors).
-_PERMANENT_CODES = frozenset(
-    {"invalid_request_error", "authentication_error", "permission_error", "invalid_api_key", "context_length_exceeded"}
-)
-_PERMANENT_NUMBERS = frozenset(
-    {"1000", "1001", "1002", "1003", "1004", "1110", "1111", "1112", "1210", "1211", "1212", "1213", "1214", "1261"}
-)
-_CODE_CHARS_MAX = 64
-_MESSAGE_CHARS_MAX = 300
 
 _REASONS = {"sensitive": "content_filter"}  # BigModel's -> OpenAI's
 _FAILED_REASONS = frozenset({"network_error", "error"})
 _DONE = b"[DONE]"
-
-
-class TransientFailure(Exception):
-    """The call failed transiently; ``retry_after_s`` when the provider gave one."""
-
-    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
-        super().__init__(detail)
-        self.detail, self.retry_after_s = detail, retry_after_s
-
-
-class PermitLost(TransientFailure):
-    """The call was closed by this process: its permit was lost."""
 
 
 class ProviderStreamOptions(Struct, frozen=True):
@@ -59,12 +32,18 @@ class ChatRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     model: str
     messages: list[ProviderChatMessage]
-    max_tokens: int
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None  # the name of the limit for OpenAI's reasoning models
     temperature: float | None = None
     do_sample: bool = True  # BigModel: False instead of temperature 0
     stop: tuple[str, ...] = ()
     stream: bool = False
     stream_options: ProviderStreamOptions | None = None
+    thinking: ThinkingType | None = None  # this and the next four: see ``adapters.models.reasoning``
+    enable_thinking: bool | None = None
+    thinking_budget: int | None = None
+    chat_template_kwargs: dict[str, bool] | None = None
+    reasoning_effort: str | None = None
 
 
 class ProviderDelta(Struct, frozen=True):
@@ -81,8 +60,18 @@ class ProviderChunkChoice(Struct, frozen=True):
 
 
 class ProviderTokens(Struct, frozen=True):
+    """``prompt_cache_hit_tokens`` is DeepSeek's. The details are read with tolerance, like the whole."""
+
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompt_tokens_details: Raw = Raw()
+    completion_tokens_details: Raw = Raw()
+    prompt_cache_hit_tokens: Raw = Raw()
+
+
+class ProviderTokenDetails(Struct, frozen=True):
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class ProviderChunk(Struct, frozen=True):
@@ -106,37 +95,27 @@ class ProviderCompletion(Struct, frozen=True):
     error: Raw = Raw()
 
 
-class ProviderErrorBody(Struct, frozen=True):
-    """``{"error": …}``, the body of a failed call."""
-
-    error: Raw = Raw()
-
-
-class ProviderError(Struct, frozen=True):
-    """What servers put into it; some send numbers as codes."""
-
-    message: str | None = None
-    type: str | None = None
-    code: str | int | None = None
-
-
 _chunk_decoder = msgspec.json.Decoder(ProviderChunk)
 _completion_decoder = msgspec.json.Decoder(ProviderCompletion)
 _tokens_decoder = msgspec.json.Decoder(ProviderTokens | None)
+_details_decoder = msgspec.json.Decoder(ProviderTokenDetails)
+_count_decoder = msgspec.json.Decoder(int)
 
 
 class CompletionReader:
     """What was read of one streamed answer so far."""
 
-    __slots__ = ("_estimate", "_usage", "done", "failed", "reason", "thoughts")
+    __slots__ = ("_estimate", "_thinking", "_thinking_estimate", "_usage", "done", "failed", "reason", "thoughts")
 
     def __init__(self) -> None:
         self.reason = ""  # the finish reason, once there is one
         self.done = False  # nothing more will come
         self.failed: TransientFailure | Refused | None = None  # what followed the text that was taken last
         self.thoughts = 0  # frames that carried thinking
+        self._thinking: list[str] = []
         self._usage: Usage | None = None
         self._estimate = 0
+        self._thinking_estimate = 0
 
     def feed(self, events: list[bytes]) -> str:
         """The text in ``events``; raises TransientFailure or Refused on an error object, a frame that cannot be read, or a failed finish.
@@ -165,9 +144,27 @@ class CompletionReader:
             raise TransientFailure("The provider ended the stream before the answer was finished.")
         self.done = True
 
+    def take_thinking(self) -> str:
+        """What the model thought since this was last called."""
+        thought, self._thinking = "".join(self._thinking), []
+        return thought
+
+    def add_thinking(self, text: str) -> None:
+        """Count thinking that was found in the text of the answer; its tokens were counted with the text."""
+        self._thinking_estimate += estimate_tokens(text)
+
     def usage(self, sent: list[ProviderChatMessage]) -> Usage:
-        """The usage that the provider counted, or an estimate."""
-        return self._usage or Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=self._estimate, estimated=True)
+        """The usage that the provider counted, or an estimate. A provider that does not count thinking apart is helped by an estimate."""
+        if self._usage is None:
+            return Usage(
+                prompt_tokens=estimate_prompt_tokens(sent),
+                completion_tokens=self._estimate,
+                estimated=True,
+                reasoning_tokens=min(self._thinking_estimate, self._estimate),
+            )
+        if self._usage.reasoning_tokens or not self._thinking_estimate:
+            return self._usage
+        return replace(self._usage, reasoning_tokens=min(self._thinking_estimate, self._usage.completion_tokens))
 
     def _decode_text(self, event: bytes) -> str:
         try:
@@ -175,7 +172,7 @@ class CompletionReader:
         except msgspec.DecodeError as error:
             raise TransientFailure("The provider sent a frame that cannot be read.") from error
         if (error_object := bytes(frame.error)) and error_object != b"null":
-            raise failure(None, parse_error(frame.error))
+            raise failure(None, parse_error_object(error_object))
         self._usage = parse_usage(frame.usage) or self._usage
         if not frame.choices:
             return ""
@@ -188,7 +185,10 @@ class CompletionReader:
             return ""
         if thought := parse_thinking(choice.delta):
             self.thoughts += 1
-            self._estimate += estimate_tokens(thought)
+            self._thinking.append(thought)
+            tokens = estimate_tokens(thought)
+            self._estimate += tokens
+            self._thinking_estimate += tokens
         return choice.delta.content or ""
 
 
@@ -217,68 +217,60 @@ def parse_usage(usage: Raw) -> Usage | None:
         return None
     if not (0 <= tokens.prompt_tokens <= TOKENS_MAX and 0 <= tokens.completion_tokens <= TOKENS_MAX):
         return None
-    return Usage(prompt_tokens=tokens.prompt_tokens, completion_tokens=tokens.completion_tokens)
+    cached = _parse_details(tokens.prompt_tokens_details).cached_tokens or _parse_count(tokens.prompt_cache_hit_tokens)
+    reasoning = _parse_details(tokens.completion_tokens_details).reasoning_tokens
+    return Usage(
+        prompt_tokens=tokens.prompt_tokens,
+        completion_tokens=tokens.completion_tokens,
+        reasoning_tokens=min(max(reasoning, 0), tokens.completion_tokens),
+        cached_tokens=min(max(cached, 0), tokens.prompt_tokens),
+    )
 
 
-def parse_completion(body: bytes, sent: list[ProviderChatMessage]) -> tuple[str, Usage]:
-    """Text and usage of an answer that came whole, without its thinking; raises TransientFailure or Refused."""
+def _parse_details(details: Raw) -> ProviderTokenDetails:
+    try:
+        return _details_decoder.decode(details) if bytes(details) not in (b"", b"null") else ProviderTokenDetails()
+    except msgspec.DecodeError:
+        return ProviderTokenDetails()
+
+
+def _parse_count(given: Raw) -> int:
+    try:
+        return _count_decoder.decode(given) if bytes(given) not in (b"", b"null") else 0
+    except msgspec.DecodeError:
+        return 0
+
+
+class WholeText(Struct, frozen=True, kw_only=True):
+    """An answer that came whole. ``thought``: whether the model thought before it."""
+
+    text: str
+    usage: Usage
+    thought: bool = False
+
+
+def parse_completion(body: bytes, sent: list[ProviderChatMessage], *, opened: bool = False) -> WholeText:
+    """Text and usage of an answer that came whole, without its thinking; raises TransientFailure or Refused. ``opened``: the text begins
+    inside the thinking, and is all thinking when its tokens were used up before ``</think>``.
+    """
     try:
         read = _completion_decoder.decode(body)
     except msgspec.DecodeError as error:
         raise TransientFailure("The provider sent an answer that cannot be read.") from error
     if (error_object := bytes(read.error)) and error_object != b"null":
-        raise failure(None, parse_error(read.error))
+        raise failure(None, parse_error_object(error_object))
     choice = read.choices[0] if read.choices else ProviderChoice()
     if choice.finish_reason in _FAILED_REASONS:
         raise TransientFailure(f"The provider stopped ({choice.finish_reason}).")
     message = choice.message or ProviderDelta()
-    text = message.content or ""
-    tokens = estimate_tokens(text) + estimate_tokens(parse_thinking(message))
-    estimate = Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=tokens, estimated=True)
-    return strip_thinking(text), parse_usage(read.usage) or estimate
-
-
-def parse_error(body: bytes | Raw) -> ProviderError:
-    """The error object in ``body`` (its own or under ``error``); an empty one when there is none that can be read."""
-    try:
-        inner = bytes(msgspec.json.decode(body, type=ProviderErrorBody).error if isinstance(body, bytes) else body)
-        if not inner.startswith(b"{"):
-            return ProviderError(message=inner.decode() or None)
-        return msgspec.json.decode(inner, type=ProviderError)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return ProviderError()
-
-
-def failure(status: int | None, error: ProviderError, retry_after_s: float | None = None) -> Refused | TransientFailure:
-    """The error to raise for an HTTP ``status``, or (None) for an error object inside a stream.
-
-    Its detail names status and code only: the provider's message may be confidential and goes to the log.
-    """
-    named = {str(error.code), str(error.type)}
-    code = str(error.code or error.type or "")[:_CODE_CHARS_MAX]
-    detail = ("The provider sent an error" if status is None else f"The provider answered HTTP {status}") + (f" ({code})." if code else ".")
-    if status is None:
-        passes = not named & (_PERMANENT_CODES | _PERMANENT_NUMBERS)
-    else:
-        passes = status in _TRANSIENT_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return TransientFailure(detail, retry_after_s) if passes and not named & _QUOTA_CODES else Refused("model_refused", detail)
-
-
-def log_text(error: ProviderError, key: str) -> str:
-    """The provider's message for the log: bounded, without the key."""
-    message = error.message or ""
-    return (message.replace(key, "***") if key else message)[:_MESSAGE_CHARS_MAX]
-
-
-def retry_after_s(header: str | None, date: str | None) -> float | None:
-    """Seconds of a Retry-After header, given as seconds or as a date (compared with the response's own Date); None when unusable."""
-    if not header:
-        return None
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(header) - parsedate_to_datetime(date or "")).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return min(max(seconds, 0.0), RETRY_AFTER_S_MAX) if isfinite(seconds) else None
+    text, thinking = message.content or "", parse_thinking(message)
+    answer, inside = split_thinking(text)
+    if opened and not thinking and not inside and choice.finish_reason == "length":
+        answer, inside = "", text
+    tokens = estimate_tokens(text) + estimate_tokens(thinking)
+    reasoning = min(estimate_tokens(thinking + inside), tokens)
+    estimate = Usage(prompt_tokens=estimate_prompt_tokens(sent), completion_tokens=tokens, estimated=True, reasoning_tokens=reasoning)
+    usage = parse_usage(read.usage) or estimate
+    if not usage.reasoning_tokens and reasoning:
+        usage = replace(usage, reasoning_tokens=min(reasoning, usage.completion_tokens))
+    return WholeText(text=answer, usage=usage, thought=bool(thinking or inside) or usage.reasoning_tokens > 0)

@@ -7,15 +7,14 @@ from collections.abc import Callable
 import structlog
 
 from adapters.concurrency import UNLIMITED, ConcurrencyLimit, Priority
-from adapters.models import retries, wire
+from adapters.models import metrics, retries, wire
 from adapters.models.breaker import CircuitBreaker
 from adapters.models.endpoint import Endpoint
 from adapters.models.port import Completion
-from adapters.models.prices import Prices
 from adapters.models.prompts import ProviderChatMessage
+from adapters.models.provider_errors import TransientFailure
 from adapters.models.retries import SHORT_TEXT
-from adapters.models.wire import TransientFailure
-from schemas.errors import Unavailable
+from schemas.errors import Refused, Unavailable
 from schemas.settings import ModelSettings
 
 TEMPERATURE = 0.0  # the same text is condensed the same way
@@ -25,7 +24,11 @@ log = structlog.get_logger(__name__)
 
 
 class ModelWriter:
-    """A ``Writer`` whose calls get permits after those of answers."""
+    """A ``Writer`` whose calls get permits after those of answers.
+
+    The model is told not to think. One that cannot be told, or was seen to think all the same, gets ``text_thinking_tokens`` on top. A
+    model that wrote nothing is left alone for ``text_pause_s``.
+    """
 
     def __init__(
         self,
@@ -37,9 +40,15 @@ class ModelWriter:
     ) -> None:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
-        self._prices = Prices(settings.price_prompt, settings.price_completion)
-        self._limit, self._jitter = limit, jitter
-        self._breaker = CircuitBreaker(self.name, failures_max=settings.breaker_failures, pause_s=settings.breaker_pause_s)
+        self._settings, self._limit, self._jitter = settings, limit, jitter
+        self._breaker = CircuitBreaker(
+            self.name,
+            failures_max=settings.breaker_failures,
+            pause_s=settings.breaker_pause_s,
+            exhausted_pause_s=settings.breaker_exhausted_pause_s,
+        )
+        self._thinks = False  # although it was told not to
+        self._silent_until_s = 0.0
 
     async def start(self) -> None:
         await self._endpoint.start()
@@ -49,9 +58,11 @@ class ModelWriter:
 
     async def write(self, instructions: str, text: str, *, max_tokens: int, timeout_s: float) -> Completion:
         """See ``Writer``. A call that fails is repeated once, if the time allows."""
-        sent = [ProviderChatMessage("system", instructions), ProviderChatMessage("user", text)]
-        body = self._endpoint.request_body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False)
         now = asyncio.get_running_loop().time
+        if (left_s := self._silent_until_s - now()) > 0:
+            raise Refused("model_answer_empty", f"{self.name} wrote nothing, and is not asked for short texts for another {left_s:.0f} s.")
+        sent = [ProviderChatMessage("system", instructions), ProviderChatMessage("user", text)]
+        body = self._request_body(sent, max_tokens)
         ends = now() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
@@ -78,8 +89,19 @@ class ModelWriter:
                     reply += chunk
                     if len(reply) > BODY_BYTES_MAX:
                         raise TransientFailure(f"The reply is larger than {BODY_BYTES_MAX} bytes.")
-                text, usage = wire.parse_completion(bytes(reply), sent)
-        if not text.strip():
-            log.warning("model_wrote_nothing", model=self.name, completion_tokens=usage.completion_tokens)
-        cost_micros = self._prices.cost_micros(usage)
-        return Completion(text=text, usage=usage, model=self.name, provider=self.provider, cost_micros=cost_micros)
+                written = wire.parse_completion(bytes(reply), sent, opened=self._endpoint.opens_thinking)
+        usage = written.usage
+        metrics.count_tokens(self.name, usage)
+        self._thinks = self._thinks or written.thought
+        if not written.text.strip():
+            self._silent_until_s = asyncio.get_running_loop().time() + self._settings.text_pause_s
+            log.warning("model_wrote_nothing", model=self.name, completion_tokens=usage.completion_tokens, thought=written.thought)
+        cost_micros = self._endpoint.speaker("").prices.cost_micros(usage)
+        return Completion(text=written.text, usage=usage, model=self.name, provider=self.provider, cost_micros=cost_micros)
+
+    def _request_body(self, sent: list[ProviderChatMessage], max_tokens: int) -> bytes:
+        budget = self._settings.text_thinking_tokens
+        thinking = self._endpoint.thinking_fields("off", budget=budget)
+        if thinking.thinks or self._thinks:
+            max_tokens += budget
+        return self._endpoint.request_body(sent, max_tokens=max_tokens, temperature=TEMPERATURE, stream=False, thinking=thinking)

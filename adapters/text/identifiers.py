@@ -6,6 +6,7 @@ names one asks about that one alone: a passage about its neighbour is no answer,
 """
 
 import re
+import unicodedata
 from collections import Counter
 from functools import lru_cache
 from zlib import crc32
@@ -30,6 +31,16 @@ _CALLED = re.compile(
     r"(?:工单|订单|单号|编号|票号|号码|案号|合同号|批号|代码|编码|序号|#|\bno\.?|\bnumber|\bticket|\border|\binvoice|\bcase|\bissue|\bid)"
     r"[\s:：#是为号]{0,3}(?P<after>[0-9]{3,})(?![0-9.,年月日元万亿人个%])|(?<![0-9.,])(?P<before>[0-9]{3,})号(?!线|楼|院)"
 )
+# Letters and a number with a space between them are a name where the letters are capitals (PPR 9087), and the number alone is one where
+# Chinese goes on behind it, or nothing does (ppr 9087的原因).
+_SPACED_CAPITALS = re.compile(r"(?<![\w.])(?P<letters>[A-Z]{2,8})[ \u00a0](?P<digits>[0-9]{3,12})(?![A-Za-z0-9_%])(?![.,:][0-9])")
+_SPACED = re.compile(
+    r"(?<![\w.])[a-z]{2,8}[ \u00a0](?P<digits>[0-9]{3,12})(?=[\u3400-\u9fff])(?![年月日元万亿人个])"
+    r"|\A\s*[a-z]{2,8}[ \u00a0](?P<all>[0-9]{3,12})[\s?？!.。]*\Z"
+)
+_SHOUTED_WORDS_MIN = 4  # in capitals: then capitals tell nothing
+_CAPITALS = re.compile(r"[A-Z]{2,}")
+_YEAR = re.compile(r"1[5-9][0-9]{2}|20[0-9]{2}")
 _NO_NAME = frozenset(
     "post pre mid non sub top under over since circa in of on by to year years age aged page pages day days week weeks hour hours "
     "early late level grade http https www".split()
@@ -64,16 +75,32 @@ def document_identifiers(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.fl
     return ids, (counts * (K + 1) / (counts + K)).astype(np.float32)
 
 
-def named_identifiers(folded: str) -> tuple[str, ...]:
-    """The identifiers that a folded question names, each as its parts with spaces between them."""
+def named_identifiers(folded: str, written: str = "") -> tuple[str, ...]:
+    """The identifiers that a folded question names, each as its parts with spaces between them.
+
+    ``written`` is the same question before folding: its capitals tell ``PPR 9087`` from "gate 9087". A number that may be a year is none.
+    """
     names: dict[str, None] = {}
     for run in _RUN.finditer(folded):
         parts = _PART.findall(run.group())
         if len(parts) <= PARTS_MAX and _is_name(run.group(), parts):
             names[" ".join(parts)] = None
+    names.update(dict.fromkeys(_spaced_names(folded, unicodedata.normalize("NFKC", written))))
+    parts_named = {part for name in names for part in name.split()}
     for called in _CALLED.finditer(folded):
-        names[called["after"] or called["before"]] = None
+        number = called["after"] or called["before"]
+        if number not in parts_named:  # AB-123号机 is one name
+            names[number] = None
     return tuple(names)[:NAMED_MAX]
+
+
+def _spaced_names(folded: str, written: str) -> list[str]:
+    """Names of letters, a space and a number: both where the letters are capitals, else the number."""
+    shouted = len(_CAPITALS.findall(written)) >= _SHOUTED_WORDS_MIN and not any(map(str.islower, written))
+    found = {} if shouted else {each["digits"]: each["letters"].lower() for each in _SPACED_CAPITALS.finditer(written)}
+    for each in _SPACED.finditer(folded):
+        found.setdefault(each["digits"] or each["all"], "")
+    return [f"{letters} {digits}".lstrip() for digits, letters in found.items() if not _YEAR.fullmatch(digits)]
 
 
 def holds_identifier(folded: str, name: str) -> bool:
@@ -83,6 +110,8 @@ def holds_identifier(folded: str, name: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _pattern(name: str) -> re.Pattern[str]:
+    if name.isdigit():  # whatever letters it is written with: 9087 is PPR9087, and not 19087
+        return re.compile(rf"(?<![0-9]){name}(?![0-9])")
     between = rf"(?:{_LINK}|\s){{0,3}}"
     return re.compile(rf"(?<![a-z0-9]){between.join(name.split())}(?![a-z0-9])")
 

@@ -5,6 +5,7 @@ Pure functions. Folding (traditional to simplified, full width to half width, ca
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -42,11 +43,20 @@ _SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly")
 _STEM_CHARS_MIN = 3
 
 _CLOSERS = "”’\"'」』）)】》*_"
-_SENTENCE_END = re.compile(f"(?:[。！？]+|…{{2,}}|(?<![.!?])[.!?]++(?=[\\s{_CLOSERS}]|$))[{re.escape(_CLOSERS)}]*|\\n+")
+_CLOSER = re.escape(_CLOSERS)
+_NOTE = r"\[(?:\d{1,3}|[a-z]|note \d{1,3})\]"  # of an encyclopedia: "in 1911.[45][a] They"
+_SENTENCE_END = re.compile(rf"(?:[。！？]++|…{{2,}}+|…(?=\s)|(?<![.!?])[.!?]++(?=[\s{_CLOSERS}]|$|{_NOTE}))[{_CLOSER}]*+(?:{_NOTE})*+")
+_LINE_END = re.compile(r"\n+")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx|Gen|Lt|Col|Gov|Sen|Rep)|\b[A-Z])\.$"
+    r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|Corp|approx|ca|Gen|Lt|Col|Capt|Sgt|Gov|Sen|Rep|Rev|Hon"
+    r"|Dept|Univ|Assn|Bros|viz|resp|Ph\.D|a\.m|p\.m)|\b[A-Z])\.$"
+)
+_NUMBERED = re.compile(  # what stands before a number: "vol. 3", "Jan. 5"
+    r"\b(?:vols?|pp?|nos?|figs?|tabs?|chs?|sects?|secs?|arts?|eqs?|eds?|op|par|max|min|est|tel|ext|bd|nr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\.$",
+    re.IGNORECASE,
 )
 _ABBREVIATION_CHARS_MAX = 12
+_SAYS_ON = re.compile("[^，。！？；\\s]{0,6}[说问道喊答叫写]")  # “走吗？”他问。
 
 
 def language_of(text: str) -> Language:
@@ -64,23 +74,31 @@ def estimate_tokens(text: str) -> int:
 
 def sentences(text: str) -> list[str]:
     """The sentences of ``text`` in order, each literally in it and without white space around it; a line break always ends one."""
-    found: list[str] = []
-    start = 0
-    for end in _SENTENCE_END.finditer(text):
-        if end.group()[0] == "." and not _ends_sentence(text, end):
-            continue
-        found.append(text[start : end.end()].strip())
-        start = end.end()
-    found.append(text[start:].strip())
+    ends = sorted({*sentence_ends(text), *(line.end() for line in _LINE_END.finditer(text)), len(text)})
+    found = [text[start:end].strip() for start, end in zip([0, *ends], ends, strict=False)]
     return [sentence for sentence in found if sentence]
 
 
-def _ends_sentence(text: str, dot: re.Match[str]) -> bool:
-    """A full stop after an abbreviation or an initial, or before a small letter, does not end a sentence."""
-    following = text[dot.end() : dot.end() + 2].lstrip()
-    if following[:1].islower():
+def sentence_ends(text: str, start: int = 0, end: int | None = None) -> Iterator[int]:
+    """The places in ``text[start:end]`` behind the end of a sentence, its closing quotes and its notes."""
+    for stop in _SENTENCE_END.finditer(text, start, len(text) if end is None else end):
+        if _ends_sentence(text, stop):
+            yield stop.end()
+
+
+def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
+    """No end: after an abbreviation or an initial, before a small letter, inside ". . .", and where what was quoted is said by someone."""
+    mark, following = stop.group(), text[stop.end() : stop.end() + 8]
+    if mark[-1] in ".!?" and following and not following[0].isspace():  # the text goes on behind the part that is looked at
         return False
-    return dot.group() != "." or not _ABBREVIATION.search(text[max(0, dot.start() - _ABBREVIATION_CHARS_MAX) : dot.start() + 1])
+    if mark[0] in "。！？":
+        return not (mark[0] != "。" and mark[-1] in "”」』" and _SAYS_ON.match(following))
+    if (following.lstrip()[:1].islower() and (mark[0] in ".…" or mark[-1] in _CLOSERS)) or following.startswith((" . ", " .\n")):
+        return False
+    if mark != ".":
+        return True
+    before = text[max(0, stop.start() - _ABBREVIATION_CHARS_MAX) : stop.start() + 1]
+    return not (_ABBREVIATION.search(before) or (following.lstrip()[:1].isdigit() and _NUMBERED.search(before)))
 
 
 _STEMS_CACHED_MAX = 65_536  # words of recent passages, about 10 MB

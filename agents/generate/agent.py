@@ -14,10 +14,11 @@ import msgspec
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, Speaker
-from adapters.models.request import build_answer_request
-from agents.generate import cached_answers, reply_events
-from agents.generate.answer_stream import run_stream, stream_answer
+from adapters.models.local import LocalModel
+from adapters.models.port import AnswerModel, AnswerRequest, Speaker, Spent
+from adapters.models.request import build_grounded_request
+from agents.generate import cached_answers, metrics, reply_events
+from agents.generate.answer_stream import ThinkingStream, check_numbers, run_stream, stream_answer
 from agents.generate.cached_answers import AnswerCache, AnswerClaim, CachedAnswer
 from agents.generate.reply_events import NAME, ReplyDraft
 from agents.generate.summary_requests import request_summary
@@ -39,8 +40,10 @@ from schemas.chats import (
     Passage,
     ReplyExtended,
     ReplyStarted,
+    ReplyThought,
     Source,
     Started,
+    Thought,
     Usage,
 )
 from schemas.errors import Problem, Superseded, Unavailable
@@ -67,6 +70,7 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
         titles=ports.get(composition.writer) is not None,
         answer_cache=cached_answers.answer_cache(settings, ports.get(composition.cache), visibility, model.name),
         waits=lambda: limits.people_waiting,
+        public_url=settings.node.public_url,
         late_s=settings.lanes.late_s,
     )
     return (step.agent(),)
@@ -86,6 +90,7 @@ class Generate:
     titles: bool = False  # whether a model can write them
     answer_cache: AnswerCache | None = None  # None: every question is the model's
     waits: Callable[[], int] = none_waiting  # answers of this process that wait for a permit of the model
+    public_url: str = ""  # of the API, for the URLs in citations
     late_s: float = WorkerSettings().late_s  # with a loop later than that it begins fewer answers
     throttle: AdaptiveConcurrency = field(init=False)
 
@@ -151,8 +156,9 @@ class Generate:
         for seq, piece in enumerate(answer.pieces, start=1):
             await self.extend(event, context, draft, seq, piece.text, piece.citations)
         draft.text, draft.citations, draft.versions = answer.text, list(answer.citations), answer.versions
-        draft.finish_reason, draft.usage, draft.cached = answer.finish_reason, Usage(), True
+        draft.finish_reason, draft.usage, draft.cached, draft.outcome = answer.finish_reason, Usage(), True, answer.outcome
         draft.speaker = Speaker(model=answer.model, provider=answer.provider, prompt_hash=answer.prompt_hash)
+        draft.unsupported_numbers = answer.unsupported_numbers
         return await self.conclude(event, context, draft, "complete", began=began)
 
     async def answer(
@@ -199,18 +205,47 @@ class Generate:
         data = Extended(conversation_id=conversation, attempt=context.attempt, seq=seq, text=text, citations=citations)
         draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyExtended, data, seq)))
 
+    async def extend_thinking(self, event: ChatGrounded, context: Context, draft: ReplyDraft, seq: int, text: str) -> None:
+        """Publish more of what the model thinks."""
+        data = Thought(conversation_id=event.data.question.conversation_id, attempt=context.attempt, seq=seq, text=text)
+        draft.acknowledgements.append(await context.publisher.enqueue(reply_events.reply_event(event, context, ReplyThought, data, seq)))
+
     async def stream(self, event: ChatGrounded, context: Context, draft: ReplyDraft, passages: tuple[Passage, ...], began: float) -> None:
         """The model's answer, as deltas on the log."""
 
         async def send(seq: int, text: str, citations: tuple[Citation, ...]) -> None:
             await self.extend(event, context, draft, seq, text, citations)
 
+        async def send_thinking(seq: int, text: str, _: tuple[Citation, ...]) -> None:
+            await self.extend_thinking(event, context, draft, seq, text)
+
+        async def record(spent: Spent) -> None:
+            draft.failed_calls += 1
+            usage = reply_events.spent_event(event, context, spent, draft.failed_calls)
+            draft.acknowledgements.append(await context.publisher.enqueue(usage))
+
         def elapsed_ms() -> float:
             return (context.clock.monotonic_s() - began) * 1000
 
-        request = build_answer_request(event.data.question, passages, self.settings)
-        deltas = DeltaBuffer(send, lambda: window_s(self.settings.delta_window_ms, self.throttle.running))
-        await stream_answer(self.model, request, CitationResolver(passages), deltas, draft, elapsed_ms)
+        def window() -> float:
+            return window_s(self.settings.delta_window_ms, self.throttle.running)
+
+        def check() -> str:
+            return check_numbers(draft, passages, event.data.question.content, self.settings.unsupported_numbers)
+
+        request = build_grounded_request(event.data, passages, self.settings)
+        thinking = ThinkingStream()
+        if event.data.question.shows_thinking and self.settings.show_thinking != "never":
+            request = msgspec.structs.replace(request, with_thinking=True)
+            thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max)
+        citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
+        model = self.model_for(request)
+        await stream_answer(model, request, citations, deltas, draft, elapsed_ms, check, thinking=thinking, record=record)
+
+    def model_for(self, request: AnswerRequest) -> AnswerModel:
+        """The model to ask. A grounded question without any passage has one answer, which no provider needs to be paid for."""
+        pointless = request.mode == "grounded" and request.courtesy is None and not request.passages
+        return LocalModel() if pointless else self.model
 
     async def conclude(
         self,
@@ -233,6 +268,8 @@ class Generate:
         message = reply_events.build_message(
             event, context, draft, state, model=self.model.name, problem=problem, passages=passages, began=began
         )
+        if message.outcome is not None:
+            metrics.ANSWERS.labels(event.data.question.mode, message.outcome).inc()
         if event.data.question.door != "conversation":  # no lock was taken, and the log has no record of it
             await _or_default(None, self.views.put_brief_message(event.tenant, message, context.place))
             return self.final_events(event, context, message)

@@ -1,16 +1,102 @@
-"""The stream of one answer: model -> citations -> deltas -> log, until it ends, fails or is cancelled."""
+"""The stream of one answer: model -> citations -> deltas -> log, until it ends, fails or is cancelled.
+
+What the model thinks goes another way, apart from the answer: into events of its own, when a reader asked for it, and into nothing else.
+"""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
 from adapters.models.citations import CitationResolver, CitedText
-from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish
+from adapters.models.numbers import find_unsupported_numbers, note_on
+from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
+from adapters.models.refusals import RefusalDetector, judge_outcome
+from adapters.models.rules import unsourced_note
 from agents.generate.reply_events import ReplyDraft
 from domain.chats.delta_buffer import DeltaBuffer
-from schemas.chats import MessageState
+from schemas.chats import MessageState, Outcome, Passage
 from schemas.errors import Problem, Refused
+
+LOCAL = "local"  # the provider of quotes, which are literal
+
+
+class ThinkingStream:
+    """The thinking of one answer on its way to its readers: at most ``chars_max`` characters, the rest is dropped. Without ``deltas``
+    nobody wants it.
+    """
+
+    def __init__(self, deltas: DeltaBuffer | None = None, chars_max: int = 0) -> None:
+        self._deltas, self._left = deltas, chars_max
+
+    async def add(self, text: str) -> None:
+        """More of it."""
+        shown, self._left = text[: self._left], max(self._left - len(text), 0)
+        if self._deltas is not None:
+            await self._deltas.add(shown)
+
+    async def flush(self) -> None:
+        """Send what is buffered: the answer begins, and comes after it."""
+        if self._deltas is not None:
+            await self._deltas.flush()
+
+    async def close(self) -> None:
+        """Send the rest."""
+        if self._deltas is not None:
+            await self._deltas.close()
+
+
+class _CitedStream:
+    """The text of one answer on its way into the draft and to its readers. An answer that begins by saying that the passages do not hold it
+    cites nothing. What the model thought before the first word goes out before it.
+    """
+
+    def __init__(
+        self,
+        citations: CitationResolver,
+        deltas: DeltaBuffer,
+        draft: ReplyDraft,
+        elapsed_ms: Callable[[], float],
+        thoughts: ThinkingStream,
+    ) -> None:
+        self._citations, self._deltas, self._draft = citations, deltas, draft
+        self._elapsed_ms, self._thoughts = elapsed_ms, thoughts
+        self._refusal = RefusalDetector()
+
+    @property
+    def is_refusal(self) -> bool:
+        return self._refusal.found
+
+    async def feed(self, text: str) -> None:
+        """More of the model's text, with its markers."""
+        await self._read(self._refusal.feed(text))
+
+    async def finish(self) -> None:
+        """The rest of it."""
+        await self._read(self._refusal.finish())
+        await self.add(self._citations.finish())
+
+    async def add(self, spans: Iterable[CitedText]) -> None:
+        """Text as it is shown."""
+        draft = self._draft
+        for span in spans:
+            if span.text and not draft.text:
+                draft.first_text_ms = self._elapsed_ms()
+                await self._thoughts.flush()
+            draft.text += span.text
+            draft.spans.append((span.text, span.citations))
+            draft.citations.extend(span.citations)
+            await self._deltas.add(span.text, span.citations)
+
+    async def _read(self, text: str) -> None:
+        if self._refusal.found:
+            self._citations.withdraw()
+        if text:
+            await self.add(self._citations.feed(text))
+
+
+async def _forget(_: Spent) -> None:
+    """For callers that keep no account."""
 
 
 async def stream_answer(
@@ -20,29 +106,66 @@ async def stream_answer(
     deltas: DeltaBuffer,
     draft: ReplyDraft,
     elapsed_ms: Callable[[], float],
+    check: Callable[[], str] = str,
+    *,
+    thinking: ThinkingStream | None = None,
+    record: Callable[[Spent], Awaitable[None]] = _forget,
 ) -> None:
-    """Stream the model's answer into the draft and the deltas; raises what the model raises."""
+    """Stream the model's answer into the draft and the deltas; raises what the model raises.
 
-    async def add(spans: Iterable[CitedText]) -> None:
-        for span in spans:
-            if span.text and not draft.text:
-                draft.first_text_ms = elapsed_ms()
-            draft.text += span.text
-            draft.spans.append((span.text, span.citations))
-            draft.citations.extend(span.citations)
-            await deltas.add(span.text, span.citations)
-
+    An answer that begins by saying that the passages do not hold it cites nothing; one of an assistant that cites nothing ends with a note.
+    ``check`` looks at the whole draft and returns what is to be added at its end. ``thinking``: where the thinking goes, None for nowhere.
+    ``record`` is called with what a call cost that gave no answer.
+    """
+    thoughts = thinking or ThinkingStream()
+    text = _CitedStream(citations, deltas, draft, elapsed_ms, thoughts)
     try:
         async with aclosing(model.answer(request)) as pieces:
             async for piece in pieces:
-                draft.speaker = piece.speaker
-                if isinstance(piece, Finish):
-                    draft.usage, draft.finish_reason = piece.usage, piece.reason
-                else:
-                    await add(citations.feed(piece.text))
-        await add(citations.finish())
+                match piece:
+                    case ThoughtPiece():
+                        await thoughts.add(piece.text)
+                    case Spent():
+                        await record(piece)
+                    case Finish():
+                        draft.speaker, draft.usage, draft.finish_reason = piece.speaker, piece.usage, piece.reason
+                    case Piece():
+                        draft.speaker = piece.speaker
+                        await text.feed(piece.text)
+        await text.finish()
+        for note in _closing_notes(request, draft, check, found=text.is_refusal):
+            await text.add([CitedText(note)])
     finally:
+        await thoughts.close()
         await deltas.close()  # also after a failure or a cancel: the reader keeps the text so far
+
+
+def _closing_notes(request: AnswerRequest, draft: ReplyDraft, check: Callable[[], str], *, found: bool) -> Iterator[str]:
+    """What is added at the end of the text, one after the other: the outcome is judged in between."""
+    if note := check():
+        yield note
+    draft.outcome = _judge(request, draft, found=found)
+    if note := _closing_note(request, draft):
+        yield note
+
+
+def check_numbers(draft: ReplyDraft, passages: Sequence[Passage], question: str, how: Literal["report", "show", "off"]) -> str:
+    """Note in the draft which numbers of a language model stand in no cited passage; returns the sentence that shows them, if wanted."""
+    if how == "off" or draft.speaker.provider == LOCAL:
+        return ""
+    draft.unsupported_numbers = find_unsupported_numbers(draft.text, draft.citations, passages, question)
+    return note_on(draft.unsupported_numbers, question) if how == "show" else ""
+
+
+def _judge(request: AnswerRequest, draft: ReplyDraft, *, found: bool) -> Outcome:
+    return "courtesy" if request.courtesy is not None else judge_outcome(draft.text, cited=bool(draft.citations), found=found)
+
+
+def _closing_note(request: AnswerRequest, draft: ReplyDraft) -> str:
+    """What is added to an assistant's text without citations; "" below any other answer."""
+    if request.mode != "assistant" or draft.outcome != "unsourced" or not draft.text.strip():
+        return ""
+    return unsourced_note(request.question)
 
 
 async def run_stream(stream: Coroutine[Any, Any, None], draft: ReplyDraft, cancelled: asyncio.Event) -> tuple[MessageState, Problem | None]:

@@ -1,7 +1,7 @@
 """Cached answers: the same question in the same context, as long as every document behind the answer is unchanged.
 
-The key is all that the prompt is made from but the passages: the prompt's template (a digest of its module), the provider, the model, the
-request as it is made of the question, and the search query. A cached answer is given again only while
+The key is all that the prompt is made from but the passages: the prompt's template (a digest of its modules), the provider, the model, the
+request as it is made of the question (its mode included), and the search query. A cached answer is given again only while
 
 * every document version that its model was shown is visible, and
 * nothing in the knowledge bases has changed since, or it cites something and the best passage of this question is one of its own:
@@ -20,12 +20,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from adapters.models import prompts
-from adapters.models.request import build_answer_request
+from adapters.models import prompts, rules
+from adapters.models.request import build_grounded_request
 from agents.generate import reply_events
 from agents.generate.reply_events import ReplyDraft
 from domain.documents.visibility import VisibilitySource
-from schemas.chats import ChatGrounded, Citation, Passage, Source
+from schemas.chats import ChatGrounded, Citation, Outcome, Passage, Source, UnsupportedNumber
 from schemas.errors import Unavailable
 from schemas.settings import ModelSettings, Settings
 from streams.cache import CacheEntry, RedisCache, SingleFlightLease
@@ -55,6 +55,8 @@ class CachedAnswer(Struct, frozen=True, kw_only=True):
     model: str
     provider: str
     prompt_hash: str
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
     @property
     def text(self) -> str:
@@ -89,6 +91,8 @@ class AnswerClaim:
             model=self.cache.model,
             provider=speaker.provider,
             prompt_hash=speaker.prompt_hash,
+            unsupported_numbers=draft.unsupported_numbers,
+            outcome=draft.outcome,
         )
         lease, self.lease = self.lease, None
         await self.cache.entries.store(self.tenant, lease, answer)
@@ -110,7 +114,7 @@ class AnswerCache:
         cls, entries: ScenarioCache[CachedAnswer], visibility: VisibilitySource, settings: ModelSettings, model: str, wait_s: float
     ) -> "AnswerCache":
         """``model`` is the name of the one that answers."""
-        template = hashlib.sha256(Path(prompts.__file__).read_bytes()).hexdigest()
+        template = hashlib.sha256(b"".join(Path(str(module.__file__)).read_bytes() for module in (prompts, rules))).hexdigest()
         return cls(entries, visibility, settings, model, wait_s, template)
 
     @asynccontextmanager
@@ -164,7 +168,7 @@ class AnswerCache:
     def key(self, event: ChatGrounded) -> str:
         """``model/digest``: an administrator can invalidate a model's answers by prefix."""
         question, settings = event.data.question, self.settings
-        context = (self.template, settings.provider, settings.base_url, self.model, build_answer_request(question, (), settings))
+        context = (self.template, settings.provider, settings.base_url, self.model, build_grounded_request(event.data, (), settings))
         digest = hashlib.sha256(_encode((context, event.data.query, sorted(question.knowledge_base_ids))))
         return f"{self.model}/{digest.hexdigest()}"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from adapters.models.port import NO_SPEAKER, Speaker
+from adapters.models.port import NO_SPEAKER, Speaker, Spent
 from adapters.text.language import estimate_tokens
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
 from domain.usage.topics import USAGE_RECORDED
@@ -22,12 +22,15 @@ from schemas.chats import (
     LogPlace,
     Message,
     MessageState,
+    Outcome,
     Passage,
     ReplyCancelled,
     ReplyCompleted,
     ReplyFailed,
     Source,
     Started,
+    Thought,
+    UnsupportedNumber,
     Usage,
     UsageRecorded,
 )
@@ -38,7 +41,7 @@ from streams.runtime.agent import Context
 
 NAME = "generate"
 
-ReplyData = Started | Extended | Completed | Failed | Cancelled
+ReplyData = Started | Extended | Thought | Completed | Failed | Cancelled
 
 
 @dataclass(slots=True)
@@ -58,7 +61,10 @@ class ReplyDraft:
     speaker: Speaker = NO_SPEAKER
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
+    failed_calls: int = 0  # that cost something
     versions: dict[str, int] = field(default_factory=dict)
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -80,6 +86,8 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
             finish_reason=message.finish_reason,
             cached=message.cached,
             model=message.model,
+            unsupported_numbers=message.unsupported_numbers,
+            outcome=message.outcome,
         )
         outgoing = [reply_event(event, context, ReplyCompleted, completed, 0)]
     usage = message.usage
@@ -98,6 +106,8 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
         prompt_tokens=message.usage.prompt_tokens,
         completion_tokens=message.usage.completion_tokens,
         estimated=message.usage.estimated,
+        reasoning_tokens=message.usage.reasoning_tokens,
+        cached_tokens=message.usage.cached_tokens,
         cached=message.cached,
         reserved=event.data.question.reserved,
         api_key_id=event.data.question.api_key_id,
@@ -105,6 +115,29 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
         cost_micros=message.cost_micros,
     )
     return Outgoing(USAGE_RECORDED, UsageRecorded.from_cause(event, NAME, subject=message.user_id, data=data, now=context.clock.now()))
+
+
+def spent_event(event: ChatGrounded, context: Context, spent: Spent, number: int) -> Outgoing:
+    """Usage of a call that gave no answer, the ``number``th of this attempt."""
+    question, usage, speaker = event.data.question, spent.usage, spent.speaker
+    data = Consumption(
+        user_id=question.user_id,
+        conversation_id=question.conversation_id,
+        reply_id=question.reply_id,
+        model=speaker.model,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        estimated=usage.estimated,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        api_key_id=question.api_key_id,
+        provider=speaker.provider,
+        cost_micros=speaker.prices.cost_micros(usage),
+        purpose="failed_answer",
+    )
+    agent = f"{NAME}:spent:{context.attempt}"
+    made = UsageRecorded.from_cause(event, agent, subject=question.user_id, data=data, now=context.clock.now(), ordinal=number)
+    return Outgoing(USAGE_RECORDED, made)
 
 
 def build_message(
@@ -149,6 +182,9 @@ def build_message(
         prompt_hash=draft.speaker.prompt_hash,
         asked=grounding.asked,
         grounded=LogPlace(context.place.partition, context.place.offset),
+        unsupported_numbers=draft.unsupported_numbers,
+        mode=question.mode if state == "complete" else None,
+        outcome=draft.outcome if state == "complete" else None,
     )
 
 

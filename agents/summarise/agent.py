@@ -121,6 +121,8 @@ class Summariser:
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             estimated=usage.estimated,
+            reasoning_tokens=usage.reasoning_tokens,
+            cached_tokens=usage.cached_tokens,
             provider=written.provider,
             cost_micros=written.cost_micros,
             purpose=purpose,

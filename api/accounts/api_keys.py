@@ -47,6 +47,7 @@ async def create(request: ApiRequest, data: JSONBody[ApiKeyCreate]) -> Response[
         scopes=tuple(dict.fromkeys(data.scopes)),
         created_at=now,
         expires_at=data.expires_at,
+        mode=data.mode,
     )
     async with ports.core.records.lease(f"api-keys/{caller.account_id}"):
         if await ports.core.read_models.account_credentials.count(_scope(request)) >= KEYS_MAX:

@@ -110,6 +110,8 @@ def _view(spent: UsageTotals) -> SpentView:
         cached=spent.cached,
         prompt_tokens=spent.prompt_tokens,
         completion_tokens=spent.completion_tokens,
+        reasoning_tokens=spent.reasoning_tokens,
+        cached_tokens=spent.cached_tokens,
         cost_micros=spent.cost_micros,
     )
 

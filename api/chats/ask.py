@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from api.chats.branches import AskCommand, Branches, BranchPoint
 from api.chats.estimates import QueueEstimate
+from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, follow_reply
 from api.chats.running import STALE_S
@@ -21,7 +22,7 @@ from domain.chats.titles import is_untitled
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import ChatAsked, Message, MessageChanged, Question, Turn
 from schemas.errors import Refused, Unavailable
-from schemas.records import Conversation
+from schemas.records import AnswerMode, Conversation
 from streams.log.outgoing import LogOffset, Outgoing
 
 
@@ -49,8 +50,8 @@ def check_question(ports: ChatPorts, field: str, content: str) -> None:
 
 async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) -> PublishedQuestion:
     """Put a question on the log. Refused("conversation_busy") while another reply is open, Refused("quota_exceeded"), Refused for a command
-    that names a message outside the conversation; Unavailable when Kafka does not acknowledge it, or when too many questions are waiting
-    ("overloaded": nothing was written).
+    that names a message outside the conversation, Refused("forbidden") for a mode that the API key excludes; Unavailable when Kafka does
+    not acknowledge it, or when too many questions are waiting ("overloaded": nothing was written).
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     queue = await ports.estimates.new_question_queue()
@@ -58,6 +59,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     begin = ports.relay.location()  # before the question: no event of its answer can be earlier
     found, _ = await asyncio.gather(ports.http.access.find_conversation(caller, conversation_id, lately=True), ports.quotas.check(caller))
+    mode = choose_mode(caller, command.mode, found.mode)
     is_published = reserved = False
     try:
         is_local, bases, point = await _gather_settled(
@@ -74,7 +76,7 @@ async def ask(request: ApiRequest, conversation_id: str, command: AskCommand) ->
             written = await _message(request, found, message_id, command.content, point.thread)
             message = written.data
         location = ReplyLocation(found.id, begin.partition, begin.offset, message.id)
-        question = await _question(request, found, message, reply_id, location, bases, point, reserved=reserved)
+        question = await _question(request, found, message, reply_id, location, bases, point, command, mode, reserved=reserved)
         place, _ = await asyncio.gather(_publish(request, written, question), ports.locations.save(caller.tenant, reply_id, location))
         is_published = True
     finally:
@@ -170,6 +172,8 @@ async def _question(
     location: ReplyLocation,
     bases: tuple[str, ...],
     point: BranchPoint,
+    command: AskCommand,
+    mode: AnswerMode,
     *,
     reserved: bool,
 ) -> ChatAsked:
@@ -188,8 +192,11 @@ async def _question(
         asked_at=request.core.clock.now() if point.again else message.created_at,
         cache=point.again is None,  # a regenerated answer must not be the cached one
         tone=found.type,
+        mode=mode,
         api_key_id=request.user.key_id,
         reserved=reserved,
+        sampling=command.sampling,
+        shows_thinking=command.with_thinking,
     )
     return await request.event(ChatAsked, found.id, data)
 

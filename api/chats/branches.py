@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from api.chats.ports import ChatPorts
 from api.http.responses import invalid_field
 from domain.chats.history import BranchHistory, HistoryBudget, build_history
-from schemas.chats import Message
+from schemas.chats import Message, Sampling
 from schemas.errors import Refused
+from schemas.records import AnswerMode
 
+MODEL_SAMPLING = Sampling()
 NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, and this question when it was written before
 
 
@@ -19,12 +21,16 @@ NEWEST_BESIDES = 2  # listed beyond a branch's bound: the newest answer itself, 
 class AskCommand:
     """A question to ask. ``parent_id``: the answer to continue, "" for a new beginning, None for the newest answer. Instead of that
     ``edits`` names a question that this one replaces in a branch of its own, ``repeats`` a reply whose question is answered once more.
+    ``mode`` None: the conversation's. ``sampling`` and ``with_thinking``: how the model thinks, and whether the asker sees it.
     """
 
     content: str = ""
     parent_id: str | None = None
     edits: str = ""
     repeats: str = ""
+    sampling: Sampling = MODEL_SAMPLING
+    with_thinking: bool = False
+    mode: AnswerMode | None = None
 
 
 @dataclass(frozen=True, slots=True)

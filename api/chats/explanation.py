@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.models import prompts
 from adapters.models.fingerprint import hash_messages
-from adapters.models.request import build_answer_request
+from adapters.models.request import build_grounded_request
 from domain.chats.audit_trail import AuditTrail
 from schemas.bodies.explanations import (
     AttemptExplained,
@@ -73,6 +73,7 @@ def explain_reply(recorded: RecordedReply, settings: Settings) -> Explanation:
         cost_micros=message.cost_micros,
         cached=message.cached,
         finish_reason=message.finish_reason,
+        outcome=message.outcome,
         problem=message.problem,
         attempt=message.attempt,
         attempts=attempts(trail.answered),
@@ -146,12 +147,19 @@ def _question(question: Question) -> QuestionExplained:
         system_prompt=question.system_prompt,
         knowledge_base_ids=question.knowledge_base_ids,
         searches=question.round + 1,
+        mode=question.mode,
     )
 
 
 def _retrieval(grounding: Grounding) -> RetrievalExplained:
     return RetrievalExplained(
-        query=grounding.query, condensed_by=grounding.condensed_by, keywords=grounding.keywords, problem=grounding.problem
+        query=grounding.query,
+        condensed_by=grounding.condensed_by,
+        keywords=grounding.keywords,
+        problem=grounding.problem,
+        courtesy=grounding.courtesy,
+        answerable=grounding.answerable,
+        reranked_by=grounding.reranked_by,
     )
 
 
@@ -190,7 +198,7 @@ def _prompt(
     if question is None or grounding is None:
         missing["prompt"] = "it cannot be rebuilt without its passages"
         return None
-    sent = prompts.build_messages(build_answer_request(grounding.question, offered, settings.model), tokens_max=settings.prompt_tokens_max)
+    sent = prompts.build_messages(build_grounded_request(grounding, offered, settings.model), tokens_max=settings.prompt_tokens_max)
     digest = hash_messages(sent)
     return PromptExplained(
         messages=tuple(PromptMessage(each.role, each.content) for each in sent),

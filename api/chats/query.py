@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from http import HTTPStatus
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from litestar.params import FromPath, JSONBody
 from api.chats.ask import check_question
 from api.chats.estimates import QueueEstimate
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, first_frame, relay_reply
+from api.chats.replies import Reply, WithThinking, first_frame, relay_reply
 from api.chats.standalone import StandaloneQuestion, ask_standalone, error_of, find_reply, find_streamable, frames
 from api.http.gate import CHAT
 from api.http.openapi import EVENTS, PROBLEMS, STREAMED, StreamOperation
@@ -25,6 +26,7 @@ from schemas.bodies.queries import QueryCancelAccepted, QueryManyRequest, QueryR
 from schemas.bodies.streams import CancelledData, CompletedData
 from schemas.chats import Sampling
 from schemas.errors import Problem, Refused
+from schemas.thinking import is_thinking_shown
 
 ACCEPTED_SPEC = ResponseSpec(
     data_container=QueryView, description="The answer takes longer; it will be at `Location`.", generate_examples=False
@@ -75,10 +77,11 @@ async def read(request: ApiRequest, reply_id: FromPath[UUID]) -> QueryView:
     responses={**PROBLEMS, 200: EVENTS},
     summary="Stream the answer to a query",
 )
-async def stream(request: ApiRequest, reply_id: FromPath[UUID]) -> Response[None]:
+async def stream(request: ApiRequest, reply_id: FromPath[UUID], thinking: WithThinking = None) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await find_streamable(request, str(reply_id))
+    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
 
 
@@ -107,7 +110,14 @@ async def _query(request: ApiRequest, data: QueryRequest, bases: tuple[str, ...]
         content=data.question,
         knowledge_base_ids=bases,
         system_prompt=data.system_prompt,
-        sampling=Sampling(max_tokens=data.max_tokens or 0, temperature=data.temperature),
+        sampling=Sampling(
+            max_tokens=data.max_tokens or 0,
+            temperature=data.temperature,
+            thinking=data.thinking,
+            reasoning_effort=data.reasoning_effort,
+        ),
+        with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, data.show_thinking),
+        mode=data.mode,
     )
     reply, queue = await ask_standalone(request, asked)
     if wants_events(request):
@@ -154,10 +164,12 @@ def _view(reply: Reply, end: ReplyFrame, stream_path: str) -> QueryView:
         stream=stream_path,
         answer=whole.text,
         citations=whole.citations,
+        unsupported_numbers=whole.unsupported_numbers,
         usage=whole.usage,
         model=whole.model,
         finish_reason=whole.finish_reason,
         cached=whole.cached,
+        outcome=whole.outcome,
     )
 
 

@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 import structlog
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from api.chats.ports import ChatPorts
@@ -23,6 +25,14 @@ from schemas.errors import Refused, Unavailable
 ANSWER_MARGIN_S = 120.0  # beyond the longest answer: waiting behind other questions, and a takeover by another worker
 BEGINNING = EventId(0, 0, 0)  # resuming from here begins at the beginning
 
+WithThinking = Annotated[
+    bool | None,
+    QueryParameter(
+        name="thinking",
+        description="Whether the stream has `thinking` events, of a question that asked for them; default: the installation's.",
+    ),
+]
+
 log = structlog.get_logger(__name__)
 
 
@@ -35,7 +45,7 @@ class _CompletedText(Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer to read. ``asked_s``: when this process received the question (monotonic), None for a later reader. ``ahead``: the
-    questions before it at that time, as far as they are known.
+    questions before it at that time, as far as they are known. ``with_thinking``: this reader sees what the model thinks.
     """
 
     id: str
@@ -44,6 +54,7 @@ class Reply:
     location: ReplyLocation | None
     asked_s: float | None = None
     ahead: int = 0
+    with_thinking: bool = False
 
 
 def first_frame(reply: Reply, queue_position: int | None, estimated_wait_s: float | None) -> ReplyFrame:
@@ -144,5 +155,10 @@ def read_frames(
         return await ports.core.read_models.messages.get(f"{caller.tenant}/{reply.conversation_id}", reply.id)
 
     return ports.relay.stream(
-        reply.id, location=location, last_event_id=last_event_id, fallback=find_message, first_heartbeat_s=first_heartbeat_s
+        reply.id,
+        location=location,
+        last_event_id=last_event_id,
+        fallback=find_message,
+        first_heartbeat_s=first_heartbeat_s,
+        with_thinking=reply.with_thinking,
     )

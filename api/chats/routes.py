@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -15,16 +15,25 @@ from api.chats.ask import PublishedQuestion, ask, check_question
 from api.chats.branches import AskCommand
 from api.chats.feedback import feedback_of
 from api.chats.ports import ChatPorts
-from api.chats.replies import Reply, first_frame, relay_reply
+from api.chats.replies import Reply, WithThinking, first_frame, relay_reply
 from api.http.gate import CHAT
 from api.http.idempotency import Fresh, Replay
 from api.http.openapi import EVENTS, PROBLEMS
 from api.http.request import ApiRequest
 from api.http.responses import begin_idempotent, json_response
 from api.http.sse import EventStream, wants_events
-from schemas.bodies.conversations import CancelAccepted, MessageAccepted, MessageCreate, MessageEdit, MessageView, ReplyView
-from schemas.chats import Message
+from schemas.bodies.conversations import (
+    CancelAccepted,
+    MessageAccepted,
+    MessageCreate,
+    MessageEdit,
+    MessageView,
+    ReplyView,
+    ThinkingWish,
+)
+from schemas.chats import Message, Sampling
 from schemas.errors import Refused, Unavailable
+from schemas.thinking import is_thinking_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ async def create(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     """
     check_question(request.ports(ChatPorts), "content", data.content)
     parent_id = None if data.parent_id is msgspec.UNSET else data.parent_id or ""
-    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id))
+    return await _respond(request, str(conversation_id), AskCommand(data.content, parent_id, mode=data.mode, **_thinking_of(request, data)))
 
 
 @post(
@@ -64,7 +73,8 @@ async def edit(
 ) -> Response[MessageAccepted]:
     """The edited question starts a new branch in place of the original, and is answered like any question."""
     check_question(request.ports(ChatPorts), "content", data.content)
-    return await _respond(request, str(conversation_id), AskCommand(data.content, edits=str(message_id)))
+    command = AskCommand(data.content, edits=str(message_id), mode=data.mode, **_thinking_of(request, data))
+    return await _respond(request, str(conversation_id), command)
 
 
 @post(
@@ -76,7 +86,13 @@ async def edit(
 )
 async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
     """Adds another answer to the same question, beside the existing one."""
-    return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id)))
+    return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id), **_thinking_of(request, ThinkingWish())))
+
+
+def _thinking_of(request: ApiRequest, wish: ThinkingWish) -> dict[str, Any]:
+    """The members of a command that say how the model thinks, and whether the asker sees it."""
+    shown = is_thinking_shown(request.core.settings.model.show_thinking, wish.show_thinking)
+    return {"sampling": Sampling(thinking=wish.thinking, reasoning_effort=wish.reasoning_effort), "with_thinking": shown}
 
 
 async def _respond(request: ApiRequest, conversation_id: str, command: AskCommand) -> Response[MessageAccepted]:
@@ -88,7 +104,8 @@ async def _respond(request: ApiRequest, conversation_id: str, command: AskComman
     if not streamed:
         return json_response(answering.body, HTTPStatus.ACCEPTED, {"Location": _path(answering.reply)})
     first = first_frame(answering.reply, answering.body.queue_position, answering.body.estimated_wait_s)
-    return EventStream(relay_reply(request.ports(ChatPorts), request.user, answering.reply, first=first))
+    reply = replace(answering.reply, with_thinking=command.with_thinking)
+    return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, first=first))
 
 
 @get("/conversations/{conversation_id:str}/replies/{reply_id:str}", opt=CHAT, responses=PROBLEMS, summary="Get an answer")
@@ -111,10 +128,13 @@ async def read(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: F
     responses={**PROBLEMS, 200: EVENTS},
     summary="Stream an answer",
 )
-async def stream(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[None]:
+async def stream(
+    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], thinking: WithThinking = None
+) -> Response[None]:
     """From the beginning, or exactly after ``Last-Event-ID``; on any replica, also once it has ended."""
     request.http.streams.check_capacity()
     reply = await _find_streamable(request, str(conversation_id), str(reply_id))
+    reply = replace(reply, with_thinking=is_thinking_shown(request.core.settings.model.show_thinking, thinking))
     return EventStream(relay_reply(request.ports(ChatPorts), request.user, reply, request.headers.get("last-event-id")))
 
 

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from api.chats.estimates import QueueEstimate
+from api.chats.modes import FIELD, choose_mode
 from api.chats.ports import ChatPorts
 from api.chats.replies import ANSWER_MARGIN_S, Reply, observe_frame, read_frames
 from api.http.identity import Caller
@@ -24,14 +25,28 @@ from domain.chats.topics import CHATS_ASKED
 from schemas import ids
 from schemas.chats import ChatAsked, Door, Message, Question, Sampling, Turn
 from schemas.errors import CATALOGUE, ClawError, Problem, Refused, Unavailable
+from schemas.records import AnswerMode
 from streams.log.outgoing import Outgoing
 
 SERVER_ERROR = 500
-LASTING = frozenset({"model_answer_empty"})  # a failure of the provider that the same request would repeat, at the same price
+# failures of the provider that the same request would repeat, some at the same price
+LASTING = frozenset(
+    {
+        "model_answer_empty",
+        "model_quota_exhausted",
+        "model_account_arrears",
+        "model_account_blocked",
+        "model_unauthorized",
+        "model_access_denied",
+        "model_unknown",
+    }
+)
 
 
 class StandaloneQuestion(Struct, frozen=True, kw_only=True):
-    """The question. ``knowledge_base_ids``: None for all that the caller may read, an empty tuple for none."""
+    """The question. ``knowledge_base_ids``: None for all that the caller may read, an empty tuple for none. ``mode`` None: the API key's;
+    ``mode_field``: the request's field that named it.
+    """
 
     door: Door
     content: str
@@ -39,6 +54,9 @@ class StandaloneQuestion(Struct, frozen=True, kw_only=True):
     system_prompt: str = ""
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
+    with_thinking: bool = False  # the asker sees what the model thinks
+    mode: AnswerMode | None = None
+    mode_field: str = FIELD
 
 
 def conversation_of(caller: Caller, reply_id: str) -> str:
@@ -49,14 +67,16 @@ def conversation_of(caller: Caller, reply_id: str) -> str:
 async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tuple[Reply, QueueEstimate | None]:
     """Put the question on the log, once per ``Idempotency-Key`` and body; the reply, and the queue before it, when that is known.
 
-    Raises Refused: "not_found" for an unknown knowledge base, "idempotency_conflict", "rate_limited"; Unavailable when too many questions
+    Raises Refused: "not_found" for an unknown knowledge base, "forbidden" for a mode that the API key excludes, "idempotency_conflict",
+    "rate_limited"; Unavailable when too many questions
     wait, or Kafka does not acknowledge it.
     """
     ports, caller, began_s = request.ports(ChatPorts), request.user, request.core.clock.monotonic_s()
     reply_id = await request.new_id("reply", caller.tenant, caller.account_id)
     conversation_id, message_id = conversation_of(caller, reply_id), ids.derive("lone-question", reply_id)
     if request.idempotency_key is not None and (known := await _find_earlier_location(request, reply_id)) is not None:
-        return Reply(reply_id, conversation_id, message_id, known), None
+        return Reply(reply_id, conversation_id, message_id, known, with_thinking=asked.with_thinking), None
+    mode = choose_mode(caller, asked.mode, field=asked.mode_field)
     queue = await ports.estimates.new_question_queue()
     bases = await _resolve_bases(request, asked.knowledge_base_ids)
     await ports.quotas.check(caller)
@@ -81,8 +101,10 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
             asked_at=ports.core.clock.now(),
             door=asked.door,
             sampling=asked.sampling,
+            shows_thinking=asked.with_thinking,
             api_key_id=caller.key_id,
             reserved=reserved,
+            mode=mode,
         )
         await ports.core.publisher.publish(Outgoing(CHATS_ASKED, await request.event(ChatAsked, conversation_id, question)))
         is_published = True
@@ -91,7 +113,7 @@ async def ask_standalone(request: ApiRequest, asked: StandaloneQuestion) -> tupl
             await ports.http.limiting.release(caller, reply_id)
     location = ReplyLocation(conversation_id, begin.partition, begin.offset, message_id)
     await ports.locations.save(caller.tenant, reply_id, location, BRIEF_MESSAGE_S)  # only now: a reply with a location was published
-    return Reply(reply_id, conversation_id, message_id, location, began_s), queue
+    return Reply(reply_id, conversation_id, message_id, location, began_s, with_thinking=asked.with_thinking), queue
 
 
 async def find_reply(request: ApiRequest, reply_id: str) -> tuple[Reply, Message | None]:
@@ -142,7 +164,7 @@ def error_of(problem: Problem) -> ClawError:
     """The error of a ``failed`` event."""
     code = problem.code if problem.code in CATALOGUE else "answer_failed"
     if code in LASTING:
-        return Refused(code, problem.detail)
+        return Refused(code, problem.detail, retry_after_s=problem.retry_after_s)
     if CATALOGUE[code].status >= SERVER_ERROR:  # temporary, or for the operator to fix
         return Unavailable(code, problem.detail, retry_after_s=problem.retry_after_s or 1.0)
     return Refused(code, problem.detail, errors=problem.errors)

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.chats.branches import read_branch
 from api.chats.feedback import feedback_of
+from api.chats.modes import choose_mode
 from api.chats.ports import ChatPorts
 from api.http.access import conversations_of
 from api.http.gate import CHAT
@@ -47,6 +48,7 @@ async def create(request: ApiRequest, data: JSONBody[ConversationCreate]) -> Res
             type=data.type,
             system_prompt=data.system_prompt,
             knowledge_base_ids=chosen,
+            mode=choose_mode(caller, data.mode),
             created_at=now,
             updated_at=now,
         )
@@ -78,6 +80,8 @@ async def change(request: ApiRequest, conversation_id: FromPath[UUID], data: JSO
     if "knowledge_base_ids" in changes:
         changes["knowledge_base_ids"] = tuple(str(base_id) for base_id in changes["knowledge_base_ids"])
         await ports.http.access.check_knowledge_bases(caller, changes["knowledge_base_ids"])
+    if "mode" in changes:
+        choose_mode(caller, changes["mode"])
     if "title" in changes:
         changes["titled_by"] = "person"
     async with ports.core.records.lease(f"conversation/{conversation_id}"):

@@ -20,6 +20,7 @@ from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
+from domain.documents.progress import submission_progress
 from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
@@ -243,16 +244,7 @@ def check_document_id(field: str, document_id: str) -> str:
 
 async def _show_queued(request: ApiRequest, document: Document, version: int, task_id: str) -> None:
     """Make the ``Location`` readable at once: the state that the agent ``route`` will write, with the same order."""
-    progress = Progress(
-        knowledge_base_id=document.knowledge_base_id,
-        document_id=document.document_id,
-        version=version,
-        state="queued",
-        title=document.title,
-        media_type=document.media_type,
-        bytes=document.bytes,
-        task_id=task_id,
-    )
+    progress = submission_progress(document, version, task_id)
     scope = f"{request.user.tenant}/{document.knowledge_base_id}"
     try:
         await request.core.read_models.documents.put(scope, document.document_id, progress, order=progress_order(progress), rank=version)

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from adapters.secrets.tokens import AccessTokens
 from api.http.recent import Recent
 from domain.read_models import ReadModels
 from schemas.errors import Refused, Unavailable
-from schemas.records import Account, AccountRole, Credential, Scope, Tier
+from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
 from streams.clock import Clock
 
 KEY_PREFIX = "claw_"
@@ -24,7 +24,7 @@ NOT_VALID = "the API key is not valid"
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The account behind a request. ``scopes`` is None for an access token, which has all rights of the account; ``key_id`` is the id of an
-    API key, "" for an access token.
+    API key, "" for an access token; ``mode`` is that of the key, None when it has none.
     """
 
     account_id: str
@@ -34,6 +34,7 @@ class Caller:
     scopes: frozenset[Scope] | None = None
     key_id: str = ""
     expires_at: datetime | None = None  # of the credential; None when it has no end
+    mode: AnswerMode | None = None
 
     def require(self, scope: Scope) -> None:
         """Refused("forbidden") unless the credential has ``scope``."""
@@ -85,7 +86,8 @@ class Identities:
             raise Refused("unauthenticated", NOT_VALID)
         if credential.expires_at is not None and credential.expires_at <= self._clock.now():
             raise Refused("unauthenticated", "the API key has expired")
-        return _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
+        caller = _as_caller(await self._account(credential.account_id), credential.expires_at, frozenset(credential.scopes), credential.id)
+        return replace(caller, mode=credential.mode)
 
     async def _credential(self, credential_id: str) -> Credential | None:
         known = self._keys.get(credential_id, FRESH_S)

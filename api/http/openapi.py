@@ -74,8 +74,9 @@ class StreamOperation(Operation):
 STREAMED = 299  # a status that is never sent
 
 EVENTS = event_stream(
-    "An event stream: `accepted` (only of a question), `queued` (while other questions are answered first), `retrieved`, `delta`, "
-    "`citation`, `restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, `failed`, `cancelled` as its end. "
+    "An event stream: `accepted` (only of a question), `queued` (while other questions are answered first), `retrieved`, `thinking` "
+    "(only when asked for), `delta`, `citation`, `restart` (drop the text so far), `snapshot` (all so far), and one of `completed`, "
+    "`failed`, `cancelled` as its end. "
     "Every event has an id for `Last-Event-ID`.",
     REPLY_EVENTS,
 )

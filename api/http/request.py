@@ -54,6 +54,11 @@ class ApiRequest(Request[Caller, Any, Any]):
         return self.ports(HttpPorts)
 
     @property
+    def public_url(self) -> str:
+        """The URL by which clients reach this API, without a slash at its end: from the settings, else from this request's Host header."""
+        return self.core.settings.node.public_url.rstrip("/") or str(self.base_url).rstrip("/")
+
+    @property
     def traceparent(self) -> str:
         """The trace context of every event of this request."""
         return traceparent_of(self.scope)

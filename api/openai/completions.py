@@ -29,7 +29,7 @@ from api.openai.errors import ERRORS
 from api.openai.responses import CompletionEncoder, CompletionHead, completion
 from domain.chats.relay import ReplyFrame
 from schemas.bodies.openai import ChatCompletion, ChatCompletionCreate
-from schemas.bodies.streams import ChatCompletionChunk, CompletedData
+from schemas.bodies.streams import ChatCompletionChunk, CompletedData, ThinkingData
 from schemas.errors import ClawError, Problem, Refused, Unavailable
 
 T = TypeVar("T")
@@ -63,29 +63,36 @@ async def create(request: ApiRequest, data: JSONBody[ChatCompletionCreate]) -> R
     reply, _ = await ask_standalone(request, asked)
     ignored = requests.find_ignored(await request.body())
     headers = {requests.IGNORED: ", ".join(ignored)} if ignored else {}
-    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model)
+    head = CompletionHead(f"chatcmpl-{reply.id}", int(ports.core.clock.now().timestamp()), data.model, request.public_url)
     frames = reply_frames(ports, request.user, reply)
     if not data.stream:
-        return json_response(completion(head, await _whole(request, reply, frames)), headers=headers)
+        whole, thinking = await _whole(request, reply, frames)
+        return json_response(completion(head, whole, thinking), headers=headers)
     begun = await _run_while_connected(request, reply, frames, _first_frames(frames))
     _check(begun[-1])
     include_usage = data.stream_options is not None and bool(data.stream_options.include_usage)
     return EventStream(_chunks(request, reply, CompletionEncoder(head, include_usage=include_usage), begun, frames), headers=headers)
 
 
-async def _whole(request: ApiRequest, reply: Reply, frames: Frames) -> CompletedData:
-    """The complete answer; raises its error."""
-    end = await _run_while_connected(request, reply, frames, _last_frame(frames))
+async def _whole(request: ApiRequest, reply: Reply, frames: Frames) -> tuple[CompletedData, str]:
+    """The complete answer, and the thinking before it; raises its error."""
+    end, thinking = await _run_while_connected(request, reply, frames, _last_frame(frames))
     _check(end)
     if end.event == "cancelled":
         raise Unavailable("answer_interrupted", "the answer was cancelled")
-    return msgspec.json.decode(end.data, type=CompletedData)
+    return msgspec.json.decode(end.data, type=CompletedData), thinking
 
 
-async def _last_frame(frames: Frames) -> ReplyFrame:
+async def _last_frame(frames: Frames) -> tuple[ReplyFrame, str]:
+    """The end, and the thinking of the attempt that ended so."""
+    thinking: list[str] = []
     async for frame in frames:
+        if frame.event == "thinking":
+            thinking.append(msgspec.json.decode(frame.data, type=ThinkingData).text)
+        elif frame.event == "restart":
+            thinking.clear()
         if frame.terminal:
-            return frame
+            return frame, "".join(thinking)
     raise _stopping()
 
 

@@ -15,20 +15,29 @@ CREATED = 1_767_225_600  # of every model, because clients expect a time: the st
 
 @get("/models", responses=ERRORS, summary="List models", operation_id="Models")
 async def list_(request: ApiRequest) -> ModelList:
-    """The answering model under its own name and as ``claw``, the embedding model under its own name and as ``claw-embedding``."""
-    return ModelList(data=tuple(ModelCard(id=name, created=CREATED) for name in names(request.core.settings)))
+    """The answering model under its own name and as ``claw``, with a language model also as ``claw-assistant``, which may answer without
+    documents; the embedding model under its own name and as ``claw-embedding``.
+    """
+    return ModelList(data=tuple(ModelCard(id=name, created=CREATED) for name in _names(request)))
 
 
 @get("/models/{model:path}", responses=ERRORS, summary="Get a model", operation_id="Model")
 async def one(request: ApiRequest, model: FromPath[str]) -> ModelCard:
     """By name, which may contain slashes."""
     name = model.removeprefix("/")
-    if name not in names(request.core.settings):
-        raise Refused("model_not_found", errors=(FieldError("model", "is not offered here", ", ".join(names(request.core.settings))),))
+    if name not in (offered := _names(request)):
+        raise Refused("model_not_found", errors=(FieldError("model", "is not offered here", ", ".join(offered)),))
     return ModelCard(id=name, created=CREATED)
+
+
+def _names(request: ApiRequest) -> tuple[str, ...]:
+    """Without the assistant for a key that is bound to documents."""
+    hidden = model_names.ASSISTANT_ALIAS if request.user.mode == "grounded" else ""
+    return tuple(name for name in names(request.core.settings) if name != hidden)
 
 
 def names(settings: Settings) -> tuple[str, ...]:
     """The names of the models, each once."""
-    found = (model_names.ALIAS, model_names.answering(settings), model_names.EMBEDDING_ALIAS, model_names.embedding(settings))
-    return tuple(dict.fromkeys(found))
+    assistant = () if settings.model.provider == "local" else (model_names.ASSISTANT_ALIAS,)
+    own = model_names.answering(settings), model_names.EMBEDDING_ALIAS, model_names.embedding(settings)
+    return tuple(dict.fromkeys((model_names.ALIAS, *assistant, *own)))

@@ -1,7 +1,7 @@
 """A completion request parsed as a question: pure. Features of OpenAI that are not supported are refused by name."""
 
 import re
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -9,14 +9,17 @@ import msgspec
 from api.chats.standalone import StandaloneQuestion
 from api.http.responses import invalid_field
 from schemas import model_names
-from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX
-from schemas.bodies.openai import ChatCompletionCreate, ChatMessage
+from schemas.bodies.conversations import KNOWLEDGE_BASES_MAX, ThinkingWish
+from schemas.bodies.openai import ChatCompletionCreate, ChatMessage, ThinkingSwitch
 from schemas.chats import Sampling, Turn
 from schemas.errors import FieldError, Refused
+from schemas.records import AnswerMode
 from schemas.settings import Settings
+from schemas.thinking import ReasoningEffort, Thinking, is_thinking_shown
 
 SYSTEM_CHARS_MAX = 8_000  # as everywhere in this API
 BASES = "metadata.knowledge_base_ids"
+MODE = "metadata.mode"
 
 # Per parameter the values without effect, and why any other is refused.
 _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -37,6 +40,8 @@ _NOT_OFFERED: dict[str, tuple[tuple[Any, ...], str]] = {
 _FREE_CHOICES = (None, "none", "auto", {"type": "none"}, {"type": "auto"})
 _TOOL_ROLES = frozenset({"tool", "function"})
 
+_UNDECIDED = frozenset({"auto", "default"})
+
 IGNORED = "X-Ignored-Parameters"  # names of the request's parameters without effect
 NAMES_MAX = 20  # of ignored parameters in a response
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")  # other names are left out of the header
@@ -53,7 +58,7 @@ def find_ignored(body: bytes, kind: type[msgspec.Struct] = ChatCompletionCreate)
 
 def parse_question(data: ChatCompletionCreate, settings: Settings) -> StandaloneQuestion:
     """Raises Refused: "model_not_found", "unsupported_parameter", "validation_failed"."""
-    check_model(data.model, model_names.ALIAS, model_names.answering(settings))
+    check_model(data.model, model_names.ALIAS, model_names.ASSISTANT_ALIAS, model_names.answering(settings))
     for name, (nothing, why) in _NOT_OFFERED.items():
         if getattr(data, name) not in nothing:
             raise _not_offered(name, why)
@@ -70,6 +75,7 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
     ]
     if not turns or data.messages[-1].role != "user":
         raise invalid_field(f"messages[{len(data.messages) - 1}]", "is not the user's", "a message of the role user at the end")
+    wish, mode = parse_thinking(data), parse_mode(data.metadata)
     return StandaloneQuestion(
         door="openai",
         content=turns[-1].content,
@@ -80,8 +86,52 @@ def parse_question(data: ChatCompletionCreate, settings: Settings) -> Standalone
             max_tokens=data.max_completion_tokens or data.max_tokens or 0,
             temperature=data.temperature,
             stop=(data.stop,) if isinstance(data.stop, str) else data.stop or (),
+            thinking=wish.thinking,
+            reasoning_effort=wish.reasoning_effort,
         ),
+        with_thinking=is_thinking_shown(settings.model.show_thinking, wish.show_thinking),
+        mode=mode or ("assistant" if data.model == model_names.ASSISTANT_ALIAS else None),
+        mode_field=MODE if mode else "model",
     )
+
+
+def parse_thinking(data: ChatCompletionCreate) -> ThinkingWish:
+    """The wish in the fields of several servers: ``thinking`` (BigModel, DeepSeek), ``enable_thinking`` (DashScope),
+    ``chat_template_kwargs`` (vLLM), ``think`` (Ollama), ``reasoning_effort`` (OpenAI). The first that is given in this order decides
+    whether the model thinks.
+
+    Where thinking is turned on by one of the first four it is shown, as it is there; ``include_reasoning`` decides before that.
+    """
+    efforts = [each for each in (data.reasoning_effort, data.think) if isinstance(each, str) and each not in _UNDECIDED]
+    effort = efforts[0] if efforts else ""
+    switches = (_switch_of(data.thinking), data.enable_thinking, _template_switch(data.chat_template_kwargs), _think(data.think))
+    switch = next((given for given in switches if given is not None), None)
+    shown = data.include_reasoning if data.include_reasoning is not None else switch or None
+    if switch is None and effort:
+        switch = effort != "none"
+    thinking: Thinking = "auto" if switch is None else "on" if switch else "off"
+    level = effort if thinking == "on" and effort != "none" else ""
+    return ThinkingWish(thinking=thinking, reasoning_effort=cast("ReasoningEffort", level), show_thinking=shown)
+
+
+def _switch_of(given: ThinkingSwitch | bool | None) -> bool | None:  # noqa: FBT001 - the field's own value
+    if not isinstance(given, ThinkingSwitch):
+        return given
+    return {"enabled": True, "disabled": False}.get(given.type)
+
+
+def _template_switch(kwargs: dict[str, Any] | None) -> bool | None:
+    """``enable_thinking`` or ``thinking``, as the chat template of the model calls it; other arguments are ignored."""
+    given = (kwargs or {}).get("enable_thinking", (kwargs or {}).get("thinking"))
+    if given is not None and not isinstance(given, bool):
+        raise invalid_field("chat_template_kwargs.enable_thinking", "is neither true nor false", "true or false")
+    return given
+
+
+def _think(given: bool | str | None) -> bool | None:  # noqa: FBT001 - the field's own value
+    if not isinstance(given, str):
+        return given
+    return None if given in _UNDECIDED else given != "none"
 
 
 def check_model(asked: str, *offered: str) -> None:
@@ -101,6 +151,18 @@ def _check_choice(field: str, choice: Any) -> None:
     if choice not in _FREE_CHOICES:
         why = "no tool is called here, so none can be required: answers come from knowledge bases"
         raise Refused("unsupported_parameter", errors=(FieldError(field, why, "none or auto"),))
+
+
+def parse_mode(metadata: dict[str, Any] | None) -> AnswerMode | None:
+    """The mode in ``metadata``; None when it names none."""
+    given = (metadata or {}).get("mode")
+    if given is None:
+        return None
+    try:
+        mode: AnswerMode = msgspec.convert(given, AnswerMode)
+    except msgspec.ValidationError:
+        raise invalid_field(MODE, "is no mode", "grounded or assistant") from None
+    return mode
 
 
 def parse_knowledge_base_ids(metadata: dict[str, Any] | None) -> tuple[str, ...] | None:

@@ -6,16 +6,25 @@ sent, and is continued from there; as soon as it differs the stream ends with an
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import msgspec
+from msgspec import UNSET
 
 from api.http.openapi import VERSION
 from api.openai import errors
 from domain.chats.relay import ReplyFrame
-from schemas.bodies.openai import Annotation, ChatCompletion, Choice, CompletionMessage, CompletionUsage, UrlCitation
-from schemas.bodies.streams import ChunkChoice, ChunkDelta, CompletedData, DeltaData, SnapshotData
-from schemas.chats import Citation, Usage
+from schemas.bodies.openai import (
+    Annotation,
+    ChatCompletion,
+    Choice,
+    CompletionMessage,
+    CompletionTokenDetails,
+    CompletionUsage,
+    PromptTokenDetails,
+    UrlCitation,
+)
+from schemas.bodies.streams import ChunkChoice, ChunkDelta, CompletedData, DeltaData, SnapshotData, ThinkingData
+from schemas.chats import Citation, Usage, document_path
 from schemas.errors import Problem, Unavailable
 
 FINGERPRINT = f"claw-{VERSION}"
@@ -23,23 +32,28 @@ DONE = b"data: [DONE]\n\n"
 REASONS = frozenset({"stop", "length", "content_filter"})  # reasons that clients know; any other of a provider becomes "stop"
 _encode = msgspec.json.Encoder().encode
 _delta = msgspec.json.Decoder(DeltaData).decode
+_thinking = msgspec.json.Decoder(ThinkingData).decode
 _citation = msgspec.json.Decoder(Citation).decode
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionHead:
-    """The members that all chunks of a completion share; ``created`` in seconds since 1970."""
+    """What all chunks of a completion share; ``created`` in seconds since 1970, ``base_url`` is how the client reaches this API."""
 
     id: str
     created: int
     model: str
+    base_url: str
 
 
 class Annotations:
-    """Citations with the positions of their markers, in the order of the text."""
+    """Citations with the positions of their markers, in the order of the text. ``base_url`` begins the URLs of those without one.
 
-    def __init__(self) -> None:
-        self._after = 0
+    Clients make a link of an absolute URL only.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url, self._after = base_url, 0
 
     def of(self, text: str, citation: Citation) -> Annotation:
         """``text`` is the text so far; the marker is the first with its number after the previous marker."""
@@ -47,15 +61,20 @@ class Annotations:
         start = text.find(marker, self._after)
         end = start + len(marker) if start >= 0 else len(text)
         self._after = end
-        url = f"/api/v1/knowledge/{citation.knowledge_base_id}/documents/{quote(citation.document_id, safe='')}"
+        url = citation.url or self._base_url + document_path(citation.knowledge_base_id, citation.document_id)
         place = UrlCitation(start_index=start if start >= 0 else end, end_index=end, title=citation.title, url=url)
         return Annotation(url_citation=place, citation=citation)
 
 
-def completion(head: CompletionHead, whole: CompletedData) -> ChatCompletion:
-    """The whole answer as one completion."""
-    annotations = Annotations()
-    message = CompletionMessage(content=whole.text, annotations=tuple(annotations.of(whole.text, each) for each in whole.citations))
+def completion(head: CompletionHead, whole: CompletedData, thinking: str = "") -> ChatCompletion:
+    """The whole answer as one completion, with the ``thinking`` before it, if that was asked for."""
+    annotations = Annotations(head.base_url)
+    message = CompletionMessage(
+        content=whole.text,
+        annotations=tuple(annotations.of(whole.text, each) for each in whole.citations),
+        reasoning_content=thinking or UNSET,
+        unsupported_numbers=whole.unsupported_numbers,
+    )
     return ChatCompletion(
         id=head.id,
         created=head.created,
@@ -77,7 +96,7 @@ class CompletionEncoder:
         self._sent = ""
         self._text = ""  # by the current attempt
         self._annotated, self._cited = 0, 0  # citations that were sent, and those of the current attempt
-        self._annotations = Annotations()
+        self._annotations = Annotations(head.base_url)
         self.ended = False
 
     def begin(self) -> bytes:
@@ -90,6 +109,8 @@ class CompletionEncoder:
         match frame.event:
             case "heartbeat":
                 data = frame.sse()
+            case "thinking":
+                data = self._chunk(ChunkDelta(reasoning_content=_thinking(frame.data).text))
             case "delta":
                 self._text += _delta(frame.data).text
                 data = self._catch_up()
@@ -105,10 +126,8 @@ class CompletionEncoder:
                 data = self._catch_up() + self._remaining_citations(snapshot.citations)
             case "completed":
                 data = self._complete(msgspec.json.decode(frame.data, type=CompletedData))
-            case "failed":
-                data = self.fail(msgspec.json.decode(frame.data, type=Problem))
-            case "cancelled":
-                data = self.interrupt("the answer was cancelled")
+            case "failed" | "cancelled":
+                data = self._break_off(frame)
         return data
 
     def fail(self, problem: Problem) -> bytes:
@@ -120,6 +139,11 @@ class CompletionEncoder:
         """The end before the answer is complete."""
         return self.fail(Unavailable("answer_interrupted", why).problem())
 
+    def _break_off(self, frame: ReplyFrame) -> bytes:
+        if frame.event == "failed":
+            return self.fail(msgspec.json.decode(frame.data, type=Problem))
+        return self.interrupt("the answer was cancelled")
+
     def _complete(self, whole: CompletedData) -> bytes:
         self._text = whole.text
         data = self._catch_up()
@@ -127,7 +151,7 @@ class CompletionEncoder:
             return data + self._fail_diverged()
         if self.ended:
             return data
-        data += self._remaining_citations(whole.citations) + self._chunk(ChunkDelta(), _reason(whole))
+        data += self._remaining_citations(whole.citations) + self._chunk(_last_delta(whole), _reason(whole))
         self.ended = True
         if self._include_usage:
             data += b"data: " + self._head + b',"choices":[],"usage":' + _encode(_usage(whole.usage)) + b"}\n\n"
@@ -163,6 +187,11 @@ class CompletionEncoder:
         return b"data: " + self._head + b',"choices":[' + choice + b"]" + self._tail
 
 
+def _last_delta(whole: CompletedData) -> ChunkDelta:
+    """Empty, as clients expect, but for what only the whole answer shows."""
+    return ChunkDelta(unsupported_numbers=whole.unsupported_numbers) if whole.unsupported_numbers else ChunkDelta()
+
+
 def _reason(whole: CompletedData) -> str:
     return whole.finish_reason if whole.finish_reason in REASONS else "stop"
 
@@ -173,4 +202,6 @@ def _usage(usage: Usage) -> CompletionUsage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         estimated=usage.estimated,
+        prompt_tokens_details=PromptTokenDetails(cached_tokens=usage.cached_tokens),
+        completion_tokens_details=CompletionTokenDetails(reasoning_tokens=usage.reasoning_tokens),
     )

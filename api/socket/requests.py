@@ -60,7 +60,7 @@ async def _regenerate(request: ApiRequest, frame: Regenerate) -> Any:
 
 
 async def _read(request: ApiRequest, frame: Read) -> Any:
-    return await chat.stream.fn(request, frame.conversation_id, frame.reply_id)
+    return await chat.stream.fn(request, frame.conversation_id, frame.reply_id, frame.thinking)
 
 
 async def _cancel(request: ApiRequest, frame: Cancel) -> Any:

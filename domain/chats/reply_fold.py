@@ -16,7 +16,9 @@ from schemas.chats import (
     Failed,
     ReplyExtended,
     ReplyStarted,
+    ReplyThought,
     Started,
+    Thought,
 )
 
 AHEAD_MAX = 256  # extensions kept while an earlier one is missing; past that they are dropped, and the end brings the whole text
@@ -30,18 +32,22 @@ class Restarted:
 
 
 Terminal = Completed | Failed | Cancelled
-FoldStep = Restarted | Started | Extended | Terminal
+FoldStep = Restarted | Started | Extended | Thought | Terminal
 
 
 @dataclass(slots=True)
 class ReplyFold:
-    """The state of one reply. ``text`` and ``citations`` are the current attempt's."""
+    """The state of one reply. ``text`` and ``citations`` are the current attempt's. ``with_thinking``: for a reader who wants the thinking;
+    for others there is none.
+    """
 
+    with_thinking: bool = False
     attempt: int = -1
     seq: int = 0
     started: Started | None = None
     end: Terminal | None = None
     _extensions: list[Extended] = field(default_factory=list)
+    _thoughts: list[Thought] = field(default_factory=list)
     _ahead: dict[int, Extended] = field(default_factory=dict)
 
     @property
@@ -58,6 +64,16 @@ class ReplyFold:
             return self.end.citations
         return tuple(citation for extended in self._extensions for citation in extended.citations)
 
+    @property
+    def thinking(self) -> str:
+        """What the model has thought so far, as far as it was published."""
+        return "".join(thought.text for thought in self._thoughts)
+
+    @property
+    def thinking_seq(self) -> int:
+        """The number of the last ``Thought``; 0 before the first."""
+        return self._thoughts[-1].seq if self._thoughts else 0
+
     def apply(self, event: Answered) -> tuple[FoldStep, ...]:
         """Fold one event in log order; returns the steps for its readers: none for repeats, for old attempts, and after the end."""
         data = event.data
@@ -65,10 +81,12 @@ class ReplyFold:
             return ()
         restart: tuple[FoldStep, ...] = ()
         if data.attempt > self.attempt:
-            if self.started is not None or self._extensions:
+            if self.started is not None or self._extensions or self._thoughts:
                 restart = (Restarted(data.attempt),)
             self.attempt, self.seq, self.started = data.attempt, 0, None
-            self._extensions, self._ahead = [], {}
+            self._extensions, self._ahead, self._thoughts = [], {}, []
+        if isinstance(event, ReplyThought):
+            return restart + self._think(event.data)
         if isinstance(event, ReplyStarted):
             return restart + self._start(event.data)
         if isinstance(event, ReplyExtended):
@@ -80,6 +98,13 @@ class ReplyFold:
         if self.started is not None:
             return ()
         self.started = data
+        return (data,)
+
+    def _think(self, data: Thought) -> tuple[FoldStep, ...]:
+        """Thinking is shown as it comes: a piece that is missing is not waited for, because no record brings it later."""
+        if not self.with_thinking or data.seq <= self.thinking_seq:
+            return ()
+        self._thoughts.append(data)
         return (data,)
 
     def _extend(self, data: Extended) -> tuple[FoldStep, ...]:

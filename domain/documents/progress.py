@@ -2,11 +2,14 @@
 
 from datetime import datetime
 
+import msgspec
+
 from domain.documents.topics import DOCUMENTS_PROGRESSED
 from domain.documents.visibility import NO_VERSION
 from schemas import ids
 from schemas.documents import (
     ChunkBatch,
+    Document,
     DocumentProgressed,
     DocumentSubmitted,
     DocumentWithdrawn,
@@ -46,19 +49,24 @@ def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progre
     )
 
 
+def submission_progress(document: Document, version: int, task_id: str) -> Progress:
+    """Of a submission that the log has: the state that the agent ``route`` will write."""
+    return Progress(
+        knowledge_base_id=document.knowledge_base_id,
+        document_id=document.document_id,
+        version=version,
+        state="queued",
+        title=document.title,
+        media_type=document.media_type,
+        bytes=document.bytes,
+        task_id=task_id,
+    )
+
+
 def stall(event: DocumentSubmitted, version: int, lane: Lane, problem: Problem) -> Progress:
     """Of a version that made no progress, however often it was requeued."""
-    return Progress(
-        knowledge_base_id=event.data.knowledge_base_id,
-        document_id=event.data.document_id,
-        version=version,
-        state="failed",
-        title=event.data.title,
-        media_type=event.data.media_type,
-        lane=lane,
-        bytes=event.data.bytes,
-        task_id=ids.task_id(event.id),
-        cause=problem,
+    return msgspec.structs.replace(
+        submission_progress(event.data, version, ids.task_id(event.id)), state="failed", lane=lane, cause=problem
     )
 
 

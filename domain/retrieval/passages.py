@@ -8,11 +8,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from adapters.index.port import Hit
 from adapters.parsing.core.cell_ranges import is_separate, merge_places
 from adapters.text.language import estimate_tokens
 from adapters.text.near_duplicates import Sketch, is_near_duplicate, sketch
 from schemas.chats import Passage, PassagePart
+from schemas.documents import TablePart
 
 _ENDS = re.compile("[。！？.!?…:：；;][”’\"'」』）)\\]】》*_]*$")
 _ROW = re.compile(r"^\s*(?:[-*+•·|]\s|\d{1,3}(?:[.)]\s|、)|[（(]\d{1,3}[）)])|\t| \| ")
@@ -105,9 +108,23 @@ def build_passages(groups: Sequence[HitGroup]) -> tuple[Passage, ...]:
     return tuple(_build_passage(marker, group) for marker, group in enumerate(groups, 1))
 
 
+def put_first(computed: Passage, others: Sequence[Passage]) -> tuple[Passage, ...]:
+    """An answer computed from a table before the other passages, without those that hold little but rows of that table."""
+    kept = [passage for passage in others if not _repeats_table(passage, computed)]
+    return tuple(replace(passage, marker=marker) for marker, passage in enumerate((computed, *kept), 1))
+
+
+def _repeats_table(passage: Passage, computed: Passage) -> bool:
+    if (passage.knowledge_base_id, passage.document_id) != (computed.knowledge_base_id, computed.document_id):
+        return False
+    numbers = {part.number for part in computed.tables}
+    rows = sum(part.end - part.start + part.header for part in passage.tables if part.number in numbers)
+    return 2 * rows > len(passage.text)
+
+
 def _build_passage(marker: int, group: HitGroup) -> Passage:
     best, several = group.best, len(group.hits) > 1
-    text, parts = _join_texts(group.hits)
+    text, parts, tables = _join_texts(group.hits)
     return Passage(
         marker=marker,
         chunk_id=best.id,
@@ -122,18 +139,21 @@ def _build_passage(marker: int, group: HitGroup) -> Passage:
         place=merge_places(hit.place for hit in group.hits) if several else best.place,
         chunk_ids=tuple(hit.id for hit in group.hits) if several else (),
         parts=parts if several else (),
+        tables=tables,
     )
 
 
-def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...]]:
-    """Their text, what overlaps once; what white space stood between two is not known, so a line break does."""
-    text, parts = "", []
+def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...], tuple[TablePart, ...]]:
+    """Their text, what overlaps once, and where tables are in it; what white space stood between two is not known, so a line break does."""
+    text, parts, tables = "", [], []
     for hit in hits:
         new = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
         text += "\n" if text and new == hit.text else ""
-        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place))
+        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place, ordinal=hit.ordinal))
+        moved = len(text) - (len(hit.text) - len(new))
+        tables += [replace(part, start=part.start + moved, end=part.end + moved) for part in hit.tables if part.start + moved >= 0]
         text += new
-    return text, tuple(parts)
+    return text, tuple(parts), tuple(tables)
 
 
 def _add_hit(groups: list[HitGroup], touched: list[HitGroup], hit: Hit) -> None:

@@ -36,13 +36,16 @@ _DECODER = msgspec.json.Decoder(UsageRecorded)
 
 class UsageTotals(Struct, frozen=True, kw_only=True):
     """``messages``: answers given, of which ``cached`` cost nothing. Tokens and ``cost_micros`` (millionths of the currency of the
-    settings) are those of answers and of what models wrote beside them: condensed questions, summaries, titles.
+    settings) are those of answers, of calls that gave none, and of what models wrote beside them: condensed questions, summaries, titles.
+    ``reasoning_tokens`` are among the completion's, ``cached_tokens`` among the prompt's.
     """
 
     messages: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
     cost_micros: int = 0
 
     @property
@@ -56,6 +59,8 @@ class UsageTotals(Struct, frozen=True, kw_only=True):
             cached=self.cached + other.cached,
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
             cost_micros=self.cost_micros + other.cost_micros,
         )
 
@@ -89,6 +94,8 @@ def usage_changes(event: UsageRecorded) -> Sequence[Change]:
         "cached": int(answer and spent.cached),
         "prompt_tokens": spent.prompt_tokens if paid else 0,
         "completion_tokens": spent.completion_tokens if paid else 0,
+        "reasoning_tokens": spent.reasoning_tokens if paid else 0,
+        "cached_tokens": spent.cached_tokens if paid else 0,
         "cost_micros": spent.cost_micros if paid else 0,
     }
     fields = {f"{what}:{spent.model or NO_MODEL}": count for what, count in counts.items() if count}

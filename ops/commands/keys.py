@@ -12,7 +12,7 @@ from uuid import uuid4
 from api.http.identity import key_hash, key_text
 from domain.accounts.topics import CREDENTIALS_CHANGED
 from ops.commands.operator_records import check_tenant, open_operator_records, service_account, tenant_lease
-from schemas.records import Credential, CredentialChanged, Scope
+from schemas.records import AnswerMode, Credential, CredentialChanged, Scope
 from schemas.settings import Settings
 
 LOCAL_TENANT = "default"
@@ -21,9 +21,9 @@ SECRET_BYTES = 32
 KEY_MODE = 0o600
 
 
-async def create(settings: Settings, tenant: str) -> int:
+async def create(settings: Settings, tenant: str, mode: AnswerMode | None = None) -> int:
     """Print a new key of ``tenant``; it is shown this once."""
-    print(await create_key(settings, tenant, "made by the operator"))
+    print(await create_key(settings, tenant, "made by the operator", mode))
     return 0
 
 
@@ -40,7 +40,7 @@ async def ensure_local(settings: Settings) -> Path | None:
     return path
 
 
-async def create_key(settings: Settings, tenant: str, name: str) -> str:
+async def create_key(settings: Settings, tenant: str, name: str, mode: AnswerMode | None = None) -> str:
     """A new key; creates the tenant's service account and default knowledge base when they do not exist."""
     check_tenant(tenant)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES)).decode().rstrip("=")
@@ -54,6 +54,7 @@ async def create_key(settings: Settings, tenant: str, name: str) -> str:
             name=name,
             scopes=SCOPES,
             created_at=writer.now,
+            mode=mode,
         )
         async with writer.records.lease(tenant_lease(tenant)):
             await writer.records.change(

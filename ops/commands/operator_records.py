@@ -2,17 +2,16 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import uuid4
 
-from adapters.redis.client import connect
 from domain.accounts.registration import DEFAULT_KNOWLEDGE_BASE_NAME
 from domain.accounts.topics import ACCOUNTS_CHANGED
-from domain.areas import TOPICS
 from domain.documents.topics import TENANT_NAME
 from domain.knowledge.topics import KNOWLEDGE_CHANGED
 from domain.read_models import ReadModels
+from ops.commands.connections import open_connections
 from schemas import ids
 from schemas.errors import ConfigurationError
 from schemas.events import Event
@@ -21,7 +20,6 @@ from schemas.settings import Settings
 from schemas.traces import new_traceparent
 from streams.clock import SystemClock
 from streams.log.outgoing import Outgoing
-from streams.log.publisher import KafkaPublisher
 from streams.tables.record_writer import RecordWriter
 from streams.topics import Topic
 
@@ -64,12 +62,7 @@ class OperatorRecords:
 async def open_operator_records(settings: Settings) -> AsyncIterator[OperatorRecords]:
     """A writer for the length of one command."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
-    async with AsyncExitStack() as stack:
-        redis = connect(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka, TOPICS)
-        stack.push_async_callback(publisher.stop)
-        await publisher.start()
+    async with open_connections(settings) as (redis, publisher):
         views = ReadModels(redis, prefix)
         yield OperatorRecords(views, RecordWriter(redis, prefix, publisher, views, clock), clock.now())
 

@@ -2,18 +2,16 @@
 
 import re
 from collections import Counter
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 
-from adapters.redis.client import connect
-from domain.areas import TOPICS
 from domain.dead_letters import build_redrive, dead_letter_reader
 from domain.documents.visibility import Visibility
+from ops.commands.connections import open_connections
 from schemas.errors import ConfigurationError, Refused
 from schemas.settings import Settings
 from streams.clock import SystemClock
 from streams.dead_letters.reader import DeadLetter, DeadLetterFilter, DeadLetterReader
 from streams.dead_letters.redrive import Redrive
-from streams.log.publisher import KafkaPublisher
 from streams.topics import DEAD_LETTERS
 
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
@@ -24,12 +22,7 @@ _SHOWN_CHARS = 200  # of a dead letter's cause
 async def run(settings: Settings, wanted: DeadLetterFilter, *, letter_id: str, since_s: int, limit: int, dry: bool, force: bool) -> int:
     """Print the outcome of each dead letter and the totals; returns 1 when a dead letter could not be sent."""
     clock, prefix = SystemClock(), settings.redis.key_prefix
-    async with AsyncExitStack() as stack:
-        redis = connect(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka, TOPICS)
-        stack.push_async_callback(publisher.stop)
-        await publisher.start()
+    async with open_connections(settings) as (redis, publisher):
         reader = dead_letter_reader(settings.kafka)
         sender = build_redrive(settings.kafka, publisher, Visibility(redis, prefix), redis, prefix, clock)
         if letter_id:

@@ -100,8 +100,12 @@ def variables(section: type[Section]) -> Iterator[Variable]:
         meaning, kind = "", field.type
         if isinstance(kind, msgspec.inspect.Metadata):
             meaning, kind = (kind.extra_json_schema or {}).get("description", ""), kind.type
+        if isinstance(kind, msgspec.inspect.UnionType):  # a value, or none
+            kind = next(each for each in kind.types if not isinstance(each, msgspec.inspect.NoneType))
+        if isinstance(kind, msgspec.inspect.Metadata):
+            kind = kind.type
         secret = isinstance(kind, msgspec.inspect.CustomType) and kind.cls is Secret
-        default = "" if secret or field.default is NODEFAULT else field.default
+        default = "" if secret or field.default in (NODEFAULT, None) else field.default
         yield Variable(
             name=section.prefix + field.name.upper(),
             kind="secret" if secret else _kind(kind),

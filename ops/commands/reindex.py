@@ -7,19 +7,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from adapters.redis.client import connect
-from domain.areas import TOPICS
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import PlanStep, PlanWriter, begin_build, discard_other, roll_back
 from domain.indexes.reindex_reports import ReindexReport, ReindexReports
 from domain.read_models import ReadModels
+from ops.commands.connections import open_connections
 from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.indexes import IndexPlan
 from schemas.settings import Settings
 from streams.clock import SystemClock
-from streams.log.publisher import KafkaPublisher
 from streams.tables.record_writer import RecordWriter
 
 BY = "command line"
@@ -82,11 +80,7 @@ async def status(settings: Settings, tenant: str, knowledge_base: str | None) ->
 async def _ports(settings: Settings) -> AsyncIterator[ReindexCommandPorts]:
     clock, prefix = SystemClock(), settings.redis.key_prefix
     async with AsyncExitStack() as stack:
-        redis = connect(settings.redis)
-        stack.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(settings.kafka, TOPICS)
-        stack.push_async_callback(publisher.stop)
-        await publisher.start()
+        redis, publisher = await stack.enter_async_context(open_connections(settings))
         catalogue, views = CollectionCatalogue(settings.kafka), ReadModels(redis, prefix)
         stack.push_async_callback(catalogue.stop)
         await catalogue.start()

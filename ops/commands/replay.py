@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from adapters.models.choose import create_answer_model
 from adapters.models.citations import CitationResolver
-from adapters.models.port import AnswerModel, AnswerRequest, Finish
-from adapters.models.request import build_answer_request
+from adapters.models.port import AnswerModel, AnswerRequest, Finish, Piece
+from adapters.models.request import build_grounded_request
 from adapters.redis.client import RedisClient, connect
 from domain.chats.audit_trail import AuditTrails
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
@@ -74,7 +74,7 @@ async def run(settings: Settings, reply_id: str, model: ModelSettings, *, tenant
         other = create_answer_model(chosen)
         await other.start()
         stack.push_async_callback(other.stop)
-        given = await ask_model(other, build_answer_request(question, passages, chosen.model), chosen.model.provider)
+        given = await ask_model(other, build_grounded_request(trail.grounded.data, passages, chosen.model), chosen.model.provider)
     both = ReplayComparison(
         reply_id=message.id, tenant=whose, question=question.content, passages=passages, recorded=_answer_of(message), replayed=given
     )
@@ -101,6 +101,8 @@ async def ask_model(model: AnswerModel, request: AnswerRequest, provider: str) -
         async for piece in pieces:
             if isinstance(piece, Finish):
                 finish = piece
+                continue
+            if not isinstance(piece, Piece):
                 continue
             first_s = time.monotonic() if first_s is None else first_s
             for span in citations.feed(piece.text):

@@ -15,7 +15,7 @@ Expectation = Literal["text", "ocr_text", "password_required", "password", "reje
 class Case(Struct, frozen=True, kw_only=True):
     """One file, opened with ``password``.
 
-    ``text``: the phrases come out. ``ocr_text``: they do when Tesseract is there, else ``ocr_required``. ``password_required``: that error;
+    ``text``: the phrases come out. ``ocr_text``: they do when pictures are read, else ``ocr_required``. ``password_required``: that error;
     ``password``: the phrases. ``reject_or_partial``: a named error, or text with notes on missing parts. ``hostile``: error or text.
     """
 

@@ -5,7 +5,6 @@ more than 1 GiB, or when the worker does not serve a note and a page right after
 """
 
 import asyncio
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from adapters.children.worker import ParsedDocument, ParseUsage, TextWorker
 from adapters.parsing.core.source import DocumentSource
+from adapters.parsing.pdf.ocr import find_engine
 from ops.evaluation.cases import Case, cases_of
 from ops.processes import logs
 from schemas.documents import Shelf
@@ -51,7 +51,7 @@ class DocumentsReport(Struct, frozen=True, kw_only=True):
     verdicts: list[FileVerdict]
     right: dict[str, int]
     files: dict[str, int]
-    tesseract: bool
+    ocr: str  # the engine that read pictures; empty without one
 
 
 def run(settings: Settings, folder: str, *, as_json: bool) -> int:
@@ -64,7 +64,7 @@ def run(settings: Settings, folder: str, *, as_json: bool) -> int:
     else:
         for category, files in report.files.items():
             print(f"{category}: {report.right[category]} of {files} right")
-        print(f"Tesseract {'is' if report.tesseract else 'is not'} used")
+        print(f"pictures are read by {report.ocr}" if report.ocr else "pictures are not read: there is no engine")
     return int(any(verdict.wrong for verdict in report.verdicts))
 
 
@@ -72,7 +72,7 @@ async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = Fa
     """Every case in turn, alone."""
     efforts: list[ParseUsage] = []
     worker = TextWorker(settings.retrieval, settings.documents, observe=efforts.append)
-    tesseract = settings.documents.ocr == "auto" and shutil.which("tesseract") is not None
+    ocr = find_engine(settings.documents.ocr, settings.documents.ocr_languages)
     verdicts: list[FileVerdict] = []
     await worker.start()
     try:
@@ -80,7 +80,7 @@ async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = Fa
             print(_line("file", "expected", "got", "seconds", "MiB", "verdict"))
         for case in cases:
             efforts.clear()
-            verdict = await _try_case(worker, case, efforts, tesseract=tesseract)
+            verdict = await _try_case(worker, case, efforts, ocr=ocr)
             verdicts.append(verdict)
             if show:
                 print(_format_verdict(verdict), flush=True)
@@ -88,10 +88,10 @@ async def evaluate(settings: Settings, cases: Iterable[Case], *, show: bool = Fa
         await worker.stop()
     files = Counter(verdict.category for verdict in verdicts)
     right = Counter(verdict.category for verdict in verdicts if not verdict.wrong)
-    return DocumentsReport(verdicts=verdicts, files=dict(files), right={name: right[name] for name in files}, tesseract=tesseract)
+    return DocumentsReport(verdicts=verdicts, files=dict(files), right={name: right[name] for name in files}, ocr=ocr)
 
 
-async def _try_case(worker: TextWorker, case: Case, efforts: list[ParseUsage], *, tesseract: bool) -> FileVerdict:
+async def _try_case(worker: TextWorker, case: Case, efforts: list[ParseUsage], *, ocr: str) -> FileVerdict:
     began = time.monotonic()
     source = DocumentSource(path=str(case.path.absolute()), filename=case.path.name, password=case.password)
     got: ParsedDocument | Problem
@@ -105,16 +105,16 @@ async def _try_case(worker: TextWorker, case: Case, efforts: list[ParseUsage], *
     return FileVerdict(
         file=case.path.name,
         category=case.category,
-        expected=_expectation(case, tesseract=tesseract),
+        expected=_expectation(case, ocr=ocr),
         got=got.code if isinstance(got, Problem) else "partial" if notes else "text",
         detail=got.detail if isinstance(got, Problem) else "; ".join(f"{note.code}: {note.detail}" for note in notes),
         seconds=round(seconds, 2),
         peak_mib=peak_mib,
-        wrong=find_fault(case, got, tesseract=tesseract) or _resource_fault(seconds, peak_mib) or await _liveness_fault(worker),
+        wrong=find_fault(case, got, ocr=ocr) or _resource_fault(seconds, peak_mib) or await _liveness_fault(worker),
     )
 
 
-def find_fault(case: Case, got: ParsedDocument | Problem, *, tesseract: bool) -> str:
+def find_fault(case: Case, got: ParsedDocument | Problem, *, ocr: str) -> str:
     """The error in an outcome; empty when it is as expected."""
     if isinstance(got, Problem):
         if got.code == UNNAMED:
@@ -122,10 +122,10 @@ def find_fault(case: Case, got: ParsedDocument | Problem, *, tesseract: bool) ->
         accepted = {
             "text": (),
             "password": (),
-            "ocr_text": () if tesseract else ("ocr_required",),
+            "ocr_text": () if ocr else ("ocr_required",),
             "password_required": ("password_required",),
         }.get(case.expect)
-        return "" if accepted is None or got.code in accepted else f"{got.code} instead of {_expectation(case, tesseract=tesseract)}"
+        return "" if accepted is None or got.code in accepted else f"{got.code} instead of {_expectation(case, ocr=ocr)}"
     if case.expect == "password_required":
         return "text came out of an encrypted file without its password"
     missing = missing_phrases(case, got)
@@ -166,10 +166,10 @@ async def _liveness_fault(worker: TextWorker) -> str:
     return ""
 
 
-def _expectation(case: Case, *, tesseract: bool) -> str:
+def _expectation(case: Case, *, ocr: str) -> str:
     return {
         "text": "text",
-        "ocr_text": "text" if tesseract else "ocr_required",
+        "ocr_text": "text" if ocr else "ocr_required",
         "password_required": "password_required",
         "password": "text",
         "reject_or_partial": "error or partial",

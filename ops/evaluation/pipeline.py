@@ -63,7 +63,7 @@ class Pipeline:
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
-        base = await self._post("/api/v1/knowledge", {"name": name})
+        base = await self.post("/api/v1/knowledge", {"name": name})
         corpus = IndexedCorpus(str(base["id"]), {})
         client = Client(self.client.session, self.client.headers, corpus.knowledge_base)
         producer = make_producer({"bootstrap_servers": self.kafka}, acks="all")
@@ -84,16 +84,21 @@ class Pipeline:
         """The hits of the search endpoint."""
         history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
         body = {"query": asked.text, "history": history, "limit": limit}
-        return list((await self._post(f"/api/v1/knowledge/{corpus.knowledge_base}/search", body))["passages"])
+        return list((await self.post(f"/api/v1/knowledge/{corpus.knowledge_base}/search", body))["passages"])
 
     async def ask(self, corpus: IndexedCorpus, asked: EvaluationQuestion) -> PipelineReply:
         """Ask in a conversation of its own, after the questions of the history, turn by turn."""
-        conversation = await self._post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
-        for turn in _questions(asked.history):
-            await self._read_reply(str(conversation["id"]), turn)
-        state, data = await self._read_reply(str(conversation["id"]), asked.text)
-        cited = tuple(corpus.passages[each["document_id"]] for each in data.get("citations", ()))
-        return PipelineReply(state, str(data.get("text", "")), cited)
+        return (await self.converse(corpus, [*_questions(asked.history), asked.text]))[-1]
+
+    async def converse(self, corpus: IndexedCorpus, questions: Sequence[str]) -> list[PipelineReply]:
+        """The replies to ``questions``, asked one after the other in one new conversation."""
+        conversation = await self.post("/api/v1/conversations", {"knowledge_base_ids": [corpus.knowledge_base]})
+        replies: list[PipelineReply] = []
+        for question in questions:
+            state, data = await self._read_reply(str(conversation["id"]), question)
+            cited = tuple(corpus.passages[each["document_id"]] for each in data.get("citations", ()))
+            replies.append(PipelineReply(state, str(data.get("text", "")), cited))
+        return replies
 
     async def _read_reply(self, conversation: str, question: str) -> tuple[str, dict[str, Any]]:
         async with asyncio.timeout(ANSWER_S_MAX), self.client.ask(conversation, question) as answer:
@@ -102,7 +107,8 @@ class Pipeline:
                     return sent.name, sent.data
         raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without a terminal event")
 
-    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A call of the API. Raises Unavailable when it is refused."""
         async with self.client.session.post(path, json=body, headers=self.client.headers) as answer:
             if not answer.ok:
                 raise Unavailable("overloaded", f"{path} answered {answer.status}: {(await answer.text())[:300]}")

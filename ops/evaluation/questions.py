@@ -96,19 +96,19 @@ def sets_of(folder: Path, *, name: str = "", limit: int = 0) -> list[QuestionSet
 
 
 def _read_set(folder: Path, limit: int) -> QuestionSet:
-    rows = _lines(folder / QUESTIONS, _QuestionRow)
+    rows = read_lines(folder / QUESTIONS, _QuestionRow)
     answerable = [row for row in rows if row.gold]
     conversing = any(row.history for row in rows)
     wordings: dict[str, Sequence[EvaluationQuestion]] = {"question": [row.as_question(row.question, alone=True) for row in answerable]}
     wordings["question_hans"] = [row.as_question(row.question_hans) for row in answerable if row.question_hans]
     wordings["question_en"] = [row.as_question(row.question_en) for row in answerable if row.question_en]
     wordings["with history"] = [row.as_question(row.question) for row in answerable] if conversing else []
-    left_out = _lines(folder / IF_LEFT_OUT, _QuestionRow) if (folder / IF_LEFT_OUT).is_file() else []
-    others = _lines(folder / UNANSWERABLE, _QuestionRow) if (folder / UNANSWERABLE).is_file() else []
+    left_out = read_lines(folder / IF_LEFT_OUT, _QuestionRow) if (folder / IF_LEFT_OUT).is_file() else []
+    others = read_lines(folder / UNANSWERABLE, _QuestionRow) if (folder / UNANSWERABLE).is_file() else []
     others += [row for row in rows if not row.gold and row.answerability == "UNANSWERABLE"]
     return QuestionSet(
         name=folder.name,
-        corpus=tuple(_lines(folder / CORPUS, Text)),
+        corpus=tuple(read_lines(folder / CORPUS, Text)),
         questions={name: tuple(_first(asked, limit)) for name, asked in wordings.items() if asked},
         unanswerable=tuple(_first([row.as_question(row.question) for row in (*left_out, *others)], limit)),
         left_out=frozenset(row.left_out_doc_id for row in left_out),
@@ -119,8 +119,8 @@ def _first(values: Sequence[T], limit: int) -> Sequence[T]:
     return values[:limit] if limit else values
 
 
-def _lines(path: Path, kind: type[T]) -> list[T]:
-    """Every line; raises ConfigurationError that names the one that cannot be read."""
+def read_lines(path: Path, kind: type[T]) -> list[T]:
+    """Every line of a JSONL file; raises ConfigurationError that names the one that cannot be read."""
     return list(_decode_lines(path, kind))
 
 

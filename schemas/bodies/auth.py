@@ -6,13 +6,20 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from schemas.bodies.pages import RequestBody
-from schemas.records import Account, AccountRole, Credential, Scope, Tier
+from schemas.records import Account, AccountRole, AnswerMode, Credential, Scope, Tier
 
 # enough to be an address, the rest is the mail server's; `$` would also match before a trailing line feed in Python
 EMAIL = r"^[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$(?!\n)"
 
 Email = Annotated[str, Meta(max_length=254, pattern=EMAIL, description="Unique; letter case is ignored.", examples=["ada@example.com"])]
 Name = Annotated[str, Meta(max_length=100, examples=["Ada"])]
+KeyMode = Annotated[
+    AnswerMode | None,
+    Meta(
+        description="The mode of questions with this key that name none, and of conversations created with it. `grounded` also refuses"
+        " `assistant`; null leaves the choice to the question."
+    ),
+]
 
 
 class Register(RequestBody, frozen=True, kw_only=True):
@@ -72,6 +79,7 @@ class ApiKeyCreate(RequestBody, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=100, examples=["nightly import"])]
     scopes: Annotated[tuple[Scope, ...], Meta(min_length=1, max_length=8)] = ("chat", "knowledge:read", "knowledge:write")
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
+    mode: KeyMode = None
 
 
 class ApiKey(Struct, frozen=True, kw_only=True):
@@ -82,6 +90,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
     scopes: tuple[Scope, ...]
     created_at: datetime
     expires_at: datetime | None = None
+    mode: AnswerMode | None = None
 
     @classmethod
     def of(cls, credential: Credential) -> "ApiKey":
@@ -92,6 +101,7 @@ class ApiKey(Struct, frozen=True, kw_only=True):
             scopes=credential.scopes,
             created_at=credential.created_at,
             expires_at=credential.expires_at,
+            mode=credential.mode,
         )
 
 

@@ -8,9 +8,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.bodies.feedback import FeedbackView
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Feedback, Message, MessageState, Role, Usage
+from schemas.chats import Citation, Feedback, Message, MessageState, Outcome, Role, UnsupportedNumber, Usage
 from schemas.errors import Problem
-from schemas.records import Conversation, ConversationType
+from schemas.records import AnswerMode, Conversation, ConversationType
+from schemas.thinking import ReasoningEffort, Thinking
 
 KNOWLEDGE_BASES_MAX = 64  # of one conversation, and of one question
 
@@ -23,6 +24,10 @@ KnowledgeBaseIds = Annotated[
     ),
 ]
 Status = Literal["active", "archived"]
+Mode = Annotated[
+    AnswerMode,
+    Meta(description="`grounded`: answers rest on documents alone. `assistant`: the model may answer without them, and says so."),
+]
 
 
 class ConversationCreate(RequestBody, frozen=True, kw_only=True):
@@ -32,6 +37,7 @@ class ConversationCreate(RequestBody, frozen=True, kw_only=True):
     type: ConversationType = "chat"
     system_prompt: SystemPrompt = ""
     knowledge_base_ids: KnowledgeBaseIds = ()
+    mode: Annotated[Mode | None, Meta(description="Left out: the mode of the API key, or `grounded`.")] = None
 
 
 class ConversationPatch(RequestBody, frozen=True, kw_only=True):
@@ -42,6 +48,7 @@ class ConversationPatch(RequestBody, frozen=True, kw_only=True):
     system_prompt: SystemPrompt | UnsetType = UNSET
     knowledge_base_ids: KnowledgeBaseIds | UnsetType = UNSET
     status: Status | UnsetType = UNSET
+    mode: Mode | UnsetType = UNSET
 
 
 class ConversationView(Struct, frozen=True, kw_only=True):
@@ -60,6 +67,7 @@ class ConversationView(Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     revision: int
+    mode: AnswerMode
 
     @classmethod
     def of(cls, conversation: Conversation) -> "ConversationView":
@@ -75,33 +83,51 @@ class ConversationView(Struct, frozen=True, kw_only=True):
             created_at=conversation.created_at,
             updated_at=conversation.updated_at,
             revision=conversation.revision,
+            mode=conversation.mode,
         )
 
 
 Content = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
+QuestionMode = Annotated[Mode | None, Meta(description="The mode of this answer; left out, the conversation's.")]
 ParentId = Annotated[
     str, Meta(max_length=36, description="The answer to continue; left out, the newest one. null starts a new branch at the beginning.")
 ]
 
 
-class MessageCreate(RequestBody, frozen=True, kw_only=True):
+class ThinkingWish(RequestBody, frozen=True, kw_only=True):
+    """What a question says about the model's thinking; left out, the settings of the installation apply."""
+
+    thinking: Annotated[
+        Thinking, Meta(description="Whether the model thinks before it answers, as far as it can be told; `auto`: as it is set up.")
+    ] = "auto"
+    reasoning_effort: Annotated[
+        ReasoningEffort, Meta(description="How much it thinks, mapped to the nearest level that the model has; empty: as it is set up.")
+    ] = ""
+    show_thinking: Annotated[
+        bool | None, Meta(description="Whether the stream of the answer has `thinking` events; null: as the installation has it.")
+    ] = None
+
+
+class MessageCreate(ThinkingWish, frozen=True, kw_only=True):
     """A question. The limit in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     content: Content
     parent_id: ParentId | UnsetType | None = UNSET
+    mode: QuestionMode = None
 
 
-class MessageEdit(RequestBody, frozen=True, kw_only=True):
+class MessageEdit(ThinkingWish, frozen=True, kw_only=True):
     """The edited question. The original and its answers stay, on a branch of their own."""
 
     content: Content
+    mode: QuestionMode = None
 
 
 class MessageView(Struct, frozen=True, kw_only=True):
     """A message. ``parent_id`` of an answer is its question, of a question the answer it continues ("" begins the conversation).
 
     ``siblings``, in lists: the ids of all messages with the same parent, this one included and the oldest first, when there are several.
-    ``cached``: the answer came from the cache, and cost nothing.
+    ``cached``: the answer came from the cache, and cost nothing. ``mode`` and ``outcome``: of complete answers, null for other messages.
     """
 
     id: str
@@ -112,6 +138,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
     parent_id: str = ""
     state: MessageState = "complete"
     citations: tuple[Citation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
@@ -119,6 +146,8 @@ class MessageView(Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     siblings: tuple[str, ...] = ()
     feedback: FeedbackView | None = None
+    mode: AnswerMode | None = None
+    outcome: Outcome | None = None
 
     @classmethod
     def of(cls, message: Message, siblings: tuple[str, ...] = (), feedback: Feedback | None = None) -> "MessageView":
@@ -132,6 +161,7 @@ class MessageView(Struct, frozen=True, kw_only=True):
             parent_id=message.parent_id,
             state=message.state,
             citations=message.citations,
+            unsupported_numbers=message.unsupported_numbers,
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
@@ -139,6 +169,8 @@ class MessageView(Struct, frozen=True, kw_only=True):
             problem=message.problem,
             siblings=siblings if len(siblings) > 1 else (),
             feedback=FeedbackView.of(feedback) if feedback is not None else None,
+            mode=message.mode,
+            outcome=message.outcome,
         )
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 from msgspec import Struct
 
 from schemas.bodies.feedback import FeedbackView
-from schemas.chats import Citation, Door, LogPlace, MessageState, Usage
+from schemas.chats import Citation, Courtesy, Door, LogPlace, MessageState, Outcome, Usage
 from schemas.errors import Problem
+from schemas.records import AnswerMode
 
 
 class QuestionExplained(Struct, frozen=True, kw_only=True):
@@ -21,15 +22,22 @@ class QuestionExplained(Struct, frozen=True, kw_only=True):
     system_prompt: str
     knowledge_base_ids: tuple[str, ...]
     searches: int
+    mode: AnswerMode
 
 
 class RetrievalExplained(Struct, frozen=True, kw_only=True):
-    """``query``: the text of the search; ``condensed_by``: "" = the question itself, ``rules``, or a model's name."""
+    """``query``: the text of the search; ``condensed_by``: "" = the question itself, ``rules``, or a model's name. ``courtesy``: the
+    question was a greeting or the like, and nothing was searched for. ``answerable``: what the words alone say, by which the
+    ``local`` model decides. ``reranked_by``: the model that ordered the passages, "" when it was the search alone.
+    """
 
     query: str
     condensed_by: str
     keywords: tuple[str, ...]
     problem: Problem | None
+    courtesy: Courtesy | None
+    answerable: bool
+    reranked_by: str
 
 
 class PassageExplained(Struct, frozen=True, kw_only=True):
@@ -116,6 +124,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     cost_micros: int
     cached: bool
     finish_reason: str
+    outcome: Outcome | None
     problem: Problem | None
     attempt: int
     attempts: tuple[AttemptExplained, ...]

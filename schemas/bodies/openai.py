@@ -6,11 +6,11 @@ of other servers send, are passed over in a chat completion and named in a heade
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from schemas.bodies.pages import RequestBody
 from schemas.bodies.queries import AnswerTokens, Temperature
-from schemas.chats import Citation
+from schemas.chats import Citation, UnsupportedNumber
 
 MESSAGES_MAX = 2_048
 STOPS_MAX = 4
@@ -30,6 +30,10 @@ Unread = Annotated[Any, Meta(description="Accepted, without effect.")]
 NotCalled = Annotated[
     Any, Meta(description="`none` or `auto`: no tool is called. A required tool is refused with `unsupported_parameter`.")
 ]
+DoorEffort = Annotated[
+    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max", "auto", "default"],
+    Meta(description="How much the model thinks; `none`: it does not, `auto` and `default`: as it is set up."),
+]
 NotOffered = Annotated[Any, Meta(description="Refused with `unsupported_parameter`, unless the value has no effect.")]
 
 
@@ -48,6 +52,12 @@ class ChatMessage(Struct, frozen=True, kw_only=True):
     tool_calls: Unread = None
     function_call: Unread = None
     audio: Any = None
+
+
+class ThinkingSwitch(Struct, frozen=True, kw_only=True):
+    """As BigModel and DeepSeek have it. Other fields are ignored."""
+
+    type: Literal["enabled", "disabled", "auto", "adaptive"]
 
 
 class StreamOptions(Struct, frozen=True, kw_only=True):
@@ -96,8 +106,14 @@ class ChatCompletionCreate(RequestBody, frozen=True, kw_only=True, forbid_unknow
     prompt_cache_key: Unread = None
     prompt_cache_options: Unread = None
     prompt_cache_retention: Unread = None
-    reasoning_effort: Unread = None
     verbosity: Unread = None
+
+    reasoning_effort: DoorEffort | None = None
+    thinking: ThinkingSwitch | bool | None = None
+    enable_thinking: bool | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    think: bool | DoorEffort | None = None
+    include_reasoning: bool | None = None
 
 
 class UrlCitation(Struct, frozen=True, kw_only=True):
@@ -118,12 +134,16 @@ class Annotation(Struct, frozen=True, kw_only=True):
 
 
 class CompletionMessage(Struct, frozen=True, kw_only=True):
-    """The answer."""
+    """The answer; ``reasoning_content`` is what the model thought, when it was asked for. ``unsupported_numbers``, with positions as in the
+    annotations: numbers that stand in no cited passage.
+    """
 
     role: Literal["assistant"] = "assistant"
     content: str
     refusal: str | None = None
     annotations: tuple[Annotation, ...] = ()
+    reasoning_content: str | UnsetType = UNSET
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -135,6 +155,18 @@ class Choice(Struct, frozen=True, kw_only=True):
     finish_reason: str
 
 
+class PromptTokenDetails(Struct, frozen=True, kw_only=True):
+    """``cached_tokens``: those that the provider had cached."""
+
+    cached_tokens: int = 0
+
+
+class CompletionTokenDetails(Struct, frozen=True, kw_only=True):
+    """``reasoning_tokens``: those of thinking."""
+
+    reasoning_tokens: int = 0
+
+
 class CompletionUsage(Struct, frozen=True, kw_only=True):
     """``estimated``: the provider did not report its count."""
 
@@ -142,6 +174,8 @@ class CompletionUsage(Struct, frozen=True, kw_only=True):
     completion_tokens: int
     total_tokens: int
     estimated: bool = False
+    prompt_tokens_details: PromptTokenDetails = PromptTokenDetails()
+    completion_tokens_details: CompletionTokenDetails = CompletionTokenDetails()
 
 
 class ChatCompletion(Struct, frozen=True, kw_only=True):

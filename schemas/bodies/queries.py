@@ -4,9 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.bodies.conversations import KnowledgeBaseIds, SystemPrompt
-from schemas.bodies.pages import RequestBody
-from schemas.chats import Citation, Message, Usage
+from schemas.bodies.conversations import KnowledgeBaseIds, Mode, SystemPrompt, ThinkingWish
+from schemas.chats import Citation, Message, Outcome, UnsupportedNumber, Usage
 from schemas.errors import Problem
 
 QuestionText = Annotated[str, Meta(min_length=1, max_length=100_000, examples=["How many days of leave are there?"])]
@@ -14,13 +13,14 @@ AnswerTokens = Annotated[int, Meta(ge=1, le=131_072, description="The longest an
 Temperature = Annotated[float, Meta(ge=0, le=2)]
 
 
-class QueryRequest(RequestBody, frozen=True, kw_only=True):
+class QueryRequest(ThinkingWish, frozen=True, kw_only=True):
     """The limit of a question in force is ``CLAW_LIMIT_MESSAGE_CHARS_MAX``."""
 
     question: QuestionText
     system_prompt: SystemPrompt = ""
     max_tokens: AnswerTokens | None = None
     temperature: Temperature | None = None
+    mode: Annotated[Mode | None, Meta(description="Left out: the mode of the API key, or `grounded`.")] = None
 
 
 class QueryManyRequest(QueryRequest, frozen=True, kw_only=True):
@@ -37,11 +37,13 @@ class QueryView(Struct, frozen=True, kw_only=True):
     stream: str
     answer: str = ""
     citations: tuple[Citation, ...] = ()
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     usage: Usage = Usage()
     model: str = ""
     finish_reason: str = ""
     cached: bool = False
     problem: Problem | None = None
+    outcome: Outcome | None = None
 
     @classmethod
     def of(cls, message: Message, stream: str) -> "QueryView":
@@ -52,11 +54,13 @@ class QueryView(Struct, frozen=True, kw_only=True):
             stream=stream,
             answer=message.content,
             citations=message.citations,
+            unsupported_numbers=message.unsupported_numbers,
             usage=message.usage,
             model=message.model,
             finish_reason=message.finish_reason,
             cached=message.cached,
             problem=message.problem,
+            outcome=message.outcome,
         )
 
 

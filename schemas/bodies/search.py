@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from schemas.bodies.conversations import KnowledgeBaseIds
 from schemas.bodies.pages import RequestBody
-from schemas.chats import Role
+from schemas.chats import Role, locator_of
 from schemas.documents import Locator
 from schemas.requests import ChunkText, Found
 
@@ -42,7 +42,7 @@ class SearchManyRequest(SearchRequest, frozen=True, kw_only=True):
 class PassageView(Struct, frozen=True, kw_only=True):
     """A passage. ``score`` is fused and only orders; ``bm25`` and ``dense`` (cosine) are its own, 0 where one did not find it.
 
-    ``locator`` is ``place`` and the headings for people.
+    ``locator`` is ``place`` and the headings for people; a text with neither has the number of the chunk.
     """
 
     chunk_id: str
@@ -70,7 +70,7 @@ class PassageView(Struct, frozen=True, kw_only=True):
             ordinal=found.ordinal,
             title=found.title,
             headings=found.headings,
-            locator=_locator(found.place, found.headings),
+            locator=locator_of(found.place, found.headings, found.ordinal),
             place=found.place,
             text=found.text,
             score=found.score,
@@ -105,7 +105,7 @@ class ChunkView(Struct, frozen=True, kw_only=True):
             chunk_id=chunk.chunk_id,
             ordinal=chunk.ordinal,
             headings=chunk.headings,
-            locator=_locator(chunk.place, chunk.headings),
+            locator=locator_of(chunk.place, chunk.headings, chunk.ordinal),
             place=chunk.place,
             text=chunk.text,
             tokens=chunk.tokens,
@@ -120,7 +120,3 @@ class ChunkPage(Struct, frozen=True, kw_only=True):
     version: int | None
     items: tuple[ChunkView, ...]
     next_cursor: str | None = None
-
-
-def _locator(place: Locator | None, headings: tuple[str, ...]) -> str:
-    return " > ".join(filter(None, (str(place or ""), *headings)))

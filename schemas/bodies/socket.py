@@ -57,13 +57,16 @@ class Regenerate(RequestBody, frozen=True, kw_only=True):
 
 
 class Read(RequestBody, frozen=True, kw_only=True):
-    """Read a reply, from the beginning or exactly after ``last_event_id``."""
+    """Read a reply, from the beginning or exactly after ``last_event_id``. ``thinking``: whether its ``thinking`` events are sent; null:
+    as the installation has it.
+    """
 
     id: FrameId
     type: Literal["read"]
     conversation_id: UUID
     reply_id: UUID
     last_event_id: str = ""
+    thinking: bool | None = None
 
 
 class Cancel(RequestBody, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from schemas.bodies.openai import Annotation, CompletionUsage
-from schemas.chats import Citation, Source, Usage
+from schemas.chats import Citation, Outcome, Source, UnsupportedNumber, Usage
 from schemas.documents import Lane, Note, Progress, State
 from schemas.errors import Problem
 
@@ -44,13 +44,26 @@ class RetrievedData(Struct, frozen=True):
 
 
 class SnapshotData(Struct, frozen=True):
-    """``snapshot``: everything so far, in place of the events before; ``seq`` is the last delta's."""
+    """``snapshot``: everything so far, in place of the events before; ``seq`` is the last delta's.
+
+    ``thinking``: for a reader that asked for it, and only while the events of the reply are kept.
+    """
 
     text: str
     seq: int
     keywords: tuple[str, ...]
     passages: tuple[Source, ...]
     citations: tuple[Citation, ...]
+    thinking: str = ""
+
+
+class ThinkingData(Struct, frozen=True):
+    """``thinking``: more of what the model thinks before it answers; ``seq`` counts apart from the deltas. No part of the answer: it is not
+    stored, and cites nothing. Only for a reader that asked for it.
+    """
+
+    seq: int
+    text: str
 
 
 class DeltaData(Struct, frozen=True):
@@ -61,13 +74,13 @@ class DeltaData(Struct, frozen=True):
 
 
 class RestartData(Struct, frozen=True):
-    """``restart``: drop the text so far; another worker answers."""
+    """``restart``: drop the text and the thinking so far; the answer is generated again."""
 
     attempt: int
 
 
 class CompletedData(Struct, frozen=True):
-    """``completed``: the whole answer."""
+    """``completed``: the whole answer. ``outcome``: what it rests on; null for answers of before there was one."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -75,6 +88,8 @@ class CompletedData(Struct, frozen=True):
     finish_reason: str
     cached: bool
     model: str
+    unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
+    outcome: Outcome | None = None
 
 
 class CancelledData(Struct, frozen=True):
@@ -88,6 +103,7 @@ REPLY_EVENTS: dict[str, type[Struct]] = {
     "queued": QueuedData,
     "retrieved": RetrievedData,
     "snapshot": SnapshotData,
+    "thinking": ThinkingData,
     "delta": DeltaData,
     "citation": Citation,
     "restart": RestartData,
@@ -158,12 +174,14 @@ PROGRESS_EVENTS: dict[str, type[Struct]] = {"snapshot": ProgressSnapshot, "progr
 
 
 class ChunkDelta(Struct, frozen=True, kw_only=True):
-    """What a chunk adds to the message; citations arrive as ``annotations``."""
+    """What a chunk adds to the message; citations arrive as ``annotations``, its thinking, when asked for, as ``reasoning_content``."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
     refusal: UnsetType | None = UNSET
     annotations: tuple[Annotation, ...] | UnsetType = UNSET
+    unsupported_numbers: tuple[UnsupportedNumber, ...] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):

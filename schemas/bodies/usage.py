@@ -11,13 +11,16 @@ from schemas.settings.quotas import Measure, Period
 class SpentView(Struct, frozen=True, kw_only=True):
     """``messages``: answers, of which ``cached`` came from the cache and cost nothing.
 
-    Tokens and cost include other work of models, such as summaries. ``cost_micros``: millionths of the installation's currency.
+    Tokens and cost include other work of models, such as summaries. ``reasoning_tokens``: completion tokens that were thinking;
+    ``cached_tokens``: prompt tokens that the provider had cached. ``cost_micros``: millionths of the installation's currency.
     """
 
     messages: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
     cost_micros: int = 0
 
 

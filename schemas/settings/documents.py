@@ -40,16 +40,30 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
         bool,
         Meta(description="Also read hidden rows, columns, sheets, slides, shapes and text; a note on the document names them either way."),
     ] = False
-    ocr: Annotated[Literal["auto", "off"], Meta(description="`auto` reads scans with Tesseract when it is installed.")] = "auto"
+    ocr: Annotated[
+        Literal["auto", "rapidocr", "tesseract", "off"],
+        Meta(description="Engine that reads scans and pictures: `auto` takes RapidOCR (extra `ocr`), else Tesseract, where installed."),
+    ] = "auto"
     ocr_languages: Annotated[
         str,
         Meta(
             pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$",
-            description="Languages by Tesseract's names; languages that are not installed are skipped.",
+            description="Languages of Tesseract by its names; languages that are not installed are skipped. RapidOCR needs none.",
         ),
     ] = "chi_sim+chi_tra+eng"
     ocr_pages_max: Annotated[int, Meta(ge=1, le=10_000, description="Maximum scanned pages of one document.")] = 50
-    ocr_wall_s: Annotated[float, Meta(gt=0, le=3600, description="Longest parse of a document with scanned pages.")] = 120.0
+    ocr_page_s: Annotated[
+        float, Meta(gt=0, le=600, description="Longest recognition of one page; what was read until then is kept, with a note.")
+    ] = 30.0
+    ocr_wall_s: Annotated[
+        float, Meta(gt=0, le=3600, description="Longest parse of a document with scanned pages; pages for which no time is left are named.")
+    ] = 180.0
+    ocr_memory_mib: Annotated[
+        int, Meta(ge=256, le=65_536, description="Maximum memory of a child process while it reads scans, if more than for parsing.")
+    ] = 1024
+    picture_pixels_max: Annotated[
+        int, Meta(ge=10_000, le=1_000_000_000, description="Largest picture that is recognised, alone or on a page of a PDF file.")
+    ] = 80_000_000
     fetch_timeout_s: Annotated[float, Meta(gt=0, le=600, description="Longest fetch of one web page, redirects included.")] = 20.0
     fetch_bytes_max: Annotated[int, Meta(ge=1024, le=1_073_741_824, description="Largest fetched page or file.")] = 20_971_520
     fetch_redirects_max: Annotated[int, Meta(ge=0, le=20, description="Maximum redirects; every target is checked.")] = 5

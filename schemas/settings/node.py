@@ -14,6 +14,14 @@ class NodeSettings(Section, frozen=True, kw_only=True):
     home: Annotated[Path, Meta(description="Data folder of the embedded stack: logs, index, secrets, process ids.")] = Path(".claw")
     host: Annotated[str, Meta(description="Address the API binds to.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port of the API; 0 picks a free port.")] = 8000
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s/?#]+[^\s?#]*)?$",
+            description="URL by which clients reach the API, such as https://claw.example.org: the beginning of the URLs in citations. "
+            "Empty: citations have none, and the OpenAI-compatible routes use the host of the request.",
+        ),
+    ] = ""
     cors_origins: Annotated[
         str,
         Meta(

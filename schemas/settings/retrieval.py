@@ -41,15 +41,35 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
     passages: Annotated[int, Meta(ge=1, le=50, description="Number of passages in a prompt.")] = 6
     candidates: Annotated[int, Meta(ge=1, le=500, description="Hits of each retriever (BM25, dense) before fusion.")] = 30
     context_tokens: Annotated[int, Meta(ge=100, le=131_072, description="Maximum tokens of all passages in a prompt.")] = 2_400
+    table_rows_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Maximum rows of a table that a question reads to count, compare or add; 0 = no computed answers.",
+        ),
+    ] = 50_000
+    table_cells_max: Annotated[int, Meta(ge=1, le=10_000_000, description="Maximum cells of a table that a question reads.")] = 500_000
     condense_timeout_s: Annotated[
         float, Meta(gt=0, le=30, description="Timeout for the model to rewrite a follow-up question; after it rules rewrite the question.")
     ] = 3.0
-    rerank_url: Annotated[
-        str, Meta(description="Base URL of a reranking API with POST /rerank (Jina, Cohere, vLLM, Zhipu); empty = no reranking.")
+    rerank_provider: Annotated[
+        Literal["", "zhipu", "jina", "cohere", "tei"],
+        Meta(
+            description="Format of the reranking API: `zhipu` (BigModel), `jina` (vLLM and Xinference too), `cohere`, `tei` (Text"
+            " Embeddings Inference); empty = `jina` where a URL is set, otherwise no reranking."
+        ),
     ] = ""
+    rerank_url: Annotated[str, Meta(description="Base URL of a reranking API with POST /rerank; empty = from the preset.")] = ""
     rerank_api_key: Annotated[Secret, Meta(description="API key of the reranking API.")] = Secret()
-    rerank_name: Annotated[str, Meta(description="Model name sent to the reranking API.")] = "rerank"
+    rerank_name: Annotated[str, Meta(description="Model name sent to the reranking API; empty = from the preset.")] = ""
     rerank_timeout_s: Annotated[
-        float, Meta(gt=0, le=30, description="Timeout of a reranking call; after it the hits keep their order.")
+        float, Meta(gt=0, le=30, description="Longest time that reranking may add to a question; after it the hits keep their order.")
     ] = 1.0
+    rerank_breaker_failures: Annotated[
+        int, Meta(ge=1, le=1000, description="Consecutive failures of the reranking API after which it is left alone for a while.")
+    ] = 3
+    rerank_breaker_pause_s: Annotated[
+        float, Meta(gt=0, le=3600, description="Time without reranking after these failures; then one call probes the API.")
+    ] = 10.0
     parse_processes: Annotated[int, Meta(ge=1, le=64, description="Number of child processes that parse text and embed.")] = 1

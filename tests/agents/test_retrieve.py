@@ -93,8 +93,9 @@ def asked(content: str, history: tuple[Turn, ...] = (), **other: Any) -> ChatAsk
     return ChatAsked(data=data, **header(ids.derive("asked", content, data.round), "c", TENANT))
 
 
-def agent(library: Library, *, writer: Any = None, reranker: Any = None, **settings: Any) -> Retrieve:
-    return Retrieve(library.searching, Condenser(writer, 3.0), reranker, RetrievalSettings(**settings), 4, "openai")
+def agent(library: Library, *, writer: Any = None, reranker: Any = None, words_decide: bool = True, **settings: Any) -> Retrieve:
+    condenser, retrieval = Condenser(writer, 3.0), RetrievalSettings(**settings)
+    return Retrieve(library.searching, condenser, reranker, retrieval, 4, "openai", words_decide=words_decide)
 
 
 async def answer(retrieve: Retrieve, event: ChatAsked) -> tuple[Grounding, list[Outgoing]]:
@@ -118,6 +119,40 @@ async def test_what_nothing_answers_has_no_passages(library: Library):
     await library.add(TENANT, "kb", "tower", 1, TOWER)
     found, _ = await answer(agent(library), asked("岳阳楼的设计师是谁？"))
     assert (found.passages, found.problem) == ((), None)
+
+
+VEGETABLES = "单位\t品种\t单价\n公斤\t西芹\t3.2\n公斤\t丝瓜\t4.1"
+
+
+@pytest.mark.parametrize("question", ["岳阳楼的设计师是谁？", "What is the height of the lighthouse?"])
+async def test_a_language_model_judges_for_itself_what_was_found(library: Library, question: str):
+    """Few words in common, or another language: with a model that is no reason to keep the passages from it."""
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    found, _ = await answer(agent(library, words_decide=False), asked(question))
+    assert [each.document_id for each in found.passages] == ["tower"]
+    assert not found.answerable, "which decides where the keyless model has to stand in"
+    withheld, _ = await answer(agent(library), asked(question))
+    assert (withheld.passages, withheld.answerable) == ((), False)
+
+
+async def test_words_agree_when_they_do(library: Library):
+    await library.add(TENANT, "kb", "prices", 1, VEGETABLES)
+    for words_decide in (True, False):
+        found, _ = await answer(agent(library, words_decide=words_decide), asked("西芹多少钱？"))
+        assert [(each.document_id, found.answerable) for each in found.passages] == [("prices", True)]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"), [("你好！", "greeting"), ("谢谢", "thanks"), ("Who are you?", "introduction"), ("好的", "consent")]
+)
+@pytest.mark.parametrize("mode", ["grounded", "assistant"])
+async def test_a_greeting_is_not_searched_for(library: Library, said: str, kind: str, mode: str):
+    """Nor condensed, which may cost a call, nor reranked."""
+    await library.add(TENANT, "kb", "hello", 1, "你好！谢谢。好的。Who are you?")
+    reranker, writer = Reranking("x"), Writing("something else")
+    found, others = await answer(agent(library, reranker=reranker, writer=writer), asked(said, TALK, mode=mode))
+    assert (found.courtesy, found.passages, found.query, found.keywords, others) == (kind, (), "", (), [])
+    assert reranker.asked == []
 
 
 async def test_a_follow_up_is_condensed_by_rules(library: Library):
@@ -179,10 +214,10 @@ async def test_a_reranker_decides_and_its_failure_changes_nothing(library: Libra
     plain, _ = await answer(agent(library), asked(question))
     better, worse = ("two", "winter") if plain.passages[0].document_id == "one" else ("one", "nine")
     reranked, _ = await answer(agent(library, reranker=Reranking(worse)), asked(question))
-    assert reranked.passages[0].document_id == better
+    assert (reranked.passages[0].document_id, reranked.reranked_by, plain.reranked_by) == (better, "reranker", "")
     failing = Reranking(error=Unavailable("model_unavailable", "gone"))
     kept, _ = await answer(agent(library, reranker=failing), asked(question))
-    assert failing.asked == [question]
+    assert (failing.asked, kept.reranked_by) == ([question], "")
     assert [each.document_id for each in kept.passages] == [each.document_id for each in plain.passages]
 
 

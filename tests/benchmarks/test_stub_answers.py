@@ -1,6 +1,6 @@
 """What the stub provider answers."""
 
-from benchmarks.stub_answers import CHAOS, Behaviour
+from benchmarks.stub_answers import CHAOS, Behaviour, read_passages
 
 
 def test_a_mix_of_faults_is_drawn_by_its_seed() -> None:
@@ -10,3 +10,17 @@ def test_a_mix_of_faults_is_drawn_by_its_seed() -> None:
     assert drawn != [Behaviour(seed=2, share=0.3).draw_fault(number) for number in range(1_000)]
     assert 200 < sum(map(bool, drawn)) < 400
     assert set(drawn) == {"", *CHAOS}
+
+
+PROMPT = [
+    {"role": "system", "content": "Rules. If not, write this one sentence, and no citation:\nIt is not there.\n- Be brief."},
+    {
+        "role": "user",
+        "content": '<passages>\n<passage n="2" title="T">\nA holds=B\nB costs 3\n</passage>\n</passages>\n\n<question>?</question>',
+    },
+]
+
+
+def test_a_model_that_reads_repeats_a_line_or_the_sentence_it_was_asked_for() -> None:
+    assert read_passages({"messages": PROMPT}, "B") == "B costs 3 [2]"
+    assert read_passages({"messages": PROMPT}, "C") == "It is not there."

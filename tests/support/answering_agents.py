@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from adapters.kafka import connection_options
 from adapters.models.condensing import Condenser
+from adapters.models.local import LocalModel
 from adapters.models.port import AnswerModel
 from agents.generate import Generate
 from agents.retrieve import Retrieve
@@ -32,7 +33,8 @@ async def answering(house: House, library: Library, model: AnswerModel) -> Async
     generate = Generate(
         model, ModelSettings(delta_window_ms=0), ports(Core).read_models, ports(ChatPorts).reply_locks, watch, ports(Core).visibility
     )
-    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8)
+    keyless = isinstance(model, LocalModel)
+    retrieve = Retrieve(library.searching, Condenser(None, 1.0), None, RetrievalSettings(), 8, words_decide=keyless)
     await watch.start()
     await model.start()
     workers = [await _begun(house, agent) for agent in (retrieve.agent(), generate.agent())]

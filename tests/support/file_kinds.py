@@ -95,7 +95,7 @@ def mixed(each: int) -> list[File]:
             File(f"g{n}.csv", f"编号,说明\n{n},第{n}号灯塔的表格\n".encode("gb18030"), f"第{n}号灯塔的表格"),
             File(f"h{n}.html", f"<meta charset=gbk><h1>灯塔</h1><p>第{n}号灯塔的网页</p>".encode("gbk"), f"第{n}号灯塔的网页"),
             File(f"i{n}.docx", word("never seen")[:700], code="document_unreadable"),
-            File(f"j{n}.pdf", b"\x89PNG\r\n\x1a\n" + zlib.compress(b"picture" * 9), code="document_type_unsupported"),
+            File(f"j{n}.pdf", b"8BPS\0\1" + zlib.compress(b"picture" * 9), code="document_type_unsupported"),
         ]
     return files
 

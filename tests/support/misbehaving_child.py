@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from adapters.children import confinement, process
 from adapters.children.protocol import ChildMessage, ChildOptions, ChunkFrame, ParseSummary, ParseTask, Task
+from adapters.parsing.core.source import OCR_EVENT
 from schemas.documents import Chunk
 
 MIB = 1024 * 1024
@@ -47,6 +48,8 @@ class Misbehaving:
             "spin": _spin,
             "kernel": lambda _: " ".join(confinement.KERNEL_PROTECTIONS),
             "recognise": lambda seconds: self._recognise(float(seconds)),
+            "read_pictures": lambda seconds: _begin_ocr(lambda: time.sleep(float(seconds))),
+            "hog_for_pictures": lambda mib: _begin_ocr(lambda: len([bytearray(MIB) for _ in range(int(mib))])),
         }
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
@@ -69,6 +72,11 @@ class Misbehaving:
         finally:
             time.sleep(seconds)
         return "recognised"
+
+
+def _begin_ocr(then: Callable[[], object]) -> object:
+    sys.audit(OCR_EVENT)
+    return then()
 
 
 def _spin(seconds: str) -> float:

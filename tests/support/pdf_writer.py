@@ -12,6 +12,9 @@ FONTS = (
     b"/BaseFont/STSong-Light/CIDSystemInfo<</Registry(Adobe)/Ordering(GB1)/Supplement 2>>/DW 1000>>]>>"
     b"/P1<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Type/Encoding/Differences[33/g1/g2/g3/g4/g5/g6/g7/g8]>>"
     b"/ToUnicode %d 0 R>>"
+    # a font that is not in the file and whose glyphs nobody can name
+    b"/N1<</Type/Font/Subtype/Type0/BaseFont/Nowhere/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2"
+    b"/BaseFont/Nowhere/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 1000>>]>>"
 )
 GARBAGE_MAP = (
     b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n1 begincodespacerange <00> <ff> "
@@ -29,11 +32,12 @@ class Page:
     operators: list[bytes] = field(default_factory=list)
     images: list[tuple[int, int, bytes]] = field(default_factory=list)
     annotations: list[tuple[int, int, str]] = field(default_factory=list)  # fields that are filled in
+    fields: list[bytes] = field(default_factory=list)  # of the document's form: entries of their dictionaries
     broken: bool = False
 
     def text(self, x: float, y: float, text: str, size: float = 10, font: str = "F1", matrix: str = "1 0 0 1") -> "Page":
         """``y`` from the bottom of the page."""
-        if font == "C1":
+        if font in ("C1", "N1"):
             shown = b"<" + text.encode("utf-16-be").hex().encode() + b">"
         else:
             shown = b"(" + text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)") + b")"
@@ -49,6 +53,11 @@ class Page:
         self.operators.append(f"0.5 w {x0} {y0} m {x1} {y1} l S".encode())
         return self
 
+    def field(self, place: tuple[int, int, int, int], entries: bytes) -> "Page":
+        """A form field; ``entries`` without its place."""
+        self.fields.append(b"/Type/Annot/Subtype/Widget/F 4/Rect[%d %d %d %d]" % place + entries)
+        return self
+
     def image(self, width: int, height: int, grey: bytes) -> "Page":
         """A picture over the whole page."""
         self.images.append((width, height, grey))
@@ -60,6 +69,7 @@ def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy
     """The file; with ``user`` or ``owner`` it is encrypted (RC4, 128 bits)."""
     objects: list[tuple[bytes, bytes | None]] = [(b"<</Type/Catalog/Pages 2 0 R>>", None), (b"", None), (b"<<", GARBAGE_MAP)]
     kids = []
+    form = b""
     for page in pages:
         names = b""
         for index, (width, height, grey) in enumerate(page.images):
@@ -75,12 +85,19 @@ def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy
             objects.append((look, b"BT /F1 10 Tf 2 4 Td (" + text.encode() + b") Tj ET"))
             place = (x, y, x + 200, y + 20, len(objects))
             fields += b"<</Type/Annot/Subtype/Widget/FT/Tx/T(one)/F 4/Rect[%d %d %d %d]/AP<</N %d 0 R>>>>" % place
+        for entries in page.fields:
+            objects.append((b"<<%s>>" % entries, None))
+            form += b"%d 0 R " % len(objects)
+            fields += b" %d 0 R " % len(objects)
         objects.append((b"<<", b"\n".join(page.operators)))
         content = len(objects)
         resources = b"<</Font<<" + FONTS % 3 + b">>/XObject<<" + names + b">>>>"
         body = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %d %d]/Rotate %d/Contents %d 0 R/Resources%s/Annots[%s]>>"
         objects.append((body % (page.width, page.height, page.rotate, content, resources, fields), None))
         kids.append(b"%d 0 R" % (len(objects) if not page.broken else 9999))
+    if form:
+        head = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%s]/NeedAppearances true/DA(/F1 10 Tf 0 g)/DR<</Font<<%s>>>>>>>>"
+        objects[0] = head % (form, FONTS % 3), None
     objects[1] = b"<</Type/Pages/Kids[%s]/Count %d>>" % (b" ".join(kids), len(pages)), None
     if title:
         objects.append((b"<</Title<feff%s>>>" % title.encode("utf-16-be").hex().encode(), None))

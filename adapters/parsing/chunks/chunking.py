@@ -16,11 +16,12 @@ from itertools import zip_longest
 from msgspec.structs import replace
 
 from adapters.parsing.chunks.splitting import EIGHTHS, ChunkBudget, anchor, size_of, split_block
+from adapters.parsing.chunks.tables import TableFinder
 from adapters.parsing.core.assembly import CELL_SEPARATOR
 from adapters.parsing.core.blocks import HEADING_CHARS_MAX, Block, ParsedText
 from adapters.parsing.core.cell_ranges import is_separate, locate_rows, merge_places
 from adapters.text.language import estimate_tokens
-from schemas.documents import Chunk, Locator
+from schemas.documents import Chunk, Locator, TablePart
 from schemas.errors import Refused
 
 HASH_BYTES = 16
@@ -52,10 +53,12 @@ def chunk(parsed: ParsedText, *, title: str, target_tokens: int, max_tokens: int
     limit = max_tokens * EIGHTHS
     budget = ChunkBudget(min(target_tokens * EIGHTHS, limit), limit)
     chunks: list[Chunk] = []
+    tables = TableFinder(parsed)
     for units in _pack_units(parsed.text, list(_units(parsed, budget)), budget.target):
         if len(chunks) == chunks_max:
             raise Refused("document_too_large", f"the document makes more than {chunks_max:,} chunks")
-        chunks.append(_make_chunk(len(chunks), parsed.text, units, title))
+        rows = tables.parts(units[0].lead, units[-1].end)
+        chunks.append(_make_chunk(len(chunks), parsed.text, units, title, rows))
     return chunks
 
 
@@ -67,7 +70,7 @@ def searchable_text(title: str, chunk: Chunk) -> str:
     return "\n".join((*headings, chunk.text))
 
 
-def _make_chunk(ordinal: int, text: str, units: list[_Unit], title: str) -> Chunk:
+def _make_chunk(ordinal: int, text: str, units: list[_Unit], title: str, tables: tuple[TablePart, ...]) -> Chunk:
     first = units[0]
     shown = text[first.lead : units[-1].end]
     headings = units[0].headings
@@ -81,6 +84,7 @@ def _make_chunk(ordinal: int, text: str, units: list[_Unit], title: str) -> Chun
         tokens=estimate_tokens(shown),
         overlap=len(text[first.lead : first.start].rstrip()),
         place=merge_places(unit.place for unit in units),
+        tables=tables,
     )
     digest = blake2b(searchable_text(title, made).encode("utf-8", "replace"), digest_size=HASH_BYTES)
     return replace(made, hash=digest.hexdigest())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from adapters.parsing.core.blocks import Block
+from adapters.text.language import sentence_ends
 
 EIGHTHS = 8
 CHAR_EIGHTHS_MIN = 2  # an ASCII character
@@ -16,10 +17,7 @@ WINDOW_START = 4  # an end of sentence in the first quarter of a part is taken o
 OVERLAP_SHARE = 10  # a tenth of the target may be said again
 ANCHOR_CHARS = 64  # of the text that decides between cuts
 
-_CLOSERS = "”’\"'」』）)】》*_"
-_SENTENCE = re.compile(rf"(?:[。！？；…]++|(?<![.!?])[.!?]++(?=[\s{_CLOSERS}]))[{re.escape(_CLOSERS)}]*")
-_ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Ms|Dr|Prof|St|vs|etc|e\.g|i\.e|cf|al|No|Fig|Inc|Ltd|Co|approx)|\b[A-Z])\.$")
-_ABBREVIATION_CHARS_MAX = 8
+_SENTENCE = re.compile("；")  # and the ends of sentences of ``adapters.text.language``
 _LINE = re.compile(r"\n+")
 _CLAUSE = re.compile(r"[，、：][”’」』）]*|[,;:](?=\s)")
 _SPACE = re.compile(r"\s+")
@@ -104,13 +102,10 @@ def _find_cut(text: str, start: int, end: int, budget: ChunkBudget, boundaries: 
 
 def _boundary_ends(text: str, boundary: re.Pattern[str], start: int, end: int, last: int) -> Iterator[int]:
     """Places behind the boundaries in ``text[start:end]``, up to and including ``last``."""
-    for match in boundary.finditer(text, start, end):
-        if start < match.end() <= last and (boundary is not _SENTENCE or _is_sentence_end(text, start, match)):
-            yield match.end()
-
-
-def _is_sentence_end(text: str, start: int, stop: re.Match[str]) -> bool:
-    return stop.group() != "." or not _ABBREVIATION.search(text[max(start, stop.end() - _ABBREVIATION_CHARS_MAX) : stop.end()])
+    ends = [match.end() for match in boundary.finditer(text, start, end)]
+    if boundary is _SENTENCE:
+        ends = sorted({*ends, *sentence_ends(text, start, end)})
+    return (at for at in ends if start < at <= last)
 
 
 def _reach_forward(text: str, start: int, end: int, budget: int) -> int:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from adapters.parsing.core.blocks import Block, HeadingPath, Kind, ParsedText, clean, first_heading
+from adapters.parsing.core.cell_ranges import locate_rows
+from adapters.parsing.core.titles import choose_title
 from schemas.documents import Locator, Note
 from schemas.errors import Refused
 
 CELL_SEPARATOR = "\t"  # white space: a phrase that spans cells is still found
 HEADING_LEVELS = 6
+TITLES_MAX = 3  # rows above a table's header that say what it is
 NOTES_MAX = 100  # they travel with every event of the document
 
 
@@ -50,7 +53,10 @@ class Assembly:
         self._add("code", text, place)
 
     def add_table(self, rows: Iterable[Sequence[str]], place: Locator | None = None, *, header_rows: int = 1) -> None:
-        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat."""
+        """Add a table, one line per row; the first ``header_rows`` are the header, which chunks of a long table repeat.
+
+        Rows of one cell above the first that has more are its title, not its header: paragraphs.
+        """
         lines: list[str] = []
         length = 0
         for row in rows:
@@ -59,6 +65,12 @@ class Assembly:
                 lines.append(line)
                 length += len(line)
                 self._check_length(length)
+        if titles := _count_titles(lines):
+            places = [locate_rows(place, line, line, len(lines)) for line in range(titles)]
+            place = locate_rows(place, titles, len(lines) - 1, len(lines))
+            for line, at in zip(lines[:titles], places, strict=True):
+                self.add_paragraph(line, at)
+            lines, header_rows = lines[titles:], max(1, header_rows - titles)
         self._add("table", "\n".join(lines), place, header_lines=header_rows if len(lines) > header_rows else 1)
 
     def start_section(self) -> None:
@@ -88,15 +100,17 @@ class Assembly:
             self._add(block.kind, text, block.place, level=level, shown=_path_heading(block), header_lines=block.header_lines)
         self._notes.extend(parsed.notes)
 
-    def build(self, title: str = "") -> ParsedText:
-        """The parsed text. ``title`` is the file's own, else the heading it begins with."""
+    def build(self, *titles: str) -> ParsedText:
+        """The parsed text. Its title is the first of the file's own that names it, else the heading it begins with."""
         blocks, notes = tuple(self._blocks), self._notes
         if len(notes) > NOTES_MAX:
             notes = [*notes[: NOTES_MAX - 1], Note(notes[-1].code, f"{len(notes) - NOTES_MAX + 1:,} more")]
-        return ParsedText(" ".join(clean(title).split()) or first_heading(blocks), "".join(self._parts), blocks, tuple(notes))
+        return ParsedText(choose_title((*titles, first_heading(blocks))), "".join(self._parts), blocks, tuple(notes))
 
     def _add(self, kind: Kind, text: str, place: Locator | None, *, level: int = 0, shown: str = "", header_lines: int = 1) -> None:
-        text = clean(text).strip()
+        text = clean(text)
+        # an empty cell before the first name of a table is a column
+        text = text.strip("\n").rstrip() if kind == "table" else text.strip()
         if not text:
             return
         self._check_length(len(text))
@@ -114,6 +128,12 @@ class Assembly:
             raise Refused(
                 "document_too_complex", f"more than {self.chars_max:,} characters of text came out (CLAW_DOCUMENT_TEXT_CHARS_MAX)"
             )
+
+
+def _count_titles(lines: Sequence[str]) -> int:
+    """Lines of one cell above the first with more, when they are few."""
+    titles = next((index for index, line in enumerate(lines) if CELL_SEPARATOR in line), 0)
+    return titles if titles <= TITLES_MAX else 0
 
 
 def _path_heading(block: Block) -> str:

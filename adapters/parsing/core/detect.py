@@ -29,6 +29,12 @@ HTML: FileType = "text/html"
 MARKDOWN: FileType = "text/markdown"
 CSV: FileType = "text/csv"
 PLAIN: FileType = "text/plain"
+PNG: FileType = "image/png"
+JPEG: FileType = "image/jpeg"
+TIFF: FileType = "image/tiff"
+GIF: FileType = "image/gif"
+BMP: FileType = "image/bmp"
+WEBP: FileType = "image/webp"
 
 PDF_HEADER_BYTES = 1_024  # junk before the header is allowed so far
 HEAD_BYTES = 4_096
@@ -78,9 +84,18 @@ _EXTENSIONS: dict[str, FileType] = {
     "txt": PLAIN,
     "text": PLAIN,
     "log": PLAIN,
+    "png": PNG,
+    "jpg": JPEG,
+    "jpeg": JPEG,
+    "tif": TIFF,
+    "tiff": TIFF,
+    "gif": GIF,
+    "bmp": BMP,
+    "webp": WEBP,
 }
 OFFICE = (DOCX, PPTX, XLSX)
 _SHEETS = (XLSX, XLS)
+PICTURES = (PNG, JPEG, TIFF, GIF, BMP, WEBP)
 _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     PDF: "a PDF file",
     DOCX: "a Word document",
@@ -94,17 +109,20 @@ _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     RTF: "an RTF document",
     MSG: "an Outlook message",
     ZIP: "a ZIP archive",
+    **dict.fromkeys(PICTURES, "a picture"),
 }
+_PICTURE_MAGIC: tuple[tuple[int, bytes, FileType], ...] = (  # place, magic bytes, type
+    (0, b"\x89PNG\r\n\x1a\n", PNG),
+    (0, b"\xff\xd8\xff", JPEG),
+    (0, b"GIF87a", GIF),
+    (0, b"GIF89a", GIF),
+    (0, b"II*\0", TIFF),
+    (0, b"MM\0*", TIFF),
+    (6, b"\0\0\0\0", BMP),
+    (8, b"WEBP", WEBP),
+)
 
 _UNSUPPORTED = (  # place, magic bytes, what it is
-    (0, b"\x89PNG\r\n\x1a\n", "a PNG image"),
-    (0, b"\xff\xd8\xff", "a JPEG image"),
-    (0, b"GIF87a", "a GIF image"),
-    (0, b"GIF89a", "a GIF image"),
-    (0, b"II*\0", "a TIFF image"),
-    (0, b"MM\0*", "a TIFF image"),
-    (6, b"\0\0\0\0", "a BMP image"),
-    (8, b"WEBP", "a WebP image"),
     (8, b"WAVE", "a WAV recording"),
     (8, b"AVI ", "an AVI film"),
     (0, b"8BPS", "a Photoshop image"),
@@ -187,6 +205,8 @@ def detect(entry: Entry) -> FileType:
         return RTF
     if _is_pdf(data):
         return PDF
+    if picture := _identify_picture(data):
+        return picture
     if other := _identify_other(data):
         raise Refused("document_type_unsupported", f"the file looks like {other}")
     return _detect_text(entry, named)
@@ -212,6 +232,13 @@ def central_directory(data: bytes) -> tuple[int, int] | None:
 def _is_pdf(data: bytes) -> bool:
     at = data.find(b"%PDF-", 0, PDF_HEADER_BYTES)
     return at == 0 or (at > 0 and (not data[:at].strip(b"\xef\xbb\xbf \t\r\n\0") or b"endobj" in data))
+
+
+def _identify_picture(data: bytes) -> FileType:
+    for place, magic, media_type in _PICTURE_MAGIC:
+        if data.startswith(magic, place) and data.startswith(_PREFIXES.get(magic, b"")):
+            return media_type
+    return ""
 
 
 def _identify_other(data: bytes) -> str:

@@ -15,6 +15,7 @@ from schemas.errors import Refused
 
 MESSAGE_BYTES_MAX = 2_000  # of what a program says about an error
 LIBREOFFICE_FOLDERS = ("/usr/lib/libreoffice/program", "/usr/lib64/libreoffice/program", "/opt/libreoffice/program")
+LIBREOFFICE_LIBRARIES = ("libmergedlo.so", "libsofficeapp.so")
 _HEAP_EXHAUSTED = 251  # the exit code of pandoc's runtime
 
 
@@ -39,12 +40,12 @@ def find_pandoc() -> str:
 
 @cache
 def find_libreoffice() -> str:
-    """The path of LibreOffice's own program, behind the script that starts it; empty when it is not installed."""
+    """The folder of LibreOffice's libraries; empty when it is not installed."""
     script = shutil.which("soffice") or shutil.which("libreoffice")
     folders = [os.path.dirname(os.path.realpath(script))] if script else []  # noqa: PTH120 - a string, as the others
     for folder in (*folders, *LIBREOFFICE_FOLDERS):
-        if os.access(program := os.path.join(folder, "soffice.bin"), os.X_OK):  # noqa: PTH118
-            return os.path.realpath(program)
+        if any(Path(folder, library).is_file() for library in LIBREOFFICE_LIBRARIES):
+            return folder
     return ""
 
 

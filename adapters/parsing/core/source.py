@@ -1,12 +1,17 @@
 """The input of a parser: bytes, what is declared about them, and limits."""
 
+import time
 from dataclasses import dataclass
+from typing import Literal
 
 from msgspec import Struct
 
 from schemas.documents import FileType
 from schemas.errors import Refused
 from schemas.settings.documents import DocumentSettings
+
+OCR_EVENT = "claw.ocr"  # audit event of a parser that begins to read pictures, which takes more time and memory than text does
+OCR_TIME_SHARE = 0.8  # of the longest parse with scanned pages: the rest is for what comes before and after them
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -19,9 +24,12 @@ class Bounds(Struct, frozen=True, kw_only=True):
     archive_bytes_max: int
     archive_ratio_max: int
     archive_depth_max: int
-    ocr: bool
-    ocr_languages: str  # joined by +
+    ocr: Literal["auto", "rapidocr", "tesseract", "off"]
+    ocr_languages: str  # by Tesseract's names, joined by +
     ocr_pages_max: int
+    ocr_page_s: float
+    ocr_wall_s: float  # for a whole document, other work included
+    picture_pixels_max: int
     include_hidden: bool = False  # read what a reader of the file does not see
 
     @classmethod
@@ -35,9 +43,12 @@ class Bounds(Struct, frozen=True, kw_only=True):
             archive_bytes_max=settings.archive_bytes_max,
             archive_ratio_max=settings.archive_ratio_max,
             archive_depth_max=settings.archive_depth_max,
-            ocr=settings.ocr == "auto",
+            ocr=settings.ocr,
             ocr_languages=settings.ocr_languages,
             ocr_pages_max=settings.ocr_pages_max,
+            ocr_page_s=settings.ocr_page_s,
+            ocr_wall_s=settings.ocr_wall_s,
+            picture_pixels_max=settings.picture_pixels_max,
             include_hidden=settings.include_hidden,
         )
 
@@ -64,10 +75,13 @@ class Allowance:
 
     entries: int
     bytes: int
+    ocr_pages: int
+    ocr_until: float  # of the monotonic clock: no further page is recognised
 
     @classmethod
     def of(cls, bounds: Bounds) -> "Allowance":
-        return cls(bounds.archive_entries_max, bounds.archive_bytes_max)
+        until = time.monotonic() + OCR_TIME_SHARE * bounds.ocr_wall_s
+        return cls(bounds.archive_entries_max, bounds.archive_bytes_max, bounds.ocr_pages_max, until)
 
     @property
     def is_exhausted(self) -> bool:

@@ -5,14 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.parsing.core.blocks import ParsedText
-from adapters.parsing.core.programs import find_libreoffice, run_program
+from adapters.parsing.core.programs import find_libreoffice
 from adapters.parsing.core.source import Entry
+from adapters.parsing.office.libreoffice_kit import convert
 from adapters.parsing.office.package import decrypt_entry
 from adapters.parsing.office.slides import parse_pptx
 from adapters.parsing.office.word import parse_docx
 from schemas.errors import Refused
-
-MESSAGES_BYTES_MAX = 65_536  # that LibreOffice prints about its work
 
 
 def parse_doc(entry: Entry) -> ParsedText:
@@ -31,8 +30,7 @@ def _convert(entry: Entry, old: str, new: str) -> Entry:
     Raises Refused: ``document_type_unsupported`` without LibreOffice, ``document_unreadable``, ``document_too_complex``,
     ``password_required``, ``password_wrong``.
     """
-    program = find_libreoffice()
-    if not program:
+    if not find_libreoffice():
         raise Refused(
             "document_type_unsupported",
             f"an Office file of before 2007 (.{old}) is read where LibreOffice is installed, and here it is not; save it as .{new}",
@@ -42,20 +40,7 @@ def _convert(entry: Entry, old: str, new: str) -> Entry:
         folder = Path(name)
         source, target = folder / f"document.{old}", folder / f"document.{new}"
         source.write_bytes(data)
-        profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
-        done = run_program(
-            [
-                program,
-                profile,
-                f"-env:OSL_SOCKET_PATH={folder}",
-                *("--headless", "--norestore", "--nolockcheck", "--nodefault", "--nologo"),
-                *("--convert-to", new, "--outdir", str(folder), str(source)),
-            ],
-            data=b"",
-            output_bytes_max=MESSAGES_BYTES_MAX,
-        )
-        if not target.is_file():
-            raise Refused("document_unreadable", f"LibreOffice cannot convert it: {done.message[:300] or f'exit code {done.code}'}")
+        convert(source, target, new)
         if target.stat().st_size > entry.bounds.archive_bytes_max:
             raise Refused("document_too_complex", "it converts to a file of too many bytes (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
         return replace(entry, data=target.read_bytes(), password="")

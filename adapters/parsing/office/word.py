@@ -62,6 +62,7 @@ class _DocxReader:
         self._numbering = Numbering(package.find_tree(self._name, "numbering"))
         self._targets = {relation.id: relation.target for relation in package.relations(self._name)}
         self._notes = {(kind, note_id): note for kind in _NOTES.values() for note_id, note in self._notes_of(kind)}
+        self._title = ""  # the first paragraph of the style Title
         self._page = 1 if self._has_all_page_breaks() else 0
 
     def read(self) -> ParsedText:
@@ -70,7 +71,7 @@ class _DocxReader:
             self._add_note(note)
         self._add_margins()
         self._hidden.note_in(self._assembly)
-        return self._assembly.build(self._package.title())
+        return self._assembly.build(self._title, self._package.title())
 
     def _has_all_page_breaks(self) -> bool:
         """Whether every page break is recorded in the file: then its properties count as many pages."""
@@ -105,6 +106,7 @@ class _DocxReader:
             label = self._numbering.next_label(list_id, depth) if list_id else ""
             text = f"{label} {text}" if label else text
             if level:
+                self._title = self._title or (text if self._styles.is_title(paragraph) else "")
                 self._assembly.add_heading(level, text, place)
             elif list_id:
                 self._assembly.add_item(text, place)

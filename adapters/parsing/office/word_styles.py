@@ -58,6 +58,10 @@ class Styles:
                 return _outline_level(style.properties)
         return 0
 
+    def is_title(self, paragraph: Any) -> bool:
+        """Whether a paragraph has the style Title, or one that is based on it."""
+        return any(style.name.strip().lower() in _TITLES for style in self._chain(paragraph.find(W + "pPr")))
+
     def numbering(self, paragraph: Any) -> tuple[str, int]:
         """The list that a paragraph belongs to (empty: none) and its level in it, from 0: its own property or that of its style."""
         own = paragraph.find(W + "pPr")

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import has_words
-from adapters.parsing.pdf.lines import BULLETS, MARKER, Flow, Line, Table, compounds_in, join_lines, leading_of, without_soft_hyphens
+from adapters.parsing.pdf.hyphens import Hyphenation
+from adapters.parsing.pdf.lines import BULLETS, MARKER, Flow, Line, Table, join_lines, leading_of, without_soft_hyphens
 from adapters.parsing.pdf.text import is_wide
 from schemas.documents import Locator
 
@@ -37,7 +38,7 @@ class Style:
     body: float
     bold: bool
     sizes: tuple[float, ...]
-    compounds: Collection[str]
+    hyphenation: Hyphenation
 
     @classmethod
     def of(cls, pages: Iterable[tuple[int, Sequence[Flow]]]) -> "Style":
@@ -59,7 +60,7 @@ class Style:
             if size >= body * _BIGGER and (not ranked or size < ranked[-1] * 0.93):
                 ranked.append(size)
         texts = (piece.text for piece in lines if isinstance(piece, Line))
-        return cls(body, bold * 2 > sum(sizes.values()), tuple(ranked), frozenset(compounds_in(texts)))
+        return cls(body, bold * 2 > sum(sizes.values()), tuple(ranked), Hyphenation.of(texts))
 
     def level(self, size: float) -> int:
         """The level of a heading of this size; headings that are only bold come below."""
@@ -168,7 +169,7 @@ class _Writer:
         return max(_PITCH * self._leading, (1.75 if big else 1.15) * line.size) + 0.5
 
     def _write(self, draft: _Draft) -> None:
-        text = "\n".join(join_lines(group, self._style.compounds) for group in draft.groups)
+        text = "\n".join(join_lines(group, self._style.hyphenation) for group in draft.groups)
         text = without_soft_hyphens(text)
         place = Locator(page=draft.page, page_last=draft.page_last if draft.page_last > draft.page else 0)
         if level := self._heading_level(draft, text):

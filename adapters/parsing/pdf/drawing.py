@@ -1,7 +1,7 @@
-"""Drawings of a page: the straight lines of tables, and the share of the page that pictures cover."""
+"""Drawings of a page: the straight lines of tables, the pictures, and whether text can be seen."""
 
 from collections.abc import Iterator
-from ctypes import c_float
+from ctypes import c_float, c_uint
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ OBJECTS_MAX = 20_000  # looked at per page: a map has more, and no tables
 SEGMENTS_MAX = 20_000  # of paths, per page
 RULES_MAX = 1_500  # per page
 _DEPTH_MAX = 4  # of forms inside each other
+WHOLE_PICTURE = 0.6  # of the page: a scan, with a stamp or a few words of text at most
+_MAIN_PICTURE = 0.3  # of the page: its pixels say how finely the page was scanned
+_KINDS = (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING, pdfium.FPDF_PAGEOBJ_TEXT)
 _THIN = 3.0  # points: what is thinner is a line
 _SHORT = 6.0  # points: a line shorter than this bounds no cell
 
@@ -43,22 +46,33 @@ class RuledLine:
 
 @dataclass(slots=True)
 class Drawing:
-    """``pictures`` is the share of the page that images cover, at most 1; ``shapes`` counts paths and shadings."""
+    """``pictures`` is the share of the page that images cover, at most 1; ``shapes`` counts paths and shadings.
+
+    ``pixels`` are those of the picture with most of them, ``dpi`` says how many of them an inch has where it covers most of the page.
+    ``text_seen`` and ``text_hidden`` count objects of text: those that are drawn, and those that are invisible or behind a picture.
+    """
 
     rules: list[RuledLine] = field(default_factory=list)
     pictures: float = 0.0
     shapes: int = 0
     segments: int = 0  # of paths, looked at
+    pixels: int = 0
+    dpi: float = 0.0
+    text_seen: int = 0
+    text_hidden: int = 0
 
 
 def drawing_of(page: Any, width: float, height: float) -> Drawing:
     """Rules and pictures of a page of this size in points."""
     drawing = Drawing()
-    area = max(width * height, 1.0)
     for kind, shape, matrix in _objects(page):
         if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
-            x0, y0, x1, y1 = _bounds(shape, matrix)
-            drawing.pictures = min(1.0, drawing.pictures + max(0.0, min(x1 - x0, width)) * max(0.0, min(y1 - y0, height)) / area)
+            _add_picture(drawing, shape, matrix, (width, height))
+        elif kind == pdfium.FPDF_PAGEOBJ_TEXT:
+            if pdfium.FPDFTextObj_GetTextRenderMode(shape) == pdfium.FPDF_TEXTRENDERMODE_INVISIBLE:
+                drawing.text_hidden += 1
+            else:
+                drawing.text_seen += 1
         elif kind == pdfium.FPDF_PAGEOBJ_PATH:
             drawing.shapes += 1
             if len(drawing.rules) < RULES_MAX:
@@ -66,6 +80,22 @@ def drawing_of(page: Any, width: float, height: float) -> Drawing:
         elif kind == pdfium.FPDF_PAGEOBJ_SHADING:
             drawing.shapes += 1
     return drawing
+
+
+def _add_picture(drawing: Drawing, shape: Any, matrix: Matrix, size: tuple[float, float]) -> None:
+    x0, y0, x1, y1 = _bounds(shape, matrix)
+    width, height = max(0.0, min(x1 - x0, size[0])), max(0.0, min(y1 - y0, size[1]))
+    share = width * height / max(size[0] * size[1], 1.0)
+    drawing.pictures = min(1.0, drawing.pictures + share)
+    if share >= WHOLE_PICTURE:  # what was drawn before is behind it
+        drawing.text_hidden, drawing.text_seen = drawing.text_hidden + drawing.text_seen, 0
+    across, down = c_uint(), c_uint()
+    if not pdfium.FPDFImageObj_GetImagePixelSize(shape, across, down):
+        return
+    pixels = across.value * down.value
+    drawing.pixels = max(drawing.pixels, pixels)
+    if share >= _MAIN_PICTURE:
+        drawing.dpi = max(drawing.dpi, 72 * (pixels / max((x1 - x0) * (y1 - y0), 1.0)) ** 0.5)
 
 
 def _objects(page: Any) -> Iterator[tuple[int, Any, Matrix]]:
@@ -85,7 +115,7 @@ def _objects(page: Any) -> Iterator[tuple[int, Any, Matrix]]:
             left -= 1
             if kind == pdfium.FPDF_PAGEOBJ_FORM and depth < _DEPTH_MAX:
                 waiting.append((shape, _multiply(_matrix(shape), matrix), depth + 1))
-            elif kind in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING):
+            elif kind in _KINDS:
                 yield kind, shape, matrix
 
 

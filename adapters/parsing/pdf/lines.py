@@ -2,28 +2,25 @@
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from adapters.parsing.pdf.hyphens import Hyphenation, is_broken
 from adapters.parsing.pdf.text import SPAN_GAP_EM, TextSpan, is_wide, tidy
 
 _BASE_EM = 0.35  # base lines closer than this, in the lower font, are one row: subscripts and notes stand on it
 _SPAN_OVERLAP_EM = 0.3  # text drawn over text is not one word
 _SPACE_EM = 0.12  # a gap that is a space between words
 _MARKER_GAP_EM = 4.0  # between the mark of an item and its text
-BULLETS = "•●○◦▪■◆◇▶➢➤✓✔‣⁃∙"
+BULLETS = "☑☐•●○◦▪■◆◇▶➢➤✓✔‣⁃∙"
 MARKER = re.compile(  # of an item of a list
     rf"(?:[{BULLETS}]\s*|"
     r"[-–—*·o]\s+|\(?\d{1,3}[.)](?!\d)\s*|[（(][\d一二三四五六七八九十]{1,3}[)）]\s*|\d{1,3}[、）]\s*"
     r"|[一二三四五六七八九十]{1,3}、\s*|[①-⑳]\s*|[a-zA-Z][.)]\s+)"
 )
 _SECTION = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,4}\.?")
-_LINKS = frozenset("a an and as at by for in of on or out the to up with".split())  # state-of-the-art keeps its hyphens
-_HYPHENATED = re.compile(r"[^\W\d_]{2}[-\xad]$")
-_LAST_WORD = re.compile(r"(?<![^\W\d_-])(?<![^\W\d_-]-)[^\W\d_-]++(?:-[^\W\d_-]++)*+$")  # begins where the word does, and only there
-_FIRST_WORD = re.compile(r"[^\W\d_]++(?:-[^\W\d_]++)*+")
-_COMPOUND = re.compile(r"(?<![^\W\d_])[^\W\d_]++(?:-[^\W\d_]++)++")
+_NO_EVIDENCE = Hyphenation()
 
 
 @dataclass(slots=True)
@@ -157,33 +154,24 @@ def line_of(row: Sequence[TextSpan]) -> Line:
     )
 
 
-def join_lines(texts: Iterable[str], compounds: Collection[str] = ()) -> str:
-    """Lines of one paragraph joined. ``compounds`` are hyphenated words seen elsewhere: they keep a hyphen at the end of a line."""
+def join_lines(texts: Iterable[str], hyphenation: Hyphenation = _NO_EVIDENCE) -> str:
+    """Lines of one paragraph joined."""
     whole = ""
     for text in texts:
         words = text.strip()
-        whole = join_two(whole, words, compounds) if whole and words else whole or words
+        whole = join_two(whole, words, hyphenation) if whole and words else whole or words
     return whole
 
 
-def join_two(before: str, after: str, compounds: Collection[str] = ()) -> str:
+def join_two(before: str, after: str, hyphenation: Hyphenation = _NO_EVIDENCE) -> str:
     """``after`` goes on where ``before`` ends: without a space in Chinese, with a mended word at a hyphen, else with a space."""
-    if _HYPHENATED.search(before[-40:]) and after[:1].islower():
-        word = _LAST_WORD.search(before[:-1])
-        following = _FIRST_WORD.match(after)
-        compound = f"{word[0]}-{following[0]}".lower() if word and following else ""
-        keep = compound in compounds or (word is not None and word[0].rpartition("-")[2].lower() in _LINKS)
-        return before[:-1] + ("-" if keep else "") + after
+    if is_broken(before, after):
+        return before[:-1] + ("" if hyphenation.is_break(before, after) else "-") + after
     if before.endswith(("-", "\xad")) and not before.endswith((" -", " \xad")) and after[:1].isalnum():
         return before[:-1] + "-" + after  # a range or a number, broken at its hyphen
     if is_wide(before[-1]) and is_wide(after[0]):
         return before + after
     return f"{before} {after}"
-
-
-def compounds_in(texts: Iterable[str]) -> set[str]:
-    """Hyphenated words inside lines, in lower case."""
-    return {word.lower() for text in texts for word in _COMPOUND.findall(text) if "-" in text}
 
 
 def without_soft_hyphens(text: str) -> str:

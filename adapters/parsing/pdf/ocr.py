@@ -1,217 +1,110 @@
-"""Recognition of page images by Tesseract, when it is installed: found at run time, run as a process.
+"""Recognition of pictures of pages: what goes into an engine and what comes out, and which engine there is.
 
-Nothing is written to disk. Tesseract's words come back with places and confidence; here they become spans of a page, like those of a text
-layer, so that columns, tables and paragraphs of a scan are found the same way.
+Both engines return spans of a page in points, like those of a text layer, so that columns, tables and paragraphs of a scan are found the
+same way.
 """
 
-import os
-import re
-import shutil
-import subprocess
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import median
+from typing import Protocol
 
-from adapters.parsing.core.blocks import has_words
-from adapters.parsing.pdf.text import TextSpan, is_wide, tidy
+import numpy as np
+from numpy.typing import NDArray
 
-DPI = 225  # Tesseract wants capitals of 20 to 40 pixels: that is print of 8 to 12 points
-PIXELS_MAX = 12_000_000  # of one picture: A3 at this resolution, 12 MB
-PAGE_S_MAX = 60.0  # for one run over one picture; a page of dense Chinese takes 2 to 3
-LISTING_S_MAX = 10.0  # to say which languages are installed
-_WORD_CONFIDENCE_MIN = 25.0  # per cent; below, it is a stain, unless its line is sure
-_LINE_CONFIDENCE_MIN = 35.0
-_POOR_CONFIDENCE = 70.0  # of a page: it may lie on its side, or be in another language
-_CELL_GAP_EM = 1.8  # between words of one line that stand in different cells
-_CHINESE_MIN = 0.05  # of the characters: then it is a Chinese text
-_FEWER_LANGUAGES = 3.0  # per cent of confidence that fewer languages may cost: they invent less
-_LINE_SIZE = 1.0  # of the height of a line's box: its font's size, about
+from adapters.parsing.core.source import Bounds
+from adapters.parsing.pdf.text import TextSpan
+
 _SIZE_SLACK = 0.35  # boxes of lines differ by so much without meaning another size
-_CHINESE = ("chi_tra", "chi_sim")
-_LOOSE = re.compile("(?<=[\u3000-\u9fff\uff00-\uff60]) (?=[^\\w\\s])|(?<=[^\\w\\s]) (?=[\u3000-\u9fff\uff00-\uff60])")
+
+
+class OcrFailed(Exception):
+    """The engine could not read a picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Eight-bit grey pixels, row by row."""
+    """Eight-bit grey pixels, ``[row][column]``; ``dpi`` of them are an inch of the page."""
 
-    width: int
-    height: int
-    pixels: bytes
+    pixels: NDArray[np.uint8]
     dpi: float
 
     @property
     def pgm(self) -> bytes:
-        return b"P5 %d %d 255\n" % (self.width, self.height) + self.pixels
+        """As a file that other programs read."""
+        height, width = self.pixels.shape
+        return b"P5 %d %d 255\n" % (width, height) + self.pixels.tobytes()
+
+    def turn(self, quarters: int) -> "Picture":
+        """The picture after so many quarter turns clockwise."""
+        return Picture(np.ascontiguousarray(np.rot90(self.pixels, -quarters)), self.dpi)
 
 
 @dataclass(frozen=True, slots=True)
 class OcrResult:
-    """Recognised spans in points, y down; ``confidence`` in per cent, weighted by characters."""
+    """Recognised spans in points, y down, upright; ``confidence`` in per cent, weighted by characters.
+
+    ``aside`` are spans in another direction than the page. Not ``complete``: the time was over before the last line.
+    """
 
     spans: tuple[TextSpan, ...]
     confidence: float
+    aside: tuple[TextSpan, ...] = ()
+    complete: bool = True
 
     @property
     def text(self) -> str:
-        return "".join(span.text for span in self.spans)
+        return "".join(span.text for span in (*self.spans, *self.aside))
 
 
-class Recogniser:
-    """Recognises the pages of one document, in the language of its first page until a page has low confidence."""
+class Recogniser(Protocol):
+    """An engine, for the pages of one document. ``dpi_min``: it reads no picture well that has fewer pixels per inch of the page."""
 
-    def __init__(self, program: str, languages: Sequence[str]) -> None:
-        self._program, self._all = program, tuple(languages)
-        self._likely = self._all
+    name: str
+    dpi_min: float
 
-    def read(self, picture: Picture) -> OcrResult:
-        """Recognise a page. Raises SubprocessError or OSError when it could not be read."""
-        reading = self._recognise(picture, self._likely)
-        if self._likely != self._all:
-            if reading.confidence >= _POOR_CONFIDENCE:
-                return reading
-            reading = max(reading, self._recognise(picture, self._all), key=lambda one: one.confidence * len(one.text))
-        best = reading
-        for languages in likely_languages(reading.text, self._all) if reading.confidence >= _POOR_CONFIDENCE else ():
-            again = self._recognise(picture, languages)
-            if again.confidence > best.confidence - (_FEWER_LANGUAGES if best is reading else 0):
-                best, self._likely = again, languages
-        return best
-
-    def detect_rotation(self, picture: Picture) -> int:
-        """Degrees clockwise that make a page upright; 0 when it is upright, or when that is unknown."""
-        if "osd" not in available_languages(self._program):
-            return 0
-        try:
-            said = self._run(picture, "osd", "0", ())
-        except (subprocess.SubprocessError, OSError):
-            return 0  # too little text to tell
-        fields = dict(line.split(": ", 1) for line in said.splitlines() if ": " in line)
-        degrees = fields.get("Rotate", "0").strip()
-        return int(degrees) % 360 if degrees.isdigit() else 0
-
-    @staticmethod
-    def is_poor(reading: OcrResult) -> bool:
-        """Whether a second attempt with the page turned is worth it."""
-        return reading.confidence < _POOR_CONFIDENCE
-
-    def _recognise(self, picture: Picture, languages: Sequence[str]) -> OcrResult:
-        return read_tsv(self._run(picture, "+".join(languages), "3", ("tsv",)), 72.0 / picture.dpi)
-
-    def _run(self, picture: Picture, languages: str, mode: str, outputs: Sequence[str]) -> str:
-        command = [self._program, "-", "-", "-l", languages, "--dpi", str(round(picture.dpi)), "--psm", mode, *outputs]
-        done = subprocess.run(  # noqa: S603
-            command, input=picture.pgm, capture_output=True, timeout=PAGE_S_MAX, check=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"}
-        )
-        return done.stdout.decode("utf-8", "replace")
+    def read(self, picture: Picture, seconds: float) -> OcrResult:
+        """Recognise one page in at most so much time, whichever way it is turned. Raises OcrFailed."""
+        ...
 
 
-def find_recogniser(languages: str) -> Recogniser | None:
-    """For those of ``languages`` (joined by +) that are installed; None when there is no Tesseract, or none of them."""
-    program = shutil.which("tesseract")
-    if program is None:
-        return None
-    installed = available_languages(program)
-    wanted = tuple(language for language in languages.split("+") if language in installed)
-    return Recogniser(program, wanted) if wanted else None
+def find_recogniser(bounds: Bounds) -> Recogniser | None:
+    """The engine that the settings choose, when it is installed."""
+    name = find_engine(bounds.ocr, bounds.ocr_languages)
+    if name == "rapidocr":
+        from adapters.parsing.pdf.rapid import RapidOcr  # noqa: PLC0415  loads 200 MB
+
+        return RapidOcr()
+    if name == "tesseract":
+        from adapters.parsing.pdf.tesseract import find_tesseract  # noqa: PLC0415  few machines need it
+
+        return find_tesseract(bounds.ocr_languages)
+    return None
 
 
-@lru_cache(maxsize=4)
-def available_languages(program: str) -> frozenset[str]:
-    """The languages that Tesseract lists; read once."""
-    try:
-        done = subprocess.run([program, "--list-langs"], capture_output=True, timeout=LISTING_S_MAX, check=True)  # noqa: S603
-    except (subprocess.SubprocessError, OSError):
-        return frozenset()
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    return frozenset(line.strip() for line in lines[1:] if line.strip())  # the first line is a title
+def find_engine(choice: str, languages: str) -> str:
+    """``rapidocr`` or ``tesseract``, as the setting ``choice`` and the machine allow; empty when there is none."""
+    if choice in ("auto", "rapidocr") and all(map(importlib.util.find_spec, ("rapidocr", "onnxruntime"))):
+        return "rapidocr"
+    if choice in ("auto", "tesseract"):
+        from adapters.parsing.pdf.tesseract import find_tesseract  # noqa: PLC0415  as above
+
+        return "tesseract" if find_tesseract(languages) else ""
+    return ""
 
 
-def likely_languages(text: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
-    """The languages to try for a page with this ``text`` instead of all ``languages``: fewer are faster and less often wrong."""
-    shown = "".join(text.split())
-    chinese = sum(1 for char in shown if "\u3400" <= char <= "\u9fff")
-    if not has_words(shown):
-        return []
-    if chinese < _CHINESE_MIN * len(shown):
-        fewer = [tuple(language for language in languages if not language.startswith(_CHINESE))]
-    else:
-        fewer = [tuple(language for language in languages if not language.startswith(script)) for script in _CHINESE]
-    return [chosen for chosen in fewer if chosen and len(chosen) < len(languages)]
+def level_lines(spans: list[TextSpan], unsure: Sequence[TextSpan] = ()) -> list[TextSpan]:
+    """A line's box is as high as its letters happen to be: what is near the usual size has that, and stands on one base line.
 
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    text: str
-    confidence: float
-    left: float
-    right: float
-
-
-def read_tsv(tsv: str, scale: float) -> OcrResult:
-    """Lines of Tesseract's table as spans; ``scale`` is points per pixel."""
-    boxes: dict[tuple[str, ...], tuple[float, float, float, float]] = {}
-    words: dict[tuple[str, ...], list[_Word]] = defaultdict(list)
-    for row in tsv.splitlines()[1:]:
-        fields = row.split("\t")
-        if len(fields) != 12 or fields[0] not in "45":  # noqa: PLR2004
-            continue
-        left, top, width, height = (float(field) * scale for field in fields[6:10])
-        line = tuple(fields[2:5])
-        if fields[0] == "4":
-            boxes[line] = left, top, left + width, top + height
-        elif text := tidy(fields[11]).strip():
-            words[line].append(_Word(text, float(fields[10]), left, left + width))
-    spans: list[TextSpan] = []
-    weight = total = 0.0
-    for line, box in boxes.items():
-        if kept := _confident_words(words[line]):
-            chars = sum(len(word.text) for word in kept)
-            total += chars
-            weight += sum(len(word.text) * word.confidence for word in kept)
-            spans.extend(_word_spans(kept, box, len(spans)))
-    return OcrResult(tuple(_level_lines(spans)), weight / total if total else 0.0)
-
-
-def _confident_words(words: list[_Word]) -> list[_Word]:
-    """Spans without probable noise: stains, edges of pictures."""
-    chars = sum(len(word.text) for word in words)
-    confidence = sum(len(word.text) * word.confidence for word in words) / chars if chars else 0.0
-    if confidence < _LINE_CONFIDENCE_MIN:
-        return []
-    return [word for word in words if word.confidence >= _WORD_CONFIDENCE_MIN or (has_words(word.text) and confidence >= _POOR_CONFIDENCE)]
-
-
-def _word_spans(words: list[_Word], box: tuple[float, float, float, float], order: int) -> Iterable[TextSpan]:
-    """The words of a line, separated where a cell ends."""
-    left, top, right, bottom = box
-    height = bottom - top
-    groups = [[words[0]]]
-    for word in words[1:]:
-        if word.left - max(other.right for other in groups[-1]) > _CELL_GAP_EM * height:
-            groups.append([word])
-        else:
-            groups[-1].append(word)
-    for index, group in enumerate(groups):
-        text = group[0].text
-        for word in group[1:]:
-            text += word.text if is_wide(text[-1]) and is_wide(word.text[0]) else f" {word.text}"
-        x0 = left if index == 0 else group[0].left
-        x1 = right if index + 1 == len(groups) else max(word.right for word in group)
-        yield TextSpan(
-            _LOOSE.sub("", tidy(text)), x0, x1, top, bottom, bottom, height * _LINE_SIZE, order=order + index, last=order + index
-        )
-
-
-def _level_lines(spans: list[TextSpan]) -> list[TextSpan]:
-    """A line's box is as high as its letters happen to be: what is near the usual size has that, and stands on one base line."""
+    So do ``unsure`` lines, whatever their size: a garbled line is no heading.
+    """
     if not spans:
         return spans
     usual = median(span.size for span in spans for _ in range(1 + len(span.text) // 10))
+    doubtful = {id(span) for span in unsure}
     for span in spans:
-        if abs(span.size - usual) <= _SIZE_SLACK * usual:
+        if abs(span.size - usual) <= _SIZE_SLACK * usual or id(span) in doubtful:
             span.size = usual
             span.base = span.middle[1] + usual / 2
     return spans

@@ -9,6 +9,7 @@ import ctypes
 import math
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ import pypdfium2.raw as pdfium
 from numpy.typing import NDArray
 
 from adapters.parsing.pdf.drawing import RuledLine
+from adapters.parsing.pdf.glyphs import find_nameless, is_strange
 
 SPAN_GAP_EM = 1.0  # characters further apart than this stand in different spans: cells, columns
 _CELL_GAP_EM = 0.15  # a rule between characters as close as this crosses a word
@@ -42,7 +44,11 @@ _REPLACEMENTS: dict[int, str | None] = {
 _REPLACEMENTS |= dict.fromkeys((0xF0B7, 0xF0A7, 0xF0A8, 0xF06C, 0xF06E, 0xF0D8, 0xF0FC, 0xF076, 0xF075), "•") | dict.fromkeys(
     map(ord, HYPHENS), "\xad"
 )
+_KNOWN_MARKS = np.array(list(_REPLACEMENTS), np.uint32)
 _REPLACEMENTS |= dict.fromkeys(range(0x80, 0xA0))  # control characters: icons of fonts without names
+_SPACE, _UNKNOWN = 0x20, 0xFFFD
+_DOUBLES_MAX = 200  # prints of one text that are compared: more on a page are a pattern
+_DOUBLE_EM = 0.25  # between two prints of one text, which make it bold
 
 
 @dataclass(slots=True)
@@ -67,12 +73,17 @@ class TextSpan:
 
 @dataclass(slots=True)
 class PageText:
-    """Upright ``spans`` of a page; ``turned`` are those that read another way, in groups; ``quarter`` says how the page was turned."""
+    """Upright ``spans`` of a page; ``turned`` are those that read another way, in groups; ``quarter`` says how the page was turned.
+
+    ``nameless`` of its ``shown`` glyphs, white space aside, stand for no known character: they are U+FFFD in the text.
+    """
 
     text: str = ""
     spans: list[TextSpan] = field(default_factory=list)
     turned: list[list[TextSpan]] = field(default_factory=list)
     quarter: int = 0
+    shown: int = 0
+    nameless: int = 0
 
 
 def is_wide(char: str) -> bool:
@@ -96,12 +107,31 @@ def read_spans(textpage: Any, count: int, rules: list[RuledLine]) -> PageText:
     quarters = glyphs.quarters(everything)
     votes = np.bincount(quarters, minlength=5)[:4]
     main = int(votes.argmax())
-    page = PageText(text=glyphs.text, quarter=main, spans=glyphs.spans(everything[quarters == main], main, rules))
+    spans = without_doubles(glyphs.spans(everything[quarters == main], main, rules))
+    page = PageText(text=glyphs.text, quarter=main, spans=spans, shown=everything.size, nameless=glyphs.nameless)
     for quarter in (0, 1, 2, 3):
         if quarter != main and votes[quarter]:
             page.turned.append(glyphs.spans(everything[quarters == quarter], quarter, rules))
     page.turned.extend(glyphs.oblique_spans(everything, quarters))
     return page
+
+
+def without_doubles(spans: list[TextSpan]) -> list[TextSpan]:
+    """Each text once that is printed twice at nearly the same place, to look bold; it is bold then."""
+    kept: list[TextSpan] = []
+    places: dict[str, list[TextSpan]] = defaultdict(list)
+    for span in spans:
+        slack = _DOUBLE_EM * max(span.size, 1.0)
+        same = places[span.text]
+        double = next(
+            (other for other in same[-_DOUBLES_MAX:] if abs(span.x0 - other.x0) < slack and abs(span.base - other.base) < slack), None
+        )
+        if double is None:
+            kept.append(span)
+            same.append(span)
+        else:
+            double.bold = True
+    return kept
 
 
 class _Glyphs:
@@ -110,6 +140,7 @@ class _Glyphs:
     def __init__(self, textpage: Any, count: int) -> None:
         self._page = textpage
         self.codes = _codes(textpage, count)
+        self.nameless = self._mark_nameless(count)
         self.text = self.codes.tobytes().decode("utf-32-le", "replace")
         boxes = (pdfium.FS_RECTF * count)()
         ask = pdfium.FPDFText_GetLooseCharBox
@@ -117,6 +148,17 @@ class _Glyphs:
             ask(textpage, index, boxes[index])
         self._boxes = np.frombuffer(boxes, dtype=np.float32).reshape(count, 4).astype(np.float64)  # left, top, right, bottom; y up
         self._boxes = np.clip(np.nan_to_num(self._boxes), -_FAR, _FAR)
+
+    def _mark_nameless(self, count: int) -> int:
+        """Glyphs without text become U+FFFD, icons that stand alone white space; how many of the first there were."""
+        ask = pdfium.FPDFText_HasUnicodeMapError
+        unmapped = np.fromiter((ask(self._page, index) == 1 for index in range(count)), np.bool_, count)
+        spaces = np.isin(self.codes, _SPACES)
+        marks = np.isin(self.codes, _KNOWN_MARKS)
+        nameless = find_nameless(self.codes, unmapped, spaces, marks)
+        self.codes[is_strange(self.codes) & ~marks] = _SPACE
+        self.codes[nameless] = _UNKNOWN
+        return int(nameless.sum())
 
     def quarters(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Quarter turns clockwise that make each character upright; 4 when it is askew."""

@@ -62,16 +62,20 @@ class Client:
                     return state
                 await asyncio.sleep(poll_s)
 
-    async def create_conversation(self) -> str:
-        """The id of a new conversation over everything the user can see. Raises ApiError."""
-        return str((await _read_json(self.session.post("/api/v1/conversations", json={}, headers=self.headers)))["id"])
+    async def create_conversation(self, *, mode: str = "") -> str:
+        """The id of a new conversation over everything the user can see. Raises ApiError.
+
+        ``mode``: ``grounded`` or ``assistant``; "" for that of the API key, else ``grounded``.
+        """
+        body = {"mode": mode} if mode else {}
+        return str((await _read_json(self.session.post("/api/v1/conversations", json=body, headers=self.headers)))["id"])
 
     @asynccontextmanager
-    async def ask(self, conversation: str, question: str) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask a question; the answer's ``content`` is an event stream. Raises ApiError."""
+    async def ask(self, conversation: str, question: str, *, mode: str = "") -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask a question; the answer's ``content`` is an event stream. ``mode`` "": the conversation's. Raises ApiError."""
         async with self.session.post(
             f"/api/v1/conversations/{conversation}/messages",
-            json={"content": question},
+            json={"content": question} | ({"mode": mode} if mode else {}),
             headers={**self.headers, "Accept": "text/event-stream"},
         ) as answer:
             await check_answer(answer)

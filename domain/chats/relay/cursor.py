@@ -36,7 +36,14 @@ class Cursor:
     """
 
     def __init__(
-        self, reply_id: str, location: PartitionOffset, after: EventId | None, source: RecordSource, fallback: Fallback | None
+        self,
+        reply_id: str,
+        location: PartitionOffset,
+        after: EventId | None,
+        source: RecordSource,
+        fallback: Fallback | None,
+        *,
+        with_thinking: bool = False,
     ) -> None:
         self.key = reply_id.encode()
         self.partition = location.partition
@@ -47,7 +54,7 @@ class Cursor:
         self._after = after
         self._source = source
         self._fallback = fallback
-        self._fold = ReplyFold()
+        self._fold = ReplyFold(with_thinking=with_thinking)
         self._frames: deque[ReplyFrame] = deque()
         self._bytes = 0
         self._waiting: RecordWindow | None = None
@@ -60,8 +67,11 @@ class Cursor:
     async def read(self, heartbeat_s: float) -> ReplyFrame | None:
         """The next frame, a heartbeat after ``heartbeat_s`` of silence, None after the end.
 
-        Raises Refused("reply_expired") when the log no longer keeps the reply and there is no record of it either.
+        Raises Refused("reply_expired") when the log no longer keeps the reply and there is no record of it either. Records without a frame
+        for this reader, such as thinking that it did not ask for, are silence.
         """
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + heartbeat_s
         while True:
             if self._frames:
                 frame = self._frames.popleft()
@@ -71,7 +81,7 @@ class Cursor:
                 return None
             if self._expired:
                 await self._fall_back()
-            elif not self._advance() and not await self._wait(heartbeat_s):
+            elif not self._advance() and not await self._wait(ends_s - loop.time()):
                 return HEARTBEAT
 
     def close(self) -> None:

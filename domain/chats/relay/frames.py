@@ -7,9 +7,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from domain.chats.reply_fold import FoldStep, ReplyFold, Restarted
-from schemas.bodies.streams import CancelledData, CompletedData, DeltaData, RestartData, RetrievedData, SnapshotData
-from schemas.chats import Cancelled, Completed, Extended, Failed, Message, Started
+from domain.chats.reply_fold import FoldStep, ReplyFold, Restarted, Terminal
+from schemas.bodies.streams import CancelledData, CompletedData, DeltaData, RestartData, RetrievedData, SnapshotData, ThinkingData
+from schemas.chats import Cancelled, Completed, Extended, Failed, Message, Started, Thought
 from schemas.errors import CATALOGUE, Problem
 
 TERMINAL = frozenset({"completed", "failed", "cancelled"})
@@ -84,27 +84,52 @@ def frames_of(partition: int, offset: int, steps: Sequence[FoldStep]) -> tuple[R
 
 
 def _bodies(step: FoldStep) -> list[tuple[str, Struct]]:
+    if isinstance(step, Extended):
+        return [("delta", DeltaData(step.seq, step.text)), *(("citation", citation) for citation in step.citations)]
+    return [_body(step)]
+
+
+def _body(step: Restarted | Started | Thought | Terminal) -> tuple[str, Struct]:
+    name: str
+    body: Struct
     match step:
-        case Extended():
-            return [("delta", DeltaData(step.seq, step.text)), *(("citation", citation) for citation in step.citations)]
+        case Thought():
+            name, body = "thinking", ThinkingData(step.seq, step.text)
         case Started():
-            return [("retrieved", RetrievedData(step.keywords, step.sources, step.model))]
+            name, body = "retrieved", RetrievedData(step.keywords, step.sources, step.model)
         case Restarted():
-            return [("restart", RestartData(step.attempt))]
+            name, body = "restart", RestartData(step.attempt)
         case Completed():
-            whole = CompletedData(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model)
-            return [("completed", whole)]
+            name, numbers = "completed", step.unsupported_numbers
+            body = CompletedData(
+                *(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers, step.outcome)
+            )
         case Failed():
-            return [("failed", step.problem)]
+            name, body = "failed", step.problem
         case Cancelled():
-            return [("cancelled", CancelledData(step.text))]
+            name, body = "cancelled", CancelledData(step.text)
+    return name, body
 
 
 def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
     """The state of ``fold`` as one frame; ``place`` is the last event it covers."""
     started = fold.started
     keywords, passages = (started.keywords, started.sources) if started else ((), ())
-    return ReplyFrame(str(place), "snapshot", _encode(SnapshotData(fold.text, fold.seq, keywords, passages, fold.citations)))
+    snapshot = SnapshotData(fold.text, fold.seq, keywords, passages, fold.citations, fold.thinking)
+    return ReplyFrame(str(place), "snapshot", _encode(snapshot))
+
+
+def _completed_data(message: Message) -> CompletedData:
+    return CompletedData(
+        text=message.content,
+        citations=message.citations,
+        usage=message.usage,
+        finish_reason=message.finish_reason,
+        cached=message.cached,
+        model=message.model,
+        unsupported_numbers=message.unsupported_numbers,
+        outcome=message.outcome,
+    )
 
 
 def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, ReplyFrame]:
@@ -113,8 +138,7 @@ def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, Rep
     body: Struct
     match message.state:
         case "complete":
-            whole = CompletedData(message.content, message.citations, message.usage, message.finish_reason, message.cached, message.model)
-            name, body = "completed", whole
+            name, body = "completed", _completed_data(message)
         case "cancelled":
             name, body = "cancelled", CancelledData(message.content)
         case "failed":

@@ -106,17 +106,18 @@ class Relay:
         fallback: Fallback | None = None,
         heartbeat_s: float = HEARTBEAT_S,
         first_heartbeat_s: float | None = None,
+        with_thinking: bool = False,
     ) -> AsyncGenerator[ReplyFrame, None]:
         """The events of a reply after ``last_event_id`` (all without one), to the one terminal frame; close it when the reader leaves.
 
         ``location`` is ``location()`` at the time of the question, of any replica; None when it has expired. A ``last_event_id`` that
         is malformed counts as none; one that names no record of this reply gives a ``snapshot`` and the rest. A reply past the log's
         retention comes from ``fallback``, which returns the reply's message record or None. Silence is filled with ``HEARTBEAT``,
-        before the first text or end every ``first_heartbeat_s``.
+        before the first text or end every ``first_heartbeat_s``. ``with_thinking``: the reader wants the model's thinking as well.
         Raises Refused("reply_expired") when neither the log nor ``fallback`` has it. Waits, with heartbeats, while the log is down.
         """
         place = PartitionOffset(*location) if location is not None else PartitionOffset(0, 0)
-        cursor = Cursor(reply_id, place, EventId.parse(last_event_id), self, fallback)
+        cursor = Cursor(reply_id, place, EventId.parse(last_event_id), self, fallback, with_thinking=with_thinking)
         if location is None:
             cursor.end_catch_up(expired=True)
         with self._register_reader(cursor):

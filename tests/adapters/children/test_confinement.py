@@ -19,7 +19,7 @@ from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 
 MISBEHAVING = "tests.support.misbehaving_child"
-SETTINGS = DocumentSettings(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256)
+SETTINGS = DocumentSettings(parse_wall_s=6, ocr_wall_s=8, parse_cpu_s=1, parse_memory_mib=256, ocr_memory_mib=640)
 SHELF = Shelf()
 
 
@@ -107,6 +107,15 @@ async def test_recognition_has_more_time(made):
     made._limits = child.TaskLimits(wall_s=0.7, ocr_wall_s=20, memory_kib=10**6)
     assert await told(made, "answer", "warm") == "warm"
     assert await told(made, "recognise", "1.5") == "recognised"
+
+
+async def test_reading_pictures_has_more_time_and_memory(made, monkeypatch):
+    """The child says that it reads pictures in its own process; the next document has no more than any other."""
+    made._limits = child.TaskLimits(wall_s=0.7, ocr_wall_s=20, memory_kib=256 * 1024, ocr_memory_kib=640 * 1024)
+    assert await told(made, "answer", "warm") == "warm"
+    assert await told(made, "read_pictures", "1.5") == "None"
+    assert await told(made, "hog_for_pictures", "300") == "300"
+    assert (await refused(made, "hog", "300")).code == "document_too_complex"
 
 
 async def test_a_crash_is_named(made):

@@ -53,7 +53,7 @@ async def test_errors_say_what_to_do_next(embedder, provider, status, kind):
     provider.status = status
     with pytest.raises(kind) as raised:
         await embedder.embed(["text"])
-    assert raised.value.code == ("model_refused" if kind is Refused else "model_unavailable")
+    assert raised.value.code == {400: "model_refused", 401: "model_unauthorized"}.get(status, "model_unavailable")
 
 
 async def test_nobody_listening_is_unavailable():

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from adapters.models.breaker import CircuitBreaker
-from adapters.models.wire import PermitLost, TransientFailure
+from adapters.models.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
 
 
@@ -102,5 +102,24 @@ def test_a_probe_that_is_given_up_leaves_room_for_the_next(breaker: CircuitBreak
     opened(breaker, clock)
     end(breaker, GeneratorExit())
     assert is_open(breaker)
+    end(breaker)
+    assert not is_open(breaker)
+
+
+@pytest.mark.parametrize(("reset_s", "left_s"), [(9_000.0, 9_000), (None, 300)])
+def test_an_exhausted_account_is_left_alone_until_its_reset(
+    breaker: CircuitBreaker, clock: Clock, reset_s: float | None, left_s: int
+) -> None:
+    """At once, under its own name, and then probed like any other."""
+    end(breaker, Exhausted("model_quota_exhausted", "1308.", reset_s))
+    clock.now_s += 1
+    with pytest.raises(Refused) as raised, breaker.call():
+        pytest.fail("no call may be made")
+    assert (raised.value.code, raised.value.retry_after_s) == ("model_quota_exhausted", left_s - 1)
+    assert "1308" in raised.value.detail
+    clock.now_s += left_s - 1
+    end(breaker, TransientFailure("x"))
+    assert refuses(breaker) == 10, "the cause is another one now"
+    clock.now_s += 10
     end(breaker)
     assert not is_open(breaker)

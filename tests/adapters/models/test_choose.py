@@ -15,7 +15,7 @@ def test_who_writes() -> None:
     second = SecondModelSettings(provider="zhipu", api_key=Secret("k"))
     made = create_writer(Settings(model_second=second))
     assert made is not None
-    assert (made.name, made.provider) == ("glm-4-flash", "zhipu")
+    assert (made.name, made.provider) == ("glm-4.7-flash", "zhipu")
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,27 @@ def test_a_long_sentence_is_quoted_around_what_was_said() -> None:
     assert len(quote) <= QUOTE_CHARS_MAX
 
 
+def test_a_quote_begins_and_ends_where_sentences_or_clauses_do() -> None:
+    sentence = "The keeper of the lighthouse, who had come to the island as a boy, wrote down the weather every day for forty years, " * 2
+    text = f"It is old. {sentence}and never missed a day. It is red."
+    _, citations = _resolved(["He never missed a day of forty years [1]."], [passage(1, text)])
+    assert citations[0].quote == f"{sentence}and never missed a day."
+    clauses = "; ".join(f"in {1800 + year} the lamp was repaired by {year} men from the village" for year in range(40))
+    _, (cited,) = _resolved(["In 1837 it was repaired by 37 men [1]."], [passage(1, f"{clauses}.")])
+    assert cited.quote.startswith("in 18")
+    assert "by 37 men from the village" in cited.quote
+    assert cited.quote.endswith("from the village")
+
+
+def test_a_citation_has_a_place_and_where_it_is_known_a_url() -> None:
+    bare = msgspec.structs.replace(passage(1, "The lamp is red."), ordinal=4, document_id="a b/ü")
+    for public_url in ("", "https://claw.example/"):
+        resolver = CitationResolver([bare], public_url=public_url)
+        (cited,) = [each for span in (*resolver.feed("Red [1]."), *resolver.finish()) for each in span.citations]
+        assert cited.locator == "part 5"
+        assert cited.url == (public_url and "https://claw.example/api/v1/knowledge/kb/documents/a%20b%2F%C3%BC")
+
+
 def test_sources_are_numbered_as_the_answer_cites_them() -> None:
     """Whatever their rank, and however many there are; a citation says both numbers."""
     many = [passage(number, f"第{number}处。") for number in range(1, 13)]

@@ -56,6 +56,17 @@ def question(content: str = FOLLOW_UP, history: tuple[Turn, ...] = HISTORY, summ
     )
 
 
+async def test_greetings_are_not_condensed_with() -> None:
+    """After nothing else no model is called; beside a question they are not shown to it."""
+    writer = Writing()
+    polite = (Turn("user", "你好！"), Turn("assistant", "你好，想了解什么？"), Turn("user", "你是谁？"), Turn("assistant", "知识库助手。"))
+    made = await Condenser(writer, 3.0).condense(question("它是什么时候建的？", polite))
+    assert (made.query, made.by, writer.asked) == ("它是什么时候建的？", "", [])
+    await Condenser(writer, 3.0).condense(question(history=(*HISTORY, *polite)))
+    (told,) = writer.asked
+    assert ("武汉" in told, "知识库助手" in told) == (True, False)
+
+
 async def test_what_the_model_writes_is_searched_for() -> None:
     made = await Condenser(Writing(), 3.0).condense(question())
     assert (made.query, made.by, made.model) == ("黄鹤楼是什么时候建的？", "writer", "writer")

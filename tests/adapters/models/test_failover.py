@@ -10,7 +10,7 @@ from adapters.concurrency.cluster import ClusterLimit
 from adapters.models.choose import create_answer_model
 from adapters.models.fingerprint import hash_prompt
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece
+from adapters.models.port import AnswerModel, AnswerRequest, EmptyAnswer, Finish, Piece, Spent
 from adapters.models.retries import RetryPolicy
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings
@@ -57,7 +57,7 @@ async def _told(model: AnswerModel, request: AnswerRequest = REQUEST) -> tuple[s
     async for item in model.answer(request):
         if isinstance(item, Finish):
             return text, item
-        text += item.text
+        text += item.text if isinstance(item, Piece) else ""
     raise AssertionError("an answer without an end")
 
 
@@ -118,7 +118,7 @@ async def test_when_nobody_answers_the_caller_hears_what_passes_first(stub: Runn
     async with opened(create_answer_model(settings_of(stub, "stub?fault=401", "stub?fault=403"))) as model:
         with pytest.raises(Refused) as refused:
             await _told(model)
-        assert refused.value.code == "model_refused"
+        assert refused.value.code == "model_unauthorized"
 
 
 async def test_a_provider_that_keeps_failing_is_left_alone(stub: Running) -> None:
@@ -212,3 +212,40 @@ async def test_when_nobody_answers_the_thinking_is_what_is_told(stub: Running, s
         await answered(settings_of(stub, "stub?thinking=900", second))
     assert raised.value.usage.completion_tokens == 64
     assert raised.value.speaker.provider == "openai"
+
+
+async def test_what_the_first_spent_on_thinking_is_told(stub: Running) -> None:
+    """At its own price, once, and only when another one answers: else the error has it."""
+    settings = settings_of(stub, "stub?thinking=900", "stub?tokens=2", price_completion=8.0)
+    async with opened(create_answer_model(settings)) as model:
+        said = [item async for item in model.answer(REQUEST)]
+    (spent,) = [item for item in said if isinstance(item, Spent)]
+    assert said.index(spent) == 0
+    assert (spent.speaker.provider, spent.usage.completion_tokens, spent.usage.reasoning_tokens) == ("openai", 64, 64)
+    assert spent.speaker.prices.cost_micros(spent.usage) == 64 * 8
+    async with opened(create_answer_model(settings_of(stub, "stub?thinking=900", "stub?thinking=800"))) as model:
+        stream = model.answer(REQUEST)
+        item = await anext(stream)
+        with pytest.raises(EmptyAnswer) as raised:
+            await anext(stream)
+    assert raised.value.speaker.provider == "openai"
+    assert isinstance(item, Spent)
+    assert item.speaker.provider == "zhipu"
+
+
+@pytest.mark.parametrize("code", ["1308", "1311", "1113"])
+async def test_an_exhausted_account_is_followed_by_the_next_at_once(stub: Running, code: str) -> None:
+    """And is not even asked for the next question."""
+    settings = settings_of(stub, f"stub?fault=429&code={code}", "stub?tokens=2")
+    async with opened(create_answer_model(settings)) as model:
+        for _ in range(3):
+            assert (await _told(model))[1].provider == "zhipu"
+    assert stub.provider.stats.by_path == {"/v1/chat/completions": 1, "/api/paas/v4/chat/completions": 3}
+
+
+async def test_what_a_content_filter_refused_is_taken_to_nobody_else(stub: Running) -> None:
+    async with opened(create_answer_model(settings_of(stub, "stub?fault=400&code=1301", "stub?tokens=2"))) as model:
+        with pytest.raises(Refused) as raised:
+            await _told(model)
+    assert raised.value.code == "model_filtered"
+    assert stub.provider.stats.requests == 1

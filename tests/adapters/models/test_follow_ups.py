@@ -11,8 +11,11 @@ from adapters.models.follow_ups import (
     TURN_CHARS_MAX,
     condense_by_rules,
     is_follow_up,
+    read_question,
     search_background,
 )
+from adapters.models.prompts import not_found_answer
+from adapters.text.language import fold
 from schemas.chats import Turn
 
 TOWER = (Turn("user", "黄鹤楼在哪个城市？"), Turn("assistant", "黄鹤楼位于武汉 [1]。"))
@@ -80,6 +83,69 @@ def test_traditional_characters_stay_as_they_were_written() -> None:
     assert "黃鶴樓" in condense_by_rules("它有多高？", (Turn("user", "黃鶴樓在哪個城市？"),))
 
 
+@pytest.mark.parametrize(
+    ("question", "subject"),
+    [
+        ("那班车呢？", "班车"),
+        ("班车呢", "班车"),
+        ("不对，我问的是班车。", "班车"),
+        ("不是食堂，我是说班车", "班车"),
+        ("What about the shuttle bus?", "the shuttle bus"),
+        ("And the shuttle bus?", "the shuttle bus"),
+        ("Sorry, I meant the shuttle bus.", "the shuttle bus"),
+        ("No, I was asking about the shuttle bus.", "the shuttle bus"),
+    ],
+)
+def test_another_subject_replaces_the_one_before(question: str, subject: str) -> None:
+    """It alone is searched for and has to be supported; what was asked is carried to choose among what is found."""
+    reading = read_question(question, (*KAFKA, *TOWER, Turn("user", "食堂几点开门？"), Turn("assistant", "七点 [1]。")))
+    assert (reading.kind, reading.subject, reading.claim) == ("instead", subject, subject)
+    assert "食堂" not in reading.query or "食堂" in question
+    assert any("开门" in phrase for phrase in reading.carried)
+
+
+def test_what_was_asked_is_that_of_the_last_question_which_asked_something() -> None:
+    history = (*TOWER, Turn("user", "那鹳雀楼呢？"), Turn("assistant", "在永济 [1]。"))
+    assert "城市" in read_question("滕王阁呢？", history).carried
+
+
+@pytest.mark.parametrize(
+    ("question", "own"),
+    [
+        ("不对，我是问鹳雀楼有几层。", "鹳雀楼有几层。"),
+        ("I mean, how many storeys does the Marlow Tower have?", "how many storeys does the Marlow Tower have?"),
+    ],
+)
+def test_a_correction_that_is_a_question_stands_by_itself(question: str, own: str) -> None:
+    reading = read_question(question, TOWER)
+    assert (reading.kind, reading.question, reading.carried) == ("whole", own, ())
+
+
+@pytest.mark.parametrize(
+    "question", ["班车呢，几点发车？", "那班车几点发车？", "And Marlow Tower, when was that built?", "And when is lunch served today?"]
+)
+def test_a_question_with_a_subject_of_its_own_stands_by_itself(question: str) -> None:
+    assert read_question(question, TOWER).kind == "whole"
+
+
+def test_a_pronoun_is_the_subject_of_the_last_answered_question() -> None:
+    history = (*TOWER, Turn("user", "滕王阁呢？"), Turn("assistant", not_found_answer("滕王阁呢？")))
+    for question in ("它有几层？", "那里可以吃饭吗？", "谁负责？"):
+        query = read_question(question, history).query
+        assert "黄鹤楼" in query
+        assert "滕王阁" not in query
+
+
+def test_a_pronoun_is_the_subject_that_replaced_another() -> None:
+    history = (*TOWER, Turn("user", "滕王阁呢？"), Turn("assistant", "在南昌 [1]。"))
+    assert read_question("它有几层？", history).carried == ("滕王阁",)
+
+
+def test_names_are_carried_whole() -> None:
+    """上 and 年 stand by themselves elsewhere."""
+    assert read_question("谁负责？", (Turn("user", "上海图书馆的年票在哪里买？"),)).carried[:2] == ("上海图书馆", "年票")
+
+
 def test_without_history_nothing_changes() -> None:
     assert condense_by_rules("它有多高？", ()) == "它有多高？"
     assert search_background(()) == ()
@@ -93,8 +159,9 @@ def test_the_background_weighs_less_than_the_question() -> None:
 
 @given(st.text(max_size=40), st.lists(st.text(max_size=2_000), max_size=6))
 def test_any_text_is_condensed_within_bounds(question: str, said: list[str]) -> None:
-    """The question is always whole and last; what is carried is bounded."""
+    """The question is last; what is carried is bounded."""
     history = tuple(Turn("user", text) for text in said)
-    made = condense_by_rules(question, history)
-    assert made.endswith(question)
-    assert len(made) - len(question) <= CARRIED_PHRASES_MAX * (TURN_CHARS_MAX * 18 + 1)
+    reading = read_question(question, history)
+    assert question.endswith(reading.question) or fold(question).endswith(reading.question)
+    assert reading.query.endswith(reading.question)
+    assert len(reading.query) - len(reading.question) <= CARRIED_PHRASES_MAX * (TURN_CHARS_MAX * 18 + 1)

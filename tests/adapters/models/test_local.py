@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from adapters.models.citations import CitationResolver
+from adapters.models.courtesies import courtesy_reply
 from adapters.models.local import ON_LOOP_CHARS_MAX, LocalModel
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
+from adapters.models.prompts import not_found_answer
 from adapters.text.language import estimate_tokens
 from schemas.chats import Passage, Turn
 from tests.support.model_samples import PASSAGES, passage
@@ -34,6 +36,14 @@ async def test_quotes_the_sentence_that_answers_in_the_language_of_the_question(
     assert "It was open sourced in 2011. [2]" in english
 
 
+async def test_a_traditional_question_is_answered_in_traditional_characters() -> None:
+    """But for quotes, which are as their document has them."""
+    text = _text(await _answer("黃鶴樓始建於哪一年？"))
+    assert text.startswith("以下為知識庫原文摘錄（未使用語言模型）：\n")
+    assert "- 它始建于公元223年，最初是军事瞭望楼。 [1]" in text
+    assert _text(await _answer("岳陽樓是誰設計的？", ())) == "知識庫中沒有找到能回答這個問題的內容。"
+
+
 async def test_a_simplified_question_meets_a_traditional_passage_and_quotes_it_unfolded() -> None:
     assert "臺灣的資料庫課程從2003年開始。 [3]" in _text(await _answer("台湾的资料库课程从哪年开始？"))
 
@@ -43,6 +53,25 @@ async def test_admits_that_nothing_is_found_and_cites_nothing(question: str, say
     text = _text(await _answer(question, ()))
     assert says in text
     assert "[" not in text
+
+
+@pytest.mark.parametrize(("question", "says"), [("楼高多少？", "助手模式需要语言模型"), ("How tall is it?", "needs a language model")])
+async def test_an_assistant_without_a_model_says_so(question: str, says: str) -> None:
+    request = AnswerRequest(question=question, mode="assistant")
+    text = _text([said async for said in LocalModel().answer(request)])
+    assert text.startswith(not_found_answer(question))
+    assert says in text
+
+
+async def test_passages_that_do_not_answer_are_not_quoted() -> None:
+    """A language model was to judge them, and failed: in its place the words decide."""
+    request = AnswerRequest(question="黄鹤楼始建于哪一年？", passages=PASSAGES, answerable=False)
+    assert _text([said async for said in LocalModel().answer(request)]) == not_found_answer(request.question)
+
+
+async def test_a_greeting_is_answered_as_one_and_quotes_nothing() -> None:
+    request = AnswerRequest(question="Hello!", passages=PASSAGES, courtesy="greeting")
+    assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "Hello!")
 
 
 async def test_a_follow_up_that_names_nothing_is_read_with_the_question_before_it() -> None:
@@ -104,7 +133,7 @@ async def test_sampling_is_honoured(changes: dict[str, Any], reason: str) -> Non
     said = [item async for item in LocalModel().answer(AnswerRequest(question="黄鹤楼始建于哪一年？", passages=PASSAGES, **changes))]
     text, finish = _text(said), said[-1]
     assert isinstance(finish, Finish)
-    assert {item.speaker for item in said} == {Speaker(model="local", provider="local")}
+    assert {item.speaker for item in said if isinstance(item, Piece | Finish)} == {Speaker(model="local", provider="local")}
     assert (finish.reason, finish.model, finish.provider, finish.prompt_hash) == (reason, "local", "local", "")
     assert "公元" not in text or changes == {"stop": ("無",)}
     assert estimate_tokens(text) <= changes.get("max_tokens", 1024)

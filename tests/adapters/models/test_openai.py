@@ -10,14 +10,15 @@ from typing import Any
 import openai
 import pytest
 import structlog
+from msgspec.structs import replace
 
 from adapters.models import openai as lean
 from adapters.models import retries
 from adapters.models.choose import create_answer_model
 from adapters.models.local import LocalModel
 from adapters.models.openai import OpenAIModel
-from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece
-from adapters.models.wire import TransientFailure
+from adapters.models.port import AnswerRequest, EmptyAnswer, Finish, Piece, Spent, ThoughtPiece
+from adapters.models.provider_errors import TransientFailure
 from schemas.chats import Usage
 from schemas.errors import ClawError, Refused, Unavailable
 from schemas.settings import ModelSettings, Settings
@@ -77,6 +78,28 @@ async def test_says_what_the_official_client_reads(stub: Running, fault: str) ->
     else:
         assert finish.usage == Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens)
     assert finish.reason == "stop"
+
+
+async def test_cached_and_reasoning_tokens_are_what_the_official_client_reads(stub: Running) -> None:
+    """And cost what they cost."""
+    name = "stub?tokens=2&thinking=30&cached=40"
+    _, finish = await answered(stub, name, price_prompt=2.0, price_completion=8.0, price_cached_prompt=0.5)
+    sent = stub.provider.stats.last_request
+    async with openai.AsyncOpenAI(base_url=f"{stub.root}/v1", api_key=KEY, max_retries=0) as official:
+        chunks = [chunk async for chunk in await official.chat.completions.create(**sent)]
+    told = chunks[-1].usage
+    assert told is not None
+    assert told.prompt_tokens_details is not None
+    assert told.completion_tokens_details is not None
+    usage = finish.usage
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (40, 30)
+    assert (told.prompt_tokens_details.cached_tokens, told.completion_tokens_details.reasoning_tokens) == (40, 30)
+    assert finish.speaker.prices.cost_micros(usage) == (usage.prompt_tokens - 40) * 2 + 20 + usage.completion_tokens * 8
+
+
+async def test_deepseek_counts_cached_tokens_in_a_field_of_its_own(stub: Running) -> None:
+    _, finish = await answered(stub, "stub?tokens=2&cached=40&cached_as=deepseek")
+    assert finish.usage.cached_tokens == 40
 
 
 async def test_sends_the_prompt_the_key_and_the_sampling(stub: Running) -> None:
@@ -168,6 +191,84 @@ async def _text(model: OpenAIModel) -> str:
     return "".join([item.text async for item in model.answer(REQUEST) if isinstance(item, Piece)])
 
 
+async def parts_of(stub: Running, name: str, request: AnswerRequest = REQUEST, **changes: object) -> list[object]:
+    async with opened(stub, name, **changes) as model:
+        return [item async for item in model.answer(request)]
+
+
+@pytest.mark.parametrize("thinks", [*THINKS, "opened"])
+async def test_thinking_is_given_apart_to_those_who_want_it(stub: Running, thinks: str) -> None:
+    """All of it before the first word of the answer, none of it in the answer."""
+    name = f"stub?tokens=2&thinking=30&thinks={thinks}"
+    said = await parts_of(stub, name, replace(REQUEST, with_thinking=True), thinking_opened=thinks == "opened")
+    kinds = [type(part) for part in said]
+    order: list[type] = [ThoughtPiece, Piece, Finish]
+    assert kinds == sorted(kinds, key=order.index)
+    thought = "".join(part.text for part in said if isinstance(part, ThoughtPiece))
+    assert thought.split() == "".join(f"hm{i} [1] " for i in range(30)).split()
+    assert "".join(part.text for part in said if isinstance(part, Piece)) == "知识库记录"
+
+
+async def test_a_text_that_turns_out_to_have_been_thinking_is_given_up_and_the_next_is_understood(stub: Running) -> None:
+    """Nobody knew that the template opens it: what was given out is void, and is charged."""
+    async with opened(stub, "stub?tokens=2&thinking=30&thinks=opened") as model:
+        stream = model.answer(REQUEST)
+        part = await anext(stream)
+        assert isinstance(part, Piece)
+        while isinstance(part, Piece):
+            part = await anext(stream)
+        assert isinstance(part, Spent)
+        assert part.usage.completion_tokens > 30
+        with pytest.raises(Unavailable):
+            await anext(stream)
+        assert await _text(model) == "知识库记录"
+        assert not model._breaker.is_open
+    async with opened(stub, "stub?tokens=2&thinks=opened", thinking_opened=True) as model:
+        assert await _text(model) == "知识库记录", "it did not think this time"
+
+
+async def test_a_server_that_sends_thinking_apart_has_a_parser(stub: Running) -> None:
+    """Its text is the answer from the beginning, and streams."""
+    async with opened(stub, "stub?tokens=8&token_ms=20&thinking=3&finish=length", thinking_opened=True) as model:
+        assert await _text(model) == "知识库记录了这一点：the log"
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "request_", "sent"),
+    [
+        ("zhipu", "glm-4.7?tokens=1", {}, {"thinking": None, "max_tokens": 64 + 4096}),
+        ("zhipu", "glm-4.7?tokens=1", {"thinking": "off"}, {"thinking": {"type": "disabled"}, "max_tokens": 64}),
+        ("zhipu", "glm-5.3?tokens=1", {"thinking": "off"}, {"reasoning_effort": "low", "max_tokens": 64 + 4096}),
+        ("dashscope", "qwen-plus?tokens=1", {"thinking": "on"}, {"enable_thinking": True, "thinking_budget": 4096, "max_tokens": 64}),
+        ("openai", "gpt-5-mini?tokens=1", {}, {"max_completion_tokens": 64 + 4096, "max_tokens": None, "temperature": None}),
+        ("openai", "stub?tokens=1", {"thinking": "on"}, {"max_tokens": 64, "reasoning_effort": None, "thinking": None}),
+    ],
+)
+async def test_the_wish_of_a_question_reaches_the_wire(
+    stub: Running, provider: str, name: str, request_: dict[str, Any], sent: dict[str, object]
+) -> None:
+    """A model that thinks gets tokens for it on top of the answer's."""
+    root = f"{stub.root}/api/paas/v4" if provider == "zhipu" else f"{stub.root}/v1"
+    await parts_of(stub, name, replace(REQUEST, **request_), provider=provider, base_url=root)
+    assert {key: stub.provider.stats.last_request.get(key) for key in sent} == sent
+
+
+async def test_what_the_settings_say_goes_before_what_a_question_leaves_open(stub: Running) -> None:
+    settings: dict[str, Any] = {"provider": "zhipu", "base_url": f"{stub.root}/api/paas/v4", "thinking": "off"}
+    await parts_of(stub, "glm-4.7?tokens=1", **settings)
+    assert stub.provider.stats.last_request["thinking"] == {"type": "disabled"}
+    await parts_of(stub, "glm-4.7?tokens=1", replace(REQUEST, thinking="on"), **settings)
+    assert stub.provider.stats.last_request["thinking"] == {"type": "enabled"}
+
+
+async def test_thinking_that_broke_off_is_charged_and_repeated(stub: Running) -> None:
+    said = await parts_of(stub, "stub?tokens=1&thinking=30&fault=cut_middle&times=1")
+    spent = [part for part in said if isinstance(part, Spent)]
+    assert [(each.usage.estimated, each.speaker.provider) for each in spent] == [(True, "openai")]
+    assert spent[0].usage.reasoning_tokens > 30
+    assert isinstance(said[-1], Finish)
+
+
 @pytest.mark.parametrize("fault", ["429", "500", "503", "cut_before", "error_first"])
 async def test_what_passes_is_repeated_before_the_first_word(stub: Running, fault: str) -> None:
     text, _ = await answered(stub, f"stub?tokens=2&fault={fault}&times=2")
@@ -197,12 +298,43 @@ async def test_a_short_retry_after_is_waited_for(stub: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["fault=400", "fault=401", "fault=403", "fault=429&code=insufficient_quota", "fault=429&code=1113", "fault=html"]
+    ("query", "code"),
+    [
+        ("fault=400", "model_refused"),
+        ("fault=401", "model_unauthorized"),
+        ("fault=403", "model_access_denied"),
+        ("fault=429&code=insufficient_quota", "model_quota_exhausted"),
+        ("fault=429&code=1113", "model_account_arrears"),
+        ("fault=400&code=1301", "model_filtered"),
+        ("fault=html", "model_refused"),
+    ],
 )
-async def test_what_will_never_be_taken_is_refused_at_once(stub: Running, query: str) -> None:
+async def test_what_will_never_be_taken_is_refused_at_once(stub: Running, query: str, code: str) -> None:
+    """By a name that says who has to do what."""
     error, _ = await failed(stub, f"stub?{query}")
     assert isinstance(error, Refused)
-    assert error.code == "model_refused"
+    assert error.code == code
+    assert stub.provider.stats.requests == 1
+
+
+@pytest.mark.parametrize(("code", "name"), [("1302", "model_rate_limited"), ("1305", "model_overloaded"), ("1234", "model_unavailable")])
+@pytest.mark.parametrize("fault", ["429", "error_first"])
+async def test_what_bigmodel_says_will_pass_is_repeated(stub: Running, fault: str, code: str, name: str) -> None:
+    error, _ = await failed(stub, f"stub?fault={fault}&code={code}", provider="zhipu", base_url=f"{stub.root}/api/paas/v4")
+    assert isinstance(error, Unavailable)
+    assert error.code == name
+    assert stub.provider.stats.requests == retries.LAST_MODEL.attempts
+
+
+@pytest.mark.parametrize("fault", ["429", "error_first"])
+async def test_an_exhausted_account_is_not_asked_again_before_its_reset(stub: Running, fault: str) -> None:
+    query = f"stub?fault={fault}&code=1308&message=Your limit will reset at 2999-01-01 00:00:00"
+    async with opened(stub, query, provider="zhipu", base_url=f"{stub.root}/api/paas/v4") as model:
+        for _ in range(3):
+            with pytest.raises(Refused) as raised:
+                await _text(model)
+            assert raised.value.code == "model_quota_exhausted"
+            assert raised.value.retry_after_s > 86_000
     assert stub.provider.stats.requests == 1
 
 
@@ -321,7 +453,7 @@ async def test_the_key_stays_inside(stub: Running, caplog: pytest.LogCaptureFixt
     with structlog.testing.capture_logs() as logs:
         error, _ = await failed(stub, "stub", api_key=Secret(wrong))
     seen: list[Any] = [str(error), repr(error), error.problem(), logs, caplog.text, repr(error.__cause__)]
-    assert error.code == "model_refused"
+    assert error.code == "model_unauthorized"
     assert any("Incorrect API key" in str(line) for line in logs)
     assert not any(wrong in str(item) for item in seen)
 
@@ -329,4 +461,4 @@ async def test_the_key_stays_inside(stub: Running, caplog: pytest.LogCaptureFixt
 def test_settings_choose_the_model() -> None:
     assert isinstance(create_answer_model(Settings()), LocalModel)
     chosen = create_answer_model(Settings(model=ModelSettings(provider="zhipu", api_key=Secret("k"))))
-    assert (type(chosen), chosen.name) == (OpenAIModel, "glm-4-flash")
+    assert (type(chosen), chosen.name) == (OpenAIModel, "glm-4.7-flash")

@@ -7,15 +7,15 @@ import pytest
 
 from adapters.models import request
 from adapters.models.fingerprint import hash_prompt
-from adapters.models.request import build_answer_request
-from schemas.chats import Question, Sampling
+from adapters.models.request import build_answer_request, build_grounded_request
+from schemas.chats import Grounding, Question, Sampling
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from tests.support.model_samples import PASSAGES
 
 SETTINGS = ModelSettings(max_tokens=100, temperature=0.4)
 
 
-def question(sampling: Sampling) -> Question:
+def question(sampling: Sampling, **more: Any) -> Question:
     values: dict[str, Any] = {
         "conversation_id": "c",
         "message_id": "m",
@@ -26,7 +26,7 @@ def question(sampling: Sampling) -> Question:
         "reply_partition": 0,
         "asked_at": datetime(2026, 1, 1, tzinfo=UTC),
     }
-    return Question(**values, sampling=sampling)
+    return Question(**values, sampling=sampling, **more)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,15 @@ def test_sampling_is_the_askers_within_the_operators(sampling: Sampling, expecte
     request = build_answer_request(question(sampling), PASSAGES, SETTINGS)
     assert (request.max_tokens, request.temperature, request.stop) == expected
     assert request.passages == PASSAGES
+
+
+def test_what_retrieval_found_out_goes_with_the_question() -> None:
+    asked = question(Sampling(), mode="assistant")
+    grounding = Grounding(question=asked, query="", keywords=(), passages=PASSAGES, courtesy="thanks", answerable=False)
+    request = build_grounded_request(grounding, PASSAGES[:1], SETTINGS)
+    assert (request.mode, request.courtesy, request.answerable, request.passages) == ("assistant", "thanks", False, PASSAGES[:1])
+    plain = build_grounded_request(Grounding(question=question(Sampling()), query="", keywords=(), passages=()), (), SETTINGS)
+    assert (plain.mode, plain.courtesy, plain.answerable) == ("grounded", None, True)
 
 
 def test_the_hash_of_a_request_depends_on_the_budget() -> None:

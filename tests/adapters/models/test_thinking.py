@@ -7,12 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.thinking import ThinkingFilter, strip_thinking
+from adapters.models.thinking import ThinkingFilter, split_thinking, strip_thinking
 
 
-def said(pieces: list[str]) -> str:
-    thoughts = ThinkingFilter()
-    return "".join(map(thoughts.feed, pieces)) + thoughts.finish()
+def said(pieces: list[str], *, opened: bool = False, reason: str = "") -> str:
+    thoughts = ThinkingFilter(opened=opened)
+    return "".join(map(thoughts.feed, pieces)) + thoughts.finish(reason)
+
+
+def thought(pieces: list[str], *, opened: bool = False) -> str:
+    thoughts = ThinkingFilter(opened=opened)
+    parts = []
+    for piece in pieces:
+        thoughts.feed(piece)
+        parts.append(thoughts.take_thinking())
+    return "".join(parts)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +51,81 @@ def test_what_is_the_answer(text: str, answer: str) -> None:
     assert said(list(text)) == answer
 
 
+@pytest.mark.parametrize(
+    ("text", "thinking"),
+    [
+        ("<think>\nhm [1]\n</think>\n\n25 days [1].", "\nhm [1]\n"),
+        ("<think>a</think>\n<thought>b</thought>\n25 days.", "ab"),
+        ("<think>hm, and then the tokens", "hm, and then the tokens"),
+        ("<think>if a < b then</thi", "if a < b then"),
+        ("25 days.", ""),
+        ("`<think>` is a tag", ""),
+    ],
+)
+def test_what_is_the_thinking(text: str, thinking: str) -> None:
+    assert thought([text]) == thought(list(text)) == thinking
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "answer", "thinking"),
+    [
+        ("Okay, they ask …\n</think>\n\n25 days.", "stop", "25 days.", "Okay, they ask …\n"),
+        ("<think>\nhm\n</think>\n25 days.", "stop", "25 days.", "\nhm\n"),
+        ("\n<think>hm</think>25 days.", "stop", "25 days.", "\nhm"),
+        ("Okay, they ask …", "length", "", "Okay, they ask …"),
+        ("25 days, without a thought.", "stop", "25 days, without a thought.", "25 days, without a thought."),
+        ("hm <think> hm </think>25 days.", "stop", "25 days.", "hm <think> hm "),
+        ("</think>25 days.", "stop", "25 days.", ""),
+        ("", "stop", "", ""),
+    ],
+)
+def test_a_template_may_have_opened_it(text: str, reason: str, answer: str, thinking: str) -> None:
+    """Then everything up to the closing tag is thinking; a text that ends by itself without one was the answer."""
+    for pieces in ([text], list(text)):
+        assert said(pieces, opened=True, reason=reason) == answer
+        assert thought(pieces, opened=True) == thinking
+
+
+@pytest.mark.parametrize(
+    ("text", "leaked"),
+    [
+        ("Okay, they ask …\n</think>\n\n25 days.", True),
+        ("</think>\n\n25 days.", False),
+        ("\n\n</think>\n\n25 days.", False),
+        ("The tag </think> ends the thinking.", False),
+        ("The tag `</think>` ends it.", False),
+        ("<think>hm</think>\n25 days\n</think>\n", False),
+        ("25 days.", False),
+    ],
+)
+def test_a_closing_tag_on_a_line_of_its_own_tells_that_one_was_open(text: str, leaked: bool) -> None:
+    for pieces in ([text], list(text)):
+        thoughts = ThinkingFilter()
+        given = "".join(map(thoughts.feed, pieces)) + thoughts.finish("stop")
+        assert thoughts.leaked == leaked
+        assert given.startswith("25 days") or not text.strip().startswith("</think>")
+
+
 PARTS = st.sampled_from(["<think>", "</think>", "<thinking>", "</thinking>", "<", "think>", "</", "`", "a", " ", "\n", "天"])
 
 
 @given(st.lists(PARTS, max_size=20).map("".join), st.lists(st.integers(0, 60), max_size=10))
 def test_any_cut_gives_the_same(text: str, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    assert said([text[a:b] for a, b in pairwise(places)]) == said([text])
+    pieces = [text[a:b] for a, b in pairwise(places)]
+    assert said(pieces) == said([text])
+    assert thought(pieces) == thought([text])
+    for reason in ("stop", "length"):
+        assert said(pieces, opened=True, reason=reason) == said([text], opened=True, reason=reason)
+    assert thought(pieces, opened=True) == thought([text], opened=True)
+
+
+@given(st.lists(PARTS, max_size=20).map("".join))
+def test_what_is_not_thinking_is_the_answer(text: str) -> None:
+    """Nothing is lost but tags, white space around thinking, and what a piece of a tag may have become."""
+    answer, thinking = split_thinking(text)
+    assert sum(map(text.count, "a天")) >= sum(map((answer + thinking).count, "a天"))
+    assert said([text]).count("天") + thought([text]).count("天") == text.count("天")
 
 
 @given(st.lists(PARTS, max_size=20).map("".join))
@@ -72,4 +149,6 @@ def test_it_takes_time_in_proportion() -> None:
     assert said([hostile, hostile]) == ""
     assert said(["`" + "<think>`" * 100_000])
     assert said(["<think></think>a" * 100_000]) == "a" * 100_000
+    assert said(["<think> " * 100_000, "x<think>" * 100_000], opened=True) == ""
+    assert said(["</think>" * 100_000, "\n</think>" * 100_000]) == ""
     assert time.process_time() - began < 5

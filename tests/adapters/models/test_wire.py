@@ -1,10 +1,10 @@
-"""Events cut from bytes, and what the provider's errors mean."""
+"""Events cut from bytes, and what they cost."""
 
 import pytest
 
 from adapters.models import wire
 from adapters.models.prompts import ProviderChatMessage
-from schemas.errors import Refused
+from adapters.models.provider_errors import TransientFailure
 
 
 def _take(*events: str) -> tuple[wire.CompletionReader, str]:
@@ -55,47 +55,31 @@ def test_half_a_usage_is_estimated() -> None:
 
 @pytest.mark.parametrize("frame", ["{", "[]", '"x"', '{"choices":{}}', '{"choices":[{"delta":{"content":5}}]}', "\x00", ""])
 def test_frames_that_cannot_be_read(frame: str) -> None:
-    with pytest.raises(wire.TransientFailure, match="cannot be read"):
+    with pytest.raises(TransientFailure, match="cannot be read"):
         _take(frame)
 
 
 @pytest.mark.parametrize(
-    ("error", "refused"),
+    ("details", "cached", "reasoning"),
     [
-        ('{"message":"busy","code":1302}', False),
-        ('{"message":"bad","code":"1214"}', True),
-        ('{"message":"no money","type":"insufficient_quota"}', True),
-        ('{"message":"x","type":"invalid_request_error","code":null}', True),
-        ('"just words"', False),
-        ("{}", False),
-        ("17", False),
+        ('"prompt_tokens_details":{"cached_tokens":3},"completion_tokens_details":{"reasoning_tokens":4}', 3, 4),
+        ('"prompt_cache_hit_tokens":3,"prompt_cache_miss_tokens":2', 3, 0),
+        ('"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":null}', 0, 0),
+        ('"prompt_tokens_details":{"cached_tokens":"x"},"completion_tokens_details":[],"prompt_cache_hit_tokens":"y"', 0, 0),
+        ('"prompt_tokens_details":{"cached_tokens":99},"completion_tokens_details":{"reasoning_tokens":-4}', 5, 0),
     ],
 )
-def test_errors_inside_a_stream(error: str, refused: bool) -> None:
-    with pytest.raises(Refused if refused else wire.TransientFailure):
-        _take(f'{{"error":{error}}}')
+def test_cached_and_reasoning_tokens(details: str, cached: int, reasoning: int) -> None:
+    """In the fields of OpenAI, BigModel and DeepSeek; what cannot be read or cannot be counts as none, and costs no usage."""
+    reading, _ = _take(f'{{"choices":[],"usage":{{"prompt_tokens":5,"completion_tokens":7,{details}}}}}')
+    usage = reading.usage([])
+    assert (usage.cached_tokens, usage.reasoning_tokens, usage.prompt_tokens, usage.estimated) == (cached, reasoning, 5, False)
 
 
-@pytest.mark.parametrize(
-    ("header", "date", "seconds"),
-    [
-        ("7", None, 7.0),
-        ("0.5", None, 0.5),
-        ("-3", None, 0.0),
-        ("999999", None, wire.RETRY_AFTER_S_MAX),
-        ("Sun, 22 Nov 2026 10:00:30 GMT", "Sun, 22 Nov 2026 10:00:00 GMT", 30.0),
-        ("Sun, 22 Nov 2026 10:00:30 GMT", None, None),
-        ("soon", "Sun, 22 Nov 2026 10:00:00 GMT", None),
-        ("nan", None, None),
-        ("inf", None, None),
-        (None, None, None),
-        ("", None, None),
-    ],
-)
-def test_retry_after(header: str | None, date: str | None, seconds: float | None) -> None:
-    assert wire.retry_after_s(header, date) == seconds
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":', b'{"error":{"code":[1]}}', b'{"detail":"no"}', b"\xff"])
-def test_error_bodies_that_say_nothing_are_still_errors(body: bytes) -> None:
-    assert wire.parse_error(body) == wire.ProviderError()
+def test_thinking_that_nobody_counted_is_estimated() -> None:
+    """Ollama reports no details; the thinking came all the same."""
+    reading, _ = _take(
+        '{"choices":[{"delta":{"reasoning":"四个汉字"}}]}',
+        '{"choices":[{"delta":{"content":"两字"},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":9}}',
+    )
+    assert (reading.usage([]).reasoning_tokens, reading.take_thinking(), reading.take_thinking()) == (4, "四个汉字", "")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,55 @@ async def test_thinking_is_not_what_it_writes(stub: Running, thinks: str, fault:
     assert written.usage.completion_tokens >= 20
     assert written.usage.estimated == bool(fault)
     assert stub.provider.stats.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "field"),
+    [
+        ("zhipu", "glm-4.7", {"thinking": {"type": "disabled"}}),
+        ("dashscope", "qwen3-32b", {"enable_thinking": False}),
+        ("ollama", "qwen3:8b", {"reasoning_effort": "none"}),
+        ("vllm", "Qwen/Qwen3-8B", {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}),
+    ],
+)
+async def test_the_model_is_told_not_to_think(stub: Running, provider: str, name: str, field: dict[str, object]) -> None:
+    """So that the few tokens of a title are the title's, whatever the server calls it."""
+    root = f"{stub.root}/api/paas/v4" if provider == "zhipu" else f"{stub.root}/v1"
+    async with opened(stub, name, provider=provider, base_url=root) as made:
+        written = await made.write("Title.", "[[text=title&thinking=900&obeys=1]]", max_tokens=20, timeout_s=5.0)
+    assert written.text == "title"
+    sent = stub.provider.stats.last_request
+    assert sent["max_tokens"] == 20
+    assert {key: sent.get(key) for key in field} == field
+
+
+async def test_a_model_that_cannot_be_told_gets_tokens_for_it(stub: Running) -> None:
+    settings: dict[str, Any] = {"provider": "zhipu", "base_url": f"{stub.root}/api/paas/v4", "text_thinking_tokens": 100}
+    async with opened(stub, "glm-5.3?text=标题&thinking=90&obeys=1", **settings) as made:
+        written = await made.write("Title.", "…", max_tokens=20, timeout_s=5.0)
+    assert (written.text, written.usage.reasoning_tokens) == ("标题", 90)
+    assert stub.provider.stats.last_request["max_tokens"] == 120
+    assert "thinking" not in stub.provider.stats.last_request
+
+
+async def test_a_model_that_wrote_nothing_is_left_alone_and_then_given_more(stub: Running) -> None:
+    """It would cost as much again; afterwards it is known to think."""
+    async with opened(stub, "stub?text=标题&thinking=90", text_pause_s=0.2, text_thinking_tokens=100) as made:
+        assert await wrote(made) == ""
+        with pytest.raises(Refused) as raised:
+            await wrote(made)
+        assert raised.value.code == "model_answer_empty"
+        assert stub.provider.stats.requests == 1
+        await asyncio.sleep(0.25)
+        assert await wrote(made) == "标题"
+    assert stub.provider.stats.last_request["max_tokens"] == 120
+
+
+async def test_a_text_may_begin_inside_the_thinking(stub: Running) -> None:
+    async with opened(stub, "stub?text=标题&thinking=5&thinks=opened") as made:
+        assert await wrote(made) == "标题"
+    async with opened(stub, "stub?text=标题&thinking=90&thinks=opened", thinking_opened=True) as made:
+        assert await wrote(made) == ""
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "cut_before", "broken_frame", "error_object"])

@@ -36,6 +36,30 @@ def test_sentences_in_both_languages() -> None:
     assert sentences(" \n ") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It opened in 1911.[45] They closed it.[a][note 3] Why?", ["It opened in 1911.[45]", "They closed it.[a][note 3]", "Why?"]),
+        ("他生于1911年。[3]后来搬走了。", ["他生于1911年。[3]", "后来搬走了。"]),
+        ("Well... we stayed. He left... Then it rained.", ["Well... we stayed.", "He left...", "Then it rained."]),
+        ("One . . . two. Three.", ["One . . . two.", "Three."]),
+        (
+            "See vol. 3, p. 12 and Fig. 4. It is dated Jan. 5, 1911. Done.",
+            ["See vol. 3, p. 12 and Fig. 4.", "It is dated Jan. 5, 1911.", "Done."],
+        ),
+        ("At 9 a.m. Mrs. Hale of the U.S. Army paid 3.5 dollars. Then she left.", None),
+        ("“走吗？”他问。“走！”她说着站起来。", ["“走吗？”他问。", "“走！”她说着站起来。"]),
+        ("“走吗？”门开了。", ["“走吗？”", "门开了。"]),
+        ('"Is it far?" he asked. "No." We went.', ['"Is it far?" he asked.', '"No."', "We went."]),
+        ("价格是3.5元。版本2.0.1已发布！！真的……后来没有了。", ["价格是3.5元。", "版本2.0.1已发布！！", "真的……", "后来没有了。"]),
+        ("He sold item[0].Then", ["He sold item[0].Then"]),
+    ],
+)
+def test_where_sentences_end(text: str, expected: list[str] | None) -> None:
+    """Notes and closing quotes belong to the sentence before; dots of other kinds end nothing."""
+    assert sentences(text) == (expected or [text.partition(" Then")[0], "Then she left."])
+
+
 @given(st.text(alphabet='ab A.。！?!\n”" 中文.1…'))
 def test_sentences_are_literal_and_lose_only_white_space(text: str) -> None:
     found = sentences(text)

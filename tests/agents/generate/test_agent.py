@@ -7,6 +7,7 @@ import pytest
 
 from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
 from adapters.models.prices import Prices
+from agents.generate import metrics
 from domain.chats.history import HistoryBudget
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED, DIGESTS_ASKED, MESSAGES_CHANGED
 from schemas.chats import (
@@ -356,3 +357,35 @@ async def test_the_message_says_where_its_question_and_passages_lie_and_the_char
     assert (message.asked, message.grounded) == (LogPlace(2, 11), LogPlace(0, 40))
     (charge,) = [each.event for each in outgoing if isinstance(each.event, UsageRecorded)]
     assert charge.data.api_key_id == "k1"
+
+
+@pytest.mark.parametrize("mode", ["grounded", "assistant"])
+async def test_without_passages_a_grounded_question_is_no_call(mode):
+    """There is nothing to ask a provider: the assistant is asked, because it may know by itself."""
+    redis, model = Redis(), Script([Piece("In 1875.", SPEAKER), Finish(speaker=SPEAKER)])
+    question = msgspec.structs.replace(grounded_event().data.question, mode=mode)
+    sent = await _run(model, redis, RememberingPublisher(), grounded_event(question=question, passages=()))
+    message = redis.stored["r1"]
+    assert model.asked == int(mode == "assistant")
+    assert (message.mode, message.outcome, message.citations) == (mode, "unsourced" if model.asked else "not_found", ())
+    assert message.provider == ("zhipu" if model.asked else "local")
+    (completed,) = [each.event.data for each in sent if isinstance(each.event, ReplyCompleted)]
+    assert (completed.outcome, completed.text) == (message.outcome, message.content)
+
+
+async def test_a_courtesy_is_the_models_and_is_counted_as_one():
+    redis, model = Redis(), Script(["Hello!", Finish()])
+    before = _counted("grounded", "courtesy")
+    await _run(model, redis, RememberingPublisher(), grounded_event(passages=(), courtesy="greeting"))
+    assert (model.asked, model.request.courtesy, redis.stored["r1"].outcome) == (1, "greeting", "courtesy")
+    assert _counted("grounded", "courtesy") == before + 1
+
+
+async def test_the_outcome_of_a_failed_answer_is_none():
+    redis = Redis()
+    await _run(Script(["half", Refused("model_refused")]), redis, RememberingPublisher())
+    assert (redis.stored["r1"].state, redis.stored["r1"].mode, redis.stored["r1"].outcome) == ("failed", None, None)
+
+
+def _counted(mode: str, outcome: str) -> float:
+    return float(metrics.ANSWERS.labels(mode, outcome)._value.get())

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from adapters.models.port import Finish, Piece, Speaker
 from adapters.models.prices import Prices
+from adapters.models.prompts import NOT_FOUND
 from adapters.redis.client import RedisClient
 from agents.generate import Generate, answer_cache
 from agents.generate.cached_answers import PIECE_CHARS, merge_spans
@@ -206,6 +207,7 @@ async def test_an_answer_said_again_has_the_numbers_it_had(worker):
         {"history": (Turn("user", "你好"),)},
         {"summary": "他们谈到了灯塔。"},
         {"tone": "support"},
+        {"mode": "assistant"},
         {"query": "灯塔有多宽？"},
         {"content": "灯塔多高?!"},
         {"sampling": Sampling(temperature=1.0)},
@@ -260,10 +262,11 @@ async def test_news_elsewhere_in_the_knowledge_base_leaves_a_cited_answer(worker
 
 async def test_that_nothing_was_found_is_true_until_a_document_comes(worker, visibility):
     here = worker()
-    here.model.said = ("知识库中没有答案。",)
-    nothing: dict[str, Any] = {"passages": (), "query": "?"}
+    here.model.said = (NOT_FOUND["zh"],)
+    nothing: dict[str, Any] = {"query": "?"}  # passages were found, and the model says that they do not hold it
     await here.ask(grounded("r1", **nothing))
-    assert one(await here.ask(grounded("r2", **nothing)), ReplyCompleted).cached
+    again = one(await here.ask(grounded("r2", **nothing)), ReplyCompleted)
+    assert (again.cached, again.outcome, again.citations) == (True, "not_found", ())
     await visibility.mark_indexed("acme/kb2/new", 7)
     assert one(await here.ask(grounded("r3", **nothing)), ReplyCompleted).cached
     await visibility.mark_indexed("acme/kb/new", 7)

@@ -128,6 +128,7 @@ class Story:
             "cost_micros": 12,
             "prompt_hash": hash_messages(sent),
             "timings_ms": {"total": 300.0},
+            "outcome": "answered",
             "asked": LogPlace(self.asked_at.partition, self.asked_at.offset),
             "grounded": LogPlace(self.grounded_at.partition, self.grounded_at.offset),
             **changes,
@@ -166,7 +167,9 @@ async def test_the_whole_story(house: House, ada: Person) -> None:
     assert body["missing"] == {}
     assert body["question"]["content"] == "How many days?"
     assert (body["question"]["system_prompt"], body["question"]["history_messages"], body["question"]["searches"]) == ("Be short.", 2, 1)
-    assert body["retrieval"] == {"query": "days of leave", "condensed_by": "rules", "keywords": ["leave"], "problem": None}
+    retrieval = {"query": "days of leave", "condensed_by": "rules", "keywords": ["leave"], "problem": None}
+    assert body["retrieval"] == retrieval | {"courtesy": None, "answerable": True, "reranked_by": ""}
+    assert (body["question"]["mode"], body["outcome"]) == ("grounded", "answered")
     offered = [(each["document_id"], each["score"], each["text"], each["offered"], each["cited"]) for each in body["passages"]]
     assert offered == [("rules", 1.0, "Text of rules.", True, True), ("gone", 0.5, "Text of gone.", False, False)]
     prompt = body["prompt"]

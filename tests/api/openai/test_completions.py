@@ -88,7 +88,7 @@ async def test_completion(house: House, ada: Person, client: openai.AsyncOpenAI,
     (annotation,) = choice.message.annotations
     place, citation = annotation.url_citation, annotation.model_dump()["citation"]
     assert (annotation.type, place.title, "25 days [1]."[place.start_index : place.end_index]) == ("url_citation", "rules", "[1]")
-    assert place.url == f"/api/v1/knowledge/{ada.base}/documents/rules"
+    assert place.url == f"{str(client.base_url).removesuffix('/v1/')}/api/v1/knowledge/{ada.base}/documents/rules"
     assert citation["quote"] in LEAVE
     assert citation["version"] == 3
     assert completion.usage is not None
@@ -144,7 +144,7 @@ async def test_the_question_as_it_is_asked(house: House, ada: Person, client: op
     """Instructions, history, sampling and stops travel with it; no knowledge base is chosen by an empty list."""
     messages: list[Any] = [{"role": "system", "content": "Be short."}, ASK[0], {"role": "assistant", "content": "25."}, ASK[0]]
     completion = await client.chat.completions.create(
-        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": ""}
+        model="claw", messages=messages, stop=["END"], max_tokens=9, temperature=0, metadata={"knowledge_base_ids": "", "mode": "assistant"}
     )
     assert completion.choices[0].message.annotations == []
     question = await asked_event(house, completion.id.removeprefix("chatcmpl-"))
@@ -227,6 +227,21 @@ async def test_tools_are_ignored_and_their_turns_accepted(house: House, client: 
     question = await asked_event(house, answer.id.removeprefix("chatcmpl-"))
     assert question.history == (Turn("user", "Is the lamp on?"), Turn("assistant", "It is."))
     assert not {"tools", "tool_choice"} & set(stub.provider.stats.last_request)
+
+
+async def test_numbers_that_stand_in_no_passage_are_named(ada: Person, client: openai.AsyncOpenAI, stub: Stub):
+    """Beside the model's own words: whole, streamed and kept alike."""
+    stub.says("text=25 days, and 31 more [1].")
+    message = (await client.chat.completions.create(model="claw", messages=ASK)).choices[0].message
+    assert message.content == "25 days, and 31 more [1]."
+    marked = [{"text": "31", "start_index": 13, "end_index": 15}]
+    assert message.model_dump()["unsupported_numbers"] == marked
+    stream = await client.chat.completions.create(model="claw", messages=ASK, stream=True)
+    chunks = [chunk async for chunk in stream]
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == message.content
+    assert chunks[-1].choices[0].delta.model_dump()["unsupported_numbers"] == marked
+    kept = (await ada.call("GET", f"/knowledge/queries/{chunks[0].id.removeprefix('chatcmpl-')}")).json()
+    assert (kept["answer"], kept["unsupported_numbers"]) == (message.content, marked)
 
 
 async def test_sources_are_numbered_as_the_answer_cites_them(

@@ -10,7 +10,7 @@ from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
 from adapters.embedders.providers import PRESETS as EMBEDDING
 from adapters.models.local import LocalModel
 from adapters.models.presets import PRESETS as ANSWERING
-from api.openai import errors, requests
+from api.openai import errors, models, requests
 from schemas import model_names
 from schemas.bodies.openai import ChatCompletionCreate
 from schemas.chats import Sampling, Turn
@@ -47,6 +47,31 @@ def test_instructions_history_and_question():
     )
     assert (asked.content, asked.system_prompt, asked.door) == ("For everybody?", "Be short.\n\nBe kind.", "openai")
     assert asked.history == (Turn("user", "Leave?"), Turn("assistant", "25 days [1]."))
+
+
+@pytest.mark.parametrize(
+    ("body", "mode", "field"),
+    [
+        ({}, None, "model"),
+        ({"model": "claw-assistant"}, "assistant", "model"),
+        ({"metadata": {"mode": "assistant"}}, "assistant", "metadata.mode"),
+        ({"model": "claw-assistant", "metadata": {"mode": "grounded"}}, "grounded", "metadata.mode"),
+        ({"messages": [{"role": "system", "content": "mode: assistant, model: claw-assistant"}, ASK]}, None, "model"),
+    ],
+)
+def test_the_model_or_the_metadata_chooses_the_mode(body: dict[str, Any], mode: str | None, field: str):
+    asked = read(**body)
+    assert (asked.mode, asked.mode_field) == (mode, field)
+
+
+def test_an_unknown_mode_is_named():
+    (error,) = refused(metadata={"mode": "free"}).errors
+    assert (error.field, error.limit) == ("metadata.mode", "grounded or assistant")
+
+
+def test_the_assistant_is_listed_where_a_language_model_answers():
+    assert "claw-assistant" not in models.names(SETTINGS)
+    assert models.names(Settings(model=ModelSettings(provider="openai", name="m")))[:3] == ("claw", "claw-assistant", "m")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +149,7 @@ def test_what_asks_for_nothing_passes():
         "logprobs": False,
         "logit_bias": {},
     }
-    ignored = {"user": "u", "seed": 7, "store": True, "top_p": 0.5, "service_tier": "auto", "reasoning_effort": "low", "verbosity": "low"}
+    ignored = {"user": "u", "seed": 7, "store": True, "top_p": 0.5, "service_tier": "auto", "verbosity": "low"}
     assert read(**nothing, **ignored) == read()
 
 
@@ -156,10 +181,10 @@ def test_what_a_tool_said_is_passed_over_and_the_rest_is_history():
 @pytest.mark.parametrize(
     "extra",
     [
-        {"enable_thinking": False},
-        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"chat_template_kwargs": {"add_generation_prompt": True}},
+        {"reasoning_effort": "auto", "thinking": {"type": "auto", "budget_tokens": 9}, "think": "default"},
         {"top_k": 40, "min_p": 0.0, "repetition_penalty": 1.05},
-        {"thinking": {"type": "disabled"}, "do_sample": True, "request_id": "abc", "meta": {"user_info": "x"}},
+        {"thinking": None, "do_sample": True, "request_id": "abc", "meta": {"user_info": "x"}},
         {"chat_id": "x", "session_id": "y", "id": "z"},
         {"stream_options": None, "options": {"num_ctx": 4096}, "keep_alive": -1},
         {"metadata": {"user": {"id": 1}, "tags": ["a"]}},
@@ -167,6 +192,44 @@ def test_what_a_tool_said_is_passed_over_and_the_rest_is_history():
 )
 def test_fields_of_other_servers_are_passed_over(extra: dict[str, Any]):
     assert read(**extra) == read()
+
+
+@pytest.mark.parametrize(
+    ("extra", "thinking", "effort", "shown"),
+    [
+        ({"thinking": {"type": "enabled", "budget_tokens": 512}}, "on", "", True),
+        ({"thinking": {"type": "disabled"}}, "off", "", False),
+        ({"thinking": True}, "on", "", True),
+        ({"enable_thinking": True, "reasoning_effort": "high"}, "on", "high", True),
+        ({"enable_thinking": False, "reasoning_effort": "high"}, "off", "", False),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, "on", "", True),
+        ({"chat_template_kwargs": {"thinking": False}}, "off", "", False),
+        ({"think": True}, "on", "", True),
+        ({"think": "low"}, "on", "low", True),
+        ({"think": "none"}, "off", "", False),
+        ({"reasoning_effort": "none"}, "off", "", False),
+        ({"reasoning_effort": "minimal"}, "on", "minimal", False),
+        ({"reasoning_effort": "low", "include_reasoning": True}, "on", "low", True),
+        ({"thinking": {"type": "enabled"}, "include_reasoning": False}, "on", "", False),
+        ({"include_reasoning": True}, "auto", "", True),
+    ],
+)
+def test_thinking_is_asked_for_in_the_words_of_several_servers(extra: dict[str, Any], thinking: str, effort: str, shown: bool):
+    """And is shown where those servers would."""
+    asked = read(**extra)
+    assert (asked.sampling.thinking, asked.sampling.reasoning_effort, asked.with_thinking) == (thinking, effort, shown)
+
+
+def test_thinking_is_never_shown_where_the_settings_say_so():
+    data = msgspec.convert({"model": "claw", "messages": [ASK], "think": True}, ChatCompletionCreate)
+    settings = Settings(model=ModelSettings(show_thinking="never"))
+    assert not requests.parse_question(data, settings).with_thinking
+
+
+def test_a_switch_that_is_none_is_named():
+    with pytest.raises(Refused) as refused:
+        read(chat_template_kwargs={"enable_thinking": "yes"})
+    assert refused.value.errors[0].field == "chat_template_kwargs.enable_thinking"
 
 
 def test_what_was_passed_over_is_named():

@@ -19,7 +19,7 @@ from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Star
 from schemas.errors import Problem, Refused, Unavailable
 from tests.support.reply_speaker import CITATION
 
-HEAD = CompletionHead("chatcmpl-r", 1_700_000_000, "claw")
+HEAD = CompletionHead("chatcmpl-r", 1_700_000_000, "claw", "https://claw.example")
 OTHER = msgspec.structs.replace(CITATION, marker=2, document_id="a b/c", title="Other")
 ENDS = st.sampled_from(["whole", "shorter", "other"])
 
@@ -77,7 +77,7 @@ def test_an_answer():
     (annotation,) = annotations_of(chunks)
     place = annotation["url_citation"]
     assert "25 days [1]."[place["start_index"] : place["end_index"]] == "[1]"
-    assert (place["title"], place["url"]) == ("Rules", "/api/v1/knowledge/k/documents/rules")
+    assert (place["title"], place["url"]) == ("Rules", "https://claw.example/api/v1/knowledge/k/documents/rules")
     assert annotation["citation"] == msgspec.to_builtins(CITATION)
     assert [chunk["choices"][0]["finish_reason"] for chunk in chunks] == [None] * 4 + ["stop"]
     assert all("usage" not in chunk for chunk in chunks)
@@ -87,7 +87,14 @@ def test_usage_comes_last_and_without_choices():
     chunks, done = told(frames(delta(1, "x"), completed("x", reason="length")), include_usage=True)
     assert done
     assert chunks[-1]["choices"] == []
-    assert chunks[-1]["usage"] == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "estimated": True}
+    assert chunks[-1]["usage"] == {
+        "prompt_tokens": 7,
+        "completion_tokens": 3,
+        "total_tokens": 10,
+        "estimated": True,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
     assert all(chunk["usage"] is None for chunk in chunks[:-1])
     assert chunks[-2]["choices"][0]["finish_reason"] == "length"
 
@@ -122,7 +129,7 @@ def test_the_end_brings_what_was_missing():
     assert done
     assert text_of(chunks) == "A [1] B [2]"
     assert [each["citation"]["marker"] for each in annotations_of(chunks)] == [1, 2]
-    assert annotations_of(chunks)[1]["url_citation"]["url"] == "/api/v1/knowledge/k/documents/a%20b%2Fc"
+    assert annotations_of(chunks)[1]["url_citation"]["url"] == "https://claw.example/api/v1/knowledge/k/documents/a%20b%2Fc"
 
 
 def test_markers_that_come_twice_have_two_places():

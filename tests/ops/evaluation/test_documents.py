@@ -34,31 +34,31 @@ PARTIAL = (Note("page_unreadable", "page 2"),)
 
 
 @pytest.mark.parametrize(
-    ("given", "got", "tesseract", "right"),
+    ("given", "got", "ocr", "right"),
     [
-        (case("text", "two words"), outcome("here tw", "o\nwords"), True, True),
-        (case("text", "title"), outcome("nothing"), True, False),
-        (case("text", "words"), failed("document_unreadable"), True, False),
-        (case("ocr_text", "words"), failed("ocr_required"), False, True),
-        (case("ocr_text", "words"), failed("ocr_required"), True, False),
-        (case("ocr_text", "words"), outcome("words"), True, True),
-        (case("password_required"), failed("password_required"), True, True),
-        (case("password_required"), failed("document_unreadable"), True, False),
-        (case("password_required"), outcome("secret"), True, False),
-        (case("password", "secret"), outcome("secret"), True, True),
-        (case("password", "secret"), failed("password_wrong"), True, False),
-        (case("reject_or_partial"), failed("document_too_complex"), True, True),
-        (case("reject_or_partial"), outcome("half", notes=PARTIAL), True, True),
-        (case("reject_or_partial"), outcome("half"), True, False),
-        (case("reject_or_partial", "all"), outcome("all"), True, True),
-        (case("hostile"), outcome("anything"), True, True),
-        (case("hostile"), failed("document_crashed_parser"), True, True),
-        (case("hostile"), failed("internal_error"), True, False),
+        (case("text", "two words"), outcome("here tw", "o\nwords"), "rapidocr", True),
+        (case("text", "title"), outcome("nothing"), "rapidocr", False),
+        (case("text", "words"), failed("document_unreadable"), "rapidocr", False),
+        (case("ocr_text", "words"), failed("ocr_required"), "", True),
+        (case("ocr_text", "words"), failed("ocr_required"), "rapidocr", False),
+        (case("ocr_text", "words"), outcome("words"), "rapidocr", True),
+        (case("password_required"), failed("password_required"), "rapidocr", True),
+        (case("password_required"), failed("document_unreadable"), "rapidocr", False),
+        (case("password_required"), outcome("secret"), "rapidocr", False),
+        (case("password", "secret"), outcome("secret"), "rapidocr", True),
+        (case("password", "secret"), failed("password_wrong"), "rapidocr", False),
+        (case("reject_or_partial"), failed("document_too_complex"), "rapidocr", True),
+        (case("reject_or_partial"), outcome("half", notes=PARTIAL), "rapidocr", True),
+        (case("reject_or_partial"), outcome("half"), "rapidocr", False),
+        (case("reject_or_partial", "all"), outcome("all"), "rapidocr", True),
+        (case("hostile"), outcome("anything"), "rapidocr", True),
+        (case("hostile"), failed("document_crashed_parser"), "rapidocr", True),
+        (case("hostile"), failed("internal_error"), "rapidocr", False),
     ],
 )
-def test_what_is_right(given, got, tesseract, right):
+def test_what_is_right(given, got, ocr, right):
     """White space does not count, names do."""
-    assert (find_fault(given, got, tesseract=tesseract) == "") == right
+    assert (find_fault(given, got, ocr=ocr) == "") == right
 
 
 def claw(*arguments: str) -> tuple[int, str]:
@@ -69,14 +69,14 @@ def claw(*arguments: str) -> tuple[int, str]:
 def test_a_folder_on_the_command_line(tmp_path):
     """A table, a summary, and an exit code that says whether all is right."""
     (tmp_path / "note.md").write_text("# Guide\n\nThe pool holds one hundred connections.")
-    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    (tmp_path / "picture.psd").write_bytes(b"8BPS\0\1" + bytes(64))
     code, shown = claw("eval", "documents", str(tmp_path))
     assert code == 0
     assert "hostile: 2 of 2 right" in shown
     assert "document_type_unsupported" in shown
     rows = [
         {"file": "note.md", "category": "text", "expect": "text", "phrases": ["one hundred"]},
-        {"file": "picture.png", "category": "text", "expect": "text", "phrases": ["no"]},
+        {"file": "picture.psd", "category": "text", "expect": "text", "phrases": ["no"]},
     ]
     (tmp_path / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)))
     code, shown = claw("eval", "documents", "--json", str(tmp_path))

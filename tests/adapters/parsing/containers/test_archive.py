@@ -57,7 +57,7 @@ def test_what_cannot_be_read_is_noted_and_the_rest_is_there():
     """Pictures, broken files and empty ones; packers' litter is not worth a note."""
     files = {
         "ok.txt": "words",
-        "p.png": b"\x89PNG\r\n\x1a\n" + bytes(9),
+        "p.psd": b"8BPS\0\1" + bytes(9),
         "broken.pdf": "no pdf",
         "blank.md": "---",
         "__MACOSX/._ok.txt": b"\0\5\x16\7",
@@ -65,13 +65,13 @@ def test_what_cannot_be_read_is_noted_and_the_rest_is_there():
     }
     parsed = read(zipped(files))
     assert parsed.text == "words"
-    assert [note.detail.partition(":")[0] for note in parsed.notes] == ["p.png", "broken.pdf", "blank.md"]
+    assert [note.detail.partition(":")[0] for note in parsed.notes] == ["p.psd", "broken.pdf", "blank.md"]
     assert {note.code for note in parsed.notes} == {"part_unreadable"}
 
 
 def test_an_archive_of_nothing_readable_says_what_was_wrong():
     """As the file alone would have."""
-    assert refused(zipped({"p.png": b"\x89PNG\r\n\x1a\n" + bytes(9)})).code == "document_type_unsupported"
+    assert refused(zipped({"p.psd": b"8BPS\0\1" + bytes(9)})).code == "document_type_unsupported"
     assert refused(zipped({"a.txt": "  "})).code == "document_empty"
     assert refused(zipped({})).code == "document_empty"
     assert refused(zipped({}), filename="zip_named.docx").code == "document_unreadable"
@@ -152,8 +152,8 @@ def test_too_many_files_are_refused_before_they_are_listed():
 
 def test_notes_are_bounded():
     """They travel with every event of the document."""
-    picture = b"\x89PNG\r\n\x1a\n" + bytes(9)
-    parsed = read(zipped({"a.txt": "words"} | {f"{n}.png": picture for n in range(250)}))
+    picture = b"8BPS\0\1" + bytes(9)
+    parsed = read(zipped({"a.txt": "words"} | {f"{n}.psd": picture for n in range(250)}))
     assert len(parsed.notes) == 100
     assert parsed.notes[-1].detail == "151 more"
 

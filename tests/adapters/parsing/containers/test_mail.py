@@ -123,11 +123,11 @@ def test_what_cannot_be_read_is_noted():
     message = EmailMessage()
     message["Subject"] = "Mixed"
     message.set_content("Words.")
-    message.add_attachment(b"\x89PNG\r\n\x1a\n" + bytes(9), maintype="image", subtype="png", filename="logo.png")
+    message.add_attachment(b"8BPS\0\1" + bytes(9), maintype="image", subtype="x-psd", filename="logo.psd")
     message.add_attachment(zipped({"in.txt": "inside"}), maintype="application", subtype="zip", filename="a.zip")
     message.add_attachment(b"-----BEGIN PGP SIGNATURE-----", maintype="application", subtype="pgp-signature")
     parsed = read(message.as_bytes())
-    assert [note.detail for note in parsed.notes] == ["logo.png: the file looks like a PNG image"]
+    assert [note.detail for note in parsed.notes] == ["logo.psd: the file looks like a Photoshop image"]
     assert str(parsed.blocks[-1].place) == "a.zip > in.txt"
 
 

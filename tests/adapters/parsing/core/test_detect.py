@@ -123,6 +123,12 @@ FOUND = {
     "a page after comments": (b"<!-- a - b -- c --> <!---->\n<!doctype html><p>x", "", "", HTML),
     "code": (b"import sys\n", "x.py", "", PLAIN),
     "text that begins like a program": (b"MZ is a magic number", "", "", PLAIN),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(64), "picture_named.pdf", "", "image/png"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(64), "x.txt", "", "image/jpeg"),
+    "gif": (b"GIF89a" + bytes(64), "", "", "image/gif"),
+    "tiff": (b"MM\0*" + bytes(64), "", "", "image/tiff"),
+    "bmp": (b"BM\x46\0\0\0" + bytes(64), "", "", "image/bmp"),
+    "webp": (b"RIFF\x40\0\0\0WEBPVP8 " + bytes(64), "", "", "image/webp"),
 }
 
 
@@ -134,9 +140,8 @@ def test_types(case):
 
 REFUSED = {
     "empty": (b"", "x.pdf", "document_empty", ""),
-    "png": (b"\x89PNG\r\n\x1a\n" + bytes(64), "picture_named.pdf", "document_type_unsupported", "PNG"),
-    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(64), "x.txt", "document_type_unsupported", "JPEG"),
-    "gif": (b"GIF89a" + bytes(64), "", "document_type_unsupported", "GIF"),
+    "text called png": (b"just words", "x.png", "document_unreadable", "picture"),
+    "photoshop": (b"8BPS\0\1" + bytes(64), "x.pdf", "document_type_unsupported", "Photoshop"),
     "ods": (open_document("application/vnd.oasis.opendocument.spreadsheet"), "x.ods", "document_type_unsupported", "spreadsheet"),
     "unknown container": (stream("Contents"), "", "document_type_unsupported", "OLE2"),
     "text called rtf": (b"just words", "x.rtf", "document_unreadable", "RTF"),

@@ -31,7 +31,7 @@ def test_slides_in_reading_order(slides):
         (2, "paragraph", "grouped"),
         (3, "h1", "Data"),
         (3, "table", "A B\tA B\tC\n1\t2\t3"),
-        (3, "table", "Sales\nEast\t1.5\nWest\t2"),
+        (3, "table", "\tSales\nEast\t1.5\nWest\t2"),
         (4, "paragraph", "bare"),
     ]
     assert found.blocks[-1].headings == ()

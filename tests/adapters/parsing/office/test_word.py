@@ -28,6 +28,14 @@ def test_headings_by_style_in_any_language_derived_or_outlined():
     assert found.title == "一"
 
 
+def test_the_paragraph_of_the_style_title_names_the_document():
+    """Before the file's properties, which often are the template's, and before the first heading."""
+    style = '<w:pStyle w:val="{}"/>'.format
+    titled = STYLES.replace("</w:styles>", '<w:style w:type="paragraph" w:styleId="T"><w:name w:val="Title"/></w:style></w:styles>')
+    found = parsed(parse_docx, word(p("一", style("1")) + p("差旅制度", style("T")) + p("二", style("1")), styles=titled))
+    assert found.title == "差旅制度"
+
+
 def test_lists_carry_the_numbers_that_word_shows():
     """Levels count on their own and begin anew; bullets are not text."""
     clause, deeper = '<w:pStyle w:val="clause"/>', '<w:numPr><w:ilvl w:val="1"/><w:numId w:val="1"/></w:numPr>'

@@ -110,15 +110,15 @@ def test_a_blank_page_is_no_scan_and_a_document_of_them_is_empty() -> None:
     assert refusal(pdf(Page(), Page().rule(60, 700, 500, 700))).code == "document_empty"
 
 
-@pytest.mark.usefixtures("no_tesseract")
-def test_without_tesseract_a_scan_needs_it_and_a_mixed_document_says_which_pages_do() -> None:
+@pytest.mark.usefixtures("no_ocr")
+def test_without_an_engine_a_scan_needs_one_and_a_mixed_document_says_which_pages_do() -> None:
     scan = Page().image(40, 40, bytes(1600))
     assert refusal(pdf(scan)).code == "ocr_required"
     parsed = read(pdf(Page().lines(60, 780, [PROSE[:80]]), scan, Page().lines(60, 780, [PROSE[80:160]]), scan))
     assert [(note.code, note.detail) for note in parsed.notes] == [("pages_need_ocr", "pages 2, 4")]
 
 
-@pytest.mark.usefixtures("no_tesseract")
+@pytest.mark.usefixtures("no_ocr")
 def test_a_text_layer_of_nameless_glyphs_is_a_scan() -> None:
     garbage = Page().lines(60, 780, wrapped(PROSE, 80), font="P1")
     assert refusal(pdf(garbage)).code == "ocr_required"

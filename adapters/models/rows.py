@@ -1,0 +1,59 @@
+"""Rows of tables as answers tell them: each value with its column, a header never alone, a computed answer with the rows it rests on."""
+
+from collections.abc import Iterable, Sequence
+
+from adapters.text.language import Language, language_of
+from adapters.text.table_rows import find_lines, read_rows, split_row, tell_row
+from schemas.chats import Passage
+
+
+class RowTexts:
+    """Which lines of some passages are rows or headers of tables."""
+
+    def __init__(self, passages: Iterable[Passage], language: Language) -> None:
+        self._rows: dict[tuple[int, str], str] = {}
+        self._headers: set[tuple[int, str]] = set()
+        for passage in passages:
+            for start, end, part, is_header in find_lines(passage.text, passage.tables):
+                line = passage.text[start:end].strip()
+                if is_header:
+                    self._headers.add((passage.marker, line))
+                elif part.columns:
+                    cells = split_row(passage.text[start:end], part)
+                    indent = part.indent if start == part.start else 0
+                    self._rows[passage.marker, line] = tell_row(part.columns, ("",) * indent + cells, language)
+
+    def is_header(self, marker: int, sentence: str) -> bool:
+        """Whether a sentence of a passage is a table's header, which says nothing by itself."""
+        return (marker, sentence) in self._headers
+
+    def is_row(self, marker: int, sentence: str) -> bool:
+        """Whether it is a row of a table."""
+        return (marker, sentence) in self._rows
+
+    def tell(self, marker: int, sentence: str) -> str:
+        """A row as ``column: value`` pairs, anything else as it is."""
+        return self._rows.get((marker, sentence), sentence)
+
+
+def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
+    """The lines of an answer that was computed from a table, with markers; empty when none was."""
+    computed = next((passage for passage in passages if passage.computed), None)
+    if computed is None:
+        return []
+    rows = told_rows(computed, language_of(question))
+    # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
+    marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
+    return [computed.computed + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
+
+
+def told_rows(passage: Passage, language: Language) -> list[str]:
+    """All rows in a passage as pairs."""
+    return [tell_row(part.columns, cells, language) for part in passage.tables for cells in read_rows(passage.text, part)]
+
+
+def passage_text(passage: Passage, language: Language) -> str:
+    """A passage as a model reads it: an answer computed from a table before its rows, everything else as it is."""
+    if not passage.computed:
+        return passage.text
+    return "\n".join((passage.computed, *(f"- {row}" for row in told_rows(passage, language))))

@@ -1,0 +1,1 @@
+"""Questions on tables: read whole, the answer computed, with the rows that it rests on."""

@@ -1,0 +1,162 @@
+"""Answers from the tables behind a search: as a passage whose text is the rows that the answer rests on.
+
+Rows are cited from their own chunks: ``Passage.parts`` says which chunk each of them stands in. A table is read once per version, and the
+tables used lately are held in memory, within a bound of cells.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from msgspec import structs
+
+from adapters.index.port import Hit
+from adapters.parsing.core.cell_ranges import merge_places
+from adapters.text.language import Haystack, fold
+from domain.retrieval.search import SearchService
+from domain.retrieval.tables.compute import Finding, answer_question
+from domain.retrieval.tables.reading import join_hits, read_hits
+from domain.retrieval.tables.table import Row, Table
+from schemas.chats import Passage, PassagePart
+from schemas.documents import TablePart
+from schemas.settings import RetrievalSettings
+
+TABLES_MAX = 4  # asked per question: those behind the best hits
+HITS_MAX = 8  # that may bring one
+ON_LOOP_CELLS_MAX = 1_500  # about 3 ms; larger tables are read and asked in a thread
+HELD_MAX = 256  # tables in memory
+CELLS_HELD_MAX = 1_000_000  # of them together, about 200 MB at the very most
+SCORE_MIN = 0.6
+
+_Key = tuple[str, str, str, int, int]  # tenant, collection, document, version, table
+
+
+@dataclass(slots=True)
+class TableAnswers:
+    """One per process. ``settings`` bound the rows and cells of a table that a question may read."""
+
+    searching: SearchService
+    settings: RetrievalSettings
+    held: OrderedDict[_Key, Table] = field(default_factory=OrderedDict)
+
+    async def find(self, tenant: str, hits: Sequence[Hit], question: str) -> Passage | None:
+        """The best answer that a table behind the hits gives; None when none does. Raises Unavailable."""
+        if not self.settings.table_rows_max:
+            return None
+        best: tuple[Finding, Table] | None = None
+        for hit, part in tables_of(hits):
+            table = await self.table(tenant, hit, part)
+            if table is None:
+                continue
+            finding = await self.ask(question, table)
+            if finding is None or finding.score < SCORE_MIN or is_elsewhere(finding, hits):
+                continue
+            if best is None or is_better(finding, best[0]):
+                best = finding, table
+        return None if best is None else build_passage(*best)
+
+    async def table(self, tenant: str, hit: Hit, part: TablePart) -> Table | None:
+        """The table, from memory or the index."""
+        key = (tenant, hit.collection, hit.document_id, hit.version, part.number)
+        if key in self.held:
+            self.held.move_to_end(key)
+            return self.held[key]
+        rows_max, cells_max = self.settings.table_rows_max, self.settings.table_cells_max
+
+        async def read(of: Hit, first: int, limit: int) -> list[Hit]:
+            return await self.searching.chunks(tenant, of.knowledge_base_id, of.document_id, of.version, first=first, limit=limit)
+
+        chunks = await read_hits(hit, part, read, rows_max=rows_max)
+        if part.total * max(1, len(part.columns)) <= ON_LOOP_CELLS_MAX:
+            table = join_hits(chunks, part.number, rows_max=rows_max, cells_max=cells_max)
+        else:
+            table = await asyncio.to_thread(join_hits, chunks, part.number, rows_max=rows_max, cells_max=cells_max)
+        if table is not None:
+            self.hold(key, table)
+        return table
+
+    def hold(self, key: _Key, table: Table) -> None:
+        """Keep a table in memory; those used longest ago go."""
+        self.held[key] = table
+        cells = sum(_cells(each) for each in self.held.values())
+        while (cells > CELLS_HELD_MAX or len(self.held) > HELD_MAX) and len(self.held) > 1:
+            cells -= _cells(self.held.popitem(last=False)[1])
+
+    async def ask(self, question: str, table: Table) -> Finding | None:
+        """The table's answer; a large one is asked in a thread."""
+        if _cells(table) <= ON_LOOP_CELLS_MAX:
+            return answer_question(question, table)
+        return await asyncio.to_thread(answer_question, question, table)
+
+
+def is_better(one: Finding, other: Finding) -> bool:
+    """Whether a finding goes before one of a table further up: what was computed before what could not be, then the better explained."""
+    return (one.is_computed, one.score) > (other.is_computed, other.score + 1e-6)
+
+
+def is_elsewhere(finding: Finding, hits: Sequence[Hit]) -> bool:
+    """Whether a text says what the table has no column for: then the text answers."""
+    if not finding.missing:
+        return False
+    folds = (Haystack(fold("\n".join((hit.title, *hit.headings, hit.text)))) for hit in hits)
+    return any(all(text.contains(word) for word in finding.missing) for text in folds)
+
+
+def tables_of(hits: Sequence[Hit]) -> list[tuple[Hit, TablePart]]:
+    """The tables behind the best hits, each once, with the best hit that has a part of it."""
+    found: dict[tuple[str, str, int, int], tuple[Hit, TablePart]] = {}
+    for hit in hits[:HITS_MAX]:
+        for part in hit.tables:
+            found.setdefault((hit.collection, hit.document_id, hit.version, part.number), (hit, part))
+    return list(found.values())[:TABLES_MAX]
+
+
+def build_passage(finding: Finding, table: Table) -> Passage:
+    """The rows of a finding, in the order in which they are told, as a passage of the table's document.
+
+    Without a row there is nothing to cite: the passage says where the table is, and has no rows.
+    """
+    chosen = [table.rows[index] for index in finding.rows]
+    lines: list[str] = []
+    parts: list[PassagePart] = []
+    length = 0
+    for row in chosen:
+        hit = table.chunks[row.chunk]
+        if not parts or parts[-1].chunk_id != hit.id:
+            parts.append(PassagePart(chunk_id=hit.id, start=length, headings=hit.headings, place=hit.place))
+        lines.append(_line_of(row, table))
+        length += len(lines[-1]) + 1
+    best = table.chunks[(chosen or table.rows)[0].chunk]
+    used = [hit for hit in table.chunks if any(part.chunk_id == hit.id for part in parts)] or [best]
+    several = len(used) > 1
+    text = "\n".join(lines)
+    rows = structs.replace(table.part, start=0, end=len(text), header=0, indent=0, columns=tuple(column.name for column in table.columns))
+    return Passage(
+        marker=1,
+        chunk_id=best.id,
+        knowledge_base_id=best.knowledge_base_id,
+        document_id=best.document_id,
+        version=best.version,
+        ordinal=best.ordinal,
+        title=best.title,
+        headings=used[0].headings if several else best.headings,
+        score=round(max(hit.score for hit in used), 4),
+        text=text or table.rows[0].line,
+        place=merge_places(hit.place for hit in used) if several else best.place,
+        chunk_ids=tuple(dict.fromkeys(hit.id for hit in used)) if several else (),
+        parts=tuple(parts) if several else (),
+        tables=((structs.replace(rows, columns=()) if table.is_list else rows),) if chosen else (),
+        computed=finding.statement,
+    )
+
+
+def _line_of(row: Row, table: Table) -> str:
+    """The row's line, with the empty cells at its beginning that a chunk leaves out."""
+    if table.is_list or table.part.separator != "\t":
+        return row.line
+    return "\t" * max(0, len(row.cells) - len(row.line.split("\t"))) + row.line
+
+
+def _cells(table: Table) -> int:
+    return len(table.rows) * max(1, len(table.columns))

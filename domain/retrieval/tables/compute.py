@@ -1,0 +1,356 @@
+"""The answer to a question from a table: which rows, and what was worked out from them.
+
+Nothing is guessed. A question with words that neither its form nor the table explains is not about the table; one that is, but leaves open
+which column it means, or meets numbers in different units, or a table of which a part is missing, is told so with the rows nearest.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from adapters.text.language import Haystack, Language, content_terms, fold, language_of
+from domain.retrieval.tables import statements
+from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
+from domain.retrieval.tables.selection import Selection, select_rows
+from domain.retrieval.tables.table import Column, Table
+from domain.retrieval.tables.values import measure
+from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
+
+QUESTION_CHARS_MAX = 400
+UNEXPLAINED_MAX = 0.34  # of the question's weight; measured with ``claw eval tables``, dev half
+LOOKUP_UNEXPLAINED_MAX = 0.25
+ROWS_SHOWN_MAX = 30  # of a list; 5 of what a number rests on
+EVIDENCE_ROWS_MAX = 5
+LOOKUP_ROWS_MAX = 30
+GROUPS_MAX = 30
+COMPARED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``rows`` are those to show, in order. ``statement`` is "" where the rows say it all. ``score`` compares findings in several tables.
+
+    ``is_computed`` is false for what was found to be impossible; ``missing`` are words of the question for which the table has no column.
+    """
+
+    statement: str
+    rows: tuple[int, ...]
+    score: float
+    is_computed: bool = True
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question read against a table."""
+
+    asked: Asked
+    table: Table
+    mentions: Sequence[Mention]
+    selection: Selection
+    language: Language
+
+    @property
+    def targets(self) -> list[Column]:
+        """The columns asked for: those named that choose no rows, strongest first."""
+        chosen = self.selection.columns
+        named = dict.fromkeys(mention.column for mention in self.mentions if mention.column not in chosen)
+        return [self.table.columns[index] for index in named]
+
+    @property
+    def counted_column(self) -> Column | None:
+        """The column whose values are counted: the one named right behind the words that ask how many."""
+        behind = [mention for mention in self.mentions if 0 <= mention.start - self.asked.counted <= 1 and mention.end > mention.start]
+        return self.table.columns[behind[0].column] if behind and self.asked.counted >= 0 else None
+
+    @property
+    def conditions(self) -> str:
+        """The conditions on the rows, for people."""
+        told = []
+        for value in self.selection.values:
+            name = self.table.columns[value.column].name
+            shown = self.table.cell(value.rows[0], value.column) if value.whole and value.rows else value.text
+            told.append(f"{name}{'：' if self.language == 'zh' else ': '}{shown}" if name else shown)
+        for column, condition in self.selection.conditions:
+            said = self.asked.question[condition.start : condition.end].strip()
+            told.append(f"{self.table.columns[column].name} {said}")
+        for column, wanted in self.selection.flags:
+            yes, no = ("是", "否") if self.language == "zh" else ("yes", "no")
+            told.append(f"{self.table.columns[column].name} = {yes if wanted else no}")
+        if self.asked.is_negated and self.selection.values and not self.selection.flags:
+            return ("不包括 " if self.language == "zh" else "not ") + ("、" if self.language == "zh" else ", ").join(told)
+        return ("，" if self.language == "zh" else ", ").join(dict.fromkeys(told))
+
+    def name_of(self, row: int, besides: int) -> str:
+        """The name of a row: its first cell that says something in another column."""
+        cells = self.table.rows[row].cells
+        order = sorted(range(len(cells)), key=lambda index: self.table.columns[index].kind != "text")
+        return next((cells[index] for index in order if cells[index] and index != besides), f"#{row + 1}")
+
+    @property
+    def has_unknown_property(self) -> bool:
+        """Whether the question asks for a person, a place and the like, and no column holds such."""
+        return any(each.asked.search(self.asked.question) and not columns_of(name, self.table.columns) for name, each in PROPERTIES.items())
+
+    def missing_column(self) -> Finding:
+        """The rows that the question names, and that the table does not have what it asks about them."""
+        words = self.selection.left
+        found = self.found(statements.no_such_column(self.language, words), self.selection.rows, is_computed=False)
+        return replace(found, missing=words)
+
+    def found(self, statement: str, rows: Sequence[int], *, is_computed: bool = True) -> Finding:
+        """A finding; better the more of the question the table explains."""
+        named = 0.2 * min(3, len(self.selection.columns)) + 0.1 * min(2, len(self.mentions))
+        return Finding(statement, tuple(rows), 1.0 - self.selection.unexplained + named, is_computed)
+
+
+def answer_question(question: str, table: Table) -> Finding | None:
+    """The answer that the table gives; None when the question is not about it."""
+    language, folded = language_of(question), fold(question[:QUESTION_CHARS_MAX])
+    asked = read_question(folded, [column.folded for column in table.columns])
+    if not table.rows:
+        return None
+    if table.is_list:
+        return _answer_from_list(asked, table, language)
+    mentions, rest = find_columns(asked.rest, folded, table)
+    read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
+    if read.selection.absent:
+        return None
+    if asked.operation == "lookup" and not (read.selection.conditions and not read.selection.values):
+        return _look_up(read)
+    if read.selection.unexplained > UNEXPLAINED_MAX or not _is_about(read):
+        return None
+    return _refuse(read) or _compute(read)
+
+
+def _refuse(read: _Question) -> Finding | None:
+    """Why the table cannot be computed with: a part of it is missing, or a condition may be on several columns."""
+    table, rows = read.table, read.selection.rows[:EVIDENCE_ROWS_MAX]
+    if not table.whole:
+        return read.found(statements.partial_table(read.language, len(table.rows), table.total), rows, is_computed=False)
+    if read.selection.unclear:
+        columns = [table.columns[index] for index in read.selection.unclear]
+        return read.found(statements.unclear_columns(read.language, columns), rows, is_computed=False)
+    return None
+
+
+def _is_about(read: _Question) -> bool:
+    """Whether the question names something of the table: rows, columns, or what it is about."""
+    if read.selection.is_filtered or read.mentions:
+        return True
+    said = content_terms(read.asked.rest)
+    return bool(said) and all(read.table.knows(term) for term in said)
+
+
+def _compute(read: _Question) -> Finding | None:
+    asked = read.asked
+    match asked.operation:
+        case "compare":
+            return _compare(read)
+        case "max" | "min":
+            return _extreme(read)
+        case "sum" | "mean":
+            return _total(read)
+        case "count":
+            return _count(read)
+        case _:
+            return _list(read)
+
+
+def _look_up(read: _Question) -> Finding | None:
+    """The rows that the question names, when it asks for nothing that the table does not have."""
+    selection = read.selection
+    if not selection.values or not selection.rows or len(selection.rows) > LOOKUP_ROWS_MAX:
+        return None
+    whole = any(value.whole for value in selection.values)
+    if not read.targets and (selection.left or read.has_unknown_property):
+        few = len(selection.rows) <= EVIDENCE_ROWS_MAX and selection.unexplained <= 2 * UNEXPLAINED_MAX
+        return read.missing_column() if whole and few else None
+    if selection.unexplained > LOOKUP_UNEXPLAINED_MAX:
+        return None
+    count = len(selection.rows)
+    statement = statements.found_row(read.language) if count == 1 else statements.list_rows(read.language, count, count, read.conditions)
+    return read.found(statement, selection.rows)
+
+
+def _list(read: _Question) -> Finding | None:
+    rows = read.selection.rows
+    if not rows:
+        return (
+            read.found(statements.no_rows(read.language, len(read.table.rows), read.conditions), ()) if read.selection.is_filtered else None
+        )
+    if len(rows) == len(read.table.rows) and read.selection.values and not read.asked.is_negated:
+        return None
+    shown = rows[:ROWS_SHOWN_MAX]
+    return read.found(statements.list_rows(read.language, len(shown), len(rows), read.conditions), shown)
+
+
+def _count(read: _Question) -> Finding | None:
+    asked, table, rows = read.asked, read.table, read.selection.rows
+    if asked.is_grouped:
+        return _group(read, "count")
+    numbers = [column for column in read.targets if column.kind == "number" and not NAMING.search(column.folded)]
+    if numbers:  # how many employees: the numbers are counts themselves
+        if len(rows) == 1:
+            return read.found(statements.found_row(read.language), rows)
+        return _total(read)
+    if not rows:
+        return read.found(statements.no_rows(read.language, len(table.rows), read.conditions), ())
+    column = read.counted_column
+    if column is not None and column.index:
+        different = {table.folded(row, column.index) for row in rows} - {""}
+        if len(different) < len(rows):
+            statement = statements.count_values(read.language, column, len(different), read.conditions)
+            return read.found(statement, rows[:EVIDENCE_ROWS_MAX])
+    return read.found(statements.count_rows(read.language, len(rows), len(table.rows), read.conditions), rows[:ROWS_SHOWN_MAX])
+
+
+def _measured_target(read: _Question) -> tuple[Column | None, list[Column]]:
+    """The column to measure, or those between which the question does not decide."""
+    able = measured_columns(read.table)
+    named = [mention for mention in read.mentions if read.table.columns[mention.column] in able]
+    outside = [mention for mention in named if mention.column not in read.selection.columns] or named
+    if outside:
+        strongest = outside[0].strength
+        best = [read.table.columns[mention.column] for mention in outside if mention.strength == strongest]
+        return (best[0], []) if len(best) == 1 else (None, best)
+    if read.asked.property:
+        meant = columns_of(read.asked.property, able)
+        if not meant and read.asked.property == "time":
+            meant = [column for column in able if column.kind in ("date", "time")]
+        return (meant[0], []) if len(meant) == 1 else (None, meant)
+    if len(able) == 1:
+        return able[0], []
+    for name, pattern in ADJECTIVES.items():
+        meant = columns_of(name, able) if pattern.search(read.asked.question) else []
+        if len(meant) == 1:
+            return meant[0], []
+    return None, able
+
+
+def _values(read: _Question, column: Column) -> list[tuple[int, Decimal]]:
+    pairs = ((row, measure(read.table.folded(row, column.index), column.kind)) for row in read.selection.rows)
+    return [(row, value) for row, value in pairs if value is not None]
+
+
+def _impossible(read: _Question, column: Column | None, unclear: Sequence[Column]) -> Finding | None:
+    """The finding that says why nothing can be measured; None when something can."""
+    rows = read.selection.rows[:EVIDENCE_ROWS_MAX]
+    if column is None:
+        return read.found(statements.unclear_columns(read.language, unclear), rows, is_computed=False)
+    units = sorted(read.table.units(column.index, read.selection.rows) - {""}) if column.kind == "number" else []
+    return read.found(statements.mixed_units(read.language, column, units), rows, is_computed=False) if len(units) > 1 else None
+
+
+def _extreme(read: _Question) -> Finding | None:
+    column, unclear = _measured_target(read)
+    problem = _impossible(read, column, unclear)
+    if problem is not None or column is None:
+        return problem
+    values = _values(read, column)
+    if not values:
+        return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+    ordered = sorted(values, key=lambda pair: pair[1], reverse=read.asked.operation == "max")
+    last = ordered[min(read.asked.top, len(ordered)) - 1][1]
+    chosen = [row for index, (row, value) in enumerate(ordered) if index < read.asked.top or value == last][:ROWS_SHOWN_MAX]
+    told = [(read.name_of(row, column.index), read.table.cell(row, column.index)) for row in chosen]
+    return read.found(statements.extreme(read.language, read.asked.operation, column, told, read.conditions), chosen)
+
+
+def _total(read: _Question) -> Finding | None:
+    if read.asked.is_grouped:
+        return _group(read, read.asked.operation)
+    column, unclear = _measured_target(read)
+    problem = _impossible(read, column, unclear)
+    if problem is not None or column is None:
+        return problem
+    values = _values(read, column)
+    if not values or column.kind != "number":
+        return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+    unit = next(iter(read.table.units(column.index, read.selection.rows) - {""}), column.unit)
+    missing = len(read.selection.rows) - len(values)
+    value = _reduce([each for _, each in values], read.asked.operation)
+    say = statements.mean if read.asked.operation == "mean" else statements.total
+    rows = [row for row, _ in values]
+    return read.found(say(read.language, column, value, unit, len(values), missing, read.conditions), rows[:EVIDENCE_ROWS_MAX])
+
+
+def _reduce(values: Sequence[Decimal], operation: str) -> Decimal:
+    whole = sum(values, Decimal(0))
+    if operation != "mean":
+        return whole
+    places = max((-int(value.as_tuple().exponent) for value in values if isinstance(value.as_tuple().exponent, int)), default=0)
+    step = Decimal(1).scaleb(-min(max(places, 0) + 2, statements.PLACES_MAX))
+    return (whole / len(values)).quantize(step, ROUND_HALF_EVEN)
+
+
+def _group(read: _Question, operation: str) -> Finding | None:
+    """Counts, sums or means by the values of the column that the question names."""
+    table = read.table
+    by = [column for column in read.targets if column.kind in ("text", "flag")]
+    repeated = [column for column in by if len(table.values[column.index]) < len(table.rows)]
+    if not repeated:
+        return read.found(statements.not_grouped(read.language), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
+    column = repeated[0]
+    number = next((each for each in read.targets if each.kind == "number"), None)
+    chosen = frozenset(read.selection.rows)
+    found: list[tuple[str, str]] = []
+    for rows in table.values[column.index].values():
+        own = [row for row in rows if row in chosen]
+        values = [value for row in own if number and (value := measure(table.folded(row, number.index), "number")) is not None]
+        shown = statements.show(_reduce(values, operation)) if values else str(len(own))
+        if own:
+            found.append((table.cell(rows[0], column.index), shown))
+    words = {"zh": {"count": "的行数", "sum": "的合计", "mean": "的平均"}, "en": {"count": "rows", "sum": "total", "mean": "average"}}
+    what = (f"{number.name}" if number else "") + words[read.language][operation]
+    return read.found(statements.groups(read.language, column, what, found[:GROUPS_MAX]), read.selection.rows[:EVIDENCE_ROWS_MAX])
+
+
+def _compare(read: _Question) -> Finding | None:
+    """Two rows of one column beside each other."""
+    by_column: dict[int, list[int]] = {}
+    for value in read.selection.values:
+        by_column.setdefault(value.column, []).append(value.rows[0])
+    pair = next((rows for rows in by_column.values() if len(rows) == COMPARED), None)
+    if pair is None:
+        if len(read.selection.values) == 1 or not read.selection.values:
+            return None
+        return read.found(
+            statements.list_rows(read.language, len(read.selection.rows), len(read.selection.rows), ""),
+            read.selection.rows[:ROWS_SHOWN_MAX],
+        )
+    column, unclear = _measured_target(read)
+    problem = _impossible(read, column, unclear) if column is None else None
+    if problem is not None or column is None:
+        return None if problem is None else Finding(problem.statement, tuple(pair), problem.score, is_computed=False)
+    table = read.table
+    values = [measure(table.folded(row, column.index), column.kind) for row in pair]
+    units = table.units(column.index, pair) - {""}
+    if values[0] is None or values[1] is None or len(units) > 1:
+        return read.found(statements.list_rows(read.language, COMPARED, COMPARED, ""), pair)
+    order = sorted(zip(values, pair, strict=True), key=lambda each: -Decimal(each[0] or 0))
+    (more, first), (less, second) = order
+    unit = next(iter(units), column.unit.partition("/")[0])
+    gap = f"{statements.show(Decimal(more or 0) - Decimal(less or 0))}{statements._unit(unit)}" if more != less else ""  # noqa: SLF001
+    told = [(read.name_of(row, column.index), table.cell(row, column.index)) for row in (first, second)]
+    return read.found(statements.compare(read.language, column, told[0], told[1], gap), (first, second))
+
+
+def _answer_from_list(asked: Asked, table: Table, language: Language) -> Finding | None:
+    """The items of a list that the question is about: asked for all of them, or how many."""
+    if asked.operation not in ("list", "count") or len(table.rows) < COMPARED:
+        return None
+    said = content_terms(asked.rest)
+    introduced = fold(" ".join((table.part.caption, *(table.chunks[0].headings[-1:] if table.chunks else ()))))
+    haystack = Haystack(introduced)
+    held = [term for term in said if haystack.contains(term)]
+    if not said or 2 * len(held) <= len(said) or asked.conditions:
+        return None
+    left = [term for term in said if not table.knows(term)]
+    if 3 * len(left) > len(said):
+        return None
+    rows = range(len(table.rows))
+    shown = rows[:ROWS_SHOWN_MAX]
+    if asked.operation == "count" and table.whole:
+        return Finding(statements.count_items(language, len(rows)), tuple(shown), 1.0)
+    return Finding(statements.list_rows(language, len(shown), table.total, "", items=True), tuple(shown), 0.9 - len(left) / len(said))

@@ -1,0 +1,297 @@
+"""The rows that a question is about: by what stands in their cells, by comparisons, by yes and no."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from adapters.models.answerability import term_weight
+from adapters.text.identifiers import holds_identifier, named_identifiers
+from adapters.text.language import content_terms, phrases
+from domain.retrieval.tables.columns import Mention, columns_of, measured_columns
+from domain.retrieval.tables.table import WORD, Column, Table, stem
+from domain.retrieval.tables.values import measure, read_flag
+from domain.retrieval.tables.wording import Asked, Condition, blank_span
+
+VALUES_MAX = 20_000  # distinct ones of a column that are compared word by word
+VALUES_NAMED_MAX = 8  # of one question
+NEGATIVE_PARTS_MAX = 2
+_NO_VALUE = frozenset("a i an the in of on at to is or and no be do".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Cells of one column that the question names, and where it does; ``whole``: every word of the cell."""
+
+    column: int
+    text: str
+    rows: tuple[int, ...]
+    start: int
+    end: int
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """``rows`` in order. ``values`` by which they were chosen, ``conditions`` with their columns, ``flags`` columns with yes or no.
+
+    ``unexplained`` is the share of the question's weight that neither its form nor the table accounts for, ``left`` those words.
+    ``unclear`` are columns between which a condition cannot decide.
+    """
+
+    rows: tuple[int, ...]
+    values: tuple[Value, ...] = ()
+    conditions: tuple[tuple[int, Condition], ...] = ()
+    flags: tuple[tuple[int, bool], ...] = ()
+    unexplained: float = 0.0
+    left: tuple[str, ...] = ()
+    unclear: tuple[int, ...] = ()
+    absent: bool = False  # the question names an identifier that no row has
+    columns: frozenset[int] = field(default=frozenset())  # by which rows were chosen
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.values or self.conditions or self.flags)
+
+
+def select_rows(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> Selection:
+    """The rows of the table that fulfil all that the question says of them."""
+    values, rest, absent = _find_values(asked, rest, mentions, table)
+    flags = [] if asked.operation == "lookup" and values else _find_flags(asked, mentions, table)
+    conditions, unclear = _place_conditions(asked.conditions, mentions, table)
+    rows = set(range(len(table.rows)))
+    by_column: dict[int, set[int]] = {}
+    for value in values:
+        by_column.setdefault(value.column, set()).update(value.rows)
+    excluded = asked.is_negated and not flags
+    for chosen in by_column.values():
+        rows = rows - chosen if excluded else rows & chosen
+    for column, condition in conditions:
+        rows = {row for row in rows if _fulfils(table, row, table.columns[column], condition)}
+    for column, wanted in flags:
+        rows = {row for row in rows if read_flag(table.folded(row, column)) is wanted}
+    unexplained, left = _unexplained(asked, rest, table)
+    return Selection(
+        tuple(sorted(rows)),
+        tuple(values),
+        tuple(conditions),
+        tuple(flags),
+        unexplained,
+        left,
+        unclear,
+        absent,
+        frozenset((*by_column, *(column for column, _ in conditions), *(column for column, _ in flags))),
+    )
+
+
+def _find_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> tuple[list[Value], str, bool]:
+    found, absent = _find_identifiers(asked.question, table)
+    for value in found:
+        rest = _blank_words(rest, value.text)
+    literal = sorted(_literal_values(rest, table), key=lambda one: (one.start - one.end, one.start))
+    taken: list[Value] = []
+    for value in literal:
+        same = [other for other in taken if other.start < value.end and value.start < other.end]
+        if not same or all((other.start, other.end) == (value.start, value.end) for other in same):
+            taken.append(value)
+    spans: dict[tuple[int, int], list[Value]] = {}
+    for value in taken:
+        spans.setdefault((value.start, value.end), []).append(value)
+    for (start, end), others in list(spans.items())[:VALUES_NAMED_MAX]:
+        found.append(_choose_column(others, mentions))
+        rest = blank_span(rest, start, end)
+    more, rest = _partial_values(rest, table)
+    return [*found, *more], rest, absent
+
+
+def _literal_values(rest: str, table: Table) -> Iterable[Value]:
+    """Cells that stand in the question as they are."""
+    for column, values in enumerate(table.values):
+        for text, rows in values.items():
+            if len(text) > len(rest) or text in _NO_VALUE or read_flag(text) is not None or text.isspace():
+                continue
+            at = rest.find(text)
+            while at >= 0:
+                if not _is_inside_word(rest, at, at + len(text)):
+                    yield Value(column, text, tuple(rows), at, at + len(text))
+                    break
+                at = rest.find(text, at + 1)
+
+
+def _is_inside_word(text: str, start: int, end: int) -> bool:
+    """Whether letters or digits go on at either edge: 12 in 1200, art in party; a lone Chinese character stands in most words."""
+    if end - start == 1 and not text[start].isascii():
+        return True
+    before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    first, last = text[start], text[end - 1]
+    joined = (before.isascii() and before.isalnum() and first.isascii() and first.isalnum()) or (
+        after.isascii() and after.isalnum() and last.isascii() and last.isalnum()
+    )
+    decimal = (first.isdigit() and before == ".") or (last.isdigit() and after == "." and text[end + 1 : end + 2].isdigit())
+    return joined or decimal
+
+
+def _choose_column(values: Sequence[Value], mentions: Sequence[Mention]) -> Value:
+    """Of columns with the same value: the one that the question names nearest to it, else the first."""
+    named = {mention.column: mention for mention in mentions if mention.end > mention.start}
+    near = [value for value in values if value.column in named]
+    if near:
+        return min(near, key=lambda value: min(abs(named[value.column].end - value.start), abs(named[value.column].start - value.end)))
+    return values[0]
+
+
+def _find_identifiers(question: str, table: Table) -> tuple[list[Value], bool]:
+    """Cells with the identifiers that the question names, in whatever spelling; and whether one is in no row."""
+    found: list[Value] = []
+    names = named_identifiers(question)
+    for name in names:
+        last = name.split()[-1]
+        for column, values in enumerate(table.values):
+            hits = [(text, rows) for text, rows in values.items() if last in text and holds_identifier(text, name)]
+            if hits:
+                rows = tuple(row for _, each in hits for row in each)
+                found.append(Value(column, name, rows, 0, 0))
+                break
+    return found, bool(names) and len(found) < len(names) and not any(holds_identifier(table.known.folded, name) for name in names)
+
+
+def _blank_words(rest: str, name: str) -> str:
+    """Without the parts of an identifier, however it is written."""
+    link = r"[^\w\s]{0,2}\s?"
+    return re.sub(link.join(map(re.escape, name.split())), lambda found: " " * len(found.group()), rest)
+
+
+def _partial_values(rest: str, table: Table) -> tuple[list[Value], str]:
+    """Cells that hold words of the question which the table does not know otherwise: 西芹 in 西芹（有机）."""
+    found: list[Value] = []
+    for phrase in phrases(rest)[:VALUES_NAMED_MAX]:
+        if not phrase.isascii() and len(phrase) > 1 and not table.known.folded.count(phrase):
+            for part in _parts_of(phrase):
+                at = rest.find(part)
+                hits = _holding(part, table) if at >= 0 else None
+                if hits is not None:
+                    found.append(Value(hits[0], part, hits[1], at, at + len(part), whole=False))
+                    rest = blank_span(rest, at, at + len(part))
+                    break
+    words = [(stem(word.group()), word) for word in WORD.finditer(rest)]
+    wanted = {name for name, _ in words if name and name not in table.stems}
+    if wanted:
+        best = _sharing(wanted, table)
+        if best is not None:
+            found.append(best)
+            for name, word in words:
+                if name in best.text.split():
+                    rest = blank_span(rest, word.start(), word.end())
+    return found, rest
+
+
+def _parts_of(phrase: str) -> list[str]:
+    """A run of Chinese and its beginnings and ends, longest first, down to two characters."""
+    sizes = range(len(phrase), 1, -1)
+    return list(dict.fromkeys(part for size in sizes for part in (phrase[:size], phrase[-size:])))[:12]
+
+
+def _holding(part: str, table: Table) -> tuple[int, tuple[int, ...]] | None:
+    """The column in which fewest cells hold these characters, and their rows; None when none does, or most do."""
+    best: tuple[int, tuple[int, ...]] | None = None
+    for column, values in enumerate(table.values):
+        if table.columns[column].kind != "text" or len(values) > VALUES_MAX:
+            continue
+        rows = tuple(row for text, each in values.items() if part in text for row in each)
+        if rows and (best is None or len(rows) < len(best[1])):
+            best = column, rows
+    return None if best is None or (2 * len(best[1]) > len(table.rows) and len(table.rows) > NEGATIVE_PARTS_MAX) else best
+
+
+def _sharing(wanted: set[str], table: Table) -> Value | None:
+    """The cells that share most words with ``wanted``: all of them, or half of the cell's own."""
+    best: tuple[int, int, str] | None = None  # words shared, column, the words
+    rows: list[int] = []
+    for column, values in enumerate(table.values):
+        if table.columns[column].kind != "text" or len(values) > VALUES_MAX:
+            continue
+        for text, each in values.items():
+            own = {stem(word) for word in WORD.findall(text)} - {""}
+            shared = wanted & own
+            if not shared or (shared != wanted and 2 * len(shared) < len(own)):
+                continue
+            if best is None or len(shared) > best[0]:
+                best, rows = (len(shared), column, " ".join(sorted(shared))), list(each)
+            elif len(shared) == best[0] and column == best[1] and shared == set(best[2].split()):
+                rows += each
+    if best is None or (2 * len(rows) > len(table.rows) and len(table.rows) > NEGATIVE_PARTS_MAX):
+        return None
+    return Value(best[1], best[2], tuple(sorted(rows)), 0, 0, whole=False)
+
+
+def _find_flags(asked: Asked, mentions: Sequence[Mention], table: Table) -> list[tuple[int, bool]]:
+    """Columns of yes and no that the question names: those with yes, or with no when it says not."""
+    if asked.operation in ("sum", "mean"):
+        return []
+    return [(mention.column, not asked.is_negated) for mention in mentions if table.columns[mention.column].kind == "flag"]
+
+
+def _place_conditions(
+    conditions: Sequence[Condition], mentions: Sequence[Mention], table: Table
+) -> tuple[list[tuple[int, Condition]], tuple[int, ...]]:
+    """Each condition with the column that it is about; columns between which one cannot decide."""
+    placed: list[tuple[int, Condition]] = []
+    for condition in conditions:
+        kinds = ("date",) if condition.is_date else ("number", "time")
+        able = [column for column in measured_columns(table) if column.kind in kinds]
+        if condition.is_date and not able:  # a column of years
+            able = [column for column in columns_of("time", table.columns) if column.kind == "number"]
+        named = {mention.column: mention for mention in mentions}
+        near = [column for column in able if column.index in named]
+        if not near and condition.unit:
+            near = [column for column in able if _has_unit(table, column, condition.unit)]
+        if len(near) != 1 and not near:
+            near = able
+        if not near:
+            return placed, tuple(column.index for column in table.columns)
+        if len(near) > 1:
+            before = [column for column in near if column.index in named and named[column.index].start <= condition.start]
+            near = [max(before, key=lambda column: named[column.index].start)] if before else near
+        if len(near) > 1:
+            return placed, tuple(column.index for column in near)
+        placed.append((near[0].index, condition))
+    return placed, ()
+
+
+def _has_unit(table: Table, column: Column, unit: str) -> bool:
+    if column.unit and (column.unit.startswith(unit) or unit in column.unit.split("/")):
+        return True
+    if unit in column.folded.split() or (not unit.isascii() and unit in column.folded):
+        return True
+    some = range(min(len(table.rows), 50))
+    return any(one.startswith(unit) or one.split("/")[0] == unit for one in table.units(column.index, some) if one)
+
+
+def _fulfils(table: Table, row: int, column: Column, condition: Condition) -> bool:
+    value = measure(table.folded(row, column.index), column.kind)
+    if value is None:
+        return False
+    wanted = condition.value
+    if condition.is_date and column.kind == "number":  # years
+        value = Decimal(_first_day(int(value))) if 0 < value < 10_000 else value  # noqa: PLR2004
+    match condition.comparison:
+        case ">":
+            return value > wanted
+        case ">=":
+            return value >= wanted
+        case "<":
+            return value < wanted
+        case _:
+            return value <= wanted
+
+
+def _first_day(year: int) -> int:
+    return date(year, 1, 1).toordinal()
+
+
+def _unexplained(asked: Asked, rest: str, table: Table) -> tuple[float, tuple[str, ...]]:
+    """The share of the question's words that are explained by nothing, and those words."""
+    whole = sum(term_weight(term) for term in content_terms(asked.question)) or 1.0
+    left = [term for term in content_terms(rest) if not table.knows(term)]
+    return sum(map(term_weight, left)) / whole, tuple(left)

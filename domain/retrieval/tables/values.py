@@ -1,0 +1,154 @@
+"""Cells as values: numbers with their units, dates, times, yes and no. Everything here reads folded text (``language.fold``)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+Kind = Literal["number", "date", "time", "flag", "text"]
+
+CELL_CHARS_MAX = 48  # a longer cell is text
+DIGITS_MAX = 15  # a longer run of digits is a name
+KIND_SHARE = 0.8  # of a column's cells that make its kind
+
+SCALES = {"": 1, "千": 1_000, "万": 10_000, "百万": 1_000_000, "千万": 10_000_000, "亿": 100_000_000}
+_CURRENCIES = {"¥": "元", "rmb": "元", "cny": "元", "人民币": "元", "$": "usd", "us$": "usd", "€": "eur", "£": "gbp"}
+NUMBER = (
+    r"(?P<currency>us\$|[¥$€£]|rmb|cny|usd|eur|gbp|人民币)?\s?(?P<sign>[-+])?"
+    r"(?P<digits>\d{1,3}(?:,\d{3}){1,5}|\d{1,16})(?P<fraction>\.\d{1,10})?\s?(?P<scale>千万|百万|[千万亿])?"
+)
+_NUMBER = re.compile(rf"(?:约|≈|~)?{NUMBER}\s?(?P<unit>[^\d\s,.][^\d]{{0,15}})?")
+_NUMERAL = re.compile(r"(?P<numeral>[零〇一二两三四五六七八九十百千万亿]{1,12})(?P<unit>[^\d零〇一二两三四五六七八九十百千万亿]{0,4})")
+_DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_POWERS = {"十": 10, "百": 100, "千": 1_000}
+_GROUPS = {"万": 10_000, "亿": 100_000_000}
+_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+DATE = (
+    r"(?P<year>(?:19|20)\d{2})\s?(?:[-/.年]\s?(?P<month>\d{1,2})(?!\d)\s?(?:[-/.月]\s?(?P<day>\d{1,2})(?!\d)\s?日?|月)?|年)"
+    r"|(?P<day_first>\d{1,2})(?:st|nd|rd|th)?\s(?P<month_name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?,?\s(?P<year_last>(?:19|20)\d{2})"
+    r"|(?P<name_first>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?\s(?:(?P<day_second>\d{1,2})(?:st|nd|rd|th)?,?\s)?(?P<year_end>(?:19|20)\d{2})"
+)
+_DATE = re.compile(DATE)
+_TIME = re.compile(r"(?P<hour>[01]?\d|2[0-4])\s?(?:[:点时]\s?(?P<minute>[0-5]\d)?\s?分?(?::[0-5]\d)?\s?)?(?P<half>[ap]\.?m\.?)?")
+YES = frozenset("是 有 支持 √ ✓ ✔ 可 可以 能 对 含 包含 已 开 yes y true included available on enabled".split())
+NO = frozenset("否 无 不支持 × ✗ ✘ 不可 不可以 不能 不 没有 不含 未 关 no n false none off disabled unavailable".split())
+NOTHING = frozenset(("", "-", "--", "—", "——", "/", "n/a", "na", "无数据", "暂无", "未知", "待定", "tbd", "null", "nil"))
+
+
+class Quantity(NamedTuple):
+    """A number and the unit that stands with it; "" for none. Scales (万, 亿) are multiplied in."""
+
+    value: Decimal
+    unit: str = ""
+
+
+def read_number(cell: str) -> Quantity | None:
+    """A cell that is one number, with or without thousands separators, currency, scale and unit. A code such as 010 is none."""
+    text = cell.strip()
+    if not text or len(text) > CELL_CHARS_MAX:
+        return None
+    if text[0] == "(" and text[-1] == ")":  # bookkeeping's minus
+        inner = read_number(text[1:-1])
+        return None if inner is None else Quantity(-inner.value, inner.unit)
+    found = _NUMBER.fullmatch(text)
+    if found is None:
+        numeral = _NUMERAL.fullmatch(text)
+        value = read_numeral(numeral["numeral"]) if numeral else None
+        return None if numeral is None or value is None else Quantity(Decimal(value), numeral["unit"].strip())
+    return quantity_of(found.groupdict())
+
+
+def quantity_of(found: Mapping[str, str | None]) -> Quantity | None:
+    """The number of the groups of ``NUMBER`` and a group ``unit``."""
+    digits = (found["digits"] or "").replace(",", "")
+    if len(digits) > DIGITS_MAX or (len(digits) > 1 and digits[0] == "0" and not found["fraction"]):
+        return None
+    value = Decimal(digits + (found["fraction"] or "")) * SCALES[found["scale"] or ""]
+    unit = (found["unit"] or "").strip()
+    currency = _CURRENCIES.get(found["currency"] or "", found["currency"] or "")
+    return Quantity(-value if found["sign"] == "-" else value, unit or currency)
+
+
+def read_numeral(text: str) -> int | None:
+    """A number in Chinese numerals: 三百二十, 两万; None for what is none, such as 十分 or 万一."""
+    total = section = digit = 0
+    seen_digit = False
+    for character in text:
+        if character in _DIGITS:
+            digit, seen_digit = _DIGITS[character], True
+        elif character in _POWERS:
+            if not seen_digit and (character != "十" or section):
+                return None
+            section += (digit if seen_digit else 1) * _POWERS[character]
+            digit, seen_digit = 0, False
+        else:
+            if not (section or seen_digit):
+                return None
+            total = (total + section + digit) * _GROUPS[character]
+            section, digit, seen_digit = 0, 0, False
+    return total + section + digit
+
+
+def read_date(cell: str) -> date | None:
+    """A cell that is one date; a month or a year begins with its first day."""
+    text = cell.strip()
+    found = _DATE.fullmatch(text) if len(text) <= CELL_CHARS_MAX else None
+    return None if found is None else date_of(found.groupdict())
+
+
+def date_of(found: Mapping[str, str | None]) -> date | None:
+    """The date of the groups of ``DATE``; None for one that no calendar has."""
+    year = found["year"] or found["year_last"] or found["year_end"]
+    name = found["month_name"] or found["name_first"]
+    month = _MONTHS[name] if name else int(found["month"] or 1)
+    day = int(found["day"] or found["day_first"] or found["day_second"] or 1)
+    try:
+        return date(int(year or 0), month, day)
+    except ValueError:
+        return None
+
+
+def read_time(cell: str) -> int | None:
+    """A cell that is one time of the day, in minutes."""
+    text = cell.strip()
+    found = _TIME.fullmatch(text) if len(text) <= CELL_CHARS_MAX else None
+    if found is None or (found["minute"] is None and "点" not in text and "时" not in text and not found["half"]):
+        return None
+    hour = int(found["hour"])
+    if found["half"]:
+        hour = hour % 12 + (12 if found["half"][0] == "p" else 0)
+    return 60 * hour + int(found["minute"] or 0)
+
+
+def read_flag(cell: str) -> bool | None:
+    """Yes or no; None for anything else."""
+    text = cell.strip()
+    return True if text in YES else False if text in NO else None
+
+
+def measure(cell: str, kind: Kind) -> Decimal | None:
+    """A cell as a number that orders cells of this kind; None for one that has no such value."""
+    if kind == "number":
+        quantity = read_number(cell)
+        return None if quantity is None else quantity.value
+    if kind == "date":
+        day = read_date(cell)
+        return None if day is None else Decimal(day.toordinal())
+    minutes = read_time(cell) if kind == "time" else None
+    return None if minutes is None else Decimal(minutes)
+
+
+def kind_of(cells: Iterable[str]) -> Kind:
+    """What a column holds: what most of the cells that say something are."""
+    known = [cell for cell in cells if cell not in NOTHING]
+    least = KIND_SHARE * len(known)
+    if not known:
+        return "text"
+    if sum(read_flag(cell) is not None for cell in known) == len(known):
+        return "flag"
+    if sum(read_date(cell) is not None for cell in known) >= least:
+        return "date"
+    if sum(read_number(cell) is not None for cell in known) >= least:
+        return "number"
+    return "time" if sum(read_time(cell) is not None for cell in known) >= least else "text"

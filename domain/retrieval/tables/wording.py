@@ -1,0 +1,271 @@
+"""What a question asks of a table: count, list, the largest, a sum, a comparison, or what stands in a row; and its conditions in numbers.
+
+Everything reads folded questions. What was understood is blanked out by spaces of the same length, so that what is left over can be held
+against the table: words that neither the question's form nor the table explains say that the table is not what is asked about.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from domain.retrieval.tables.values import DATE, NUMBER, date_of, quantity_of, read_numeral
+
+Operation = Literal["lookup", "list", "count", "max", "min", "sum", "mean", "compare"]
+Comparison = Literal[">", ">=", "<", "<="]
+
+TOP_MAX = 50
+HIDDEN = "\ue000"  # stands for a letter of a column's name while the form is read; of private use, so no question has it
+_NUMERALS = "一二三四五六七八九十两"
+_ENGLISH_NUMERALS = {name: value for value, name in enumerate("one two three four five six seven eight nine ten".split(), 1)}
+_SPELLED = "|".join(_ENGLISH_NUMERALS)
+_MEASURE = "个家种名位人项条台件款行间处座辆本门只份次类张套支部所场期块栋道笔班支颗棵匹头艘架届支副瓶盒箱包袋款"
+_COUNT_NOUN = rf"[{_MEASURE}]"
+
+# The property that a superlative measures, as far as its word says; "" for one that measures anything (highest, 最大).
+_MOST = (
+    ("price", r"最贵|最昂贵|价格?最高|\bmost expensive\b|\bpriciest\b|\bdearest\b|\bcostliest\b"),
+    ("time", r"最晚|最迟|最新|最近|最后|\blatest\b|\bnewest\b|\bmost recent\b|\bmost recently\b|\blast\b"),
+    ("weight", r"最重|\bheaviest\b"),
+    ("length", r"最长|最久|\blongest\b"),
+    ("height", r"\btallest\b"),
+    ("speed", r"最快|\bfastest\b|\bquickest\b"),
+    (
+        "",
+        r"最[高大多强宽深厚远热]|最大值|最高值|排名?第一|\b(?:highest|largest|biggest|greatest|maximum|max|most|widest|deepest|top|strongest)\b",
+    ),
+)
+_LEAST = (
+    ("price", r"最便宜|最廉价|最实惠|\bcheapest\b|\bleast expensive\b"),
+    ("time", r"最早|最先|最旧|最老|\bearliest\b|\boldest\b|\bfirst\b"),
+    ("weight", r"最轻|\blightest\b"),
+    ("length", r"最短|\bshortest\b"),
+    ("speed", r"最慢|\bslowest\b"),
+    ("", r"最[低小少弱窄浅薄近冷]|最小值|最低值|倒数第一|\b(?:lowest|smallest|least|minimum|min|fewest|narrowest)\b"),
+)
+_SUPERLATIVES: tuple[tuple[Literal["max", "min"], str, re.Pattern[str]], ...] = (
+    *(("max", name, re.compile(pattern)) for name, pattern in _MOST),
+    *(("min", name, re.compile(pattern)) for name, pattern in _LEAST),
+)
+_TOP = re.compile(
+    rf"前(?P<zh>\d{{1,2}}|[{_NUMERALS}]){_COUNT_NOUN}?|\btop (?P<en>\d{{1,2}}|{_SPELLED})\b"
+    rf"|的(?P<zh_of>\d{{1,2}}|[二三四五六七八九十两]){_COUNT_NOUN}"
+    rf"|(?<=\bthe )(?P<en_of>\d{{1,2}}|{_SPELLED})(?= (?:\w+ ){{0,2}}(?:most|least|highest|lowest|\w+est)\b)"
+)
+_LEADING = re.compile(r"前\S|\btop \S")
+_MEAN = re.compile(r"平均(?:值|数)?(?:是|为)?|均值|\b(?:average|mean)\b")
+_SUM = re.compile(
+    r"(?:总共|一共|总计|合计|共计|总和|总额|总量|总数|总的?|加起来|加在一起|累计)(?:是|为|有)?"
+    r"|\b(?:total|sum|altogether|combined|overall|in all)\b"
+)
+_COUNT = re.compile(
+    rf"(?:共|总共|一共|分别)?(?:有|是|设有?|包含|包括)?(?:着|了)?(?:多少|几)(?:{_COUNT_NOUN}(?!月|日)|(?=[^\W\d_是为钱？?]{{2}}))"
+    r"|数量是多少|\b(?:how many|number of|count(?: of| the)?)\b"
+)
+_NO_COUNT = re.compile(r"多少钱|多少[？?\s]*$|几[点月日号楼层时]|how many (?:hours|days|minutes|weeks|months|years|km|kilometres|kg)\b")
+_LIST = re.compile(
+    r"列出|列举|罗列|列一下|(?:都|分别)?有哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|所有的?|全部的?|分别"
+    r"|\b(?:list|name|enumerate|show)(?: me)?(?: all)?(?: of)?\b|\ball(?: of)?(?: the)?\b"
+    r"|\b(?:which|what) (?=(?:\w+ ){0,3}(?:are|have|were|do|cost|support|include|use)\b)|\bwhat are\b|\bevery\b"
+)
+_COMPARE = re.compile(
+    r"(?:相差|差距|差异|相比|差)(?:是|有)?(?:多少|几)?|(?:多|高|低|贵|便宜|少|大|小|长|短|重|轻|早|晚|快|慢)(?:了|出)?多少(?!钱)"
+    r"|(?:哪个|哪家|哪种|谁|哪一个|哪台|哪款|哪座|哪间)的?(?P<zh>\w{0,6}?)更?(?:更|比较|较)[贵便宜高低大小多少长短重轻早晚快慢远近新旧]+"
+    r"|\bcompared?(?: to| with)?\b|\bversus\b|\bvs\b|\bdifference\b|\bhow much (?:more|less|higher|lower|cheaper|longer|heavier)\b"
+    r""
+    r"|\bwhich (?:\w+ ){0,3}?(?:is|has|was) (?:more|less|the (?:higher|lower|larger|smaller)|\w+er)\b"
+    r"|\b(?:more|less|\w{2,}er) than\b(?! ?[$€£¥]?\d)"
+)
+_CHEAPER = re.compile(r"便宜|少|低|小|短|轻|早|慢|\b(?:less|lower|smaller|cheaper|shorter|lighter|earlier|slower|fewer)\b")
+_PRICED = re.compile(r"贵|便宜|\b(?:cheaper|more expensive|pricier|dearer)\b")
+_TIMED = re.compile(r"更早|更晚|\b(?:earlier|later|older|newer)\b")
+# What an adjective measures, where a table has one such column and the question names none.
+ADJECTIVES: dict[str, re.Pattern[str]] = {
+    "height": re.compile(r"[更最]高|高多少|\b(?:high|tall)(?:er|est)\b"),
+    "area": re.compile(r"[更最][大小]|[大小]多少|\b(?:large|larger|largest|big|bigger|biggest|small|smaller|smallest)\b"),
+    "length": re.compile(r"[更最][长短]|\b(?:long|longer|longest|short|shorter|shortest)\b"),
+    "weight": re.compile(r"[更最][重轻]|\b(?:heavi|light)(?:er|est)\b"),
+    "price": re.compile(r"[更最](?:贵|便宜)|\b(?:expensive|cheap(?:er|est))\b"),
+    "speed": re.compile(r"[更最][快慢]|\b(?:fast|slow)(?:er|est)\b"),
+    "distance": re.compile(r"[更最][远近]|\b(?:far(?:ther|thest)|near(?:er|est))\b"),
+    "time": re.compile(r"[更最][早晚新旧]|\b(?:earli|lat|old|new)(?:er|est)\b"),
+    "people": re.compile(r"人[更最]多|\bmost people\b"),
+}
+_NEGATED = re.compile(
+    r"(?<![要是])不(?:能|可以?|会|用)?(?=\ue000|支持|含|包|提供|需|可|带|在|属)|没有|未|并非|(?<!是)不是|不带|不含|\b(?:not|no|without|except|don't|doesn't|cannot|can't)\b"
+)
+_GROUPED = re.compile(r"(?:每|各)(?:个|家|种|类|位|名)?(?=[^\W\d_]{2})|\bper\b|\beach\b|\bby (?=\w+$)|\bfor every\b")
+
+_VALUE = (
+    rf"(?:(?P<date>{DATE})|{NUMBER}\s?(?P<unit>[a-z%℃°]{{1,6}}|[元块斤吨米升度天年月日小时分钟秒人名个件台本次页集平方公里千克]{{1,4}})?)"
+)
+_COMPARISONS: tuple[tuple[Comparison, re.Pattern[str]], ...] = (
+    (
+        ">=",
+        re.compile(
+            rf"(?:不低于|不少于|至少|不小于|最低|最少|>=|≥|\bat least|\bno (?:less|fewer) than|\bsince|\bfrom)\s?(?:有|为|是)?{_VALUE}"
+        ),
+    ),
+    (
+        "<=",
+        re.compile(rf"(?:不超过|不高于|不大于|不多于|至多|最多|<=|≤|\bat most|\bno more than|\bup to|\bwithin)\s?(?:有|为|是)?{_VALUE}"),
+    ),
+    (
+        ">",
+        re.compile(
+            rf"(?:超过|大于|高于|多于|长于|重于|贵于|晚于|高过|>|\b(?:more|greater|higher|larger|longer|heavier|later|bigger|taller) than"
+            rf"|\b(?:more expensive) than|\bover|\babove|\bexceed(?:s|ing)?|\bafter)\s?(?:了)?{_VALUE}"
+        ),
+    ),
+    (
+        "<",
+        re.compile(
+            rf"(?:低于|小于|少于|不到|不足|便宜于|早于|轻于|短于|<|\b(?:less|fewer|lower|smaller|cheaper|shorter|lighter|earlier) than"
+            rf"|\bunder|\bbelow|\bbefore)\s?(?:了)?{_VALUE}"
+        ),
+    ),
+    (">=", re.compile(rf"{_VALUE}\s?(?:及|或|和)?(?:以上|起|之后|以后|or more|or above|and above|or later)")),
+    ("<=", re.compile(rf"{_VALUE}\s?(?:及|或|和)?(?:以下|以内|之内|之前|以前|or less|or below|and below|or fewer)")),
+)
+_BETWEEN = re.compile(
+    rf"(?:\bbetween\s|\bfrom\s|在|介于)?{_VALUE}\s?(?:到|至|~|–|—|-|和|与|\band|\bto)\s?"
+    rf"{_VALUE.replace('?P<', '?P<b_')}(?:\s?(?:之间|的范围|内))?"
+)
+_FILLER = re.compile(
+    r"请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
+    r"|其中|当中|里面|分别|各自|对应的?|条目|它们|他们|以及|并且|而且|同时|满足|符合|条件|数值|属于|位于|来自|具有|带有?|能够|可以|需要|应该"
+    r"|\b(?:please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
+    r"had|get|belong|located|based|whose|ones?|same|made|make|used?|offer(?:s|ed)?|provided?|named?|called|information|them|together)\b"
+)
+
+
+class Condition(NamedTuple):
+    """``value`` in the measure of its kind; ``start`` and ``end``: where the question says it."""
+
+    comparison: Comparison
+    value: Decimal
+    unit: str
+    is_date: bool
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``rest`` is the question without the words of its form; ``property`` what a superlative or comparison measures, "" for anything."""
+
+    question: str
+    rest: str
+    operation: Operation
+    property: str = ""
+    lower: bool = False  # of a comparison: the smaller one is asked for
+    top: int = 1
+    conditions: tuple[Condition, ...] = ()
+    is_negated: bool = False
+    is_grouped: bool = False
+    counted: int = -1  # where what is counted is named; -1: nothing is
+
+
+def read_question(folded: str, names: Iterable[str] = ()) -> Asked:
+    """The form of a folded question. A question without a form of its own looks something up.
+
+    ``names`` are those of the table's columns: a word of one, as in ``first lit``, is no word of the question's form.
+    """
+    hidden = folded
+    for name in names:
+        if len(name) > 1:
+            hidden = hidden.replace(name, HIDDEN * len(name))
+    asked = _read_form(hidden)
+    rest = "".join(said if shown == HIDDEN else shown for said, shown in zip(folded, asked.rest, strict=True))
+    return replace(asked, question=folded, rest=rest)
+
+
+def _read_form(folded: str) -> Asked:
+    conditions, rest = _take_conditions(folded)
+    negated, grouped = _NEGATED.search(rest) is not None, _GROUPED.search(rest) is not None
+    rest = blank(_GROUPED, blank(_NEGATED, rest))
+    compares = _COMPARE.search(rest)
+    if compares is not None:
+        name = "price" if _PRICED.search(compares.group()) else "time" if _TIMED.search(compares.group()) else ""
+        lower = _CHEAPER.search(compares.group()) is not None
+        return Asked(folded, _take_filler(blank(_COMPARE, rest)), "compare", name, lower, 1, conditions, negated, grouped)
+    top, bare = _take_top(rest)
+    for extreme, name, pattern in _SUPERLATIVES:
+        if pattern.search(bare):
+            left = _take_filler(blank(_LIST, blank(pattern, bare)))
+            return Asked(folded, left, extreme, name, extreme == "min", top, conditions, negated, grouped)
+    if top > 1 and bare != rest and _LEADING.search(rest):  # the first five without a word for what is measured
+        return Asked(folded, _take_filler(blank(_LIST, bare)), "max", "", lower=False, top=top, conditions=conditions, is_negated=negated)
+    counts = None if _NO_COUNT.search(rest) else _COUNT.search(rest)
+    operation: Operation = "lookup"
+    if _MEAN.search(rest):
+        operation, rest = "mean", blank(_SUM, blank(_MEAN, rest))
+    elif _SUM.search(rest) and not counts:
+        operation, rest = "sum", blank(_SUM, rest)
+    elif counts:
+        operation, rest = "count", blank(_SUM, rest)
+    elif _LIST.search(rest):
+        operation = "list"
+    rest = blank(_LIST, blank(_COUNT, rest) if counts else rest)
+    return Asked(
+        folded,
+        _take_filler(rest),
+        operation,
+        conditions=conditions,
+        is_negated=negated,
+        is_grouped=grouped,
+        counted=counts.end() if counts else -1,
+    )
+
+
+def blank(pattern: re.Pattern[str], text: str) -> str:
+    """``text`` with every match as spaces of the same length."""
+    return pattern.sub(lambda found: " " * len(found.group()), text)
+
+
+def blank_span(text: str, start: int, end: int) -> str:
+    """``text`` with one span as spaces."""
+    return text[:start] + " " * (end - start) + text[end:]
+
+
+def _take_filler(text: str) -> str:
+    return blank(_FILLER, text)
+
+
+def _take_top(text: str) -> tuple[int, str]:
+    """How many are asked for, and the text without it."""
+    found = _TOP.search(text)
+    if found is None:
+        return 1, text
+    number = next(filter(None, found.groupdict().values()))
+    value = int(number) if number.isdigit() else _ENGLISH_NUMERALS.get(number) or read_numeral(number) or 1
+    return max(1, min(value, TOP_MAX)), blank_span(text, found.start(), found.end())
+
+
+def _take_conditions(folded: str) -> tuple[tuple[Condition, ...], str]:
+    """The comparisons with numbers and dates, and the text without them."""
+    found: list[Condition] = []
+    rest = folded
+    for between in _BETWEEN.finditer(rest):
+        low, high = _condition(between, ">=", ""), _condition(between, "<=", "b_")
+        said = between.group()
+        if low and high and low.value < high.value and (said.startswith(("between", "from", "在", "介于")) or said.endswith(("间", "围"))):
+            found += (low, high)
+            rest = blank_span(rest, between.start(), between.end())
+    for comparison, pattern in _COMPARISONS:
+        for match in pattern.finditer(rest):
+            if condition := _condition(match, comparison, ""):
+                found.append(condition)
+                rest = blank_span(rest, match.start(), match.end())
+    return tuple(found), rest
+
+
+def _condition(match: re.Match[str], comparison: Comparison, prefix: str) -> Condition | None:
+    said = {name.removeprefix("b_"): value for name, value in match.groupdict().items() if name.startswith("b_") == bool(prefix)}
+    start, end = match.span()
+    if said["date"]:
+        day = date_of(said)
+        return None if day is None else Condition(comparison, Decimal(day.toordinal()), "", is_date=True, start=start, end=end)
+    quantity = quantity_of(said)
+    return None if quantity is None else Condition(comparison, quantity.value, quantity.unit, is_date=False, start=start, end=end)

@@ -1,0 +1,77 @@
+"""A table with its questions, and what a right answer says."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+Format = Literal["csv", "xlsx", "docx", "html", "pdf"]
+Language = Literal["zh", "en"]
+Kind = Literal["lookup", "filter", "count", "extreme", "total", "list", "compare", "absent"]
+
+MARKS = re.compile(r"无法计算|表中没有|部分|没有找到|Not computed|does not answer|\(a part\)|does not contain", re.IGNORECASE)
+
+
+class TableQuestion(Struct, frozen=True):
+    """``expected`` has to be in the answer, each as a whole word or number; ``rows`` are the names of the rows that may be shown.
+
+    No ``expected``: the table does not know, so a right answer says that or cites nothing.
+    """
+
+    text: str
+    kind: Kind
+    expected: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+
+
+class TableCase(Struct, frozen=True, kw_only=True):
+    """A table as a file: ``header`` has one row for each of its levels; ``merged`` are (first row, first column, last row, last column).
+
+    Rows count from 0, those of the header included, columns too. A merged cell's text is in its first cell, the others are empty.
+    ``key`` is the column that names a row.
+    """
+
+    name: str
+    format: Format
+    language: Language
+    title: str
+    header: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[str, ...], ...]
+    questions: tuple[TableQuestion, ...]
+    merged: tuple[tuple[int, int, int, int], ...] = ()
+    key: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all rows."""
+        return tuple(dict.fromkeys(row[self.key] for row in self.rows if row[self.key]))
+
+
+def is_right(case: TableCase, question: TableQuestion, text: str, *, cites: bool) -> bool:
+    """Whether an answer says all that is expected, and names no row that it should not."""
+    if not question.expected:
+        return not cites or MARKS.search(text) is not None
+    if not cites or not all(says(text, expected) for expected in question.expected):
+        return False
+    left = text
+    for name in sorted(question.rows, key=len, reverse=True):
+        left = left.replace(name, " ")
+    return not any(says(left, name) for name in case.names if name not in question.rows)
+
+
+def is_honest(text: str, *, cites: bool) -> bool:
+    """Whether an answer that is not right is at least refused, or marked as partial or impossible."""
+    return not cites or MARKS.search(text) is not None
+
+
+def says(text: str, expected: str) -> bool:
+    """Whether a text has this word or number, and not only as a part of a longer one."""
+    before = r"(?<![\d.,])" if expected[0].isdigit() else r"(?<![A-Za-z])" if expected[0].isascii() and expected[0].isalpha() else ""
+    after = r"(?!\d|[.,]\d)" if expected[-1].isdigit() else r"(?![A-Za-z])" if expected[-1].isascii() and expected[-1].isalpha() else ""
+    return re.search(before + re.escape(expected) + after, text, re.IGNORECASE) is not None
+
+
+def names_of(rows: Sequence[Sequence[str]], key: int = 0) -> tuple[str, ...]:
+    """The names of some rows."""
+    return tuple(row[key] for row in rows)

@@ -1,0 +1,56 @@
+"""RapidOCR reads Chinese and English, whichever way a page lies, and stops when its time is over."""
+
+import numpy as np
+import pypdfium2
+import pytest
+
+from adapters.parsing.pdf.ocr import Picture
+from adapters.parsing.pdf.rapid import RapidOcr
+from tests.support.pdf_reading import PROSE, scanned, wrapped
+from tests.support.pdf_writer import Page
+
+pytestmark = pytest.mark.usefixtures("rapidocr")
+
+LINES = wrapped(PROSE, 60)
+
+
+@pytest.fixture(scope="module")
+def picture() -> Picture:
+    page = Page().lines(60, 760, LINES, 12, leading=18)
+    width, height, pixels = scanned(page)
+    return Picture(np.frombuffer(pixels, np.uint8).reshape(height, width), 150)
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+def test_a_page_reads_the_same_however_it_lies(picture: Picture, quarters: int) -> None:
+    result = RapidOcr().read(picture.turn(quarters), 60)
+    assert [span.text for span in sorted(result.spans, key=lambda span: span.base)] == LINES
+    assert result.confidence > 90
+    assert result.complete
+
+
+def test_a_size_is_about_that_of_the_font(picture: Picture) -> None:
+    assert all(9 < span.size < 15 for span in RapidOcr().read(picture, 60).spans)
+
+
+def test_without_time_nothing_more_is_read(picture: Picture) -> None:
+    result = RapidOcr().read(picture, 0)
+    assert not result.complete
+    assert len(result.spans) < len(LINES)
+
+
+def test_an_empty_page_says_nothing() -> None:
+    result = RapidOcr().read(Picture(np.full((400, 300), 255, np.uint8), 150), 60)
+    assert (result.spans, result.confidence, result.complete) == ((), 0.0, True)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5_000), (5_000, 1), (40, 20_000)])
+def test_pictures_of_any_shape_are_survived(shape: tuple[int, int]) -> None:
+    assert RapidOcr().read(Picture(np.zeros(shape, np.uint8), 150), 60).text == ""
+
+
+def test_pypdfium_draws_what_the_tests_scan() -> None:
+    """The pictures above hold something: a blank page would pass for one that was not read."""
+    assert pypdfium2.PdfDocument is not None
+    width, height, pixels = scanned(Page().lines(60, 760, LINES, 12, leading=18))
+    assert np.frombuffer(pixels, np.uint8).reshape(height, width).min() < 100

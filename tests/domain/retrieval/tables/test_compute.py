@@ -1,0 +1,202 @@
+"""Answers computed from tables: the right rows and values, and a plain word where there is none."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.parsing.markup.markdown import parse_markdown
+from domain.retrieval.tables.compute import Finding, answer_question
+from domain.retrieval.tables.table import Table
+from tests.support.read_tables import csv_table, hits_of, read_whole, table_of
+
+HOTELS = csv_table(
+    """客栈,所在古镇,房间数,平日价（元）,周末价（元）,可带宠物,开业日期
+听雨楼,乌石镇,12,260,320,是,2015-03-01
+望江阁,乌石镇,30,420,560,否,2009-10-12
+半山居,枫林镇,8,380,450,是,2021-05-20
+石桥小筑,枫林镇,16,198,240,否,2018-07-07
+老茶馆,清源镇,21,300,300,否,2012-11-30
+""",
+    "古镇客栈",
+)
+PUMPS = csv_table(
+    """Model,Series,Flow (l/min),Weight,Price
+AX-10,Alpha,40,4.5 kg,120
+AX-20,Alpha,75,6.8 kg,"1,150"
+BX-10,Beta,40,5.1 kg,180
+BX-30,Beta,120,11.0 kg,640
+""",
+    "Pump catalogue",
+)
+
+
+def found(question: str, table: Table) -> Finding:
+    finding = answer_question(question, table)
+    assert finding is not None, question
+    return finding
+
+
+def names(finding: Finding, table: Table) -> list[str]:
+    return [table.cell(row, 0) for row in finding.rows]
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("半山居的周末价是多少？", ["半山居"]),
+        ("石桥小筑什么时候开业的？", ["石桥小筑"]),
+        ("老茶馆在哪个古镇？", ["老茶馆"]),
+        ("介绍一下望江阁", ["望江阁"]),
+        ("枫林镇有哪些客栈？", ["半山居", "石桥小筑"]),
+        ("可带宠物的客栈有哪些？", ["听雨楼", "半山居"]),
+        ("哪些客栈不可带宠物？", ["望江阁", "石桥小筑", "老茶馆"]),
+        ("房间数不少于16的客栈有哪些？", ["望江阁", "石桥小筑", "老茶馆"]),
+        ("平日价低于300元的客栈", ["听雨楼", "石桥小筑"]),
+        ("2016年1月1日之后开业的客栈有哪些", ["半山居", "石桥小筑"]),
+        ("乌石镇可带宠物的客栈有哪些", ["听雨楼"]),
+        ("房间数最多的客栈是哪家？", ["望江阁"]),
+        ("枫林镇周末价最高的客栈是哪家？", ["半山居"]),
+        ("房间数最多的两家客栈", ["望江阁", "老茶馆"]),
+        ("最早开业的是哪家客栈？", ["望江阁"]),
+    ],
+)
+def test_rows_of_chinese_questions(question: str, rows: list[str]) -> None:
+    assert names(found(question, HOTELS), HOTELS) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the price of AX-20?", ["AX-20"]),
+        ("How heavy is the BX 30?", ["BX-30"]),
+        ("Which models belong to the Beta series?", ["BX-10", "BX-30"]),
+        ("List all pumps with a flow over 50.", ["AX-20", "BX-30"]),
+        ("Which model is the lightest?", ["AX-10"]),
+        ("Which Alpha model is the most expensive?", ["AX-20"]),
+        ("Which pumps cost less than 200?", ["AX-10", "BX-10"]),
+        ("top 2 models by flow", ["BX-30", "AX-20"]),
+    ],
+)
+def test_rows_of_english_questions(question: str, rows: list[str]) -> None:
+    assert names(found(question, PUMPS), PUMPS) == rows
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "says"),
+    [
+        ("一共有几家客栈？", HOTELS, "5"),
+        ("乌石镇有多少家客栈？", HOTELS, "共 2 行"),
+        ("客栈分布在几个古镇？", HOTELS, "3 个不同的值"),
+        ("所有客栈一共有多少房间？", HOTELS, "87"),
+        ("平日价的平均是多少？", HOTELS, "311.6"),
+        ("听雨楼和望江阁的周末价相差多少？", HOTELS, "240"),
+        ("每个古镇有几家客栈？", HOTELS, "枫林镇：2"),
+        ("How many models does the Beta series have?", PUMPS, "2 of 4"),
+        ("What is the total price of all pumps?", PUMPS, "2,090"),
+        ("What is the difference in weight between AX-10 and BX-10?", PUMPS, "0.6 kg"),
+    ],
+)
+def test_numbers(question: str, table: Table, says: str) -> None:
+    assert says in found(question, table).statement
+
+
+@pytest.mark.parametrize(
+    ("question", "table", "says"),
+    [
+        ("哪家客栈的价格最高？", HOTELS, "没有说明是哪一列（“平日价（元）”、“周末价（元）”）"),
+        ("半山居的老板是谁？", HOTELS, "没有问题所问的那一列"),
+        ("Who built the AX-10?", PUMPS, "no column"),
+    ],
+)
+def test_what_cannot_be_computed_is_said(question: str, table: Table, says: str) -> None:
+    finding = found(question, table)
+    assert says in finding.statement
+    assert not finding.is_computed
+
+
+@pytest.mark.parametrize(
+    ("question", "table"),
+    [
+        ("长城有多长？", HOTELS),
+        ("清风楼的周末价是多少？", HOTELS),
+        ("公司的年假有几天？", HOTELS),
+        ("哪些员工可以申请补贴？", HOTELS),
+        ("What is the price of CX-99?", PUMPS),
+        ("How many moons does Jupiter have?", PUMPS),
+        ("Which employees work in Berlin?", PUMPS),
+        ("你好", HOTELS),
+    ],
+)
+def test_a_question_about_something_else_is_not_answered(question: str, table: Table) -> None:
+    assert answer_question(question, table) is None
+
+
+def test_different_units_are_not_added_or_compared() -> None:
+    table = csv_table("货物,重量\n木箱,12 kg\n纸箱,800 g\n", "货物清单")
+    finding = found("哪种货物最重？", table)
+    assert not finding.is_computed
+    assert "kg" in finding.statement
+
+
+def test_rows_without_a_value_are_counted_apart() -> None:
+    table = csv_table("站点,客流\n南湖,120\n北湖,暂无\n东湖,80\n", "站点客流")
+    assert "2 行相加，另有 1 行没有数值" in found("客流合计是多少？", table).statement
+
+
+def test_a_table_of_which_a_part_is_missing_is_not_computed() -> None:
+    rows = [(f"站{n}", str(n)) for n in range(400)]
+    table = table_of(("站名", "客流"), rows, "客流表", 64)
+    whole = found("客流最大的站是哪个？", table)
+    assert names(whole, table) == ["站399"]
+    part = Table(table.columns, table.rows[:300], table.chunks, table.part, table.total, table.context, table.folds[:300])
+    finding = found("客流最大的站是哪个？", part)
+    assert not finding.is_computed
+    assert "400 行" in finding.statement
+    assert "300 行" in finding.statement
+
+
+def test_a_long_list_says_how_much_of_it_is_shown() -> None:
+    table = table_of(("展品", "展厅"), [(f"展品{n}", "一号厅" if n % 2 else "二号厅") for n in range(100)], "展品目录")
+    finding = found("列出一号厅的所有展品", table)
+    assert len(finding.rows) == 30
+    assert "共 50 行" in finding.statement
+    assert "30" in finding.statement
+    assert "部分" in finding.statement
+
+
+def test_nothing_matches() -> None:
+    finding = found("平日价低于100元的客栈有几家？", HOTELS)
+    assert finding.rows == ()
+    assert "0 行" in finding.statement
+
+
+def test_a_list_is_answered_by_its_items() -> None:
+    table = read_whole(hits_of(parse_markdown("# 夜巡须带的物品\n\n- 手电\n- 对讲机\n- 雨衣\n"), "巡查手册"))
+    finding = found("夜巡须带的物品有哪些？请列出", table)
+    assert [table.cell(row, 0) for row in finding.rows] == ["手电", "对讲机", "雨衣"]
+    assert answer_question("禁止吸烟的区域有哪些？", table) is None
+    assert answer_question("手电放在哪里？", table) is None
+
+
+COLUMNS = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=40)
+
+
+@given(COLUMNS)
+def test_extremes_and_sums_agree_with_arithmetic(numbers: list[int]) -> None:
+    table = table_of(("编组", "载客量"), [(f"列车{n}x", f"{number:,}") for n, number in enumerate(numbers)], "列车表")
+    most = found("载客量最大的列车是哪个？", table)
+    assert {numbers[row] for row in most.rows} == {max(numbers)}
+    least = found("载客量最小的列车是哪个？", table)
+    assert {numbers[row] for row in least.rows} == {min(numbers)}
+    assert f"{Decimal(sum(numbers)):,}" in found("载客量的总和是多少？", table).statement
+
+
+@given(COLUMNS, st.integers(-(10**6), 10**6))
+def test_filters_agree_with_arithmetic(numbers: list[int], bound: int) -> None:
+    if bound < 0:
+        bound = -bound
+    table = table_of(("编组", "载客量"), [(f"列车{n}x", str(number)) for n, number in enumerate(numbers)], "列车表")
+    finding = found(f"载客量超过{bound}的列车有几个？", table)
+    assert f"{sum(number > bound for number in numbers)} 行" in finding.statement
