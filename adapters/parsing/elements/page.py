@@ -51,9 +51,13 @@ def prepare_tree(root: Any, bounds: Bounds) -> None:
             _replace_by_text(element, BREAK)
         elif element.tag in _RENAMED:
             element.tag = _RENAMED[element.tag]
-    for element in root.iter("p", "li", "div", "td", "th", "pre"):
-        if element.text and 0 < len("".join(element.itertext()).strip()) < _SHORTEST:
-            element.text = JOINER + element.text
+    for element in root.iter():
+        element.text, element.tail = _lengthen(element.text), _lengthen(element.tail)
+
+
+def _lengthen(text: str | None) -> str | None:
+    """A text that is too short to be read, made longer by nothing that is seen."""
+    return JOINER + text if text and len(text.strip()) == _SHORTEST - 1 else text
 
 
 def _add_element(assembly: Assembly, element: Any, bounds: Bounds) -> None:
