@@ -96,7 +96,8 @@ class Endpoint:
         """The fields for a wish of the caller; what it leaves open is decided by the settings."""
         settings = self.settings
         if mode == "auto" and not effort:
-            mode, effort = settings.thinking, settings.reasoning_effort
+            mode = settings.thinking
+        effort = effort or settings.reasoning_effort
         return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self._server)
 
     def request_body(
