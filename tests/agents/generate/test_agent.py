@@ -422,7 +422,7 @@ async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked
     returned = await agent.step(_asked_to_show(asked), context(publisher, attempt=7))
     sent = [each.event for each in [*publisher.sent, *returned]]
     thoughts = [event.data for event in sent if isinstance(event, ReplyThought)]
-    assert model.request.with_thinking == shown
+    assert bool(thoughts) == shown
     if shown:
         assert "".join(each.text for each in thoughts) == "hm [1] so"
         assert [each.seq for each in thoughts] == list(range(1, len(thoughts) + 1))
@@ -468,3 +468,20 @@ async def test_what_a_call_without_an_answer_cost_is_charged_apart():
         assert (second.data.purpose, second.data.model, second.data.completion_tokens) == ("answer", "gpt", 4)
         ids |= {first.id, second.id}
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize("shows", [True, False])
+async def test_thinking_costs_also_when_the_answer_never_comes(shows: bool):
+    """Whoever cancels a model that thinks pays for what it has thought."""
+    redis = Redis()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(10)
+
+    event = _asked_to_show(shows)
+    sent = await _run(Script([ThoughtPiece("四个汉字", SPEAKER), cancel]), redis, RememberingPublisher(), event)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.reasoning_tokens, charged.estimated, charged.model) == (4, 4, True, "glm")
+    assert charged.cost_micros > 4 * 3
+    assert redis.stored["r1"].state == "cancelled"
