@@ -139,7 +139,7 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), "words"
-        scores = [hit.bm25 for hit in searched.hits]
+        scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
         if not grounds and (meant := self.find_meant(condensed.query, best.groups)):
             return passages.build_passages(meant), "meaning"
