@@ -141,6 +141,8 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     passages, carried = _named_passages(request), " ".join(reading.carried)
     if about := reading.subject or (carried if reading.kind == "refers" else ""):
         passages = _passages_about(about, passages)
+    elif reading.topic:
+        passages = _prefer_topic(reading.question, " ".join(reading.topic), passages)
     ranked = _rank_sentences(reading.question, passages, carried=carried)
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
@@ -188,9 +190,21 @@ def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
 
 def _passages_about(subject: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
     """The passages that hold most of the subject, with their titles and headings; all of them when none holds any."""
-    held = [coverage(subject, ["\n".join((each.title, *each.headings, each.text))]) for each in passages]
+    held = [_held_share(subject, each) for each in passages]
     best = max(held, default=0.0)
     return tuple(each for each, share in zip(passages, held, strict=True) if share >= _ABOUT_SHARE * best)
+
+
+def _prefer_topic(question: str, topic: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    """The passages without those that hold as much of the question as the best, but less of what was spoken of before."""
+    held = [_held_share(question, each) for each in passages]
+    equal = tuple(each for each, share in zip(passages, held, strict=True) if share == max(held))
+    about = _passages_about(topic, equal)
+    return tuple(each for each in passages if each not in equal or each in about)
+
+
+def _held_share(words: str, passage: Passage) -> float:
+    return coverage(words, ["\n".join((passage.title, *passage.headings, passage.text))])
 
 
 def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: str = "", any_sentence: bool = False) -> list[_Sentence]:
