@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.index.port import Hit
-from adapters.models.answerability import is_follow_up_answerable, is_meant
+from adapters.models.answerability import find_meant, is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
@@ -139,7 +139,7 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), "words"
-        scores = [hit.bm25 for hit in searched.hits]
+        scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
         if not grounds and (meant := self.find_meant(condensed.query, best.groups)):
             return passages.build_passages(meant), "meaning"
@@ -154,8 +154,10 @@ class Retrieve:
 
     def find_meant(self, query: str, groups: Sequence[HitGroup]) -> list[HitGroup]:
         """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case."""
-        least = self.settings.meaning_min
-        return [group for group in groups if self.words_decide and is_meant(query, group.best.text, group.best.dense, least=least)]
+        if not self.words_decide:
+            return []
+        found = [(group.best.text, group.best.dense) for group in groups]
+        return [groups[at] for at in find_meant(query, found, least=self.settings.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""
