@@ -204,7 +204,7 @@ async def test_the_owner_is_known_before_a_byte_is_read(house: House, ada: Perso
         ({"document_id": "x" * 201}, "document_id"),
         ({"title": "x" * 501}, "title"),
         ({"title": "x" * 9_000}, "title"),
-        ({"media_type": "image/png"}, "media_type"),
+        ({"media_type": "video/mp4"}, "media_type"),
         ({"password": "x" * 501}, "password"),
         ({"metadata": "{"}, "metadata"),
         ({"metadata": "[]"}, "metadata"),
