@@ -21,7 +21,7 @@ from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from adapters.text.enumerations import asks_for_all
-from adapters.text.language import fold
+from adapters.text.language import fold, language_of
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
@@ -141,7 +141,7 @@ class Retrieve:
             return passages.put_first(computed, plain), "words"
         scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
-        if not grounds and (meant := self.find_meant(condensed.query, best.groups)):
+        if not grounds and (meant := self.find_meant(condensed, best.groups)):
             return passages.build_passages(meant), "meaning"
         if not grounds and self.words_decide:
             return (), ""
@@ -152,12 +152,17 @@ class Retrieve:
                 left = passages.add_neighbour(group, neighbour, left)
         return (passages.build_passages(best.groups) if missing else plain), grounds
 
-    def find_meant(self, query: str, groups: Sequence[HitGroup]) -> list[HitGroup]:
-        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case."""
+    def find_meant(self, condensed: CondensedQuestion, groups: Sequence[HitGroup]) -> list[HitGroup]:
+        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case.
+
+        A subject that the question names in place of another is in passages of its language, or it is not there.
+        """
         if not self.words_decide:
             return []
-        found = [(group.best.text, group.best.dense) for group in groups]
-        return [groups[at] for at in find_meant(query, found, least=self.settings.meaning_min)]
+        subject = condensed.subject
+        others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
+        found = [(group.best.text, group.best.dense) for group in others]
+        return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""
