@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from domain.sections import load_settings
+from schemas import model_names
 from schemas.errors import ClawError, ConfigurationError
 from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
@@ -182,7 +183,9 @@ def _rebuild_commands(commands: Any) -> None:
     size = "of a chunk, in tokens (default: from the settings)"
     index.add_argument("--chunk-tokens", type=_tokens(32, 2048), metavar="N", default=0, help=f"target size {size}, 32 to 2048")
     index.add_argument("--chunk-tokens-max", type=_tokens(64, 4096), metavar="N", default=0, help=f"largest size {size}, 64 to 4096")
-    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="embedding model (default: from the settings)")
+    index.add_argument(
+        "--embedding", choices=("local", "wordllama", "openai", "zhipu"), default="", help="embedding model (default: from the settings)"
+    )
     index.add_argument("--keep", action="store_true", help="keep the old index, so that `back` can switch to it until `drop` deletes it")
     index.add_argument("--force", action="store_true", help="switch even when documents are missing")
     index.add_argument(
@@ -219,7 +222,7 @@ def _replay_command(commands: Any) -> None:
     replay.add_argument(
         "--model", default="", help="name of the model (default: from the settings for the same provider, else the provider's preset)"
     )
-    replay.add_argument("--provider", choices=("local", "openai", "zhipu"), default="", help="model provider (default: from the settings)")
+    replay.add_argument("--provider", choices=tuple(model_names.ANSWERING), default="", help="model provider (default: from the settings)")
     replay.add_argument(
         "--base-url",
         default="",

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.children import worker
 from adapters.children.worker import ParsedDocument, TextWorker
-from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
+from adapters.embedders import multilingual
+from adapters.embedders.local import LOCAL_MODELS
 from adapters.parsing.core.source import DocumentSource
 from adapters.text.sparse import unpack
 from schemas.documents import FileType, Lane, Shelf
@@ -66,7 +67,7 @@ async def test_parse_and_encode(text_worker):
     (vectors,) = await text_worker.encode_chunks(outcome.title, outcome.chunks, SHELF)
     sparse, dense = unpack(vectors)
     assert len(sparse.indices) > 2
-    assert dense.shape == (LOCAL_DIMENSIONS,)
+    assert dense.shape == (multilingual.DIMENSIONS,)
     with pytest.raises(Refused) as refused:
         await parse(text_worker, "  ")
     assert refused.value.code == "document_empty"
@@ -93,7 +94,9 @@ async def test_shelves_choose_chunks_and_embedding():
     """A shelf's own sizes and embedding go before the settings; one that nobody offers is the operator's."""
     made = TextWorker(RetrievalSettings(embedding="openai", embedding_api_key=Secret("k")), DocumentSettings())
     assert made.embedding_name(SHELF) == "openai-text-embedding-3-small-1536"
-    assert made.embedding_name(Shelf(embedding="local")) == LOCAL_NAME
+    for name, model in LOCAL_MODELS.items():
+        assert made.embedding_name(Shelf(embedding=name)) == model.name
+    assert made.embedding_name(Shelf(index="bm25.2-wordllama-l2-256.1")) == LOCAL_MODELS["wordllama"].name
     with pytest.raises(ConfigurationError, match="zhipu"):
         made.embedding_name(Shelf(embedding="zhipu"))
     await made.start()
@@ -104,7 +107,7 @@ async def test_shelves_choose_chunks_and_embedding():
         assert all(chunk.tokens <= 64 for chunk in small.chunks)
         local = await made.parse(source, title="t", lane="express", shelf=Shelf(embedding="local"), known=frozenset())
         assert len(local.chunks) < len(small.chunks)
-        assert all(unpack(each)[1].shape == (LOCAL_DIMENSIONS,) for each in local.vectors)
+        assert all(unpack(each)[1].shape == (multilingual.DIMENSIONS,) for each in local.vectors)
     finally:
         await made.stop()
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
+from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker, Spent, ThoughtPiece
 from adapters.models.prices import Prices
 from agents.generate import metrics
 from domain.chats.history import HistoryBudget
@@ -19,6 +19,7 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    ReplyThought,
     Sampling,
     Turn,
     Usage,
@@ -265,6 +266,18 @@ async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_a
     assert await asked(_asked(grounded_event(), ancestors=("q0", "r0"))) == []
 
 
+async def test_a_greeting_gives_no_title_and_the_first_question_after_it_does():
+    async def titles(event: ChatGrounded) -> list[bool]:
+        generate = generating_agent(Script(["好", Finish()]), Redis())
+        generate.titles = True
+        return [each.event.data.title for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
+
+    polite = Turn("user", "你好！"), Turn("assistant", "你好！")
+    assert await titles(grounded_event(passages=(), courtesy="greeting")) == []
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=polite)) == [True]
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=(*polite, Turn("user", "灯塔在哪？")))) == []
+
+
 async def test_the_answer_knows_its_branch_and_the_model_the_summary():
     redis, model = Redis(), Script(["好", Finish()])
     await _run(model, redis, RememberingPublisher(), _asked(grounded_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
@@ -389,3 +402,86 @@ async def test_the_outcome_of_a_failed_answer_is_none():
 
 def _counted(mode: str, outcome: str) -> float:
     return float(metrics.ANSWERS.labels(mode, outcome)._value.get())
+
+
+def _asked_to_show(shows_thinking: bool) -> ChatGrounded:
+    event = grounded_event()
+    question = msgspec.structs.replace(event.data.question, shows_thinking=shows_thinking)
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+
+
+@pytest.mark.parametrize(("asked", "setting", "shown"), [(True, "asked", True), (False, "always", False), (True, "never", False)])
+async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked: bool, setting: str, shown: bool):
+    """Before the first word, and never as text."""
+    redis, publisher = Redis(), RememberingPublisher()
+    model = Script(
+        [ThoughtPiece("hm [1] "), ThoughtPiece("so"), "高41.8米[1]。", Finish(usage=Usage(reasoning_tokens=9, completion_tokens=12))]
+    )
+    agent = generating_agent(model, redis)
+    agent.settings = msgspec.structs.replace(agent.settings, show_thinking=setting)
+    returned = await agent.step(_asked_to_show(asked), context(publisher, attempt=7))
+    sent = [each.event for each in [*publisher.sent, *returned]]
+    thoughts = [event.data for event in sent if isinstance(event, ReplyThought)]
+    assert bool(thoughts) == shown
+    if shown:
+        assert "".join(each.text for each in thoughts) == "hm [1] so"
+        assert [each.seq for each in thoughts] == list(range(1, len(thoughts) + 1))
+        kinds = [type(event) for event in sent]
+        last_thought = max(place for place, kind in enumerate(kinds) if kind is ReplyThought)
+        assert kinds.index(ReplyStarted) < last_thought < kinds.index(ReplyExtended)
+        assert {each.partition for each in publisher.sent if isinstance(each.event, ReplyThought)} == {3}
+    message = redis.stored["r1"]
+    assert (message.content, message.usage.reasoning_tokens) == ("高41.8米[1]。", 9)
+    others = [event for event in sent if not isinstance(event, ReplyThought)]
+    assert "hm" not in msgspec.json.encode(others).decode()
+    assert len({event.id for event in sent}) == len(sent)
+
+
+async def test_thinking_that_is_shown_is_bounded():
+    publisher = RememberingPublisher()
+    agent = generating_agent(Script([ThoughtPiece("x" * 80), ThoughtPiece("y" * 80), "高41.8米。", Finish()]), Redis())
+    agent.settings = msgspec.structs.replace(agent.settings, thinking_chars_max=100)
+    await agent.step(_asked_to_show(True), context(publisher, attempt=7))
+    thoughts = "".join(each.event.data.text for each in publisher.sent if isinstance(each.event, ReplyThought))
+    assert thoughts == "x" * 80 + "y" * 20
+
+
+async def test_what_a_call_without_an_answer_cost_is_charged_apart():
+    """To the model that spent it, under an id that a repeat of the attempt gives again; the answer is one answer."""
+    spent = Spent(usage=Usage(prompt_tokens=10, completion_tokens=1024, reasoning_tokens=1024), speaker=SPEAKER)
+    other = Speaker(model="gpt", provider="openai", prices=Prices(1.0, 1.0))
+    ids = set()
+    for _ in range(2):
+        script: list[object] = [
+            spent,
+            Piece("高41.8米。", other),
+            Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=other),
+        ]
+        sent = await _run(Script(script), Redis(), RememberingPublisher())
+        first, second = (each.event for each in sent if isinstance(each.event, UsageRecorded))
+        assert (first.data.purpose, first.data.model, first.data.cost_micros, first.data.reasoning_tokens) == (
+            "failed_answer",
+            "glm",
+            round(10 * 1.5 + 1024 * 3),
+            1024,
+        )
+        assert (second.data.purpose, second.data.model, second.data.completion_tokens) == ("answer", "gpt", 4)
+        ids |= {first.id, second.id}
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize("shows", [True, False])
+async def test_thinking_costs_also_when_the_answer_never_comes(shows: bool):
+    """Whoever cancels a model that thinks pays for what it has thought."""
+    redis = Redis()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(10)
+
+    event = _asked_to_show(shows)
+    sent = await _run(Script([ThoughtPiece("四个汉字", SPEAKER), cancel]), redis, RememberingPublisher(), event)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.reasoning_tokens, charged.estimated, charged.model) == (4, 4, True, "glm")
+    assert charged.cost_micros > 4 * 3
+    assert redis.stored["r1"].state == "cancelled"

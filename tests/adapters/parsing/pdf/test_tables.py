@@ -115,3 +115,60 @@ def test_an_empty_cell_at_the_top_of_a_page_is_empty() -> None:
     )
     second = ruled(Page(), 800, XS, [("", "c", "3"), ("Sand", "d", "4")], set(), set())
     assert texts(read(pdf(first, second)), "table")[1] == "Line\tPlan\tFee\n\tc\t3\nSand\td\t4"
+
+
+def boxed(rows: Sequence[tuple[str, ...]], leading: int = 16) -> Page:
+    """A ruled header over one ruled box with all rows."""
+    page = Page().lines(60, 800, ["Prices of this year follow."])
+    bottom = 740 - leading * (len(rows) - 1) - 4
+    for x in (60, 200, 300, 420):
+        page.rule(x, 760, x, bottom)
+    for y in (760, 740, bottom):
+        page.rule(60, y, 420, y)
+    for index, row in enumerate(rows):
+        for x, cell in zip((64, 204, 304), row, strict=True):
+            page.text(x, 746 if index == 0 else 742 - leading * index, cell)
+    return page
+
+
+def test_rows_without_lines_between_them_are_not_merged() -> None:
+    rows = [
+        ("Product", "Unit", "Price"),
+        ("Pencil", "box", "12.50"),
+        ("Paper", "ream", "3.99"),
+        ("Ink", "bottle", "4.20"),
+        ("Glue", "tube", "1.10"),
+    ]
+    for count in (5, 3):
+        assert texts(read(pdf(boxed(rows[:count]))), "table") == ["\n".join("\t".join(row) for row in rows[:count])]
+
+
+def test_lines_of_a_full_cell_are_one_row() -> None:
+    rows = [
+        ("Product", "Delivery", "Remark"),
+        ("Pencils that are sharpened", "by rail and then", "kept in the northern"),
+        ("and painted in red colour", "by lorry to us", "store until winter"),
+        ("for the schools", "in boxes", "comes"),
+    ]
+    (table,) = texts(read(pdf(boxed(rows, 12))), "table")
+    assert len(table.splitlines()) == 2
+
+
+def test_a_header_of_two_lines_is_one_row() -> None:
+    page = Page().lines(60, 800, ["Prices of this year follow."])
+    for x in (60, 200, 300, 420):
+        page.rule(x, 760, x, 704)
+    for y in (760, 728, 704):
+        page.rule(60, y, 420, y)
+    for x, first, second, value in zip(
+        (64, 204, 304), ("Weight", "Price", "Size"), ("(kg)", "(EUR)", "(cm)"), ("12", "3.50", "40"), strict=True
+    ):
+        page.text(x, 748, first).text(x, 734, second).text(x, 712, value)
+    assert texts(read(pdf(page)), "table") == ["Weight (kg)\tPrice (EUR)\tSize (cm)\n12\t3.50\t40"]
+
+
+def test_what_is_printed_twice_to_look_bold_comes_once() -> None:
+    page = Page()
+    for shift in (0, 0.4):
+        page.lines(60 + shift, 780, wrapped(PROSE, 80))
+    assert texts(read(pdf(page))) == [PROSE]
