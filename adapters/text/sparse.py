@@ -2,8 +2,8 @@
 
 Terms are those of the index engine's own multilingual tokenizer (it segments Chinese, stems English, drops English stop words), so the
 same encoding serves the embedded engine and the server; pairs of neighbours (``bigrams.py``), names and numbers (``identifiers.py``) and
-joined words (``compounds.py``) are terms, too. Traditional characters are folded to simplified first: measured on DRCD, hit@1 of a simplified
-question on traditional passages goes from 0.68 to 0.90, and simplified sets do not change. IDF is the index's to apply.
+joined words (``compounds.py``) are terms, too. Traditional characters are folded to simplified first: measured on DRCD, hit@1 of a
+simplified question on traditional passages goes from 0.68 to 0.90, and simplified sets do not change. IDF is the index's to apply.
 """
 
 import base64
