@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.index.fusion import DENSE_WEIGHT, fuse
+from adapters.index.fusion import UNKNOWN, Candidate, Question, rank
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator, TablePart
@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """``candidates`` hits of each leg are fused to ``limit``. A leg whose vector is empty or all zero is left out."""
+    """``candidates`` hits of each leg are fused to ``limit``, as ``question`` asks. A leg whose vector is empty or all zero is left out."""
 
     tenant: str
     collections: tuple[str, ...]
@@ -55,7 +55,7 @@ class Query:
     dense: NDArray[np.float32]
     limit: int
     candidates: int
-    dense_weight: float = DENSE_WEIGHT
+    question: Question = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,10 +189,19 @@ def merge_legs(
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}
     cosine = {key: score for key, score, _ in dense}
+    candidates = [
+        Candidate(key, heading_of(payload["title"], payload["headings"]), payload["text"], bm25.get(key, 0.0), cosine.get(key, 0.0))
+        for key, payload in payloads.items()
+    ]
     return [
         hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0))
-        for key, score in fuse(bm25, cosine, dense_weight=query.dense_weight)[: query.limit]
+        for key, score in rank(candidates, query.question)[: query.limit]
     ]
+
+
+def heading_of(title: str, headings: Sequence[str]) -> str:
+    """What stands above the text of a point."""
+    return "\n".join((title, *headings))
 
 
 def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: float = 0.0, dense: float = 0.0) -> Hit:

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from adapters.parsing.core.cell_ranges import CellRange
+from adapters.parsing.core.merged_cells import fill_grid
 from adapters.parsing.pdf.drawing import RuledLine
 from adapters.parsing.pdf.lines import Table, join_lines, rows_of
 from adapters.parsing.pdf.ruled_rows import row_text, split_row
@@ -15,6 +17,7 @@ from adapters.parsing.pdf.text import TextSpan
 _NEAR = 3.0  # points: lines meant to meet, or to be one line
 _CELLS_MAX = 20_000  # of one grid
 _LINES_MAX = 600  # of one grid's lines, each way: beyond, it is a drawing
+FILL_CHARS_MAX = 400_000  # of one table: a quarter of it may be merged cells said again
 _WRAP_EM = 1.5  # between lines of one cell
 _WRAP_PITCH = 0.85  # times the usual pitch of rows: lines of one cell are closer
 _PROSE_CHARS = 1_200  # a cell with more is a frame around text, not a cell
@@ -173,11 +176,32 @@ def table_from_grid(grid: Grid, spans: Sequence[TextSpan]) -> Table | list[list[
         cells = [rows_of(regions[region]) if region in regions else [] for region in firsts]
         rights = [_right_edge(grid, index, column) for column in range(columns)]
         rows.extend(split_row(cells, rights) or [[join_lines(row_text(line) for line in cell) for cell in cells]])
+    header_rows = 1
+    is_plain = len(rows) == len(grid.ys) - 1  # no ruled row was several: a row of text is one of the grid
+    if is_plain and (ranges := _merged_ranges(grid)):
+        merged = fill_grid([[(at, cell) for at, cell in enumerate(row, 1) if cell] for row in rows], ranges, FILL_CHARS_MAX)
+        rows, header_rows = [[*row, *[""] * (columns - len(row))] for row in merged.rows], merged.header_rows
     used = [column for column in range(columns) if any(row[column] for row in rows)]
+    kept = [index for index, row in enumerate(rows) if any(row)]
     size = float(np.median([span.size for span in spans]))
     return Table(
-        [[row[column] for column in used] for row in rows if any(row)], grid.xs[0], grid.xs[-1], grid.ys[0], grid.ys[-1], size, grid.xs
+        [[rows[index][column] for column in used] for index in kept],
+        *(grid.xs[0], grid.xs[-1], grid.ys[0], grid.ys[-1]),
+        size,
+        grid.xs,
+        min(header_rows, max(1, len(kept) - 1)),
+        tuple(tuple(grid.region[index][column] for column in used) for index in kept) if is_plain else (),
     )
+
+
+def _merged_ranges(grid: Grid) -> list[CellRange]:
+    """The cells of a grid that cover several rows or columns, counted from 1."""
+    reached: dict[int, CellRange] = {}
+    for row, regions in enumerate(grid.region, 1):
+        for column, region in enumerate(regions, 1):
+            known = reached.get(region, CellRange(row, column, row, column))
+            reached[region] = CellRange(known.first_row, known.first_column, row, max(known.last_column, column))
+    return [cells for cells in reached.values() if cells[:2] != cells[2:]]
 
 
 def _right_edge(grid: Grid, row: int, column: int) -> float:
