@@ -158,7 +158,7 @@ def work_events(
     )
     outgoing = [progress_event(event, NAME, work_progress(work, "queued"), now, ordinal=again)]
     for ordinal, shelf in enumerate(reversed(plan.collections)):
-        work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf != plan.active)
+        work = msgspec.structs.replace(work, shelf=shelf, quiet=shelf.generation != plan.active.generation)
         queued = DocumentQueued.from_cause(event, NAME, data=work, now=now, ordinal=2 * again + ordinal)
         outgoing.insert(1, Outgoing(topic, queued))
     return outgoing

@@ -24,6 +24,7 @@ from domain.documents.topics import DOCUMENTS_CHUNKED, DOCUMENTS_EMBEDDED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.catalogue import IndexPlans
 from domain.indexes.engines import Engines
+from domain.retrieval.search import Engine
 from schemas import ids
 from schemas.documents import (
     ChunkBatch,
@@ -32,6 +33,7 @@ from schemas.documents import (
     DocumentRemovalRequested,
     Embedded,
     EmbeddedBatch,
+    Shelf,
     State,
 )
 from schemas.errors import Problem, Refused
@@ -86,18 +88,21 @@ class IndexChunks:
         if isinstance(event, DocumentRemovalRequested):
             return await self.remove(event, context)
         batch = event.data.batch
-        index = await self.engines.index_of(event.data.model)
+        collection = self.collection_of(event)
+        engine = await self.engines.get((collection or batch.shelf).engine)
+        index = engine.index
         whole = batch.total == len(batch.chunks)
-        if not whole and await self.visibility.is_superseded(event.subject, batch.version):
-            return await self.discard(event, index)  # for a document in one batch it is checked when it is marked as indexed
-        if self.is_abandoned(event):
+        # for a document in one batch it is checked when it is marked as indexed
+        if collection is None or (not whole and await self.visibility.is_superseded(event.subject, batch.version)):
             return await self.discard(event, index)
+        if event.data.model != engine.encoder.embedding_name:
+            return self.embed_again(event, collection, engine.encoder.embedding_name, context)
         missing = missing_vectors(event.data)
         reused = await index.vectors_of(event.tenant, _collection_name(batch), batch.document_id, missing) if missing else {}
         if not missing <= reused.keys():
-            again = replace(batch, again=True)
+            again = replace(batch, shelf=collection, again=True)
             return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=again, now=context.clock.now()))]
-        await index.upsert(points(event.tenant, event.subject, event.data, reused))
+        await index.upsert(points(event.tenant, event.subject, event.data, reused, engine.encoder.dimensions))
         if not whole and not await self.all_stored(event, index):
             await self.visibility.record_chunks(event.subject, batch.version, _hashes(batch), generation=batch.shelf.generation)
             return self.progress_events(event, "embedding", context, done=batch.first + len(batch.chunks))
@@ -113,30 +118,47 @@ class IndexChunks:
     async def step_many(self, events: Sequence[tuple[Embedded, Context]]) -> Sequence[Sequence[Outgoing]]:
         """Documents in one batch with all their vectors share one upsert and one round trip to the visibility records."""
         plain: dict[int, DocumentEmbedded] = {}
+        engines: dict[int, Engine] = {}
         outgoing: dict[int, Sequence[Outgoing]] = {}
         for number, (event, context) in enumerate(events):
-            if isinstance(event, DocumentEmbedded) and self.is_plain(event):
-                plain[number] = event
+            engine = await self.plain_engine(event) if isinstance(event, DocumentEmbedded) else None
+            if isinstance(event, DocumentEmbedded) and engine is not None:
+                plain[number], engines[number] = event, engine
             else:
                 outgoing[number] = await self.step(event, context)
-        indexes = {model: await self.engines.index_of(model) for model in {event.data.model for event in plain.values()}}
-        for model, index in indexes.items():
-            of_model = [event for event in plain.values() if event.data.model == model]
-            await index.upsert([point for event in of_model for point in points(event.tenant, event.subject, event.data, {})])
+        for engine in {id(engine): engine for engine in engines.values()}.values():
+            of_engine = [event for number, event in plain.items() if engines[number] is engine]
+            size = engine.encoder.dimensions
+            await engine.index.upsert([point for event in of_engine for point in points(event.tenant, event.subject, event.data, {}, size)])
         versions = [(event.subject, event.data.batch.version, version_record(event.data.batch)) for event in plain.values()]
         for (number, event), is_visible in zip(plain.items(), await self.visibility.mark_indexed_many(versions), strict=True):
-            outgoing[number] = await self.finish(event, indexes[event.data.model], events[number][1], is_visible=is_visible)
+            outgoing[number] = await self.finish(event, engines[number].index, events[number][1], is_visible=is_visible)
         return [outgoing[number] for number in range(len(events))]
 
-    def is_plain(self, event: DocumentEmbedded) -> bool:
-        """Whether the document is one batch with all its vectors, for the visible collection."""
-        batch = event.data.batch
-        return batch.total == len(batch.chunks) and not batch.quiet and not missing_vectors(event.data) and not self.is_abandoned(event)
+    async def plain_engine(self, event: DocumentEmbedded) -> Engine | None:
+        """The engine of a document that is one batch with all its vectors, for the visible collection; None for any other."""
+        batch, collection = event.data.batch, self.collection_of(event)
+        if collection is None or batch.total != len(batch.chunks) or batch.quiet or missing_vectors(event.data):
+            return None
+        engine = await self.engines.get(collection.engine)
+        return engine if event.data.model == engine.encoder.embedding_name else None
 
-    def is_abandoned(self, event: DocumentEmbedded) -> bool:
-        """Whether its collection is no longer in the plan."""
+    def collection_of(self, event: DocumentEmbedded) -> Shelf | None:
+        """The collection as the plan has it now, which may name an index since the event; None when it is no longer in the plan."""
         batch = event.data.batch
-        return batch.shelf not in self.plans.plan(event.tenant, batch.knowledge_base_id).collections
+        collections = self.plans.plan(event.tenant, batch.knowledge_base_id).collections
+        return next((each for each in collections if each.generation == batch.shelf.generation), None)
+
+    def embed_again(self, event: DocumentEmbedded, collection: Shelf, model: str, context: Context) -> Sequence[Outgoing]:
+        """These vectors are of an embedding that the collection's index does not hold: it was queued before the settings changed."""
+        batch = event.data.batch
+        if batch.again:
+            detail = (
+                f"these vectors are of {event.data.model}, the index holds {model}: give all processes the same CLAW_RETRIEVAL_EMBEDDING"
+            )
+            raise Refused("event_failed", detail)
+        again = replace(batch, shelf=collection, again=True, earlier=True)  # like a batch whose vectors could not be reused
+        return [Outgoing(DOCUMENTS_CHUNKED, DocumentChunked.from_cause(event, NAME, data=again, now=context.clock.now()))]
 
     async def finish(self, event: DocumentEmbedded, index: VectorIndex, context: Context, *, is_visible: bool) -> Sequence[Outgoing]:
         """All of it is stored: remove older points and publish the progress."""
@@ -178,7 +200,7 @@ class IndexChunks:
         """Remove points up to this version from every collection; returns how many they were."""
         removed = 0
         for shelf in self.plans.plan(tenant, knowledge_base).collections:
-            index = (await self.engines.get(shelf.embedding)).index
+            index = (await self.engines.get(shelf.engine)).index
             name = ids.collection_name(knowledge_base, shelf.generation)
             removed += await index.remove(tenant, name, document, below_or_equal=version)
         return removed
@@ -225,13 +247,19 @@ def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:
     return frozenset(chunk.hash for chunk, vectors in zip(embedded.batch.chunks, embedded.vectors, strict=True) if not vectors.indices)
 
 
-def points(tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, tuple[NDArray[np.float32], SparseVector]]) -> list[Point]:
-    """Points, with ids that a repeat gives again; ``reused`` has the vectors of chunks that came without."""
+def points(
+    tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, tuple[NDArray[np.float32], SparseVector]], dimensions: int
+) -> list[Point]:
+    """Points, with ids that a repeat gives again; ``reused`` has the vectors of chunks that came without.
+
+    A dense vector that was not made (see ``adapters/embedders/absent.py``) is stored as ``dimensions`` zeros.
+    """
     batch = embedded.batch
     made = []
     for chunk, vectors in zip(batch.chunks, embedded.vectors, strict=True):
         if vectors.indices:
             sparse, dense = unpack(vectors)
+            dense = dense if dense.size else np.zeros(dimensions, np.float32)
         else:
             dense, sparse = reused[chunk.hash]
         made.append(

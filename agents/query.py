@@ -127,7 +127,7 @@ class QueryService:
         """Points of each."""
         counted = []
         for shelf in shelves:
-            index = (await self.searching.engine_of(shelf.embedding)).index
+            index = (await self.searching.engine_of(shelf.engine)).index
             counted.append(await index.count_collection(tenant, ids.collection_name(knowledge_base, shelf.generation)))
         return tuple(counted)
 
@@ -135,7 +135,7 @@ class QueryService:
         """Remove the points of a collection that is neither visible nor being built; a repeat removes those stored meanwhile."""
         if ask.shelf in self.searching.plans.plan(tenant, ask.knowledge_base_id).collections:
             raise Refused("index_building", f"generation {ask.shelf.generation} is in use")
-        index = (await self.searching.engine_of(ask.shelf.embedding)).index
+        index = (await self.searching.engine_of(ask.shelf.engine)).index
         removed = await index.remove_collection(tenant, ids.collection_name(ask.knowledge_base_id, ask.shelf.generation))
         return ShelfCounts(points=await self.counts(tenant, ask.knowledge_base_id, (ask.shelf,)), removed=removed)
 

@@ -19,6 +19,8 @@ from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
+from adapters.text.enumerations import asks_for_all
+from adapters.text.language import fold
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
@@ -36,6 +38,7 @@ from streams.runtime.agent_ports import AgentPorts
 NAME, WORKER_GROUP = "retrieve", "knowledge"
 QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's threads
 OVERFETCH_FACTOR = 2  # times the passages are searched for: some are copies, some are neighbours that become one
+LISTING_FACTOR = 2  # times the passages where a question asks for everything of a kind; the budget of tokens stays
 WIDENED_MAX = 2  # best passages whose lists and tables are completed from the index
 
 log = structlog.get_logger(__name__)
@@ -103,7 +106,7 @@ class Retrieve:
 
     async def search(self, tenant: str, bases: Sequence[str], query: str, event: ChatAsked) -> tuple[SearchResult, str]:
         """The hits, best first; as the reranker orders them when there is one and it answers, with its name, else with ""."""
-        limit = OVERFETCH_FACTOR * self.settings.passages
+        limit = OVERFETCH_FACTOR * self.passages_max(query)
         if self.reranker is not None:
             limit = max(limit, self.settings.candidates)
         searched = await self.searching.search(tenant, bases, query, limit, background=search_background(event.data.history))
@@ -124,11 +127,14 @@ class Retrieve:
 
         An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
         """
-        best = passages.select_groups(searched.hits, passages_max=self.settings.passages, tokens_max=self.settings.context_tokens)
+        best = passages.select_groups(
+            searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
+        )
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), True
-        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain)
+        scores = [hit.bm25 for hit in searched.hits]
+        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores)
         if not answerable and self.words_decide:
             return (), False
         left = best.tokens_left
@@ -137,6 +143,10 @@ class Retrieve:
             for neighbour in await self.neighbours(tenant, group.best, ordinal):
                 left = passages.add_neighbour(group, neighbour, left)
         return (passages.build_passages(best.groups) if missing else plain), answerable
+
+    def passages_max(self, query: str) -> int:
+        """How many passages a question gets: more when it asks for everything of a kind."""
+        return (LISTING_FACTOR if asks_for_all(fold(query)) else 1) * self.settings.passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""

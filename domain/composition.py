@@ -3,13 +3,16 @@
 A part that only one agent uses is built by that agent.
 """
 
+import secrets
+from functools import partial
+
 from prometheus_client import Counter
 
 from adapters.blobs import BlobStore
 from adapters.children.worker import TextWorker
 from adapters.concurrency import ConcurrencyLimits
 from adapters.embedders.query import QueryEncoder
-from adapters.index.choose import create_vector_index
+from adapters.index.choose import create_vector_index, list_indexes, remove_empty_index
 from adapters.index.port import VectorIndex
 from adapters.models.choose import create_writer
 from adapters.models.port import Writer
@@ -20,11 +23,14 @@ from domain.documents.visibility import Visibility, VisibilityCheck
 from domain.documents.visibility_replica import VisibilityReplica
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.engines import Engines
+from domain.indexes.outdated import OutdatedIndexes
+from domain.indexes.plans import PlanWriter
 from domain.read_models import ReadModels
 from domain.retrieval.search import SearchService
 from domain.retrieval.vector_cache import VectorCache
 from streams.cache import RedisCache
 from streams.runtime.agent_ports import AgentPorts
+from streams.tables.record_writer import RecordWriter
 
 
 def blob_store(ports: AgentPorts) -> BlobStore:
@@ -56,8 +62,8 @@ def engines(ports: AgentPorts) -> Engines:
     """The indexes, with their query encoders."""
     settings = ports.settings
 
-    def make_index(encoder: QueryEncoder) -> VectorIndex:
-        return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions)
+    def make_index(encoder: QueryEncoder, name: str) -> VectorIndex:
+        return create_vector_index(settings, model=encoder.embedding_name, dimensions=encoder.dimensions, name=name)
 
     return ports.attach(Engines(settings.retrieval, make_index, ports.get(concurrency_limits)))
 
@@ -70,6 +76,15 @@ def express(ports: AgentPorts) -> Express:
 def open_documents(ports: AgentPorts) -> OpenDocuments:
     """The documents in progress, with the time of their last progress."""
     return OpenDocuments(ports.redis, ports.prefix, DOCUMENTS_PROGRESSED.partitions(ports.settings.kafka))
+
+
+def outdated_indexes(ports: AgentPorts) -> OutdatedIndexes:
+    """The search for collections that an earlier release or other settings built."""
+    catalogue, settings = ports.get(collection_catalogue), ports.settings
+    records = RecordWriter(ports.redis, ports.prefix, ports.publisher, ports.get(read_models), ports.clock)
+    plans = PlanWriter(catalogue, records, ports.publisher, ports.clock, secrets.token_bytes, "index")
+    listed, remove = partial(list_indexes, settings), partial(remove_empty_index, settings)
+    return ports.attach(OutdatedIndexes(ports.get(engines), catalogue, plans, listed, remove))
 
 
 def read_models(ports: AgentPorts) -> ReadModels:

@@ -182,7 +182,9 @@ def _rebuild_commands(commands: Any) -> None:
     size = "of a chunk, in tokens (default: from the settings)"
     index.add_argument("--chunk-tokens", type=_tokens(32, 2048), metavar="N", default=0, help=f"target size {size}, 32 to 2048")
     index.add_argument("--chunk-tokens-max", type=_tokens(64, 4096), metavar="N", default=0, help=f"largest size {size}, 64 to 4096")
-    index.add_argument("--embedding", choices=("local", "openai", "zhipu"), default="", help="embedding model (default: from the settings)")
+    index.add_argument(
+        "--embedding", choices=("local", "wordllama", "openai", "zhipu"), default="", help="embedding model (default: from the settings)"
+    )
     index.add_argument("--keep", action="store_true", help="keep the old index, so that `back` can switch to it until `drop` deletes it")
     index.add_argument("--force", action="store_true", help="switch even when documents are missing")
     index.add_argument(

@@ -89,12 +89,22 @@ class Withdrawal(Struct, frozen=True, kw_only=True):
 
 
 class Shelf(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A collection: one build of a knowledge base's index, and its parameters. 0 and empty: by the settings."""
+    """A collection: one build of a knowledge base's index, and its parameters. 0 and empty: by the settings.
+
+    ``index`` names the index where the points are, if ``embedding`` does not lead there any more: it was built by an earlier embedding or
+    another encoding of terms, and is to be rebuilt.
+    """
 
     generation: int = 0
     chunk_tokens: int = 0
     chunk_tokens_max: int = 0
-    embedding: str = ""  # local, openai, zhipu
+    embedding: str = ""  # local, wordllama, openai, zhipu
+    index: str = ""
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that holds it: an index, or an embedding; "" is that of the settings."""
+        return self.index or self.embedding
 
 
 class Work(Struct, frozen=True, kw_only=True):

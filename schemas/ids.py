@@ -53,6 +53,12 @@ def collection_name(knowledge_base: str, generation: int) -> str:
     return f"{knowledge_base}~{generation}" if generation else knowledge_base
 
 
+def generation_of(collection: str) -> int:
+    """The generation in a collection's name; -1 for a name that no collection has."""
+    _, build, generation = collection.partition("~")
+    return (int(generation) if generation.isdecimal() else -1) if build else 0
+
+
 def knowledge_base_of(collection: str) -> str:
     """The knowledge base of a collection's name."""
     return collection.partition("~")[0]

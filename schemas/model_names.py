@@ -17,7 +17,8 @@ ANSWERING = {
     "ollama": "qwen3",
     "vllm": "",  # it serves one model, under the operator's name
 }
-EMBEDDING = {"local": ("wordllama-l2-256.1", 256), "openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
+LOCAL_EMBEDDING = {"local": ("use-multilingual-v3-256.1", 256), "wordllama": ("wordllama-l2-256.1", 256)}
+EMBEDDING = LOCAL_EMBEDDING | {"openai": ("text-embedding-3-small", 1536), "zhipu": ("embedding-3", 1024)}
 
 
 def answering(settings: Settings) -> str:
@@ -29,11 +30,11 @@ def embedding(settings: Settings) -> str:
     """The name of the embedding model."""
     retrieval = settings.retrieval
     preset, _ = EMBEDDING[retrieval.embedding]
-    return preset if retrieval.embedding == "local" else retrieval.embedding_name or preset
+    return preset if retrieval.embedding in LOCAL_EMBEDDING else retrieval.embedding_name or preset
 
 
 def dimensions(settings: Settings) -> int:
     """The number of dimensions of the embedding model's vectors."""
     retrieval = settings.retrieval
     _, preset = EMBEDDING[retrieval.embedding]
-    return preset if retrieval.embedding == "local" else retrieval.embedding_dimensions or preset
+    return preset if retrieval.embedding in LOCAL_EMBEDDING else retrieval.embedding_dimensions or preset

@@ -89,7 +89,8 @@ class ChildSpec:
     cpu_s: int
     ocr_cpu_s: int
     ocr_memory_mib: int = 0
-    dense: bool = False
+    embedding: str = ""  # the local one that it loads at once
+    tables: str = ""  # the folder of static tables, which it may read
     measured: bool = False
 
 
@@ -128,7 +129,8 @@ class ChildProcess:
             cpu_s=spec.cpu_s,
             ocr_cpu_s=spec.ocr_cpu_s,
             ocr_memory_mib=spec.ocr_memory_mib,
-            dense=spec.dense,
+            embedding=spec.embedding,
+            tables=spec.tables,
         )
         try:
             process = await asyncio.create_subprocess_exec(

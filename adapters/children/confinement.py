@@ -85,7 +85,7 @@ def isolate(options: ChildOptions) -> None:
             KERNEL_PROTECTIONS.append("network")
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if landlock.restrict(libc, parser_paths(options.folder)):
+        if landlock.restrict(libc, parser_paths(options.folder, options.tables)):
             KERNEL_PROTECTIONS.append("landlock")
     if os.getppid() != options.parent:
         sys.exit(1)
@@ -95,14 +95,14 @@ def isolate(options: ChildOptions) -> None:
     lower_limit(resource.RLIMIT_AS, max(ADDRESS_SPACE_MIB_MIN, 4 * max(options.memory_mib, options.ocr_memory_mib)) * MIB)
 
 
-def parser_paths(folder: str) -> landlock.AllowedPaths:
-    """The paths that a parser needs."""
+def parser_paths(folder: str, tables: str = "") -> landlock.AllowedPaths:
+    """The paths that a parser needs; ``tables`` is the folder of static embeddings, for a child that encodes."""
     packages = [module for name, module in tuple(sys.modules.items()) if "." not in name]
     imported = [os.path.realpath(path) for package in packages for path in getattr(package, "__path__", ())]
     given = [path for name in FOLDER_VARIABLES for path in os.environ.get(name, "").split(os.pathsep) if path]
     programs = _find_programs()
     return landlock.AllowedPaths(
-        read=(sys.prefix, sys.base_prefix, *imported, *given, *SYSTEM_PATHS, *map(str, mimetypes.knownfiles)),
+        read=(sys.prefix, sys.base_prefix, *imported, *given, *filter(None, (tables,)), *SYSTEM_PATHS, *map(str, mimetypes.knownfiles)),
         listed=tuple(path for path in sys.path if path),
         written=(folder, os.devnull),
         executed=(*programs, *LIBRARY_FOLDERS) if programs else (),
@@ -143,10 +143,10 @@ def _open_statm() -> int:
 class Guard:
     """Python's part: an audit hook, which cannot be removed again. ``recognising`` is called when scanned pages are read."""
 
-    def __init__(self, folder: str, recognising: Callable[[], None]) -> None:
+    def __init__(self, folder: str, recognising: Callable[[], None], tables: str = "") -> None:
         self._folder, self._recognising = folder, recognising
         self._programs, self._tesseract = _find_programs(), _find_tesseract()
-        self._readable = tuple({os.path.realpath(path) for path in parser_paths(folder).read})
+        self._readable = tuple({os.path.realpath(path) for path in parser_paths(folder, tables).read})
         sys.addaudithook(self._check_event)
 
     def _check_event(self, event: str, arguments: tuple[object, ...]) -> None:

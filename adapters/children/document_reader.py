@@ -21,7 +21,7 @@ def read_document(task: ParseTask, encoder: TextEncoder | None) -> Iterator[Chil
     title = task.title or parsed.title
     chunks = chunk(parsed, title=title, target_tokens=task.target_tokens, max_tokens=task.max_tokens, chunks_max=task.chunks_max)
     encodes = encoder is not None and task.known is not None and len(chunks) <= task.encoded_max
-    vectors = encode_new(title, chunks, task.known or frozenset(), encoder) if encodes and encoder is not None else []
+    vectors = encode_new(title, chunks, task, encoder) if encodes and encoder is not None else []
     yield from chunk_frames(chunks)
     yield ParseSummary(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=vectors)
 
@@ -29,8 +29,8 @@ def read_document(task: ParseTask, encoder: TextEncoder | None) -> Iterator[Chil
 def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable[[], None]) -> ParseBatchResult:
     """The answers to several tasks; the chunks of all of them are encoded at once. ``allow`` resets the CPU limit for the next one."""
     answers: list[DocumentChunks | TaskRefusal] = []
-    wanted: list[tuple[int, str]] = []  # index of the answer, and the text to be encoded
-    for number, task in enumerate(tasks):
+    wanted: dict[str, list[str]] = {}  # texts to be encoded, by embedding
+    for task in tasks:
         allow()
         try:
             parsed = parse(task.source, task.bounds)
@@ -40,11 +40,11 @@ def read_texts(tasks: Sequence[ParseTask], encoder: TextEncoder, allow: Callable
             answers.append(TaskRefusal(refusal.code, refusal.detail))
             continue
         if task.known is not None and len(chunks) <= task.encoded_max:
-            wanted += [(number, searchable_text(title, each)) for each in chunks if each.hash not in task.known]
+            wanted.setdefault(task.embedding, []).extend(searchable_text(title, each) for each in chunks if each.hash not in task.known)
         chunked = ParseSummary(title=title, media_type=parsed.media_type, chars=len(parsed.text), notes=parsed.notes, vectors=[])
         answers.append(DocumentChunks(chunks, chunked))
-    made = iter(encoder.encode([text for _, text in wanted], dense=True)) if wanted else iter(())
-    encoded = [_with_vectors(answer, task, made) for answer, task in zip(answers, tasks, strict=True)]
+    made = {embedding: iter(encoder.encode(texts, embedding=embedding)) for embedding, texts in wanted.items()}
+    encoded = [_with_vectors(answer, task, made.get(task.embedding, iter(()))) for answer, task in zip(answers, tasks, strict=True)]
     return ParseBatchResult(encoded)
 
 
@@ -55,7 +55,8 @@ def _with_vectors(answer: DocumentChunks | TaskRefusal, task: ParseTask, made: I
     return DocumentChunks(answer.chunks, replace(answer.chunked, vectors=vectors))
 
 
-def encode_new(title: str, chunks: Sequence[Chunk], known: frozenset[str], encoder: TextEncoder) -> list[Vectors]:
+def encode_new(title: str, chunks: Sequence[Chunk], task: ParseTask, encoder: TextEncoder) -> list[Vectors]:
     """Vectors of unknown chunks, empty ones for the rest."""
-    made = iter(encoder.encode([searchable_text(title, each) for each in chunks if each.hash not in known], dense=True))
+    known = task.known or frozenset()
+    made = iter(encoder.encode([searchable_text(title, each) for each in chunks if each.hash not in known], embedding=task.embedding))
     return [NO_VECTORS if each.hash in known else next(made) for each in chunks]

@@ -10,8 +10,8 @@ from adapters.children.child import ChildDied, TaskLimits
 from adapters.children.pool import ChildPool
 from adapters.children.protocol import EncodeResult, EncodeTask
 from adapters.concurrency import ConcurrencyLimits
-from adapters.embedders.choose import create_embedder_by_name
-from adapters.embedders.local import LOCAL_NAME
+from adapters.embedders.choose import create_embedder_by_name, embedding_of_index
+from adapters.embedders.local import LOCAL_MODELS, prepare_embeddings
 from adapters.embedders.port import Embedder
 from adapters.parsing.chunks.chunking import searchable_text
 from adapters.text.sparse import encode_dense
@@ -32,15 +32,21 @@ class Encoders:
         self._settings, self._pool, self._limits, self._gates = settings, pool, limits, gates
         self._embedders: dict[str, Embedder] = {}  # by the embedding's name in a collection
         self._opened: dict[str, asyncio.Task[None]] = {}
+        self._of_index: dict[str, str] = {}  # embeddings by the name of an older index
         self._batches: dict[str, Batcher[list[str], list[Vectors]]] = {}
 
     def name(self, shelf: Shelf) -> str:
         """The name stored with the vectors. Raises ConfigurationError for a provider that is not configured."""
         return self._embedder(self._key(shelf)).name
 
-    def is_local(self, shelf: Shelf) -> bool:
-        """Whether the children compute its dense vectors, too."""
-        return self.name(shelf) == LOCAL_NAME
+    async def open_local(self, shelf: Shelf) -> str:
+        """The local embedding whose dense vectors the children compute, too, ready for them; "" when a provider makes them."""
+        key = self._key(shelf)
+        self._embedder(key)
+        if key not in LOCAL_MODELS:
+            return ""
+        await self._open(key)
+        return key
 
     async def start(self) -> None:
         """Open the embedder of the settings; others open when they are first needed."""
@@ -67,7 +73,10 @@ class Encoders:
         return [NO_VECTORS if chunk.hash in known else next(made) for chunk in chunks]
 
     def _key(self, shelf: Shelf) -> str:
-        return shelf.embedding or self._settings.embedding
+        """The embedding of a collection: of its own index, if that is an older one."""
+        if shelf.index and shelf.index not in self._of_index:
+            self._of_index[shelf.index] = embedding_of_index(self._settings, shelf.index)[0]
+        return self._of_index.get(shelf.index) or shelf.embedding or self._settings.embedding
 
     def _embedder(self, key: str) -> Embedder:
         if key not in self._embedders:
@@ -75,12 +84,11 @@ class Encoders:
         return self._embedders[key]
 
     async def _open(self, key: str) -> None:
-        """Open an embedder once for all callers; a failed attempt is repeated by the next call."""
+        """Open an embedder once for all callers; a failed attempt is repeated by the next call. The children hold the local models."""
         embedder = self._embedder(key)
-        if embedder.name == LOCAL_NAME:
-            return  # the children hold the local model
         if key not in self._opened or (self._opened[key].done() and self._opened[key].exception() is not None):
-            self._opened[key] = asyncio.create_task(embedder.start())
+            opening = asyncio.to_thread(prepare_embeddings, self._settings, key) if key in LOCAL_MODELS else embedder.start()
+            self._opened[key] = asyncio.create_task(opening)
         await asyncio.shield(self._opened[key])
 
     def _make_queue(self, key: str) -> Batcher[list[str], list[Vectors]]:
@@ -100,15 +108,15 @@ class Encoders:
 
     async def _encode_texts(self, key: str, texts: list[str]) -> list[Vectors]:
         embedder = self._embedder(key)
-        if embedder.name == LOCAL_NAME:
-            return await self._encode_in_child(texts, dense=True)
         await self._open(key)
-        terms, dense = await asyncio.gather(self._encode_in_child(texts, dense=False), embedder.embed(texts))
+        if key in LOCAL_MODELS:
+            return await self._encode_in_child(texts, key)
+        terms, dense = await asyncio.gather(self._encode_in_child(texts, ""), embedder.embed(texts))
         return [_with_dense(one, row) for one, row in zip(terms, dense, strict=True)]
 
-    async def _encode_in_child(self, texts: list[str], *, dense: bool) -> list[Vectors]:
+    async def _encode_in_child(self, texts: list[str], embedding: str) -> list[Vectors]:
         try:
-            done = await self._pool.call(EncodeTask(texts, dense), self._limits, rank=RANK)
+            done = await self._pool.call(EncodeTask(texts, embedding), self._limits, rank=RANK)
         except ChildDied as died:
             raise Refused("document_crashed_parser", died.reason) from died
         assert isinstance(done.answer, EncodeResult)

@@ -11,6 +11,7 @@ from adapters.children.child import ChildDied, ChildProcess, ChildSpec, TaskLimi
 from adapters.children.protocol import Task
 from schemas.errors import Refused, Unavailable
 
+FULL_FACTOR = 1.6  # times ``held_kib_max``: a child that holds so much has no memory left for another task
 RESTART_DELAY_S = (0.0, 0.5, 2.0, 5.0)  # before the next attempt when a child does not start; the last delay repeats
 
 
@@ -19,7 +20,8 @@ class Policy:
     """Number and life time of the children.
 
     An ``eager`` pool has all of them from its start on; another one starts each when it is first needed and ends it after ``idle_s``.
-    A child is replaced after ``tasks_max`` tasks or when it holds more than ``held_kib_max``: what leaks, leaks no further.
+    A child is replaced after ``tasks_max`` tasks or when it holds more than ``held_kib_max``: what leaks, leaks no further. One that holds
+    much more, such as the models of recognition where little memory is allowed for parsing, gets no task before it is replaced.
     """
 
     size: int
@@ -132,6 +134,9 @@ class ChildPool:
             return
         if child.replaced:
             self._start_end(child)
+            return
+        if child.resident_kib > FULL_FACTOR * self._policy.held_kib_max:
+            self._start_replacement(child, dead=True)
             return
         if not child.replacing and (child.tasks >= self._policy.tasks_max or child.resident_kib > self._policy.held_kib_max):
             child.replacing = True  # it goes on working until its successor is ready

@@ -58,7 +58,7 @@ def run(load: Callable[[ChildOptions], TaskHandler]) -> None:
     os.dup2(2, 1)  # a library that prints must not break the frames
     sys.excepthook = speaker.report_crash
     work = load(options)
-    confinement.Guard(options.folder, lambda: _begin_ocr(speaker, options))
+    confinement.Guard(options.folder, lambda: _begin_ocr(speaker, options), options.tables)
     speaker.write(Ready())
     with os.fdopen(0, "rb", buffering=0, closefd=False) as tasks:
         _serve(tasks, speaker, work, options)

@@ -15,7 +15,10 @@ HEADER = struct.Struct("<I")
 
 
 class ChildOptions(Struct, frozen=True, kw_only=True):
-    """Options of a child's start. ``folder`` is the only place it may write to; limits as in the settings of documents."""
+    """Options of a child's start. ``folder`` is the only place it may write to; limits as in the settings of documents.
+
+    ``embedding``: the local embedding that is loaded before the child reports ready; "" is none. ``tables``: where their tables are.
+    """
 
     parent: int
     folder: str
@@ -25,11 +28,15 @@ class ChildOptions(Struct, frozen=True, kw_only=True):
     cpu_s: int
     ocr_cpu_s: int  # from the start of recognition
     ocr_memory_mib: int  # likewise
-    dense: bool  # loads the local embedding before it reports ready
+    embedding: str
+    tables: str
 
 
 class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
-    """Parse and chunk one document; encode its chunks in the same task unless ``known`` is None or there are more than ``encoded_max``."""
+    """Parse and chunk one document; encode its chunks in the same task unless ``known`` is None or there are more than ``encoded_max``.
+
+    ``embedding`` is the local one of their dense vectors.
+    """
 
     source: DocumentSource
     bounds: Bounds
@@ -39,6 +46,7 @@ class ParseTask(Struct, tag=True, frozen=True, kw_only=True):
     chunks_max: int
     known: frozenset[str] | None = None
     encoded_max: int = 0
+    embedding: str = ""
 
 
 class ParseBatch(Struct, tag=True, frozen=True):
@@ -48,10 +56,10 @@ class ParseBatch(Struct, tag=True, frozen=True):
 
 
 class EncodeTask(Struct, tag=True, frozen=True):
-    """Sparse vectors of texts, and dense ones of the local embedding when asked for."""
+    """Sparse vectors of texts, and dense ones of a local ``embedding`` unless it is ""."""
 
     texts: list[str]
-    dense: bool
+    embedding: str
 
 
 class Ready(Struct, tag=True, frozen=True):

@@ -13,14 +13,14 @@ class TextChild:
         from adapters.children.document_reader import read_document, read_texts  # noqa: PLC0415
         from adapters.children.text_encoder import TextEncoder  # noqa: PLC0415 - starts threads: after the confinement
 
-        self._read, self._read_texts, self._encoder = read_document, read_texts, TextEncoder()
+        self._read, self._read_texts, self._encoder = read_document, read_texts, TextEncoder(options.tables)
         self._cpu_s = options.cpu_s
-        self._encoder.encode(["warm up 预热"], dense=options.dense)
+        self._encoder.encode(["warm up 预热"], embedding=options.embedding)
 
     def perform(self, task: Task) -> Iterator[ChildMessage]:
         """Part of process.TaskHandler."""
         if isinstance(task, EncodeTask):
-            yield EncodeResult(self._encoder.encode(task.texts, dense=task.dense))
+            yield EncodeResult(self._encoder.encode(task.texts, embedding=task.embedding))
         elif isinstance(task, ParseBatch):
             yield self._read_texts(task.tasks, self._encoder, lambda: confinement.allow_cpu(self._cpu_s))
         else:

@@ -15,6 +15,7 @@ from adapters.children.encoders import Encoders
 from adapters.children.pool import ChildPool, Policy
 from adapters.children.protocol import DocumentChunks, ParseBatch, ParseBatchResult, ParseSummary, ParseTask, TaskRefusal
 from adapters.concurrency import ConcurrencyLimits
+from adapters.embedders.local import LOCAL_MODELS, table_folder
 from adapters.parsing.core.source import Bounds, DocumentSource
 from schemas.documents import Chunk, Lane, Note, Shelf, Vectors
 from schemas.errors import Refused, Unavailable
@@ -88,7 +89,7 @@ class TextWorker:
             memory_kib=documents.parse_memory_mib * 1024,
             ocr_memory_kib=documents.ocr_memory_mib * 1024,
         )
-        light = self._child_spec(LIGHT, "express", dense=retrieval.embedding == "local")
+        light = self._child_spec(LIGHT, "express", embedding=retrieval.embedding if retrieval.embedding in LOCAL_MODELS else "")
         self._light = ChildPool(light, self._policy("light", retrieval.parse_processes))
         self._heavy = {
             lane: ChildPool(self._child_spec(HEAVY, lane, measured=True), self._policy("heavy", documents.processes)) for lane in LANES
@@ -124,7 +125,7 @@ class TextWorker:
         ``title`` is the owner's, which goes before the document's own. Raises Refused as the parsers say, ``document_too_complex`` when it
         reaches a limit of the settings, ``document_crashed_parser`` when it ended its parser; Unavailable when no child is free for long.
         """
-        local = self._encoders.is_local(shelf)
+        local = await self._encoders.open_local(shelf)
         task = ParseTask(
             source=replace(source, text=without_surrogates(source.text)),
             bounds=self._bounds,
@@ -134,6 +135,7 @@ class TextWorker:
             chunks_max=self._retrieval.chunks_per_document_max,
             known=known if local else None,
             encoded_max=ENCODED_AT_ONCE_MAX,
+            embedding=local,
         )
         answer, chunks = await (self._read_text(task, lane) if is_inline_text(source) else self._read_file(task, lane))
         vectors = answer.vectors
@@ -216,7 +218,7 @@ class TextWorker:
         CHUNKS_EMBEDDED.inc(computed)
         CHUNKS_REUSED.inc(len(vectors) - computed)
 
-    def _child_spec(self, module: str, lane: Lane, *, dense: bool = False, measured: bool = False) -> ChildSpec:
+    def _child_spec(self, module: str, lane: Lane, *, embedding: str = "", measured: bool = False) -> ChildSpec:
         settings = self._documents
         return ChildSpec(
             module=module,
@@ -226,7 +228,8 @@ class TextWorker:
             cpu_s=settings.parse_cpu_s,
             ocr_cpu_s=int(settings.ocr_wall_s) + 1,
             ocr_memory_mib=settings.ocr_memory_mib,
-            dense=dense,
+            embedding=embedding,
+            tables=str(table_folder(self._retrieval)) if module == LIGHT else "",
             measured=measured,
         )
 

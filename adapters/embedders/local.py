@@ -1,66 +1,67 @@
-"""Static embeddings in this process: the keyless default."""
+"""The embeddings that need no provider, by the names of the setting: static tables in this process."""
 
 import asyncio
-import importlib.util
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.embedders.port import TEXT_CHARS_MAX
-from adapters.text.sparse import normalise
-from schemas.errors import ConfigurationError, Unavailable
+from adapters.embedders import multilingual, wordllama
+from adapters.embedders.static import StaticEmbeddings
+from schemas.errors import Unavailable
+from schemas.settings import RetrievalSettings
 
-LOCAL_NAME = "wordllama-l2-256.1"
-LOCAL_DIMENSIONS = 256
+DEFAULT = "local"
 
 
-class StaticEmbeddings:
-    """Static embeddings out of the ``wordllama`` wheel: the mean of the vectors of a text's tokens. No network, 17 MB, 0.1 s to load.
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """``name`` is stored with the vectors; ``load`` takes the folder of tables (``table_folder``)."""
 
-    The package itself is not imported: it configures the root logger and pads a whole batch to its longest text (four times slower).
-    """
+    name: str
+    dimensions: int
+    load: Callable[[Path], StaticEmbeddings]
 
-    def __init__(self) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one thread: children are one per core already
-        from safetensors.numpy import load_file  # noqa: PLC0415 - only where texts are embedded
-        from tokenizers import Tokenizer  # noqa: PLC0415
 
-        folder = _wheel_folder()
-        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
-        (weights,) = load_file(folder / "weights" / f"l2_supercat_{LOCAL_DIMENSIONS}.safetensors").values()
-        self._weights: NDArray[np.float32] = np.ascontiguousarray(weights, dtype=np.float32)
+LOCAL_MODELS = {
+    DEFAULT: LocalModel(multilingual.NAME, multilingual.DIMENSIONS, multilingual.load),
+    "wordllama": LocalModel(wordllama.NAME, wordllama.DIMENSIONS, lambda _: wordllama.load()),
+}
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors; zeros for a text without tokens."""
-        vectors = np.zeros((len(texts), LOCAL_DIMENSIONS), np.float32)
-        encoded = self._tokenizer.encode_batch([normalise(text[:TEXT_CHARS_MAX]) for text in texts], add_special_tokens=False)
-        for vector, encoding in zip(vectors, encoded, strict=True):
-            ids = np.asarray(encoding.ids, dtype=np.int64)
-            if len(ids):
-                mean = self._weights.take(ids, axis=0, mode="clip").mean(axis=0)
-                length = float(np.linalg.norm(mean))
-                if length > 0:
-                    vector[:] = mean / length
-        return vectors
+
+def table_folder(settings: RetrievalSettings) -> Path:
+    """Where tables are kept: the folder of the settings, else the user's cache."""
+    return Path(settings.embedding_folder).absolute() if settings.embedding_folder else multilingual.default_folder()
+
+
+def prepare_embeddings(settings: RetrievalSettings, embedding: str) -> None:
+    """Make what this embedding needs once per user, unless it is there. Blocks, up to half a minute; raises ConfigurationError."""
+    if embedding == DEFAULT:
+        multilingual.ensure(table_folder(settings))
+
+
+def load_embeddings(settings: RetrievalSettings, embedding: str = DEFAULT) -> StaticEmbeddings:
+    """The model of a local embedding, ready. Blocks; raises ConfigurationError when it cannot be had."""
+    prepare_embeddings(settings, embedding)
+    return LOCAL_MODELS[embedding].load(table_folder(settings))
 
 
 class LocalEmbedder:
-    """``LocalModel`` on a thread of its own, for questions. Documents are embedded in child processes."""
+    """A local embedding on a thread of its own, for questions. Documents are embedded in child processes."""
 
-    name = LOCAL_NAME
-    dimensions = LOCAL_DIMENSIONS
-
-    def __init__(self) -> None:
+    def __init__(self, settings: RetrievalSettings, embedding: str) -> None:
+        model = LOCAL_MODELS[embedding]
+        self.name, self.dimensions = model.name, model.dimensions
+        self._load = partial(load_embeddings, settings, embedding)
         self._model: StaticEmbeddings | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embed")
 
     async def start(self) -> None:
-        self._model = await asyncio.get_running_loop().run_in_executor(self._thread, StaticEmbeddings)
+        self._model = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
 
     async def stop(self) -> None:
         self._model = None
@@ -70,10 +71,3 @@ class LocalEmbedder:
         if self._model is None:
             raise Unavailable("model_unavailable", "the embedder is not open")
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._model.embed, texts)
-
-
-def _wheel_folder() -> Path:
-    found = importlib.util.find_spec("wordllama")
-    if found is None or not found.submodule_search_locations:
-        raise ConfigurationError("the package wordllama is not installed: run `uv sync --frozen`")
-    return Path(found.submodule_search_locations[0])

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from adapters.batching import Batcher
 from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders.choose import create_embedder
-from adapters.embedders.local import StaticEmbeddings
+from adapters.embedders.local import LOCAL_MODELS, load_embeddings
 from adapters.embedders.port import Embedder
+from adapters.embedders.static import StaticEmbeddings
 from adapters.index.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
 from adapters.text.language import language_of
 from adapters.text.sparse import Background, Bm25Encoder, SparseVector
@@ -48,7 +49,8 @@ class QueryEncoder:
     """Encodes questions off the event loop, those that wait together at once; about 0.5 ms each with the local embedder."""
 
     def __init__(self, settings: RetrievalSettings, limits: ConcurrencyLimits | None = None) -> None:
-        self._local = settings.embedding == "local"
+        self._local = settings.embedding in LOCAL_MODELS
+        self._settings = settings
         self._embedder: Embedder = create_embedder(settings, limits, Priority.PEOPLE)
         self.embedding_name, self.dimensions = self._embedder.name, self._embedder.dimensions
         self._models: _Models | None = None
@@ -61,7 +63,7 @@ class QueryEncoder:
         """Loads the models and uses them once, so that the first question does not wait for dictionaries."""
         if not self._local:
             await self._embedder.start()
-        self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_load_models, local=self._local))
+        self._models = await asyncio.get_running_loop().run_in_executor(self._thread, partial(_load_models, self._settings))
 
     async def stop(self) -> None:
         await self._questions.close()
@@ -125,7 +127,8 @@ class _Models:
         ]
 
 
-def _load_models(*, local: bool) -> _Models:
-    models = _Models(Bm25Encoder(), StaticEmbeddings() if local else None)
+def _load_models(settings: RetrievalSettings) -> _Models:
+    dense = load_embeddings(settings, settings.embedding) if settings.embedding in LOCAL_MODELS else None
+    models = _Models(Bm25Encoder(), dense)
     models.encode((("预热 warm up", ()),), 1)
     return models

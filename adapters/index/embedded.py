@@ -38,10 +38,10 @@ LOCK_WAIT_S = 10.0  # for a predecessor that is still stopping
 
 
 class EmbeddedIndex:
-    """``VectorIndex`` in the folder ``root/<index name>``. For one event loop."""
+    """``VectorIndex`` in the folder ``root/<index name>``, by default that of ``model``. For one event loop."""
 
-    def __init__(self, root: Path, *, model: str, dimensions: int) -> None:
-        self._folder = root / index_name(model)
+    def __init__(self, root: Path, *, model: str, dimensions: int, name: str = "") -> None:
+        self._folder = root / (name or index_name(model))
         self._dimensions = dimensions
         self._shard: Any = None
         self._lock = -1
@@ -96,6 +96,9 @@ class EmbeddedIndex:
 
     async def count_collection(self, tenant: str, collection: str) -> int:
         return await self._count(engine.collection_filter(tenant, collection))
+
+    async def collections(self) -> list[tuple[str, str]]:
+        return await self._run_on(self._reader, partial(engine.collections, self._require_shard()))
 
     async def _count(self, wanted: Any) -> int:
         return await self._run_on(self._reader, partial(engine.count, self._require_shard(), wanted))

@@ -13,6 +13,7 @@ from adapters.text.sparse import SparseVector
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
 VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
+COLLECTIONS_MAX = 200_000  # as many as there may be index plans
 RECORDS_PER_CALL = 500  # read or deleted at once: a few ms of the interpreter lock
 
 
@@ -68,6 +69,16 @@ def version_at_most(version: int) -> Any:
 def count(shard: Any, wanted: Any) -> int:
     """The exact number of points that a filter matches."""
     return int(shard.count(edge.CountRequest(exact=True, filter=wanted)))
+
+
+def collections(shard: Any) -> list[tuple[str, str]]:
+    """Tenant and collection of all points."""
+    found = []
+    for tenant in shard.facet(edge.FacetRequest("tenant", limit=COLLECTIONS_MAX, exact=True)).hits:
+        of_tenant = edge.Filter(must=[field_equals("tenant", tenant.value)])
+        hits = shard.facet(edge.FacetRequest("kb", limit=COLLECTIONS_MAX, exact=True, filter=of_tenant)).hits
+        found += [(str(tenant.value), str(hit.value)) for hit in hits]
+    return found
 
 
 def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:

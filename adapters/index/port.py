@@ -129,9 +129,16 @@ class VectorIndex(Protocol):
         """Removes every point of a collection, in portions; returns how many they were. Points stored meanwhile may stay."""
         ...
 
+    async def collections(self) -> list[tuple[str, str]]:
+        """Tenant and name of every collection that has points; only for an index that is being replaced, since it reads all of it."""
+        ...
+
     async def count_collection(self, tenant: str, collection: str) -> int:
         """Points stored of a collection, all documents and versions."""
         ...
+
+
+INDEX_NAME = re.compile(r"bm25\.[0-9]{1,4}-[a-z0-9._-]{1,200}")  # of this release and of every earlier one
 
 
 def index_name(model: str) -> str:

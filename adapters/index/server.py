@@ -13,7 +13,19 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, check_points, index_name, merge_legs, payload_of, portions, sort_hits
+from adapters.index.port import (
+    INDEX_NAME,
+    INDEXED_FIELDS,
+    Hit,
+    Point,
+    Query,
+    check_points,
+    index_name,
+    merge_legs,
+    payload_of,
+    portions,
+    sort_hits,
+)
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import IndexSettings
@@ -21,29 +33,22 @@ from schemas.settings import IndexSettings
 Result = TypeVar("Result")
 
 VERSION_MIN = (1, 19)
+COLLECTIONS_MAX = 200_000  # as many as there may be index plans
 POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions, in either direction
 CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
 
 
 class ServerIndex:
-    """``VectorIndex`` in the collection ``prefix + index name`` of the server at ``settings.url``."""
+    """``VectorIndex`` in the collection ``prefix + index name`` of the server at ``settings.url``; by default that of ``model``."""
 
-    def __init__(self, settings: IndexSettings, *, model: str, dimensions: int, prefix: str = "") -> None:
+    def __init__(self, settings: IndexSettings, *, model: str, dimensions: int, prefix: str = "", name: str = "") -> None:
         self._settings = settings
-        self._collection = prefix + index_name(model)
+        self._collection = prefix + (name or index_name(model))
         self._dimensions = dimensions
         self._client: AsyncQdrantClient | None = None
 
     async def start(self) -> None:
-        settings = self._settings
-        transport: dict[str, Any] = {"verify": settings.ssl_ca_file} if settings.ssl_ca_file else {}
-        self._client = AsyncQdrantClient(
-            url=settings.url,
-            api_key=settings.api_key.reveal() or None,
-            timeout=max(1, round(settings.timeout_s)),
-            check_compatibility=False,  # it would block the event loop; the version is read below
-            **transport,
-        )
+        self._client = _connect(self._settings)
         version = (await self._call(lambda client: client.info())).version
         if tuple(int(part) for part in version.split("-")[0].split(".")[:2]) < VERSION_MIN:
             raise ConfigurationError(
@@ -75,6 +80,19 @@ class ServerIndex:
 
     async def count_collection(self, tenant: str, collection: str) -> int:
         return await self._count(_collection_filter(tenant, collection))
+
+    async def collections(self) -> list[tuple[str, str]]:
+        found = []
+        for tenant in await self._facet("tenant", None):
+            wanted = models.Filter(must=[_field_equals("tenant", tenant)])
+            found += [(tenant, collection) for collection in await self._facet("kb", wanted)]
+        return found
+
+    async def _facet(self, field: str, wanted: models.Filter | None) -> list[str]:
+        asked = await self._call(
+            lambda client: client.facet(self._collection, key=field, facet_filter=wanted, limit=COLLECTIONS_MAX, exact=True)
+        )
+        return [str(hit.value) for hit in asked.hits]
 
     async def _count(self, wanted: models.Filter) -> int:
         return (await self._call(lambda client: client.count(self._collection, count_filter=wanted, exact=True))).count
@@ -152,18 +170,44 @@ class ServerIndex:
                 raise
 
     async def _call(self, call: Callable[[AsyncQdrantClient], Awaitable[Result]]) -> Result:
-        """One call; a refusal is a wrong setting (ConfigurationError), everything else is transient (Unavailable)."""
         if self._client is None:
             raise Unavailable("index_unavailable", "the index is not open")
-        try:
-            return await call(self._client)
-        except UnexpectedResponse as error:
-            detail = f"Qdrant answered {error.status_code}: {error.content[:300].decode('utf-8', 'replace')}"
-            if error.status_code in (*CLIENT_ERRORS, 409):
-                raise ConfigurationError(detail) from error
-            raise Unavailable("index_unavailable", detail) from error
-        except (ApiException, QdrantException) as error:
-            raise Unavailable("index_unavailable", f"Qdrant: {error}") from error
+        return await _call_server(call(self._client))
+
+
+async def list_names(settings: IndexSettings, prefix: str) -> list[str]:
+    """The index names of the collections with this prefix. Raises ConfigurationError and Unavailable("index_unavailable")."""
+    client = _connect(settings)
+    try:
+        answer = await _call_server(client.get_collections())
+    finally:
+        await client.close()
+    names = [each.name.removeprefix(prefix) for each in answer.collections if each.name.startswith(prefix)]
+    return sorted(name for name in names if INDEX_NAME.fullmatch(name))
+
+
+def _connect(settings: IndexSettings) -> AsyncQdrantClient:
+    transport: dict[str, Any] = {"verify": settings.ssl_ca_file} if settings.ssl_ca_file else {}
+    return AsyncQdrantClient(
+        url=settings.url,
+        api_key=settings.api_key.reveal() or None,
+        timeout=max(1, round(settings.timeout_s)),
+        check_compatibility=False,  # it would block the event loop; ``ServerIndex`` reads the version
+        **transport,
+    )
+
+
+async def _call_server(call: Awaitable[Result]) -> Result:
+    """One call; a refusal is a wrong setting (ConfigurationError), everything else is transient (Unavailable)."""
+    try:
+        return await call
+    except UnexpectedResponse as error:
+        detail = f"Qdrant answered {error.status_code}: {error.content[:300].decode('utf-8', 'replace')}"
+        if error.status_code in (*CLIENT_ERRORS, 409):
+            raise ConfigurationError(detail) from error
+        raise Unavailable("index_unavailable", detail) from error
+    except (ApiException, QdrantException) as error:
+        raise Unavailable("index_unavailable", f"Qdrant: {error}") from error
 
 
 def _field_equals(field: str, value: str | int) -> models.FieldCondition:

@@ -21,6 +21,7 @@ from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speak
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.enumerations import asks_for_all
 from adapters.text.identifiers import named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.negation import says_opposite
@@ -28,6 +29,7 @@ from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
 
 QUOTES_MAX = 3
+LISTED_MAX = 12  # quotes, one of each passage, where everything of a kind is asked for
 QUOTE_CHARS_MAX = 400
 ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
@@ -36,6 +38,7 @@ _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
 _OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
 _SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_LISTED_MIN = 0.6  # of the best sentence's fit, where everything of a kind is asked for
 _OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
@@ -45,6 +48,10 @@ _RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, te
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
     "en": "Quoted from the knowledge base (no language model was used):",
+}
+_PARTIAL: dict[Language, str] = {
+    "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
+    "en": "\n\n(The question asks for all of them; this is what was found, possibly only a part.)",
 }
 _ASKS_NUMBER = re.compile(
     r"多少|第?几|何时|什么时|哪[年天月一]|年份|多[大长高久远]|how (?:many|much|long|old|far|tall)|when|what (?:year|date|time)"
@@ -106,7 +113,8 @@ async def _compose(request: AnswerRequest) -> list[str]:
         quotes = _select_quotes(request)
     if quotes:
         rows = RowTexts(request.passages, language)
-        return [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        told = [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        return [*told, follow_script(_PARTIAL[language], request.question)] if asks_for_all(fold(request.question)) else told
     said = [prompts.not_found_answer(request.question)]
     return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
@@ -121,17 +129,27 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
-    rows = RowTexts(passages, language_of(request.question))
+    rows, listing = RowTexts(passages, language_of(request.question)), asks_for_all(fold(request.question))
     for sentence in ranked:
-        if chosen and not (_is_worth_quoting(sentence, ranked[0]) and _is_new(sentence, chosen)):
+        if chosen and not (_is_listed if listing else _is_quoted)(sentence, chosen, ranked[0], rows):
             continue
-        if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
-            continue  # a neighbouring row has some of the words, and other values
         tokens += estimate_tokens(sentence.text)
-        if len(chosen) == QUOTES_MAX or (chosen and tokens > request.max_tokens):
+        if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > request.max_tokens):
             break
         chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _is_listed(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
+    """Whether a sentence is another of the things that a question asks for: one of each passage."""
+    return sentence.fit >= _LISTED_MIN * best.fit and all(sentence.marker != other.marker for other in chosen)
+
+
+def _is_quoted(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, rows: RowTexts) -> bool:
+    """Whether a sentence adds to those chosen. A neighbouring row has some of the words, and other values: it does not."""
+    if rows.is_row(sentence.marker, sentence.text) and any(not sentence.held >= other.held for other in chosen):
+        return False
+    return _is_worth_quoting(sentence, best) and _is_new(sentence, chosen)
 
 
 def _is_worth_quoting(sentence: _Sentence, best: _Sentence) -> bool:

@@ -2,7 +2,7 @@
 
 Written differently they are the same number: ``12,000``, ``12000``, ``1.2万`` and ``一万二千``; ``05`` and ``5``; a number in words.
 Numbers of the question are the asker's own, markers and the numbers of list items are none. A number that a model computed is marked, too:
-it stands in no passage.
+it stands in no passage. One that was computed from a table stands in the passage of its rows.
 """
 
 import re
@@ -72,7 +72,9 @@ def find_unsupported_numbers(
     sources = [passage for passage in passages if passage.marker in cited] or passages
     known = set(_values_of(question))
     for passage in sources:
-        known.update(_values_of("\n".join((passage.title, passage.locator, *passage.headings, passage.text))))
+        columns = (name for part in passage.tables for name in part.columns)
+        told = (passage.title, passage.locator, *passage.headings, passage.text, passage.computed, *columns)
+        known.update(_values_of("\n".join(told)))
     ignored = [found.span() for pattern in (MARKER, _ITEM) for found in pattern.finditer(text)]
     marked: list[UnsupportedNumber] = []
     for number in _NUMBER.finditer(text):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from adapters.text.language import Language, language_of
+from adapters.text.script import follow_script
 from adapters.text.table_rows import find_lines, read_rows, split_row, tell_row
 from schemas.chats import Passage
 
@@ -44,7 +45,7 @@ def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
     rows = told_rows(computed, language_of(question))
     # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
     marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
-    return [computed.computed + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
+    return [follow_script(computed.computed, question) + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
 
 
 def told_rows(passage: Passage, language: Language) -> list[str]:

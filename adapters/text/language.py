@@ -109,9 +109,14 @@ def _simplifier() -> opencc.OpenCC:
     return opencc.OpenCC("t2s")
 
 
+def simplify(text: str) -> str:
+    """Traditional characters as simplified ones; length may change."""
+    return str(_simplifier().convert(text))
+
+
 def fold(text: str) -> str:
     """``text`` as it is compared: NFKC, simplified characters, case-folded. Line breaks stay where they are; length may change."""
-    return str(_simplifier().convert(unicodedata.normalize("NFKC", text))).casefold()
+    return simplify(unicodedata.normalize("NFKC", text)).casefold()
 
 
 def terms(folded: str) -> frozenset[str]:

@@ -29,7 +29,7 @@ IDENTIFIER_WEIGHT = 1.0  # of a name or number in a question
 BACKGROUND_SHARE_MAX = 0.8  # of the question's own weight
 BACKGROUND_CHARS_MAX = 2_000  # of each text that only colours a question
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATES = re.compile("[\ud800-\udfff]")
 Background = tuple[tuple[str, float], ...]  # earlier texts of the conversation, and the weight of their words
 
 
@@ -42,7 +42,7 @@ class SparseVector(NamedTuple):
 
 def normalise(text: str) -> str:
     """``text`` as documents and questions are encoded: folded; lone surrogates, which no engine takes, as spaces."""
-    return fold(_SURROGATES.sub(" ", text))
+    return fold(SURROGATES.sub(" ", text))
 
 
 class Bm25Encoder:
@@ -85,7 +85,7 @@ class Bm25Encoder:
 
     def keywords(self, question: str, limit: int) -> tuple[str, ...]:
         """At most ``limit`` content words in order of appearance, as the reader wrote them."""
-        return find_keywords(_SURROGATES.sub(" ", question), limit)
+        return find_keywords(SURROGATES.sub(" ", question), limit)
 
 
 def _to_sparse(vector: object) -> SparseVector:

@@ -123,6 +123,7 @@ def _build_view(request: ApiRequest, shelf: Shelf, points: int | None = None) ->
         chunk_tokens=shelf.chunk_tokens or settings.chunk_tokens,
         chunk_tokens_max=shelf.chunk_tokens_max or settings.chunk_tokens_max,
         embedding=shelf.embedding or settings.embedding,
+        outdated_index=shelf.index or None,
         points=points,
     )
 

@@ -10,6 +10,7 @@ from schemas import ids
 from schemas.documents import Shelf
 from schemas.errors import FieldError, Refused
 from schemas.indexes import IndexPlan, IndexPlanChanged, plan_key
+from schemas.model_names import LOCAL_EMBEDDING
 from schemas.settings import RetrievalSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
@@ -72,8 +73,9 @@ def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, forc
     if hard < target:
         error = FieldError("chunk_tokens_max", f"is {hard}, below chunk_tokens, which is {target}", f"at least {target}")
         raise Refused("validation_failed", "chunk_tokens_max is below chunk_tokens", errors=(error,))
-    if wanted.embedding not in {"", "local", retrieval.embedding}:
-        known = " or ".join(sorted({"local", retrieval.embedding}))
+    offered = {*LOCAL_EMBEDDING, retrieval.embedding}
+    if wanted.embedding not in {"", *offered}:
+        known = " or ".join(sorted(offered))
         error = FieldError("embedding", f"{wanted.embedding} is not set up here", known)
         raise Refused("validation_failed", f"CLAW_RETRIEVAL_EMBEDDING is {retrieval.embedding}", errors=(error,))
 
@@ -90,6 +92,29 @@ def begin_build(wanted: Shelf, retrieval: RetrievalSettings, *, keep: bool, forc
         raise Refused("index_building", f"generation {plan.other.generation} {which}: drop it first")
 
     return step
+
+
+def locate(generation: int, index: str) -> PlanStep:
+    """Record that the points of a collection are in this index, unless its plan names one already."""
+
+    def step(plan: IndexPlan) -> IndexPlan:
+        located = [
+            replace(each, index=index) if each is not None and each.generation == generation and not each.index else each
+            for each in (plan.active, plan.other)
+        ]
+        return replace(plan, active=located[0], other=located[1])
+
+    return step
+
+
+def is_outdated(plan: IndexPlan) -> bool:
+    """Whether readers search an index that the settings do not lead to any more."""
+    return bool(plan.active.index)
+
+
+def successor(plan: IndexPlan) -> Shelf:
+    """The collection to build in place of an outdated one: the same, where the settings lead to."""
+    return replace(plan.active, index="")
 
 
 def switch_to(building: Shelf) -> PlanStep:

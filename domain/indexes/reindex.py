@@ -27,7 +27,7 @@ from schemas.documents import Shelf
 from schemas.errors import Refused, Unavailable
 from schemas.indexes import IndexPlan, plan_key
 from schemas.requests import Ask, ClearShelf, CountShelves, ShelfCounts
-from schemas.settings import KafkaSettings
+from schemas.settings import KafkaSettings, RetrievalSettings
 from schemas.traces import new_traceparent
 from streams.clock import Clock
 from streams.log.outgoing import LogPublisher
@@ -44,6 +44,7 @@ class ReindexPorts:
     """What a reindex needs. ``settle_s`` and ``stalled_s`` are for tests that cannot wait."""
 
     kafka: KafkaSettings
+    retrieval: RetrievalSettings
     catalogue: CollectionCatalogue
     plans: PlanWriter
     reports: ReindexReports

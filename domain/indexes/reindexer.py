@@ -16,8 +16,8 @@ from adapters.redis.client import RedisClient
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import Visibility
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import PlanWriter
-from domain.indexes.reindex import Reindex, ReindexPorts
+from domain.indexes.plans import PlanWriter, begin_build, is_outdated, successor
+from domain.indexes.reindex import NAME, Reindex, ReindexPorts
 from domain.indexes.reindex_reports import RENEW_S, ReindexReports
 from domain.indexes.verification import DocumentRecords
 from domain.retrieval.index_client import IndexClient
@@ -56,6 +56,7 @@ def reindexer(
     index = IndexClient(settings.kafka, publisher, clock)
     ports = ReindexPorts(
         kafka=settings.kafka,
+        retrieval=settings.retrieval,
         catalogue=catalogue,
         plans=PlanWriter(catalogue, records, publisher, clock, secrets.token_bytes, "rebuild"),
         reports=ReindexReports(redis, prefix),
@@ -71,6 +72,11 @@ def reindexer(
 def needs_work(plan: IndexPlan) -> bool:
     """Whether a step is left that needs no request."""
     return plan.state in ("building", "dropping") or (plan.state == "kept" and not plan.keep)
+
+
+def needs_update(plan: IndexPlan) -> bool:
+    """Whether readers search an outdated index, and nothing else is being done about it."""
+    return plan.state == "steady" and is_outdated(plan)
 
 
 @dataclass(slots=True)
@@ -112,7 +118,7 @@ class Reindexer:
                         log.error("rebuild_driver_failed", plan=key, exc_info=error)
             for plan in self.ports.catalogue.plans():
                 key = plan_key(plan.tenant, plan.knowledge_base_id)
-                if needs_work(plan) and key not in self._running and len(self._running) < BUILDS_MAX:
+                if self._has_step(plan) and key not in self._running and len(self._running) < BUILDS_MAX:
                     self._running[key] = asyncio.create_task(self._run_plan(plan.tenant, plan.knowledge_base_id), name=f"rebuild-{key}")
             changes = await self.ports.catalogue.wait_change(changes, CHECK_S)
 
@@ -120,14 +126,26 @@ class Reindexer:
         """Take the steps of a plan as long as there are any and the lease is held."""
         try:
             async with self._lease(tenant, knowledge_base) as held:
-                while held and needs_work(plan := self.ports.catalogue.plan(tenant, knowledge_base)):
+                while held and self._has_step(plan := self.ports.catalogue.plan(tenant, knowledge_base)):
                     self._connected = self._connected or asyncio.create_task(self._connect(), name="rebuild-connections")
                     await asyncio.shield(self._connected)
+                    if not needs_work(plan):
+                        await self._begin_update(plan)
+                        continue
                     log.info("rebuild_driven", plan=plan_key(tenant, knowledge_base), state=plan.state, revision=plan.revision)
                     await Reindex(self.ports, plan).run()
         except ClawError as error:
             log.warning("rebuild_interrupted", plan=plan_key(tenant, knowledge_base), code=error.code, detail=error.detail)
             await asyncio.sleep(AFTER_FAILURE_S)
+
+    def _has_step(self, plan: IndexPlan) -> bool:
+        return needs_work(plan) or (needs_update(plan) and self.ports.retrieval.rebuild_automatically)
+
+    async def _begin_update(self, plan: IndexPlan) -> None:
+        """Begin to build what an outdated collection is replaced by."""
+        step = begin_build(successor(plan), self.ports.retrieval, keep=False, force=False)
+        log.info("index_update_begun", plan=plan_key(plan.tenant, plan.knowledge_base_id), index=plan.active.index)
+        await self.ports.plans.change(plan.tenant, plan.knowledge_base_id, step, by=NAME)
 
     async def _connect(self) -> None:
         for connection in self.connections:

@@ -30,7 +30,7 @@ class Engine:
     encoder: QueryEncoder
 
 
-EngineOf = Callable[[str], Awaitable[Engine]]  # by ``Shelf.embedding``; "" is the settings'. Raises Unavailable or ConfigurationError
+EngineOf = Callable[[str], Awaitable[Engine]]  # by ``Shelf.engine``; "" is that of the settings. Raises Unavailable or ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class SearchService:
         self, tenant: str, knowledge_bases: Sequence[str], text: str, limit: int, *, background: Background = ()
     ) -> SearchResult:
         """The best ``limit`` passages for ``text``, with the conversation before it as background."""
-        names: dict[str, list[str]] = {}  # of collections, by embedding
+        names: dict[str, list[str]] = {}  # of collections, by engine
         for knowledge_base in dict.fromkeys(knowledge_bases):
             collection = self.plans.plan(tenant, knowledge_base).active
-            names.setdefault(collection.embedding, []).append(ids.collection_name(knowledge_base, collection.generation))
+            names.setdefault(collection.engine, []).append(ids.collection_name(knowledge_base, collection.generation))
         if not names:
             names[""] = []  # there are no hits, but the query has keywords
         asked = _SearchRequest(tenant, text, limit, background)
@@ -71,7 +71,7 @@ class SearchService:
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
         """Chunks of a version by ordinal, whether readers may see it or not: that is the caller's to check, afterwards."""
         collection = self.plans.plan(tenant, knowledge_base).active
-        engine = await self.engine_of(collection.embedding)
+        engine = await self.engine_of(collection.engine)
         name = ids.collection_name(knowledge_base, collection.generation)
         return await engine.index.chunks(tenant, name, document, version, first=first, limit=limit)
 

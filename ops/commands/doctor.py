@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from domain.indexes.catalogue import CollectionCatalogue
+from domain.indexes.plans import is_outdated
 from ops.commands import topics
 from ops.stack import jars, kafka, redis
 from ops.stack.environment import SECRET_VARIABLE, with_secret
@@ -149,6 +151,7 @@ async def _check_running(settings: Settings, state: StackState, folder: Path) ->
         healthy = await _answers(name, host, int(port))
         yield Finding(name, detail, "" if healthy else f"it does not answer as ready; see {folder / 'logs' / name}.log")
     yield await _check_topics(settings, state.kafka)
+    yield await _check_indexes(settings, state.kafka)
 
 
 async def _answers(name: str, host: str, port: int) -> bool:
@@ -168,6 +171,26 @@ async def _check_topics(settings: Settings, servers: str) -> Finding:
     if drifts:
         return Finding("topics", f"{len(drifts)} differ from the catalogue, first {drifts[0]}", "run `claw topics apply`")
     return Finding("topics", f"as they should be on {servers}")
+
+
+async def _check_indexes(settings: Settings, servers: str) -> Finding:
+    """Whether every knowledge base is searched where the settings lead to."""
+    catalogue = CollectionCatalogue(msgspec.structs.replace(settings.kafka, bootstrap=servers))
+    await catalogue.start()
+    try:
+        if not catalogue.ready:
+            return Finding("indexes", f"the index plans on {servers} cannot be read", "start it, or correct CLAW_KAFKA_BOOTSTRAP")
+        outdated = [plan for plan in catalogue.plans() if is_outdated(plan)]
+    finally:
+        await catalogue.stop()
+    if not outdated:
+        return Finding("indexes", "as the settings say")
+    first = outdated[0]
+    detail = f"{len(outdated)} knowledge bases are searched in an earlier index, first {first.tenant}/{first.knowledge_base_id}"
+    if settings.retrieval.rebuild_automatically or all(plan.state == "building" for plan in outdated):
+        return Finding("indexes", f"{detail} ({first.active.index}); they are being rebuilt: `claw rebuild status`")
+    remedy = f"run `claw rebuild index --tenant {first.tenant} --kb {first.knowledge_base_id}`, or set CLAW_RETRIEVAL_REBUILD_AUTOMATICALLY"
+    return Finding("indexes", f"{detail} ({first.active.index})", remedy)
 
 
 async def _connects(host: str, port: int) -> bool:

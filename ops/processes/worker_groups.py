@@ -69,6 +69,11 @@ def build_reindexer(ports: AgentPorts) -> None:
     ports.attach(reindexer(ports.settings, ports.redis, catalogue, tables, TOPICS))
 
 
+def build_outdated_indexes(ports: AgentPorts) -> None:
+    """Finds collections in indexes of earlier releases and settings, before the first question."""
+    ports.get(composition.outdated_indexes)
+
+
 def build_reconciler(ports: AgentPorts) -> None:
     """Requeues stalled documents, by the same rules as the dispatch agent."""
     step = ports.get(dispatch.create_dispatch)
@@ -97,7 +102,7 @@ AGENTS: tuple[AgentModule, ...] = (
 )
 
 GROUPS: Mapping[str, Pace] = {
-    "knowledge": Pace(poll_max=KNOWLEDGE_POLL_MAX),
+    "knowledge": Pace(poll_max=KNOWLEDGE_POLL_MAX, services=(build_outdated_indexes,)),
     "chat": Pace(),
     "documents": Pace(),
     "tables": Pace(

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from adapters.embedders import local, multilingual
 from ops.stack import jars, kafka, redis
 from ops.stack.child import Component, ComponentProcess, StartFailed, describe_exit
 from ops.stack.plan import Plan
@@ -73,13 +74,25 @@ class Supervisor:
 
     async def _start(self) -> None:
         self._save_state()
-        await self._start_servers()
-        await self._apply_topics()
+        await _run_all(self._start_log(), self._make_embedding_table())
         await _run_all(self._make_key(), *(self._start_part(component) for component in self._plan.services))
         self._ready = True
         self._save_state()
         self._say(f"{'admin':<10} to make an administrator: {self._plan.command} admin create EMAIL")
         self._say(f"ready {self._plan.url}")
+
+    async def _start_log(self) -> None:
+        await self._start_servers()
+        await self._apply_topics()
+
+    async def _make_embedding_table(self) -> None:
+        """Make it while the servers start: the workers need it, and Kafka takes as long on a machine that has two cores."""
+        retrieval = self._plan.settings.retrieval
+        if retrieval.embedding == local.DEFAULT and not multilingual.is_made(local.table_folder(retrieval)):
+            self._say(f"{'embedding':<10} making the multilingual table, once per user (about 25 s)")
+            began = time.monotonic()
+            await asyncio.to_thread(local.prepare_embeddings, retrieval, retrieval.embedding)
+            self._say(f"{'embedding':<10} {local.table_folder(retrieval)} ({time.monotonic() - began:.1f} s)")
 
     async def _start_servers(self) -> None:
         plan = self._plan

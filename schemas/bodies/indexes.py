@@ -15,7 +15,7 @@ class RebuildRequest(RequestBody, frozen=True, kw_only=True):
 
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048)] | None = None
     chunk_tokens_max: Annotated[int, Meta(ge=64, le=4096)] | None = None
-    embedding: Literal["local", "openai", "zhipu"] | None = None
+    embedding: Literal["local", "wordllama", "openai", "zhipu"] | None = None
     keep: bool = False
     force: bool = False
 
@@ -25,13 +25,17 @@ class RebuildRequest(RequestBody, frozen=True, kw_only=True):
 
 
 class BuildView(Struct, frozen=True, kw_only=True):
-    """One build of an index. ``points`` counts its chunks, those of versions in progress included; null while the index does not answer."""
+    """One build of an index. ``points`` counts its chunks, those of versions in progress included; null while the index does not answer.
+
+    ``outdated_index`` names the index that still holds it although the settings lead to another one: a rebuild replaces it.
+    """
 
     generation: int
     chunk_tokens: int
     chunk_tokens_max: int
     embedding: str
     points: int | None = None
+    outdated_index: str | None = None
 
 
 class MissingView(Struct, frozen=True, kw_only=True):

@@ -13,9 +13,15 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
     prefix: ClassVar[str] = "CLAW_RETRIEVAL_"
 
     embedding: Annotated[
-        Literal["local", "openai", "zhipu"],
-        Meta(description="Embedding model, part of the index's name; `local` is a static model shipped with the package."),
+        Literal["local", "wordllama", "openai", "zhipu"],
+        Meta(
+            description="Embedding model, part of the index's name. `local`: a multilingual static table, made once per user (about 25 s)."
+            " `wordllama`: a smaller one that knows little but English."
+        ),
     ] = "local"
+    embedding_folder: Annotated[
+        str, Meta(description="Folder of the multilingual table; empty = `$XDG_CACHE_HOME/claw/embeddings` or `~/.cache/claw/embeddings`.")
+    ] = ""
     embedding_base_url: Annotated[str, Meta(description="Base URL of the embeddings API; empty = from the preset.")] = ""
     embedding_api_key: Annotated[Secret, Meta(description="API key of the embeddings provider.")] = Secret()
     embedding_name: Annotated[str, Meta(description="Model name sent to the embeddings provider; empty = from the preset.")] = ""
@@ -33,6 +39,13 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
             " have the same base URL, otherwise no limit.",
         ),
     ] = 0
+    rebuild_automatically: Annotated[
+        bool,
+        Meta(
+            description="Whether an index of another embedding, or of an earlier release, is rebuilt without a command. Until then it is"
+            " searched as it is; a provider's embedding is paid for once more."
+        ),
+    ] = True
     chunk_tokens: Annotated[int, Meta(ge=32, le=2048, description="Target size of a chunk in tokens.")] = 320
     chunk_tokens_max: Annotated[int, Meta(ge=64, le=4096, description="Maximum size of a chunk in tokens.")] = 480
     chunks_per_document_max: Annotated[

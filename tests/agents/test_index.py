@@ -39,14 +39,21 @@ BM25 = Bm25Encoder()
 
 
 @dataclass
+class Encoder:
+    embedding_name: str = MODEL
+    dimensions: int = 4
+
+
+@dataclass
 class Engines:
+    """One engine for every name; ``asked`` are the names."""
+
     index: EmbeddedIndex
+    encoder: Encoder = field(default_factory=Encoder)
+    asked: list[str] = field(default_factory=list)
 
-    async def index_of(self, model: str) -> EmbeddedIndex:
-        assert model == MODEL
-        return self.index
-
-    async def get(self, _embedding: str) -> "Engines":
+    async def get(self, name: str) -> "Engines":
+        self.asked.append(name)
         return self
 
 
@@ -197,3 +204,32 @@ async def test_a_shelf_nobody_sees_is_filled_in_silence(agent: IndexChunks):
     agent.plans.known.clear()  # type: ignore[attr-defined]
     assert await agent.step(embedded(1, ["甲"], shelf=shelf, quiet=True), context()) == []  # given up: nothing is stored
     assert await texts(agent, 1, ids.collection_name("kb", 1)) == []
+
+
+async def test_vectors_of_the_settings_before_are_made_again(agent: IndexChunks):
+    """A version that was queued before the settings changed comes back with the vectors of its collection's index, where the plan says."""
+    located = Shelf(index="bm25.1-toy-4")
+    agent.plans.known["acme", "kb"] = IndexPlan(tenant="acme", knowledge_base_id="kb", active=located)  # type: ignore[attr-defined]
+    await agent.visibility.record_submission(KEY, 1)
+    event = embedded(1, ["甲"])
+    old = replace(event, data=replace(event.data, model="another"))
+    ((again,),) = await agent.step_many([(old, context())])
+    assert again.topic == DOCUMENTS_CHUNKED
+    assert (again.event.data.again, again.event.data.shelf, again.event.data.chunks) == (True, located, old.data.batch.chunks)
+    with pytest.raises(Refused, match="CLAW_RETRIEVAL_EMBEDDING"):  # the workers' settings differ: it would never end
+        await agent.step(replace(old, data=replace(old.data, batch=again.event.data)), context())
+    (news,) = await agent.step(replace(event, data=replace(event.data, batch=again.event.data)), context())
+    assert (news.event.data.state, await shown(agent)) == ("indexed", 1)
+    assert set(agent.engines.asked) == {located.index}  # type: ignore[attr-defined]
+
+
+async def test_an_embedding_that_cannot_be_had_leaves_words(agent: IndexChunks):
+    await agent.visibility.record_submission(KEY, 1)
+    event = embedded(1, ["甲 一"])
+    row = replace(event.data.vectors[0], dense="")
+    (news,) = await agent.step(replace(event, data=replace(event.data, vectors=(row,))), context())
+    assert news.event.data.state == "indexed"
+    hash_ = event.data.batch.chunks[0].hash
+    index = (await agent.engines.get("")).index
+    dense, _ = (await index.vectors_of("acme", "kb", "doc", {hash_}))[hash_]
+    assert dense.tolist() == [0, 0, 0, 0]

@@ -23,8 +23,10 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    ReplyThought,
     Source,
     Started,
+    Thought,
 )
 from schemas.errors import Problem, Unavailable
 from schemas.events import Event
@@ -60,6 +62,10 @@ def started(reply_id: str, attempt: int = 1) -> ReplyStarted:
 def extended(reply_id: str, seq: int, text: str, attempt: int = 1, *, cited: bool = False) -> ReplyExtended:
     data = Extended(conversation_id=CONVERSATION, attempt=attempt, seq=seq, text=text, citations=(CITATION,) if cited else ())
     return _event(ReplyExtended, reply_id, data)
+
+
+def thought(reply_id: str, seq: int, text: str, attempt: int = 1) -> ReplyThought:
+    return _event(ReplyThought, reply_id, Thought(conversation_id=CONVERSATION, attempt=attempt, seq=seq, text=text))
 
 
 def completed(reply_id: str, text: str, attempt: int = 1) -> ReplyCompleted:

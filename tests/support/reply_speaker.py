@@ -24,8 +24,10 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    ReplyThought,
     Source,
     Started,
+    Thought,
 )
 from schemas.errors import Problem
 from schemas.events import Event
@@ -65,6 +67,9 @@ class Speaker:
         await self._say(
             ReplyExtended, Extended(conversation_id=self.conversation, attempt=attempt, seq=seq, text=text, citations=citations)
         )
+
+    async def thought(self, seq: int, text: str, attempt: int = 1) -> None:
+        await self._say(ReplyThought, Thought(conversation_id=self.conversation, attempt=attempt, seq=seq, text=text))
 
     async def completed(self, text: str, attempt: int = 1, *, store: bool = True) -> None:
         if store:

@@ -12,8 +12,6 @@ import pytest_asyncio
 from claw_client import Client, events
 from ops.stack.launch import stack
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 ELSEWHERE = {  # nothing listens there
     "CLAW_MODEL_PROVIDER": "openai",
     "CLAW_MODEL_BASE_URL": "http://127.0.0.1:9/v1",
@@ -26,14 +24,22 @@ NOTE = "阿姆鲁姆灯塔高41.8米，建于1875年。"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=[{}, ELSEWHERE], ids=["keyless", "failover"])
-async def keyless(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """Somebody with a document, in a stack of their own."""
+async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, Client]]:
+    """The address of a stack of its own, and somebody with a document in it."""
     home = tmp_path_factory.mktemp("keyless")
     async with stack(home, {"CLAW_LIMIT_ENABLED": "false", **request.param}) as up, aiohttp.ClientSession(up.url) as session:
         client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
         await client.submit("tower", NOTE)
         await client.wait_indexed("tower")
-        yield client
+        yield up.url, client
+
+
+@pytest.fixture
+async def keyless(running: tuple[str, Client]) -> AsyncIterator[Client]:
+    """The same person, on the loop of the test."""
+    url, client = running
+    async with aiohttp.ClientSession(url) as session:
+        yield Client(session, client.headers, client.knowledge_base)
 
 
 async def read(client: Client, question: str, mode: str = "grounded") -> dict[str, Any]:

@@ -16,8 +16,6 @@ from benchmarks.stub_reranker import share
 from claw_client import Client, events
 from ops.stack.launch import launch, stack
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
-
 FAULTS = ["429", "503", "401", "cut", "html", "broken", "empty", "too_many", "out_of_range", "twice", "no_number", "huge", "hang"]
 TIMEOUT_S = 1.0
 NOTES = {
@@ -29,8 +27,8 @@ QUESTION = "When does the ferry to Amrum leave?"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
-    """Somebody with documents, in a stack with a model and a reranker."""
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, Client]]:
+    """The address of a stack with a model and a reranker, and somebody with documents in it."""
     model = launch([sys.executable, "-m", "benchmarks.stub_provider", "--port", "0"], "listening ", os.environ)
     reranker = launch([sys.executable, "-m", "benchmarks.stub_reranker", "--port", "0"], "listening ", os.environ)
     async with model as answering, reranker as ordering:
@@ -53,7 +51,15 @@ async def reader(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
                 await client.submit(name, text)
             for name in NOTES:
                 await client.wait_indexed(name)
-            yield client
+            yield up.url, client
+
+
+@pytest.fixture
+async def reader(running: tuple[str, Client]) -> AsyncIterator[Client]:
+    """The same person, on the loop of the test."""
+    url, client = running
+    async with aiohttp.ClientSession(url) as session:
+        yield Client(session, client.headers, client.knowledge_base)
 
 
 async def explained(client: Client, question: str) -> dict[str, Any]:

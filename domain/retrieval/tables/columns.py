@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from domain.retrieval.tables.table import WORD, Column, Table, stem
-from domain.retrieval.tables.wording import blank, blank_span
+from domain.retrieval.tables.wording import blank_span
 
 PART_CHARS_MIN = 2  # of a Chinese name
 WHOLE, PART, LEAF, SYNONYM = 1.0, 0.75, 0.6, 0.5  # strength of a mention
@@ -33,6 +33,7 @@ PROPERTIES: dict[str, Property] = {
         r"|\b(?:prices?|costs?|fees?|charges?|how much|expensive|cheap)\b",
         r"价|费|金额|元/|\b(?:price|cost|fee|rate|charge|amount|rent|fare)s?\b",
     ),
+    "pay": _property(r"工资|薪[水资酬]|收入|\b(?:salar(?:y|ies)|wages?|pay|earns?)\b", r"月薪|年薪|工资|薪资|薪酬|\b(?:salary|wage|pay)\b"),
     "phone": _property(
         r"电话|手机|分机|联系方式|热线|\b(?:tele)?phones?\b|\btel\b|\bextension\b",
         r"电话|手机|分机|热线|\b(?:phone|tel|mobile|ext|extension)\b",
@@ -106,7 +107,8 @@ def find_columns(rest: str, question: str, table: Table) -> tuple[list[Mention],
             if meant and not is_named:
                 chosen += [Mention(column.index, SYNONYM, asked.start(), asked.start()) for column in meant]
             if meant or is_named:
-                left = blank(sought.asked, left)
+                for found_at in sought.asked.finditer(question):
+                    left = blank_span(left, found_at.start(), found_at.end())
     return chosen, left
 
 

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
-from domain.retrieval.tables.selection import Selection, select_rows
+from domain.retrieval.tables.selection import Selection, prefer_values, select_rows
 from domain.retrieval.tables.table import Column, Table
 from domain.retrieval.tables.values import measure
 from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
@@ -113,10 +113,11 @@ def answer_question(question: str, table: Table) -> Finding | None:
     if table.is_list:
         return _answer_from_list(asked, table, language)
     mentions, rest = find_columns(asked.rest, folded, table)
+    mentions, rest = prefer_values(asked, rest, mentions, table)
     read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
     if read.selection.absent:
         return None
-    if asked.operation == "lookup" and not (read.selection.conditions and not read.selection.values):
+    if asked.operation == "lookup" and (read.selection.values or not read.selection.is_filtered):
         return _look_up(read)
     if read.selection.unexplained > UNEXPLAINED_MAX or not _is_about(read):
         return None

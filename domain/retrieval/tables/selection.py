@@ -85,11 +85,24 @@ def select_rows(asked: Asked, rest: str, mentions: Sequence[Mention], table: Tab
     )
 
 
+def prefer_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> tuple[list[Mention], str]:
+    """The mentions without those that are only the beginning of a cell (产品 in 产品17), and ``rest`` with their words back in it."""
+    literal = [(value.start, value.end) for value in _literal_values(asked.rest, table, mentions)]
+    kept: list[Mention] = []
+    for mention in mentions:
+        size = mention.end - mention.start
+        if size and any(start <= mention.start and mention.end <= end and end - start > size for start, end in literal):
+            rest = rest[: mention.start] + asked.rest[mention.start : mention.end] + rest[mention.end :]
+        else:
+            kept.append(mention)
+    return kept, rest
+
+
 def _find_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Table) -> tuple[list[Value], str, bool]:
     found, absent = _find_identifiers(asked.question, table)
     for value in found:
         rest = _blank_words(rest, value.text)
-    literal = sorted(_literal_values(rest, table), key=lambda one: (one.start - one.end, one.start))
+    literal = sorted(_literal_values(rest, table, mentions), key=lambda one: (one.start - one.end, one.start))
     taken: list[Value] = []
     for value in literal:
         same = [other for other in taken if other.start < value.end and value.start < other.end]
@@ -105,15 +118,20 @@ def _find_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Ta
     return [*found, *more], rest, absent
 
 
-def _literal_values(rest: str, table: Table) -> Iterable[Value]:
-    """Cells that stand in the question as they are."""
+def _literal_values(rest: str, table: Table, mentions: Sequence[Mention]) -> Iterable[Value]:
+    """Cells that stand in the question as they are. A bare number is one of a column only where the question says which."""
+    named = {mention.column for mention in mentions}
     for column, values in enumerate(table.values):
+        is_bare = table.columns[column].kind == "number" and column not in named
         for text, rows in values.items():
             if len(text) > len(rest) or text in _NO_VALUE or read_flag(text) is not None or text.isspace():
                 continue
             at = rest.find(text)
             while at >= 0:
-                if not _is_inside_word(rest, at, at + len(text)):
+                end = at + len(text)
+                if not _is_inside_word(rest, at, end) and not (
+                    is_bare and not _has_unit(table, table.columns[column], rest[end : end + 1])
+                ):
                     yield Value(column, text, tuple(rows), at, at + len(text))
                     break
                 at = rest.find(text, at + 1)
@@ -260,6 +278,8 @@ def _place_conditions(
 
 
 def _has_unit(table: Table, column: Column, unit: str) -> bool:
+    if not unit.strip():
+        return False
     if column.unit and (column.unit.startswith(unit) or unit in column.unit.split("/")):
         return True
     if unit in column.folded.split() or (not unit.isascii() and unit in column.folded):

@@ -21,6 +21,7 @@ NUMBER = (
 _NUMBER = re.compile(rf"(?:约|≈|~)?{NUMBER}\s?(?P<unit>[^\d\s,.][^\d]{{0,15}})?")
 _NUMERAL = re.compile(r"(?P<numeral>[零〇一二两三四五六七八九十百千万亿]{1,12})(?P<unit>[^\d零〇一二两三四五六七八九十百千万亿]{0,4})")
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+_ORDINAL = tuple("号楼层区级期班组室栋路线届型版")  # behind a number that names: 3号厅, 二期
 _POWERS = {"十": 10, "百": 100, "千": 1_000}
 _GROUPS = {"万": 10_000, "亿": 100_000_000}
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
@@ -54,9 +55,9 @@ def read_number(cell: str) -> Quantity | None:
     found = _NUMBER.fullmatch(text)
     if found is None:
         numeral = _NUMERAL.fullmatch(text)
-        value = read_numeral(numeral["numeral"]) if numeral else None
+        value = read_numeral(numeral["numeral"]) if numeral and not numeral["unit"].startswith(_ORDINAL) else None
         return None if numeral is None or value is None else Quantity(Decimal(value), numeral["unit"].strip())
-    return quantity_of(found.groupdict())
+    return None if (found["unit"] or "").startswith(_ORDINAL) else quantity_of(found.groupdict())
 
 
 def quantity_of(found: Mapping[str, str | None]) -> Quantity | None:

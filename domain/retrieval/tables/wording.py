@@ -26,7 +26,7 @@ _COUNT_NOUN = rf"[{_MEASURE}]"
 # The property that a superlative measures, as far as its word says; "" for one that measures anything (highest, 最大).
 _MOST = (
     ("price", r"最贵|最昂贵|价格?最高|\bmost expensive\b|\bpriciest\b|\bdearest\b|\bcostliest\b"),
-    ("time", r"最晚|最迟|最新|最近|最后|\blatest\b|\bnewest\b|\bmost recent\b|\bmost recently\b|\blast\b"),
+    ("time", r"最晚|最迟|最新|最后|\blatest\b|\bnewest\b|\bmost recent\b|\bmost recently\b|\blast\b"),
     ("weight", r"最重|\bheaviest\b"),
     ("length", r"最长|最久|\blongest\b"),
     ("height", r"\btallest\b"),
@@ -51,7 +51,7 @@ _SUPERLATIVES: tuple[tuple[Literal["max", "min"], str, re.Pattern[str]], ...] = 
 _TOP = re.compile(
     rf"前(?P<zh>\d{{1,2}}|[{_NUMERALS}]){_COUNT_NOUN}?|\btop (?P<en>\d{{1,2}}|{_SPELLED})\b"
     rf"|的(?P<zh_of>\d{{1,2}}|[二三四五六七八九十两]){_COUNT_NOUN}"
-    rf"|(?<=\bthe )(?P<en_of>\d{{1,2}}|{_SPELLED})(?= (?:\w+ ){{0,2}}(?:most|least|highest|lowest|\w+est)\b)"
+    rf"|(?<=\bthe )(?P<en_of>\d{{1,2}}|{_SPELLED})(?= (?:\w+ ){{0,2}}(?:most|least|highest|lowest|[\w\ue000]{{2,20}}est)\b)"
 )
 _LEADING = re.compile(r"前\S|\btop \S")
 _MEAN = re.compile(r"平均(?:值|数)?(?:是|为)?|均值|\b(?:average|mean)\b")
@@ -67,15 +67,16 @@ _NO_COUNT = re.compile(r"多少钱|多少[？?\s]*$|几[点月日号楼层时]|h
 _LIST = re.compile(
     r"列出|列举|罗列|列一下|(?:都|分别)?有哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|所有的?|全部的?|分别"
     r"|\b(?:list|name|enumerate|show)(?: me)?(?: all)?(?: of)?\b|\ball(?: of)?(?: the)?\b"
-    r"|\b(?:which|what) (?=(?:\w+ ){0,3}(?:are|have|were|do|cost|support|include|use)\b)|\bwhat are\b|\bevery\b"
+    r"|\b(?:which|what) (?=(?:[\w\ue000]{1,30} ){0,3}(?:are|have|were|do|cost|support|include|use)\b)|\bwhat are\b|\bevery\b"
 )
 _COMPARE = re.compile(
     r"(?:相差|差距|差异|相比|差)(?:是|有)?(?:多少|几)?|(?:多|高|低|贵|便宜|少|大|小|长|短|重|轻|早|晚|快|慢)(?:了|出)?多少(?!钱)"
-    r"|(?:哪个|哪家|哪种|谁|哪一个|哪台|哪款|哪座|哪间)的?(?P<zh>\w{0,6}?)更?(?:更|比较|较)[贵便宜高低大小多少长短重轻早晚快慢远近新旧]+"
+    r"|(?:哪个|哪家|哪种|谁|哪一个|哪台|哪款|哪座|哪间)的?(?P<zh>\w{0,6}?)(?:更|比较|较)[贵便宜高低大小多少长短重轻早晚快慢远近新旧]+"
+    r"|(?:哪个|哪家|哪种|谁|哪一个|哪台|哪款|哪座|哪间)的?(?:便宜|[贵高低大小多少长短重轻早晚快慢远近新旧])(?:一?[些点])?(?=[？?\s]*$)"
+    r"|(?<=\ue000)(?:便宜|[高低大小多少长短重轻早晚快慢])(?=[？?\s]*$)"
     r"|\bcompared?(?: to| with)?\b|\bversus\b|\bvs\b|\bdifference\b|\bhow much (?:more|less|higher|lower|cheaper|longer|heavier)\b"
-    r""
-    r"|\bwhich (?:\w+ ){0,3}?(?:is|has|was) (?:more|less|the (?:higher|lower|larger|smaller)|\w+er)\b"
-    r"|\b(?:more|less|\w{2,}er) than\b(?! ?[$€£¥]?\d)"
+    r"|\bwhich (?:[\w\ue000]{1,30} ){0,3}?(?:is|has|was) (?:more|less|the (?:higher|lower|larger|smaller)|\w{2,20}er)\b"
+    r"|\b(?:more|less|\w{2,20}er) than\b(?! ?[$€£¥]?\d)"
 )
 _CHEAPER = re.compile(r"便宜|少|低|小|短|轻|早|慢|\b(?:less|lower|smaller|cheaper|shorter|lighter|earlier|slower|fewer)\b")
 _PRICED = re.compile(r"贵|便宜|\b(?:cheaper|more expensive|pricier|dearer)\b")
@@ -93,9 +94,9 @@ ADJECTIVES: dict[str, re.Pattern[str]] = {
     "people": re.compile(r"人[更最]多|\bmost people\b"),
 }
 _NEGATED = re.compile(
-    r"(?<![要是])不(?:能|可以?|会|用)?(?=\ue000|支持|含|包|提供|需|可|带|在|属)|没有|未|并非|(?<!是)不是|不带|不含|\b(?:not|no|without|except|don't|doesn't|cannot|can't)\b"
+    r"(?<![要是])不(?:能|可以?|会|用)?(?=\ue000|支持|含|包|提供|需|可|带|在|属)|非(?=\ue000)|没有|未|并非|(?<!是)不是|不带|不含|\b(?:not|no|without|except|don't|doesn't|cannot|can't)\b"
 )
-_GROUPED = re.compile(r"(?:每|各)(?:个|家|种|类|位|名)?(?=[^\W\d_]{2})|\bper\b|\beach\b|\bby (?=\w+$)|\bfor every\b")
+_GROUPED = re.compile(r"(?:每|各)(?:个|家|种|类|位|名)?(?=[^\W\d_]{2}|\ue000)|\bper\b|\beach\b|\bby (?=[\w\ue000]{1,30}$)|\bfor every\b")
 
 _VALUE = (
     rf"(?:(?P<date>{DATE})|{NUMBER}\s?(?P<unit>[a-z%℃°]{{1,6}}|[元块斤吨米升度天年月日小时分钟秒人名个件台本次页集平方公里千克]{{1,4}})?)"

@@ -55,9 +55,11 @@ def is_right(case: TableCase, question: TableQuestion, text: str, *, cites: bool
     if not cites or not all(says(text, expected) for expected in question.expected):
         return False
     left = text
-    for name in sorted(question.rows, key=len, reverse=True):
-        left = left.replace(name, " ")
-    return not any(says(left, name) for name in case.names if name not in question.rows)
+    for name in sorted(case.names, key=len, reverse=True):  # a longer name first: a shorter one may be inside it
+        if says(left, name) and name not in question.rows:
+            return False
+        left = _whole(name).sub(" ", left)
+    return True
 
 
 def is_honest(text: str, *, cites: bool) -> bool:
@@ -67,9 +69,13 @@ def is_honest(text: str, *, cites: bool) -> bool:
 
 def says(text: str, expected: str) -> bool:
     """Whether a text has this word or number, and not only as a part of a longer one."""
-    before = r"(?<![\d.,])" if expected[0].isdigit() else r"(?<![A-Za-z])" if expected[0].isascii() and expected[0].isalpha() else ""
-    after = r"(?!\d|[.,]\d)" if expected[-1].isdigit() else r"(?![A-Za-z])" if expected[-1].isascii() and expected[-1].isalpha() else ""
-    return re.search(before + re.escape(expected) + after, text, re.IGNORECASE) is not None
+    return _whole(expected).search(text) is not None
+
+
+def _whole(words: str) -> re.Pattern[str]:
+    before = r"(?<![\d.,])" if words[0].isdigit() else r"(?<![A-Za-z])" if words[0].isascii() and words[0].isalpha() else ""
+    after = r"(?!\d|[.,]\d)" if words[-1].isdigit() else r"(?![A-Za-z])" if words[-1].isascii() and words[-1].isalpha() else ""
+    return re.compile(before + re.escape(words) + after, re.IGNORECASE)
 
 
 def names_of(rows: Sequence[Sequence[str]], key: int = 0) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.children import worker
 from adapters.children.worker import ParsedDocument, TextWorker
-from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
+from adapters.embedders import multilingual
+from adapters.embedders.local import LOCAL_MODELS
 from adapters.parsing.core.source import DocumentSource
 from adapters.text.sparse import unpack
 from schemas.documents import FileType, Lane, Shelf
@@ -21,6 +22,8 @@ from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 from schemas.settings.section import Secret
+from tests.support.pdf_reading import scanned
+from tests.support.pdf_writer import Page, pdf
 
 ROOT = Path(__file__).parents[3]
 SHELF = Shelf()
@@ -64,7 +67,7 @@ async def test_parse_and_encode(text_worker):
     (vectors,) = await text_worker.encode_chunks(outcome.title, outcome.chunks, SHELF)
     sparse, dense = unpack(vectors)
     assert len(sparse.indices) > 2
-    assert dense.shape == (LOCAL_DIMENSIONS,)
+    assert dense.shape == (multilingual.DIMENSIONS,)
     with pytest.raises(Refused) as refused:
         await parse(text_worker, "  ")
     assert refused.value.code == "document_empty"
@@ -91,7 +94,9 @@ async def test_shelves_choose_chunks_and_embedding():
     """A shelf's own sizes and embedding go before the settings; one that nobody offers is the operator's."""
     made = TextWorker(RetrievalSettings(embedding="openai", embedding_api_key=Secret("k")), DocumentSettings())
     assert made.embedding_name(SHELF) == "openai-text-embedding-3-small-1536"
-    assert made.embedding_name(Shelf(embedding="local")) == LOCAL_NAME
+    for name, model in LOCAL_MODELS.items():
+        assert made.embedding_name(Shelf(embedding=name)) == model.name
+    assert made.embedding_name(Shelf(index="bm25.2-wordllama-l2-256.1")) == LOCAL_MODELS["wordllama"].name
     with pytest.raises(ConfigurationError, match="zhipu"):
         made.embedding_name(Shelf(embedding="zhipu"))
     await made.start()
@@ -102,7 +107,7 @@ async def test_shelves_choose_chunks_and_embedding():
         assert all(chunk.tokens <= 64 for chunk in small.chunks)
         local = await made.parse(source, title="t", lane="express", shelf=Shelf(embedding="local"), known=frozenset())
         assert len(local.chunks) < len(small.chunks)
-        assert all(unpack(each)[1].shape == (LOCAL_DIMENSIONS,) for each in local.vectors)
+        assert all(unpack(each)[1].shape == (multilingual.DIMENSIONS,) for each in local.vectors)
     finally:
         await made.stop()
 
@@ -271,6 +276,25 @@ async def test_the_loop_is_never_blocked(text_worker):
     watching.cancel()
     assert len(outcome.chunks) > 500
     assert worst < 0.3
+
+
+async def test_a_scan_is_read_in_the_confined_child_and_leaves_no_document_without_memory(tmp_path):
+    """Its models stay in the child for the next scan; where little memory is allowed for parsing, the child is replaced at once."""
+    pytest.importorskip("rapidocr")
+    width, height, pixels = scanned(Page(width=420, height=200).text(30, 150, "The ferry leaves at nine", 18))
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(pdf(Page(width=420, height=200).image(width, height, pixels)))
+    made = TextWorker(RetrievalSettings(), DocumentSettings(parse_memory_mib=256, ocr_memory_mib=1024))
+    await made.start()
+    try:
+        for _ in range(2):
+            read = await made.parse(DocumentSource(path=str(scan)), title="", lane="express", shelf=SHELF)
+            assert "The ferry leaves at nine" in read.chunks[0].text
+            assert [note.code for note in read.notes] == ["read_by_ocr"]
+            page = await parse(made, "<p>" + "words on a page. " * 20_000, "text/html")
+            assert len(page.chunks) > 100
+    finally:
+        await made.stop()
 
 
 ORPHAN = """

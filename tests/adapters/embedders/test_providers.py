@@ -8,7 +8,7 @@ import structlog
 
 from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders import create_embedder
-from adapters.embedders.local import LOCAL_NAME
+from adapters.embedders.local import LOCAL_MODELS
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
 from adapters.models import retries
 from adapters.text.language import estimate_tokens
@@ -211,4 +211,4 @@ def test_names_tell_models_and_sizes_apart():
         for name in ("a", "b")
         for size in (0, 8)
     }
-    assert len(made | {LOCAL_NAME}) == 5
+    assert len(made | {model.name for model in LOCAL_MODELS.values()}) == 6

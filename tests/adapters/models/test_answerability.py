@@ -1,8 +1,10 @@
 """The threshold behind "not in the knowledge base"."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from adapters.models.answerability import coverage, is_answerable
+from adapters.models.answerability import LEAD_HITS, LEAD_NEUTRAL, coverage, is_answerable, measure_lead
 from tests.support.model_samples import PASSAGES, passage
 
 
@@ -32,3 +34,25 @@ def test_coverage_is_a_share() -> None:
 def test_titles_and_headings_count() -> None:
     """A chunk that says "it" is about what its title names."""
     assert is_answerable("When was the Yellow Crane Tower restored?", [passage(1, "It was restored in 1985.", "Yellow Crane Tower")])
+
+
+def test_a_best_hit_that_stands_out_needs_fewer_words():
+    question, passages = "黄鹤楼的旧址在明代是谁重修的？", [passage(1, "黄鹤楼在明代重建。")]
+    assert 0.4 < coverage(question, [each.text for each in passages]) < 0.7
+    assert is_answerable(question, passages, [9.0, *[3.0] * LEAD_HITS])
+    assert not is_answerable(question, passages, [9.0, *[8.5] * LEAD_HITS])
+    assert not is_answerable("股市收盘多少点？", passages, [9.0, *[0.1] * LEAD_HITS])
+
+
+@given(st.lists(st.floats(0, 50), max_size=20))
+def test_a_lead_is_a_share_and_of_few_hits_says_little(scores: list[float]) -> None:
+    lead = measure_lead(scores, "zh")
+    assert 0 <= lead <= 1
+    few = [score for score in scores if score > 0][:2]
+    assert not few or abs(measure_lead(few, "zh") - LEAD_NEUTRAL["zh"]) <= 1 / LEAD_HITS
+
+
+def test_a_single_hit_has_no_lead() -> None:
+    assert measure_lead([7.0], "en") == LEAD_NEUTRAL["en"]
+    assert measure_lead([], "en") == measure_lead([0.0, 0.0], "en") == 0.0
+    assert measure_lead([10.0, *[5.0] * LEAD_HITS, 0.1], "en") == pytest.approx(0.5)

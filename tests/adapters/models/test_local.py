@@ -138,3 +138,14 @@ async def test_sampling_is_honoured(changes: dict[str, Any], reason: str) -> Non
     assert "公元" not in text or changes == {"stop": ("無",)}
     assert estimate_tokens(text) <= changes.get("max_tokens", 1024)
     assert text
+
+
+async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_note() -> None:
+    names = ("华北", "华东", "华南", "西南", "西北")
+    passages = tuple(
+        passage(n, f"{name}仓库成立于200{n}年。{name}仓库的值班电话是880{n}。", f"{name}仓库") for n, name in enumerate(names, 1)
+    )
+    text = _text(await _answer("列出所有仓库的值班电话", passages))
+    assert all(f"{name}仓库的值班电话是880{n}。 [{n}]" in text for n, name in enumerate(names, 1))
+    assert text.endswith("可能只是其中的部分。）")
+    assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))

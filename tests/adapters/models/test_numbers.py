@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.models.citations import CitationResolver
 from adapters.models.numbers import NUMBERS_MAX, find_unsupported_numbers, note_on
 from schemas.chats import Citation, UnsupportedNumber
+from schemas.documents import TablePart
 from tests.support.model_samples import passage
 
 PASSAGES = (
@@ -91,3 +93,11 @@ def test_any_text_is_read_and_the_marks_are_bounded(said: str, known: str) -> No
     assert len(found) <= NUMBERS_MAX
     assert all(said[each.start_index : each.end_index] == each.text for each in found)
     assert not find_unsupported_numbers(known, (), (passage(1, known),), "")
+
+
+def test_a_number_computed_from_a_table_is_the_passages() -> None:
+    """Also one in the name of a column; one that the model made up stays marked."""
+    part = TablePart(number=1, start=0, end=5, total=2, columns=("城市", "2024年"))
+    rows = replace(passage(1, "甲市\t40", "客流"), tables=(part,), computed="“2024年”合计：1,140（2 行相加）。")
+    text = "2024年合计1140。实际为1150。"
+    assert [each.text for each in find_unsupported_numbers(text, (), (rows,), "")] == ["1150"]

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker
+from adapters.models.port import EmptyAnswer, Finish, Piece, Speaker, Spent, ThoughtPiece
 from adapters.models.prices import Prices
 from agents.generate import metrics
 from domain.chats.history import HistoryBudget
@@ -19,6 +19,7 @@ from schemas.chats import (
     ReplyExtended,
     ReplyFailed,
     ReplyStarted,
+    ReplyThought,
     Sampling,
     Turn,
     Usage,
@@ -389,3 +390,69 @@ async def test_the_outcome_of_a_failed_answer_is_none():
 
 def _counted(mode: str, outcome: str) -> float:
     return float(metrics.ANSWERS.labels(mode, outcome)._value.get())
+
+
+def _asked_to_show(shows_thinking: bool) -> ChatGrounded:
+    event = grounded_event()
+    question = msgspec.structs.replace(event.data.question, shows_thinking=shows_thinking)
+    return msgspec.structs.replace(event, data=msgspec.structs.replace(event.data, question=question))
+
+
+@pytest.mark.parametrize(("asked", "setting", "shown"), [(True, "asked", True), (False, "always", False), (True, "never", False)])
+async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked: bool, setting: str, shown: bool):
+    """Before the first word, and never as text."""
+    redis, publisher = Redis(), RememberingPublisher()
+    model = Script(
+        [ThoughtPiece("hm [1] "), ThoughtPiece("so"), "高41.8米[1]。", Finish(usage=Usage(reasoning_tokens=9, completion_tokens=12))]
+    )
+    agent = generating_agent(model, redis)
+    agent.settings = msgspec.structs.replace(agent.settings, show_thinking=setting)
+    returned = await agent.step(_asked_to_show(asked), context(publisher, attempt=7))
+    sent = [each.event for each in [*publisher.sent, *returned]]
+    thoughts = [event.data for event in sent if isinstance(event, ReplyThought)]
+    assert model.request.with_thinking == shown
+    if shown:
+        assert "".join(each.text for each in thoughts) == "hm [1] so"
+        assert [each.seq for each in thoughts] == list(range(1, len(thoughts) + 1))
+        kinds = [type(event) for event in sent]
+        last_thought = max(place for place, kind in enumerate(kinds) if kind is ReplyThought)
+        assert kinds.index(ReplyStarted) < last_thought < kinds.index(ReplyExtended)
+        assert {each.partition for each in publisher.sent if isinstance(each.event, ReplyThought)} == {3}
+    message = redis.stored["r1"]
+    assert (message.content, message.usage.reasoning_tokens) == ("高41.8米[1]。", 9)
+    others = [event for event in sent if not isinstance(event, ReplyThought)]
+    assert "hm" not in msgspec.json.encode(others).decode()
+    assert len({event.id for event in sent}) == len(sent)
+
+
+async def test_thinking_that_is_shown_is_bounded():
+    publisher = RememberingPublisher()
+    agent = generating_agent(Script([ThoughtPiece("x" * 80), ThoughtPiece("y" * 80), "高41.8米。", Finish()]), Redis())
+    agent.settings = msgspec.structs.replace(agent.settings, thinking_chars_max=100)
+    await agent.step(_asked_to_show(True), context(publisher, attempt=7))
+    thoughts = "".join(each.event.data.text for each in publisher.sent if isinstance(each.event, ReplyThought))
+    assert thoughts == "x" * 80 + "y" * 20
+
+
+async def test_what_a_call_without_an_answer_cost_is_charged_apart():
+    """To the model that spent it, under an id that a repeat of the attempt gives again; the answer is one answer."""
+    spent = Spent(usage=Usage(prompt_tokens=10, completion_tokens=1024, reasoning_tokens=1024), speaker=SPEAKER)
+    other = Speaker(model="gpt", provider="openai", prices=Prices(1.0, 1.0))
+    ids = set()
+    for _ in range(2):
+        script: list[object] = [
+            spent,
+            Piece("高41.8米。", other),
+            Finish(usage=Usage(prompt_tokens=10, completion_tokens=4), speaker=other),
+        ]
+        sent = await _run(Script(script), Redis(), RememberingPublisher())
+        first, second = (each.event for each in sent if isinstance(each.event, UsageRecorded))
+        assert (first.data.purpose, first.data.model, first.data.cost_micros, first.data.reasoning_tokens) == (
+            "failed_answer",
+            "glm",
+            round(10 * 1.5 + 1024 * 3),
+            1024,
+        )
+        assert (second.data.purpose, second.data.model, second.data.completion_tokens) == ("answer", "gpt", 4)
+        ids |= {first.id, second.id}
+    assert len(ids) == 2

@@ -70,6 +70,43 @@ async def test_streamed_at_once(house: House, ada: Person):
     assert "claw_reply_first_token_seconds_count 0.0" not in (await house.client.get("/metrics")).text
 
 
+async def test_thinking_is_for_those_who_ask(house: House, ada: Person):
+    """The question asks for it to be published, the reader to see it; the message has none of it."""
+    conversation = await ada.conversation()
+    path = f"/api/v1/conversations/{conversation}/messages"
+    body = {"content": "Days?", "thinking": "on", "reasoning_effort": "high", "show_thinking": True}
+    async with house.client.stream("POST", path, json=body, headers=ada.headers | EVENTS) as answer:
+        sent = []
+        async for each in events(answer):
+            sent.append(each)
+            if each.event == "accepted":
+                reply = each.data["reply_id"]
+                speaker = Speaker(house, ada, conversation, reply)
+                await speaker.started()
+                await speaker.thought(1, "hm")
+                await speaker.extended(1, "25 days")
+                await speaker.completed("25 days")
+    assert [each.event for each in sent] == ["accepted", "retrieved", "thinking", "delta", "completed"]
+    assert sent[2].data == {"seq": 1, "text": "hm"}
+    question = (await first_event(house.settings, CHATS_ASKED, conversation)).data
+    assert (question.shows_thinking, question.sampling.thinking, question.sampling.reasoning_effort) == (True, "on", "high")
+    stream = f"/api/v1/conversations/{conversation}/replies/{reply}/stream"
+    assert [each.event for each in await read_stream(house, ada, stream)] == ["retrieved", "delta", "completed"]
+    wanted = [each.event for each in await read_stream(house, ada, f"{stream}?thinking=true")]
+    assert wanted == ["retrieved", "thinking", "delta", "completed"]
+    resumed = await read_stream(house, ada, f"{stream}?thinking=true", **{"last-event-id": sent[1].id})
+    assert [each.event for each in resumed] == ["thinking", "delta", "completed"]
+    stored = (await ada.call("GET", f"/conversations/{conversation}/messages")).text
+    assert "hm" not in stored
+
+
+async def test_an_unknown_effort_is_refused_by_name(ada: Person):
+    conversation = await ada.conversation()
+    answer = await ada.call("POST", f"/conversations/{conversation}/messages", json={"content": "?", "reasoning_effort": "enormous"})
+    assert answer.status_code == 422
+    assert "reasoning_effort" in answer.text
+
+
 async def test_resumes_exactly_after_the_last_event(house: House, ada: Person):
     """From every event on, also when the answer has ended; without the header from the beginning."""
     conversation = await ada.conversation()

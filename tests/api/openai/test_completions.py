@@ -309,6 +309,35 @@ async def test_a_model_that_only_thinks_is_an_error_with_a_remedy_and_asked_once
         assert answer.choices[0].message.content == "25 days [1]."
 
 
+@pytest.mark.parametrize("thinks", ["reasoning_content", "reasoning", "tags"])
+async def test_thinking_comes_beside_the_answer_when_it_is_asked_for(client: openai.AsyncOpenAI, stub: Stub, thinks: str):
+    """As reasoning_content, where clients look for it; others never see it. Its tokens are counted for both."""
+    stub.says(f"text=25 days [1].&thinking=20&thinks={thinks}&cached=7")
+    thought = "".join(f"hm{i} [1] " for i in range(20)).split()
+    asking: list[Any] = [{"include_reasoning": True}, {"thinking": {"type": "enabled"}}, {"enable_thinking": True}, {"think": "high"}]
+    for extra in asking:
+        whole = await client.chat.completions.create(model="claw", messages=ASK, extra_body=extra)
+        message = whole.choices[0].message
+        assert (message.content, message.model_dump()["reasoning_content"].split()) == ("25 days [1].", thought)
+        assert whole.usage is not None
+        assert whole.usage.completion_tokens_details is not None
+        assert whole.usage.prompt_tokens_details is not None
+        assert whole.usage.completion_tokens_details.reasoning_tokens == 20
+        assert whole.usage.prompt_tokens_details.cached_tokens == 7
+    told, text = "", ""
+    async for chunk in await client.chat.completions.create(
+        model="claw", messages=ASK, stream=True, extra_body={"include_reasoning": True}
+    ):
+        delta = chunk.choices[0].delta.model_dump()
+        assert not (text and delta.get("reasoning_content")), "all of it comes before the answer"
+        told, text = told + (delta.get("reasoning_content") or ""), text + (delta.get("content") or "")
+    assert (told.split(), text) == (thought, "25 days [1].")
+    others: list[Any] = [{}, {"reasoning_effort": "high"}, {"thinking": {"type": "enabled"}, "include_reasoning": False}]
+    for extra in others:
+        plain = await client.chat.completions.create(model="claw", messages=ASK, extra_body=extra)
+        assert "hm1" not in plain.model_dump_json()
+
+
 async def test_a_provider_that_breaks_off_ends_the_stream_in_an_error(client: openai.AsyncOpenAI, stub: Stub):
     stub.says("fault=cut_middle&tokens=8")
     text, error = await broken_off(await client.chat.completions.create(model="claw", messages=ASK, stream=True))

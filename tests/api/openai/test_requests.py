@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.embedders.local import LOCAL_DIMENSIONS, LOCAL_NAME
+from adapters.embedders.local import LOCAL_MODELS
 from adapters.embedders.providers import PRESETS as EMBEDDING
 from adapters.models.local import LocalModel
 from adapters.models.presets import PRESETS as ANSWERING
@@ -268,4 +268,5 @@ def test_names_are_those_of_the_adapters():
     """The API imports no model, so their names stand twice."""
     assert {"local": LocalModel.name} | {name: preset.model for name, preset in ANSWERING.items()} == model_names.ANSWERING
     known = {name: (preset.model, preset.dimensions) for name, preset in EMBEDDING.items()}
-    assert {"local": (LOCAL_NAME, LOCAL_DIMENSIONS)} | known == model_names.EMBEDDING
+    local = {name: (model.name, model.dimensions) for name, model in LOCAL_MODELS.items()}
+    assert local | known == model_names.EMBEDDING

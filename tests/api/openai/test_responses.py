@@ -15,7 +15,7 @@ from domain.chats.relay.frames import HEARTBEAT, EventId, ReplyFrame, frames_of,
 from domain.chats.reply_fold import ReplyFold, Restarted
 from schemas.bodies.openai import ErrorAnswer
 from schemas.bodies.streams import ChatCompletionChunk, CompletedData
-from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Started, Usage
+from schemas.chats import Cancelled, Citation, Completed, Extended, Failed, Started, Thought, Usage
 from schemas.errors import Problem, Refused, Unavailable
 from tests.support.reply_speaker import CITATION
 
@@ -193,3 +193,21 @@ def test_made_anew(text: str, died_at: int, cuts: list[int], again_cuts: list[in
         assert text_of(chunks) == first
         assert chunks[-1]["error"]["code"] == "answer_interrupted"
         assert b"[DONE]" not in lines
+
+
+def test_thinking_is_reasoning_content():
+    """Beside the text, and no part of it; a restart takes nothing of it back."""
+    thoughts = [Thought(conversation_id="c", attempt=1, seq=seq, text=text) for seq, text in enumerate(("hm ", "so"), start=1)]
+    chunks, done = told(frames(*thoughts, Restarted(2), thoughts[0], delta(1, "25", attempt=2), completed("25")))
+    assert done
+    assert [chunk["choices"][0]["delta"].get("reasoning_content") for chunk in chunks[1:4]] == ["hm ", "so", "hm "]
+    assert text_of(chunks) == "25"
+
+
+def test_a_whole_completion_has_it_only_when_there_is_some():
+    whole = CompletedData("25", (), Usage(reasoning_tokens=4, completion_tokens=5, cached_tokens=3, prompt_tokens=9), "stop", False, "m")
+    made = msgspec.to_builtins(completion(HEAD, whole, "hm"))
+    assert made["choices"][0]["message"]["reasoning_content"] == "hm"
+    assert made["usage"]["completion_tokens_details"] == {"reasoning_tokens": 4}
+    assert made["usage"]["prompt_tokens_details"] == {"cached_tokens": 3}
+    assert "reasoning_content" not in msgspec.to_builtins(completion(HEAD, whole))["choices"][0]["message"]

@@ -80,7 +80,14 @@ async def test_asyncapi(house: House):
     assert document["asyncapi"] == "3.0.0"
     channel = document["channels"]["claw.chats.answered.v1"]
     assert channel["address"] == house.settings.kafka.topic_prefix + "claw.chats.answered.v1"
-    assert set(channel["messages"]) == {"ReplyStarted", "ReplyExtended", "ReplyCompleted", "ReplyFailed", "ReplyCancelled"}
+    assert set(channel["messages"]) == {
+        "ReplyStarted",
+        "ReplyExtended",
+        "ReplyThought",
+        "ReplyCompleted",
+        "ReplyFailed",
+        "ReplyCancelled",
+    }
     assert "claw.inbox.default.v1" in document["channels"]
     assert "claw.credential" not in str(document)
     assert "secret_hash" not in str(document)

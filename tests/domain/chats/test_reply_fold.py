@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.chats.reply_fold import AHEAD_MAX, FoldStep, ReplyFold, Restarted
-from schemas.chats import Answered, Completed, Extended, Failed, Started
-from tests.support.reply_events import cancelled, completed, extended, failed, started, whole_reply
+from schemas.chats import Answered, Completed, Extended, Failed, Started, Thought
+from tests.support.reply_events import cancelled, completed, extended, failed, started, thought, whole_reply
 
 R = "r1"
 
 
-def fold(events: list[Answered]) -> tuple[ReplyFold, list[FoldStep]]:
-    state = ReplyFold()
+def fold(events: list[Answered], *, with_thinking: bool = False) -> tuple[ReplyFold, list[FoldStep]]:
+    state = ReplyFold(with_thinking=with_thinking)
     return state, [step for event in events for step in state.apply(event)]
 
 
@@ -126,3 +126,21 @@ def test_in_any_order_at_all_there_is_at_most_one_end(log: list[Answered]):
     _, steps = fold(log)
     ends = [index for index, step in enumerate(steps) if not isinstance(step, Started | Extended | Restarted)]
     assert ends in ([], [len(steps) - 1])
+
+
+def test_thinking_is_a_step_for_those_who_want_it_and_never_text():
+    """Repeats are dropped; a piece that is missing is not waited for, because no record brings it later."""
+    thoughts = [thought(R, 1, "hm "), thought(R, 1, "hm "), thought(R, 3, "so"), thought(R, 2, "late")]
+    events = [started(R), *thoughts, *whole_reply(R, ["Hello"])[1:]]
+    state, steps = fold(events, with_thinking=True)
+    assert [type(step) for step in steps] == [Started, Thought, Thought, Extended, Completed]
+    assert (state.thinking, state.text) == ("hm so", "Hello")
+    state, steps = fold(events)
+    assert [type(step) for step in steps] == [Started, Extended, Completed]
+    assert (state.thinking, state.text) == ("", "Hello")
+
+
+def test_a_takeover_voids_the_thinking_as_well():
+    state, steps = fold([started(R, 1), thought(R, 1, "old", 1), started(R, 2), thought(R, 1, "new", 2)], with_thinking=True)
+    assert [type(step) for step in steps] == [Started, Thought, Restarted, Started, Thought]
+    assert state.thinking == "new"

@@ -20,7 +20,7 @@ from domain.areas import TOPICS
 from domain.documents.topics import DOCUMENTS_QUEUED_BULK, DOCUMENTS_SUBMITTED
 from domain.documents.visibility import IndexedContent, Visibility
 from domain.indexes.catalogue import CollectionCatalogue
-from domain.indexes.plans import PlanWriter, begin_build, discard_other, roll_back
+from domain.indexes.plans import PlanWriter, begin_build, discard_other, locate, roll_back
 from domain.indexes.reindex import ReindexPorts
 from domain.indexes.reindex_reports import MissingDocument, ReindexReport, ReindexReports
 from domain.indexes.reindexer import Reindexer
@@ -83,9 +83,10 @@ class House:
     def plan(self) -> IndexPlan:
         return self.shelves.plan(T, KB)
 
-    def rebuilder(self) -> Reindexer:
+    def rebuilder(self, *, automatic: bool = True) -> Reindexer:
         parts = ReindexPorts(
             kafka=self.settings.kafka,
+            retrieval=RetrievalSettings(rebuild_automatically=automatic),
             catalogue=self.shelves,
             plans=self.plans,
             reports=self.rebuilds,
@@ -338,3 +339,35 @@ async def test_back_and_forth_while_kept_then_dropped(house: House) -> None:
         await house.plans.change(T, KB, discard_other, by="test")
         plan = await house.until(lambda plan: plan.state == "steady")
         assert (plan.active.generation, plan.newest) == (0, 2)
+
+
+async def test_an_outdated_collection_is_replaced_without_a_command(house: House):
+    """The same collection is built where the settings lead to, and takes its place. Unless a setting forbids."""
+    for name in ("a", "b"):
+        await house.submit(name)
+    await house.plans.change(T, KB, locate(0, "bm25.2-old-8"), by="test")
+    assert house.plan.active == Shelf(index="bm25.2-old-8")
+    waiting = house.rebuilder(automatic=False)
+    await waiting.start()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(2.5):  # longer than a check
+            await house.until(lambda plan: plan.state != "steady")
+    await waiting.stop()
+    assert house.plan.active == Shelf(index="bm25.2-old-8")
+    working = house.rebuilder()
+    await working.start()
+    try:
+        await house.until(lambda plan: plan.state == "steady" and plan.active.generation == 1)
+    finally:
+        await working.stop()
+    assert house.plan.active == Shelf(generation=1)
+    assert house.points.held == {1: {ids.document_key(T, KB, name) for name in ("a", "b")}}
+
+
+async def test_a_plan_names_an_index_once(house: House):
+    """The one that was found first is where readers search; another collection of the base is left as it is."""
+    await house.begin(keep=True)
+    await house.plans.change(T, KB, locate(0, "bm25.2-old-8"), by="test")
+    before = house.plan
+    assert (before.active.index, before.other) == ("bm25.2-old-8", replace(SMALL, generation=1))
+    assert await house.plans.change(T, KB, locate(0, "bm25.1-older-8"), by="test") == before

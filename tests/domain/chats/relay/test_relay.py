@@ -32,6 +32,7 @@ from tests.support.reply_events import (
     outgoing,
     started,
     text_of,
+    thought,
     until_published,
     whole_reply,
 )
@@ -321,3 +322,56 @@ async def test_stopping_ends_streams_so_that_readers_go_elsewhere(publisher: Kaf
     await asyncio.sleep(0.2)
     await relay.stop()
     assert names(await stream) == ["retrieved"]
+
+
+async def test_thinking_is_relayed_to_those_who_want_it(publisher: KafkaPublisher, make_relay: MakeRelay):
+    """In its place, with ids to resume from; for others it is silence, and their ids are the same."""
+    relay = await make_relay(0)
+    reply_id = new_reply()
+    location = relay.location()
+    thoughts = [thought(reply_id, 1, "hm "), thought(reply_id, 2, "so")]
+    await publisher.publish_all(outgoing([started(reply_id), *thoughts, *whole_reply(reply_id, PIECES)[1:]], location.partition))
+    whole = await collect(relay, reply_id, location=location, with_thinking=True)
+    assert names(whole)[:4] == ["retrieved", "thinking", "thinking", "delta"]
+    assert [msgspec.json.decode(frame.data) for frame in whole[1:3]] == [{"seq": 1, "text": "hm "}, {"seq": 2, "text": "so"}]
+    plain = await collect(relay, reply_id, location=location)
+    assert plain == [frame for frame in whole if frame.event != "thinking"]
+    for place, frame in enumerate(whole[:-1]):
+        rest = await collect(relay, reply_id, location=location, last_event_id=frame.id, with_thinking=True)
+        assert rest == whole[place + 1 :]
+    unwanted = await collect(relay, reply_id, location=location, last_event_id=whole[1].id)
+    assert unwanted == plain[1:]
+
+
+async def test_a_snapshot_has_the_thinking_for_those_who_want_it(publisher: KafkaPublisher, make_relay: MakeRelay):
+    relay = await make_relay(0)
+    reply_id = new_reply()
+    location = relay.location()
+    events = [started(reply_id), thought(reply_id, 1, "hm"), *whole_reply(reply_id, PIECES)[1:]]
+    await publisher.publish_all(outgoing(events, location.partition))
+    lost = f"{location.partition}.{location.offset + 90_000}.1"
+    for with_thinking, thinking in ((True, "hm"), (False, "")):
+        snapshot, _ = await collect(relay, reply_id, location=location, last_event_id=lost, with_thinking=with_thinking)
+        assert msgspec.json.decode(snapshot.data)["thinking"] == thinking
+
+
+async def test_thinking_that_nobody_wants_is_silence_with_heartbeats(publisher: KafkaPublisher, make_relay: MakeRelay):
+    """However steadily it comes: a proxy must see that the stream is alive."""
+    relay = await make_relay(0)
+    reply_id = new_reply()
+    location = relay.location()
+    async with aclosing(relay.stream(reply_id, location=location, heartbeat_s=0.2)) as frames:
+        await publisher.publish_all(outgoing([started(reply_id)], location.partition))
+        assert (await anext(frames)).event == "retrieved"
+
+        async def think() -> None:
+            for seq in range(1, 1_000):
+                await publisher.publish_all(outgoing([thought(reply_id, seq, "hm")], location.partition))
+                await asyncio.sleep(0.02)
+
+        thinking = asyncio.create_task(think())
+        try:
+            async with asyncio.timeout(5):
+                assert await anext(frames) is HEARTBEAT
+        finally:
+            thinking.cancel()

@@ -133,6 +133,12 @@ def test_a_question_about_something_else_is_not_answered(question: str, table: T
     assert answer_question(question, table) is None
 
 
+def test_a_cell_that_begins_with_the_name_of_a_column_is_a_cell() -> None:
+    table = csv_table("订单号,产品,数量\nD1,产品17,2\nD2,产品3,17\nD3,产品17,5\n", "订单")
+    assert names(found("产品17有多少个订单？", table), table) == ["D1", "D3"]
+    assert names(found("数量为17的订单有哪些？", table), table) == ["D2"]
+
+
 def test_different_units_are_not_added_or_compared() -> None:
     table = csv_table("货物,重量\n木箱,12 kg\n纸箱,800 g\n", "货物清单")
     finding = found("哪种货物最重？", table)
