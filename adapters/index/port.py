@@ -6,14 +6,14 @@ score of one tenant depends on another's documents.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.index.fusion import DENSE_WEIGHT, fuse
+from adapters.index.fusion import UNKNOWN, Candidate, Question, rank
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator, TablePart
@@ -47,7 +47,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """``candidates`` hits of each leg are fused to ``limit``. A leg whose vector is empty or all zero is left out."""
+    """``candidates`` hits of each leg are fused to ``limit``, as ``question`` asks. A leg whose vector is empty or all zero is left out."""
 
     tenant: str
     collections: tuple[str, ...]
@@ -55,7 +55,7 @@ class Query:
     dense: NDArray[np.float32]
     limit: int
     candidates: int
-    dense_weight: float = DENSE_WEIGHT
+    question: Question = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ class Hit:
     dense: float
     place: Locator | None = None
     overlap: int = 0  # characters that also end the chunk before
+    lexical: tuple[float, ...] = ()  # the best BM25 scores of its search, descending, whether their hits are in the result or not
     tables: tuple[TablePart, ...] = ()
 
     @property
@@ -182,6 +183,9 @@ def payload_of(point: Point) -> dict[str, object]:
 INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its IDF costs 65 ms instead of 2 at 100,000 points
 
 
+LEXICAL_SCORES = 11  # of a search, beside its hits: the best and the ten after it
+
+
 def merge_legs(
     lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], query: Query
 ) -> list[Hit]:
@@ -189,10 +193,20 @@ def merge_legs(
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}
     cosine = {key: score for key, score, _ in dense}
-    return [
-        hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0))
-        for key, score in fuse(bm25, cosine, dense_weight=query.dense_weight)[: query.limit]
+    candidates = [
+        Candidate(key, heading_of(payload["title"], payload["headings"]), payload["text"], bm25.get(key, 0.0), cosine.get(key, 0.0))
+        for key, payload in payloads.items()
     ]
+    best = tuple(sorted(bm25.values(), reverse=True)[:LEXICAL_SCORES])
+    return [
+        replace(hit_of(key, payloads[key], score=score, bm25=bm25.get(key, 0.0), dense=cosine.get(key, 0.0)), lexical=best)
+        for key, score in rank(candidates, query.question)[: query.limit]
+    ]
+
+
+def heading_of(title: str, headings: Sequence[str]) -> str:
+    """What stands above the text of a point."""
+    return "\n".join((title, *headings))
 
 
 def hit_of(key: str, payload: Mapping[str, Any], *, score: float = 0.0, bm25: float = 0.0, dense: float = 0.0) -> Hit:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.embedders.query import EncodedQuery, QueryEncoder
-from adapters.index.fusion import DENSE_WEIGHT, fuse
-from adapters.index.port import Hit, Query, VectorIndex
+from adapters.index.fusion import Candidate, Question, rank
+from adapters.index.port import Hit, Query, VectorIndex, heading_of
 from adapters.text.sparse import Background
 from domain.documents.visibility import VisibilitySource
 from domain.indexes.catalogue import IndexPlans
@@ -65,7 +65,7 @@ class SearchService:
         parts = await asyncio.gather(*(self._search_engine(asked, each, embedding) for embedding, each in names.items()))
         encoded, hits = parts[0]
         if len(parts) > 1:
-            hits = merge_rankings([each for _, each in parts], dense_weight=min(each.dense_weight for each, _ in parts))
+            hits = merge_rankings([each for _, each in parts], min((each.question for each, _ in parts), key=_say_of_dense))
         return SearchResult(encoded.keywords, tuple(hits[:limit]))
 
     async def chunks(self, tenant: str, knowledge_base: str, document: str, version: int, *, first: int, limit: int) -> list[Hit]:
@@ -117,16 +117,22 @@ def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQu
         dense=encoded.dense,
         limit=asked.limit,
         candidates=max(asked.limit, candidates),
-        dense_weight=encoded.dense_weight,
+        question=encoded.question,
     )
 
 
-def merge_rankings(parts: Sequence[Sequence[Hit]], *, dense_weight: float = DENSE_WEIGHT) -> list[Hit]:
+def merge_rankings(parts: Sequence[Sequence[Hit]], question: Question) -> list[Hit]:
     """Hits of several engines as one ranking: lexical scores compare as they are, cosines of two models only as shares of the best."""
     hits = {hit.id: hit for part in parts for hit in part}
     dense: dict[str, float] = {}
     for part in parts:
         best = max((hit.dense for hit in part), default=0.0)
         dense.update((hit.id, hit.dense / best) for hit in part if best > 0)
-    order = fuse({hit.id: hit.bm25 for hit in hits.values()}, dense, dense_weight=dense_weight)
-    return [replace(hits[key], score=score) for key, score in order]
+    candidates = [
+        Candidate(hit.id, heading_of(hit.title, hit.headings), hit.text, hit.bm25, dense.get(hit.id, 0.0)) for hit in hits.values()
+    ]
+    return [replace(hits[key], score=score) for key, score in rank(candidates, question)]
+
+
+def _say_of_dense(question: Question) -> tuple[float, float]:
+    return question.dense_weight.rise, question.dense_weight.least

@@ -3,10 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.index.fusion import DENSE_WEIGHT, fuse
+from adapters.index.fusion import LEXICAL, MULTILINGUAL, Candidate, DenseWeight, Question, coverage_of, rank
+from adapters.index.fusion import fuse as fuse_weighted
 
 KEYS = st.text("abcdefghij", min_size=1, max_size=2)
+WEIGHT = 0.5
 LEG = st.dictionaries(KEYS, st.floats(0.001, 50, allow_nan=False), max_size=12)
+
+
+def fuse(lexical: dict[str, float], dense: dict[str, float]) -> list[tuple[str, float]]:
+    return fuse_weighted(lexical, dense, dense_weight=WEIGHT)
 
 
 @given(LEG, LEG)
@@ -17,7 +23,7 @@ def test_every_candidate_once_best_first_and_bounded(lexical, dense):
     assert len(fused) == len({key for key, _ in fused})
     scores = [score for _, score in fused]
     assert scores == sorted(scores, reverse=True)
-    assert all(0 < score <= 1 + DENSE_WEIGHT + 1e-9 for score in scores)
+    assert all(0 < score <= 1 + WEIGHT + 1e-9 for score in scores)
 
 
 @given(LEG)
@@ -54,3 +60,60 @@ def test_the_scale_of_a_leg_does_not_matter(lexical, dense, scale):
 def test_the_dense_leg_decides_where_the_lexical_hesitates():
     """Near ties are what the second opinion is for."""
     assert fuse({"a": 10.0, "b": 9.9}, {"b": 0.9, "a": 0.5})[0][0] == "b"
+
+
+def test_the_weight_falls_as_the_coverage_rises():
+    """Least when every word of the question is there, most when none is."""
+    weights = [MULTILINGUAL.at(coverage / 10) for coverage in range(11)]
+    assert weights == sorted(weights, reverse=True)
+    assert (weights[0], weights[-1]) == (MULTILINGUAL.least + MULTILINGUAL.rise, MULTILINGUAL.least)
+    assert LEXICAL.at(0.0) == 0.0
+
+
+def test_coverage_is_that_of_one_text():
+    """The best single text counts, not what all of them hold together; without terms nothing is lacking."""
+    assert coverage_of(frozenset({"lift", "repair"}), ("the lift", "a repair", "nothing")) == 0.5
+    assert coverage_of(frozenset({"lift", "repair"}), ("the lift", "who repairs the lifts")) == 1.0
+    assert coverage_of(frozenset({"电梯", "维修"}), ("電梯由公司維修",)) == 1.0
+    assert coverage_of(frozenset(), ()) == 1.0
+    assert coverage_of(frozenset({"lift"}), ()) == 0.0
+
+
+LEAVE = Question(frozenset({"annual", "leave", "day"}), "en", DenseWeight(0.05, 4.0))
+
+
+def test_meaning_decides_where_the_words_are_others():
+    """A passage that shares one common word loses against one that says the same in other words; with all words it wins."""
+    said = Candidate("said", "", "Everyone gets fifteen days of annual leave.", 9.0, 0.3)
+    meant = Candidate("meant", "", "Employees may take three weeks off each year.", 0.0, 0.6)
+    shared = Candidate("shared", "", "The shop opens every day.", 2.0, 0.1)
+    assert [key for key, _ in rank([shared, meant], LEAVE)] == ["meant", "shared"]
+    assert rank([shared, meant, said], LEAVE)[0][0] == "said"
+
+
+def test_another_language_is_interleaved():
+    """Behind the question's own language where that has the question's words, else before it; numbers are of no language."""
+    own = [Candidate(f"en{n}", "", "Annual leave: fifteen days.", 9.0 - n, 0.5 - n / 10) for n in range(2)]
+    foreign = [Candidate(f"zh{n}", "", "员工每年享有十五天带薪休假。", 0.0, 0.3 - n / 10) for n in range(3)]
+    woven = rank([*foreign, *own], LEAVE)
+    assert [key for key, _ in woven] == ["en0", "zh0", "en1", "zh1", "zh2"]
+    scores = [score for _, score in woven]
+    assert scores == sorted(scores, reverse=True)
+    apart = [Candidate("en", "", "The canteen opens at noon.", 0.5, 0.6), *foreign]
+    assert [key for key, _ in rank(apart, LEAVE)][:2] == ["zh0", "en"]
+    numbers = Candidate("numbers", "", "2024: 15, 2025: 16", 8.0, 0.2)
+    assert [key for key, _ in rank([*own, numbers], LEAVE)] == ["en0", "en1", "numbers"]
+    assert rank([*foreign, numbers], LEAVE)[0][0] == "zh0"
+
+
+@given(
+    st.lists(
+        st.tuples(KEYS, st.sampled_from(["words here", "这里有字", "12"]), st.floats(0, 9), st.floats(0.01, 1)),
+        unique_by=lambda row: row[0],
+    )
+)
+def test_ranking_keeps_every_candidate(rows):
+    """Each once, best first, whatever the languages."""
+    ranked = rank([Candidate(key, "", text, bm25, dense) for key, text, bm25, dense in rows], LEAVE)
+    assert sorted(key for key, _ in ranked) == sorted(row[0] for row in rows)
+    assert [score for _, score in ranked] == sorted((score for _, score in ranked), reverse=True)
