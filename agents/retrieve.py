@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.index.port import Hit
-from adapters.models.answerability import is_follow_up_answerable, is_meant
+from adapters.models.answerability import find_meant, is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
@@ -139,7 +139,7 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), "words"
-        scores = [hit.bm25 for hit in searched.hits]
+        scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
         if not grounds and (meant := self.find_meant(condensed, best.groups)):
             return passages.build_passages(meant), "meaning"
@@ -157,11 +157,12 @@ class Retrieve:
 
         A subject that the question names in place of another is in passages of its language, or it is not there.
         """
-        least, subject = self.settings.meaning_min, condensed.subject
+        if not self.words_decide:
+            return []
+        subject = condensed.subject
         others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
-        return [
-            group for group in others if self.words_decide and is_meant(condensed.query, group.best.text, group.best.dense, least=least)
-        ]
+        found = [(group.best.text, group.best.dense) for group in others]
+        return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""

@@ -19,7 +19,9 @@ from adapters.parsing.pdf.text import TextSpan, tidy
 
 NAME = "rapidocr"
 DPI_MIN = 150.0  # lines are read at a height of 48 pixels, whatever they had
-DETECTION_SIDE = 960  # pixels of the small copy's longer side: of A4, print of 6 points is seen; twice as much takes twice the memory
+DETECTION_SIDE = 960  # pixels of the small copy's longer side: print of 8 points is seen up to A3
+DETECTION_SIDE_MAX = 1_600  # of larger pages; takes 600 MB instead of 450
+_SIDE_PT = 1_190  # of A3: a larger page has a larger copy
 _TALL = 1.5  # times as high as wide: a line that runs downwards or upwards, which the engine turns to read it
 _SAMPLE = 5  # lines, the longest, that say whether a page stands on its head
 _SURE = 0.85  # confidence of lines that are upright
@@ -66,6 +68,7 @@ class RapidOcr:
         until = time.monotonic() + seconds
         try:
             engine = load_engine()
+            _choose_side(engine, picture)
             boxes = _find_lines(engine, picture)
             upright = sum(box.length for box in boxes if not box.is_tall)
             downward = sum(box.length for box in boxes if box.is_tall) > upright
@@ -100,6 +103,14 @@ def load_engine() -> Any:
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
     )
+
+
+def _choose_side(engine: Any, picture: Picture) -> None:
+    longer_pt = max(picture.pixels.shape) * 72 / picture.dpi
+    side = round(min(max(DETECTION_SIDE, DETECTION_SIDE * longer_pt / _SIDE_PT), DETECTION_SIDE_MAX))
+    engine.cfg.Det.limit_side_len = side
+    if engine.text_det is not None:  # it is loaded with the first picture
+        engine.text_det.limit_side_len = side
 
 
 def _find_lines(engine: Any, picture: Picture) -> list[_Box]:
