@@ -32,7 +32,7 @@ _LINE_SIZE = 0.8  # of the height of a line's box: its font's size, about
 
 
 @dataclass(slots=True)
-class _Box:
+class _LineBox:
     """A line where it was found: its corners (from the upper left, clockwise) in pixels, and its pixels turned to be wide."""
 
     corners: NDArray[np.float64]
@@ -113,7 +113,7 @@ def _choose_side(engine: Any, picture: Picture) -> None:
         engine.text_det.limit_side_len = side
 
 
-def _find_lines(engine: Any, picture: Picture) -> list[_Box]:
+def _find_lines(engine: Any, picture: Picture) -> list[_LineBox]:
     """Lines of a picture, from the top."""
     from rapidocr.main import RapidOCRError  # noqa: PLC0415  as above
 
@@ -124,15 +124,15 @@ def _find_lines(engine: Any, picture: Picture) -> list[_Box]:
     except RapidOCRError:  # there are none
         return []
     moved = np.array([added["padding_1"]["left"], added["padding_1"]["top"]], np.float64)
-    return [_Box(np.asarray(corners, np.float64) - moved, crop) for corners, crop in zip(found.boxes, crops, strict=True)]
+    return [_LineBox(np.asarray(corners, np.float64) - moved, crop) for corners, crop in zip(found.boxes, crops, strict=True)]
 
 
-def _is_turned(engine: Any, boxes: Sequence[_Box]) -> bool:
+def _is_turned(engine: Any, boxes: Sequence[_LineBox]) -> bool:
     """Whether lines of one direction stand on their heads: then they are read better the other way."""
     sample = sorted(boxes, key=lambda box: -box.length)[:_SAMPLE]
     if not sample or (score := _read_sample(engine, sample)) >= _SURE:
         return False
-    other = [_Box(box.corners, np.ascontiguousarray(np.rot90(box.crop, 2))) for box in sample]
+    other = [_LineBox(box.corners, np.ascontiguousarray(np.rot90(box.crop, 2))) for box in sample]
     if _read_sample(engine, other) < score + _GAIN:
         return False
     for box, better in zip(sample, other, strict=True):
@@ -140,14 +140,14 @@ def _is_turned(engine: Any, boxes: Sequence[_Box]) -> bool:
     return True
 
 
-def _read_sample(engine: Any, boxes: Sequence[_Box]) -> float:
+def _read_sample(engine: Any, boxes: Sequence[_LineBox]) -> float:
     """Their confidence, weighted by length."""
     for box in boxes:
         _read_line(engine, box)
     return sum(box.score * box.length for box in boxes) / sum(box.length for box in boxes)
 
 
-def _read_lines(engine: Any, boxes: Sequence[_Box], until: float) -> bool:
+def _read_lines(engine: Any, boxes: Sequence[_LineBox], until: float) -> bool:
     """Read the lines that were not read yet, one by one; whether there was time for all of them."""
     for box in boxes:
         if box.score < 0:
@@ -157,7 +157,7 @@ def _read_lines(engine: Any, boxes: Sequence[_Box], until: float) -> bool:
     return True
 
 
-def _read_line(engine: Any, box: _Box) -> None:
+def _read_line(engine: Any, box: _LineBox) -> None:
     if min(box.crop.shape[:2]) < 1:
         box.score = 0.0
         return
@@ -165,7 +165,7 @@ def _read_line(engine: Any, box: _Box) -> None:
     box.text, box.score = tidy(read.txts[0]).strip(), float(read.scores[0])
 
 
-def _result(boxes: Sequence[_Box], *, downward: bool, turned: bool, size: tuple[int, int], scale: float, complete: bool) -> OcrResult:
+def _result(boxes: Sequence[_LineBox], *, downward: bool, turned: bool, size: tuple[int, int], scale: float, complete: bool) -> OcrResult:
     """The lines as spans of the upright page."""
     spans: list[TextSpan] = []
     aside: list[TextSpan] = []
