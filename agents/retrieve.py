@@ -8,12 +8,13 @@ is none, words decide (``adapters.models.answerability``), and passages that do 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 from msgspec.structs import replace
 
 from adapters.index.port import Hit
-from adapters.models.answerability import is_follow_up_answerable
+from adapters.models.answerability import is_follow_up_answerable, is_meant
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
@@ -24,6 +25,7 @@ from adapters.text.language import fold
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
+from domain.retrieval.passages import HitGroup
 from domain.retrieval.search import SearchResult, SearchService
 from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
@@ -40,6 +42,8 @@ QUESTIONS_IN_FLIGHT_MAX = 64  # per partition: more only wait for the index's th
 OVERFETCH_FACTOR = 2  # times the passages are searched for: some are copies, some are neighbours that become one
 LISTING_FACTOR = 2  # times the passages where a question asks for everything of a kind; the budget of tokens stays
 WIDENED_MAX = 2  # best passages whose lists and tables are completed from the index
+
+Grounds = Literal["words", "meaning", ""]  # why a question is answerable from its passages; "": it is not
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +88,7 @@ class Retrieve:
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
         computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
-        chosen, answerable = await self.choose_passages(event.tenant, searched, condensed, computed)
+        chosen, grounds = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -94,7 +98,8 @@ class Retrieve:
             retrieve_ms=(ended - searching) * 1000,
             condensed_by=condensed.by,
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
-            answerable=answerable,
+            answerable=bool(grounds),
+            by_meaning=grounds == "meaning",
             reranked_by=reranked_by,
         )
         return [grounding_event(event, data, context), *self.usage_events(event, condensed, context)]
@@ -122,27 +127,35 @@ class Retrieve:
 
     async def choose_passages(
         self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Passage | None = None
-    ) -> tuple[tuple[Passage, ...], bool]:
-        """The passages, and whether by its words the question is answerable from them; none where words decide and it is not.
+    ) -> tuple[tuple[Passage, ...], Grounds]:
+        """The passages, and why the question is answerable from them; none where words decide and it is not.
 
-        An answer ``computed`` from a table goes first, and is one whatever words it shares with the question.
+        An answer ``computed`` from a table goes first, and is one whatever words it shares with the question. Where words do not answer,
+        the passages that may by their meaning are all that is left.
         """
         best = passages.select_groups(
             searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
         )
         plain = passages.build_passages(best.groups)
         if computed is not None:
-            return passages.put_first(computed, plain), True
+            return passages.put_first(computed, plain), "words"
         scores = [hit.bm25 for hit in searched.hits]
-        answerable = is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores)
-        if not answerable and self.words_decide:
-            return (), False
+        grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
+        if not grounds and (meant := self.find_meant(condensed.query, best.groups)):
+            return passages.build_passages(meant), "meaning"
+        if not grounds and self.words_decide:
+            return (), ""
         left = best.tokens_left
         missing = passages.missing_neighbours(best.groups, groups_max=WIDENED_MAX) if left > 0 else []
         for group, ordinal in missing:
             for neighbour in await self.neighbours(tenant, group.best, ordinal):
                 left = passages.add_neighbour(group, neighbour, left)
-        return (passages.build_passages(best.groups) if missing else plain), answerable
+        return (passages.build_passages(best.groups) if missing else plain), grounds
+
+    def find_meant(self, query: str, groups: Sequence[HitGroup]) -> list[HitGroup]:
+        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case."""
+        least = self.settings.meaning_min
+        return [group for group in groups if self.words_decide and is_meant(query, group.best.text, group.best.dense, least=least)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""

@@ -110,7 +110,7 @@ async def _conversations(bench: StreamBench, count: int) -> list[str]:
 
     async def one() -> str:
         async with room:
-            return await bench.client.create_conversation()
+            return await bench.client.create_conversation(mode="assistant")  # without documents, too
 
     return list(await asyncio.gather(*(one() for _ in range(count))))
 

@@ -86,7 +86,7 @@ def _arrivals(source: Path, limit: int) -> Iterator[TraceArrival]:
 
 
 async def _replay(client: Client, arrivals: list[TraceArrival]) -> TraceReport:
-    report, free = TraceReport(), [await client.create_conversation() for _ in range(64)]
+    report, free = TraceReport(), [await client.create_conversation(mode="assistant") for _ in range(64)]
     began = time.perf_counter()
     async with asyncio.timeout(arrivals[-1].at_s + DRAINED_S_MAX), asyncio.TaskGroup() as group:
         for number, arrival in enumerate(arrivals):

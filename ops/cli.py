@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from domain.sections import load_settings
+from schemas import model_names
 from schemas.errors import ClawError, ConfigurationError
 from schemas.records import AnswerMode
 from schemas.settings import WORKER_GROUPS, Settings
@@ -221,7 +222,7 @@ def _replay_command(commands: Any) -> None:
     replay.add_argument(
         "--model", default="", help="name of the model (default: from the settings for the same provider, else the provider's preset)"
     )
-    replay.add_argument("--provider", choices=("local", "openai", "zhipu"), default="", help="model provider (default: from the settings)")
+    replay.add_argument("--provider", choices=tuple(model_names.ANSWERING), default="", help="model provider (default: from the settings)")
     replay.add_argument(
         "--base-url",
         default="",

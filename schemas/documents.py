@@ -28,6 +28,15 @@ FileType = Literal[
     "image/gif",
     "image/bmp",
     "image/webp",
+    "application/epub+zip",
+    "application/vnd.oasis.opendocument.text",
+    "application/rtf",
+    "text/x-rst",
+    "text/org",
+    "application/xml",
+    "application/vnd.ms-outlook",
+    "application/msword",
+    "application/vnd.ms-powerpoint",
 ]
 # The owner's id of a document: printable, no slash. The lookahead at the end is needed because `$` also matches before a last line feed.
 DocumentId = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^/\x00-\x1f\x7f]+$(?!\n)")]

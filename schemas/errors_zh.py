@@ -59,7 +59,10 @@ CHINESE: dict[str, tuple[str, str]] = {
     "document_too_complex": ("文档超出解析上限", "请拆分或简化文档；运维人员可提高 detail 中指出的上限。"),
     "document_type_unsupported": (
         "不支持该文件类型",
-        "请发送 PDF、DOCX、XLSX、XLS、PPTX、HTML、Markdown、文本、CSV、EML、含文字的图片，或由它们组成的 ZIP。",
+        (
+            "请发送 PDF、Office 文件、ODT、RTF、EPUB、HTML、Markdown、reStructuredText、Org、文本、CSV、XML、EML、MSG、含文字的图片，"
+            "或由它们组成的 ZIP。"
+        ),
     ),
     "password_required": ("文件已加密", "请连同密码重新发送文件。"),
     "password_wrong": ("密码无法打开该文件", "请用正确的密码重新发送文件。"),

@@ -48,6 +48,7 @@ OUT_OF_MEMORY = (
 )  # the signals with which native code ends when an allocation fails
 NEAR_SHARE = 0.5  # of the memory limit at the last measurement: from there on such an end counts as out of memory
 INHERITED_VARIABLES = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "TESSDATA_PREFIX", "PYTHONPATH", "PYTHONHOME")
+OFFLINE_VARIABLES = {"DO_NOT_TRACK": "true", "SCARF_NO_ANALYTICS": "true"}  # a library that reports its use must not try
 SINGLE_THREAD_VARIABLES = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 Cause = Literal["crash", "memory", "cpu", "wall", "output"]
@@ -306,4 +307,4 @@ class ChildProcess:
 def _environment(folder: Path) -> dict[str, str]:
     """The environment of a parser of untrusted documents: no secrets, one thread."""
     given = {name: os.environ[name] for name in INHERITED_VARIABLES if name in os.environ}
-    return given | SINGLE_THREAD_VARIABLES | {"TMPDIR": str(folder), "HOME": str(folder)}
+    return given | SINGLE_THREAD_VARIABLES | OFFLINE_VARIABLES | {"TMPDIR": str(folder), "HOME": str(folder)}

@@ -1,7 +1,7 @@
 """Confinement: the rights a child gives up before it parses an untrusted document.
 
 The kernel's part, as far as it plays along (``isolate``): no network, no new privileges, no files but those of Python, of the system's
-libraries and of one folder, no programs but one, limits on CPU time, memory, files. Python's part (``Guard``): the same once more where the
+libraries and of one folder, no programs but two, limits on CPU time, memory, files. Python's part (``Guard``): the same again where the
 kernel cannot, and with a name for the refusal. The document comes as a copy in that folder, so other people's files are out of reach.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from adapters.children import landlock
 from adapters.children.protocol import ChildOptions
+from adapters.parsing.core.programs import find_pandoc
 from adapters.parsing.core.source import OCR_EVENT
 from schemas.errors import Refused
 
@@ -45,6 +46,8 @@ SYSTEM_PATHS = (
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/etc/fonts",
+    "/etc/libreoffice",
+    "/var/spool/libreoffice",
 )
 
 _CHANGE_EVENTS = frozenset(
@@ -97,12 +100,12 @@ def parser_paths(folder: str, tables: str = "") -> landlock.AllowedPaths:
     packages = [module for name, module in tuple(sys.modules.items()) if "." not in name]
     imported = [os.path.realpath(path) for package in packages for path in getattr(package, "__path__", ())]
     given = [path for name in FOLDER_VARIABLES for path in os.environ.get(name, "").split(os.pathsep) if path]
-    tesseract = _find_tesseract()
+    programs = _find_programs()
     return landlock.AllowedPaths(
         read=(sys.prefix, sys.base_prefix, *imported, *given, *filter(None, (tables,)), *SYSTEM_PATHS, *map(str, mimetypes.knownfiles)),
         listed=tuple(path for path in sys.path if path),
         written=(folder, os.devnull),
-        executed=(tesseract, *LIBRARY_FOLDERS) if tesseract else (),
+        executed=(*programs, *LIBRARY_FOLDERS) if programs else (),
     )
 
 
@@ -142,7 +145,7 @@ class Guard:
 
     def __init__(self, folder: str, recognising: Callable[[], None], tables: str = "") -> None:
         self._folder, self._recognising = folder, recognising
-        self._tesseract = _find_tesseract()
+        self._programs, self._tesseract = _find_programs(), _find_tesseract()
         self._readable = tuple({os.path.realpath(path) for path in parser_paths(folder, tables).read})
         sys.addaudithook(self._check_event)
 
@@ -166,9 +169,11 @@ class Guard:
             self._recognising()
 
     def _check_program(self, program: object) -> None:
-        if not self._tesseract or os.path.realpath(shutil.which(_path_text(program)) or "") != self._tesseract:
+        found = os.path.realpath(shutil.which(_path_text(program)) or "")
+        if found not in self._programs:
             raise SandboxViolation(f"start {_path_repr(program)}")
-        self._recognising()
+        if found == self._tesseract:
+            self._recognising()
 
     def _is_inside(self, path: object) -> bool:
         if isinstance(path, int):
@@ -191,6 +196,11 @@ def _path_text(path: object) -> str:
 
 def _path_repr(path: object) -> str:
     return repr(_path_text(path)[-100:])
+
+
+def _find_programs() -> tuple[str, ...]:
+    """The paths of the programs that a parser may start."""
+    return tuple(filter(None, (_find_tesseract(), find_pandoc())))
 
 
 def _find_tesseract() -> str:

@@ -75,7 +75,8 @@ class Candidate:
 
 def rank(candidates: Sequence[Candidate], question: Question) -> list[tuple[str, float]]:
     """Keys with scores that only order, best first."""
-    own, foreign = [], []
+    own: list[Candidate] = []
+    foreign: list[Candidate] = []
     for each in candidates:
         (foreign if _is_foreign(each.text, question.language) else own).append(each)
     if not foreign or not own:

@@ -123,6 +123,15 @@ def is_follow_up_answerable(claims: Sequence[str], subject: str, passages: Seque
     return any(is_answerable(claim, passages, scores) for claim in claims)
 
 
+def is_meant(question: str, text: str, cosine: float, *, least: float) -> bool:
+    """Whether a passage may answer a question by its meaning: words cannot tell, because the two are in different languages or have no
+    content word in common, and the cosine of their vectors reaches ``least``. In one language a cosine alone admits nearly everything.
+    """
+    if cosine < least or named_identifiers(fold(question), question):
+        return False
+    return language_of(question) != language_of(text) or not coverage(question, [text])
+
+
 def holds_named(question: str, passages: Sequence[Passage]) -> bool:
     """Whether a passage has one of the identifiers that the question names; true for a question that names none."""
     names = named_identifiers(fold(question), question)

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from adapters.concurrency import ConcurrencyLimit, ConcurrencyLimits
+from adapters.embedders.choose import PROVIDERS, create_embedder
+from adapters.embedders.port import Embedder
 from adapters.models import retries
 from adapters.models.failover import Failover
 from adapters.models.local import LocalModel
@@ -64,11 +66,17 @@ def _fallback_settings(first: ModelSettings, fallback: FallbackModelSettings) ->
 
 def _create_model(settings: Settings, model: ModelSettings, variables: str, limits: ConcurrencyLimits, *, last: bool) -> AnswerModel:
     if model.provider == "local":
-        return LocalModel()
+        return LocalModel(_create_sentence_embedder(settings))
     patience = retries.LAST_MODEL if last else retries.EARLIER_MODEL
     return OpenAIModel(
         model, tokens_max=settings.prompt_tokens_max, limit=_concurrency_limit(model, limits), patience=patience, variables=variables
     )
+
+
+def _create_sentence_embedder(settings: Settings) -> Embedder:
+    """A local embedding, whatever provider the documents' is: a sentence is embedded for every answer."""
+    retrieval = settings.retrieval
+    return create_embedder(replace(retrieval, embedding="local") if retrieval.embedding in PROVIDERS else retrieval)
 
 
 def _concurrency_limit(model: ModelSettings, limits: ConcurrencyLimits) -> ConcurrencyLimit:

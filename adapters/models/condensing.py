@@ -101,13 +101,13 @@ class Condenser:
         if not query:
             return replace(ruled, usage=written.usage, model=model, cost_micros=written.cost_micros)
         by = model if query != question.content else ""
-        claims = (reading.claim, query)
+        claims = (*reading.claims, query)
         return replace(ruled, query=query, by=by, claims=claims, usage=written.usage, model=model, cost_micros=written.cost_micros)
 
 
 def _condense_by_rules(asked: str, reading: Reading) -> CondensedQuestion:
     by = RULES if reading.query != asked else ""
-    return CondensedQuestion(query=reading.query, by=by, claims=(reading.claim,), subject=reading.subject)
+    return CondensedQuestion(query=reading.query, by=by, claims=reading.claims, subject=reading.subject)
 
 
 def format_conversation(question: Question) -> str:

@@ -47,6 +47,7 @@ class Endpoint:
         if not self.model:
             raise ConfigurationError(f"{variables}NAME: provider {settings.provider!r} needs the name of the model that it serves")
         self.family = family_of(self.model)
+        self._server = reasoning.server_of(settings.provider, self.base_url)
         self._control = reasoning.control_of(settings.provider, self.base_url, self.family)
         self._prices = choose_prices(
             self.family.prices.get(settings.price_currency), settings.price_prompt, settings.price_completion, settings.price_cached_prompt
@@ -71,6 +72,16 @@ class Endpoint:
             self._session = None
 
     @property
+    def stops_max(self) -> int:
+        """The number of stop sequences that the server takes."""
+        return 0 if self.family.fixed_sampling else self.preset.stops_max
+
+    @property
+    def limits_thinking(self) -> bool:
+        """Whether thinking counts against the limit of the answer's tokens."""
+        return self._server.limits_thinking
+
+    @property
     def opens_thinking(self) -> bool:
         """Whether texts may begin inside the thinking: as the settings say, or as templates of such models do on servers that may have no
         parser.
@@ -86,7 +97,7 @@ class Endpoint:
         settings = self.settings
         if mode == "auto" and not effort:
             mode, effort = settings.thinking, settings.reasoning_effort
-        return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self.preset)
+        return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self._server)
 
     def request_body(
         self,
@@ -110,7 +121,7 @@ class Endpoint:
             max_completion_tokens=max_tokens if fixed else None,
             temperature=None if fixed else sampled,
             do_sample=fixed or sampled is not None,
-            stop=stop if len(stop) <= self.preset.stops_max else (),
+            stop=stop if len(stop) <= self.stops_max else (),
             stream=stream,
             stream_options=wire.ProviderStreamOptions(include_usage=True) if stream and self.preset.asks_for_usage else None,
             **thinking.members(),

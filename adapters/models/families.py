@@ -27,7 +27,7 @@ class Family(Struct, frozen=True, kw_only=True):
     efforts: tuple[ReasoningEffort, ...] = ()  # the levels that it has, the least first; () when it takes none
     without: str = ""  # the effort that turns thinking off, where it is no field of its own
     opened: bool = False  # its chat template opens the thinking; servers without a parser send the text from there
-    fixed_sampling: bool = False  # takes no temperature, and its limit is called max_completion_tokens (OpenAI's reasoning models)
+    fixed_sampling: bool = False  # no temperature, no stop sequences, its limit is max_completion_tokens (OpenAI's reasoning models)
     context: int = 0  # tokens of prompt and answer together; 0 when it depends on the server
     prices: dict[str, Prices] = {}
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from adapters.models.answerability import term_weight
 from adapters.models.citations import MARKER
@@ -25,6 +26,7 @@ from adapters.models.subjects import is_empty, is_pleasantry, own_subject
 from adapters.text.identifiers import named_identifiers
 from adapters.text.keywords import find_keywords
 from adapters.text.language import fold, terms
+from adapters.text.negation import denied_predicates
 from adapters.text.sparse import Background
 from schemas.chats import Turn
 
@@ -59,6 +61,7 @@ _ASKS = re.compile(
     r"什么|哪|谁|几|多[少大长高久远深]|吗|何|怎|是否|能否|有没有|是不是"
     r"|\b(?:who|whom|whose|what|when|where|which|why|how)\b|\A(?:is|are|was|were|do|does|did|can|could|should|will|would|has|have|may|must)\b"
 )
+_ASKS_WHICH = re.compile(r"\bwhich\b|哪[一几]?[个些种款家项本位]")  # of all, not of the one that was spoken of
 # What only leads over to a question that is complete behind it: 那班车几点？, "and when is lunch?"
 _LEADS_OVER = re.compile(
     r"\A\s*+(?:(?:and|but|so|or|also|ok(?:ay)?|well|then)\b[\s,]*+){1,3}"
@@ -69,11 +72,12 @@ _CORRECTS = re.compile(
     r"\A\s*+(?:(?:不对?|不是(?:的|这个)?|不是[^，,。！!？?]{1,12}|错了|抱歉|对不起|不好意思)[\s，,。！!]++){0,2}"
     r"我(?:[是想要]|其实是?)?(?:问|说|指|意思)的?是?[\s，,：:]*+"
     r"|\A\s*+(?:(?:no|nope|sorry|oh|well|wait|actually|not [^,.!?]{1,40})[\s,.!]++){0,3}"
-    r"i(?:'m| am| was| wanted to| want to| would like to)? ?(?:meant?|asking|asked|ask|know)\b[\s,:]*+(?:about\b|for\b)?[\s,:]*+"
+    r"i(?:'m| am| was| wanted to| want to| would like to)? ?(?:meant?|asking|asked|ask|know)\b[\s,:]*+(?:about\b)?[\s,:]*+"
 )
 _INSTEAD = re.compile(
     r"\A\s*+(?:what|how) about\b\s*+(?P<about>[^,?]{2,80})[\s?!.]*+\Z|\A(?P<then>[^，,。？?！!]{1,24}?)呢[\s？?！!。]*+\Z"
 )
+_CIRCUMSTANCE = re.compile(r"(?:about|after|at|before|by|during|for|from|in|on|over|since|to|under|with|without)\b")  # "and on weekends?"
 _NAMED_FIRST = re.compile(r"\A(?P<name>[^,，]{2,60}?)呢?[,，]\s*+\S")  # 班车呢，谁负责？ "And the castle, when was that built?"
 
 
@@ -81,7 +85,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     """A question as the conversation before it makes it understood.
 
     ``question`` is what it says itself, without a correction that leads over to it; ``carried`` are words of earlier questions, in their
-    order; ``subject`` is what it names instead of the one that is ``replaced`` among them.
+    order; ``subject`` is what it names instead of the one that is ``replaced`` among them. ``topic`` are words of the question before one
+    that stands by itself but is short: of two things with a warranty it may mean the one that was spoken of.
     """
 
     question: str
@@ -89,6 +94,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     subject: str = ""
     carried: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    topic: tuple[str, ...] = ()
 
     @property
     def query(self) -> str:
@@ -96,19 +102,11 @@ class Reading(Struct, frozen=True, kw_only=True):
         return " ".join((*(each for each in self.carried if each not in self.replaced), self.question))
 
     @property
-    def claim(self) -> str:
-        """What the passages have to support."""
+    def claims(self) -> tuple[str, ...]:
+        """What the passages may support, one of them: with what was carried, or by its own words alone, as they were found for both."""
         if self.kind == "refers":
-            return _POINTS_BACK.sub(" ", fold(self.query))
-        return self.subject or self.question
-
-
-class _Said(Struct, frozen=True):
-    """An earlier question."""
-
-    content: str
-    reading: Reading
-    answered: bool
+            return (_POINTS_BACK.sub(" ", fold(self.query)), self.question)
+        return (self.subject or self.question,)
 
 
 def read_question(question: str, history: Sequence[Turn]) -> Reading:
@@ -118,10 +116,13 @@ def read_question(question: str, history: Sequence[Turn]) -> Reading:
         return Reading(question=question)
     alone = _read_alone(question)
     if alone.kind == "whole":
-        return alone
+        folded = fold(question[:TURN_CHARS_MAX])
+        clear = question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN or _ASKS_WHICH.search(folded) or denied_predicates(folded)
+        return alone if clear else replace(alone, topic=_choose_new(alone.question, _referent(said)))
     carried = _referent(said) if alone.kind == "refers" else _predicate(said)
     chosen = _choose_new(alone.question, carried)
-    replaced = tuple(phrase for phrase in chosen if _is_name(phrase, carried[0])) if alone.kind == "instead" else ()
+    replaces = alone.kind == "instead" and not _CIRCUMSTANCE.match(alone.subject)
+    replaced = tuple(phrase for phrase in chosen if _is_name(phrase, carried[0])) if replaces else ()
     return Reading(question=alone.question, kind=alone.kind, subject=alone.subject, carried=chosen, replaced=replaced)
 
 
@@ -159,10 +160,10 @@ def _read_alone(question: str) -> Reading:
     """The kind of a question, and its own words; nothing is carried yet."""
     text = question[:TURN_CHARS_MAX]
     folded = fold(text)
-    certain = question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN and not _GOES_ON_ABOUT.match(folded)
-    if certain or is_pleasantry(folded):
-        return Reading(question=question)
     corrected = _CORRECTS.sub("", folded, count=1)
+    goes_on = _GOES_ON_ABOUT.match(folded) or (corrected != folded and _POINTS_BACK.search(corrected))
+    if is_pleasantry(folded) or (question_weight(folded) >= STANDALONE_WEIGHT_CERTAIN and not goes_on):
+        return Reading(question=question)
     own = _LEADS_OVER.sub("", corrected, count=1)
     led = len(own) < len(folded)
     shown = question

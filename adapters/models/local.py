@@ -12,11 +12,13 @@ from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
+from adapters.embedders.port import Embedder
 from adapters.models import prompts
 from adapters.models.answerability import coverage, holds_name, term_weight
 from adapters.models.citations import MARKER, take_clauses
 from adapters.models.courtesies import courtesy_reply
 from adapters.models.follow_ups import read_question
+from adapters.models.meaning import SentenceRanking
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
@@ -49,6 +51,10 @@ _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",
     "en": "Quoted from the knowledge base (no language model was used):",
 }
+_MEANT: dict[Language, str] = {
+    "zh": "以下为按含义找到的知识库原文（与问题没有共同的词语，请自行判断是否相关；未使用语言模型）：",
+    "en": "Found by meaning, not by the words of the question: check that it answers (quoted; no language model was used):",
+}
 _PARTIAL: dict[Language, str] = {
     "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
     "en": "\n\n(The question asks for all of them; this is what was found, possibly only a part.)",
@@ -80,14 +86,18 @@ class LocalModel:
 
     name = "local"
 
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._by_meaning = SentenceRanking(embedder)
+
     async def start(self) -> None:
         fold("載入")  # loads the conversion tables before the first question
 
     async def stop(self) -> None:
-        """Nothing to close."""
+        await self._by_meaning.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        pieces = await _compose(request)
+        meant = await self._by_meaning.choose(request.question, request.passages) if request.by_meaning and request.answerable else []
+        pieces = _tell_meant(request, meant) if meant else await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
             if piece:
@@ -95,6 +105,12 @@ class LocalModel:
                 yield Piece(piece, SPEAKER)
         usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
+
+
+def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:
+    """The pieces of an answer that was found by meaning, and says so."""
+    introduction = follow_script(_MEANT[language_of(request.question)], request.question) + "\n"
+    return [introduction, *(f"\n- {_clean_quote(text)} [{marker}]" for marker, text in meant)]
 
 
 async def _compose(request: AnswerRequest) -> list[str]:
@@ -125,6 +141,8 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
     passages, carried = _named_passages(request), " ".join(reading.carried)
     if about := reading.subject or (carried if reading.kind == "refers" else ""):
         passages = _passages_about(about, passages)
+    elif reading.topic:
+        passages = _prefer_topic(reading.question, " ".join(reading.topic), passages)
     ranked = _rank_sentences(reading.question, passages, carried=carried)
     ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
     chosen: list[_Sentence] = []
@@ -172,9 +190,21 @@ def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
 
 def _passages_about(subject: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
     """The passages that hold most of the subject, with their titles and headings; all of them when none holds any."""
-    held = [coverage(subject, ["\n".join((each.title, *each.headings, each.text))]) for each in passages]
+    held = [_held_share(subject, each) for each in passages]
     best = max(held, default=0.0)
     return tuple(each for each, share in zip(passages, held, strict=True) if share >= _ABOUT_SHARE * best)
+
+
+def _prefer_topic(question: str, topic: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    """The passages without those that hold as much of the question as the best, but less of what was spoken of before."""
+    held = [_held_share(question, each) for each in passages]
+    equal = tuple(each for each, share in zip(passages, held, strict=True) if share == max(held))
+    about = _passages_about(topic, equal)
+    return tuple(each for each in passages if each not in equal or each in about)
+
+
+def _held_share(words: str, passage: Passage) -> float:
+    return coverage(words, ["\n".join((passage.title, *passage.headings, passage.text))])
 
 
 def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: str = "", any_sentence: bool = False) -> list[_Sentence]:

@@ -99,7 +99,7 @@ class OpenAIModel:
         """The call for a request. A model that thinks gets tokens for it on top of the answer's, where both count against one limit."""
         budget = self._settings.thinking_tokens
         thinking = self._endpoint.thinking_fields(request.thinking, request.reasoning_effort, budget=budget)
-        max_tokens = request.max_tokens + (budget if thinking.thinks and self._endpoint.preset.limits_thinking else 0)
+        max_tokens = request.max_tokens + (budget if thinking.thinks and self._endpoint.limits_thinking else 0)
         context = self._endpoint.family.context
         room = max(context - max_tokens, PROMPT_TOKENS_MIN) if context else self._tokens_max
         sent = prompts.build_messages(request, tokens_max=min(self._tokens_max, room))
@@ -109,10 +109,9 @@ class OpenAIModel:
         return _AnswerCall(
             body=body,
             sent=sent,
-            cuts=request.stop if len(request.stop) > self._endpoint.preset.stops_max else (),
+            cuts=request.stop if len(request.stop) > self._endpoint.stops_max else (),
             speaker=self._endpoint.speaker(hash_messages(sent)),
             opened=(self._endpoint.opens_thinking or self._opened) and thinking.thinks is not False,
-            with_thinking=request.with_thinking,
         )
 
     async def _attempt(self, call: "_AnswerCall", total_s: float) -> AsyncGenerator[AnswerPart, None]:
@@ -143,8 +142,8 @@ class OpenAIModel:
         async for text in _TextStream(content, reading):
             watched.mark_alive()
             shown = cutter.feed(parser.feed(text))
-            if (thought := parser.take_thinking()) and call.with_thinking:
-                yield ThoughtPiece(thought)
+            if thought := parser.take_thinking():
+                yield ThoughtPiece(thought, call.speaker)
             if parser.leaked:
                 self._opened = True
                 yield Spent(usage=reading.usage(call.sent), speaker=call.speaker)
@@ -176,7 +175,6 @@ class _AnswerCall(Struct, frozen=True, kw_only=True):
     cuts: tuple[str, ...]
     speaker: Speaker
     opened: bool = False
-    with_thinking: bool = False
 
 
 class _ThinkingParser:

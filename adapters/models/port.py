@@ -26,11 +26,11 @@ class AnswerRequest(Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()  # the answer ends before the first of these
     thinking: Thinking = "auto"
     reasoning_effort: ReasoningEffort = ""
-    with_thinking: bool = False  # whether ``ThoughtPiece`` parts are given
     within_s: float | None = None  # what is left of the time the whole answer may take; None: all of it
     mode: AnswerMode = "grounded"
     courtesy: Courtesy | None = None  # the question is a greeting or the like, and is answered as such
     answerable: bool = True  # by its words alone, which decide where no language model does
+    by_meaning: bool = False  # the passages share no words with the question, or are in another language
 
 
 class Speaker(Struct, frozen=True, kw_only=True):
@@ -56,9 +56,10 @@ class Piece(Struct, frozen=True):
 
 
 class ThoughtPiece(Struct, frozen=True):
-    """More of what the model thinks; never empty, and no part of the answer. Only when the request is ``with_thinking``."""
+    """More of what the model thinks; never empty, and no part of the answer."""
 
     text: str
+    speaker: Speaker = NO_SPEAKER
 
 
 class Spent(Struct, frozen=True, kw_only=True):

@@ -35,19 +35,23 @@ class ThinkingFields(Struct, frozen=True, kw_only=True):
         return {name: value for name in self.__struct_fields__ if name != "thinks" and (value := getattr(self, name)) is not None}
 
 
+def server_of(provider: str, base_url: str) -> Preset:
+    """The kind of server at an address: that of the provider whose name or port is in it, else the configured one."""
+    address = urlsplit(base_url)
+    host, port = address.hostname or "", address.port
+    known = (preset for preset in PRESETS.values() if host.endswith(preset.hosts) or (preset.port and port == preset.port))
+    return next(known, PRESETS[provider])
+
+
 def control_of(provider: str, base_url: str, family: Family) -> Control:
-    """The field by which the server is told. A server with the name of another provider in its address is that one; an unknown one that
-    serves open weights is taken for one that passes arguments to the chat template.
+    """The field by which the server is told. An unknown one that serves open weights is taken for one that passes arguments to the chat
+    template.
     """
-    host = urlsplit(base_url).hostname or ""
-    known = next((preset for preset in PRESETS.values() if preset.host and host.endswith(preset.host)), None)
-    if known is not None:
-        return known.control
-    if host.endswith("z.ai"):
-        return "thinking_type"
-    if provider == "openai" and not family.fixed_sampling and family.thinks != "unknown":
+    server = server_of(provider, base_url)
+    generic = provider == "openai" and server is PRESETS["openai"] and not (urlsplit(base_url).hostname or "").endswith(server.hosts)
+    if generic and not family.fixed_sampling and family.thinks != "unknown":
         return "template"
-    return PRESETS[provider].control
+    return server.control
 
 
 def thinking_fields(

@@ -18,8 +18,8 @@ from schemas.errors import Refused
 
 TOKENS_MAX = 100_000_000  # of one answer; a larger count is a mistake and must not be charged
 
-_REASONS = {"sensitive": "content_filter"}  # BigModel's -> OpenAI's
-_FAILED_REASONS = frozenset({"network_error", "error"})
+_REASONS = {"sensitive": "content_filter", "model_context_window_exceeded": "length"}  # BigModel's -> OpenAI's
+_FAILED_REASONS = frozenset({"network_error", "error", "insufficient_system_resource"})  # the last one is DeepSeek's
 _DONE = b"[DONE]"
 
 

@@ -3,10 +3,36 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from adapters.parsing.core.blocks import ParsedText, has_words
-from adapters.parsing.core.detect import CSV, HTML, MARKDOWN, OFFICE, OLE2, PLAIN, detect
+from adapters.parsing.core.detect import (
+    CSV,
+    DOC,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    MARKDOWN,
+    MSG,
+    ODT,
+    OFFICE,
+    OLE2,
+    ORG,
+    PDF,
+    PICTURES,
+    PLAIN,
+    PPT,
+    PPTX,
+    RST,
+    RTF,
+    XLS,
+    XLSX,
+    XML,
+    ZIP,
+    detect,
+)
 from adapters.parsing.core.source import Bounds, DocumentSource, Entry
 from adapters.parsing.core.text import check_and_clean, decode_entry
 from adapters.parsing.markup.markdown import parse_markdown, parse_plain
@@ -87,46 +113,40 @@ def _parse_fetched_page(entry: Entry) -> ParsedText:
     return parse_web_page(entry)
 
 
-def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:  # noqa: C901, PLR0911  one line per format
-    """The parser of a type. A vendor is loaded with the first file that needs it: a child process that reads only text stays small."""
-    match detected:
-        case "text/markdown":
-            return _parse_markdown_entry
-        case "text/html":
-            from adapters.parsing.markup.html import parse_html  # noqa: PLC0415
+_PARSERS: dict[FileType, tuple[str, str]] = {  # module and function
+    HTML: ("markup.html", "parse_html"),
+    CSV: ("markup.delimited", "parse_csv"),
+    XML: ("markup.xml_records", "parse_xml"),
+    PDF: ("pdf.document", "parse_pdf"),
+    **dict.fromkeys(PICTURES, ("pdf.image", "parse_image")),
+    DOCX: ("office.word", "parse_docx"),
+    PPTX: ("office.slides", "parse_pptx"),
+    XLSX: ("office.workbook", "parse_workbook"),
+    XLS: ("office.workbook", "parse_workbook"),
+    DOC: ("office.old_office", "parse_doc"),
+    PPT: ("office.old_office", "parse_ppt"),
+    EPUB: ("elements.converted", "parse_epub"),
+    ODT: ("elements.converted", "parse_odt"),
+    RTF: ("elements.converted", "parse_rtf"),
+    RST: ("elements.converted", "parse_rst"),
+    ORG: ("elements.converted", "parse_org"),
+}
+_CONTAINERS: dict[FileType, tuple[str, str]] = {  # their functions get the parser of the files inside
+    EML: ("containers.mail", "parse_eml"),
+    MSG: ("containers.outlook", "parse_msg"),
+    ZIP: ("containers.archive", "parse_zip"),
+}
 
-            return parse_html
-        case "text/csv":
-            from adapters.parsing.markup.delimited import parse_csv  # noqa: PLC0415
 
-            return parse_csv
-        case "message/rfc822":
-            from adapters.parsing.containers.mail import parse_eml  # noqa: PLC0415
+def _parser_for(detected: FileType) -> Callable[[Entry], ParsedText]:
+    """The parser of a type. A module is loaded with the first file that needs it: a child process that reads only text stays small."""
+    if detected in _CONTAINERS:
+        return partial(_load(*_CONTAINERS[detected]), parse_inner=parse_entry)
+    if detected in _PARSERS:
+        return _load(*_PARSERS[detected])
+    return _parse_markdown_entry if detected == MARKDOWN else _parse_plain_entry
 
-            return partial(parse_eml, parse_inner=parse_entry)
-        case "application/zip":
-            from adapters.parsing.containers.archive import parse_zip  # noqa: PLC0415
 
-            return partial(parse_zip, parse_inner=parse_entry)
-        case "application/pdf":
-            from adapters.parsing.pdf.document import parse_pdf  # noqa: PLC0415
-
-            return parse_pdf
-        case "image/png" | "image/jpeg" | "image/tiff" | "image/gif" | "image/bmp" | "image/webp":
-            from adapters.parsing.pdf.image import parse_image  # noqa: PLC0415
-
-            return parse_image
-        case "application/vnd.openxmlformats-officedocument.wordprocessingml.document":
-            from adapters.parsing.office.word import parse_docx  # noqa: PLC0415
-
-            return parse_docx
-        case "application/vnd.openxmlformats-officedocument.presentationml.presentation":
-            from adapters.parsing.office.slides import parse_pptx  # noqa: PLC0415
-
-            return parse_pptx
-        case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" | "application/vnd.ms-excel":
-            from adapters.parsing.office.workbook import parse_workbook  # noqa: PLC0415
-
-            return parse_workbook
-        case _:
-            return _parse_plain_entry
+def _load(module: str, function: str) -> Callable[..., ParsedText]:
+    found: Callable[..., ParsedText] = getattr(import_module(f"adapters.parsing.{module}"), function)
+    return found

@@ -29,7 +29,8 @@ _WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
     "什[么麽](?:时[候间])?|多少|多[大长高久远]|[哪这那一][一几]?[个些里年月天种部座位项类家条艘]?|谁|如[何果]|怎[么样]+|为何|为什么|何时|是否"
-    "|第?几|可能|应该|吗|呢|请问|请|[的是在了有和与及或被中于以其之由从为将把也都才就而但并则所不能要会可上下年]"
+    "|第?几|可能|应该|吗|呢|请问|请|[的是在了有和与及或被中于以其之由从为将把也都才就而但并则所不能要会可上下]"
+    "|(?<=[0-9〇零一二三四五六七八九十百千万两几哪某每去今明前后多少])年"  # not of a name: 年假
 )
 _EN_FUNCTION = frozenset(
     re.findall(
@@ -39,8 +40,9 @@ _EN_FUNCTION = frozenset(
         " could would should will may might have has had s t",
     )
 )
-_SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly")
+_SUFFIXES = ("ies", "ing", "ed", "es", "s", "ly", "e")  # "rises" and "rise" are one word
 _STEM_CHARS_MIN = 3
+_SHORT_PAST = re.compile("[a-z][iuy]ed|used")  # "died" is "die"
 
 _CLOSERS = "”’\"'」』）)】》*_"
 _CLOSER = re.escape(_CLOSERS)
@@ -164,9 +166,13 @@ def content_words(folded: str) -> list[list[str]]:
 
 @lru_cache(maxsize=_STEMS_CACHED_MAX)
 def _stem(word: str) -> str:
+    if _SHORT_PAST.fullmatch(word):
+        return word[:-1]
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _STEM_CHARS_MIN:
-            return word[: -len(suffix)]
+            stem = word[: -len(suffix)]
+            doubled = suffix in {"ing", "ed"} and stem[-1] == stem[-2] and stem[-1] not in "lsz" and len(stem) > _STEM_CHARS_MIN
+            return stem[:-1] if doubled else stem  # "stopped" is "stop"
     return word
 
 

@@ -236,7 +236,6 @@ class Generate:
         request = build_grounded_request(event.data, passages, self.settings)
         thinking = ThinkingStream()
         if event.data.question.shows_thinking and self.settings.show_thinking != "never":
-            request = msgspec.structs.replace(request, with_thinking=True)
             thinking = ThinkingStream(DeltaBuffer(send_thinking, window), self.settings.thinking_chars_max)
         citations, deltas = CitationResolver(passages, public_url=self.public_url), DeltaBuffer(send, window)
         model = self.model_for(request)

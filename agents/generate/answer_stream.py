@@ -124,8 +124,10 @@ async def stream_answer(
             async for piece in pieces:
                 match piece:
                     case ThoughtPiece():
+                        draft.add_thinking(piece)
                         await thoughts.add(piece.text)
                     case Spent():
+                        draft.thinking_tokens.pop(piece.speaker, None)
                         await record(piece)
                     case Finish():
                         draft.speaker, draft.usage, draft.finish_reason = piece.speaker, piece.usage, piece.reason

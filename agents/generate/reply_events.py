@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from adapters.models.port import NO_SPEAKER, Speaker, Spent
+from adapters.models.port import NO_SPEAKER, Speaker, Spent, ThoughtPiece
 from adapters.text.language import estimate_tokens
 from domain.chats.topics import CHATS_ANSWERED, CHATS_ASKED
 from domain.usage.topics import USAGE_RECORDED
@@ -62,9 +62,15 @@ class ReplyDraft:
     spans: list[tuple[str, tuple[Citation, ...]]] = field(default_factory=list)
     cached: bool = False
     failed_calls: int = 0  # that cost something
+    thinking_tokens: dict[Speaker, int] = field(default_factory=dict)  # estimated, of calls whose cost is not recorded
     versions: dict[str, int] = field(default_factory=dict)
     unsupported_numbers: tuple[UnsupportedNumber, ...] = ()
     outcome: Outcome | None = None
+
+    def add_thinking(self, piece: ThoughtPiece) -> None:
+        """Count thinking, which costs also when the answer never comes."""
+        self.speaker = piece.speaker
+        self.thinking_tokens[piece.speaker] = self.thinking_tokens.get(piece.speaker, 0) + estimate_tokens(piece.text)
 
 
 def terminal_events(event: ChatGrounded, context: Context, message: Message) -> list[Outgoing]:
@@ -152,7 +158,8 @@ def build_message(
     began: float | None,
 ) -> Message:
     """The record of this answer. ``model`` is the configured one, for an answer that did not begin."""
-    usage = draft.usage or estimate_usage(draft.text, event.data.question.content, passages)
+    thought = draft.thinking_tokens.get(draft.speaker, 0)
+    usage = draft.usage or estimate_usage(draft.text, event.data.question.content, passages, thought)
     grounding, question, now = event.data, event.data.question, context.clock.now()
     timings = {"retrieve": round(grounding.retrieve_ms, 3), "total": round((now - question.asked_at).total_seconds() * 1000, 3)}
     if began is not None:
@@ -222,9 +229,11 @@ def source_of(passage: Passage) -> Source:
     )
 
 
-def estimate_usage(text: str, question: str, passages: Sequence[Passage]) -> Usage:
-    """Estimated tokens of an answer whose provider sent no usage; none for an answer without text."""
-    if not text:
+def estimate_usage(text: str, question: str, passages: Sequence[Passage], thinking_tokens: int = 0) -> Usage:
+    """Estimated tokens of an answer whose provider sent no usage; none when there was neither text nor thinking."""
+    if not text and not thinking_tokens:
         return Usage()
     prompt = estimate_tokens(question) + sum(estimate_tokens(passage.text) for passage in passages)
-    return Usage(prompt_tokens=prompt, completion_tokens=estimate_tokens(text), estimated=True)
+    return Usage(
+        prompt_tokens=prompt, completion_tokens=estimate_tokens(text) + thinking_tokens, estimated=True, reasoning_tokens=thinking_tokens
+    )

@@ -39,6 +39,10 @@ OTHER_NAMES = {  # of the types, as programs and systems send them
     **dict.fromkeys(("text/x-markdown", "application/markdown", "application/x-markdown"), "text/markdown"),
     "application/x-pdf": "application/pdf",
     "application/xhtml+xml": "text/html",
+    "text/xml": "application/xml",
+    **dict.fromkeys(("text/rtf", "application/x-rtf", "text/richtext"), "application/rtf"),
+    **dict.fromkeys(("text/prs.fallenstein.rst", "text/rst"), "text/x-rst"),
+    "text/x-org": "text/org",
     "application/x-zip-compressed": "application/zip",
 }
 UNCERTAIN = "kafka_unavailable"  # the event may be on the log nevertheless, and name the file
@@ -57,7 +61,7 @@ class UploadOperation(Operation):
                 FILE: Schema(
                     type=OpenAPIType.STRING,
                     format=OpenAPIFormat.BINARY,
-                    description="PDF, DOCX, XLSX, XLS, PPTX, HTML, Markdown, text, CSV, EML, or a ZIP of these.",
+                    description="PDF, Office files, ODT, RTF, EPUB, HTML, Markdown, RST, Org, text, CSV, XML, EML, MSG, or a ZIP of these.",
                 ),
                 "document_id": Schema(
                     type=OpenAPIType.STRING, min_length=1, max_length=200, description="The owner's name for it; a new id without one."

@@ -1,7 +1,8 @@
 """``claw eval paraphrases``: whether a question that shares no word with its passage finds it, in one language and across two.
 
-The pairs are the project's own (``data/paraphrases.jsonl``): a passage, a question in each language, and the words that answer both. All
-passages stand in one knowledge base, among others that share the words of the questions and do not answer them.
+The pairs are the project's own (``data/paraphrases.jsonl``): a passage, a question in each language, and the words that answer both. They
+stand among others that share the words of the questions and do not answer them: in a knowledge base of each language, and in one of both,
+where every second place of a ranking is the other language's.
 
 * found: the passage is among the first five of the search endpoint; first: it is the very first;
 * quoted: the answer contains the words that answer the question; refused: it cites nothing.
@@ -11,12 +12,13 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import uvloop
 from msgspec import Struct
 
-from adapters.text.language import Language
+from adapters.text.language import Language, language_of
 from ops.evaluation.answers import contains, refuses
 from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, pipeline, temporary_home
 from ops.evaluation.questions import EvaluationQuestion, Text
@@ -53,9 +55,13 @@ class Paraphrase:
     question: EvaluationQuestion
 
 
-class ParaphraseScores(Struct, frozen=True, kw_only=True):
-    """The scores of one kind, as shares of its questions."""
+Tried = tuple[Paraphrase, int, PipelineReply]  # a question, the rank of its passage (0: not found), the reply
 
+
+class ParaphraseScores(Struct, frozen=True, kw_only=True):
+    """The scores of one kind in a base of its passages' language (``one``) or of ``both``, as shares of its questions."""
+
+    base: Literal["one", "both"]
     kind: str
     questions: int
     first: float
@@ -97,7 +103,13 @@ async def _evaluate_in_stack(settings: Settings) -> list[ParaphraseScores]:
 
 
 async def evaluate(running: Pipeline, passages: Sequence[ParaphrasedPassage]) -> list[ParaphraseScores]:
-    """Every question, searched for and asked; the scores of each kind, and of all."""
+    """Every question, searched for and asked in both kinds of bases; the scores of each kind, and of all."""
+    alone = [await _try_base(running, [each for each in passages if language_of(each.text) == language]) for language in LANGUAGES]
+    return [*_score_all("one", [one for tried in alone for one in tried]), *_score_all("both", await _try_base(running, passages))]
+
+
+async def _try_base(running: Pipeline, passages: Sequence[ParaphrasedPassage]) -> list[Tried]:
+    """The questions on these passages, in a knowledge base of these."""
     corpus = await running.index_corpus("paraphrases", (Text(id=each.id, text=each.text) for each in passages))
     asked = paraphrases_of(passages)
     places = asyncio.Semaphore(AT_ONCE)
@@ -108,9 +120,12 @@ async def evaluate(running: Pipeline, passages: Sequence[ParaphrasedPassage]) ->
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(each)) for each in asked]
-    tried = [(each, *task.result()) for each, task in zip(asked, tasks, strict=True)]
-    kinds = list(dict.fromkeys(each.kind for each in asked))
-    return [*(score(kind, [each for each in tried if each[0].kind == kind]) for kind in kinds), score("all", tried)]
+    return [(each, *task.result()) for each, task in zip(asked, tasks, strict=True)]
+
+
+def _score_all(base: Literal["one", "both"], tried: Sequence[Tried]) -> list[ParaphraseScores]:
+    kinds = list(dict.fromkeys(each.kind for each, _, _ in tried))
+    return [*(score(base, kind, [each for each in tried if each[0].kind == kind]) for kind in kinds), score(base, "all", tried)]
 
 
 async def _rank(running: Pipeline, corpus: IndexedCorpus, asked: EvaluationQuestion) -> int:
@@ -118,13 +133,14 @@ async def _rank(running: Pipeline, corpus: IndexedCorpus, asked: EvaluationQuest
     return rank_of(corpus.passages_of(hit["document_id"] for hit in hits), asked.gold)
 
 
-def score(kind: str, tried: Sequence[tuple[Paraphrase, int, PipelineReply]]) -> ParaphraseScores:
+def score(base: Literal["one", "both"], kind: str, tried: Sequence[Tried]) -> ParaphraseScores:
     """The scores of questions with the rank of their passage (0: not found) and their reply."""
 
     def share(count: int) -> float:
         return round(count / len(tried), 4)
 
     return ParaphraseScores(
+        base=base,
         kind=kind,
         questions=len(tried),
         first=share(sum(rank == 1 for _, rank, _ in tried)),
@@ -137,8 +153,8 @@ def score(kind: str, tried: Sequence[tuple[Paraphrase, int, PipelineReply]]) -> 
 
 def _format_table(report: Sequence[ParaphraseScores]) -> Iterator[str]:
     columns = ("first", "found", "quoted", "refused")
-    yield f"{'question-passage':<18} {'n':>4} {' '.join(f'{each:>8}' for each in columns)}"
+    yield f"{'base':<5} {'question-passage':<18} {'n':>4} {' '.join(f'{each:>8}' for each in columns)}"
     for each in report:
         shares = (each.first, each.found, each.quoted, each.refused)
         failed = f"  FAILED: {each.failed}" if each.failed else ""
-        yield f"{each.kind:<18} {each.questions:>4} {' '.join(f'{share:>8.3f}' for share in shares)}{failed}"
+        yield f"{each.base:<5} {each.kind:<18} {each.questions:>4} {' '.join(f'{share:>8.3f}' for share in shares)}{failed}"

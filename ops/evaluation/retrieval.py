@@ -8,6 +8,7 @@ that of the best of its chunks.
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import log2
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,16 @@ from schemas.settings import Settings
 
 LEGS = ("bm25", "dense", "fused")
 RANK_MAX = 10  # of MRR@10
+GAIN_RANK_MAX = 5  # of nDCG@5
 
 
 class Quality(Struct, frozen=True, kw_only=True):
-    """The quality of one ranking: shares of questions, and the mean of 1 / rank up to rank 10."""
+    """The quality of one ranking: shares of questions, the mean of 1 / rank up to rank 10, and nDCG@5 with all passages that answer."""
 
     hit1: float
     hit5: float
     mrr10: float
+    ndcg5: float
 
 
 class RetrievalScores(Struct, frozen=True, kw_only=True):
@@ -64,13 +67,13 @@ async def _evaluate_in_stack(settings: Settings, sets: Sequence[QuestionSet], *,
 
 @dataclass(frozen=True, slots=True)
 class _FusedRun:
-    """The results of the endpoint for one wording of one set: a rank and a time for each question."""
+    """The results of the endpoint for one wording of one set: passages and a time for each question."""
 
     name: str
     wording: str
     corpus: IndexedCorpus
     asked: Sequence[EvaluationQuestion]
-    ranks: list[int] = field(default_factory=list)
+    found: list[list[str]] = field(default_factory=list)
     took_ms: list[float] = field(default_factory=list)
 
 
@@ -84,7 +87,7 @@ async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bo
                 began = time.perf_counter()
                 hits = await running.search(corpus, one, RANK_MAX)
                 measured.took_ms.append((time.perf_counter() - began) * 1000)
-                measured.ranks.append(rank_of(corpus.passages_of(hit["document_id"] for hit in hits), one.gold))
+                measured.found.append(corpus.passages_of(hit["document_id"] for hit in hits))
             if show:
                 print(f"{each.name}, {wording}: {len(asked)} questions searched for in {len(each.corpus)} passages", flush=True)
             yield measured
@@ -92,8 +95,9 @@ async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bo
 
 async def _score(alone: Legs, fused: _FusedRun, *, show: bool) -> RetrievalScores:
     found = [(one, await alone.search_each(fused.corpus, one, RANK_MAX)) for one in fused.asked]
-    ranks = {leg: [rank_of(each[at], one.gold) for one, each in found] for at, leg in enumerate(LEGS[:2])}
-    qualities = {leg: quality(each) for leg, each in (ranks | {"fused": fused.ranks}).items()}
+    by_leg = {leg: [each[at] for _, each in found] for at, leg in enumerate(LEGS[:2])} | {"fused": fused.found}
+    golds = [one.gold for one in fused.asked]
+    qualities = {leg: quality(each, golds) for leg, each in by_leg.items()}
     measured = RetrievalScores(
         set=fused.name,
         wording=fused.wording,
@@ -113,13 +117,21 @@ def rank_of(found: Sequence[str], gold: frozenset[str]) -> int:
     return next((rank for rank, passage in enumerate(found[:RANK_MAX], 1) if passage in gold), 0)
 
 
-def quality(ranks: Sequence[int]) -> Quality:
-    """The quality of one ranking over all questions; ``ranks`` as from ``rank_of``, at least one."""
-    count = len(ranks)
+def gain_of(found: Sequence[str], gold: frozenset[str]) -> float:
+    """nDCG@5 of one question: what was found of ``gold`` (not empty) among the first five, discounted by rank, of what could be."""
+    gained = sum(1 / log2(rank + 1) for rank, passage in enumerate(found[:GAIN_RANK_MAX], 1) if passage in gold)
+    return gained / sum(1 / log2(rank + 1) for rank in range(1, min(len(gold), GAIN_RANK_MAX) + 1))
+
+
+def quality(found: Sequence[Sequence[str]], golds: Sequence[frozenset[str]]) -> Quality:
+    """The quality of one ranking over all questions, at least one: the passages found for each, best first, and those that answer it."""
+    pairs = list(zip(found, golds, strict=True))
+    ranks = [rank_of(*pair) for pair in pairs]
     return Quality(
-        hit1=round(sum(rank == 1 for rank in ranks) / count, 4),
-        hit5=round(sum(1 <= rank <= 5 for rank in ranks) / count, 4),  # noqa: PLR2004 - hit@5
-        mrr10=round(sum(1 / rank for rank in ranks if rank) / count, 4),
+        hit1=round(sum(rank == 1 for rank in ranks) / len(ranks), 4),
+        hit5=round(sum(1 <= rank <= 5 for rank in ranks) / len(ranks), 4),  # noqa: PLR2004 - hit@5
+        mrr10=round(sum(1 / rank for rank in ranks if rank) / len(ranks), 4),
+        ndcg5=round(sum(gain_of(*pair) for pair in pairs) / len(ranks), 4),
     )
 
 
@@ -130,11 +142,13 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def _format_scores(measured: RetrievalScores) -> str:
-    lines = [f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6}   p50 ms  p99 ms"]
+    lines = [
+        f"\n{'set':<16} {'wording':<14} {'n':>5}  {'ranking':<7} {'hit@1':>6} {'hit@5':>6} {'MRR@10':>6} {'nDCG@5':>6}   p50 ms  p99 ms"
+    ]
     for leg in LEGS:
         each, fused = measured.legs[leg], leg == "fused"
         head = f"{measured.set:<16} {measured.wording:<14} {measured.questions:>5}" if leg == LEGS[0] else " " * 37
         took = f" {measured.p50_ms:>7.1f} {measured.p99_ms:>7.1f}" if fused else ""
         worse = "  WORSE than its best leg" if fused and not measured.best else ""
-        lines.append(f"{head}  {leg:<7} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {took}{worse}".rstrip())
+        lines.append(f"{head}  {leg:<7} {each.hit1:>6.3f} {each.hit5:>6.3f} {each.mrr10:>6.3f} {each.ndcg5:>6.3f} {took}{worse}".rstrip())
     return "\n".join(lines)

@@ -63,6 +63,15 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
         ),
     ] = 50_000
     table_cells_max: Annotated[int, Meta(ge=1, le=10_000_000, description="Maximum cells of a table that a question reads.")] = 500_000
+    meaning_min: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1.01,
+            description="Cosine from which a passage in another language, or without a word of the question, is quoted by the `local` "
+            "model; above 1 none is. The scale is that of the embedding `local`.",
+        ),
+    ] = 0.26
     condense_timeout_s: Annotated[
         float, Meta(gt=0, le=30, description="Timeout for the model to rewrite a follow-up question; after it rules rewrite the question.")
     ] = 3.0

@@ -131,8 +131,21 @@ async def test_a_language_model_judges_for_itself_what_was_found(library: Librar
     found, _ = await answer(agent(library, words_decide=False), asked(question))
     assert [each.document_id for each in found.passages] == ["tower"]
     assert not found.answerable, "which decides where the keyless model has to stand in"
-    withheld, _ = await answer(agent(library), asked(question))
+    withheld, _ = await answer(agent(library, meaning_min=1.01), asked(question))
     assert (withheld.passages, withheld.answerable) == ((), False)
+
+
+async def test_a_passage_in_another_language_is_found_by_meaning(library: Library):
+    """And only that one; in one language words alone decide."""
+    await library.add(TENANT, "kb", "tower", 1, TOWER)
+    await library.add(TENANT, "kb", "leave", 1, "员工每年享有二十五天带薪年假，未休的假期可顺延至次年三月底。")
+    found, _ = await answer(agent(library), asked("What is the height of the lighthouse?"))
+    assert [each.document_id for each in found.passages] == ["tower"]
+    assert (found.answerable, found.by_meaning) == (True, True)
+    found, _ = await answer(agent(library), asked("阿姆鲁姆灯塔有多高？"))
+    assert (found.answerable, found.by_meaning) == (True, False)
+    found, _ = await answer(agent(library), asked("Who discovered penicillin?"))
+    assert (found.passages, found.answerable) == ((), False)
 
 
 async def test_words_agree_when_they_do(library: Library):

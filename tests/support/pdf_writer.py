@@ -11,11 +11,20 @@ FONTS = (
     b"/C1<</Type/Font/Subtype/Type0/BaseFont/STSong-Light/Encoding/UniGB-UCS2-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType0"
     b"/BaseFont/STSong-Light/CIDSystemInfo<</Registry(Adobe)/Ordering(GB1)/Supplement 2>>/DW 1000>>]>>"
     b"/P1<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding<</Type/Encoding/Differences[33/g1/g2/g3/g4/g5/g6/g7/g8]>>"
-    b"/ToUnicode %d 0 R>>"
+    b"/ToUnicode 3 0 R>>"
     # a font that is not in the file and whose glyphs nobody can name
     b"/N1<</Type/Font/Subtype/Type0/BaseFont/Nowhere/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2"
     b"/BaseFont/Nowhere/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 1000>>]>>"
+    # a font whose letters have no outlines, as the layers under scans have
+    b"/E1<</Type/Font/Subtype/Type3/FontBBox[0 0 0 0]/FontMatrix[.001 0 0 .001 0 0]/Resources<<>>/CharProcs<<"
+    + b"".join(b"/%c 4 0 R" % code for code in range(97, 123))
+    + b">>/Encoding<</Type/Encoding/Differences[97"
+    + b"".join(b"/%c" % code for code in range(97, 123))
+    + b"]>>/FirstChar 97/LastChar 122/Widths["
+    + b"600 " * 26
+    + b"]>>"
 )
+GLYPH = b"600 0 0 0 0 0 d1"
 GARBAGE_MAP = (
     b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def /CMapType 2 def\n1 begincodespacerange <00> <ff> "
     b"endcodespacerange\n1 beginbfrange <20> <7e> <e020> endbfrange\nendcmap end end"
@@ -67,7 +76,12 @@ class Page:
 
 def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy: bool = True) -> bytes:
     """The file; with ``user`` or ``owner`` it is encrypted (RC4, 128 bits)."""
-    objects: list[tuple[bytes, bytes | None]] = [(b"<</Type/Catalog/Pages 2 0 R>>", None), (b"", None), (b"<<", GARBAGE_MAP)]
+    objects: list[tuple[bytes, bytes | None]] = [
+        (b"<</Type/Catalog/Pages 2 0 R>>", None),
+        (b"", None),
+        (b"<<", GARBAGE_MAP),
+        (b"<<", GLYPH),
+    ]
     kids = []
     form = b""
     for page in pages:
@@ -81,7 +95,7 @@ def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy
             names += b"/I%d %d 0 R" % (index, len(objects))
         fields = b""
         for x, y, text in page.annotations:
-            look = b"<</Type/XObject/Subtype/Form/BBox[0 0 200 20]/Resources<</Font<<" + FONTS % 3 + b">>>>"
+            look = b"<</Type/XObject/Subtype/Form/BBox[0 0 200 20]/Resources<</Font<<" + FONTS + b">>>>"
             objects.append((look, b"BT /F1 10 Tf 2 4 Td (" + text.encode() + b") Tj ET"))
             place = (x, y, x + 200, y + 20, len(objects))
             fields += b"<</Type/Annot/Subtype/Widget/FT/Tx/T(one)/F 4/Rect[%d %d %d %d]/AP<</N %d 0 R>>>>" % place
@@ -91,13 +105,13 @@ def pdf(*pages: Page, user: str = "", owner: str = "", title: str = "", may_copy
             fields += b" %d 0 R " % len(objects)
         objects.append((b"<<", b"\n".join(page.operators)))
         content = len(objects)
-        resources = b"<</Font<<" + FONTS % 3 + b">>/XObject<<" + names + b">>>>"
+        resources = b"<</Font<<" + FONTS + b">>/XObject<<" + names + b">>>>"
         body = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 %d %d]/Rotate %d/Contents %d 0 R/Resources%s/Annots[%s]>>"
         objects.append((body % (page.width, page.height, page.rotate, content, resources, fields), None))
         kids.append(b"%d 0 R" % (len(objects) if not page.broken else 9999))
     if form:
         head = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%s]/NeedAppearances true/DA(/F1 10 Tf 0 g)/DR<</Font<<%s>>>>>>>>"
-        objects[0] = head % (form, FONTS % 3), None
+        objects[0] = head % (form, FONTS), None
     objects[1] = b"<</Type/Pages/Kids[%s]/Count %d>>" % (b" ".join(kids), len(pages)), None
     if title:
         objects.append((b"<</Title<feff%s>>>" % title.encode("utf-16-be").hex().encode(), None))

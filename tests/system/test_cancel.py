@@ -12,7 +12,7 @@ SOON_S = 1.5  # the promise is 0.2 s on a machine of its own; `make bench BENCH=
 
 
 async def test_a_cancel_reaches_the_reader_and_the_provider(up, client):
-    conversation = await client.create_conversation()
+    conversation = await client.create_conversation(mode="assistant")  # which asks the model without documents, too
     stats = up.settings["CLAW_MODEL_BASE_URL"].removesuffix("/v1") + "/stats"
     async with asyncio.timeout(30), aiohttp.ClientSession() as provider:
         before = await _stats(provider, stats)

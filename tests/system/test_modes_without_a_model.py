@@ -3,11 +3,11 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from claw_client import Client, events
 from ops.stack.launch import stack
@@ -20,26 +20,19 @@ ELSEWHERE = {  # nothing listens there
     "CLAW_MODEL_SECOND_PROVIDER": "local",
 }
 REFUSAL = "知识库中没有找到能回答这个问题的内容。"
+COURTESIES = {"你好": "你好", "谢谢！": "不客气", "Hello!": "Hello", "Thanks": "welcome", "Who are you?": "documents"}
 NOTE = "阿姆鲁姆灯塔高41.8米，建于1875年。"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=[{}, ELSEWHERE], ids=["keyless", "failover"])
-async def running(request: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[str, Client]]:
-    """The address of a stack of its own, and somebody with a document in it."""
-    home = tmp_path_factory.mktemp("keyless")
-    async with stack(home, {"CLAW_LIMIT_ENABLED": "false", **request.param}) as up, aiohttp.ClientSession(up.url) as session:
+@pytest.fixture(params=[{}, ELSEWHERE], ids=["keyless", "failover"])
+async def keyless(request: Any, tmp_path: Path) -> AsyncIterator[Client]:
+    """Somebody with a document, in a stack of their own."""
+    settings = {"CLAW_LIMIT_ENABLED": "false", **request.param}
+    async with stack(tmp_path / "home", settings) as up, aiohttp.ClientSession(up.url) as session:
         client = await Client.register(session, f"{uuid.uuid4().hex}@example.org", "a long test passphrase")
         await client.submit("tower", NOTE)
         await client.wait_indexed("tower")
-        yield up.url, client
-
-
-@pytest.fixture
-async def keyless(running: tuple[str, Client]) -> AsyncIterator[Client]:
-    """The same person, on the loop of the test."""
-    url, client = running
-    async with aiohttp.ClientSession(url) as session:
-        yield Client(session, client.headers, client.knowledge_base)
+        yield client
 
 
 async def read(client: Client, question: str, mode: str = "grounded") -> dict[str, Any]:
@@ -51,22 +44,16 @@ async def read(client: Client, question: str, mode: str = "grounded") -> dict[st
     return sent[-1].data
 
 
-@pytest.mark.parametrize("mode", ["grounded", "assistant"])
-async def test_words_decide_whether_the_passages_answer(keyless: Client, mode: str):
-    """The lexical threshold, in either mode: what it accepts is quoted, what it does not is declined."""
-    found = await read(keyless, "阿姆鲁姆灯塔有多高？", mode)
-    assert (found["outcome"], NOTE in found["text"], len(found["citations"])) == ("answered", True, 1)
-    declined = await read(keyless, "岳阳楼的设计师是谁？", mode)
-    assert (declined["outcome"], declined["citations"]) == ("not_found", [])
-    assert declined["text"].startswith(REFUSAL)
-    assert ("助手模式需要语言模型" in declined["text"]) is (mode == "assistant")
-
-
-@pytest.mark.parametrize("mode", ["grounded", "assistant"])
-@pytest.mark.parametrize(
-    ("said", "answer"), [("你好", "你好"), ("谢谢！", "不客气"), ("Hello!", "Hello"), ("Thanks", "welcome"), ("Who are you?", "documents")]
-)
-async def test_courtesies_have_a_fixed_reply(keyless: Client, mode: str, said: str, answer: str):
-    told = await read(keyless, said, mode)
-    assert (told["outcome"], told["citations"], told["model"]) == ("courtesy", [], "local")
-    assert answer in told["text"]
+async def test_words_decide_and_courtesies_have_a_fixed_reply(keyless: Client):
+    """In either mode: what the lexical threshold accepts is quoted, what it does not is declined, and greetings are greeted."""
+    for mode in ("grounded", "assistant"):
+        found = await read(keyless, "阿姆鲁姆灯塔有多高？", mode)
+        assert (found["outcome"], NOTE in found["text"], len(found["citations"])) == ("answered", True, 1)
+        declined = await read(keyless, "岳阳楼的设计师是谁？", mode)
+        assert (declined["outcome"], declined["citations"]) == ("not_found", [])
+        assert declined["text"].startswith(REFUSAL)
+        assert ("助手模式需要语言模型" in declined["text"]) is (mode == "assistant")
+        for said, answer in COURTESIES.items():
+            told = await read(keyless, said, mode)
+            assert (told["outcome"], told["citations"], told["model"]) == ("courtesy", [], "local")
+            assert answer in told["text"]

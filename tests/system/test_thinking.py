@@ -71,9 +71,8 @@ async def test_thinking_streams_to_who_asked_and_to_nobody_else(up, client, thin
     wish = f"[[{FAST}&tokens=16&cite=1&thinking=200&thinks={thinks}]]"
     await _submit_note(client, wish)
     conversation = await client.create_conversation()
-    body = {"content": f"How tall is the lighthouse of Amrum? {wish}", "show_thinking": True}
-    path, headers = f"/api/v1/conversations/{conversation}/messages", client.headers | {"Accept": "text/event-stream"}
-    async with asyncio.timeout(60), client.session.post(path, json=body, headers=headers) as answer:
+    question = f"How tall is the lighthouse of Amrum? {wish}"
+    async with asyncio.timeout(60), client.ask(conversation, question, show_thinking=True) as answer:
         sent = [each async for each in events(answer.content)]
     names = [each.name for each in sent]
     assert names[-1] == "completed"

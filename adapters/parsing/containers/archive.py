@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Iterator
 from io import BytesIO
 
+import pyzipper  # type: ignore[import-untyped]
+
 from adapters.parsing.containers.nested import Contents, EntryParser, check_depth
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
@@ -28,6 +30,7 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 AES = 99  # the compression method that an encrypted entry names; the real one is in an extra field
 _ARCHIVE_ERRORS = (
     zipfile.BadZipFile,
+    pyzipper.BadZipFile,
     zlib.error,
     lzma.LZMAError,
     struct.error,
@@ -56,7 +59,7 @@ def parse_zip(entry: Entry, parse_inner: EntryParser) -> ParsedText:
     allowance = entry.allowance or Allowance.of(entry.bounds)
     contents = Contents(Assembly(entry.bounds.chars_max), entry, allowance, parse_inner)
     try:
-        archive = zipfile.ZipFile(BytesIO(entry.data))
+        archive = _open_archive(entry.data)
     except _ARCHIVE_ERRORS as error:
         raise Refused("document_unreadable", f"the archive is broken: {error}") from error
     with archive:
@@ -108,12 +111,16 @@ def _inflate(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, allo
 
 
 def _read_pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry) -> Iterator[bytes]:
-    password = entry.password.encode()
-    if info.compress_type == AES:
-        from adapters.parsing.containers.zip_aes import decrypt_pieces  # noqa: PLC0415 - few archives are encrypted
-
-        yield from decrypt_pieces(entry.data, info, password)
-        return
-    with archive.open(info, pwd=password if info.flag_bits & ENCRYPTED else None) as file:
+    with archive.open(info, pwd=entry.password.encode() if info.flag_bits & ENCRYPTED else None) as file:
         while part := file.read(READ_BYTES):
             yield part
+
+
+def _open_archive(data: bytes) -> zipfile.ZipFile:
+    """The standard library's archive, or one of the same interface when files are under WinZip's AES, which that cannot open."""
+    archive = zipfile.ZipFile(BytesIO(data))
+    if not any(info.compress_type == AES for info in archive.infolist()):
+        return archive
+    archive.close()
+    sealed: zipfile.ZipFile = pyzipper.AESZipFile(BytesIO(data))
+    return sealed

@@ -16,6 +16,15 @@ XLSX: FileType = "application/vnd.openxmlformats-officedocument.spreadsheetml.sh
 XLS: FileType = "application/vnd.ms-excel"
 ZIP: FileType = "application/zip"
 EML: FileType = "message/rfc822"
+MSG: FileType = "application/vnd.ms-outlook"
+DOC: FileType = "application/msword"
+PPT: FileType = "application/vnd.ms-powerpoint"
+EPUB: FileType = "application/epub+zip"
+ODT: FileType = "application/vnd.oasis.opendocument.text"
+RTF: FileType = "application/rtf"
+RST: FileType = "text/x-rst"
+ORG: FileType = "text/org"
+XML: FileType = "application/xml"
 HTML: FileType = "text/html"
 MARKDOWN: FileType = "text/markdown"
 CSV: FileType = "text/csv"
@@ -44,7 +53,18 @@ _EXTENSIONS: dict[str, FileType] = {
     "xltx": XLSX,
     "xls": XLS,
     "xlt": XLS,
+    "doc": DOC,
+    "dot": DOC,
+    "wps": DOC,
+    "ppt": PPT,
+    "pps": PPT,
+    "pot": PPT,
+    "odt": ODT,
+    "ott": ODT,
+    "epub": EPUB,
+    "rtf": RTF,
     "zip": ZIP,
+    "msg": MSG,
     "eml": EML,
     "mht": EML,
     "mhtml": EML,
@@ -54,6 +74,10 @@ _EXTENSIONS: dict[str, FileType] = {
     "md": MARKDOWN,
     "markdown": MARKDOWN,
     "mkd": MARKDOWN,
+    "rst": RST,
+    "rest": RST,
+    "org": ORG,
+    "xml": XML,
     "csv": CSV,
     "tsv": CSV,
     "tab": CSV,
@@ -72,13 +96,18 @@ _EXTENSIONS: dict[str, FileType] = {
 OFFICE = (DOCX, PPTX, XLSX)
 _SHEETS = (XLSX, XLS)
 PICTURES = (PNG, JPEG, TIFF, GIF, BMP, WEBP)
-_BINARY = (PDF, DOCX, PPTX, XLSX, XLS, ZIP, *PICTURES)
-_DESCRIPTIONS = {
+_DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     PDF: "a PDF file",
     DOCX: "a Word document",
+    DOC: "a Word document",
     PPTX: "a presentation",
+    PPT: "a presentation",
     XLSX: "a workbook",
     XLS: "a workbook",
+    ODT: "an OpenDocument text",
+    EPUB: "an EPUB book",
+    RTF: "an RTF document",
+    MSG: "an Outlook message",
     ZIP: "a ZIP archive",
     **dict.fromkeys(PICTURES, "a picture"),
 }
@@ -109,7 +138,6 @@ _UNSUPPORTED = (  # place, magic bytes, what it is
     (0, b"\xfd7zXZ\0", "an xz file"),
     (0, b"\x28\xb5\x2f\xfd", "a Zstandard file"),
     (257, b"ustar", "a tar archive"),
-    (0, b"{\\rtf", "an RTF document"),
     (0, b"%!PS-Adobe", "a PostScript file"),
     (0, b"AT&TFORM", "a DjVu document"),
     (0, b"SQLite format 3\0", "an SQLite database"),
@@ -122,7 +150,14 @@ _UNSUPPORTED = (  # place, magic bytes, what it is
 _PREFIXES = {b"WEBP": b"RIFF", b"WAVE": b"RIFF", b"AVI ": b"RIFF", b"\0\0\0\0": b"BM"}
 _AMBIGUOUS_MAGIC = {b"MZ", b"ID3", b"BZh"}  # so short that a text may begin with it
 
+_RTF = b"{\\rtf"
 OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE2_STREAMS: tuple[tuple[FileType, tuple[str, ...]], ...] = (  # a message goes first: the streams of its attachments look like its own
+    (MSG, ("__properties_version1.0",)),
+    (DOC, ("WordDocument",)),
+    (PPT, ("PowerPoint Document",)),
+    (XLS, ("Workbook", "Book")),
+)
 _OLE2_ENTRY_BYTES = 128
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08PK")
 _ZIP_END = b"PK\x05\x06"
@@ -135,6 +170,11 @@ _DIRECTORY_NAME = re.compile(
 )
 _LOCAL_NAME = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|word/|ppt/|xl/|visio/)", re.DOTALL)
 
+_MIMETYPE = re.compile(rb"PK\x03\x04.{22}\x08\0.{2}mimetype(application/[\w.+-]{1,80}?)PK", re.DOTALL)  # stored, as both standards ask
+_OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
+_EPUB_CONTAINER = b"META-INF/container.xml"
+
+_XML = re.compile(r"\s*+<\?xml\s")
 _MARKUP = re.compile(  # a comment ends at its first end, or rows of them are divided in every way there is
     r"\s*+(?:<\?xml[^>]{0,200}+>\s*+)?+(?:<!--(?:[^-]|-(?!->)){0,2000}+-->\s*+)*+(?:<!doctype\s++html|<html[\s>])", re.IGNORECASE
 )
@@ -161,6 +201,8 @@ def detect(entry: Entry) -> FileType:
         return _detect_zip(data, named or entry.media_type)
     if data.startswith(OLE2):
         return _detect_ole2(data, named or entry.media_type)
+    if data[:PDF_HEADER_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_RTF):
+        return RTF
     if _is_pdf(data):
         return PDF
     if picture := _identify_picture(data):
@@ -225,9 +267,22 @@ def _detect_zip(data: bytes, said: FileType) -> FileType:
             raise Refused("document_type_unsupported", "the file looks like a Visio drawing")
         if b"[Content_Types].xml" in names and said in OFFICE:
             return said  # cut off before its parts, or with parts of other names: its parser knows
-    for name, other in ((b"mimetype", "an OpenDocument or EPUB file"), (b"META-INF/container.xml", "an EPUB file")):
-        if name in names:
-            raise Refused("document_type_unsupported", f"the file looks like {other}")
+    if b"mimetype" in names or _EPUB_CONTAINER in names:
+        return _detect_open_document(data, said, is_epub=_EPUB_CONTAINER in names)
+    return ZIP
+
+
+def _detect_open_document(data: bytes, said: FileType, *, is_epub: bool) -> FileType:
+    """An EPUB book or an OpenDocument file by its first entry, which names the type."""
+    found = _MIMETYPE.match(data)
+    named = found[1].decode().removesuffix("-template") if found else ""
+    if named in (EPUB, ODT):
+        return EPUB if named == EPUB else ODT
+    if named.startswith(_OPEN_DOCUMENT):
+        kind = named.removeprefix(_OPEN_DOCUMENT)
+        raise Refused("document_type_unsupported", f"the file looks like an OpenDocument {kind}; save it as an Office file or PDF")
+    if is_epub or said in (EPUB, ODT):
+        return said if said in (EPUB, ODT) else EPUB
     return ZIP
 
 
@@ -235,18 +290,12 @@ def _detect_ole2(data: bytes, said: FileType) -> FileType:
     """An OLE2 container by the names in its directory."""
     if _has_stream(data, "EncryptedPackage"):
         return said if said in OFFICE else DOCX  # which of them only the password tells
-    sheets = _has_stream(data, "Workbook") or _has_stream(data, "Book")
-    if sheets and (said in _SHEETS or not _has_stream(data, "WordDocument")):
-        return XLS
-    for stream, name in (
-        ("WordDocument", "an old Word document (.doc); save it as .docx"),
-        ("PowerPoint Document", "an old presentation (.ppt); save it as .pptx"),
-        ("__properties_version1.0", "an Outlook message (.msg); save it as .eml"),
-    ):
-        if _has_stream(data, stream):
-            raise Refused("document_type_unsupported", f"the file looks like {name}")
-    if said == XLS:
-        return XLS
+    found = [kind for kind, streams in _OLE2_STREAMS if any(_has_stream(data, stream) for stream in streams)]
+    said = XLS if said == XLSX else said
+    if said in found:
+        return said
+    if found or said == XLS:
+        return found[0] if found else XLS
     raise Refused("document_type_unsupported", "the file looks like an OLE2 container of an unknown kind")
 
 
@@ -268,15 +317,20 @@ def _detect_text(entry: Entry, named: FileType) -> FileType:
         return HTML
     if said not in (HTML, EML) and _is_message(head, strict=said in (PLAIN, MARKDOWN, CSV)):
         return EML
-    if said in _BINARY:
+    if said in _DESCRIPTIONS:
         if said in _SHEETS and not _is_binary(head):
             return CSV  # programs save tables of text under this name
         raise Refused("document_unreadable", f"the file is called {_DESCRIPTIONS[said]} but is none")
     # text with damage in it is text; what only a one-byte encoding, which can read anything, makes something of is none
     if _is_binary(head) and (not said or encoding_of(entry.data[:HEAD_BYTES], entry.charset) in ONE_BYTE):
         raise Refused("document_type_unsupported", "the file looks like binary data of an unknown kind")
-    if said:
-        return said
+    return said or _guess_text_type(head)
+
+
+def _guess_text_type(head: str) -> FileType:
+    """The type of a text that nothing is said of."""
+    if _XML.match(head):
+        return XML
     if _TAG.match(head) and has_words(head):
         return HTML
     return CSV if _is_table(head) else PLAIN

@@ -50,7 +50,7 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside, and
     Refused("document_too_complex") for too much text.
     """
-    root = _parse_tree(_SOFT_HYPHEN.sub("", text))
+    root = parse_tree(_SOFT_HYPHEN.sub("", text))
     if root is None:
         return Assembly(bounds.chars_max).build()
     hidden = HiddenContent(include=bounds.include_hidden)
@@ -59,8 +59,8 @@ def parse_page(text: str, bounds: Bounds) -> ParsedText:
     return parsed if has_words(parsed.text) else _read_tree(root, bounds, HIDDEN_TAGS, hidden)
 
 
-def _parse_tree(text: str) -> Any:
-    """The tree, or None when there are no tags and no text."""
+def parse_tree(text: str) -> Any:
+    """The tree, or None when there are no tags and no text. Raises Refused("document_unreadable") for too deep a nesting."""
     parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
     try:
         root = etree.fromstring(text.encode("utf-8"), parser)
@@ -174,6 +174,19 @@ def table_grid(table: Any, bounds: Bounds, unseen: frozenset[str] = HIDDEN_TAGS)
     told = sum(len(_SPACE.sub("", text)) for row in rows for _, text in row)
     told += sum(len(_SPACE.sub("", _inline_text(caption, unseen))) for caption in table.iterfind("caption"))
     return fill_grid(rows, ranges, bounds.chars_max) if told == len(_SPACE.sub("", _inline_text(table, unseen))) else None
+
+
+def spell_out_merged(tree: Any, bounds: Bounds) -> None:
+    """Rows of tables with merged cells say what covers them: for readers that keep a merged cell in its first one only."""
+    for table in tree.iter("table"):
+        spans = any(cell.get(name, "1").strip() != "1" for cell in table.iter("td", "th") for name in ("rowspan", "colspan"))
+        grid = table_grid(table, bounds) if spans else None
+        for line, row in zip(list(table.iter("tr")), grid.rows if grid else (), strict=False):
+            tag = line[0].tag if len(line) else "td"
+            for cell in list(line):
+                line.remove(cell)
+            for text in row:
+                etree.SubElement(line, tag).text = text
 
 
 def _grid_cells(table: Any, bounds: Bounds, unseen: frozenset[str]) -> tuple[list[list[tuple[int, str]]], list[CellRange]]:

@@ -11,9 +11,9 @@ from lxml import etree  # type: ignore[import-untyped]
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.hidden import HiddenContent
-from adapters.parsing.core.source import Bounds, Entry
+from adapters.parsing.core.source import Entry
 from adapters.parsing.core.text import decode_entry
-from adapters.parsing.markup.html import HIDDEN_TAGS, parse_page, table_grid
+from adapters.parsing.markup.html import HIDDEN_TAGS, parse_page, spell_out_merged
 from adapters.parsing.markup.visibility import empty_hidden
 from schemas.errors import Refused
 
@@ -46,7 +46,7 @@ def _extract_article(text: str, entry: Entry) -> ParsedText | None:
         if tree is None:
             return None
         empty_hidden(tree, hidden, HIDDEN_TAGS)
-        _spell_out_merged(tree, entry.bounds)
+        spell_out_merged(tree, entry.bounds)
         found: Any = bare_extraction(
             tree, url=entry.url or None, include_comments=False, include_tables=True, include_formatting=True, with_metadata=True
         )
@@ -59,19 +59,6 @@ def _extract_article(text: str, entry: Entry) -> ParsedText | None:
     hidden.note_in(assembly)
     parsed = assembly.build(found.title or "")
     return parsed if has_words(parsed.text) else None
-
-
-def _spell_out_merged(tree: Any, bounds: Bounds) -> None:
-    """Rows of tables with merged cells say what covers them: trafilatura keeps a merged cell in its first row and column only."""
-    for table in tree.iter("table"):
-        spans = any(cell.get(name, "1").strip() != "1" for cell in table.iter("td", "th") for name in ("rowspan", "colspan"))
-        grid = table_grid(table, bounds) if spans else None
-        for line, row in zip(list(table.iter("tr")), grid.rows if grid else (), strict=False):
-            tag = line[0].tag if len(line) else "td"
-            for cell in list(line):
-                line.remove(cell)
-            for text in row:
-                etree.SubElement(line, tag).text = text
 
 
 def _walk(assembly: Assembly, element: Any, say: Any) -> None:

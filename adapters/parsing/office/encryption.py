@@ -13,9 +13,9 @@ from schemas.errors import Refused
 
 INFO_BYTES_MAX = 64 * 1024  # keys and salts; real ones have about 1 KB
 SPINS_MAX = 1_000_000  # hashes to try one password; Office does 100,000, a tenth of a second
-XLS_BYTES_MAX = 32 * 1024**2  # an old workbook takes ten times its size while it is decrypted
+OLD_BYTES_MAX = 32 * 1024**2  # an old file takes ten times its size while it is decrypted
 DEFAULT_PASSWORD = "VelvetSweatshop"  # noqa: S105  Excel opens with it what only must not be changed
-_INFO, _WORKBOOKS = "EncryptionInfo", ("Workbook", "Book")
+_INFO, _OLD_STREAMS = "EncryptionInfo", ("Workbook", "Book", "WordDocument", "PowerPoint Document")
 # what a broken container or broken keys make the two libraries raise
 _CONTAINER_ERRORS = (
     exceptions.FileFormatError,
@@ -34,21 +34,21 @@ _CONTAINER_ERRORS = (
 
 
 def decrypt(data: bytes, password: str) -> bytes:
-    """The decrypted file in an OLE2 container: a package, or an old workbook.
+    """The decrypted file in an OLE2 container: a package, or an Office file of before 2007.
 
-    Raises Refused: ``password_required``, ``password_wrong``, ``document_type_unsupported`` (DOC, PPT), ``document_unreadable``.
+    Raises Refused: ``password_required``, ``password_wrong``, ``document_type_unsupported``, ``document_unreadable``.
     """
     try:
         names = _stream_names(data)
-        if _INFO not in names and not names.intersection(_WORKBOOKS):
-            raise Refused("document_type_unsupported", "it is an Office file of before 2007 and no workbook")
+        if _INFO not in names and not names.intersection(_OLD_STREAMS):
+            raise Refused("document_type_unsupported", "it is an OLE2 container and no Office file")
         if "Book" in names:  # Excel 5 and 95, which msoffcrypto does not know
             return data
         file = msoffcrypto.OfficeFile(BytesIO(data))
         if not file.is_encrypted():
             return data
-        if file.format != "ooxml" and len(data) > XLS_BYTES_MAX:
-            raise Refused("document_too_complex", f"an encrypted old workbook may have {XLS_BYTES_MAX:,} bytes")
+        if file.format != "ooxml" and len(data) > OLD_BYTES_MAX:
+            raise Refused("document_too_complex", f"an encrypted Office file of before 2007 may have {OLD_BYTES_MAX:,} bytes")
         return _decrypt_file(file, password)
     except _CONTAINER_ERRORS as error:
         raise Refused("document_unreadable", f"its container or its encryption is broken: {error}") from error

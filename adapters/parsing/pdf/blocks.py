@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import has_words
@@ -201,16 +202,38 @@ class _Writer:
 
     def _write_table(self, table: Table, page: int, *, first: bool) -> None:
         self.finish()
-        rows = table.rows
         if first and self._table and self._table[1] == page - 1 and _is_continuation(self._table[0], table):
-            header = self._table[0].rows[0]
-            table.rows = [header, *(rows[1:] if rows[0] == header else rows)]
+            _go_on(self._table[0], table)
         if has_words("".join(cell for row in table.rows for cell in row)):
             cells = [[without_soft_hyphens(cell) for cell in row] for row in table.rows]
-            self._assembly.add_table(cells, Locator(page=page))
+            self._assembly.add_table(cells, Locator(page=page), header_rows=table.header_rows)
         else:
             self._assembly.add_paragraph("\n".join("\t".join(row) for row in table.rows), Locator(page=page))
         self._table = table, page
+
+
+def _go_on(before: Table, table: Table) -> None:
+    """Puts the header over the rows of a table that goes on, and the text of a merged cell that reaches over the page break into them."""
+    header = before.rows[: before.header_rows]
+    repeats = table.rows[: before.header_rows] == header
+    start = before.header_rows if repeats else 0
+    for column, last in enumerate(before.rows[-1]):
+        rows = _covered_rows(table, start, column)
+        reaches = len(before.regions) > 1 and before.regions[-1][column] == before.regions[-2][column]
+        if last and rows and (reaches or rows > 1):
+            for row in table.rows[start : start + rows]:
+                row[column] = last
+    table.rows = [*header, *table.rows[start:]]
+    table.regions = (*before.regions[: before.header_rows], *table.regions[start:]) if before.regions and table.regions else ()
+    table.header_rows = before.header_rows
+
+
+def _covered_rows(table: Table, start: int, column: int) -> int:
+    """How many rows the empty cell at the top of a column covers; 0 when it says something."""
+    if start >= len(table.regions) or table.rows[start][column]:
+        return 0
+    first = table.regions[start][column]
+    return sum(1 for _ in takewhile(lambda regions: regions[column] == first, table.regions[start:]))
 
 
 def _is_continuation(before: Table, table: Table) -> bool:

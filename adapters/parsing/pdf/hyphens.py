@@ -1,7 +1,7 @@
 """A hyphen at the end of a line: the typesetter's, which goes, or the word's own, which stays.
 
 Only evidence removes it: the joined word elsewhere in the document, a piece that is no word but the end of one, or a document that breaks
-its words anyway. In doubt the hyphen stays: a search finds either spelling (``adapters/text/identifiers.py``).
+its words anyway. In doubt the hyphen stays: a search finds either spelling (``adapters/text/compounds.py``).
 """
 
 import re

@@ -42,7 +42,10 @@ class Line:
 
 @dataclass(slots=True)
 class Table:
-    """Cells by row; ``edges`` are the upright rules between its columns, when it has any."""
+    """Cells by row; ``edges`` are the upright rules between its columns, when it has any.
+
+    ``regions`` has a number for each cell, the same for those that are merged; () where nothing is known of merging.
+    """
 
     rows: list[list[str]]
     x0: float
@@ -51,6 +54,8 @@ class Table:
     bottom: float
     size: float = 0.0
     edges: tuple[float, ...] = ()
+    header_rows: int = 1
+    regions: tuple[tuple[int, ...], ...] = ()
 
 
 Piece = Line | Table

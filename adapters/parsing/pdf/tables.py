@@ -7,13 +7,17 @@ from itertools import pairwise
 
 import numpy as np
 
+from adapters.parsing.core.cell_ranges import CellRange
+from adapters.parsing.core.merged_cells import fill_grid
 from adapters.parsing.pdf.drawing import RuledLine
 from adapters.parsing.pdf.lines import Table, join_lines, rows_of
+from adapters.parsing.pdf.ruled_rows import row_text, split_row
 from adapters.parsing.pdf.text import TextSpan
 
 _NEAR = 3.0  # points: lines meant to meet, or to be one line
 _CELLS_MAX = 20_000  # of one grid
 _LINES_MAX = 600  # of one grid's lines, each way: beyond, it is a drawing
+FILL_CHARS_MAX = 400_000  # of one table: a quarter of it may be merged cells said again
 _WRAP_EM = 1.5  # between lines of one cell
 _WRAP_PITCH = 0.85  # times the usual pitch of rows: lines of one cell are closer
 _PROSE_CHARS = 1_200  # a cell with more is a frame around text, not a cell
@@ -170,47 +174,47 @@ def table_from_grid(grid: Grid, spans: Sequence[TextSpan]) -> Table | list[list[
     for index in range(len(grid.ys) - 1):
         firsts = range(index * columns, (index + 1) * columns)
         cells = [rows_of(regions[region]) if region in regions else [] for region in firsts]
-        rows.extend(_split_row(cells) or [[join_lines(_row_text(line) for line in cell) for cell in cells]])
+        rights = [_right_edge(grid, index, column) for column in range(columns)]
+        rows.extend(split_row(cells, rights) or [[join_lines(row_text(line) for line in cell) for cell in cells]])
+    header_rows = 1
+    is_plain = len(rows) == len(grid.ys) - 1  # no ruled row was several: a row of text is one of the grid
+    if is_plain and (ranges := _merged_ranges(grid)):
+        merged = fill_grid([[(at, cell) for at, cell in enumerate(row, 1) if cell] for row in rows], ranges, FILL_CHARS_MAX)
+        rows, header_rows = [[*row, *[""] * (columns - len(row))] for row in merged.rows], merged.header_rows
     used = [column for column in range(columns) if any(row[column] for row in rows)]
+    kept = [index for index, row in enumerate(rows) if any(row)]
     size = float(np.median([span.size for span in spans]))
     return Table(
-        [[row[column] for column in used] for row in rows if any(row)], grid.xs[0], grid.xs[-1], grid.ys[0], grid.ys[-1], size, grid.xs
+        [[rows[index][column] for column in used] for index in kept],
+        *(grid.xs[0], grid.xs[-1], grid.ys[0], grid.ys[-1]),
+        size,
+        grid.xs,
+        min(header_rows, max(1, len(kept) - 1)),
+        tuple(tuple(grid.region[index][column] for column in used) for index in kept) if is_plain else (),
     )
+
+
+def _merged_ranges(grid: Grid) -> list[CellRange]:
+    """The cells of a grid that cover several rows or columns, counted from 1."""
+    reached: dict[int, CellRange] = {}
+    for row, regions in enumerate(grid.region, 1):
+        for column, region in enumerate(regions, 1):
+            known = reached.get(region, CellRange(row, column, row, column))
+            reached[region] = CellRange(known.first_row, known.first_column, row, max(known.last_column, column))
+    return [cells for cells in reached.values() if cells[:2] != cells[2:]]
+
+
+def _right_edge(grid: Grid, row: int, column: int) -> float:
+    """Where the cell ends that begins here."""
+    last = column
+    while last + 1 < len(grid.region[row]) and grid.region[row][last + 1] == grid.region[row][column]:
+        last += 1
+    return grid.xs[last + 1]
 
 
 def _has_rows(spans: Sequence[TextSpan]) -> bool:
     """Whether a cell contains a table."""
     return len(spans) >= 6 and sum(1 for row in rows_of(spans) if len(row) > 1) >= 3  # noqa: PLR2004
-
-
-def _row_text(row: Sequence[TextSpan]) -> str:
-    return " ".join(span.text.strip() for span in row)
-
-
-def _split_row(cells: list[list[list[TextSpan]]]) -> list[list[str]] | None:
-    """Rows inside one ruled row, whose lines stand side by side in several columns: a table without lines between its rows."""
-    tall = [cell for cell in cells if len(cell) >= 3]  # noqa: PLR2004
-    if len(tall) < 2 or len(tall) < len([cell for cell in cells if cell]) - 1:  # noqa: PLR2004
-        return None
-    bases = [line[0].base for line in max(tall, key=len)]
-    slack = 0.35 * tall[0][0][0].size
-    aligned = all(min(abs(line[0].base - base) for base in bases) <= slack for cell in cells for line in cell)
-    short = sum(1 for cell in tall if _has_short_lines(cell))
-    if not aligned or short < len(tall) / 2:
-        return None
-    rows = [["" for _ in cells] for _ in bases]
-    for column, cell in enumerate(cells):
-        for line in cell:
-            nearest = min(range(len(bases)), key=lambda index: abs(bases[index] - line[0].base))
-            rows[nearest][column] = join_lines((rows[nearest][column], _row_text(line)))
-    return rows
-
-
-def _has_short_lines(cell: list[list[TextSpan]]) -> bool:
-    """Lines of a cell that were not broken because it was full: most differ much in length, or are numbers."""
-    widths = [line[-1].x1 - line[0].x0 for line in cell]
-    numbers = sum(1 for line in cell if sum(char.isdigit() for char in _row_text(line)) * 2 >= len(_row_text(line).replace(" ", "")))
-    return numbers * 2 >= len(cell) or float(np.median(widths)) < 0.75 * max(widths)
 
 
 def find_aligned_tables(rows: list[list[TextSpan]]) -> list[Table | list[TextSpan]]:

@@ -71,11 +71,16 @@ class Client:
         return str((await _read_json(self.session.post("/api/v1/conversations", json=body, headers=self.headers)))["id"])
 
     @asynccontextmanager
-    async def ask(self, conversation: str, question: str, *, mode: str = "") -> AsyncIterator[aiohttp.ClientResponse]:
-        """Ask a question; the answer's ``content`` is an event stream. ``mode`` "": the conversation's. Raises ApiError."""
+    async def ask(
+        self, conversation: str, question: str, *, mode: str = "", show_thinking: bool | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask a question; the answer's ``content`` is an event stream. ``mode`` "": the conversation's. ``show_thinking``: whether what the
+        model thinks is streamed, None: as the installation has it. Raises ApiError.
+        """
+        body = {"content": question} | ({"mode": mode} if mode else {})
         async with self.session.post(
             f"/api/v1/conversations/{conversation}/messages",
-            json={"content": question} | ({"mode": mode} if mode else {}),
+            json=body if show_thinking is None else body | {"show_thinking": show_thinking},
             headers={**self.headers, "Accept": "text/event-stream"},
         ) as answer:
             await check_answer(answer)

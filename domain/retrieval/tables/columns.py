@@ -43,8 +43,8 @@ PROPERTIES: dict[str, Property] = {
         r"地址|地点|位置|所在|城市|产地|楼层|存放|库位|\b(?:location|address|city|place|room|venue|shelf|site|floor|country|region)\b",
     ),
     "person": _property(
-        r"谁|哪位|何人|什么人|\bwho\b|\bwhose\b|\bperson\b",
-        r"负责人|责任人|联系人|经办|主管|经理|店长|馆长|教练|作者|讲师|导师|船长|管理员|姓名|\b(?:owner|manager|contact|lead|head|person|author|keeper|captain|coach|curator|instructor|teacher)\b",
+        r"谁|哪位|老师|何人|什么人|\bwho\b|\bwhose\b|\bteach(?:er|es)?\b|\bperson\b",
+        r"负责人|责任人|联系人|经办|主管|经理|店长|馆长|教练|教师|老师|作者|讲师|导师|船长|管理员|姓名|\b(?:owner|manager|contact|lead|head|person|author|keeper|captain|coach|curator|instructor|teacher)\b",
     ),
     "time": _property(
         r"什么时候|何时|几点|几号|哪天|哪一天|时间|日期|哪年|哪一年|年份|\bwhen\b|\bwhat (?:time|date|year)\b|\bwhich year\b",
@@ -71,6 +71,13 @@ PROPERTIES: dict[str, Property] = {
     "age": _property(r"多大年纪|年龄|几岁|\bhow old\b", r"年龄|\bage\b"),
     "name": _property(r"叫什么|什么名字|\bnames?\b", r"名称|姓名|品名|\b(?:name|title)\b"),
 }
+
+
+# Where a value may be in a column of either: the words around it in the question, the name of the column.
+DIRECTIONS = (
+    _property(r"\bfrom\b|\bleaves?\b|\bleft\b|从|自|出发|始发|离开", r"出发|起点|始发|发站|起始|来源|\b(?:origin|from|departure|source)\b"),
+    _property(r"\bto\b|\barriv|\breach|到|至|往|去|抵", r"到达|终点|目的|到站|去向|\b(?:destination|to|arrival|target)\b"),
+)
 
 
 class Mention(NamedTuple):

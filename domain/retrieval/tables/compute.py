@@ -115,13 +115,21 @@ def answer_question(question: str, table: Table) -> Finding | None:
     mentions, rest = find_columns(asked.rest, folded, table)
     mentions, rest = prefer_values(asked, rest, mentions, table)
     read = _Question(asked, table, mentions, select_rows(asked, rest, mentions, table), language)
-    if read.selection.absent:
-        return None
     if asked.operation == "lookup" and (read.selection.values or not read.selection.is_filtered):
-        return _look_up(read)
-    if read.selection.unexplained > UNEXPLAINED_MAX or not _is_about(read):
+        finding = _look_up(read)
+    else:
+        finding = _answer_from_rows(read) if read.selection.unexplained <= UNEXPLAINED_MAX and _is_about(read) else None
+    return None if read.selection.absent else finding
+
+
+def _answer_from_rows(read: _Question) -> Finding | None:
+    """What the rows give; words that were not understood may be the very condition, so they are told, or leave no answer."""
+    finding = _refuse(read) or _compute(read)
+    if finding is None or not read.selection.left:
+        return finding
+    if not read.selection.is_filtered and read.asked.operation in ("list", "count"):
         return None
-    return _refuse(read) or _compute(read)
+    return replace(finding, statement=finding.statement.rstrip("：:") + statements.not_considered(read.language, read.selection.left))
 
 
 def _refuse(read: _Question) -> Finding | None:
@@ -166,7 +174,8 @@ def _look_up(read: _Question) -> Finding | None:
     whole = any(value.whole for value in selection.values)
     if not read.targets and (selection.left or read.has_unknown_property):
         few = len(selection.rows) <= EVIDENCE_ROWS_MAX and selection.unexplained <= 2 * UNEXPLAINED_MAX
-        return read.missing_column() if whole and few else None
+        # what sentences in cells say, no column names
+        return read.missing_column() if whole and few and not any(column.is_prose for column in read.table.columns) else None
     if selection.unexplained > LOOKUP_UNEXPLAINED_MAX:
         return None
     count = len(selection.rows)
@@ -214,6 +223,8 @@ def _measured_target(read: _Question) -> tuple[Column | None, list[Column]]:
     if outside:
         strongest = outside[0].strength
         best = [read.table.columns[mention.column] for mention in outside if mention.strength == strongest]
+        if len(best) > 1 and read.asked.property:
+            best = columns_of(read.asked.property, best) or best
         return (best[0], []) if len(best) == 1 else (None, best)
     if read.asked.property:
         meant = columns_of(read.asked.property, able)
@@ -238,7 +249,7 @@ def _impossible(read: _Question, column: Column | None, unclear: Sequence[Column
     """The finding that says why nothing can be measured; None when something can."""
     rows = read.selection.rows[:EVIDENCE_ROWS_MAX]
     if column is None:
-        return read.found(statements.unclear_columns(read.language, unclear), rows, is_computed=False)
+        return read.found(statements.unclear_columns(read.language, unclear), rows, is_computed=False) if unclear else None
     units = sorted(read.table.units(column.index, read.selection.rows) - {""}) if column.kind == "number" else []
     return read.found(statements.mixed_units(read.language, column, units), rows, is_computed=False) if len(units) > 1 else None
 

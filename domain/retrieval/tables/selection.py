@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 
 from adapters.models.answerability import term_weight
 from adapters.text.identifiers import holds_identifier, named_identifiers
-from adapters.text.language import content_terms, phrases
-from domain.retrieval.tables.columns import Mention, columns_of, measured_columns
+from adapters.text.language import content_terms, fold, phrases
+from domain.retrieval.tables.columns import DIRECTIONS, Mention, columns_of, measured_columns
 from domain.retrieval.tables.table import WORD, Column, Table, stem
 from domain.retrieval.tables.values import measure, read_flag
 from domain.retrieval.tables.wording import Asked, Condition, blank_span
@@ -17,6 +17,11 @@ from domain.retrieval.tables.wording import Asked, Condition, blank_span
 VALUES_MAX = 20_000  # distinct ones of a column that are compared word by word
 VALUES_NAMED_MAX = 8  # of one question
 NEGATIVE_PARTS_MAX = 2
+AROUND_CHARS = 6  # before and behind a value, where it is said whether it is come from or gone to
+# Times relative to something: made of characters that say nothing elsewhere, and conditions nobody has computed.
+_TIMES = re.compile(
+    r"[上下中]午|[早晚]上|凌晨|[今去明前后本][年天日月]|[上下本这][个]?[周月季年]|\b(?:today|yesterday|tomorrow|morning|afternoon|evening)\b"
+)
 _NO_VALUE = frozenset("a i an the in of on at to is or and no be do".split())
 
 
@@ -112,7 +117,7 @@ def _find_values(asked: Asked, rest: str, mentions: Sequence[Mention], table: Ta
     for value in taken:
         spans.setdefault((value.start, value.end), []).append(value)
     for (start, end), others in list(spans.items())[:VALUES_NAMED_MAX]:
-        found.append(_choose_column(others, mentions))
+        found.append(_choose_column(others, mentions, asked, table))
         rest = blank_span(rest, start, end)
     more, rest = _partial_values(rest, table)
     return [*found, *more], rest, absent
@@ -150,13 +155,19 @@ def _is_inside_word(text: str, start: int, end: int) -> bool:
     return joined or decimal
 
 
-def _choose_column(values: Sequence[Value], mentions: Sequence[Mention]) -> Value:
-    """Of columns with the same value: the one that the question names nearest to it, else the first."""
+def _choose_column(values: Sequence[Value], mentions: Sequence[Mention], asked: Asked, table: Table) -> Value:
+    """Of columns with the same value: the one that the question names nearest to it, or means by from and to; else the rows of all."""
     named = {mention.column: mention for mention in mentions if mention.end > mention.start}
     near = [value for value in values if value.column in named]
     if near:
         return min(near, key=lambda value: min(abs(named[value.column].end - value.start), abs(named[value.column].start - value.end)))
-    return values[0]
+    first = values[0]
+    around = asked.question[max(0, first.start - AROUND_CHARS) : first.end + AROUND_CHARS]
+    for direction in DIRECTIONS:
+        meant = [value for value in values if any(direction.said.search(level) for level in table.columns[value.column].levels)]
+        if meant and direction.asked.search(around):
+            return meant[0]
+    return replace(first, rows=tuple(sorted({row for value in values for row in value.rows})))
 
 
 def _find_identifiers(question: str, table: Table) -> tuple[list[Value], bool]:
@@ -214,7 +225,7 @@ def _holding(part: str, table: Table) -> tuple[int, tuple[int, ...]] | None:
     """The column in which fewest cells hold these characters, and their rows; None when none does, or most do."""
     best: tuple[int, tuple[int, ...]] | None = None
     for column, values in enumerate(table.values):
-        if table.columns[column].kind != "text" or len(values) > VALUES_MAX:
+        if table.columns[column].kind != "text" or table.columns[column].is_prose or len(values) > VALUES_MAX:
             continue
         rows = tuple(row for text, each in values.items() if part in text for row in each)
         if rows and (best is None or len(rows) < len(best[1])):
@@ -227,7 +238,7 @@ def _sharing(wanted: set[str], table: Table) -> Value | None:
     best: tuple[int, int, str] | None = None  # words shared, column, the words
     rows: list[int] = []
     for column, values in enumerate(table.values):
-        if table.columns[column].kind != "text" or len(values) > VALUES_MAX:
+        if table.columns[column].kind != "text" or table.columns[column].is_prose or len(values) > VALUES_MAX:
             continue
         for text, each in values.items():
             own = {stem(word) for word in WORD.findall(text)} - {""}
@@ -245,8 +256,6 @@ def _sharing(wanted: set[str], table: Table) -> Value | None:
 
 def _find_flags(asked: Asked, mentions: Sequence[Mention], table: Table) -> list[tuple[int, bool]]:
     """Columns of yes and no that the question names: those with yes, or with no when it says not."""
-    if asked.operation in ("sum", "mean"):
-        return []
     return [(mention.column, not asked.is_negated) for mention in mentions if table.columns[mention.column].kind == "flag"]
 
 
@@ -314,4 +323,6 @@ def _unexplained(asked: Asked, rest: str, table: Table) -> tuple[float, tuple[st
     """The share of the question's words that are explained by nothing, and those words."""
     whole = sum(term_weight(term) for term in content_terms(asked.question)) or 1.0
     left = [term for term in content_terms(rest) if not table.knows(term)]
-    return sum(map(term_weight, left)) / whole, tuple(left)
+    words = [phrase for phrase in phrases(rest) if not content_terms(fold(phrase)).isdisjoint(left)]
+    times = [word for word in dict.fromkeys(_TIMES.findall(rest)) if word not in table.known.folded]
+    return (sum(map(term_weight, left)) + len(times)) / whole, (*words, *times)

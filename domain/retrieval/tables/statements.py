@@ -110,7 +110,13 @@ def partial_table(language: Language, read: int, whole: int) -> str:
 def no_such_column(language: Language, words: Sequence[str]) -> str:
     if language == "zh":
         return "表中没有问题所问的那一列，无法回答。最接近的行："
-    return f"The table has no column for this ({', '.join(words)}), so it does not answer. The nearest rows:"
+    told = f" ({', '.join(words)})" if words else ""
+    return f"The table has no column for what is asked{told}, so it does not answer. The nearest rows:"
+
+
+def not_considered(language: Language, words: Sequence[str]) -> str:
+    told = ("、" if language == "zh" else ", ").join(f"“{word}”" for word in words)
+    return f"（{told}没有在表中找到，未考虑。）" if language == "zh" else f" ({told} not found in the table, so not considered.)"
 
 
 def not_grouped(language: Language) -> str:

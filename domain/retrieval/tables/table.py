@@ -13,6 +13,8 @@ from schemas.documents import TablePart
 LEVEL = " / "  # between the levels of a header
 _BRACKETS = re.compile(r"[(\[（【]([^)\]）】]{0,40})[)\]）】]")
 WORD = re.compile(r"[a-z0-9]+")
+PROSE_MIN = 36  # mean weight of a cell: six English words, twelve Chinese characters
+FIRST_WIDE = "\u2e80"
 KIND_ROWS_MAX = 500  # that tell what a column holds
 
 
@@ -48,6 +50,7 @@ class Column:
     levels: tuple[str, ...]
     unit: str
     kind: Kind
+    is_prose: bool = False  # its cells are sentences: a word in one of them chooses no row
 
     @property
     def folded(self) -> str:
@@ -135,11 +138,14 @@ def make_table(rows: Sequence[Row], chunks: Sequence[Hit], part: TablePart, cont
 
 def _make_column(index: int, name: str, folds: Sequence[tuple[str, ...]]) -> Column:
     step = max(1, len(folds) // KIND_ROWS_MAX)
-    cells = (row[index] if index < len(row) else "" for row in folds[::step])
+    cells = [row[index] for row in folds[::step] if index < len(row) and row[index]]
+    weight = sum(len(cell) + 2 * sum(character > FIRST_WIDE for character in cell) for cell in cells)  # a Chinese character is half a word
     folded = fold(name)
     bracketed = _BRACKETS.search(folded)
     levels = tuple(" ".join(_BRACKETS.sub(" ", level).split()) for level in folded.split(LEVEL))
-    return Column(index, name, tuple(filter(None, levels)), bracketed[1].strip() if bracketed else "", kind_of(cells))
+    return Column(
+        index, name, tuple(filter(None, levels)), bracketed[1].strip() if bracketed else "", kind_of(cells), weight > PROSE_MIN * len(cells)
+    )
 
 
 def measured(table: Table, column: Column, rows: Sequence[int]) -> list[tuple[int, object]]:

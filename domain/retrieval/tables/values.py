@@ -21,7 +21,10 @@ NUMBER = (
 _NUMBER = re.compile(rf"(?:约|≈|~)?{NUMBER}\s?(?P<unit>[^\d\s,.][^\d]{{0,15}})?")
 _NUMERAL = re.compile(r"(?P<numeral>[零〇一二两三四五六七八九十百千万亿]{1,12})(?P<unit>[^\d零〇一二两三四五六七八九十百千万亿]{0,4})")
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_ORDINAL = tuple("号楼层区级期班组室栋路线届型版")  # behind a number that names: 3号厅, 二期
+FIRST_HAN = "\u3400"
+_UNITS = frozenset(
+    "元块角分厘钱斤两公千克毫吨米里丈尺寸升方平亩顷度瓦伏安人名位个件台套本张只条间次天日年月周季小时秒岁页集篇首盒箱包瓶袋罐桶支根把户家辆艘架匹头棵株朵粒片层册份笔单项种类步字"
+)  # first letters
 _POWERS = {"十": 10, "百": 100, "千": 1_000}
 _GROUPS = {"万": 10_000, "亿": 100_000_000}
 _MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
@@ -55,9 +58,14 @@ def read_number(cell: str) -> Quantity | None:
     found = _NUMBER.fullmatch(text)
     if found is None:
         numeral = _NUMERAL.fullmatch(text)
-        value = read_numeral(numeral["numeral"]) if numeral and not numeral["unit"].startswith(_ORDINAL) else None
+        value = read_numeral(numeral["numeral"]) if numeral and _is_unit(numeral["unit"]) else None
         return None if numeral is None or value is None else Quantity(Decimal(value), numeral["unit"].strip())
-    return None if (found["unit"] or "").startswith(_ORDINAL) else quantity_of(found.groupdict())
+    return quantity_of(found.groupdict()) if _is_unit(found["unit"] or "") else None
+
+
+def _is_unit(text: str) -> bool:
+    """Whether what stands behind a number measures or counts: 3件 is a number, 3号厅 and 二车间 are names."""
+    return not text or text[0] < FIRST_HAN or text[0] in _UNITS
 
 
 def quantity_of(found: Mapping[str, str | None]) -> Quantity | None:

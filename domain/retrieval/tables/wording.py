@@ -67,6 +67,7 @@ _NO_COUNT = re.compile(r"多少钱|多少[？?\s]*$|几[点月日号楼层时]|h
 _LIST = re.compile(
     r"列出|列举|罗列|列一下|(?:都|分别)?有哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|哪(?:些|几)[个家种名位项条台件款行间处座辆本门类]?|所有的?|全部的?|分别"
     r"|\b(?:list|name|enumerate|show)(?: me)?(?: all)?(?: of)?\b|\ball(?: of)?(?: the)?\b"
+    r"|\bwhich (?=[\w\ue000]{1,30}s\b)"
     r"|\b(?:which|what) (?=(?:[\w\ue000]{1,30} ){0,3}(?:are|have|were|do|cost|support|include|use)\b)|\bwhat are\b|\bevery\b"
 )
 _COMPARE = re.compile(
@@ -136,7 +137,9 @@ _BETWEEN = re.compile(
 _FILLER = re.compile(
     r"请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
     r"|其中|当中|里面|分别|各自|对应的?|条目|它们|他们|以及|并且|而且|同时|满足|符合|条件|数值|属于|位于|来自|具有|带有?|能够|可以|需要|应该"
-    r"|\b(?:please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
+    r"|保存|存放|放置|分布在?|处在"
+    rf"|哪一?{_COUNT_NOUN}"
+    r"|\b(?:comes?|came|goes|go|left|leaves?|fit|need|please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
     r"had|get|belong|located|based|whose|ones?|same|made|make|used?|offer(?:s|ed)?|provided?|named?|called|information|them|together)\b"
 )
 

@@ -10,7 +10,9 @@ Format = Literal["csv", "xlsx", "docx", "html", "pdf"]
 Language = Literal["zh", "en"]
 Kind = Literal["lookup", "filter", "count", "extreme", "total", "list", "compare", "absent"]
 
-MARKS = re.compile(r"无法计算|表中没有|部分|没有找到|Not computed|does not answer|\(a part\)|does not contain", re.IGNORECASE)
+MARKS = re.compile(
+    r"无法计算|表中没有|部分|没有找到|未考虑|not considered|Not computed|does not answer|\(a part\)|does not contain", re.IGNORECASE
+)
 
 
 class TableQuestion(Struct, frozen=True):

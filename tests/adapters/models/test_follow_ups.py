@@ -99,9 +99,15 @@ def test_traditional_characters_stay_as_they_were_written() -> None:
 def test_another_subject_replaces_the_one_before(question: str, subject: str) -> None:
     """It alone is searched for and has to be supported; what was asked is carried to choose among what is found."""
     reading = read_question(question, (*KAFKA, *TOWER, Turn("user", "食堂几点开门？"), Turn("assistant", "七点 [1]。")))
-    assert (reading.kind, reading.subject, reading.claim) == ("instead", subject, subject)
+    assert (reading.kind, reading.subject, reading.claims) == ("instead", subject, (subject,))
     assert "食堂" not in reading.query or "食堂" in question
     assert any("开门" in phrase for phrase in reading.carried)
+
+
+def test_a_circumstance_is_no_other_subject() -> None:
+    history = (Turn("user", "How late is the Marlow Library open?"), Turn("assistant", "Until nine [1]."))
+    assert "Marlow" in read_question("And on weekends?", history).query
+    assert "Marlow" not in read_question("And the Brent Museum?", history).query
 
 
 def test_what_was_asked_is_that_of_the_last_question_which_asked_something() -> None:
@@ -139,6 +145,11 @@ def test_a_pronoun_is_the_subject_of_the_last_answered_question() -> None:
 def test_a_pronoun_is_the_subject_that_replaced_another() -> None:
     history = (*TOWER, Turn("user", "滕王阁呢？"), Turn("assistant", "在南昌 [1]。"))
     assert read_question("它有几层？", history).carried == ("滕王阁",)
+
+
+def test_a_short_question_that_stands_by_itself_knows_what_was_spoken_of() -> None:
+    assert "Marlow" in read_question("How long is the warranty?", (Turn("user", "What about the Marlow kettle?"),)).topic
+    assert read_question("Which kettle has no warranty?", (Turn("user", "What about the Marlow kettle?"),)).topic == ()
 
 
 def test_names_are_carried_whole() -> None:

@@ -42,7 +42,7 @@ async def opened(stub: Running, name: str, **changes: object) -> AsyncIterator[O
 async def answered(stub: Running, name: str, **changes: object) -> tuple[str, Finish]:
     async with opened(stub, name, **changes) as model:
         said = [item async for item in model.answer(REQUEST)]
-    pieces = said[:-1]
+    pieces = [item for item in said[:-1] if not isinstance(item, ThoughtPiece)]
     assert all(isinstance(piece, Piece) and piece.text for piece in pieces)
     assert isinstance(said[-1], Finish)
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece)), said[-1]
@@ -127,7 +127,15 @@ async def test_speaks_bigmodel(stub: Running, temperature: float, expected: tupl
     assert finish.usage == Usage(prompt_tokens=sum(len(m["content"]) for m in sent["messages"]), completion_tokens=4)
 
 
-@pytest.mark.parametrize(("finish", "reason"), [("length", "length"), ("sensitive", "content_filter"), ("stop", "stop")])
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("length", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("sensitive", "content_filter"),
+        ("stop", "stop"),
+    ],
+)
 async def test_finish_reasons(stub: Running, finish: str, reason: str) -> None:
     assert (await answered(stub, f"stub?tokens=2&finish={finish}"))[1].reason == reason
 
@@ -197,10 +205,10 @@ async def parts_of(stub: Running, name: str, request: AnswerRequest = REQUEST, *
 
 
 @pytest.mark.parametrize("thinks", [*THINKS, "opened"])
-async def test_thinking_is_given_apart_to_those_who_want_it(stub: Running, thinks: str) -> None:
+async def test_thinking_is_given_apart(stub: Running, thinks: str) -> None:
     """All of it before the first word of the answer, none of it in the answer."""
     name = f"stub?tokens=2&thinking=30&thinks={thinks}"
-    said = await parts_of(stub, name, replace(REQUEST, with_thinking=True), thinking_opened=thinks == "opened")
+    said = await parts_of(stub, name, thinking_opened=thinks == "opened")
     kinds = [type(part) for part in said]
     order: list[type] = [ThoughtPiece, Piece, Finish]
     assert kinds == sorted(kinds, key=order.index)
@@ -354,8 +362,9 @@ async def test_after_the_first_word_nothing_is_repeated(stub: Running, fault: st
     assert stub.provider.stats.requests == 1
 
 
-async def test_a_failed_finish_is_a_failure(stub: Running) -> None:
-    error, _ = await failed(stub, "stub?tokens=2&token_ms=30&finish=network_error")
+@pytest.mark.parametrize("finish", ["network_error", "insufficient_system_resource"])
+async def test_a_failed_finish_is_a_failure(stub: Running, finish: str) -> None:
+    error, _ = await failed(stub, f"stub?tokens=2&token_ms=30&finish={finish}")
     assert error.code == "answer_interrupted"
 
 

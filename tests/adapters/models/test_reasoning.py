@@ -4,16 +4,16 @@ import pytest
 
 from adapters.models.families import FAMILIES, UNKNOWN, family_of
 from adapters.models.presets import PRESETS
-from adapters.models.reasoning import control_of, thinking_fields
+from adapters.models.reasoning import control_of, server_of, thinking_fields
 from schemas.settings import ModelSettings
 from schemas.thinking import is_thinking_shown
 
 
 def told(provider: str, model: str, mode: str, effort: str = "", base_url: str = "") -> tuple[dict[str, object], bool | None]:
     """The members of the request, and whether the model may think."""
-    family, preset = family_of(model), PRESETS[provider]
-    control = control_of(provider, base_url or preset.base_url, family)
-    fields = thinking_fields(family, control, mode, effort, budget=2_000, preset=preset)  # type: ignore[arg-type]
+    family, base_url = family_of(model), base_url or PRESETS[provider].base_url
+    control, server = control_of(provider, base_url, family), server_of(provider, base_url)
+    fields = thinking_fields(family, control, mode, effort, budget=2_000, preset=server)  # type: ignore[arg-type]
     members = fields.members()
     if fields.thinking is not None:
         members["thinking"] = fields.thinking.type
@@ -77,10 +77,14 @@ def test_what_is_sent(provider: str, model: str, mode: str, effort: str, members
     ("base_url", "model", "members"),
     [
         ("https://open.bigmodel.cn/api/paas/v4", "glm-4.7", {"thinking": "disabled"}),
-        ("https://api.z.ai/api/paas/v4", "glm-4.7", {"thinking": "disabled"}),
+        ("https://open.bigmodel.cn/api/coding/paas/v4", "glm-4.5-air", {"thinking": "disabled"}),
+        ("https://api.z.ai/api/paas/v4", "glm-5.3", {"reasoning_effort": "low"}),
+        ("https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "qwen3-32b", {"enable_thinking": False}),
         ("https://dashscope.aliyuncs.com/compatible-mode/v1", "qwen3-32b", {"enable_thinking": False}),
         ("http://10.0.0.7:8000/v1", "Qwen/Qwen3-8B", TEMPLATE_OFF),
         ("http://10.0.0.7:8000/v1", "own-name", {}),
+        ("http://127.0.0.1:11434/v1", "qwen3:8b", {"reasoning_effort": "none"}),
+        ("http://127.0.0.1:11434/v1", "glm-4.7-flash", {"reasoning_effort": "none"}),
     ],
 )
 def test_a_server_is_known_by_its_address(base_url: str, model: str, members: dict[str, object]) -> None:

@@ -74,8 +74,8 @@ def test_a_question_that_begins_with_courtesy_is_a_question(said: str) -> None:
 def test_carried_words_do_not_answer_for_the_subject() -> None:
     pool = passage(1, "游泳池下午四点开放。", "游泳池")
     other, same = read_question("年会呢？", POOL), read_question("它几点关？", POOL)
-    assert not is_follow_up_answerable((other.claim,), other.subject, [pool])
-    assert is_follow_up_answerable((same.claim,), same.subject, [pool])
+    assert not is_follow_up_answerable(other.claims, other.subject, [pool])
+    assert is_follow_up_answerable(same.claims, same.subject, [pool])
 
 
 def test_the_background_never_outweighs_the_question() -> None:
@@ -122,3 +122,37 @@ async def test_short_facts_are_quoted(question: str, text: str, said: str) -> No
 @pytest.mark.parametrize("question", ["假期有多长？", "How long is it?", "？"])
 async def test_a_passage_that_was_given_is_never_called_absent(question: str) -> None:
     assert "[1]" in await quote(question, passage(1, "满一年者十二天。", "年休"))
+
+
+KETTLE = (Turn("user", "What about the Marlow kettle?"), Turn("assistant", "It holds two litres [1]."))
+KETTLES = (
+    passage(1, "The Brent kettle costs 30 dollars. The kettle comes with a warranty of one year.", "Brent kettle"),
+    passage(2, "The Marlow kettle costs 50 dollars. The kettle comes with a warranty of five years.", "Marlow kettle"),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How long is the warranty?", "five years"),
+        ("How much does it cost?", "50 dollars"),
+        ("And the Brent kettle?", "Brent kettle costs"),
+        ("How long is the warranty of the Brent kettle?", "one year"),
+    ],
+)
+async def test_what_was_spoken_of_chooses_between_equals(question: str, said: str) -> None:
+    answer = await quote(question, *KETTLES, history=KETTLE)
+    assert said in answer
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "unsaid"),
+    [
+        ("哪款茶壶不支持加热？", "乙款茶壶不支持加热", "甲款茶壶支持加热"),
+        ("哪款茶壶支持加热？", "甲款茶壶支持加热", "乙款茶壶不支持加热"),
+    ],
+)
+async def test_the_opposite_is_not_quoted(question: str, said: str, unsaid: str) -> None:
+    answer = await quote(question, passage(1, "甲款茶壶支持加热。", "甲款"), passage(2, "乙款茶壶不支持加热。", "乙款"))
+    assert said in answer
+    assert unsaid not in answer

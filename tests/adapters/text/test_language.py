@@ -75,6 +75,17 @@ def test_terms_leave_out_what_every_question_says() -> None:
     assert terms(fold("黄鹤楼是什么时候建的？")) == {"黄鹤", "鹤楼", "建"}
     assert terms(fold("What is the capital of Cities?")) == {"capital", "cit"}
     assert terms(fold("什么")) == {"什么"}
+    assert terms(fold("年假有几年？1998年呢")) == {"年假", "1998"}
+
+
+@pytest.mark.parametrize(
+    "words", ["rise rises rising", "house houses", "stop stopped stopping", "call calls called", "die died dies", "use used", "bake baked"]
+)
+def test_forms_of_one_word_are_one_term(words: str) -> None:
+    assert len(terms(fold(words))) == 1
+
+
+def test_text_without_content() -> None:
     assert terms(fold("？")) == frozenset()
 
 

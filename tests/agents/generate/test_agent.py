@@ -266,6 +266,18 @@ async def test_a_branch_that_outgrows_its_share_asks_for_a_summary_and_a_first_a
     assert await asked(_asked(grounded_event(), ancestors=("q0", "r0"))) == []
 
 
+async def test_a_greeting_gives_no_title_and_the_first_question_after_it_does():
+    async def titles(event: ChatGrounded) -> list[bool]:
+        generate = generating_agent(Script(["好", Finish()]), Redis())
+        generate.titles = True
+        return [each.event.data.title for each in await generate.step(event, context(attempt=2)) if each.topic is DIGESTS_ASKED]
+
+    polite = Turn("user", "你好！"), Turn("assistant", "你好！")
+    assert await titles(grounded_event(passages=(), courtesy="greeting")) == []
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=polite)) == [True]
+    assert await titles(_asked(grounded_event(), ancestors=("q0", "r0"), history=(*polite, Turn("user", "灯塔在哪？")))) == []
+
+
 async def test_the_answer_knows_its_branch_and_the_model_the_summary():
     redis, model = Redis(), Script(["好", Finish()])
     await _run(model, redis, RememberingPublisher(), _asked(grounded_event(), ancestors=("q0", "r0"), summary="此前", tone="support"))
@@ -410,7 +422,7 @@ async def test_thinking_goes_out_where_it_was_asked_for_and_into_no_record(asked
     returned = await agent.step(_asked_to_show(asked), context(publisher, attempt=7))
     sent = [each.event for each in [*publisher.sent, *returned]]
     thoughts = [event.data for event in sent if isinstance(event, ReplyThought)]
-    assert model.request.with_thinking == shown
+    assert bool(thoughts) == shown
     if shown:
         assert "".join(each.text for each in thoughts) == "hm [1] so"
         assert [each.seq for each in thoughts] == list(range(1, len(thoughts) + 1))
@@ -456,3 +468,20 @@ async def test_what_a_call_without_an_answer_cost_is_charged_apart():
         assert (second.data.purpose, second.data.model, second.data.completion_tokens) == ("answer", "gpt", 4)
         ids |= {first.id, second.id}
     assert len(ids) == 2
+
+
+@pytest.mark.parametrize("shows", [True, False])
+async def test_thinking_costs_also_when_the_answer_never_comes(shows: bool):
+    """Whoever cancels a model that thinks pays for what it has thought."""
+    redis = Redis()
+
+    async def cancel() -> None:
+        redis.cancel.set()
+        await asyncio.sleep(10)
+
+    event = _asked_to_show(shows)
+    sent = await _run(Script([ThoughtPiece("四个汉字", SPEAKER), cancel]), redis, RememberingPublisher(), event)
+    (charged,) = [each.event.data for each in sent if isinstance(each.event, UsageRecorded)]
+    assert (charged.completion_tokens, charged.reasoning_tokens, charged.estimated, charged.model) == (4, 4, True, "glm")
+    assert charged.cost_micros > 4 * 3
+    assert redis.stored["r1"].state == "cancelled"

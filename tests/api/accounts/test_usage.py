@@ -57,7 +57,15 @@ async def test_own_usage_in_every_window(ada: Person, bob: Person) -> None:
         assert answer.status_code == 200, answer.text
         body = answer.json()
         assert body["window"] == window
-        assert body["total"] == {"messages": 2, "cached": 0, "prompt_tokens": 110, "completion_tokens": 4, "cost_micros": 5}
+        assert body["total"] == {
+            "messages": 2,
+            "cached": 0,
+            "prompt_tokens": 110,
+            "completion_tokens": 4,
+            "reasoning_tokens": 0,
+            "cached_tokens": 0,
+            "cost_micros": 5,
+        }
         assert body["models"]["large"]["prompt_tokens"] == 100
         assert sum(item["total"]["prompt_tokens"] for item in body["items"]) == 110
         assert body["quotas"] == []

@@ -44,5 +44,5 @@ def test_the_scores():
     (asked,) = paraphrases_of([ParaphrasedPassage(id="zh-a", text="甲在乙处。", answer="乙处", en="Where?")])
     assert asked.kind == "en-zh"
     right, refusal = PipelineReply("completed", "- 甲在乙处。 [1]", ("zh-a",)), PipelineReply("completed", "nothing", ())
-    made = score("en-zh", [(asked, 1, right), (asked, 5, right), (asked, 6, refusal), (asked, 0, PipelineReply("failed", "", ()))])
+    made = score("one", "en-zh", [(asked, 1, right), (asked, 5, right), (asked, 6, refusal), (asked, 0, PipelineReply("failed", "", ()))])
     assert (made.first, made.found, made.quoted, made.refused, made.failed) == (0.25, 0.5, 0.5, 0.25, 1)

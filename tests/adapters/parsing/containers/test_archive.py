@@ -6,6 +6,7 @@ import time
 import zipfile
 
 import pytest
+import pyzipper  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -94,6 +95,19 @@ def test_encrypted_files(archive):
     assert refused(archive).code == "password_required"
     assert refused(archive, password="wrong").code == "password_wrong"
     assert read(archive, password="open").text == "机密 words"
+
+
+def test_an_encrypted_bomb_is_stopped_like_any_other():
+    """Of strong encryption only the unpacking differs; files beside it may be open."""
+    buffer = io.BytesIO()
+    with pyzipper.AESZipFile(buffer, "w", compression=pyzipper.ZIP_DEFLATED) as archive:
+        archive.writestr("open.txt", "open words")
+        archive.setencryption(pyzipper.WZ_AES)
+        archive.setpassword(b"open")
+        archive.writestr("bomb.txt", b"a" * 20_000_000)
+    parsed = read(buffer.getvalue(), password="open")
+    assert parsed.text == "open words"
+    assert "CLAW_DOCUMENT_ARCHIVE_RATIO_MAX" in parsed.notes[0].detail
 
 
 def test_damage_under_encryption_is_no_text():

@@ -1,11 +1,35 @@
 """What a file is: by its content, whatever its name and its sender say."""
 
+import io
 import random
+import zipfile
 
 import pytest
 
 from adapters.parsing import parse
-from adapters.parsing.core.detect import CSV, DOCX, EML, HTML, MARKDOWN, PDF, PLAIN, PPTX, XLS, XLSX, ZIP, detect
+from adapters.parsing.core.detect import (
+    CSV,
+    DOC,
+    DOCX,
+    EML,
+    EPUB,
+    HTML,
+    MARKDOWN,
+    MSG,
+    ODT,
+    ORG,
+    PDF,
+    PLAIN,
+    PPT,
+    PPTX,
+    RST,
+    RTF,
+    XLS,
+    XLSX,
+    XML,
+    ZIP,
+    detect,
+)
 from adapters.parsing.core.source import Bounds, DocumentSource, Entry
 from schemas.errors import Refused
 from schemas.settings.documents import DocumentSettings
@@ -23,8 +47,19 @@ def package(folder, **more):
     return zipped({"[Content_Types].xml": "<Types/>", f"{folder}/main.xml": "<x/>"} | more)
 
 
-def stream(name):
-    return OLE2 + name.encode("utf-16-le").ljust(128, b"\0")
+def stream(*names):
+    return OLE2 + b"".join(name.encode("utf-16-le").ljust(128, b"\0") for name in names)
+
+
+def open_document(kind, *, first=True):
+    """As the standards ask: the first entry is stored and names the type."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        if not first:
+            archive.writestr("content.xml", "<x/>")
+        archive.writestr("mimetype", kind, zipfile.ZIP_STORED if first else zipfile.ZIP_DEFLATED)
+        archive.writestr("META-INF/container.xml" if "epub" in kind else "META-INF/manifest.xml", "<x/>")
+    return buffer.getvalue()
 
 
 FOUND = {
@@ -44,6 +79,26 @@ FOUND = {
     "old xls": (stream("Book"), "", "", XLS),
     "encrypted workbook": (stream("EncryptedPackage"), "x.xlsx", "", XLSX),
     "encrypted, nameless": (stream("EncryptedPackage"), "", "", DOCX),
+    "doc": (stream("WordDocument"), "x.doc", "", DOC),
+    "doc with a workbook": (stream("WordDocument", "Workbook"), "x.doc", "", DOC),
+    "workbook with a doc": (stream("WordDocument", "Workbook"), "x.xls", "", XLS),
+    "doc called docx": (stream("WordDocument"), "x.docx", "", DOC),
+    "ppt": (stream("PowerPoint Document"), "", PPT, PPT),
+    "msg": (stream("__nameid_version1.0", "__properties_version1.0"), "x.eml", "", MSG),
+    "msg with a doc": (stream("__properties_version1.0", "WordDocument"), "", "", MSG),
+    "rtf": (b"{\\rtf1 words}", "x.doc", "", RTF),
+    "rtf behind blanks": (b"\xef\xbb\xbf \r\n{\\rtf1 words}", "", "", RTF),
+    "odt": (open_document("application/vnd.oasis.opendocument.text"), "x.zip", "", ODT),
+    "odt template": (open_document("application/vnd.oasis.opendocument.text-template"), "", "", ODT),
+    "odt packed anew": (open_document("application/vnd.oasis.opendocument.text", first=False), "x.odt", "", ODT),
+    "epub": (open_document("application/epub+zip"), "", "", EPUB),
+    "epub packed anew": (open_document("application/epub+zip", first=False), "", "", EPUB),
+    "rst": (b"Title\n=====\n\nwords", "x.rst", "", RST),
+    "rst declared": (b"Title\n=====\n\nwords", "", RST, RST),
+    "org": (b"* Title\n\nwords", "x.org", "", ORG),
+    "xml": (b'<?xml version="1.0"?><a><b>c</b></a>', "", "", XML),
+    "xml by name": (b"<a><b>c</b></a>", "x.xml", "", XML),
+    "page called xml": (b'<?xml version="1.0"?><html><p>x', "x.xml", "", HTML),
     "page": (b"<!DOCTYPE html><p>x", "x.txt", PLAIN, HTML),
     "page in utf-16": ("<html><p>x".encode("utf-16"), "", "", HTML),
     "xhtml": (b'<?xml version="1.0"?>\n<!-- c -->\n<html xmlns="x">', "", "", HTML),
@@ -87,11 +142,10 @@ REFUSED = {
     "empty": (b"", "x.pdf", "document_empty", ""),
     "text called png": (b"just words", "x.png", "document_unreadable", "picture"),
     "photoshop": (b"8BPS\0\1" + bytes(64), "x.pdf", "document_type_unsupported", "Photoshop"),
-    "doc": (stream("WordDocument"), "x.doc", "document_type_unsupported", ".docx"),
-    "ppt": (stream("PowerPoint Document"), "x.ppt", "document_type_unsupported", ".pptx"),
-    "msg": (stream("__properties_version1.0"), "x.msg", "document_type_unsupported", ".eml"),
-    "rtf": (b"{\\rtf1 words}", "x.doc", "document_type_unsupported", "RTF"),
-    "odt": (zipped({"mimetype": "application/vnd.oasis.opendocument.text"}), "x.odt", "document_type_unsupported", "OpenDocument"),
+    "ods": (open_document("application/vnd.oasis.opendocument.spreadsheet"), "x.ods", "document_type_unsupported", "spreadsheet"),
+    "unknown container": (stream("Contents"), "", "document_type_unsupported", "OLE2"),
+    "text called rtf": (b"just words", "x.rtf", "document_unreadable", "RTF"),
+    "text called epub": (b"just words", "x.epub", "document_unreadable", "EPUB"),
     "rar": (b"Rar!\x1a\x07\x01\x00", "x.zip", "document_type_unsupported", "RAR"),
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\0", "", "document_type_unsupported", "tar"),
     "program": (b"MZ\x90\0\3\0\0\0", "", "document_type_unsupported", "program"),

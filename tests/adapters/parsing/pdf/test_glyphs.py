@@ -15,8 +15,13 @@ def drawn_one_by_one(page: Page, text: str, font: str, y: float = 700) -> Page:
 
 
 def test_letters_that_are_drawn_alone_in_a_font_that_is_not_embedded_stay() -> None:
-    """pdfium leaves out objects without width, and the glyphs of a font that is not there have none."""
+    """pdfium leaves out objects without width; on a machine without Chinese fonts such letters have none."""
     assert texts(read(pdf(drawn_one_by_one(Page(), CHINESE[:30], "C1")))) == [CHINESE[:30]]
+
+
+def test_letters_without_outlines_stay() -> None:
+    """The same on any machine, whichever fonts it has."""
+    assert "".join(read(pdf(drawn_one_by_one(Page(), "vanishing", "E1"))).text.split()) == "vanishing"
 
 
 @pytest.mark.usefixtures("no_ocr")

@@ -1,12 +1,12 @@
 """RapidOCR reads Chinese and English, whichever way a page lies, and stops when its time is over."""
 
 import numpy as np
-import pypdfium2
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from adapters.parsing.pdf.ocr import Picture
 from adapters.parsing.pdf.rapid import RapidOcr
-from tests.support.pdf_reading import PROSE, scanned, wrapped
+from tests.support.pdf_reading import CHINESE, PROSE, scanned, wrapped
 from tests.support.pdf_writer import Page
 
 pytestmark = pytest.mark.usefixtures("rapidocr")
@@ -44,13 +44,20 @@ def test_an_empty_page_says_nothing() -> None:
     assert (result.spans, result.confidence, result.complete) == ((), 0.0, True)
 
 
+def test_columns_written_downwards_are_read_from_right_to_left() -> None:
+    try:
+        font = ImageFont.truetype("NotoSerifCJK-Bold.ttc", 40)
+    except OSError:
+        pytest.skip("no Chinese font on this machine")
+    columns = [CHINESE[at : at + 14] for at in range(0, 42, 14)]
+    page = Image.new("L", (600, 900), 255)
+    for index, column in enumerate(columns):
+        for row, char in enumerate(column):
+            ImageDraw.Draw(page).text((500 - 80 * index, 60 + 46 * row), char, 0, font=font)
+    result = RapidOcr().read(Picture(np.asarray(page, np.uint8), 200), 60)
+    assert "".join(span.text for span in sorted(result.spans, key=lambda span: span.base)) == "".join(columns)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5_000), (5_000, 1), (40, 20_000)])
 def test_pictures_of_any_shape_are_survived(shape: tuple[int, int]) -> None:
     assert RapidOcr().read(Picture(np.zeros(shape, np.uint8), 150), 60).text == ""
-
-
-def test_pypdfium_draws_what_the_tests_scan() -> None:
-    """The pictures above hold something: a blank page would pass for one that was not read."""
-    assert pypdfium2.PdfDocument is not None
-    width, height, pixels = scanned(Page().lines(60, 760, LINES, 12, leading=18))
-    assert np.frombuffer(pixels, np.uint8).reshape(height, width).min() < 100

@@ -167,6 +167,14 @@ def test_a_page_with_a_hole_is_read_as_it_looks_when_that_is_better(use_reader) 
     assert [note.code for note in read(pdf(page)).notes] == ["glyphs_without_text"]
 
 
+def test_a_scanned_form_keeps_what_is_typed_into_it(use_reader) -> None:
+    use_reader(Reader("Application for a permit to fish in the upper lake, to be filled in and signed"))
+    page = Page().image(40, 40, bytes(1600)).field((300, 600, 500, 616), b"/FT/Tx/T(name)/V(Ada Byron)")
+    parsed = read(pdf(page))
+    assert "Application for a permit" in parsed.text
+    assert "Ada Byron" in parsed.text
+
+
 def test_the_picture_is_as_fine_as_the_scan(use_reader) -> None:
     """A page is drawn at the resolution it was scanned with, within bounds."""
     reader = use_reader(Reader("Scanned words"))

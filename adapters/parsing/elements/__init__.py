@@ -1,0 +1,1 @@
+"""Formats that `unstructured` partitions: pandoc converts them, and elements become blocks."""

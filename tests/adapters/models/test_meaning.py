@@ -1,0 +1,77 @@
+"""Sentences are chosen by meaning where words cannot choose."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.models.local import LocalModel
+from adapters.models.meaning import QUOTES_MAX, SentenceRanking
+from adapters.models.port import AnswerRequest, Piece
+from schemas.errors import ConfigurationError, Unavailable
+from tests.support.model_samples import passage
+
+PASSAGES = (
+    passage(1, "食堂供应午餐。员工的汽车可停放在地下二层。"),
+    passage(2, "密码每半年更换。"),
+)
+QUESTION = "Where can I leave my vehicle?"
+NEAR = {QUESTION: (1.0, 0.0), "员工的汽车可停放在地下二层。": (0.95, 0.3)}
+
+
+@dataclass
+class Embedding:
+    """Vectors of two dimensions: what is near the question, and all else."""
+
+    name: str = "two"
+    dimensions: int = 2
+    missing: bool = False
+    failing: bool = False
+    opened: int = 0
+
+    async def start(self) -> None:
+        if self.missing:
+            raise ConfigurationError("no table")
+        self.opened += 1
+
+    async def stop(self) -> None:
+        self.opened -= 1
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self.failing:
+            raise Unavailable("model_unavailable", "not now")
+        return np.array([NEAR.get(text, (0.6, 0.8)) for text in texts], np.float32)
+
+
+async def test_the_nearest_sentence_is_chosen_and_the_embedder_opened_once() -> None:
+    embedding = Embedding()
+    ranking = SentenceRanking(embedding)
+    for _ in range(2):
+        assert await ranking.choose(QUESTION, PASSAGES) == [(1, "员工的汽车可停放在地下二层。")]
+    assert embedding.opened == 1
+    await ranking.stop()
+    await ranking.stop()
+    assert embedding.opened == 0
+
+
+async def test_equally_near_ones_are_bounded() -> None:
+    many = (passage(1, "甲一。甲二。甲三。甲四。"),)
+    assert len(await SentenceRanking(Embedding()).choose(QUESTION, many)) == QUOTES_MAX
+
+
+async def test_without_an_embedding_nothing_is_chosen() -> None:
+    for embedder in (None, Embedding(missing=True), Embedding(failing=True)):
+        assert await SentenceRanking(embedder).choose(QUESTION, PASSAGES) == []
+    assert await SentenceRanking(Embedding()).choose(QUESTION, ()) == []
+
+
+async def test_the_answer_says_how_it_was_found() -> None:
+    request = AnswerRequest(question=QUESTION, passages=PASSAGES, by_meaning=True)
+    for embedder, begins in ((Embedding(), "Found by meaning"), (Embedding(missing=True), "Quoted from")):
+        said = "".join([piece.text async for piece in LocalModel(embedder).answer(request) if isinstance(piece, Piece)])
+        assert said.startswith(begins)
+    request = AnswerRequest(question="把車停在哪裡？", passages=PASSAGES, by_meaning=True)
+    said = "".join([piece.text async for piece in LocalModel(Embedding()).answer(request) if isinstance(piece, Piece)])
+    assert said.startswith("以下為按含義找到的知識庫原文")
+    assert said.count("[") == 2
