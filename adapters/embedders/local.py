@@ -19,7 +19,7 @@ DEFAULT = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class LocalEmbedding:
     """``name`` is stored with the vectors; ``load`` takes the folder of tables (``table_folder``)."""
 
     name: str
@@ -28,8 +28,8 @@ class LocalModel:
 
 
 LOCAL_MODELS = {
-    DEFAULT: LocalModel(multilingual.NAME, multilingual.DIMENSIONS, multilingual.load),
-    "wordllama": LocalModel(wordllama.NAME, wordllama.DIMENSIONS, lambda _: wordllama.load()),
+    DEFAULT: LocalEmbedding(multilingual.NAME, multilingual.DIMENSIONS, multilingual.load),
+    "wordllama": LocalEmbedding(wordllama.NAME, wordllama.DIMENSIONS, lambda _: wordllama.load()),
 }
 
 

@@ -16,7 +16,7 @@ from adapters.embedders.choose import create_embedder
 from adapters.embedders.local import DEFAULT, LOCAL_MODELS, load_embeddings
 from adapters.embedders.port import Embedder
 from adapters.embedders.static import StaticEmbeddings
-from adapters.index.fusion import ENGLISH, LEXICAL, MULTILINGUAL, PROVIDER, UNKNOWN, DenseWeight, Question
+from adapters.index.fusion import ENGLISH, LEXICAL, MULTILINGUAL, PROVIDER, UNKNOWN, DenseWeight, RankedQuestion
 from adapters.text.language import Language, fold, language_of, terms
 from adapters.text.sparse import Background, Bm25Encoder, SparseVector
 from schemas.errors import ClawError, Unavailable
@@ -42,7 +42,7 @@ class EncodedQuery:
     sparse: SparseVector
     dense: NDArray[np.float32]
     keywords: tuple[str, ...]
-    question: Question = UNKNOWN
+    question: RankedQuestion = UNKNOWN
 
 
 class QueryEncoder:
@@ -127,9 +127,9 @@ class _Models:
             for (question, background), vector in zip(questions, vectors, strict=True)
         ]
 
-    def _question(self, text: str) -> Question:
+    def _question(self, text: str) -> RankedQuestion:
         language = language_of(text)
-        return Question(terms(fold(text)), language, _weight(self.embedding, language))
+        return RankedQuestion(terms(fold(text)), language, _weight(self.embedding, language))
 
 
 def _weight(embedding: str, language: Language) -> DenseWeight:

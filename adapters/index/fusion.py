@@ -51,7 +51,7 @@ LEXICAL = DenseWeight(0.0, 0.0)  # and in Chinese: even 0.01 cost first places
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RankedQuestion:
     """What a ranking needs to know of a question: its content terms (``language.terms``), its language, the weight of the dense leg."""
 
     terms: frozenset[str] = frozenset()
@@ -59,7 +59,7 @@ class Question:
     dense_weight: DenseWeight = ENGLISH
 
 
-UNKNOWN = Question()
+UNKNOWN = RankedQuestion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Candidate:
     dense: float
 
 
-def rank(candidates: Sequence[Candidate], question: Question) -> list[tuple[str, float]]:
+def rank(candidates: Sequence[Candidate], question: RankedQuestion) -> list[tuple[str, float]]:
     """Keys with scores that only order, best first."""
     own: list[Candidate] = []
     foreign: list[Candidate] = []
@@ -114,7 +114,7 @@ def coverage_of(terms: frozenset[str], texts: Iterable[str]) -> float:
     return max((sum(map(_haystack(text).contains, terms)) / len(terms) for text in texts), default=0.0)
 
 
-def _rank_group(candidates: Sequence[Candidate], question: Question) -> tuple[list[tuple[str, float]], float]:
+def _rank_group(candidates: Sequence[Candidate], question: RankedQuestion) -> tuple[list[tuple[str, float]], float]:
     """The fused ranking, and the coverage by its best lexical hits."""
     lexical = sorted((each for each in candidates if each.bm25 > 0), key=lambda each: -each.bm25)
     weight = question.dense_weight

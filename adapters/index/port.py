@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.index.fusion import UNKNOWN, Candidate, Question, rank
+from adapters.index.fusion import UNKNOWN, Candidate, RankedQuestion, rank
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator, TablePart
@@ -55,7 +55,7 @@ class Query:
     dense: NDArray[np.float32]
     limit: int
     candidates: int
-    question: Question = UNKNOWN
+    question: RankedQuestion = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

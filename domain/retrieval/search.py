@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.embedders.query import EncodedQuery, QueryEncoder
-from adapters.index.fusion import Candidate, Question, rank
+from adapters.index.fusion import Candidate, RankedQuestion, rank
 from adapters.index.port import Hit, Query, VectorIndex, heading_of
 from adapters.text.sparse import Background
 from domain.documents.visibility import VisibilitySource
@@ -121,7 +121,7 @@ def _build_query(asked: _SearchRequest, names: Sequence[str], encoded: EncodedQu
     )
 
 
-def merge_rankings(parts: Sequence[Sequence[Hit]], question: Question) -> list[Hit]:
+def merge_rankings(parts: Sequence[Sequence[Hit]], question: RankedQuestion) -> list[Hit]:
     """Hits of several engines as one ranking: lexical scores compare as they are, cosines of two models only as shares of the best."""
     hits = {hit.id: hit for part in parts for hit in part}
     dense: dict[str, float] = {}
@@ -134,5 +134,5 @@ def merge_rankings(parts: Sequence[Sequence[Hit]], question: Question) -> list[H
     return [replace(hits[key], score=score) for key, score in rank(candidates, question)]
 
 
-def _say_of_dense(question: Question) -> tuple[float, float]:
+def _say_of_dense(question: RankedQuestion) -> tuple[float, float]:
     return question.dense_weight.rise, question.dense_weight.least

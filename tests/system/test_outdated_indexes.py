@@ -29,12 +29,8 @@ QUESTION = "How many days of annual leave does an employee get?"
 async def installation(home: Path, **settings: str) -> AsyncIterator[tuple[Up, aiohttp.ClientSession]]:
     """The stack in ``home`` until the block ends; a start after another one finds what that left."""
     given = {"CLAW_LIMIT_ENABLED": "false"} | {f"CLAW_RETRIEVAL_{name.upper()}": value for name, value in settings.items()}
-    async with stack(home, given) as running, aiohttp.ClientSession(base_url=running.url) as session:
+    async with stack(home, given, show=True) as running, aiohttp.ClientSession(base_url=running.url) as session:
         yield Up(running.url, home, given), session
-
-
-async def own_client(up: Up, session: aiohttp.ClientSession) -> Client:
-    return await Client.with_token(session, up.key)
 
 
 async def doctor(up: Up) -> tuple[int, str]:
@@ -50,7 +46,7 @@ async def test_an_index_of_another_embedding_is_searched_and_replaced(tmp_path: 
     """Every search finds its document: before the rebuild, during it and after it; and what comes meanwhile is in the new index."""
     names = [f"ledger{n}" for n in range(DOCUMENTS)]
     async with installation(tmp_path, embedding="wordllama") as (up, session):
-        client = await own_client(up, session)
+        client = owner = await Client.register(session, "owner@example.org", "a long test passphrase")
         for name in names:
             await client.submit(name, text(name))
         for name, note in NOTES.items():
@@ -60,7 +56,7 @@ async def test_an_index_of_another_embedding_is_searched_and_replaced(tmp_path: 
         before = await index(client)
         assert before["active"]["outdated_index"] is None
     async with installation(tmp_path, rebuild_automatically="false") as (up, session):
-        client = await own_client(up, session)
+        client = Client(session, owner.headers, owner.knowledge_base)
         seen = await index(client)
         assert (seen["state"], seen["active"]["outdated_index"]) == ("steady", BEFORE)
         assert seen["active"]["points"] == before["active"]["points"]
@@ -73,7 +69,7 @@ async def test_an_index_of_another_embedding_is_searched_and_replaced(tmp_path: 
             await asyncio.sleep(2)
         assert readers.misses == []
     async with installation(tmp_path) as (up, session):
-        client = await own_client(up, session)
+        client = Client(session, owner.headers, owner.knowledge_base)
         readers = Readers(client, [*names, "mill"])
         async with readers.reading(2):
             await client.submit("dike", text("dike"))
@@ -88,6 +84,6 @@ async def test_an_index_of_another_embedding_is_searched_and_replaced(tmp_path: 
         assert "dike" in {each["document_id"] for each in await search(client, "sheet about the dike")}
         assert "as the settings say" in (await doctor(up))[1]
     async with installation(tmp_path) as (up, session):
-        client = await own_client(up, session)
+        client = Client(session, owner.headers, owner.knowledge_base)
         assert (await search(client, QUESTION))[0]["document_id"] == "leave"
         assert [folder.name for folder in (tmp_path / "index").iterdir()] == [AFTER]

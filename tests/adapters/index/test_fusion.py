@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.index.fusion import LEXICAL, MULTILINGUAL, Candidate, DenseWeight, Question, coverage_of, rank
+from adapters.index.fusion import LEXICAL, MULTILINGUAL, Candidate, DenseWeight, RankedQuestion, coverage_of, rank
 from adapters.index.fusion import fuse as fuse_weighted
 
 KEYS = st.text("abcdefghij", min_size=1, max_size=2)
@@ -79,7 +79,7 @@ def test_coverage_is_that_of_one_text():
     assert coverage_of(frozenset({"lift"}), ()) == 0.0
 
 
-LEAVE = Question(frozenset({"annual", "leave", "day"}), "en", DenseWeight(0.05, 4.0))
+LEAVE = RankedQuestion(frozenset({"annual", "leave", "day"}), "en", DenseWeight(0.05, 4.0))
 
 
 def test_meaning_decides_where_the_words_are_others():

@@ -1,6 +1,6 @@
 """Hits of several searches become one list."""
 
-from adapters.index.fusion import Question
+from adapters.index.fusion import RankedQuestion
 from adapters.index.port import Hit
 from domain.retrieval.search import merge_rankings
 
@@ -23,7 +23,9 @@ def test_merging_keeps_what_stands_out():
             dense=dense,
         )
 
-    order = [each.id for each in merge_rankings([[hit("a", 9, 0.2), hit("b", 1, 0.1)], [hit("c", 2, 0.95), hit("d", 0, 0.9)]], Question())]
+    order = [
+        each.id for each in merge_rankings([[hit("a", 9, 0.2), hit("b", 1, 0.1)], [hit("c", 2, 0.95), hit("d", 0, 0.9)]], RankedQuestion())
+    ]
     assert order[0] == "a"
     assert order.index("c") < order.index("b")
     assert len(order) == 4
