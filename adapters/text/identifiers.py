@@ -22,6 +22,7 @@ NAMED_MAX = 8  # of one question
 DASHES = "\\-\u00ad\u058a\u1806\u2010-\u2015\u2043\u2212\u2e3a\u2e3b\u30fb\u30fc\ufe58\ufe63\uff0d"
 _LINK = f"[{DASHES}_./#]"
 _RUN = re.compile(rf"[a-z0-9]+(?:{_LINK}[a-z0-9]+){{0,{PARTS_MAX}}}")
+_DIGIT = re.compile(r"[0-9]")
 _PART = re.compile(r"[a-z]+|[0-9]+")
 _NUMBER = re.compile(r"(?<![0-9])[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?")
 _LETTER_DIGITS = re.compile(r"(?<=[a-z])(?=[0-9]{2})|(?<=[0-9]{2})(?=[a-z])")
@@ -50,13 +51,17 @@ _DIGITS_MIN = 2  # of a name: 5G, H2O and MP3 are words
 
 def split_codes(folded: str) -> str:
     """Letters and two or more digits that stand together, parted: ``ppr9087`` has the words of ``ppr-9087``."""
-    return _LETTER_DIGITS.sub(" ", folded) if any(map(str.isdigit, folded)) else folded
+    return _LETTER_DIGITS.sub(" ", folded) if _DIGIT.search(folded) else folded
 
 
 def identifier_terms(folded: str) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Term ids, ascending, and how often each is there."""
+    if _DIGIT.search(folded) is None:
+        return np.empty(0, np.uint32), np.empty(0, np.int64)
     counts: Counter[str] = Counter()
     for run in _RUN.finditer(folded):
+        if _DIGIT.search(run.group()) is None:
+            continue  # words, as nearly all runs
         parts = _PART.findall(run.group())
         if 1 < len(parts) <= PARTS_MAX and len(run.group()) <= CHARS_MAX and not (_is_word(parts) or _is_number(parts)):
             joined = ["".join(parts[at : at + 2]) for at in range(len(parts) - 1) if not _is_word(parts[at : at + 2])]
