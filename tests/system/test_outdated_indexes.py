@@ -12,8 +12,8 @@ from adapters.embedders import multilingual, wordllama
 from adapters.index.port import index_name
 from claw_client import Client
 from ops.stack.launch import PROJECT, stack
+from tests.support.rebuilds import Readers, index, search, text, until
 from tests.system.conftest import Up
-from tests.system.test_rebuild import Readers, index, search, text, until
 
 DOCUMENTS = 8
 BEFORE, AFTER = index_name(wordllama.NAME), index_name(multilingual.NAME)
