@@ -12,7 +12,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -25,11 +25,13 @@ from schemas.errors import ClawError, ConfigurationError, Unavailable
 
 START_ATTEMPTS = 3  # before the whole start is given up: enough for a blip, too few to hide a broken installation
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 30.0  # before a restart; doubles with every death that follows soon
-TOPICS_S = 20.0  # the broker answers by then; a later failure of topics has another cause than its start
+SETTLE_S = 20.0  # a broker that has just started answers by then; a later failure has another cause
 STEADY_S = 60.0  # a part that lived this long starts again with the first pause
 MISCONFIGURED = 2  # exit code of our commands for a ConfigurationError: trying again cannot help
 LOG_BYTES_MAX = 64 * 1_048_576  # per log file; one older file of the same size is kept
 LOG_CHECK_S = 60.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -111,23 +113,14 @@ class Supervisor:
     async def _apply_topics(self) -> None:
         from ops.commands import topics  # noqa: PLC0415 - its client takes 0.3 s to import, which pass while Kafka starts
 
-        began, pause_s = time.monotonic(), PAUSE_FIRST_S
-        catalogue = topics.catalogue(self._plan.settings)
-        while True:
-            try:
-                changed = await topics.apply(self._plan.settings.kafka, catalogue)
-                break
-            except Unavailable:  # a broker that has just started may still be settling
-                if time.monotonic() - began > TOPICS_S:
-                    raise
-                await asyncio.sleep(pause_s)
-                pause_s *= 2
+        began, catalogue = time.monotonic(), topics.catalogue(self._plan.settings)
+        changed = await _repeat_until_taken(lambda: topics.apply(self._plan.settings.kafka, catalogue))
         self._say(f"{'topics':<10} {len(catalogue)} as they should be, {len(changed)} changed ({time.monotonic() - began:.1f} s)")
 
     async def _make_key(self) -> None:
         from ops.commands import keys  # noqa: PLC0415 - imported while the workers start
 
-        if path := await keys.ensure_local(self._plan.settings):
+        if path := await _repeat_until_taken(lambda: keys.ensure_local(self._plan.settings)):
             self._say(f"{'key':<10} {path} (an API key of tenant {keys.LOCAL_TENANT})")
 
     async def _start_part(self, component: Component) -> None:
@@ -237,6 +230,19 @@ class Supervisor:
         for child, graceful in zip(children, await asyncio.gather(*(child.stop() for child in children)), strict=True):
             if not graceful:
                 log.warning("component_killed", component=child.component.name, pid=child.pid, after_s=child.component.stop_s)
+
+
+async def _repeat_until_taken(step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of a step that needs the broker; one that has just started may still be settling."""
+    began, pause_s = time.monotonic(), PAUSE_FIRST_S
+    while True:
+        try:
+            return await step()
+        except Unavailable:
+            if time.monotonic() - began > SETTLE_S:
+                raise
+        await asyncio.sleep(pause_s)
+        pause_s *= 2
 
 
 async def _run_all(*parts: Coroutine[Any, Any, None]) -> None:
