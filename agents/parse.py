@@ -20,7 +20,7 @@ from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.content_hash import content_hash_of, is_unchanged
 from domain.documents.express import Express
-from domain.documents.progress import progress_event, work_progress
+from domain.documents.progress import explicit_title, progress_event, shown_title, work_progress
 from domain.documents.sources import DocumentLoader
 from domain.documents.topics import (
     DOCUMENTS_CHUNKED,
@@ -169,11 +169,6 @@ class Parse:
             tasks[0].result()
 
 
-def explicit_title(document: Document) -> str:
-    """The owner's title; "" when there is none but the id, and the document may name itself."""
-    return document.title if document.title != document.document_id else ""
-
-
 def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
     """The chunks in batches of bounded size, in order; the last is marked."""
     work = event.data
@@ -184,7 +179,7 @@ def batches(event: Queued, outcome: ParsedDocument) -> Iterator[ChunkBatch]:
             document_id=document.document_id,
             version=work.version,
             lane=work.lane,
-            title=explicit_title(document) or outcome.title or document.filename or document.document_id,
+            title=explicit_title(document) or outcome.title or shown_title(document),
             media_type=outcome.media_type,
             bytes=document.bytes,
             task_id=work.task_id,

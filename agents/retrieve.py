@@ -14,14 +14,14 @@ import structlog
 from msgspec.structs import replace
 
 from adapters.index.port import Hit
-from adapters.models.answerability import is_follow_up_answerable, is_meant
+from adapters.models.answerability import find_meant, is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
 from adapters.text.enumerations import asks_for_all
-from adapters.text.language import fold
+from adapters.text.language import fold, language_of
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
 from domain.retrieval import passages
@@ -139,9 +139,9 @@ class Retrieve:
         plain = passages.build_passages(best.groups)
         if computed is not None:
             return passages.put_first(computed, plain), "words"
-        scores = [hit.bm25 for hit in searched.hits]
+        scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
-        if not grounds and (meant := self.find_meant(condensed.query, best.groups)):
+        if not grounds and (meant := self.find_meant(condensed, best.groups)):
             return passages.build_passages(meant), "meaning"
         if not grounds and self.words_decide:
             return (), ""
@@ -152,10 +152,17 @@ class Retrieve:
                 left = passages.add_neighbour(group, neighbour, left)
         return (passages.build_passages(best.groups) if missing else plain), grounds
 
-    def find_meant(self, query: str, groups: Sequence[HitGroup]) -> list[HitGroup]:
-        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case."""
-        least = self.settings.meaning_min
-        return [group for group in groups if self.words_decide and is_meant(query, group.best.text, group.best.dense, least=least)]
+    def find_meant(self, condensed: CondensedQuestion, groups: Sequence[HitGroup]) -> list[HitGroup]:
+        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case.
+
+        A subject that the question names in place of another is in passages of its language, or it is not there.
+        """
+        if not self.words_decide:
+            return []
+        subject = condensed.subject
+        others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
+        found = [(group.best.text, group.best.dense) for group in others]
+        return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""

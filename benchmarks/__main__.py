@@ -15,6 +15,7 @@ from benchmarks import (
     idle,
     limiter,
     rerank,
+    sheet,
     start,
     streams,
     tables,
@@ -38,6 +39,7 @@ ALL = {
     "limiter": limiter.run,
     "cache": cache.run,
     "tables": tables.run,
+    "sheet": sheet.run,
     "rerank": rerank.run,
 }
 

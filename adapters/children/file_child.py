@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 from adapters.children import process
 from adapters.children.protocol import ChildMessage, ChildOptions, ParseTask, Task
+from adapters.parsing.elements.offline import load_partitioner
 
 FORMATS = (
-    *("containers.archive", "containers.mail", "markup.delimited", "markup.html"),
-    *("office.slides", "office.word", "office.workbook", "pdf.document"),
+    *("containers.archive", "containers.mail", "containers.outlook", "markup.delimited", "markup.html", "markup.xml_records"),
+    *("office.slides", "office.word", "office.workbook", "pdf.document", "elements.converted"),
 )
 
 
@@ -29,6 +30,7 @@ class FileChild:
         """Part of process.TaskHandler: the parsers of all formats, so that the next file does not wait for its own."""
         for name in FORMATS:
             importlib.import_module(f"adapters.parsing.{name}")
+        load_partitioner("html", "partition_html")  # last: it takes as long as all the others
 
 
 if __name__ == "__main__":

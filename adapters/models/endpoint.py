@@ -10,7 +10,7 @@ import structlog
 
 from adapters.concurrency import Permit
 from adapters.models import prompts, provider_errors, reasoning, wire
-from adapters.models.families import family_of
+from adapters.models.families import family_of, list_prices
 from adapters.models.port import Speaker
 from adapters.models.presets import PRESETS
 from adapters.models.prices import choose_prices
@@ -50,7 +50,7 @@ class Endpoint:
         self._server = reasoning.server_of(settings.provider, self.base_url)
         self._control = reasoning.control_of(settings.provider, self.base_url, self.family)
         self._prices = choose_prices(
-            self.family.prices.get(settings.price_currency), settings.price_prompt, settings.price_completion, settings.price_cached_prompt
+            list_prices(self.model, settings.price_currency), settings.price_prompt, settings.price_completion, settings.price_cached_prompt
         )
         self._url = self.base_url.rstrip("/") + "/chat/completions"
         self._variables = variables
@@ -96,7 +96,8 @@ class Endpoint:
         """The fields for a wish of the caller; what it leaves open is decided by the settings."""
         settings = self.settings
         if mode == "auto" and not effort:
-            mode, effort = settings.thinking, settings.reasoning_effort
+            mode = settings.thinking
+        effort = effort or settings.reasoning_effort
         return reasoning.thinking_fields(self.family, self._control, mode, effort, budget=budget, preset=self._server)
 
     def request_body(

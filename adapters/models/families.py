@@ -4,6 +4,7 @@ A name is compared without the organisation before it (``Qwen/Qwen3-8B``), in lo
 A model that is not listed is asked for nothing special. Contexts and prices are what the makers published in November 2026.
 """
 
+import re
 from typing import Literal
 
 from msgspec import Struct
@@ -19,7 +20,9 @@ ALL_EFFORTS: tuple[ReasoningEffort, ...] = ("low", "medium", "high")
 
 
 class Family(Struct, frozen=True, kw_only=True):
-    """Models whose names begin alike. ``prices`` by currency, of a million tokens."""
+    """Models whose names begin alike. ``prices`` by currency, of a million tokens: of the names themselves, with or without a date; a
+    variant of the name costs something else.
+    """
 
     names: tuple[str, ...]
     thinks: Thinks = "no"
@@ -44,6 +47,7 @@ _FREE = {currency: Prices(0.0, 0.0, 0.0) for currency in ("USD", "CNY")}
 _HIGH: tuple[ReasoningEffort, ...] = ("low", "high", "max")
 
 _GLM = (
+    Family(names=("glm-5.3-flash",), thinks="always", efforts=_HIGH),
     Family(names=("glm-5.3",), thinks="always", efforts=_HIGH, context=M, prices=_usd(1.4, 4.4, 0.26)),
     Family(names=("glm-5.2",), thinks="default", efforts=("high", "max"), context=M, prices=_usd(1.4, 4.4, 0.26)),
     Family(names=("glm-5.1",), thinks="default", context=200 * K, prices=_usd(1.4, 4.4, 0.26)),
@@ -61,7 +65,13 @@ _GLM = (
 )
 _DEEPSEEK = (
     Family(names=("deepseek-v4-pro",), thinks="default", efforts=_HIGH, context=M, prices=_cny(9.0, 27.0, 0.3)),
-    Family(names=("deepseek-v4", "deepseek-flash"), thinks="default", efforts=_HIGH, context=M, prices=_cny(2.0, 8.0, 0.04)),
+    Family(
+        names=("deepseek-v4-flash", "deepseek-v4", "deepseek-flash"),
+        thinks="default",
+        efforts=_HIGH,
+        context=M,
+        prices=_cny(2.0, 8.0, 0.04),
+    ),
     Family(names=("deepseek-v3.1", "deepseek-v3.2"), thinks="asked"),
     Family(names=("deepseek-r1", "deepseek-reasoner"), thinks="always", opened=True),
     Family(names=("deepseek-chat", "deepseek-v3", "deepseek-v2"), thinks="no"),
@@ -115,10 +125,21 @@ _OPENAI = (
 _OTHERS = (Family(names=("llama", "gemma3", "gemma-3", "mistral", "phi4", "phi-4"), thinks="no"),)
 
 FAMILIES = (*_GLM, *_DEEPSEEK, *_QWEN, *_OPENAI, *_OTHERS)
+_DATE = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4}|\d{6}|\d{8})\Z")
 UNKNOWN = Family(names=(), thinks="unknown")
+
+
+def list_prices(model: str, currency: str) -> Prices | None:
+    """What the maker publishes for this model in this currency."""
+    family = family_of(model)
+    return family.prices.get(currency) if _DATE.sub("", _plain(model)) in family.names else None
+
+
+def _plain(model: str) -> str:
+    return model.rsplit("/", 1)[-1].lower()
 
 
 def family_of(model: str) -> Family:
     """The family of a model's name; UNKNOWN when it is not listed."""
-    name = model.rsplit("/", 1)[-1].lower()
+    name = _plain(model)
     return next((each for each in FAMILIES if name.startswith(each.names) and each.contains in name), UNKNOWN)

@@ -39,13 +39,13 @@ _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the questio
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
 _OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
-_SAME_DOCUMENT_MIN = 0.45  # of the best sentence's fit: more of what its document says
+_SAME_DOCUMENT_MIN = 0.5  # of the best sentence's fit: more of what its document says
 _LISTED_MIN = 0.6  # of the best sentence's fit, where everything of a kind is asked for
-_OTHER_DOCUMENT_MIN = 0.98  # of the best sentence's score: what another document says has to fit as well
+_OTHER_DOCUMENT_MIN = 0.99  # of the best sentence's score: what another document says has to fit as well
 
 _TITLE_SHARE = 0.4  # a term the sentence leaves to its title counts this much: "it was founded in 1911"
 _COMPLETE_BONUS, _NUMBER_BONUS = 0.06, 0.12
-_RANK_BONUS, _FOUND_BONUS = 0.2, 0.6  # the search, which knows all passages, tells documents apart better than words of one sentence
+_RANK_BONUS, _FOUND_BONUS = 0.4, 0.8  # the search, which knows all passages, tells documents apart better than words of one sentence
 
 _INTRODUCTION: dict[Language, str] = {
     "zh": "以下为知识库原文摘录（未使用语言模型）：",

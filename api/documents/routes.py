@@ -20,7 +20,7 @@ from api.http.gate import KNOWLEDGE_READ, KNOWLEDGE_WRITE
 from api.http.openapi import GONE, PROBLEMS, Cursor, Limit
 from api.http.request import ApiRequest
 from api.http.responses import invalid_field, json_response, run_idempotent
-from domain.documents.progress import submission_progress
+from domain.documents.progress import explicit_title, submission_progress
 from domain.documents.records import progress_order
 from domain.documents.topics import DOCUMENTS_SUBMITTED
 from domain.documents.visibility import NO_VERSION
@@ -172,6 +172,16 @@ async def _latest_version(request: ApiRequest, base_id: str, document_id: str) -
     if latest <= standings[key].deleted:
         raise Refused("not_found", f"there is no document {document_id}")
     return latest
+
+
+async def earlier_title(request: ApiRequest, base_id: str, document_id: str) -> str:
+    """The title that its owner gave the document before; "" for none, and when it cannot be read now."""
+    try:
+        version = await _latest_version(request, base_id, document_id)
+        earlier = await _read_submission(request.ports(DocumentPorts), ids.document_key(request.user.tenant, base_id, document_id), version)
+    except (Refused, Unavailable):
+        return ""
+    return explicit_title(earlier)
 
 
 async def _read_submission(ports: DocumentPorts, key: str, version: int) -> Document:

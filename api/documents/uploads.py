@@ -16,7 +16,7 @@ from adapters.blobs import blob_folder
 from adapters.secrets.encryption import encrypt, fingerprint
 from adapters.web.public_addresses import check_url, parse_networks
 from api.documents.ports import DocumentPorts
-from api.documents.routes import check_document_id, new_document_id, submit_document
+from api.documents.routes import check_document_id, earlier_title, new_document_id, submit_document
 from api.http.gate import KNOWLEDGE_WRITE
 from api.http.idempotency import check_key
 from api.http.multipart import FILE, Form, read_form
@@ -64,9 +64,17 @@ class UploadOperation(Operation):
                     description="PDF, Office files, ODT, RTF, EPUB, HTML, Markdown, RST, Org, text, CSV, XML, EML, MSG, or a ZIP of these.",
                 ),
                 "document_id": Schema(
-                    type=OpenAPIType.STRING, min_length=1, max_length=200, description="The owner's name for it; a new id without one."
+                    type=OpenAPIType.STRING,
+                    min_length=1,
+                    max_length=200,
+                    description="The owner's name for it. Without one the id is made of the file's name and content:"
+                    " the same file again is the same document.",
                 ),
-                "title": Schema(type=OpenAPIType.STRING, max_length=500),
+                "title": Schema(
+                    type=OpenAPIType.STRING,
+                    max_length=500,
+                    description="Without one the title given before stays; without that the document names itself.",
+                ),
                 "media_type": Schema(
                     type=OpenAPIType.STRING, enum=sorted(FILE_TYPES - {""}), description="Only for content that does not show its type."
                 ),
@@ -147,7 +155,7 @@ async def _receive(request: ApiRequest, home: str) -> tuple[Form, Blob]:
 
 async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Blob) -> Document:
     fields = form.fields
-    document_id = await new_document_id(request, fields.document_id)
+    document_id = fields.document_id or file_id(form.filename, blob.sha256)
     key = ids.document_key(request.user.tenant, base_id, document_id)
     secret = request.core.settings.encryption_secret.reveal()
     sealed = encrypt(secret, fields.password, context=key, random_bytes=request.core.random_bytes) if fields.password else ""
@@ -156,7 +164,7 @@ async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Bl
     return Document(
         knowledge_base_id=base_id,
         document_id=document_id,
-        title=fields.title or document_id,
+        title=fields.title or await earlier_title(request, base_id, document_id) or document_id,
         media_type=media_type,
         blob=blob,
         filename=form.filename,
@@ -164,6 +172,11 @@ async def _file_document(request: ApiRequest, base_id: str, form: Form, blob: Bl
         sealed_password=sealed,
         metadata=fields.metadata,
     )
+
+
+def file_id(filename: str, sha256: str) -> str:
+    """The id of a document that its owner gave none: of the file's name and content, so that the same file again is the same document."""
+    return ids.derive("file", filename, sha256)
 
 
 @asynccontextmanager

@@ -44,9 +44,20 @@ def dispatch_failure(event: Submitted, version: int, problem: Problem) -> Progre
         document_id=event.data.document_id,
         version=version,
         state="failed",
+        title=shown_title(event.data) if isinstance(event.data, Document) else "",
         task_id=ids.task_id(event.id),
         cause=problem,
     )
+
+
+def explicit_title(document: Document) -> str:
+    """The owner's title; "" when there is none but the id, and the document may name itself."""
+    return document.title if document.title != document.document_id else ""
+
+
+def shown_title(document: Document) -> str:
+    """What a document is called before it was read, or when it cannot be: the owner's title, else its file's name."""
+    return explicit_title(document) or document.filename or document.document_id
 
 
 def submission_progress(document: Document, version: int, task_id: str) -> Progress:
@@ -56,7 +67,7 @@ def submission_progress(document: Document, version: int, task_id: str) -> Progr
         document_id=document.document_id,
         version=version,
         state="queued",
-        title=document.title,
+        title=shown_title(document),
         media_type=document.media_type,
         bytes=document.bytes,
         task_id=task_id,
@@ -100,7 +111,7 @@ def work_progress(work: Work, state: State, *, chunks: int = 0, done: int = 0, c
         document_id=document.document_id,
         version=work.version,
         state=state,
-        title=document.title,
+        title=shown_title(document),
         media_type=document.media_type,
         lane=work.lane,
         bytes=document.bytes,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from adapters.parsing.pdf.ocr import find_engine
 from domain.indexes.catalogue import CollectionCatalogue
 from domain.indexes.plans import is_outdated
 from ops.commands import topics
@@ -66,6 +67,9 @@ def check_machine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fi
             yield Finding("redis-server", redis.server_binary(environ))
         except ConfigurationError as error:
             yield Finding("redis-server", "missing", error.detail)
+    engine, choice = find_engine(settings.documents.ocr, settings.documents.ocr_languages), settings.documents.ocr
+    lost = "" if engine or choice in ("auto", "off") else f"install {choice}, or set CLAW_DOCUMENT_OCR to auto"
+    yield Finding("scans", f"read by {engine}" if engine else "not read: without the extra `ocr` or Tesseract they fail by name", lost)
 
 
 def _check_java() -> Finding:

@@ -54,7 +54,7 @@ class DocumentSettings(Section, frozen=True, kw_only=True):
     ocr_pages_max: Annotated[int, Meta(ge=1, le=10_000, description="Maximum scanned pages of one document.")] = 50
     ocr_page_s: Annotated[
         float, Meta(gt=0, le=600, description="Longest recognition of one page; what was read until then is kept, with a note.")
-    ] = 30.0
+    ] = 60.0
     ocr_wall_s: Annotated[
         float, Meta(gt=0, le=3600, description="Longest parse of a document with scanned pages; pages for which no time is left are named.")
     ] = 180.0

@@ -68,8 +68,8 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=1.01,
-            description="Cosine from which a passage in another language, or without a word of the question, is quoted by the `local` "
-            "model; above 1 none is. The scale is that of the embedding `local`.",
+            description="Cosine from which a passage in another language, or any where none has a word of the question, is quoted by "
+            "the `local` model; above 1 none is. The scale is that of the embedding `local`.",
         ),
     ] = 0.26
     condense_timeout_s: Annotated[

@@ -135,6 +135,17 @@ async def test_a_language_model_judges_for_itself_what_was_found(library: Librar
     assert (withheld.passages, withheld.answerable) == ((), False)
 
 
+@pytest.mark.parametrize("question", ["那产假呢？", "不对，我是问产假。"])
+async def test_a_named_subject_that_no_passage_holds_is_not_found_by_meaning(library: Library, question: str):
+    """Leave of another kind is close in meaning, and not what was asked."""
+    await library.add(TENANT, "kb", "leave", 1, "员工每年享有二十五天带薪年假，未休的假期可顺延至次年三月底。")
+    talk = (Turn("user", "年假有几天？"), Turn("assistant", "二十五天 [1]。"))
+    found, _ = await answer(agent(library), asked(question, talk))
+    assert (found.passages, found.answerable) == ((), False)
+    found, _ = await answer(agent(library), asked("它可以顺延吗？", talk))
+    assert [each.document_id for each in found.passages] == ["leave"]
+
+
 async def test_a_passage_in_another_language_is_found_by_meaning(library: Library):
     """And only that one; in one language words alone decide."""
     await library.add(TENANT, "kb", "tower", 1, TOWER)

@@ -15,6 +15,9 @@ FONTS = (
     # a font that is not in the file and whose glyphs nobody can name
     b"/N1<</Type/Font/Subtype/Type0/BaseFont/Nowhere/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2"
     b"/BaseFont/Nowhere/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 1000>>]>>"
+    # the same for signs
+    b"/M1<</Type/Font/Subtype/Type0/BaseFont/ABCDEF+CMEX10/Encoding/Identity-H/DescendantFonts[<</Type/Font/Subtype/CIDFontType2"
+    b"/BaseFont/ABCDEF+CMEX10/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>/DW 1000>>]>>"
     # a font whose letters have no outlines, as the layers under scans have
     b"/E1<</Type/Font/Subtype/Type3/FontBBox[0 0 0 0]/FontMatrix[.001 0 0 .001 0 0]/Resources<<>>/CharProcs<<"
     + b"".join(b"/%c 4 0 R" % code for code in range(97, 123))
@@ -46,7 +49,7 @@ class Page:
 
     def text(self, x: float, y: float, text: str, size: float = 10, font: str = "F1", matrix: str = "1 0 0 1") -> "Page":
         """``y`` from the bottom of the page."""
-        if font in ("C1", "N1"):
+        if font in ("C1", "N1", "M1"):
             shown = b"<" + text.encode("utf-16-be").hex().encode() + b">"
         else:
             shown = b"(" + text.encode("cp1252").replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)") + b")"

@@ -15,6 +15,7 @@ from adapters.parsing.core.hidden import HiddenContent
 from adapters.parsing.core.merged_cells import MergedGrid, fill_grid
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.core.text import decode_entry
+from adapters.parsing.markup.boilerplate import remove_boilerplate
 from adapters.parsing.markup.visibility import empty_hidden
 from schemas.errors import Refused
 
@@ -45,18 +46,25 @@ def parse_html(entry: Entry) -> ParsedText:
 
 
 def parse_page(text: str, bounds: Bounds) -> ParsedText:
-    """Blocks of the visible text, without scripts, styles and, unless there is nothing else, navigation; ``text`` must be clean.
+    """Blocks of the visible text, without scripts, styles and, unless there is nothing else, what is the site's (``boilerplate``).
+
+    ``text`` must be clean.
 
     Raises Refused("document_unreadable") when tags nest too deep for the parser, which would silently lose what is inside, and
     Refused("document_too_complex") for too much text.
     """
-    root = parse_tree(_SOFT_HYPHEN.sub("", text))
+    text = _SOFT_HYPHEN.sub("", text)
+    hidden, root = HiddenContent(include=bounds.include_hidden), parse_tree(text)
     if root is None:
         return Assembly(bounds.chars_max).build()
-    hidden = HiddenContent(include=bounds.include_hidden)
     empty_hidden(root, hidden, HIDDEN_TAGS)
+    remove_boilerplate(root)
     parsed = _read_tree(root, bounds, HIDDEN_TAGS | _NAVIGATION_TAGS, hidden)
-    return parsed if has_words(parsed.text) else _read_tree(root, bounds, HIDDEN_TAGS, hidden)
+    if has_words(parsed.text):
+        return parsed
+    hidden, root = HiddenContent(include=bounds.include_hidden), parse_tree(text)
+    empty_hidden(root, hidden, HIDDEN_TAGS)
+    return _read_tree(root, bounds, HIDDEN_TAGS, hidden)
 
 
 def parse_tree(text: str) -> Any:

@@ -19,7 +19,9 @@ from adapters.parsing.pdf.text import TextSpan, tidy
 
 NAME = "rapidocr"
 DPI_MIN = 150.0  # lines are read at a height of 48 pixels, whatever they had
-DETECTION_SIDE = 960  # pixels of the small copy's longer side: of A4, print of 6 points is seen; twice as much takes twice the memory
+DETECTION_SIDE = 960  # pixels of the small copy's longer side: print of 8 points is seen up to A3
+DETECTION_SIDE_MAX = 1_600  # of larger pages; takes 600 MB instead of 450
+_SIDE_PT = 1_190  # of A3: a larger page has a larger copy
 _TALL = 1.5  # times as high as wide: a line that runs downwards or upwards, which the engine turns to read it
 _SAMPLE = 5  # lines, the longest, that say whether a page stands on its head
 _SURE = 0.85  # confidence of lines that are upright
@@ -30,7 +32,7 @@ _LINE_SIZE = 0.8  # of the height of a line's box: its font's size, about
 
 
 @dataclass(slots=True)
-class _Box:
+class _LineBox:
     """A line where it was found: its corners (from the upper left, clockwise) in pixels, and its pixels turned to be wide."""
 
     corners: NDArray[np.float64]
@@ -66,6 +68,7 @@ class RapidOcr:
         until = time.monotonic() + seconds
         try:
             engine = load_engine()
+            _choose_side(engine, picture)
             boxes = _find_lines(engine, picture)
             upright = sum(box.length for box in boxes if not box.is_tall)
             downward = sum(box.length for box in boxes if box.is_tall) > upright
@@ -102,7 +105,15 @@ def load_engine() -> Any:
     )
 
 
-def _find_lines(engine: Any, picture: Picture) -> list[_Box]:
+def _choose_side(engine: Any, picture: Picture) -> None:
+    longer_pt = max(picture.pixels.shape) * 72 / picture.dpi
+    side = round(min(max(DETECTION_SIDE, DETECTION_SIDE * longer_pt / _SIDE_PT), DETECTION_SIDE_MAX))
+    engine.cfg.Det.limit_side_len = side
+    if engine.text_det is not None:  # it is loaded with the first picture
+        engine.text_det.limit_side_len = side
+
+
+def _find_lines(engine: Any, picture: Picture) -> list[_LineBox]:
     """Lines of a picture, from the top."""
     from rapidocr.main import RapidOCRError  # noqa: PLC0415  as above
 
@@ -113,15 +124,15 @@ def _find_lines(engine: Any, picture: Picture) -> list[_Box]:
     except RapidOCRError:  # there are none
         return []
     moved = np.array([added["padding_1"]["left"], added["padding_1"]["top"]], np.float64)
-    return [_Box(np.asarray(corners, np.float64) - moved, crop) for corners, crop in zip(found.boxes, crops, strict=True)]
+    return [_LineBox(np.asarray(corners, np.float64) - moved, crop) for corners, crop in zip(found.boxes, crops, strict=True)]
 
 
-def _is_turned(engine: Any, boxes: Sequence[_Box]) -> bool:
+def _is_turned(engine: Any, boxes: Sequence[_LineBox]) -> bool:
     """Whether lines of one direction stand on their heads: then they are read better the other way."""
     sample = sorted(boxes, key=lambda box: -box.length)[:_SAMPLE]
     if not sample or (score := _read_sample(engine, sample)) >= _SURE:
         return False
-    other = [_Box(box.corners, np.ascontiguousarray(np.rot90(box.crop, 2))) for box in sample]
+    other = [_LineBox(box.corners, np.ascontiguousarray(np.rot90(box.crop, 2))) for box in sample]
     if _read_sample(engine, other) < score + _GAIN:
         return False
     for box, better in zip(sample, other, strict=True):
@@ -129,14 +140,14 @@ def _is_turned(engine: Any, boxes: Sequence[_Box]) -> bool:
     return True
 
 
-def _read_sample(engine: Any, boxes: Sequence[_Box]) -> float:
+def _read_sample(engine: Any, boxes: Sequence[_LineBox]) -> float:
     """Their confidence, weighted by length."""
     for box in boxes:
         _read_line(engine, box)
     return sum(box.score * box.length for box in boxes) / sum(box.length for box in boxes)
 
 
-def _read_lines(engine: Any, boxes: Sequence[_Box], until: float) -> bool:
+def _read_lines(engine: Any, boxes: Sequence[_LineBox], until: float) -> bool:
     """Read the lines that were not read yet, one by one; whether there was time for all of them."""
     for box in boxes:
         if box.score < 0:
@@ -146,7 +157,7 @@ def _read_lines(engine: Any, boxes: Sequence[_Box], until: float) -> bool:
     return True
 
 
-def _read_line(engine: Any, box: _Box) -> None:
+def _read_line(engine: Any, box: _LineBox) -> None:
     if min(box.crop.shape[:2]) < 1:
         box.score = 0.0
         return
@@ -154,7 +165,7 @@ def _read_line(engine: Any, box: _Box) -> None:
     box.text, box.score = tidy(read.txts[0]).strip(), float(read.scores[0])
 
 
-def _result(boxes: Sequence[_Box], *, downward: bool, turned: bool, size: tuple[int, int], scale: float, complete: bool) -> OcrResult:
+def _result(boxes: Sequence[_LineBox], *, downward: bool, turned: bool, size: tuple[int, int], scale: float, complete: bool) -> OcrResult:
     """The lines as spans of the upright page."""
     spans: list[TextSpan] = []
     aside: list[TextSpan] = []

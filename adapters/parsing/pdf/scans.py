@@ -24,6 +24,7 @@ from schemas.errors import Refused
 DPI_MAX = 300.0  # more tells an engine nothing
 DPI_DEFAULT = 200.0  # of a page that is no single picture
 PIXELS_MAX = 12_000_000  # of one picture: A3 at 225 dpi, 12 MB
+_HOLED_TRIED = 5  # pages of a document with holes in their text, which say whether recognition fills them
 _LAYERS_TRIED = 3  # pages of a document with a text layer under pictures, which say whether the layer is right
 _PIECE = 4  # characters: any two English texts have most pairs of letters in common
 _AGREEMENT = 0.5  # of the pieces of a page: its layer says what can be seen, with one letter in seven read wrongly
@@ -69,7 +70,9 @@ def read_scans(document: pdfium2.PdfDocument, pages: list[PdfPage], bounds: Boun
     sys.audit(OCR_EVENT)
     reading = _Reading(document, pages, reader, bounds, allowance)
     for index in scans:
-        reading.read(index)
+        if pages[index].state != "holed":
+            reading.read(index)
+    reading.fill_holes([index for index in scans if pages[index].state == "holed"])
     reading.check_layers(layers)
     reading.outcome.read.sort()
     if reading.outcome.large and not (has_text or reading.outcome.read):
@@ -77,7 +80,7 @@ def read_scans(document: pdfium2.PdfDocument, pages: list[PdfPage], bounds: Boun
     if reading.outcome.late and not (has_text or reading.outcome.read):
         raise Refused("document_too_complex", "its scanned pages take longer than they may (CLAW_DOCUMENT_OCR_WALL_S)")
     _note_outcome(assembly, reading.outcome, bounds)
-    _note_holes(assembly, pages, reading.outcome.holed)
+    _note_holes(assembly, pages, sorted(reading.outcome.holed))
 
 
 class _Reading:
@@ -103,6 +106,17 @@ class _Reading:
             self.outcome.holed.append(index + 1)
         elif page.state == "scan" and page.nameless:
             page.state = "broken"  # glyphs that neither have a text nor can be seen
+
+    def fill_holes(self, holed: Sequence[int]) -> None:
+        """Recognise pages with holes, and no more of them when none of the first gets better: their holes are formulas or ornaments."""
+        for index in holed[:_HOLED_TRIED]:
+            self.read(index)
+        better = any(index + 1 in self.outcome.read for index in holed[:_HOLED_TRIED])
+        for index in holed[_HOLED_TRIED:]:
+            if better:
+                self.read(index)
+            else:
+                self.outcome.holed.append(index + 1)
 
     def check_layers(self, layers: Sequence[int]) -> None:
         """Recognise the first pages with a text that nobody sees, and the others, too, when that text is another one."""

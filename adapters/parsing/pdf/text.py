@@ -33,6 +33,11 @@ _UNITS_MAX = 0x10FFFF
 HYPHENS = "\ufffe\x02\xad"  # how pdfium marks a hyphen that ends a line; the soft hyphen says the same
 _SPACES = np.array([ord(char) for char in map(chr, range(0x3001)) if char.isspace() or char in "\x00\ufeff\u200b"], np.uint32)
 _BOLD_NAME = re.compile(rb"bold|cmbx|sfbx|black|heavy|simhei|-hei|heiti", re.IGNORECASE)
+_SIGN_FONT = re.compile(  # of signs, not of letters: formulas, bullets, icons
+    rb"CM(?:EX|SY|MI|BSY)|MSAM|MSBM|LASY|EUEX|RSFS|[tp]x(?:sy|ex)|wasy|marvo|stmary|math|symbol|dings?\b|dingbat|awesome|icon|emoji|glyphs",
+    re.IGNORECASE,
+)
+_FONTS_ASKED_MAX = 5_000  # of glyphs without text: a page with more of them is none
 _WHITE = re.compile(r"[\s\x00\u200b]+")
 _WIDE = "\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\U00020000-\U0003ffff"
 _WIDE_GAP = re.compile(f"(?<=[{_WIDE}]) (?=[{_WIDE}])")
@@ -156,6 +161,8 @@ class _Glyphs:
         spaces = np.isin(self.codes, _SPACES)
         marks = np.isin(self.codes, _KNOWN_MARKS)
         nameless = find_nameless(self.codes, unmapped, spaces, marks)
+        for index in np.flatnonzero(nameless)[:_FONTS_ASKED_MAX]:
+            nameless[index] = _SIGN_FONT.search(self._font_name(int(index))) is None
         self.codes[is_strange(self.codes) & ~marks] = _SPACE
         self.codes[nameless] = _UNKNOWN
         return int(nameless.sum())
@@ -227,9 +234,12 @@ class _Glyphs:
     def _is_bold(self, index: int) -> bool:
         if pdfium.FPDFText_GetFontWeight(self._page, index) >= _BOLD_WEIGHT:
             return True
+        return _BOLD_NAME.search(self._font_name(index)) is not None
+
+    def _font_name(self, index: int) -> bytes:
         name = ctypes.create_string_buffer(_FONT_NAME_BYTES)
         pdfium.FPDFText_GetFontInfo(self._page, index, name, _FONT_NAME_BYTES, None)
-        return _BOLD_NAME.search(name.value) is not None
+        return name.value
 
 
 def _codes(textpage: Any, count: int) -> NDArray[np.uint32]:

@@ -91,8 +91,8 @@ class TableAnswers:
 
 
 def is_better(one: Finding, other: Finding) -> bool:
-    """Whether a finding goes before one of a table further up: what was computed before what could not be, then the better explained."""
-    return (one.is_computed, one.score) > (other.is_computed, other.score + 1e-6)
+    """Whether a finding goes before one of a table further up: computed before what could not be, rows before none, the better explained."""
+    return (one.is_computed, bool(one.rows), one.score) > (other.is_computed, bool(other.rows), other.score + 1e-6)
 
 
 def is_elsewhere(finding: Finding, hits: Sequence[Hit]) -> bool:

@@ -103,20 +103,33 @@ def find_columns(rest: str, question: str, table: Table) -> tuple[list[Mention],
         weaker = any(other[2:] == mention[2:] and other.strength > mention.strength for other in chosen)
         if not inside and not weaker:
             chosen.append(mention)
-    left = rest
-    for mention in chosen:
-        left = blank_span(left, mention.start, mention.end)
-    named = {mention.column for mention in chosen}
+    return _add_synonyms(chosen, _blank_names(rest, chosen, table), question, table)
+
+
+def _blank_names(rest: str, mentions: Sequence[Mention], table: Table) -> str:
+    """``rest`` without the words that name columns, upper levels included."""
+    for mention in mentions:
+        rest = blank_span(rest, mention.start, mention.end)
+        for level in table.columns[mention.column].levels[:-1]:
+            if (at := _find_whole(rest, level)) >= 0:
+                rest = blank_span(rest, at, at + len(level))
+    return rest
+
+
+def _add_synonyms(mentions: list[Mention], rest: str, question: str, table: Table) -> tuple[list[Mention], str]:
+    """The mentions, with the columns that the question means by other words, and ``rest`` without those."""
+    named = {mention.column for mention in mentions}
+    found = list(mentions)
     for sought in PROPERTIES.values():
         if asked := sought.asked.search(question):
             meant = [column for column in table.columns if column.index not in named and _says(sought, column)]
-            is_named = any(_says(sought, table.columns[mention.column]) for mention in chosen)
+            is_named = any(_says(sought, table.columns[mention.column]) for mention in mentions)
             if meant and not is_named:
-                chosen += [Mention(column.index, SYNONYM, asked.start(), asked.start()) for column in meant]
+                found += [Mention(column.index, SYNONYM, asked.start(), asked.start()) for column in meant]
             if meant or is_named:
-                for found_at in sought.asked.finditer(question):
-                    left = blank_span(left, found_at.start(), found_at.end())
-    return chosen, left
+                for at in sought.asked.finditer(question):
+                    rest = blank_span(rest, at.start(), at.end())
+    return found, rest
 
 
 def columns_of(name: str, columns: Iterable[Column]) -> list[Column]:
@@ -134,15 +147,23 @@ def _mention(rest: str, column: Column, table: Table) -> Mention | None:
     """How the question names a column; of a header with levels it has to name the upper one as well, where others share the lowest."""
     if not column.levels:
         return None
-    spans = [_find_name(rest, level) for level in column.levels]
-    last = spans[-1]
+    last = _find_name(rest, column.folded)
     if last is None:
         return None
-    if len(column.levels) == 1 or all(spans):
+    upper = [_is_named(rest, level) for level in column.levels[:-1]]
+    if all(upper):
         start, end, share = last
-        return Mention(column.index, share + 0.1 * (len(column.levels) - 1), start, end)
+        return Mention(column.index, share + 0.1 * len(upper), start, end)
     shared = sum(other.folded == column.folded for other in table.columns) > 1
-    return Mention(column.index, min(last[2], LEAF), last[0], last[1]) if not shared or not any(spans[:-1]) else None
+    return Mention(column.index, min(last[2], LEAF), last[0], last[1]) if not shared or not any(upper) else None
+
+
+def _is_named(rest: str, level: str) -> bool:
+    """Whether the question has all of an upper level: 上半年 is not 下半年, though they share most of their letters."""
+    if _find_whole(rest, level) >= 0:
+        return True
+    found = _find_words(rest, level) if _ASCII.fullmatch(level) else None
+    return found is not None and found[2] == WHOLE
 
 
 def _find_name(rest: str, name: str) -> tuple[int, int, float] | None:

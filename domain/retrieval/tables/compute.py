@@ -58,6 +58,11 @@ class _Question:
         return [self.table.columns[index] for index in named]
 
     @property
+    def is_grouped(self) -> bool:
+        """Whether a number for each value of a column is asked for; 每日 in a cell asks for none."""
+        return self.asked.is_grouped and not any(value.text[:1] in ("每", "各") for value in self.selection.values)
+
+    @property
     def counted_column(self) -> Column | None:
         """The column whose values are counted: the one named right behind the words that ask how many."""
         behind = [mention for mention in self.mentions if 0 <= mention.start - self.asked.counted <= 1 and mention.end > mention.start]
@@ -196,8 +201,8 @@ def _list(read: _Question) -> Finding | None:
 
 
 def _count(read: _Question) -> Finding | None:
-    asked, table, rows = read.asked, read.table, read.selection.rows
-    if asked.is_grouped:
+    table, rows = read.table, read.selection.rows
+    if read.is_grouped:
         return _group(read, "count")
     numbers = [column for column in read.targets if column.kind == "number" and not NAMING.search(column.folded)]
     if numbers:  # how many employees: the numbers are counts themselves
@@ -270,7 +275,7 @@ def _extreme(read: _Question) -> Finding | None:
 
 
 def _total(read: _Question) -> Finding | None:
-    if read.asked.is_grouped:
+    if read.is_grouped:
         return _group(read, read.asked.operation)
     column, unclear = _measured_target(read)
     problem = _impossible(read, column, unclear)

@@ -49,7 +49,7 @@ _SUPERLATIVES: tuple[tuple[Literal["max", "min"], str, re.Pattern[str]], ...] = 
     *(("min", name, re.compile(pattern)) for name, pattern in _LEAST),
 )
 _TOP = re.compile(
-    rf"前(?P<zh>\d{{1,2}}|[{_NUMERALS}]){_COUNT_NOUN}?|\btop (?P<en>\d{{1,2}}|{_SPELLED})\b"
+    rf"前(?P<zh>\d{{1,2}}|[{_NUMERALS}])(?!个?月|年|天|周|个?季|日|个?小时){_COUNT_NOUN}?|\btop (?P<en>\d{{1,2}}|{_SPELLED})\b"
     rf"|的(?P<zh_of>\d{{1,2}}|[二三四五六七八九十两]){_COUNT_NOUN}"
     rf"|(?<=\bthe )(?P<en_of>\d{{1,2}}|{_SPELLED})(?= (?:\w+ ){{0,2}}(?:most|least|highest|lowest|[\w\ue000]{{2,20}}est)\b)"
 )
@@ -137,9 +137,10 @@ _BETWEEN = re.compile(
 _FILLER = re.compile(
     r"请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
     r"|其中|当中|里面|分别|各自|对应的?|条目|它们|他们|以及|并且|而且|同时|满足|符合|条件|数值|属于|位于|来自|具有|带有?|能够|可以|需要|应该"
+    r"|[每各](?:个|家|种|类|位|名)?(?=\ue000)|[每各](?:个|家|种|类|位|名)"
     r"|保存|存放|放置|分布在?|处在"
     rf"|哪一?{_COUNT_NOUN}"
-    r"|\b(?:comes?|came|goes|go|left|leaves?|fit|need|please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
+    r"|\b(?:per|each|every|comes?|came|goes|go|left|leaves?|fit|need|please|tell|give|show|find|me|us|table|sheet|list(?:s|ed|ing)?|records?|rows?|entr(?:y|ies)|data|according|value|there|any|each|does|did|has|have|"
     r"had|get|belong|located|based|whose|ones?|same|made|make|used?|offer(?:s|ed)?|provided?|named?|called|information|them|together)\b"
 )
 
@@ -188,7 +189,7 @@ def read_question(folded: str, names: Iterable[str] = ()) -> Asked:
 def _read_form(folded: str) -> Asked:
     conditions, rest = _take_conditions(folded)
     negated, grouped = _NEGATED.search(rest) is not None, _GROUPED.search(rest) is not None
-    rest = blank(_GROUPED, blank(_NEGATED, rest))
+    rest = blank(_NEGATED, rest)
     compares = _COMPARE.search(rest)
     if compares is not None:
         name = "price" if _PRICED.search(compares.group()) else "time" if _TIMED.search(compares.group()) else ""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.answerability import LEAD_HITS, LEAD_NEUTRAL, coverage, is_answerable, is_meant, measure_lead
+from adapters.models.answerability import LEAD_HITS, LEAD_NEUTRAL, coverage, find_meant, is_answerable, measure_lead
 from tests.support.model_samples import PASSAGES, passage
 
 
@@ -52,18 +52,25 @@ def test_a_lead_is_a_share_and_of_few_hits_says_little(scores: list[float]) -> N
     assert not few or abs(measure_lead(few, "zh") - LEAD_NEUTRAL["zh"]) <= 1 / LEAD_HITS
 
 
+PARKING = ("员工的汽车可停放在地下二层。", 0.5)
+SHIFTS = ("Working hours are from nine to six.", 0.4)
+
+
 @pytest.mark.parametrize(
-    ("question", "text", "cosine", "meant"),
+    ("question", "found", "meant"),
     [
-        ("Where can I park?", "员工的汽车可停放在地下二层。", 0.8, True),
-        ("Where can I park?", "员工的汽车可停放在地下二层。", 0.7, False),
-        ("开车上班把车放哪儿？", "员工的汽车可停放在地下二层。", 0.8, True),  # no word in common
-        ("员工把车放哪儿？", "员工的汽车可停放在地下二层。", 0.99, False),  # words can tell
-        ("What is QX-4410?", "员工的汽车可停放在地下二层。", 0.99, False),  # an identifier has no meaning
+        ("Where can I park?", [PARKING], [0]),
+        ("Where can I park?", [SHIFTS, PARKING], [0, 1]),  # no word of it anywhere
+        ("Where can I park after working?", [SHIFTS, PARKING], [1]),  # in its own language words tell
+        ("Where can I park?", [("员工的汽车可停放在地下二层。", 0.2)], []),
+        ("开车上班把车放哪儿？", [PARKING], [0]),
+        ("开车上班把车放哪儿？", [PARKING, ("上班时间为九点至六点。", 0.1)], []),
+        ("What is QX-4410?", [PARKING], []),  # an identifier has no meaning
+        ("Where can I park?", [], []),
     ],
 )
-def test_meaning_decides_only_where_words_cannot(question: str, text: str, cosine: float, meant: bool) -> None:
-    assert is_meant(question, text, cosine, least=0.77) is meant
+def test_meaning_decides_only_where_words_cannot(question: str, found: list[tuple[str, float]], meant: list[int]) -> None:
+    assert find_meant(question, found, least=0.26) == meant
 
 
 def test_a_single_hit_has_no_lead() -> None:

@@ -43,6 +43,8 @@ def test_settings_that_cannot_work_are_named(settings: ModelSettings, variable: 
         (ModelSettings(provider="deepseek", api_key=Secret("k")), "deepseek-flash", 0.0),
         (ModelSettings(provider="zhipu", api_key=Secret("k"), name="glm-5.3"), "glm-5.3", 1.4),
         (ModelSettings(provider="zhipu", api_key=Secret("k"), name="glm-5.3", price_prompt=9.0), "glm-5.3", 9.0),
+        (ModelSettings(provider="zhipu", api_key=Secret("k"), name="glm-5.2-air"), "glm-5.2-air", 0.0),
+        (ModelSettings(provider="openai", api_key=Secret("k"), name="gpt-4o-mini-2024-07-18"), "gpt-4o-mini-2024-07-18", 0.15),
         (ModelSettings(provider="dashscope", api_key=Secret("k")), "qwen-plus", 0.0),
     ],
 )

@@ -267,6 +267,12 @@ async def test_what_the_settings_say_goes_before_what_a_question_leaves_open(stu
     assert stub.provider.stats.last_request["thinking"] == {"type": "disabled"}
     await parts_of(stub, "glm-4.7?tokens=1", replace(REQUEST, thinking="on"), **settings)
     assert stub.provider.stats.last_request["thinking"] == {"type": "enabled"}
+    settings["reasoning_effort"] = "max"
+    for asked, level in (("", "max"), ("low", "high")):
+        await parts_of(stub, "glm-5.2?tokens=1", replace(REQUEST, thinking="on", reasoning_effort=asked), **settings)
+        assert stub.provider.stats.last_request["reasoning_effort"] == level
+    await parts_of(stub, "glm-5.2?tokens=1", **settings)
+    assert "reasoning_effort" not in stub.provider.stats.last_request
 
 
 async def test_thinking_that_broke_off_is_charged_and_repeated(stub: Running) -> None:

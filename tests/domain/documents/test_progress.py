@@ -69,7 +69,10 @@ KNOWN = {"title": "T", "media_type": "text/markdown", "lane": "bulk", "bytes": 4
     ("made", "fields"),
     [
         (progress.refusal("kb", "d", PROBLEM), {"version": -1, "state": "failed", "lane": "bulk", "cause": CAUSE}),
-        (progress.dispatch_failure(SUBMITTED, 7, PROBLEM), {"version": 7, "state": "failed", "task_id": TASK, "cause": CAUSE}),
+        (
+            progress.dispatch_failure(SUBMITTED, 7, PROBLEM),
+            {"version": 7, "state": "failed", "title": "T", "task_id": TASK, "cause": CAUSE},
+        ),
         (progress.dispatch_failure(WITHDRAWN, 7, PROBLEM), {"version": 7, "state": "failed", "task_id": TASK, "cause": CAUSE}),
         (progress.stall(SUBMITTED, 7, "bulk", PROBLEM), {"version": 7, "state": "failed", **KNOWN, "task_id": TASK, "cause": CAUSE}),
         (progress.deletion(WITHDRAWN, 7), {"version": 7, "state": "deleted", "task_id": TASK}),
@@ -111,3 +114,15 @@ def test_the_event_comes_from_its_cause_and_a_repeat_has_the_same_id():
     assert first.event.id != other.event.id
     assert (first.topic.name, first.event.source, first.event.causationid) == ("claw.documents.progressed.v1", "/claw/route", "e")
     assert (first.event.subject, first.event.tenant, first.event.traceparent) == ("acme/kb/d", "acme", TRACE)
+
+
+@pytest.mark.parametrize(
+    ("title", "filename", "shown", "explicit"),
+    [("Handbook", "h.pdf", "Handbook", "Handbook"), ("d", "h.pdf", "h.pdf", ""), ("d", "", "d", "")],
+)
+def test_what_a_document_is_called_before_it_was_read(title: str, filename: str, shown: str, explicit: str) -> None:
+    """A failed document keeps the name of its file."""
+    document = msgspec.structs.replace(DOCUMENT, title=title, filename=filename)
+    assert (progress.shown_title(document), progress.explicit_title(document)) == (shown, explicit)
+    failed = progress.work_progress(msgspec.structs.replace(WORK, document=document), "failed", cause=PROBLEM)
+    assert failed.title == shown

@@ -46,6 +46,17 @@ def test_a_nameless_letter_in_a_text_is_a_hole_that_is_named() -> None:
     assert "pages 1: 1 glyph" in parsed.notes[0].detail
 
 
+def test_signs_of_formulas_are_no_letters() -> None:
+    page = (
+        Page()
+        .lines(60, 780, wrapped(PROSE, 80))
+        .text(60, 600, "The sum f", 10)
+        .text(105, 600, "xy", 10, "M1")
+        .text(126, 600, "hr grows.", 10)
+    )
+    assert read(pdf(page)).notes == ()
+
+
 @pytest.mark.parametrize(
     ("text", "unmapped", "expected"),
     [

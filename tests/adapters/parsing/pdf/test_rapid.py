@@ -29,6 +29,14 @@ def test_a_page_reads_the_same_however_it_lies(picture: Picture, quarters: int) 
     assert result.complete
 
 
+def test_small_print_on_a_large_page_is_read() -> None:
+    lines = wrapped(PROSE, 200)
+    width, height, pixels = scanned(Page(width=1684, height=1190).lines(100, 1000, lines, 10, leading=14), 120)
+    result = RapidOcr().read(Picture(np.frombuffer(pixels, np.uint8).reshape(height, width), 120), 60)
+    read = "".join(span.text for span in sorted(result.spans, key=lambda span: (round(span.base), span.x0)))
+    assert "".join(read.split()) == "".join("".join(lines).split())
+
+
 def test_a_size_is_about_that_of_the_font(picture: Picture) -> None:
     assert all(9 < span.size < 15 for span in RapidOcr().read(picture, 60).spans)
 

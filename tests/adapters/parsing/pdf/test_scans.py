@@ -167,6 +167,22 @@ def test_a_page_with_a_hole_is_read_as_it_looks_when_that_is_better(use_reader) 
     assert [note.code for note in read(pdf(page)).notes] == ["glyphs_without_text"]
 
 
+def test_holes_that_recognition_does_not_fill_are_tried_on_a_few_pages(use_reader) -> None:
+    reader = use_reader(Reader("less"))
+    page = (
+        Page()
+        .lines(60, 780, wrapped(PROSE, 80))
+        .text(60, 600, "The town of F", 10)
+        .text(122, 600, "x", 10, "N1")
+        .text(132, 600, "hr met.", 10)
+    )
+    parsed = read(pdf(*[page] * 8))
+    assert reader.pages == 5
+    assert [(note.code, note.detail.partition(":")[0]) for note in parsed.notes] == [
+        ("glyphs_without_text", "pages 1, 2, 3, 4, 5, 6, 7, 8")
+    ]
+
+
 def test_a_scanned_form_keeps_what_is_typed_into_it(use_reader) -> None:
     use_reader(Reader("Application for a permit to fish in the upper lake, to be filled in and signed"))
     page = Page().image(40, 40, bytes(1600)).field((300, 600, 500, 616), b"/FT/Tx/T(name)/V(Ada Byron)")

@@ -11,7 +11,8 @@ from adapters.models.rows import tell_computed
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.markup.markdown import parse_markdown
 from domain.retrieval.passages import put_first
-from domain.retrieval.tables.answers import HELD_MAX, TableAnswers
+from domain.retrieval.tables.answers import HELD_MAX, TableAnswers, is_better
+from domain.retrieval.tables.compute import Finding
 from schemas.chats import Passage
 from schemas.settings import RetrievalSettings
 from tests.support.read_tables import hits_of
@@ -88,6 +89,14 @@ async def test_a_table_beyond_the_bound_is_said_to_be_a_part() -> None:
     passage = await ask("日客流最大的站是哪个？", stations(300), RetrievalSettings(table_rows_max=100))
     assert passage is not None
     assert "这张表有 300 行" in passage.computed
+
+
+def test_a_table_with_rows_goes_before_one_without() -> None:
+    computed, nothing, refused = Finding("2", (1, 2), 1.0), Finding("0", (), 1.4), Finding("", (1,), 1.6, is_computed=False)
+    assert is_better(computed, nothing)
+    assert is_better(nothing, refused)
+    assert not is_better(nothing, computed)
+    assert not is_better(computed, computed)
 
 
 async def test_tables_can_be_turned_off() -> None:

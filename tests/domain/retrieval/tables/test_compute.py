@@ -139,6 +139,18 @@ def test_a_cell_that_begins_with_the_name_of_a_column_is_a_cell() -> None:
     assert names(found("数量为17的订单有哪些？", table), table) == ["D2"]
 
 
+def test_levels_of_a_header_that_share_letters_are_told_apart() -> None:
+    table = table_of(("门店", "前三月 / 客流", "后三月 / 客流"), [("东门店", "10", "40"), ("西门店", "30", "20")], "门店客流")
+    assert names(found("前三月客流最大的门店是哪个？", table), table) == ["西门店"]
+    assert "60" in found("后三月的客流一共是多少？", table).statement
+
+
+def test_every_in_a_cell_asks_for_no_groups() -> None:
+    table = csv_table("鱼缸,换水,容积（升）\n甲缸,每周,60\n乙缸,每月,90\n丙缸,每周,30\n", "鱼缸")
+    assert names(found("哪些鱼缸是每周换水的？", table), table) == ["甲缸", "丙缸"]
+    assert "共 2 行" in found("每周换水的鱼缸有几个？", table).statement
+
+
 def test_different_units_are_not_added_or_compared() -> None:
     table = csv_table("货物,重量\n木箱,12 kg\n纸箱,800 g\n", "货物清单")
     finding = found("哪种货物最重？", table)
