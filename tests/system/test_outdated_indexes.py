@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from adapters.embedders import multilingual, wordllama
 from adapters.index.port import index_name
 from claw_client import Client
 from ops.stack.launch import PROJECT, stack
-from tests.support.rebuilds import Readers, index, search, text, until
+from tests.support.index_readers import Readers, index, search, text, until
 from tests.system.conftest import Up
 
 DOCUMENTS = 8
@@ -42,6 +43,7 @@ async def doctor(up: Up) -> tuple[int, str]:
     return process.returncode or 0, line
 
 
+@pytest.mark.timeout(400)  # four starts of the stack
 async def test_an_index_of_another_embedding_is_searched_and_replaced(tmp_path: Path) -> None:
     """Every search finds its document: before the rebuild, during it and after it; and what comes meanwhile is in the new index."""
     names = [f"ledger{n}" for n in range(DOCUMENTS)]

@@ -22,7 +22,7 @@ from schemas.requests import CountShelves, ShelfCounts
 from schemas.settings import KafkaSettings
 from streams.clock import SystemClock
 from streams.log.publisher import KafkaPublisher
-from tests.support.rebuilds import Readers, index, search, text, until
+from tests.support.index_readers import Readers, index, search, text, until
 from tests.system.conftest import Up
 
 DOCUMENTS = 8

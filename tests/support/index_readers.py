@@ -1,4 +1,4 @@
-"""Knowledge bases that are rebuilt: their documents, people who search all the time, and the API of the index."""
+"""People who search a knowledge base all the time, and what they and an operator see of its index."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
