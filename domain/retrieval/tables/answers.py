@@ -91,7 +91,7 @@ class TableAnswers:
 
 
 def is_better(one: Finding, other: Finding) -> bool:
-    """Whether a finding goes before one of a table further up: computed first, then with rows, then the better explained."""
+    """Whether a finding goes before one of a table further up: computed before not, rows before none, the better explained."""
     return (one.is_computed, bool(one.rows), one.score) > (other.is_computed, bool(other.rows), other.score + 1e-6)
 
 

@@ -7,6 +7,7 @@ which column it means, or meets numbers in different units, or a table of which 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from heapq import nlargest, nsmallest
 
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
@@ -24,6 +25,7 @@ EVIDENCE_ROWS_MAX = 5
 LOOKUP_ROWS_MAX = 30
 GROUPS_MAX = 30
 COMPARED = 2
+REACHED_MAX = 1_000  # rows with one and the same extreme value
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +269,11 @@ def _extreme(read: _Question) -> Finding | None:
     values = _values(read, column)
     if not values:
         return read.found(statements.unclear_columns(read.language, []), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
-    ordered = sorted(values, key=lambda pair: pair[1], reverse=read.asked.operation == "max")
-    last = ordered[min(read.asked.top, len(ordered)) - 1][1]
-    chosen = [row for index, (row, value) in enumerate(ordered) if index < read.asked.top or value == last][:ROWS_SHOWN_MAX]
+    most = read.asked.operation == "max"
+    # by a heap, whose steps are Python's: sorting 50,000 values at once would hold the interpreter lock
+    last = (nlargest if most else nsmallest)(read.asked.top, (value for _, value in values))[-1]
+    reached = [(row, value) for row, value in values if (value >= last if most else value <= last)][:REACHED_MAX]
+    chosen = [row for row, _ in sorted(reached, key=lambda pair: pair[1], reverse=most)][:ROWS_SHOWN_MAX]
     told = [(read.name_of(row, column.index), read.table.cell(row, column.index)) for row in chosen]
     return read.found(statements.extreme(read.language, read.asked.operation, column, told, read.conditions), chosen)
 
