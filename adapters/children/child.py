@@ -110,6 +110,7 @@ class ChildProcess:
     def __init__(self, process: asyncio.subprocess.Process, folder: WorkFolder, spec: ChildSpec) -> None:
         self.process, self._folder, self._spec = process, folder, spec
         self.tasks = 0
+        self.new_kib = 0  # what it held when it was ready
         self.replacing = False  # its successor is starting
         self.replaced = False  # its successor is ready
         self.retirement: asyncio.TimerHandle | None = None
@@ -155,6 +156,7 @@ class ChildProcess:
             await child.end(at_once=True)
             raise
         assert isinstance(ready, Ready)
+        child.new_kib = child.resident_kib
         return child
 
     @property

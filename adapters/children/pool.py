@@ -11,6 +11,7 @@ from adapters.children.child import ChildDied, ChildProcess, ChildSpec, TaskLimi
 from adapters.children.protocol import Task
 from schemas.errors import Refused, Unavailable
 
+NEW_FACTOR = 1.25  # times what a child holds when it is ready, the embedding's tokenizer for one: its successor would hold no less
 FULL_FACTOR = 1.6  # times ``held_kib_max``: a child that holds so much has no memory left for another task
 RESTART_DELAY_S = (0.0, 0.5, 2.0, 5.0)  # before the next attempt when a child does not start; the last delay repeats
 
@@ -135,10 +136,11 @@ class ChildPool:
         if child.replaced:
             self._start_end(child)
             return
-        if child.resident_kib > FULL_FACTOR * self._policy.held_kib_max:
+        held_kib, held_kib_max = child.resident_kib, max(self._policy.held_kib_max, NEW_FACTOR * child.new_kib)
+        if held_kib > FULL_FACTOR * held_kib_max:
             self._start_replacement(child, dead=True)
             return
-        if not child.replacing and (child.tasks >= self._policy.tasks_max or child.resident_kib > self._policy.held_kib_max):
+        if not child.replacing and (child.tasks >= self._policy.tasks_max or held_kib > held_kib_max):
             child.replacing = True  # it goes on working until its successor is ready
             self._start_replacement(child, dead=False)
         while self._waiters:
