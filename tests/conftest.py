@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from adapters.redis.client import RedisClient, connect
 from ops.commands import topics as administration
@@ -41,6 +43,11 @@ class Servers:
 
 
 SERVERS = pytest.StashKey[Servers]()
+
+
+# A busy machine makes no property false: what must be fast is measured in benchmarks/, and pytest's timeout ends what hangs.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
