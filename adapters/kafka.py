@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka_errors
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.offset import OffsetRequest
 
 from schemas.errors import ConfigurationError
@@ -21,6 +23,7 @@ __all__ = [
     "end_offset",
     "make_consumer",
     "make_producer",
+    "open_admin",
     "start_client",
 ]
 
@@ -132,8 +135,8 @@ class _StoppableConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ha
                 if self._fetcher is not None and self._fetcher._closed:  # noqa: SLF001
                     self._fetcher._fetch_task.cancel()  # noqa: SLF001
         except asyncio.CancelledError:
+            await asyncio.wait([stopping], timeout=CANCEL_GRACE_S)  # what is cut off leaves its connections open
             stopping.cancel()
-            await asyncio.wait([stopping])
             raise
         stopping.result()
 
@@ -185,6 +188,17 @@ async def start_client(client: KafkaClient, timeout_s: float) -> None:
     if not starting.done():
         raise TimeoutError(f"Kafka did not answer in {timeout_s} s")
     starting.result()
+
+
+@asynccontextmanager
+async def open_admin(connection: Mapping[str, Any], *, request_ms: int, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administrative client, started and closed at the end; raises TimeoutError or aiokafka's KafkaError."""
+    admin = AIOKafkaAdminClient(**connection, request_timeout_ms=request_ms, **options)
+    try:
+        await start_client(admin, request_ms / 1000)
+        yield admin
+    finally:
+        await admin.close()
 
 
 async def end_offset(producer: AIOKafkaProducer, topic: str, partition: int) -> int:

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, for_code
 
-from adapters.kafka import connection_options
+from adapters.kafka import connection_options, open_admin
 from domain.areas import all_topics
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import KafkaSettings, Settings
@@ -132,14 +132,11 @@ def run(settings: Settings, action: Literal["apply", "check"]) -> int:
 
 @asynccontextmanager
 async def _administration(kafka: KafkaSettings) -> Any:
-    admin = AIOKafkaAdminClient(**connection_options(kafka), client_id="claw-topics", request_timeout_ms=REQUEST_MS)
     try:
-        await admin.start()
-        yield admin
-    except KafkaError as error:
+        async with open_admin(connection_options(kafka), request_ms=REQUEST_MS, client_id="claw-topics") as admin:
+            yield admin
+    except (KafkaError, TimeoutError) as error:
         raise Unavailable("kafka_unavailable", f"{kafka.servers}: {error}") from error
-    finally:
-        await admin.close()
 
 
 async def _describe_topics(admin: AIOKafkaAdminClient, kafka: KafkaSettings, topics: Sequence[Topic]) -> dict[str, BrokerTopic]:

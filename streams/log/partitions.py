@@ -2,11 +2,10 @@
 
 from collections.abc import Collection
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
-from adapters.kafka import connection_options
+from adapters.kafka import connection_options, open_admin
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 
@@ -15,14 +14,11 @@ REQUEST_MS = 10_000  # one administrative call
 
 async def fetch_partition_counts(kafka: KafkaSettings, names: Collection[str]) -> dict[str, int]:
     """Partitions by physical topic name, of those that exist; raises Unavailable when the broker cannot be reached."""
-    admin = AIOKafkaAdminClient(**connection_options(kafka), request_timeout_ms=REQUEST_MS)
     try:
-        await admin.start()
-        described = await admin.describe_topics(sorted(names))
+        async with open_admin(connection_options(kafka), request_ms=REQUEST_MS) as admin:
+            described = await admin.describe_topics(sorted(names))
     except (KafkaError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the topics of the broker cannot be described: {error!r}") from error
-    finally:
-        await admin.close()
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"] and topic["partitions"]}
 
 

@@ -9,10 +9,9 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
-from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer, start_client
+from adapters.kafka import Consumer, StoredRecord, TopicPartition, connection_options, make_consumer, open_admin, start_client
 from schemas.errors import Unavailable
 from schemas.settings import KafkaSettings
 from streams.log.partitions import fetch_partition_counts
@@ -124,18 +123,15 @@ async def open_log_reader(
 
 async def read_group_offsets(kafka: KafkaSettings, lanes: Iterable[str]) -> Mapping[TopicPartition, int]:
     """The offsets that the groups of these lanes have committed; what they have never read is missing. Raises Unavailable."""
-    admin = AIOKafkaAdminClient(**connection_options(kafka), request_timeout_ms=REQUEST_MS)
     offsets: dict[TopicPartition, int] = {}
     try:
-        await admin.start()
-        for lane in lanes:
-            group = f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"
-            found = await retry_for_coordinator(partial(admin.list_consumer_group_offsets, group))
-            offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
+        async with open_admin(connection_options(kafka), request_ms=REQUEST_MS) as admin:
+            for lane in lanes:
+                group = f"{kafka.topic_prefix}{GROUP_PREFIX}{lane}"
+                found = await retry_for_coordinator(partial(admin.list_consumer_group_offsets, group))
+                offsets.update({place: at.offset for place, at in found.items() if at.offset >= 0})
     except (KafkaError, TimeoutError, OSError) as error:
         raise Unavailable("kafka_unavailable", f"the offsets of consumer groups cannot be read: {error!r}") from error
-    finally:
-        await admin.close()
     return offsets
 
 
