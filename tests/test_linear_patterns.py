@@ -34,6 +34,8 @@ def test_every_regular_expression_of_the_product_is_linear() -> None:
         r"(?:<!--.{0,2000}?-->\s*)*<html",
         r"[ \t]+$",
         rb"\s+\Z",
+        r"(?:hi|ha+)(?:[\W_]*(?:hi|ha+))*[\W_]*\Z",
+        r"(?:嗯|哈+)(?:[\W_]*(?:嗯|哈+))*[\W_]*\Z",
     ],
 )
 def test_the_check_finds_a_slow_expression(pattern: str | bytes) -> None:

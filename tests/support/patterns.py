@@ -164,7 +164,7 @@ def attacks(pattern: re.Pattern[Any]) -> Iterator[Attack]:
     blank = [" ", "\n", "\t", "0", "-", "<", "[", "(", "a", "a ", ". ", "中", '"']
     pumps = list(dict.fromkeys(each for each in (*pumps, whole, whole[:-1], *blank) if each))
     starts = list(dict.fromkeys(("", *befores)))
-    ends = list(dict.fromkeys(("", "\x01", whole[-1:] + "\x01")))
+    ends = list(dict.fromkeys(("", "\x01", whole[-1:] + "\x01", "ж")))  # what is no word, and a word that no pattern has
     yield from (Attack(before, pump, after) for pump, before, after in product(pumps, starts, ends))
 
 
