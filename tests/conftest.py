@@ -5,6 +5,7 @@ The servers start when the first test wants them, on free ports, and end with th
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import uuid
@@ -71,6 +72,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "servers" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.stack)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collect_garbage() -> Iterator[None]:
+    """What a module leaves open is found at its end, not at the end of the whole run, where nobody can tell whose it was."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
