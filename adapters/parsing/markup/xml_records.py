@@ -13,6 +13,7 @@ from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.core.text import decode_entry
+from adapters.parsing.core.xml_options import XML_OPTIONS
 from schemas.errors import Refused
 
 RECORDS_MIN = 2  # elements of one name in a row are a table from here on
@@ -20,15 +21,6 @@ COLUMNS_MAX = 100  # of a table; records with more kinds of values are read one 
 _TITLES = ("title", "name", "heading", "label", "标题", "名称", "標題", "名稱")
 _SCHEMA = "{http://www.w3.org/2001/XMLSchema-instance}"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-# libxml2 itself ends at 256 elements in each other and at texts of 10 MB; entities stay what they are: names
-_PARSER_OPTIONS: dict[str, Any] = {
-    "resolve_entities": False,
-    "no_network": True,
-    "load_dtd": False,
-    "huge_tree": False,
-    "remove_comments": True,
-    "remove_pis": True,
-}
 
 
 def parse_xml(entry: Entry) -> ParsedText:
@@ -38,7 +30,7 @@ def parse_xml(entry: Entry) -> ParsedText:
     """
     text = decode_entry(entry, html=True)
     try:
-        root = etree.fromstring(_without_declaration(text).encode("utf-8"), etree.XMLParser(encoding="utf-8", **_PARSER_OPTIONS))
+        root = etree.fromstring(_without_declaration(text).encode("utf-8"), etree.XMLParser(encoding="utf-8", **XML_OPTIONS))
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Refused("document_unreadable", f"the XML is not well-formed: {error}") from error
     reader = _XmlReader(entry.bounds)

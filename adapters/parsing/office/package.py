@@ -18,6 +18,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.source import Bounds, Entry
+from adapters.parsing.core.xml_options import XML_OPTIONS
 from schemas.errors import Refused
 
 OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -29,15 +30,6 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 1
 _XML_SUFFIXES = (".xml", ".rels")
 _ZIP_ERRORS = (BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, OverflowError, RuntimeError)
-# libxml2 itself ends at 256 elements in each other and at texts of 10 MB: what is recursive here stays shallow
-_PARSER_OPTIONS: dict[str, Any] = {
-    "resolve_entities": False,
-    "no_network": True,
-    "load_dtd": False,
-    "huge_tree": False,
-    "remove_comments": True,
-    "remove_pis": True,
-}
 # The strict flavour of the standard says the same under other names.
 _STRICT = b"http://purl.oclc.org/ooxml/"
 _TRANSITIONAL = tuple(
@@ -76,7 +68,7 @@ class Package:
         if len(data) > most:
             raise Refused("document_too_complex", f"{name} has {len(data):,} bytes of XML, over {most:,} (CLAW_DOCUMENT_ARCHIVE_BYTES_MAX)")
         try:
-            return etree.fromstring(data, etree.XMLParser(**_PARSER_OPTIONS))
+            return etree.fromstring(data, etree.XMLParser(**XML_OPTIONS))
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
@@ -87,7 +79,7 @@ class Package:
         """
         data = self.parts.get(name.lower(), b"")
         try:
-            for _, element in etree.iterparse(BytesIO(data), tag=tags, **_PARSER_OPTIONS):
+            for _, element in etree.iterparse(BytesIO(data), tag=tags, **XML_OPTIONS):
                 above = element.getparent()
                 if above is not None and above.tag == parent:
                     yield element
@@ -105,7 +97,7 @@ class Package:
 
     def _root_tag(self, name: str) -> str:
         try:
-            _, element = next(etree.iterparse(BytesIO(self.parts.get(name.lower(), b"")), events=("start",), **_PARSER_OPTIONS))
+            _, element = next(etree.iterparse(BytesIO(self.parts.get(name.lower(), b"")), events=("start",), **XML_OPTIONS))
         except (etree.XMLSyntaxError, ValueError):
             return ""
         return str(etree.QName(element).localname)
