@@ -177,16 +177,12 @@ class Retrieve:
         usage, asked = condensed.usage, event.data
         if usage is None:
             return []
-        data = Consumption(
+        data = Consumption.of(
+            usage,
             user_id=asked.user_id,
             conversation_id=asked.conversation_id,
             reply_id=asked.reply_id,
             model=condensed.model,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            estimated=usage.estimated,
-            reasoning_tokens=usage.reasoning_tokens,
-            cached_tokens=usage.cached_tokens,
             cost_micros=condensed.cost_micros,
             provider=self.model_provider,
             purpose="condense",

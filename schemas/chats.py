@@ -1,7 +1,7 @@
 """Chat events: a question, the passages found for it, the answer as it grows, and the record of every message."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import quote
 
 from msgspec import Struct, field
@@ -335,6 +335,41 @@ class Consumption(Struct, frozen=True, kw_only=True):
     reserved: bool = False  # this event settles the reservation of the answer
     reasoning_tokens: int = 0  # of the completion tokens
     cached_tokens: int = 0  # of the prompt tokens
+
+    @classmethod
+    def of(
+        cls,
+        usage: Usage,
+        *,
+        user_id: str,
+        conversation_id: str,
+        reply_id: str,
+        model: str,
+        provider: str,
+        cost_micros: int,
+        purpose: Purpose = "answer",
+        cached: bool = False,
+        api_key_id: str = "",
+        reserved: bool = False,
+    ) -> Self:
+        """With the tokens of ``usage``."""
+        return cls(
+            user_id=user_id,
+            conversation_id=conversation_id,
+            reply_id=reply_id,
+            model=model,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            estimated=usage.estimated,
+            provider=provider,
+            cost_micros=cost_micros,
+            purpose=purpose,
+            cached=cached,
+            api_key_id=api_key_id,
+            reserved=reserved,
+            reasoning_tokens=usage.reasoning_tokens,
+            cached_tokens=usage.cached_tokens,
+        )
 
 
 class Feedback(Struct, frozen=True, kw_only=True):

@@ -104,16 +104,12 @@ def terminal_events(event: ChatGrounded, context: Context, message: Message) -> 
 
 def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outgoing:
     """Usage of the reply."""
-    data = Consumption(
+    data = Consumption.of(
+        message.usage,
         user_id=message.user_id,
         conversation_id=message.conversation_id,
         reply_id=message.id,
         model=message.model,
-        prompt_tokens=message.usage.prompt_tokens,
-        completion_tokens=message.usage.completion_tokens,
-        estimated=message.usage.estimated,
-        reasoning_tokens=message.usage.reasoning_tokens,
-        cached_tokens=message.usage.cached_tokens,
         cached=message.cached,
         reserved=event.data.question.reserved,
         api_key_id=event.data.question.api_key_id,
@@ -126,16 +122,12 @@ def usage_event(event: ChatGrounded, context: Context, message: Message) -> Outg
 def spent_event(event: ChatGrounded, context: Context, spent: Spent, number: int) -> Outgoing:
     """Usage of a call that gave no answer, the ``number``th of this attempt."""
     question, usage, speaker = event.data.question, spent.usage, spent.speaker
-    data = Consumption(
+    data = Consumption.of(
+        usage,
         user_id=question.user_id,
         conversation_id=question.conversation_id,
         reply_id=question.reply_id,
         model=speaker.model,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        estimated=usage.estimated,
-        reasoning_tokens=usage.reasoning_tokens,
-        cached_tokens=usage.cached_tokens,
         api_key_id=question.api_key_id,
         provider=speaker.provider,
         cost_micros=speaker.prices.cost_micros(usage),

@@ -113,16 +113,12 @@ class Summariser:
         if written is None or self.writer is None:
             return []
         request, usage = event.data, written.usage
-        data = Consumption(
+        data = Consumption.of(
+            usage,
             user_id=request.user_id,
             conversation_id=request.conversation_id,
             reply_id=request.message_id,
             model=written.model or self.writer.name,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            estimated=usage.estimated,
-            reasoning_tokens=usage.reasoning_tokens,
-            cached_tokens=usage.cached_tokens,
             provider=written.provider,
             cost_micros=written.cost_micros,
             purpose=purpose,
