@@ -124,18 +124,23 @@ async def _compose(request: AnswerRequest) -> list[str]:
     if not request.answerable:
         quotes = []
     elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
-        quotes = await asyncio.to_thread(_select_quotes, request)
+        quotes = await asyncio.to_thread(_tell_quotes, request)
     else:
-        quotes = _select_quotes(request)
+        quotes = _tell_quotes(request)
     if quotes:
-        rows = RowTexts(request.passages, language)
-        told = [introduction, *(f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes)]
+        told = [introduction, *quotes]
         return [*told, follow_script(_PARTIAL[language], request.question)] if asks_for_all(fold(request.question)) else told
     said = [prompts.not_found_answer(request.question)]
     return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
 
-def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
+def _tell_quotes(request: AnswerRequest) -> list[str]:
+    """The quotes with their markers, a line each."""
+    rows = RowTexts(request.passages, language_of(request.question))
+    return [f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in _select_quotes(request, rows)]
+
+
+def _select_quotes(request: AnswerRequest, rows: RowTexts) -> list[_Sentence]:
     """The sentences to quote, in reading order; a follow-up is read with the questions before it."""
     reading = read_question(request.question, request.history)
     passages, carried = _named_passages(request), " ".join(reading.carried)
@@ -143,11 +148,11 @@ def _select_quotes(request: AnswerRequest) -> list[_Sentence]:
         passages = _passages_about(about, passages)
     elif reading.topic:
         passages = _prefer_topic(reading.question, " ".join(reading.topic), passages)
-    ranked = _rank_sentences(reading.question, passages, carried=carried)
-    ranked = ranked or _rank_sentences(request.question, passages[:1], any_sentence=True)
+    ranked = _rank_sentences(reading.question, passages, rows, carried=carried)
+    ranked = ranked or _rank_sentences(request.question, passages[:1], rows, any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
-    rows, listing = RowTexts(passages, language_of(request.question)), asks_for_all(fold(request.question))
+    listing = asks_for_all(fold(request.question))
     for sentence in ranked:
         if chosen and not (_is_listed if listing else _is_quoted)(sentence, chosen, ranked[0], rows):
             continue
@@ -190,24 +195,26 @@ def _named_passages(request: AnswerRequest) -> tuple[Passage, ...]:
 
 def _passages_about(subject: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
     """The passages that hold most of the subject, with their titles and headings; all of them when none holds any."""
-    held = [_held_share(subject, each) for each in passages]
+    held = [_coverage_of(subject, each) for each in passages]
     best = max(held, default=0.0)
     return tuple(each for each, share in zip(passages, held, strict=True) if share >= _ABOUT_SHARE * best)
 
 
 def _prefer_topic(question: str, topic: str, passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
     """The passages without those that hold as much of the question as the best, but less of what was spoken of before."""
-    held = [_held_share(question, each) for each in passages]
+    held = [_coverage_of(question, each) for each in passages]
     equal = tuple(each for each, share in zip(passages, held, strict=True) if share == max(held))
     about = _passages_about(topic, equal)
     return tuple(each for each in passages if each not in equal or each in about)
 
 
-def _held_share(words: str, passage: Passage) -> float:
+def _coverage_of(words: str, passage: Passage) -> float:
     return coverage(words, ["\n".join((passage.title, *passage.headings, passage.text))])
 
 
-def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: str = "", any_sentence: bool = False) -> list[_Sentence]:
+def _rank_sentences(
+    question: str, passages: tuple[Passage, ...], rows: RowTexts, *, carried: str = "", any_sentence: bool = False
+) -> list[_Sentence]:
     """Sentences that share a term with the question, best first; ``any_sentence`` takes the others as well.
 
     ``carried`` are words of the conversation before, which count less.
@@ -215,7 +222,6 @@ def _rank_sentences(question: str, passages: tuple[Passage, ...], *, carried: st
     folded = fold(question)
     own = terms(folded)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
-    rows = RowTexts(passages, language_of(question))
     texts = [
         (rank, passage, text)
         for rank, passage in enumerate(passages)

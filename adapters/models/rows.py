@@ -42,13 +42,13 @@ def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
     computed = next((passage for passage in passages if passage.computed), None)
     if computed is None:
         return []
-    rows = told_rows(computed, language_of(question))
+    rows = tell_rows(computed, language_of(question))
     # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
     marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
     return [follow_script(computed.computed, question) + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
 
 
-def told_rows(passage: Passage, language: Language) -> list[str]:
+def tell_rows(passage: Passage, language: Language) -> list[str]:
     """All rows in a passage as pairs."""
     return [tell_row(part.columns, cells, language) for part in passage.tables for cells in read_rows(passage.text, part)]
 
@@ -57,4 +57,4 @@ def passage_text(passage: Passage, language: Language) -> str:
     """A passage as a model reads it: an answer computed from a table before its rows, everything else as it is."""
     if not passage.computed:
         return passage.text
-    return "\n".join((passage.computed, *(f"- {row}" for row in told_rows(passage, language))))
+    return "\n".join((passage.computed, *(f"- {row}" for row in tell_rows(passage, language))))
