@@ -22,15 +22,13 @@ English whose source is Chinese go from hit@5 .16 to .75, all others stay within
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, zip_longest
 
-from adapters.text.language import Haystack, Language, fold, language_of
+from adapters.text.language import Language, haystack_of, language_of
 
 COVERING_HITS = 3  # the best lexical ones, whose texts are compared with the question
 OWN_COVERAGE_MIN = 0.25  # below, hits in the question's language do not come before others
 SAMPLE_CHARS = 400  # of a text, for its language
-HAYSTACKS_CACHED_MAX = 1_024  # texts found lately, some 10 MB: the same ones are found again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def coverage_of(terms: frozenset[str], texts: Iterable[str]) -> float:
     """The greatest share, 0 to 1, of the terms that one of the texts holds; 1 without terms, which nothing can lack."""
     if not terms:
         return 1.0
-    return max((sum(map(_haystack(text).contains, terms)) / len(terms) for text in texts), default=0.0)
+    return max((sum(map(haystack_of(text).contains, terms)) / len(terms) for text in texts), default=0.0)
 
 
 def _rank_group(candidates: Sequence[Candidate], question: RankedQuestion) -> tuple[list[tuple[str, float]], float]:
@@ -140,11 +138,6 @@ def _is_foreign(text: str, language: Language | None) -> bool:
         return False
     sample = text[:SAMPLE_CHARS]
     return not (sample.isascii() and language == "en") and language_of(sample) != language and any(map(str.isalpha, sample))
-
-
-@lru_cache(maxsize=HAYSTACKS_CACHED_MAX)
-def _haystack(text: str) -> Haystack:
-    return Haystack(fold(text))
 
 
 def _shares(scores: Mapping[str, float]) -> dict[str, float]:

@@ -29,11 +29,11 @@ Neither measure sees that a passage is near the subject yet does not answer (SQu
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 
 from adapters.text.attributes import take_properties
 from adapters.text.identifiers import holds_identifier, named_identifiers
-from adapters.text.language import Haystack, Language, content_terms, fold, language_of, terms
+from adapters.text.language import Haystack, Language, content_terms, fold, haystack_of, language_of, terms
 from schemas.chats import Passage
 
 LEAD_WEIGHT: dict[Language, float] = {"zh": 0.85, "en": 1.6}
@@ -55,8 +55,6 @@ _COMMON = (
 )
 _COMMON_WEIGHT_MIN, _COMMON_WEIGHT_SPAN = 0.15, 0.55
 
-TEXTS_CACHED_MAX = 1_024  # texts that were found lately, about 10 MB with their words: the same ones are found again and again
-
 
 @cache
 def _character_weights() -> dict[str, float]:
@@ -77,12 +75,12 @@ def coverage(question: str, texts: Iterable[str]) -> float:
     folded = fold(question)
     rest, properties = take_properties(folded)
     if not properties:
-        return max((_share(_weights(folded), _haystack(text)) for text in texts), default=0.0)
+        return max((_share(_weights(folded), haystack_of(text)) for text in texts), default=0.0)
     wanted = {term: term_weight(term) for term in content_terms(rest)}
     asked = [(each, _weights(words)) for each, words in properties]
     best = 0.0
     for text in texts:
-        haystack = _haystack(text)
+        haystack = haystack_of(text)
         # a property that the text speaks of says nothing of whose it is: neither for nor against
         absent = [words for each, words in asked if not each.said.search(haystack.folded)]
         missing = dict(pair for words in absent for pair in words.items())
@@ -143,7 +141,7 @@ def holds_named(question: str, passages: Sequence[Passage]) -> bool:
 
 def holds_name(names: Sequence[str], passage: Passage) -> bool:
     """Whether the passage, its headings, its title or the id of its document has one of the identifiers."""
-    text = _haystack("\n".join((passage.document_id, passage.title, *passage.headings, passage.text))).folded
+    text = haystack_of("\n".join((passage.document_id, passage.title, *passage.headings, passage.text))).folded
     return any(holds_identifier(text, name) for name in names)
 
 
@@ -163,8 +161,3 @@ def _weights(folded: str) -> dict[str, float]:
 def _share(wanted: dict[str, float], haystack: Haystack) -> float:
     whole = sum(wanted.values())
     return sum(value for term, value in wanted.items() if haystack.contains(term)) / whole if whole else 0.0
-
-
-@lru_cache(maxsize=TEXTS_CACHED_MAX)
-def _haystack(text: str) -> Haystack:
-    return Haystack(fold(text))

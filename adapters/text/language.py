@@ -103,6 +103,7 @@ def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
     return not (_ABBREVIATION.search(before) or (following.lstrip()[:1].isdigit() and _NUMBERED.search(before)))
 
 
+_HAYSTACKS_CACHED_MAX = 2_048  # texts that were found lately, about 20 MB with their words: the same ones are found again and again
 _STEMS_CACHED_MAX = 65_536  # words of recent passages, about 10 MB
 
 
@@ -194,3 +195,9 @@ class Haystack:
                 _stem(run) for run in _RUN.findall(split_codes(self.folded)) if run.isascii() or not _HAN_RUN.match(run)
             )
         return term in self._words
+
+
+@lru_cache(maxsize=_HAYSTACKS_CACHED_MAX)
+def haystack_of(text: str) -> Haystack:
+    """The haystack of a text that is not folded yet."""
+    return Haystack(fold(text))
