@@ -123,24 +123,45 @@ def _repeats_table(passage: Passage, computed: Passage) -> bool:
 
 
 def _build_passage(marker: int, group: HitGroup) -> Passage:
-    best, several = group.best, len(group.hits) > 1
     text, parts, tables = _join_texts(group.hits)
+    headings = _common_prefix([hit.headings for hit in group.hits])
+    passage = make_passage(group.best, group.hits, parts, headings=headings, score=group.best.score, text=text, tables=tables)
+    return replace(passage, marker=marker)
+
+
+def make_passage(
+    best: Hit,
+    hits: Sequence[Hit],
+    parts: Sequence[PassagePart],
+    *,
+    headings: tuple[str, ...],
+    score: float,
+    text: str,
+    tables: tuple[TablePart, ...],
+) -> Passage:
+    """The passage of ``hits`` of one version, named for the best of them, with the marker 1. ``parts`` are those of the text."""
+    several = len(hits) > 1
     return Passage(
-        marker=marker,
+        marker=1,
         chunk_id=best.id,
         knowledge_base_id=best.knowledge_base_id,
         document_id=best.document_id,
         version=best.version,
         ordinal=best.ordinal,
         title=best.title,
-        headings=_common_prefix([hit.headings for hit in group.hits]),
-        score=round(best.score, 4),
+        headings=headings,
+        score=round(score, 4),
         text=text,
-        place=merge_places(hit.place for hit in group.hits) if several else best.place,
-        chunk_ids=tuple(hit.id for hit in group.hits) if several else (),
-        parts=parts if several else (),
+        place=merge_places(hit.place for hit in hits) if several else best.place,
+        chunk_ids=tuple(hit.id for hit in hits) if several else (),
+        parts=tuple(parts) if several else (),
         tables=tables,
     )
+
+
+def make_part(hit: Hit, start: int) -> PassagePart:
+    """The part of a passage that begins at ``start`` of its text and is of this hit."""
+    return PassagePart(chunk_id=hit.id, start=start, headings=hit.headings, place=hit.place, ordinal=hit.ordinal)
 
 
 def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...], tuple[TablePart, ...]]:
@@ -149,7 +170,7 @@ def _join_texts(hits: Sequence[Hit]) -> tuple[str, tuple[PassagePart, ...], tupl
     for hit in hits:
         new = hit.text[hit.overlap :] if text and hit.overlap and text.endswith(hit.text[: hit.overlap]) else hit.text
         text += "\n" if text and new == hit.text else ""
-        parts.append(PassagePart(chunk_id=hit.id, start=len(text), headings=hit.headings, place=hit.place, ordinal=hit.ordinal))
+        parts.append(make_part(hit, len(text)))
         moved = len(text) - (len(hit.text) - len(new))
         tables += [replace(part, start=part.start + moved, end=part.end + moved) for part in hit.tables if part.start + moved >= 0]
         text += new

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from adapters.index.port import Hit
-from adapters.parsing.core.cell_ranges import merge_places
-from adapters.text.language import Haystack, fold
+from adapters.text.language import haystack_of
+from domain.retrieval.passages import make_part, make_passage
 from domain.retrieval.search import SearchService
 from domain.retrieval.tables.compute import Finding, answer_question
 from domain.retrieval.tables.reading import join_hits, read_hits
@@ -99,7 +99,7 @@ def is_elsewhere(finding: Finding, hits: Sequence[Hit]) -> bool:
     """Whether a text says what the table has no column for: then the text answers."""
     if not finding.missing:
         return False
-    folds = (Haystack(fold("\n".join((hit.title, *hit.headings, hit.text)))) for hit in hits)
+    folds = (haystack_of("\n".join((hit.title, *hit.headings, hit.text))) for hit in hits)
     return any(all(text.contains(word) for word in finding.missing) for text in folds)
 
 
@@ -124,31 +124,23 @@ def build_passage(finding: Finding, table: Table) -> Passage:
     for row in chosen:
         hit = table.chunks[row.chunk]
         if not parts or parts[-1].chunk_id != hit.id:
-            parts.append(PassagePart(chunk_id=hit.id, start=length, headings=hit.headings, place=hit.place))
+            parts.append(make_part(hit, length))
         lines.append(_line_of(row, table))
         length += len(lines[-1]) + 1
     best = table.chunks[(chosen or table.rows)[0].chunk]
     used = [hit for hit in table.chunks if any(part.chunk_id == hit.id for part in parts)] or [best]
-    several = len(used) > 1
     text = "\n".join(lines)
     rows = structs.replace(table.part, start=0, end=len(text), header=0, indent=0, columns=tuple(column.name for column in table.columns))
-    return Passage(
-        marker=1,
-        chunk_id=best.id,
-        knowledge_base_id=best.knowledge_base_id,
-        document_id=best.document_id,
-        version=best.version,
-        ordinal=best.ordinal,
-        title=best.title,
-        headings=used[0].headings if several else best.headings,
-        score=round(max(hit.score for hit in used), 4),
+    passage = make_passage(
+        best,
+        used,
+        parts,
+        headings=used[0].headings if len(used) > 1 else best.headings,
+        score=max(hit.score for hit in used),
         text=text or table.rows[0].line,
-        place=merge_places(hit.place for hit in used) if several else best.place,
-        chunk_ids=tuple(dict.fromkeys(hit.id for hit in used)) if several else (),
-        parts=tuple(parts) if several else (),
         tables=((structs.replace(rows, columns=()) if table.is_list else rows),) if chosen else (),
-        computed=finding.statement,
     )
+    return structs.replace(passage, computed=finding.statement)
 
 
 def _line_of(row: Row, table: Table) -> str:

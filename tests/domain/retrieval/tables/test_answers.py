@@ -64,6 +64,15 @@ async def test_the_rows_of_an_answer_are_literal_and_cited_from_their_chunks() -
     ]
 
 
+async def test_rows_of_several_chunks_have_the_number_of_their_own() -> None:
+    """It is the place of a row where a document has neither pages nor headings."""
+    hits = stations(300)
+    passage = await ask("3号线有哪些站？", hits)
+    assert passage is not None
+    assert len(passage.parts) > 1
+    assert [part.ordinal for part in passage.parts] == [{hit.id: hit for hit in hits}[part.chunk_id].ordinal for part in passage.parts]
+
+
 async def test_a_table_is_read_once_per_version() -> None:
     hits = stations(300)
     tables, searching = answers(hits)
