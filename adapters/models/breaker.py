@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import structlog
 
@@ -10,6 +11,7 @@ from adapters.models import metrics
 from adapters.models.port import EmptyAnswer
 from adapters.models.provider_errors import Exhausted, PermitLost, TransientFailure
 from schemas.errors import Refused, Unavailable
+from schemas.settings import ModelSettings
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,16 @@ class CircuitBreaker:
         self._until_s: float | None = None  # None: closed
         self._cause: Exhausted | None = None  # of its being open, when that is no row of failures
         self._probing = False
+
+    @classmethod
+    def of(cls, model: str, settings: ModelSettings) -> Self:
+        """A closed one for a model, as its settings say."""
+        return cls(
+            model,
+            failures_max=settings.breaker_failures,
+            pause_s=settings.breaker_pause_s,
+            exhausted_pause_s=settings.breaker_exhausted_pause_s,
+        )
 
     @property
     def is_open(self) -> bool:

@@ -51,12 +51,7 @@ class OpenAIModel:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._settings, self._tokens_max, self._limit = settings, tokens_max, limit
-        self._breaker = CircuitBreaker(
-            self.name,
-            failures_max=settings.breaker_failures,
-            pause_s=settings.breaker_pause_s,
-            exhausted_pause_s=settings.breaker_exhausted_pause_s,
-        )
+        self._breaker = CircuitBreaker.of(self.name, settings)
         self._opened = False  # texts were seen to begin inside the thinking
         self._patience, self._jitter = patience, jitter
 

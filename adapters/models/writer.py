@@ -41,12 +41,7 @@ class ModelWriter:
         self._endpoint = Endpoint(settings, variables=variables)
         self.name, self.provider = self._endpoint.model, settings.provider
         self._settings, self._limit, self._jitter = settings, limit, jitter
-        self._breaker = CircuitBreaker(
-            self.name,
-            failures_max=settings.breaker_failures,
-            pause_s=settings.breaker_pause_s,
-            exhausted_pause_s=settings.breaker_exhausted_pause_s,
-        )
+        self._breaker = CircuitBreaker.of(self.name, settings)
         self._thinks = False  # although it was told not to
         self._silent_until_s = 0.0
 

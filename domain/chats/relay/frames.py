@@ -100,10 +100,7 @@ def _body(step: Restarted | Started | Thought | Terminal) -> tuple[str, Struct]:
         case Restarted():
             name, body = "restart", RestartData(step.attempt)
         case Completed():
-            name, numbers = "completed", step.unsupported_numbers
-            body = CompletedData(
-                *(step.text, step.citations, step.usage, step.finish_reason, step.cached, step.model, numbers, step.outcome)
-            )
+            name, body = "completed", _completion(step.text, step)
         case Failed():
             name, body = "failed", step.problem
         case Cancelled():
@@ -119,16 +116,16 @@ def snapshot_of(fold: ReplyFold, place: EventId) -> ReplyFrame:
     return ReplyFrame(str(place), "snapshot", _encode(snapshot))
 
 
-def _completed_data(message: Message) -> CompletedData:
+def _completion(text: str, reply: Completed | Message) -> CompletedData:
     return CompletedData(
-        text=message.content,
-        citations=message.citations,
-        usage=message.usage,
-        finish_reason=message.finish_reason,
-        cached=message.cached,
-        model=message.model,
-        unsupported_numbers=message.unsupported_numbers,
-        outcome=message.outcome,
+        text=text,
+        citations=reply.citations,
+        usage=reply.usage,
+        finish_reason=reply.finish_reason,
+        cached=reply.cached,
+        model=reply.model,
+        unsupported_numbers=reply.unsupported_numbers,
+        outcome=reply.outcome,
     )
 
 
@@ -138,7 +135,7 @@ def frames_of_message(message: Message, place: EventId) -> tuple[ReplyFrame, Rep
     body: Struct
     match message.state:
         case "complete":
-            name, body = "completed", _completed_data(message)
+            name, body = "completed", _completion(message.content, message)
         case "cancelled":
             name, body = "cancelled", CancelledData(message.content)
         case "failed":
