@@ -11,7 +11,8 @@ from typing import Any
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.http import HttpReranker
 from benchmarks.figures import Figure, percentile
-from benchmarks.stub_reranker import FORMATS, StubReranker, serving
+from benchmarks.stub_reranker import FORMATS, StubReranker
+from benchmarks.stub_server import serving
 from schemas.errors import Unavailable
 from schemas.settings import RetrievalSettings
 

@@ -23,20 +23,18 @@ import asyncio
 import base64
 import hashlib
 import re
-import signal
 import socket
 import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-import uvloop
 from aiohttp import web
 from msgspec import Struct, field
 
+from benchmarks import stub_server
 from benchmarks.stub_answers import CREATED, STATUS_FAULTS, Behaviour, StubAnswer, read_passages, refusal, silence
 
 BODY_BYTES_MAX = 8_388_608
@@ -206,27 +204,6 @@ def _pack(vector: list[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
-@asynccontextmanager
-async def serving(provider: StubProvider, port: int = 0) -> AsyncIterator[str]:
-    """Serve on the running loop; yields the root, ``http://127.0.0.1:PORT``."""
-    runner = web.AppRunner(provider.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-async def _serve(provider: StubProvider, port: int) -> None:
-    async with serving(provider, port) as root:
-        print(f"listening {root}/v1", flush=True)
-        stop = asyncio.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await stop.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stub_provider", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -236,8 +213,7 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     values = vars(parser.parse_args())
     port, key = values.pop("port"), values.pop("key")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(StubProvider(Behaviour(**values), key), port))
+    stub_server.run(StubProvider(Behaviour(**values), key), port, "/v1")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,13 @@ fault: ``429``, ``503``, ``401``, ``hang``, ``cut``, ``html``, ``broken`` (half 
 import argparse
 import asyncio
 import re
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
-import uvloop
 from aiohttp import web
 from msgspec import Struct
+
+from benchmarks import stub_server
 
 FORMATS = ("zhipu", "jina", "cohere", "tei")
 TEI_TEXTS_MAX = 32  # its --max-client-batch-size by default
@@ -137,27 +135,6 @@ def _json(value: Any, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
 
 
-@asynccontextmanager
-async def serving(stub: StubReranker, port: int = 0) -> AsyncIterator[str]:
-    """Serve on the running loop; yields the root, ``http://127.0.0.1:PORT``."""
-    runner = web.AppRunner(stub.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-async def _serve(stub: StubReranker, port: int) -> None:
-    async with serving(stub, port) as root:
-        print(f"listening {root}", flush=True)
-        stop = asyncio.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        await stop.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stub_reranker", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -166,8 +143,7 @@ def main() -> None:
     parser.add_argument("--fault", default="")
     parser.add_argument("--key", default="", help="refuse every other key with 401")
     values = parser.parse_args()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(StubReranker(first_ms=values.first_ms, fault=values.fault, key=values.key), values.port))
+    stub_server.run(StubReranker(first_ms=values.first_ms, fault=values.fault, key=values.key), values.port)
 
 
 if __name__ == "__main__":

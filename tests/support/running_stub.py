@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from benchmarks.stub_provider import StubProvider, serving
+from benchmarks.stub_provider import StubProvider
+from benchmarks.stub_server import serving
 from tests.support.model_samples import KEY
 
 

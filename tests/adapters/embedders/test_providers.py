@@ -12,7 +12,8 @@ from adapters.embedders.local import LOCAL_MODELS
 from adapters.embedders.providers import FAILURES_MAX, PRESETS, TEXTS_PER_CALL
 from adapters.models import retries
 from adapters.text.language import estimate_tokens
-from benchmarks.stub_provider import Stats, StubProvider, serving
+from benchmarks.stub_provider import Stats, StubProvider
+from benchmarks.stub_server import serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import ModelSettings, RetrievalSettings, Settings
 from schemas.settings.section import Secret

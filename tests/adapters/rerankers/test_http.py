@@ -13,7 +13,8 @@ from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.formats import FORMATS
 from adapters.rerankers.http import HttpReranker
 from benchmarks.stub_reranker import FORMATS as STUBBED
-from benchmarks.stub_reranker import TEI_TEXTS_MAX, StubReranker, serving, share
+from benchmarks.stub_reranker import TEI_TEXTS_MAX, StubReranker, share
+from benchmarks.stub_server import serving
 from schemas.errors import ConfigurationError, Refused, Unavailable
 from schemas.settings import RetrievalSettings
 from schemas.settings.section import Secret

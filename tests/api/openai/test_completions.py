@@ -15,7 +15,8 @@ from adapters.models.openai import OpenAIModel
 from api.chats.ports import ChatPorts
 from api.http.ports import HttpPorts
 from api.limits.routes import route_templates
-from benchmarks.stub_provider import StubProvider, serving
+from benchmarks.stub_provider import StubProvider
+from benchmarks.stub_server import serving
 from domain.chats.topics import MESSAGES_CHANGED
 from domain.limits.rules import default_rules, problems_of
 from domain.usage.topics import USAGE_RECORDED

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from benchmarks.stub_provider import StubProvider, serving
+from benchmarks.stub_provider import StubProvider
+from benchmarks.stub_server import serving
 from domain.chats.reply_lock import ReplyLocation, ReplyLocks
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED, MESSAGES_CHANGED
 from domain.read_models import ReadModels
