@@ -8,18 +8,16 @@ question is asked in a conversation and its stream is read to the end, by whatev
 * refused: unanswerable questions answered without a citation; false refusals: answerable ones.
 """
 
-import asyncio
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
-import uvloop
 from msgspec import Struct
 
 from adapters.text.language import fold
-from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, pipeline, temporary_home
+from ops.evaluation.pipeline import Pipeline, PipelineReply, evaluate_in_stack, map_bounded
 from ops.evaluation.questions import EvaluationQuestion, QuestionSet, sets_of
-from ops.processes import logs
 from schemas.settings import Settings
 
 AT_ONCE = 8  # conversations; the keyless model is bound by CPU long before
@@ -44,18 +42,11 @@ class AnswerScores(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, folder: str, *, name: str, limit: int, as_json: bool) -> int:
     """Prints a table, or JSON; returns 1 when an answer failed. Raises ConfigurationError for a folder that cannot be used."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = sets_of(Path(folder), name=name, limit=limit)
-    report = uvloop.run(_evaluate_in_stack(settings, sets, show=not as_json))
+    report = evaluate_in_stack(settings, lambda running: evaluate(running, sets, model=settings.model.provider, show=not as_json))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     return int(any(each.failed for each in report))
-
-
-async def _evaluate_in_stack(settings: Settings, sets: Iterable[QuestionSet], *, show: bool) -> list[AnswerScores]:
-    with temporary_home(settings) as home:
-        async with pipeline(home) as running:
-            return await evaluate(running, sets, model=settings.model.provider, show=show)
 
 
 async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str, show: bool = False) -> list[AnswerScores]:
@@ -66,10 +57,10 @@ async def evaluate(running: Pipeline, sets: Iterable[QuestionSet], *, model: str
         print(f"{'set':<16} {'wording':<14} {'n':>5} {' '.join(f'{each:>10}' for each in columns)}  unanswerable  refused", flush=True)
     for each in sets:
         corpus = await running.index_corpus(each.name, (text for text in each.corpus if text.id not in each.left_out))
-        unanswerable = each.unanswerable
+        ask, unanswerable = partial(running.ask, corpus), each.unanswerable
         for wording, asked in wordings(each).items():
-            replies = await _replies(running, corpus, asked)
-            refusals = await _replies(running, corpus, unanswerable)
+            replies = await map_bounded(ask, asked, AT_ONCE)
+            refusals = await map_bounded(ask, unanswerable, AT_ONCE)
             answered = score_answers(each.name, wording, model, asked, replies, refusals)
             unanswerable = ()
             report.append(answered)
@@ -120,18 +111,6 @@ def contains(text: str, answers: Sequence[str]) -> bool:
     """Whether the text contains one of the known answers, white space, case and script aside."""
     squeezed = "".join(fold(text).split())
     return any(known in squeezed for known in ("".join(fold(answer).split()) for answer in answers) if known)
-
-
-async def _replies(running: Pipeline, corpus: IndexedCorpus, asked: Sequence[EvaluationQuestion]) -> list[PipelineReply]:
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def one(each: EvaluationQuestion) -> PipelineReply:
-        async with places:
-            return await running.ask(corpus, each)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(each)) for each in asked]
-    return [task.result() for task in tasks]
 
 
 def _share(part: int, whole: int) -> float:

@@ -8,20 +8,18 @@ A turn with a ``gold_doc_id`` is right when the reply's first citation is of tha
 of ``never`` (what the passages say of something else, or the opposite). A turn without one is right when nothing is cited.
 """
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 from zlib import crc32
 
 import msgspec
-import uvloop
 from msgspec import Meta, Struct
 
 from ops.evaluation.answers import contains, refuses
-from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, pipeline, temporary_home
+from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, evaluate_in_stack, map_bounded
 from ops.evaluation.questions import CORPUS, Text, read_lines
-from ops.processes import logs
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 
@@ -90,9 +88,8 @@ class DialogueScores(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, folder: str, *, half: Half, as_json: bool) -> int:
     """Prints a table and the wrong turns, or JSON. Raises ConfigurationError for a folder that cannot be used."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = dialogue_sets_of(Path(folder) if folder else OWN_SETS)
-    report = uvloop.run(_evaluate_in_stack(settings, sets, half))
+    report = evaluate_in_stack(settings, lambda running: _evaluate_all(running, sets, half))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
@@ -100,25 +97,17 @@ def run(settings: Settings, folder: str, *, half: Half, as_json: bool) -> int:
     return 0
 
 
-async def _evaluate_in_stack(settings: Settings, sets: Sequence[DialogueSet], half: Half) -> list[DialogueScores]:
-    with temporary_home(settings) as home:
-        async with pipeline(home) as running:
-            return [scores for each in sets for scores in await evaluate(running, each, half)]
+async def _evaluate_all(running: Pipeline, sets: Sequence[DialogueSet], half: Half) -> list[DialogueScores]:
+    return [scores for each in sets for scores in await evaluate(running, each, half)]
 
 
 async def evaluate(running: Pipeline, dialogues: DialogueSet, half: Half) -> list[DialogueScores]:
     """The scores of one set: one for each half that has dialogues."""
     corpus = await running.index_corpus(dialogues.name, dialogues.corpus)
-    places = asyncio.Semaphore(AT_ONCE)
-
-    async def hold(dialogue: Dialogue) -> list[JudgedTurn]:
-        async with places:
-            return await _hold_dialogue(running, corpus, dialogue)
-
     chosen = [each for each in dialogues.dialogues if half in {"all", half_of(each.id)}]
-    async with asyncio.TaskGroup() as group:
-        held = {each.id: group.create_task(hold(each)) for each in chosen}
-    halves = {name: [held[each.id].result() for each in chosen if half_of(each.id) == name] for name in ("dev", "held-out")}
+    judged_turns = await map_bounded(partial(_hold_dialogue, running, corpus), chosen, AT_ONCE)
+    held = list(zip(chosen, judged_turns, strict=True))
+    halves = {name: [judged for each, judged in held if half_of(each.id) == name] for name in ("dev", "held-out")}
     return [score_dialogues(dialogues.name, name, judged) for name, judged in halves.items() if judged]
 
 

@@ -8,22 +8,19 @@ where every second place of a ranking is the other language's.
 * quoted: the answer contains the words that answer the question; refused: it cites nothing.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
-import uvloop
 from msgspec import Struct
 
 from adapters.text.language import Language, language_of
 from ops.evaluation.answers import contains, refuses
-from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, pipeline, temporary_home
+from ops.evaluation.pipeline import IndexedCorpus, Pipeline, PipelineReply, evaluate_in_stack, map_bounded
 from ops.evaluation.questions import EvaluationQuestion, Text
 from ops.evaluation.retrieval import rank_of
-from ops.processes import logs
 from schemas.settings import Settings
 
 DATA = Path(__file__).parent / "data" / "paraphrases.jsonl"
@@ -87,19 +84,12 @@ def paraphrases_of(passages: Sequence[ParaphrasedPassage]) -> list[Paraphrase]:
 
 def run(settings: Settings, *, as_json: bool) -> int:
     """Prints a table, or JSON; returns 1 when an answer failed."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
-    report = uvloop.run(_evaluate_in_stack(settings))
+    report = evaluate_in_stack(settings, lambda running: evaluate(running, read_passages()))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
         print("\n".join(_format_table(report)))
     return int(any(each.failed for each in report))
-
-
-async def _evaluate_in_stack(settings: Settings) -> list[ParaphraseScores]:
-    with temporary_home(settings) as home:
-        async with pipeline(home) as running:
-            return await evaluate(running, read_passages())
 
 
 async def evaluate(running: Pipeline, passages: Sequence[ParaphrasedPassage]) -> list[ParaphraseScores]:
@@ -111,16 +101,11 @@ async def evaluate(running: Pipeline, passages: Sequence[ParaphrasedPassage]) ->
 async def _try_base(running: Pipeline, passages: Sequence[ParaphrasedPassage]) -> list[Tried]:
     """The questions on these passages, in a knowledge base of these."""
     corpus = await running.index_corpus("paraphrases", (Text(id=each.id, text=each.text) for each in passages))
-    asked = paraphrases_of(passages)
-    places = asyncio.Semaphore(AT_ONCE)
 
-    async def one(each: Paraphrase) -> tuple[int, PipelineReply]:
-        async with places:
-            return await _rank(running, corpus, each.question), await running.ask(corpus, each.question)
+    async def one(each: Paraphrase) -> Tried:
+        return each, await _rank(running, corpus, each.question), await running.ask(corpus, each.question)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(each)) for each in asked]
-    return [(each, *task.result()) for each, task in zip(asked, tasks, strict=True)]
+    return await map_bounded(one, paraphrases_of(passages), AT_ONCE)
 
 
 def _score_all(base: Literal["one", "both"], tried: Sequence[Tried]) -> list[ParaphraseScores]:

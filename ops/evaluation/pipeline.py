@@ -7,19 +7,21 @@ which are set for people, are off.
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+import uvloop
 
 from adapters.kafka import make_producer
 from claw_client import ApiError, Client, DocumentFailed, events
 from domain.documents.topics import inbox_topic
 from ops.evaluation.questions import EvaluationQuestion, Text
+from ops.processes import logs
 from ops.stack.launch import stack
 from ops.stack.state import read_state
 from schemas.chats import Turn
@@ -31,6 +33,9 @@ PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
 INDEXED_S_MAX = 600.0  # for one document; of thousands the last waits for all others
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
 SESSION_S_MAX = 300.0
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,31 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
             yield Pipeline(await Client.with_token(session, key), state.kafka)
         except (ApiError, DocumentFailed) as error:
             raise SystemExit(f"claw: {error}") from error
+
+
+def evaluate_in_stack(settings: Settings, evaluate: Callable[[Pipeline], Coroutine[Any, Any, T]]) -> T:
+    """What ``evaluate`` returns with a stack of its own. Logs have errors only: a table is the output."""
+    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")
+
+    async def run() -> T:
+        with temporary_home(settings) as home:
+            async with pipeline(home) as running:
+                return await evaluate(running)
+
+    return uvloop.run(run())
+
+
+async def map_bounded(step: Callable[[A], Awaitable[T]], items: Sequence[A], at_once: int) -> list[T]:
+    """The results of ``step`` for each item, in their order; at most ``at_once`` are under way."""
+    places = asyncio.Semaphore(at_once)
+
+    async def one(item: A) -> T:
+        async with places:
+            return await step(item)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(item)) for item in items]
+    return [task.result() for task in tasks]
 
 
 def _event(document: str, text: Text, knowledge_base: str) -> bytes:

@@ -11,16 +11,14 @@ from typing import Literal
 
 import aiohttp
 import msgspec
-import uvloop
 from msgspec import Struct
 
 from claw_client import Client
-from ops.evaluation.pipeline import INDEXED_S_MAX, IndexedCorpus, Pipeline, pipeline, temporary_home
+from ops.evaluation.pipeline import INDEXED_S_MAX, IndexedCorpus, Pipeline, evaluate_in_stack
 from ops.evaluation.questions import EvaluationQuestion
 from ops.evaluation.tables import dev, held_out
 from ops.evaluation.tables.case import TableCase, TableQuestion, is_honest, is_right
 from ops.evaluation.tables.files import write_file
-from ops.processes import logs
 from schemas.settings import Settings
 
 Part = Literal["dev", "held-out"]
@@ -52,9 +50,8 @@ class TablesReport(Struct, frozen=True, kw_only=True):
 
 def run(settings: Settings, *, part: str, as_json: bool) -> int:
     """Prints the answers that are not right, and counts; returns 1 below the bar. Raises ConfigurationError."""
-    logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     parts: list[Part] = [name for name in CASES if part in ("", name)]
-    report = uvloop.run(_evaluate_in_stack(settings, parts, show=not as_json))
+    report = evaluate_in_stack(settings, lambda running: evaluate(running, parts, show=not as_json))
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
@@ -63,12 +60,6 @@ def run(settings: Settings, *, part: str, as_json: bool) -> int:
         print(f"wrong and neither refused nor marked: {report.dishonest}")
     shares = [report.right[name] / report.questions[name] for name in parts]
     return int(report.dishonest > 0 or any(share < RIGHT_MIN for share in shares))
-
-
-async def _evaluate_in_stack(settings: Settings, parts: Sequence[Part], *, show: bool) -> TablesReport:
-    with temporary_home(settings) as home:
-        async with pipeline(home) as running:
-            return await evaluate(running, parts, show=show)
 
 
 async def evaluate(running: Pipeline, parts: Sequence[Part], *, show: bool = False) -> TablesReport:
