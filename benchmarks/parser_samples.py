@@ -58,10 +58,16 @@ CODEPAGE_RTF = r"""{\rtf1\ansi\ansicpg936\deff0{\fonttbl{\f0\fnil\fcharset134 Si
 \u20013?\u25991? 2\'d4\'c2\par}"""
 
 
+def convert_markdown(kind: str, source: str = HANDBOOK) -> bytes:
+    """``source`` in a format by pandoc's name."""
+    command = [find_pandoc(), "--from=markdown", f"--to={kind}", "--standalone", "--output=-"]
+    return subprocess.run(command, input=source.encode(), capture_output=True, check=True).stdout
+
+
 def write_samples(folder: Path, manifest: str) -> None:
     """The files and a manifest that lists their values."""
     cases: dict[str, tuple[bytes, tuple[str, ...]]] = {
-        f"handbook.{kind}": (_from_markdown("epub3" if kind == "epub" else kind), VALUES) for kind in WRITTEN_BY_PANDOC
+        f"handbook.{kind}": (convert_markdown("epub3" if kind == "epub" else kind), VALUES) for kind in WRITTEN_BY_PANDOC
     }
     cases["handbook.md"] = (HANDBOOK.encode(), VALUES)
     cases["codepage.rtf"] = (CODEPAGE_RTF.encode("ascii"), ("备用电话是6620", "中文", "2月"))
@@ -75,11 +81,6 @@ def write_samples(folder: Path, manifest: str) -> None:
         (folder / name).write_bytes(data)
         rows.append(json.dumps({"file": name, "category": "sample", "expect": "text", "phrases": values}))
     (folder / manifest).write_text("\n".join(rows), encoding="utf-8")
-
-
-def _from_markdown(kind: str) -> bytes:
-    command = [find_pandoc(), "--from=markdown", f"--to={kind}", "--standalone", "--output=-"]
-    return subprocess.run(command, input=HANDBOOK.encode(), capture_output=True, check=True).stdout
 
 
 def _mail() -> bytes:

@@ -10,13 +10,14 @@ from adapters.parsing import parse as parse_here
 from adapters.parsing.core.programs import find_libreoffice
 from adapters.parsing.core.source import Bounds, DocumentSource
 from adapters.parsing.office import old_office
+from benchmarks.parser_samples import convert_markdown
 from schemas.documents import Shelf
 from schemas.errors import Refused
 from schemas.settings import RetrievalSettings
 from schemas.settings.documents import DocumentSettings
 from tests.support.file_kinds import slides, word
 from tests.support.ole2_files import BODY, SUBJECT, ole2, outlook_message
-from tests.support.pandoc_files import open_document, text_document, written
+from tests.support.open_documents import open_document, text_document
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ async def parse(made: TextWorker, path: Path):
 
 async def test_converted_formats(made, tmp_path):
     """One child reads them all: pandoc starts there, nothing is fetched, the folder is left empty."""
-    files = {f"a.{kind}": written({"epub": "epub3"}.get(kind, kind)) for kind in ("epub", "odt", "rtf", "rst", "org")}
-    files["a.msg"] = outlook_message({SUBJECT: "x", BODY: "泵房的备用电话是6620。"}, {"b.odt": written("odt")})
+    files = {f"a.{kind}": convert_markdown({"epub": "epub3"}.get(kind, kind)) for kind in ("epub", "odt", "rtf", "rst", "org")}
+    files["a.msg"] = outlook_message({SUBJECT: "x", BODY: "泵房的备用电话是6620。"}, {"b.odt": convert_markdown("odt")})
     files["a.xml"] = "<a><b>泵房的备用电话是6620。</b></a>".encode()
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.dispatch import parse_entry
+from benchmarks.parser_samples import convert_markdown
 from schemas.errors import Refused
 from schemas.settings.documents import DocumentSettings
-from tests.support.pandoc_files import open_document, text_document, written
+from tests.support.open_documents import open_document, text_document
 from tests.support.zip_crypto import zipped
 
 BOUNDS = Bounds.of(DocumentSettings())
@@ -27,7 +28,7 @@ def kinds(parsed):
 @pytest.mark.parametrize("kind", FORMATS)
 def test_structure(kind):
     """Title, headings with their paths, table, list, definition, code, quote and footnote of one handbook."""
-    parsed = read(written(FORMATS[kind]), f"handbook.{kind}")
+    parsed = read(convert_markdown(FORMATS[kind]), f"handbook.{kind}")
     assert parsed.title == ("" if kind == "rtf" else "值班手册")  # pandoc writes the title of an RTF file as a paragraph
     assert parsed.notes == ()
     found = kinds(parsed)
@@ -142,7 +143,7 @@ def test_entities_name_nothing():
 @pytest.mark.parametrize("name", ["a.odt", "a.epub"])
 def test_a_broken_package_is_named(name):
     """Cut off, or with a part that is no XML."""
-    whole = written(FORMATS[name.partition(".")[2]])
+    whole = convert_markdown(FORMATS[name.partition(".")[2]])
     for data in (whole[: len(whole) // 2], open_document("<no xml") if name == "a.odt" else whole[:-40]):
         with pytest.raises(Refused) as refused:
             read(data, name)
@@ -151,6 +152,6 @@ def test_a_broken_package_is_named(name):
 
 def test_inside_archives():
     """A book in a ZIP is read like a book alone, and knows its file."""
-    parsed = read(zipped({"书/手册.odt": written("odt")}), "all.zip")
+    parsed = read(zipped({"书/手册.odt": convert_markdown("odt")}), "all.zip")
     assert {block.place.part for block in parsed.blocks} == {"书/手册.odt"}
     assert ("heading", "供水") in kinds(parsed)
