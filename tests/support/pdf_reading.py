@@ -80,3 +80,14 @@ CHINESE = "本公司在报告期内完成了三项重要的工作，其中包括
 
 
 WORDS = [f"{first}{second}{third}" for first in "bdfgklm" for second in "aeiou" for third in ("nter", "sol", "rim", "vak")]
+
+
+def page_with_hole() -> Page:
+    """Prose, and the town of Föhr whose second letter is a glyph without a character (font N1)."""
+    return (
+        Page()
+        .lines(60, 780, wrapped(PROSE, 80))
+        .text(60, 600, "The town of F", 10)
+        .text(122, 600, "x", 10, "N1")
+        .text(132, 600, "hr met.", 10)
+    )

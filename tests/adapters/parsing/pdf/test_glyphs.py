@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adapters.parsing.pdf.glyphs import find_nameless
-from tests.support.pdf_reading import CHINESE, PROSE, read, refusal, texts, wrapped
+from tests.support.pdf_reading import CHINESE, PROSE, page_with_hole, read, refusal, texts, wrapped
 from tests.support.pdf_writer import Page, pdf
 
 
@@ -33,13 +33,7 @@ def test_a_page_of_nameless_glyphs_fails_by_name() -> None:
 
 @pytest.mark.usefixtures("no_ocr")
 def test_a_nameless_letter_in_a_text_is_a_hole_that_is_named() -> None:
-    page = (
-        Page()
-        .lines(60, 780, wrapped(PROSE, 80))
-        .text(60, 600, "The town of F", 10)
-        .text(122, 600, "x", 10, "N1")
-        .text(132, 600, "hr met.", 10)
-    )
+    page = page_with_hole()
     parsed = read(pdf(page))
     assert "F\ufffd" in "".join(parsed.text.split())
     assert [note.code for note in parsed.notes] == ["glyphs_without_text"]

@@ -11,7 +11,7 @@ from adapters.parsing.pdf.scans import agreement
 from adapters.parsing.pdf.tesseract import available_languages
 from adapters.parsing.pdf.text import TextSpan
 from schemas.documents import Locator
-from tests.support.pdf_reading import PROSE, block_of, read, refusal, scanned, texts, wrapped
+from tests.support.pdf_reading import PROSE, block_of, page_with_hole, read, refusal, scanned, texts, wrapped
 from tests.support.pdf_writer import Page, pdf
 
 FIRST, SECOND = wrapped(PROSE, 60)[:2]
@@ -152,13 +152,7 @@ def test_an_unsure_reading_replaces_no_layer(use_reader) -> None:
 
 
 def test_a_page_with_a_hole_is_read_as_it_looks_when_that_is_better(use_reader) -> None:
-    page = (
-        Page()
-        .lines(60, 780, wrapped(PROSE, 80))
-        .text(60, 600, "The town of F", 10)
-        .text(122, 600, "x", 10, "N1")
-        .text(132, 600, "hr met.", 10)
-    )
+    page = page_with_hole()
     use_reader(Reader(f"{PROSE} The town of Fohr met."))
     parsed = read(pdf(page))
     assert "The town of Fohr met." in parsed.text
@@ -169,13 +163,7 @@ def test_a_page_with_a_hole_is_read_as_it_looks_when_that_is_better(use_reader) 
 
 def test_holes_that_recognition_does_not_fill_are_tried_on_a_few_pages(use_reader) -> None:
     reader = use_reader(Reader("less"))
-    page = (
-        Page()
-        .lines(60, 780, wrapped(PROSE, 80))
-        .text(60, 600, "The town of F", 10)
-        .text(122, 600, "x", 10, "N1")
-        .text(132, 600, "hr met.", 10)
-    )
+    page = page_with_hole()
     parsed = read(pdf(*[page] * 8))
     assert reader.pages == 5
     assert [(note.code, note.detail.partition(":")[0]) for note in parsed.notes] == [
