@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from adapters.text.attributes import Property
 from domain.retrieval.tables.table import WORD, Column, Table, stem
 from domain.retrieval.tables.wording import blank_span
 
@@ -16,14 +17,8 @@ NAMING = re.compile(
 )  # numbers that name
 
 
-class Property(NamedTuple):
-    """``asked`` finds it in a folded question, ``said`` in the folded name of a column."""
-
-    asked: re.Pattern[str]
-    said: re.Pattern[str]
-
-
 def _property(asked: str, said: str) -> Property:
+    """Of columns: ``said`` finds it in the folded name of one."""
     return Property(re.compile(asked), re.compile(said))
 
 
