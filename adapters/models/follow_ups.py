@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from adapters.models.answerability import term_weight
 from adapters.models.citations import MARKER
-from adapters.models.prompts import not_found_answer
+from adapters.models.refusals import is_refusal
 from adapters.models.subjects import is_empty, is_pleasantry, own_subject
 from adapters.text.identifiers import named_identifiers
 from adapters.text.keywords import find_keywords
@@ -145,15 +145,10 @@ def search_background(history: Sequence[Turn]) -> Background:
     """The background of a search: the last questions and, with less weight, the last answer without its markers."""
     answers = (turn.content for turn in reversed(drop_pleasantries(history)) if turn.role == "assistant")
     answer = next((each for each in answers if not is_refusal(each)), "")
-    asked = _answered(_questions(history))[-QUESTIONS_BACK:]
+    asked = _drop_unanswered(_questions(history))[-QUESTIONS_BACK:]
     weights = [QUESTION_WEIGHT if each.reading.kind == "refers" else LEFT_WEIGHT for each in asked[1:]] + [QUESTION_WEIGHT]
     questions = [(each.content, weight) for each, weight in zip(asked, weights, strict=False)]
     return (*questions, *([(MARKER.sub("", answer), ANSWER_WEIGHT)] if answer else []))
-
-
-def is_refusal(answer: str) -> bool:
-    """Whether an answer says that the knowledge base has none."""
-    return answer.startswith((not_found_answer("问"), not_found_answer("question")))
 
 
 def _read_alone(question: str) -> Reading:
@@ -221,7 +216,7 @@ def _questions(history: Sequence[Turn]) -> list[_Asked]:
     return [_Asked(content, _read_alone(content), answered) for content, answered in last]
 
 
-def _answered(asked: Sequence[_Asked]) -> Sequence[_Asked]:
+def _drop_unanswered(asked: Sequence[_Asked]) -> Sequence[_Asked]:
     """Those that were answered; all when none was."""
     return [each for each in asked if each.answered] or asked
 
@@ -241,7 +236,7 @@ def drop_pleasantries(history: Sequence[Turn]) -> list[Turn]:
 def _referent(asked: Sequence[_Asked]) -> list[str]:
     """What a question that points back is about: the last answered questions, back to one that names its subject, that one first."""
     chain: list[str] = []
-    for each in reversed(_answered(asked)):
+    for each in reversed(_drop_unanswered(asked)):
         chain.insert(0, each.reading.question)
         if each.reading.kind != "refers":
             break

@@ -40,7 +40,7 @@ class RefusalDetector:
             return text
         self._held += text
         said = _squeeze(self._held)
-        self.found = any(said.startswith(each) for each in _sentences())
+        self.found = said.startswith(_sentences())
         if not self.found and any(each.startswith(said) for each in _sentences()):
             return ""
         return self.finish()
@@ -49,6 +49,11 @@ class RefusalDetector:
         """The text that was held back, at the end or once it is clear what it is."""
         held, self._held, self._decided = self._held, "", True
         return held
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether a whole answer begins with the fixed sentence, in either script, after an apology at most."""
+    return _squeeze(answer).startswith(_sentences())
 
 
 def judge_outcome(text: str, *, cited: bool, found: bool) -> Outcome:

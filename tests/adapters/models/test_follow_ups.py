@@ -134,8 +134,9 @@ def test_a_question_with_a_subject_of_its_own_stands_by_itself(question: str) ->
     assert read_question(question, TOWER).kind == "whole"
 
 
-def test_a_pronoun_is_the_subject_of_the_last_answered_question() -> None:
-    history = (*TOWER, Turn("user", "滕王阁呢？"), Turn("assistant", not_found_answer("滕王阁呢？")))
+@pytest.mark.parametrize("refusal", [not_found_answer("滕王阁呢？"), not_found_answer("滕王閣呢？"), f"抱歉，{not_found_answer('？')}"])
+def test_a_pronoun_is_the_subject_of_the_last_answered_question(refusal: str) -> None:
+    history = (*TOWER, Turn("user", "滕王阁呢？"), Turn("assistant", refusal))
     for question in ("它有几层？", "那里可以吃饭吗？", "谁负责？"):
         query = read_question(question, history).query
         assert "黄鹤楼" in query
