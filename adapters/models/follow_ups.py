@@ -126,11 +126,6 @@ def read_question(question: str, history: Sequence[Turn]) -> Reading:
     return Reading(question=alone.question, kind=alone.kind, subject=alone.subject, carried=chosen, replaced=replaced)
 
 
-def is_follow_up(question: str) -> bool:
-    """Whether a question can only be understood with the conversation before it."""
-    return _read_alone(question).kind != "whole"
-
-
 def condense_by_rules(question: str, history: Sequence[Turn]) -> str:
     """``question`` as it can be searched for: itself when it stands alone, else with the words that it leaves out before it."""
     return read_question(question, history).query

@@ -115,11 +115,6 @@ def split_thinking(text: str) -> tuple[str, str]:
     return answer[closings[-1].end() :].lstrip(), thoughts.take_thinking() + answer[: closings[-1].start()]
 
 
-def strip_thinking(text: str) -> str:
-    """A whole text without thinking."""
-    return split_thinking(text)[0]
-
-
 def _partial_tag_chars(text: str) -> int:
     """Characters at the end of ``text`` that a tag may begin with."""
     at = text.rfind("<")

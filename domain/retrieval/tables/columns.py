@@ -11,7 +11,6 @@ from domain.retrieval.tables.wording import blank_span
 PART_CHARS_MIN = 2  # of a Chinese name
 WHOLE, PART, LEAF, SYNONYM = 1.0, 0.75, 0.6, 0.5  # strength of a mention
 _ASCII = re.compile(r"[ -~]*")
-_DIGIT_EDGE = re.compile(r"\d")
 NAMING = re.compile(
     r"序号|编号|编码|代码|号码|电话|手机|邮编|工号|学号|^no\.?$|^#$|\b(?:id|code|number|phone|zip|index)\b"
 )  # numbers that name

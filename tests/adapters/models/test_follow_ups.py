@@ -10,7 +10,6 @@ from adapters.models.follow_ups import (
     QUESTION_WEIGHT,
     TURN_CHARS_MAX,
     condense_by_rules,
-    is_follow_up,
     read_question,
     search_background,
 )
@@ -40,7 +39,7 @@ KAFKA = (Turn("user", "What is a Kafka partition?"), Turn("assistant", "An order
 )
 def test_follow_ups(question: str) -> None:
     """Pronouns, openings that go on, and questions that hardly say anything, in both languages and scripts."""
-    assert is_follow_up(question)
+    assert read_question(question, TOWER).kind != "whole"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_follow_ups(question: str) -> None:
     ],
 )
 def test_questions_that_stand_alone(question: str) -> None:
-    assert not is_follow_up(question)
+    assert read_question(question, TOWER).kind == "whole"
     assert condense_by_rules(question, TOWER) == question
 
 

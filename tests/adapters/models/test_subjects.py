@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.models.answerability import is_answerable, is_follow_up_answerable
-from adapters.models.follow_ups import condense_by_rules, is_follow_up, read_question, search_background
+from adapters.models.follow_ups import condense_by_rules, read_question, search_background
 from adapters.models.local import LocalModel
 from adapters.models.port import AnswerRequest, Piece
 from adapters.models.subjects import is_pleasantry
@@ -36,7 +36,7 @@ async def quote(question: str, *passages: Passage, history: tuple[Turn, ...] = (
     ],
 )
 def test_a_question_with_its_own_subject_is_no_follow_up(question: str) -> None:
-    assert not is_follow_up(question)
+    assert read_question(question, POOL).kind == "whole"
     assert condense_by_rules(question, POOL) == question
 
 
@@ -55,7 +55,7 @@ def test_a_question_with_its_own_subject_is_no_follow_up(question: str) -> None:
     ],
 )
 def test_a_question_without_one_is(question: str) -> None:
-    assert is_follow_up(question)
+    assert read_question(question, POOL).kind != "whole"
 
 
 @pytest.mark.parametrize("said", ["谢谢", "你好！", "好的，明白了", "谢谢您啦～", "Hello", "Thank you very much!", "ok, thanks", "👍"])
