@@ -1,6 +1,7 @@
 """Containment: whatever a document makes its parser do is a named failure of that document alone."""
 
 import asyncio
+import os
 import shutil
 import socket
 import tempfile
@@ -178,6 +179,13 @@ async def test_no_programs_start(made, tmp_path):
     if "landlock" in await told(made, "kernel"):
         await told(made, "start_natively", f"/usr/bin/touch {tmp_path}/touched")
     assert not (tmp_path / "touched").exists()
+
+
+async def test_a_tesseract_outside_of_usr_starts(made, tmp_path, monkeypatch):
+    """Wherever it is on the PATH: to start a program is to read it."""
+    shutil.copy2("/bin/true", tmp_path / "tesseract")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert "returncode=0" in await told(made, "start", "tesseract")
 
 
 async def test_the_light_lane_does_not_wait(made):
