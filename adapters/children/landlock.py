@@ -31,7 +31,10 @@ class _PathBeneath(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedPaths:
-    """Allowed paths, with everything beneath a folder. ``listed`` folders may be listed and no more; ``executed`` ones are read to start."""
+    """Allowed paths, with everything beneath a folder. ``listed`` folders may be listed and no more.
+
+    ``executed`` paths are readable as well: to start a program is to read it.
+    """
 
     read: tuple[str, ...]
     listed: tuple[str, ...]
