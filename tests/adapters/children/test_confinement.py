@@ -13,6 +13,7 @@ import pytest
 
 from adapters.children import child, folders, worker
 from adapters.children.worker import TextWorker
+from adapters.parsing.core.programs import LIBREOFFICE_PROFILE
 from adapters.parsing.core.source import DocumentSource
 from schemas.documents import Shelf
 from schemas.errors import Refused
@@ -124,6 +125,22 @@ async def test_a_crash_is_named(made):
     assert "SIGSEGV" in (await refused(made, "segfault")).detail
     failure = await refused(made, "raise", "surprise")
     assert (failure.code, "KeyError" in failure.detail) == ("document_crashed_parser", True)
+
+
+async def test_a_file_does_not_fail_for_the_one_before_it(made):
+    """A library may crash only when it reads the next one, which then gets a new child; a file that crashes two children is refused."""
+    for _ in range(2):
+        await told(made, "damage")
+        assert await told(made, "answer", "innocent") == "innocent"
+    await told(made, "damage")
+    assert "SIGSEGV" in (await refused(made, "segfault")).detail
+
+
+async def test_the_profile_of_libreoffice_stays(made):
+    """It has its own temporary files there, without which it converts no second file."""
+    for name in ("page.png", LIBREOFFICE_PROFILE):
+        await told(made, "write_inside", name)
+    assert f"{LIBREOFFICE_PROFILE}')]" in await told(made, "left_behind")
 
 
 async def test_output_is_bounded(made):
