@@ -17,7 +17,8 @@ from typing import Literal
 from msgspec import Struct
 
 from adapters.models.answerability import term_weight
-from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
+from adapters.text.invisible import INVISIBLE, strip_joiners
+from adapters.text.language import Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage, document_path
 
 QUOTE_CHARS_MAX = 400  # whole sentences; of a longer one whole clauses
@@ -188,7 +189,7 @@ def take_clauses(text: str, chars_max: int) -> str:
         return text
     ends = [clause.start() if clause.group().isspace() else clause.end() for clause in _CLAUSE_END.finditer(text, 0, chars_max)]
     cut = ends[-1] if ends and ends[-1] >= chars_max // 2 else text.rfind(" ", chars_max // 2, chars_max + 1)
-    taken = text[: cut if cut > 0 else chars_max].strip()
+    taken = strip_joiners(text[: cut if cut > 0 else chars_max].strip())
     return taken.rstrip("，,；;：:、|·—–") or taken
 
 

@@ -25,7 +25,8 @@ from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.enumerations import asks_for_all
 from adapters.text.identifiers import named_identifiers
-from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.invisible import strip_invisible
+from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -64,7 +65,6 @@ _ASKS_NUMBER = re.compile(
 )
 _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九十百千万亿]")
 _COMPLETE = re.compile("[。！？.!?…][”’\"'」』）)]*$")
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _MARKUP = re.compile(r"^(?:#{1,6}\s+|[-*+•>]\s+)+")
 
 
@@ -269,7 +269,7 @@ def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
     these are passages); with whole code spans.
     """
-    text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
+    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(text)))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

@@ -149,3 +149,11 @@ async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_
     assert all(f"{name}仓库的值班电话是880{n}。 [{n}]" in text for n, name in enumerate(names, 1))
     assert text.endswith("可能只是其中的部分。）")
     assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))
+
+
+async def test_a_quote_keeps_the_emoji_of_its_sentence_and_nothing_that_hides() -> None:
+    """Joined pictures, coloured forms and the flag of Wales are what a reader of the document sees."""
+    wales = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+    sentence = f"亲子票\U0001f469\u200d\U0001f467\u2600\ufe0f{wales}每张八十元，预订\u260e\ufe0f 5500。"
+    hidden = sentence.replace("八十", "八\u200b十\u202e")
+    assert sentence in _text(await _answer("亲子票每张多少钱？", (passage(1, hidden),)))

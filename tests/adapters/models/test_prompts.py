@@ -171,3 +171,11 @@ def test_is_pure() -> None:
     request = AnswerRequest(question="黄鹤楼？", passages=PASSAGES)
     assert build_messages(request) == build_messages(request)
     assert isinstance(build_messages(request)[0], ProviderChatMessage)
+
+
+def test_emoji_reach_the_model_as_they_are_and_what_hides_does_not() -> None:
+    """Otherwise an answer has three persons where the document has a family."""
+    family = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u2764\ufe0f"
+    request = AnswerRequest(question=f"{family}票价？\u202e", passages=(passage(1, f"{family}票\u200b价\U000e0061。"),))
+    assert f"{family}票价。" in _last(request)
+    assert _last(request).endswith(f"{family}票价？\n</question>")
