@@ -13,9 +13,10 @@ from msgspec import Struct
 from adapters.models.citations import MARKER
 from adapters.models.port import AnswerRequest
 from adapters.models.rows import passage_text
-from adapters.models.rules import COURTESY, RULES, strip_note
+from adapters.models.rules import COURTESY, LIST_ALL, RULES, strip_note
+from adapters.text.enumerations import listing_of
 from adapters.text.invisible import strip_invisible
-from adapters.text.language import Language, estimate_tokens, language_of
+from adapters.text.language import Language, estimate_tokens, fold, language_of
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Turn
 from schemas.records import ConversationType
@@ -105,7 +106,8 @@ def estimate_prompt_tokens(sent: list[ProviderChatMessage]) -> int:
 def _rules(request: AnswerRequest, language: Language) -> str:
     if request.courtesy is not None:
         return COURTESY[language]
-    return RULES[request.mode][language].replace("{not_found}", not_found_answer(request.question))
+    rules = RULES[request.mode][language].replace("{not_found}", not_found_answer(request.question))
+    return rules + LIST_ALL[language] if listing_of(fold(request.question)) in {"all", "number"} else rules
 
 
 def _fit_passages(passages: list[str], tokens: int) -> list[str]:

@@ -157,3 +157,16 @@ async def test_a_quote_keeps_the_emoji_of_its_sentence_and_nothing_that_hides() 
     sentence = f"亲子票\U0001f469\u200d\U0001f467\u2600\ufe0f{wales}每张八十元，预订\u260e\ufe0f 5500。"
     hidden = sentence.replace("八十", "八\u200b十\u202e")
     assert sentence in _text(await _answer("亲子票每张多少钱？", (passage(1, hidden),)))
+
+
+@pytest.mark.parametrize("question", ["一共有几座灯塔？", "有哪些灯塔？"])
+async def test_what_several_documents_say_of_other_things_is_listed(question: str) -> None:
+    """Where no sentence has the answer whole; one that has it is quoted alone."""
+    lights = tuple(passage(n, f"{name}角灯塔位于海岬的尽头。", f"{name}角") for n, name in enumerate(("虎", "燕", "鹤", "龙"), 1))
+    text = _text(await _answer(question, lights))
+    assert [f"[{n}]" in text for n in range(1, 5)] == [True] * 4
+    assert "部分" in text
+    if "几" in question:
+        text = _text(await _answer(question, (passage(1, "沿海现有9座灯塔。", "概况"), *lights[1:])))
+        assert "9座灯塔" in text
+        assert "部分" not in text
