@@ -17,6 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from adapters.models.answerability import term_weight
+from adapters.models.statements import read_statements
 from adapters.text.invisible import INVISIBLE, strip_joiners
 from adapters.text.language import Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage, document_path
@@ -173,8 +174,9 @@ class CitationResolver:
     def _find_quote(self, passage: Passage, claim: str) -> str:
         """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
         if passage.marker not in self._quotable:
-            whole = sentences(passage.text)
-            self._quotable[passage.marker] = _fold_each(whole)
+            stated = read_statements(passage.text)
+            keys = _fold_each([f"{each.question} {each.text}" for each in stated])
+            self._quotable[passage.marker] = [(each.text, key) for each, (_, key) in zip(stated, keys, strict=True)]
         wanted = terms(fold(claim))
         best = _best_match(self._quotable[passage.marker], wanted)
         if len(best) <= QUOTE_CHARS_MAX:

@@ -22,11 +22,12 @@ from adapters.models.meaning import SentenceRanking
 from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speaker
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
+from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import named_identifiers
 from adapters.text.invisible import strip_invisible
-from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, terms
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -251,14 +252,14 @@ def _rank_sentences(
     own = terms(folded)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
     texts = [
-        (rank, passage, text)
+        (rank, passage, statement)
         for rank, passage in enumerate(passages)
-        for text in sentences(passage.text)
-        if not rows.is_header(passage.marker, text)
+        for statement in read_statements(passage.text)
+        if not rows.is_header(passage.marker, statement.text)
     ]
     if not texts or not (wanted or any_sentence):
         return []
-    folds = fold("\n".join(text for _, _, text in texts)).split("\n")
+    folds = fold("\n".join(f"{statement.question} {statement.text}" for _, _, statement in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
@@ -269,7 +270,8 @@ def _rank_sentences(
     best_found = max(passage.score for passage in passages)
     asks_number = _ASKS_NUMBER.search(folded) is not None
     ranked: list[_Sentence] = []
-    for place, (rank, passage, text) in enumerate(texts):
+    for place, (rank, passage, statement) in enumerate(texts):
+        text = statement.text
         if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])

@@ -170,3 +170,16 @@ async def test_what_several_documents_say_of_other_things_is_listed(question: st
         text = _text(await _answer(question, (passage(1, "沿海现有9座灯塔。", "概况"), *lights[1:])))
         assert "9座灯塔" in text
         assert "部分" not in text
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        ("押金多少？", "问：押金多少？\n答：五十元。离店时退还。\n\n问：几点退房？\n答：正午。", "答：五十元。离店时退还。 [1]"),
+        ("Can I pay by card?", "### Can I pay by card?\n\nYes, at every desk.\n\n### Is there a lift?\n\nNo.", "- Yes, at every desk. [1]"),
+    ],
+)
+async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, text: str, quoted: str) -> None:
+    said = _text(await _answer(question, (passage(1, text, "FAQ"),)))
+    assert quoted in said
+    assert said.count("[1]") == 1
