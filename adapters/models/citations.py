@@ -17,6 +17,7 @@ from typing import Literal
 from msgspec import Struct
 
 from adapters.models.answerability import term_weight
+from adapters.text.code_comments import statements
 from adapters.text.language import INVISIBLE, Haystack, fold, sentences, terms
 from schemas.chats import Citation, Passage, document_path
 
@@ -172,7 +173,7 @@ class CitationResolver:
     def _find_quote(self, passage: Passage, claim: str) -> str:
         """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
         if passage.marker not in self._quotable:
-            whole = sentences(passage.text)
+            whole = statements(passage.text)
             self._quotable[passage.marker] = _fold_each(whole)
         wanted = terms(fold(claim))
         best = _best_match(self._quotable[passage.marker], wanted)
@@ -200,8 +201,9 @@ def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:
 
 
 def _fold_each(texts: list[str]) -> list[tuple[str, Haystack]]:
-    """Each text with its folded form, folded in one go (texts hold no line breaks)."""
-    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True)) if texts else []
+    """Each text with its folded form, folded in one go."""
+    lines = "\n".join(text.replace("\n", " ") for text in texts)
+    return list(zip(texts, map(Haystack, fold(lines).split("\n")), strict=True)) if texts else []
 
 
 def _best_match(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:

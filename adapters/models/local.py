@@ -23,9 +23,10 @@ from adapters.models.port import AnswerPart, AnswerRequest, Finish, Piece, Speak
 from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.code_comments import statements, tell_statement
 from adapters.text.enumerations import asks_for_all
 from adapters.text.identifiers import named_identifiers
-from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
+from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, terms
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -109,8 +110,9 @@ class LocalModel:
 
 def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:
     """The pieces of an answer that was found by meaning, and says so."""
-    introduction = follow_script(_MEANT[language_of(request.question)], request.question) + "\n"
-    return [introduction, *(f"\n- {_clean_quote(text)} [{marker}]" for marker, text in meant)]
+    language = language_of(request.question)
+    rows, introduction = RowTexts(request.passages, language), follow_script(_MEANT[language], request.question) + "\n"
+    return [introduction, *(f"\n- {_clean_quote(rows.tell(marker, text))} [{marker}]" for marker, text in meant)]
 
 
 async def _compose(request: AnswerRequest) -> list[str]:
@@ -225,12 +227,12 @@ def _rank_sentences(
     texts = [
         (rank, passage, text)
         for rank, passage in enumerate(passages)
-        for text in sentences(passage.text)
+        for text in statements(passage.text)
         if not rows.is_header(passage.marker, text)
     ]
     if not texts or not (wanted or any_sentence):
         return []
-    folds = fold("\n".join(text for _, _, text in texts)).split("\n")
+    folds = fold("\n".join(text.replace("\n", " ") for _, _, text in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
@@ -269,7 +271,7 @@ def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
     these are passages); with whole code spans.
     """
-    text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", text)))
+    text = MARKER.sub("", _MARKUP.sub("", _INVISIBLE.sub("", tell_statement(text))))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

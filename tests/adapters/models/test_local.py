@@ -149,3 +149,12 @@ async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_
     assert all(f"{name}仓库的值班电话是880{n}。 [{n}]" in text for n, name in enumerate(names, 1))
     assert text.endswith("可能只是其中的部分。）")
     assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))
+
+
+async def test_a_comment_in_code_is_quoted_with_its_line() -> None:
+    text = "启动服务。\n\n```yaml\n# 监听端口\nport: 9191\n```\n\n返回 200 即为成功。"
+    said = await _answer("监听端口是多少？", (passage(1, text),))
+    assert "- 监听端口：port: 9191 [1]" in _text(said)
+    resolver = CitationResolver((passage(1, text),))
+    (cited,) = [each for shown in (*resolver.feed(_text(said)), *resolver.finish()) for each in shown.citations]
+    assert cited.quote == "# 监听端口\nport: 9191"
