@@ -155,12 +155,14 @@ class Retrieve:
     def find_meant(self, condensed: CondensedQuestion, groups: Sequence[HitGroup]) -> list[HitGroup]:
         """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case.
 
-        A subject that the question names in place of another is in passages of its language, or it is not there.
+        A subject that the question names in place of another is in passages of its language, or it is not there; so is what names a row of
+        a table: 西瓜 is not in a row of 西芹, however near the two are.
         """
         if not self.words_decide:
             return []
-        subject = condensed.subject
+        subject, language = condensed.subject, language_of(condensed.query)
         others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
+        others = [group for group in others if language_of(group.best.text) != language or not passages.is_mostly_rows(group.best)]
         found = [(group.best.text, group.best.dense) for group in others]
         return [others[at] for at in find_meant(condensed.query, found, least=self.settings.meaning_min)]
 

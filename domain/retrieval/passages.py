@@ -118,8 +118,16 @@ def _repeats_table(passage: Passage, computed: Passage) -> bool:
     if (passage.knowledge_base_id, passage.document_id) != (computed.knowledge_base_id, computed.document_id):
         return False
     numbers = {part.number for part in computed.tables}
-    rows = sum(part.end - part.start + part.header for part in passage.tables if part.number in numbers)
-    return 2 * rows > len(passage.text)
+    return _fill_most(passage.text, [part for part in passage.tables if part.number in numbers])
+
+
+def is_mostly_rows(hit: Hit) -> bool:
+    """Whether a chunk holds little but rows of tables that name their columns."""
+    return _fill_most(hit.text, [part for part in hit.tables if part.columns])
+
+
+def _fill_most(text: str, parts: Sequence[TablePart]) -> bool:
+    return 2 * sum(part.end - part.start + part.header for part in parts) > len(text)
 
 
 def _build_passage(marker: int, group: HitGroup) -> Passage:
