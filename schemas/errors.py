@@ -171,8 +171,8 @@ CATALOGUE: dict[str, Code] = {
     "document_type_unsupported": Code(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "This file type is not supported",
-        "Send PDF, an Office file, ODT, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, a picture of text, "
-        "or a ZIP of these.",
+        "Send PDF, an Office file, ODT, ODS, ODP, RTF, EPUB, HTML, Markdown, reStructuredText, Org, text, CSV, XML, EML, MSG, "
+        "a picture of text, or a ZIP of these.",
     ),
     "password_required": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The file is encrypted", "Send the file again with its password."),
     "password_wrong": Code(
