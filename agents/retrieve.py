@@ -8,7 +8,9 @@ is none, words decide (``adapters.models.answerability``), and passages that do 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 from msgspec.structs import replace
@@ -31,7 +33,7 @@ from domain.retrieval.tables.answers import TableAnswers
 from domain.usage.topics import USAGE_RECORDED
 from schemas import ids
 from schemas.chats import ChatAsked, ChatGrounded, Consumption, Grounding, LogPlace, Passage, UsageRecorded
-from schemas.errors import ClawError, Problem
+from schemas.errors import ClawError, ConfigurationError, Problem
 from schemas.settings import RetrievalSettings
 from streams.log.outgoing import Outgoing
 from streams.runtime.agent import Agent, Context
@@ -56,7 +58,10 @@ def build(ports: AgentPorts) -> tuple[Agent, ...]:
     if reranker is not None:
         ports.attach(reranker)
     tables, provider = TableAnswers(searching, retrieval), ports.settings.model.provider
-    step = Retrieve(searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, words_decide=provider == "local")
+    zone = read_time_zone(retrieval.time_zone)
+    step = Retrieve(
+        searching, condenser, reranker, retrieval, QUESTIONS_IN_FLIGHT_MAX, provider, tables, zone, words_decide=provider == "local"
+    )
     return (step.agent(),)
 
 
@@ -71,6 +76,7 @@ class Retrieve:
     in_flight_max: int
     model_provider: str = ""
     tables: TableAnswers | None = None
+    zone: tzinfo = UTC
     words_decide: bool = True
 
     def agent(self) -> Agent:
@@ -87,7 +93,7 @@ class Retrieve:
         condensed = await self.condensing.condense(asked)
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
-        computed = await self.tables.find(event.tenant, searched.hits, condensed.query) if self.tables is not None else None
+        computed = await self.compute(event, searched, condensed)
         chosen, grounds = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
@@ -125,8 +131,15 @@ class Retrieve:
         order = sorted(range(len(scores)), key=lambda at: -scores[at])  # stable: hits without a score keep their order
         return SearchResult(searched.keywords, tuple(searched.hits[at] for at in order)), self.reranker.name
 
+    async def compute(self, event: ChatAsked, searched: SearchResult, condensed: CondensedQuestion) -> tuple[Passage, ...]:
+        """What the tables behind the hits answer; the days of a question such as 本月 are those of the time at which it was asked."""
+        if self.tables is None:
+            return ()
+        today = event.time.astimezone(self.zone).date()
+        return await self.tables.find(event.tenant, searched.hits, condensed.query, today)
+
     async def choose_passages(
-        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Passage | None = None
+        self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Sequence[Passage] = ()
     ) -> tuple[tuple[Passage, ...], Grounds]:
         """The passages, and why the question is answerable from them; none where words decide and it is not.
 
@@ -137,7 +150,7 @@ class Retrieve:
             searched.hits, passages_max=self.passages_max(condensed.query), tokens_max=self.settings.context_tokens
         )
         plain = passages.build_passages(best.groups)
-        if computed is not None:
+        if computed:
             return passages.put_first(computed, plain), "words"
         scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
@@ -190,6 +203,19 @@ class Retrieve:
         )
         made = UsageRecorded.from_cause(event, NAME, subject=asked.user_id, data=data, now=context.clock.now())
         return [Outgoing(USAGE_RECORDED, replace(made, id=ids.derive("usage", asked.reply_id, "condense")))]
+
+
+def read_time_zone(name: str) -> tzinfo:
+    """The time zone of that name. Raises ConfigurationError for one that this system does not know."""
+    if name == "UTC":
+        return UTC  # also where the system has no time zones
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigurationError(
+            f"CLAW_RETRIEVAL_TIME_ZONE: {name!r} is no time zone that this system knows; give an IANA name such as Asia/Shanghai,"
+            " and install the system's tzdata where it is missing"
+        ) from error
 
 
 def grounding_event(event: ChatAsked, data: Grounding, context: Context) -> Outgoing:

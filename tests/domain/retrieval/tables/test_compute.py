@@ -152,10 +152,17 @@ def test_every_in_a_cell_asks_for_no_groups() -> None:
 
 
 def test_different_units_are_not_added_or_compared() -> None:
-    table = csv_table("货物,重量\n木箱,12 kg\n纸箱,800 g\n", "货物清单")
-    finding = found("哪种货物最重？", table)
+    table = csv_table("货物,规格量\n木箱,12 kg\n绳子,800 m\n", "货物清单")
+    finding = found("规格量最大的是哪种货物？", table)
     assert not finding.is_computed
     assert "kg" in finding.statement
+
+
+def test_units_of_one_measure_are_converted() -> None:
+    table = csv_table("货物,重量\n木箱,1.2 kg\n纸箱,800 g\n铁箱,950 g\n", "货物清单")
+    assert names(found("哪种货物最重？", table), table) == ["木箱"]
+    assert "2,950 g" in found("重量一共是多少？", table).statement
+    assert "2.95公斤" in found("重量一共是多少公斤？", table).statement
 
 
 def test_rows_without_a_value_are_counted_apart() -> None:
