@@ -94,7 +94,7 @@ class Retrieve:
         searching = context.clock.monotonic_s()
         searched, reranked_by = await self.search(event.tenant, asked.knowledge_base_ids, condensed.query, event)
         computed = await self.compute(event, searched, condensed)
-        chosen, grounds = await self.choose_passages(event.tenant, searched, condensed, computed)
+        chosen, grounds, meant = await self.choose_passages(event.tenant, searched, condensed, computed)
         ended = context.clock.monotonic_s()
         data = Grounding(
             question=asked,
@@ -106,6 +106,7 @@ class Retrieve:
             condense_ms=(searching - began) * 1000 if asked.history else 0.0,
             answerable=bool(grounds),
             by_meaning=grounds == "meaning",
+            meant=meant,
             reranked_by=reranked_by,
         )
         return [grounding_event(event, data, context), *self.usage_events(event, condensed, context)]
@@ -140,8 +141,9 @@ class Retrieve:
 
     async def choose_passages(
         self, tenant: str, searched: SearchResult, condensed: CondensedQuestion, computed: Sequence[Passage] = ()
-    ) -> tuple[tuple[Passage, ...], Grounds]:
-        """The passages, and why the question is answerable from them; none where words decide and it is not.
+    ) -> tuple[tuple[Passage, ...], Grounds, tuple[int, ...]]:
+        """The passages, why the question is answerable from them, and which are by their meaning though words say that it is not; no
+        passages where words decide and it is not.
 
         An answer ``computed`` from a table goes first, and is one whatever words it shares with the question. Where words do not answer,
         the passages that may by their meaning are all that is left.
@@ -151,27 +153,25 @@ class Retrieve:
         )
         plain = passages.build_passages(best.groups)
         if computed:
-            return passages.put_first(computed, plain), "words"
+            return passages.put_first(computed, plain), "words", ()
         scores = max((hit.lexical for hit in searched.hits), default=())
         grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
-        if not grounds and (meant := self.find_meant(condensed, best.groups)):
-            return passages.build_passages(meant), "meaning"
+        meant = [] if grounds else self.find_meant(condensed, best.groups)
         if not grounds and self.words_decide:
-            return (), ""
+            return (passages.build_passages(meant), "meaning", ()) if meant else ((), "", ())
         left = best.tokens_left
         missing = passages.missing_neighbours(best.groups, groups_max=WIDENED_MAX) if left > 0 else []
         for group, ordinal in missing:
             for neighbour in await self.neighbours(tenant, group.best, ordinal):
                 left = passages.add_neighbour(group, neighbour, left)
-        return (passages.build_passages(best.groups) if missing else plain), grounds
+        markers = tuple(marker for marker, group in enumerate(best.groups, 1) if any(group is each for each in meant))
+        return (passages.build_passages(best.groups) if missing else plain), grounds, markers
 
     def find_meant(self, condensed: CondensedQuestion, groups: Sequence[HitGroup]) -> list[HitGroup]:
-        """The groups that may answer by their meaning, where words decide otherwise; a language model gets all passages in any case.
+        """The groups that may answer by their meaning, where words say that they do not; a language model gets all passages in any case.
 
         A subject that the question names in place of another is in passages of its language, or it is not there.
         """
-        if not self.words_decide:
-            return []
         subject = condensed.subject
         others = [group for group in groups if not subject or language_of(group.best.text) != language_of(subject)]
         found = [(group.best.text, group.best.dense) for group in others]
