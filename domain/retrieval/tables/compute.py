@@ -15,7 +15,7 @@ from statistics import median
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
-from domain.retrieval.tables.selection import Selection, prefer_values, select_rows
+from domain.retrieval.tables.selection import Selection, Value, prefer_values, select_rows
 from domain.retrieval.tables.table import Column, Table
 from domain.retrieval.tables.units import NOT_ADDED, read_unit
 from domain.retrieval.tables.wording import ADJECTIVES, Asked, read_question
@@ -70,9 +70,11 @@ class _Question:
 
     @property
     def counted_column(self) -> Column | None:
-        """The column whose values are counted: the one named right behind the words that ask how many."""
-        behind = [mention for mention in self.mentions if 0 <= mention.start - self.asked.counted <= 1 and mention.end > mention.start]
-        return self.table.columns[behind[0].column] if behind and self.asked.counted >= 0 else None
+        """The column whose values are counted: the one named right behind the words that ask how many, or right before them."""
+        said = [mention for mention in self.mentions if mention.end > mention.start and self.asked.counted >= 0]
+        behind = [mention for mention in said if 0 <= mention.start - self.asked.counted <= 1]
+        before = [mention for mention in said if mention.end == self.asked.asks_count]  # 学历有几种
+        return self.table.columns[(behind or before)[0].column] if behind or before else None
 
     @property
     def conditions(self) -> str:
@@ -81,7 +83,8 @@ class _Question:
         colon, denied = ("：", "不是 ") if self.language == "zh" else (": ", "not ")
         for value in self.selection.values:
             name = self.table.columns[value.column].name
-            shown = self.table.cell(value.rows[0], value.column) if value.whole and value.rows else value.text
+            cells = {self.table.folded(row, value.column) for row in value.rows}
+            shown = self.table.cell(value.rows[0], value.column) if len(cells) == 1 else value.text
             shown = denied + shown if value.is_excluded else shown
             told.append(f"{name}{colon}{shown}" if name else shown)
         for placed in self.selection.conditions:
@@ -217,13 +220,13 @@ def _count(read: _Question) -> Finding | None:
     if read.is_grouped:
         return _group(read, "count")
     numbers = [column for column in read.targets if column.kind == "number" and not NAMING.search(column.folded)]
-    if numbers:  # how many employees: the numbers are counts themselves
+    column = read.counted_column
+    if numbers and (column is None or column.kind != "text"):  # how many employees: the numbers are counts themselves
         if len(rows) == 1:
             return read.found(statements.found_row(read.language), rows)
         return _total(read)
     if not rows:
         return read.found(statements.no_rows(read.language, len(table.rows), read.conditions), ())
-    column = read.counted_column
     if column is not None and column.index:
         different = {table.folded(row, column.index) for row in rows} - {""}
         if len(different) < len(rows):
@@ -424,17 +427,17 @@ def _group(read: _Question, operation: str) -> Finding | None:
 
 def _compare(read: _Question) -> Finding | None:
     """Two rows of one column beside each other."""
-    by_column: dict[int, list[int]] = {}
-    for value in read.selection.values:
-        by_column.setdefault(value.column, []).append(value.rows[0])
-    pair = next((rows for rows in by_column.values() if len(rows) == COMPARED), None)
-    if pair is None:
-        if len(read.selection.values) == 1 or not read.selection.values:
+    pairs = _find_pairs(read)
+    if pairs is None:
+        if len(read.selection.values) <= 1:
             return None
-        return read.found(
-            statements.list_rows(read.language, len(read.selection.rows), len(read.selection.rows), ""),
-            read.selection.rows[:ROWS_SHOWN_MAX],
-        )
+        shown = read.selection.rows[:ROWS_SHOWN_MAX]
+        return read.found(statements.list_rows(read.language, len(shown), len(read.selection.rows), ""), shown)
+    if any(len(rows) != 1 for rows in pairs):  # several rows of one name: which of them is meant, the question does not say
+        rows = sorted({row for rows in pairs for row in rows})
+        shown = tuple(rows[:ROWS_SHOWN_MAX])
+        return read.found(statements.list_rows(read.language, len(shown), len(rows), ""), shown) if rows else None
+    pair = [rows[0] for rows in pairs]
     column, unclear = _measured_target(read)
     problem = _impossible(read, column, unclear) if column is None else None
     if problem is not None or column is None:
@@ -450,6 +453,23 @@ def _compare(read: _Question) -> Finding | None:
     gap = statements.amount(round(between, statements.PLACES_MAX), unit.partition("/")[0]) if more != less else ""
     told = [(read.name_of(row, column.index), table.cell(row, column.index)) for row in (first, second)]
     return read.found(statements.compare(read.language, column, told[0], told[1], gap), (first, second))
+
+
+def _find_pairs(read: _Question) -> list[list[int]] | None:
+    """The rows of the two values of one column that are compared, as far as what else the question says leaves them."""
+    by_column: dict[int, list[Value]] = {}
+    for value in read.selection.values:
+        others = by_column.setdefault(value.column, [])
+        if all(other.rows != value.rows for other in others):  # the lamp of each of two regions is one product
+            others.append(value)
+    two = next((column for column, values in by_column.items() if len(values) == COMPARED), None)
+    if two is None:
+        return None
+    left = set(range(len(read.table.rows)))
+    for column, values in by_column.items():
+        if column != two:
+            left &= {row for value in values for row in value.rows}
+    return [[row for row in value.rows if row in left] for value in by_column[two]]
 
 
 def _answer_from_list(asked: Asked, table: Table, language: Language) -> Finding | None:

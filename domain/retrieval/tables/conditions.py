@@ -56,7 +56,13 @@ _BETWEEN = re.compile(
 )
 _DAY = re.compile(rf"(?:\bon )?(?P<date>{DATE})")
 _SIGNS: tuple[tuple[Comparison, re.Pattern[str]], ...] = (
-    ("<", re.compile(r"亏损|亏本|亏钱|赔钱|为负(?:数|值|的)?|负(?:数|值|的)|\bnegative\b|\bin the red\b|\bloss[- ]making\b|\boverdrawn\b")),
+    (
+        "<",
+        re.compile(
+            r"亏损|亏本|亏钱|赔钱|为负(?:数|值|的)?|负(?:数|值|的)|\bnegative\b|\bin the red\b"
+            r"|\b(?:loss[- ]making|overdrawn|(?:made|making|make|at) a loss)\b"
+        ),
+    ),
     (">", re.compile(r"盈利|赚钱|为正(?:数|值|的)?|\bpositive\b|\bin the black\b|\bprofitable\b")),
 )
 

@@ -5,6 +5,7 @@ import re
 HAN = r"[零〇一二两三四五六七八九十百千万亿]{1,12}"
 _DIGITS = {character: value for value, character in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _POWERS = {"十": 10, "百": 100, "千": 1_000}
+_BELOW = {"百": "十", "千": "百", "万": "千", "亿": "千万"}
 _GROUPS = {"万": 10_000, "亿": 100_000_000}
 _SMALL = {
     name: value
@@ -25,6 +26,8 @@ def read_numeral(text: str) -> int | None:
     """A number in Chinese numerals; None for what is none, such as 十分 or 万一."""
     total = section = digit = 0
     seen_digit = False
+    if len(text) > 2 and text[-1] in _DIGITS and text[-2] in _BELOW and text[-3] in _DIGITS:  # noqa: PLR2004 - 一万五 is 15,000
+        text += _BELOW[text[-2]]
     for character in text:
         if character in _DIGITS:
             digit, seen_digit = _DIGITS[character], True

@@ -121,6 +121,11 @@ def _exclude_values(asked: Asked, values: Sequence[Value]) -> tuple[list[Value],
             excluded = _AND.fullmatch(asked.question[before.end : value.start]) is not None
         before = replace(value, is_excluded=excluded)
         found.append(before)
+    for place in range(len(found) - 2, -1, -1):  # 北京和上海以外
+        value, behind = found[place], found[place + 1]
+        joined = value.column == behind.column and _AND.fullmatch(asked.question[value.end : behind.start]) is not None
+        if joined and behind.is_excluded:
+            found[place] = replace(value, is_excluded=True)
     return found, len(used) < len(asked.negations)
 
 

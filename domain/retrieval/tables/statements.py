@@ -37,7 +37,7 @@ def list_rows(language: Language, shown: int, count: int, conditions: str, *, it
         head = f"符合条件（{conditions}）的共 {count} {noun}" if conditions else f"共 {count} {noun}"
         return head + (f"，以下只是其中的 {shown} {noun}（部分）：" if shown < count else "：")
     noun = ("item" if items else "row") + ("" if count == 1 else "s")
-    head = f"{count} {noun}" + (f" match ({conditions})" if conditions else "")
+    head = f"{count} {noun}" + (f" match{'es' if count == 1 else ''} ({conditions})" if conditions else "")
     return head + (f"; only {shown} of {count} {noun} are shown here (a part):" if shown < count else ":")
 
 
@@ -75,10 +75,13 @@ def too_few(language: Language, column: Column, count: int) -> str:
 
 def beyond(language: Language) -> str:
     if language == "zh":
-        return "无法计算：增长、占比、趋势一类的数值不在可计算的范围内（可以计数、筛选、求最大最小、合计、平均、中位数和差）。最接近的行："
+        return (
+            "无法计算：增长、占比、趋势、与平均值的比较一类不在可计算的范围内（可以计数、筛选、求最大最小、合计、平均、中位数和差）。"
+            "最接近的行："
+        )
     return (
-        "Not computed: growth, shares, trends and the like are not worked out (counts, filters, largest, smallest, sums, averages, medians"
-        " and differences are). The nearest rows:"
+        "Not computed: growth, shares, trends, comparisons with an average and the like are not worked out"
+        " (counts, filters, largest, smallest, sums, averages, medians and differences are). The nearest rows:"
     )
 
 
@@ -197,6 +200,8 @@ def show(value: Decimal) -> str:
 
 
 def _unit(unit: str) -> str:
+    if " " in unit:  # $ thousand
+        return f" ({unit})"
     return "" if not unit else unit if not unit.isascii() or unit in ("%", "°", "℃") else f" {unit}"
 
 

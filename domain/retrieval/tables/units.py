@@ -70,7 +70,7 @@ PATTERN = rf"(?:(?:{_ENGLISH})s?(?![a-z])|per cent(?![a-z])|{_HAN}|[{COUNTS}](?!
 _ASKED_HAN = "|".join(
     sorted((name for name in UNITS if not name.isascii() and (len(name) > 1 or name in "元吨亩斤米升克")), key=len, reverse=True)
 )
-ASKED = rf"(?:多少|几)(?:百|千|万|亿)?(?P<unit>{_ASKED_HAN})|\b(?:in|how many) (?P<english>(?:{_ENGLISH})s?)(?![a-z])"
+ASKED = rf"(?:多少|几)(?P<unit>(?:千|万|百万|千万|亿)?(?:{_ASKED_HAN}))|\b(?:in|how many) (?P<english>(?:{_ENGLISH})s?)(?![a-z])"
 
 
 @lru_cache(maxsize=4_096)

@@ -66,6 +66,8 @@ _MEDIAN = re.compile(r"中位(?:数|值)(?:是|为)?|\bmedian\b")
 # What is asked of tables and not worked out here.
 _BEYOND = re.compile(
     r"同比|环比|增长率|增长了?(?:多少|几)|下降了?(?:多少|几)|增幅|涨幅|跌幅|趋势|相关性|标准差|方差|预测|占比|百分比|所占的?比例|占.{0,12}(?:多少|几成|百分之几)"
+    r"|(?:[过于]|不到|不足|达到)(?:了)?(?:平均|均值|中位)"
+    r"|\b(?:than|above|below|over|under|exceed(?:s|ing)?) (?:the )?(?:average|mean|median)\b"
     r"|\b(?:year[- ]on[- ]year|year[- ]over[- ]year|yoy|growth|correlat\w{1,5}|trend|forecast|standard deviation|variance)\b"
     r"|\bwhat (?:percentage|share|proportion|fraction)\b"
 )
@@ -122,7 +124,7 @@ _NEGATED_BEHIND = re.compile(r"(?:以外|之外|除外)的?")
 _GROUPED = re.compile(r"(?:每|各)(?:个|家|种|类|位|名)?(?=[^\W\d_]{2}|\ue000)|\bper\b|\beach\b|\bby (?=[\w\ue000]{1,30}$)|\bfor every\b")
 
 _FILLER = re.compile(
-    r"不同的?|不重复的?|除了?|请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
+    r"不同的?|不重复的?|人数|个数|除了?|请问|请|告诉我?|帮我|给我|一下|我想知道|想知道|查询?一?查?|看看|算一?下?|统计|计算|表格?(?:里面?|中|内|上)?|数据|记录|信息|列表|名单|清单|一览"
     r"|其中|当中|里面|分别|各自|对应的?|条目|它们|他们|以及|并且|而且|同时|满足|符合|条件|数值|属于|位于|来自|具有|带有?|能够|可以|需要|应该"
     r"|[每各](?:个|家|种|类|位|名)?(?=\ue000)|[每各](?:个|家|种|类|位|名)"
     r"|保存|存放|放置|分布在?|处在"
@@ -152,7 +154,8 @@ class Asked:
     top: int = 1
     conditions: tuple[Condition, ...] = ()
     is_grouped: bool = False
-    counted: int = -1  # where what is counted is named; -1: nothing is
+    counted: int = -1  # where what is counted is named, behind the words that ask how many; -1: nothing is
+    asks_count: int = -1  # where these words begin
     negations: tuple[Negation, ...] = ()
     empty: int = -1  # where the question says that something is not filled in; -1: it does not
     rank: int = 1  # of a superlative: the second largest
@@ -240,7 +243,7 @@ def _read_sum(rest: str) -> Asked:
     elif _LIST.search(rest):
         operation = "list"
     rest = blank(_LIST, blank(_COUNT, rest) if counts else rest)
-    return Asked("", rest, operation, counted=counts.end() if counts else -1)
+    return Asked("", rest, operation, counted=counts.end() if counts else -1, asks_count=counts.start() if counts else -1)
 
 
 def _take_filler(text: str) -> str:

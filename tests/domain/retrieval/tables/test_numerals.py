@@ -5,7 +5,19 @@ import pytest
 from domain.retrieval.tables.numerals import read_english, read_numeral
 
 
-@pytest.mark.parametrize(("text", "value"), [("三百二十", 320), ("两万", 20_000), ("十五", 15), ("一亿零五", 100_000_005), ("十分", None)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("三百二十", 320),
+        ("两万", 20_000),
+        ("十五", 15),
+        ("一万五", 15_000),
+        ("三百五", 350),
+        ("两千零五", 2_005),
+        ("一亿零五", 100_000_005),
+        ("十分", None),
+    ],
+)
 def test_chinese_numerals(text: str, value: int | None) -> None:
     assert (read_numeral(text) if set(text) <= set("零一二三四五六七八九十百千万亿两") else None) == value
 
