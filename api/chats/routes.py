@@ -84,9 +84,12 @@ async def edit(
     status_code=HTTPStatus.ACCEPTED,
     summary="Regenerate an answer",
 )
-async def regenerate(request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID]) -> Response[MessageAccepted]:
-    """Adds another answer to the same question, beside the existing one."""
-    return await _respond(request, str(conversation_id), AskCommand(repeats=str(reply_id), **_thinking_of(request, ThinkingWish())))
+async def regenerate(
+    request: ApiRequest, conversation_id: FromPath[UUID], reply_id: FromPath[UUID], data: JSONBody[ThinkingWish | None] = None
+) -> Response[MessageAccepted]:
+    """Adds another answer to the same question, beside the existing one. The body is optional."""
+    command = AskCommand(repeats=str(reply_id), **_thinking_of(request, data or ThinkingWish()))
+    return await _respond(request, str(conversation_id), command)
 
 
 def _thinking_of(request: ApiRequest, wish: ThinkingWish) -> dict[str, Any]:
