@@ -165,11 +165,11 @@ class EmbeddedIndex:
         self._complete = not found and upserted == self._upserted
         return found
 
-    async def count_unencoded(self) -> int:
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
         shard = self._require_shard()
         if self._second is None or self._complete:
             return 0
-        return await self._run_on(self._reader, partial(engine.count_unencoded, shard, self._second))
+        return await self._run_on(self._reader, partial(engine.count_unencoded, shard, self._second, tenant, collection))
 
     async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
         shard = self._require_shard()

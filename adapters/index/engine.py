@@ -114,7 +114,8 @@ def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
 
 def unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoint]:
     """Some points without the second vector."""
-    asked = edge.ScrollRequest(limit=limit, filter=_without(second), with_payload=["tenant", "kb", "text"], with_vector=False)
+    without = edge.Filter(must_not=[edge.HasVectorCondition(second.name)])
+    asked = edge.ScrollRequest(limit=limit, filter=without, with_payload=["tenant", "kb", "text"], with_vector=False)
     records, _ = shard.scroll(asked)
     return [
         UnencodedPoint(id=str(record.id), tenant=record.payload["tenant"], collection=record.payload["kb"], text=record.payload["text"])
@@ -122,9 +123,10 @@ def unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoi
     ]
 
 
-def count_unencoded(shard: Any, second: SecondVector) -> int:
-    """The exact number of them."""
-    return count(shard, _without(second))
+def count_unencoded(shard: Any, second: SecondVector, tenant: str, collection: str) -> int:
+    """The exact number of them, in a collection or in all."""
+    within = [field_equals("tenant", tenant), field_equals("kb", collection)] if collection else []
+    return count(shard, edge.Filter(must=within, must_not=[edge.HasVectorCondition(second.name)]))
 
 
 def add_second(shard: Any, second: SecondVector, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
@@ -133,10 +135,6 @@ def add_second(shard: Any, second: SecondVector, vectors: Mapping[str, NDArray[n
     if there:
         shard.update(edge.UpdateOperation.update_vectors([edge.PointVectors(key, {second.name: vectors[key].tolist()}) for key in there]))
     return len(there)
-
-
-def _without(second: SecondVector) -> Any:
-    return edge.Filter(must_not=[edge.HasVectorCondition(second.name)])
 
 
 def delete_some(shard: Any, unwanted: Any) -> int:

@@ -168,8 +168,8 @@ class VectorIndex(Protocol):
         """Some points without the second vector, of any tenant; nothing when all have it, or the index has no such vector."""
         ...
 
-    async def count_unencoded(self) -> int:
-        """Points without the second vector; 0 when the index has no such vector."""
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
+        """Points without the second vector, of this collection or of all; 0 when the index has no such vector."""
         ...
 
     async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:

@@ -171,8 +171,11 @@ class ServerIndex:
         found = [(str(record.id), record.payload or {}) for record in records]
         return [UnencodedPoint(id=key, tenant=of["tenant"], collection=of["kb"], text=of["text"]) for key, of in found]
 
-    async def count_unencoded(self) -> int:
-        return 0 if self._second is None else await self._count(_without(self._second))
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
+        if self._second is None:
+            return 0
+        within = _collection_filter(tenant, collection).must if collection else None
+        return await self._count(models.Filter(must=within, must_not=_without(self._second).must_not))
 
     async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
         if self._second is None or not vectors:

@@ -63,6 +63,7 @@ class SecondVectors:
     async def start(self) -> None:
         """Begin; returns at once."""
         self._task = asyncio.create_task(self._run(), name="second-vectors")
+        self._task.add_done_callback(_log_end)
 
     async def stop(self) -> None:
         """Stop; another process goes on at once."""
@@ -81,9 +82,6 @@ class SecondVectors:
                     pause_s = 0.0 if await self.encode_some() else CHECK_S
             except ClawError as error:
                 log.warning("second_vectors_put_off", code=error.code, detail=error.detail)
-                pause_s = AFTER_FAILURE_S
-            except Exception:
-                log.exception("second_vectors_failed")
                 pause_s = AFTER_FAILURE_S
             await asyncio.sleep(pause_s)
 
@@ -130,6 +128,11 @@ class SecondVectors:
             self._left.set(await (await self._engines.get("")).index.count_unencoded())
             await self._cached.knowledge(touched)
             self._touched = set()
+
+
+def _log_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("second_vectors_ended", exc_info=error)
 
 
 def _now_s() -> float:
