@@ -16,7 +16,7 @@ from litestar import Litestar
 from api.app import create_app
 from api.area import OpenPorts, ports_of
 from domain.areas import TOPICS
-from ops.processes import websockets
+from ops.processes.api import configuration
 from schemas.settings import LimitSettings, Settings
 from streams.topics import DEAD_LETTERS
 
@@ -74,16 +74,8 @@ class Person:
 async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=0,
-        lifespan="on",
-        log_config=None,
-        proxy_headers=False,
-        timeout_graceful_shutdown=1,
-        **websockets.options(settings.socket),
-    )
+    config = configuration(app, msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, port=0)))
+    config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:
