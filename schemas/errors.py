@@ -67,6 +67,11 @@ CATALOGUE: dict[str, Code] = {
         "Your address has too many connections open",
         "Close connections that are not in use, and reuse the others.",
     ),
+    "host_refused": Code(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "This API is not called by this name",
+        "Use the API's own host name, or ask the operator to list this one in CLAW_HTTP_HOSTS.",
+    ),
     "unsupported_parameter": Code(
         HTTPStatus.BAD_REQUEST, "This parameter is not supported", "Remove the parameter; docs/openai.md lists the supported ones."
     ),

@@ -7,6 +7,7 @@ CHINESE: dict[str, tuple[str, str]] = {
     "request_too_slow": ("请求传输过慢", "请换用更快的网络重新发送，或减小请求体。"),
     "head_too_large": ("请求头过大", "请减少或缩短请求头。"),
     "too_many_connections": ("您的地址打开的连接过多", "请关闭不用的连接，并复用其余连接。"),
+    "host_refused": ("该主机名不属于本接口", "请使用本接口的主机名，或请运维人员将其加入 CLAW_HTTP_HOSTS。"),
     "unsupported_parameter": ("不支持该参数", "请去掉该参数；支持的参数见 docs/openai.md。"),
     "unsupported_media_type": ("不支持该内容类型", "请使用 detail 中指出的内容类型。"),
     "credential_in_url": ("URL 中含有凭证", "请在第一帧或子协议中发送凭证，并更换已暴露的凭证。"),

@@ -12,6 +12,13 @@ class HttpSettings(Section, frozen=True, kw_only=True):
 
     prefix: ClassVar[str] = "CLAW_HTTP_"
 
+    hosts: Annotated[
+        str,
+        Meta(
+            description="Comma-separated names by which clients may call the API (`Host`), such as claw.example.org or *.example.org; `*` "
+            "any. Empty: any, but with a loopback address in CLAW_HOST only names of this machine and that of CLAW_PUBLIC_URL."
+        ),
+    ] = ""
     head_bytes_max: Annotated[
         int,
         Meta(

@@ -70,6 +70,12 @@ class Person:
         return str(answer.json()["id"])
 
 
+async def read_metrics(house: House) -> str:
+    """What Prometheus scrapes of the process."""
+    async with httpx.AsyncClient() as client:
+        return (await client.get(f"http://127.0.0.1:{house.app.state.metrics_port}/metrics")).text
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[House]:
     """Serve until the block ends."""

@@ -11,7 +11,7 @@ from api.http.ports import HttpPorts
 from domain.chats.topics import CHATS_ASKED, MESSAGES_CHANGED
 from schemas.chats import Turn
 from tests.support.api_people import asked
-from tests.support.api_process import House, Person, Sent, collected, events
+from tests.support.api_process import House, Person, Sent, collected, events, read_metrics
 from tests.support.reply_speaker import Speaker, first_event
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -68,7 +68,7 @@ async def test_streamed_at_once(house: House, ada: Person):
     assert sent[2].data == {"seq": 1, "text": "25 days [1]"}
     assert sent[3].data["quote"] == "25 days"
     assert sent[4].data["text"] == "25 days [1]"
-    assert "claw_reply_first_token_seconds_count 0.0" not in (await house.client.get("/metrics")).text
+    assert "claw_reply_first_token_seconds_count 0.0" not in await read_metrics(house)
 
 
 async def test_thinking_is_for_those_who_ask(house: House, ada: Person):
