@@ -88,6 +88,7 @@ class ChildSpec:
     module: str
     niceness: int
     batch: bool = False
+    idle: bool = False
     memory_mib: int
     cpu_s: int
     ocr_cpu_s: int
@@ -129,6 +130,7 @@ class ChildProcess:
             folder=str(folder.path),
             niceness=spec.niceness,
             batch=spec.batch,
+            idle=spec.idle,
             memory_mib=spec.memory_mib,
             cpu_s=spec.cpu_s,
             ocr_cpu_s=spec.ocr_cpu_s,
