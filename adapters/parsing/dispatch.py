@@ -121,13 +121,11 @@ _PARSERS: dict[FileType, tuple[str, str]] = {  # module and function
     XML: ("markup.xml_records", "parse_xml"),
     PDF: ("pdf.document", "parse_pdf"),
     **dict.fromkeys(PICTURES, ("pdf.image", "parse_image")),
-    DOCX: ("office.word", "parse_docx"),
     PPTX: ("office.slides", "parse_pptx"),
     XLSX: ("office.workbook", "parse_workbook"),
     XLS: ("office.workbook", "parse_workbook"),
     ODS: ("office.workbook", "parse_ods"),
     ODP: ("office.odp", "parse_odp"),
-    DOC: ("office.old_office", "parse_doc"),
     PPT: ("office.old_office", "parse_ppt"),
     EPUB: ("elements.converted", "parse_epub"),
     ODT: ("elements.converted", "parse_odt"),
@@ -136,6 +134,8 @@ _PARSERS: dict[FileType, tuple[str, str]] = {  # module and function
     ORG: ("elements.converted", "parse_org"),
 }
 _CONTAINERS: dict[FileType, tuple[str, str]] = {  # their functions get the parser of the files inside
+    DOCX: ("office.word", "parse_docx"),
+    DOC: ("office.old_office", "parse_doc"),
     EML: ("containers.mail", "parse_eml"),
     MSG: ("containers.outlook", "parse_msg"),
     ZIP: ("containers.archive", "parse_zip"),

@@ -13,7 +13,10 @@ from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
+from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.source import Bounds, Entry
+from adapters.parsing.dispatch import parse_entry
+from adapters.parsing.office import word as word_parser
 from schemas.errors import Refused
 from schemas.settings.documents import DocumentSettings
 
@@ -53,6 +56,11 @@ def p(text: str, properties: str = "") -> str:
 
 def cell(content: str, properties: str = "") -> str:
     return f"<w:tc><w:tcPr>{properties}</w:tcPr>{content}</w:tc>"
+
+
+def parse_docx(entry: Entry) -> ParsedText:
+    """A document, with what other kinds of files say in it."""
+    return word_parser.parse_docx(entry, parse_entry)
 
 
 def parsed(parse, data: bytes, **given):

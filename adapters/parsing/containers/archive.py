@@ -13,12 +13,12 @@ from io import BytesIO
 
 import pyzipper  # type: ignore[import-untyped]
 
-from adapters.parsing.containers.nested import Contents, EntryParser, check_depth
+from adapters.parsing.containers.nested import Contents, EntryParser
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
 from adapters.parsing.core.detect import central_directory
 from adapters.parsing.core.encodings import decode
-from adapters.parsing.core.source import Allowance, Entry
+from adapters.parsing.core.source import Allowance, Entry, check_depth
 from schemas.errors import Refused
 
 READ_BYTES = 65_536

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, clean
-from adapters.parsing.core.source import Allowance, Entry
+from adapters.parsing.core.source import Allowance, Entry, check_depth
 from schemas.documents import FileType
 from schemas.errors import Refused
 
@@ -71,12 +71,6 @@ class Contents:
         for name, refusal in self.refusals:
             self.assembly.add_note("part_unreadable", f"{name}: {refusal.detail or refusal.code}")
         return self.assembly.build(title)
-
-
-def check_depth(entry: Entry) -> None:
-    """Raises Refused("document_too_complex") when ``entry`` is nested too deep for its files to be opened."""
-    if entry.depth >= entry.bounds.archive_depth_max:
-        raise Refused("document_too_complex", "files are nested too deep (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")
 
 
 def display_name(name: str) -> str:

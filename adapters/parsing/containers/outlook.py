@@ -17,11 +17,11 @@ from compressed_rtf import decompress
 from compressed_rtf.crc32 import crc32
 from oxmsg.storage import Storage
 
-from adapters.parsing.containers.nested import Contents, EntryParser, check_depth, display_name
+from adapters.parsing.containers.nested import Contents, EntryParser, display_name
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText, has_words
 from adapters.parsing.core.encodings import decode
-from adapters.parsing.core.source import Allowance, Entry
+from adapters.parsing.core.source import Allowance, Entry, check_depth
 from adapters.parsing.core.text import check_and_clean
 from adapters.parsing.elements.converted import parse_rtf
 from adapters.parsing.markup.html import parse_html

@@ -114,3 +114,9 @@ class Entry:
     url: str = ""
     depth: int = 0
     allowance: Allowance | None = None  # None: as the bounds say
+
+
+def check_depth(entry: Entry) -> None:
+    """Raises Refused("document_too_complex") when ``entry`` is nested too deep for its files to be opened."""
+    if entry.depth >= entry.bounds.archive_depth_max:
+        raise Refused("document_too_complex", "files are nested too deep (CLAW_DOCUMENT_ARCHIVE_DEPTH_MAX)")

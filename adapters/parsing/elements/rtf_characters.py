@@ -102,6 +102,8 @@ class _Writer:
             self.groups.append((self.chosen, self.replaced))
         elif self.groups:
             self.chosen, self.replaced = self.groups.pop()
+        else:
+            return  # it closes nothing
         self.parts.append(brace.decode())
         self.is_word_open = False
 
@@ -176,6 +178,7 @@ def spell_out_characters(data: bytes) -> bytes:
             else:
                 writer.add_word(word, number, match[0].decode("ascii"))
     writer.flush()
+    writer.parts.append("}" * len(writer.groups))  # of a file that was cut off
     return "".join(writer.parts).encode("utf-8", "replace")
 
 

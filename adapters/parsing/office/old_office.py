@@ -1,6 +1,7 @@
 """DOC and PPT: LibreOffice converts them, where it is installed, and the parsers of DOCX and PPTX read what they become."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from adapters.parsing.office.word import parse_docx
 from schemas.errors import Refused
 
 
-def parse_doc(entry: Entry) -> ParsedText:
+def parse_doc(entry: Entry, parse_inner: Callable[[Entry], ParsedText]) -> ParsedText:
     """A Word document of before 2007. Raises as ``_convert`` and ``word.parse_docx`` do."""
-    return parse_docx(_convert(entry, "doc", "docx"))
+    return parse_docx(_convert(entry, "doc", "docx"), parse_inner)
 
 
 def parse_ppt(entry: Entry) -> ParsedText:

@@ -133,7 +133,9 @@ class Package:
 
 
 def open_package(entry: Entry, opened: bytes | None = None, names: Collection[str] = ()) -> Package:
-    """``opened`` is the result of ``decrypt_entry`` when it was called before. ``names``: the only parts that are wanted, in lower case.
+    """``opened`` is the result of ``decrypt_entry`` when it was called before.
+
+    ``names``: the only parts that are wanted, in lower case, XML or not.
 
     Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
     """
@@ -166,13 +168,14 @@ def _inflate_parts(archive: ZipFile, packed_bytes: int, bounds: Bounds, names: C
     most = min(bounds.archive_bytes_max, RATIO_FREE_BYTES + bounds.archive_ratio_max * packed_bytes)
     for info in archive.infolist():
         name = info.filename.replace("\\", "/").lstrip("/").lower()
-        if not name.endswith(_XML_SUFFIXES) or ".." in name.split("/") or (names and name not in names):
+        wanted = name in names if names else name.endswith(_XML_SUFFIXES)
+        if not wanted or ".." in name.split("/"):
             continue
         if info.flag_bits & _ENCRYPTED or info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
             raise Refused("document_unreadable", f"{name} is packed in a way that Office does not write")
         content = _inflate_part(archive, info, most - total, bounds)
         total += len(content)
-        yield name, content if _is_plain_xml(name, content) else b""
+        yield name, content if not name.endswith(_XML_SUFFIXES) or _is_plain_xml(name, content) else b""
 
 
 def _inflate_part(archive: ZipFile, info: ZipInfo, most: int, bounds: Bounds) -> bytes:

@@ -4,8 +4,8 @@ Read from the parts' XML: what python-docx leaves out (text boxes, content contr
 Comments and what was deleted with track changes are not. Pages are known only when Word wrote down where it broke all of them.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
@@ -16,10 +16,12 @@ from adapters.parsing.core.hidden import HiddenContent
 from adapters.parsing.core.merged_cells import HEADER_ROWS_MAX, fill_grid
 from adapters.parsing.core.source import Bounds, Entry
 from adapters.parsing.office.drawings import CHART, DIAGRAM, chart_rows, choose_alternative, diagram_texts
-from adapters.parsing.office.package import Package, open_package
+from adapters.parsing.office.embedded_files import EmbeddedFiles
+from adapters.parsing.office.package import Package, decrypt_entry, open_package
 from adapters.parsing.office.word_fields import field_state, is_placeholder, run_text, symbol_text
 from adapters.parsing.office.word_styles import Numbering, Styles, W, child_value, parse_number
 from schemas.documents import Locator
+from schemas.errors import Refused
 
 COLUMNS_MAX = 63  # Word's own limit
 PAGES_MAX = 100_000
@@ -31,7 +33,7 @@ _SIGNS = {W + "sym": symbol_text, W + "fldChar": field_state}
 _DELETED = {W + "del", W + "moveFrom", W + "instrText", W + "delText", W + "rt"}
 _PROPERTIES = {W + "pPr", W + "rPr", W + "sdtPr", W + "sdtEndPr", W + "smartTagPr", W + "customXmlPr", W + "tblPr", W + "tblGrid"}
 _SKIPPED = _DELETED | _PROPERTIES
-_BLOCKS = (_ALTERNATE, *(W + name for name in ("p", "tbl", "sdt", "customXml", "ins", "moveTo")))
+_BLOCKS = (_ALTERNATE, *(W + name for name in ("p", "tbl", "altChunk", "sdt", "customXml", "ins", "moveTo")))
 _PICTURES = {W + "drawing", W + "pict", W + "object"}
 _NOTES = {W + "footnoteReference": "footnotes", W + "endnoteReference": "endnotes"}
 
@@ -48,17 +50,20 @@ class _BlockContext:
     paragraph: Any = None  # the last one that the text is of
 
 
-def parse_docx(entry: Entry) -> ParsedText:
-    """Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``."""
-    package = open_package(entry)
-    return _DocxReader(package, entry.bounds).read()
+def parse_docx(entry: Entry, parse_inner: Callable[[Entry], ParsedText]) -> ParsedText:
+    """``parse_inner`` reads files of other kinds that stand in the text; one that cannot be read is left out, with a note.
+
+    Raises Refused: ``document_unreadable``, ``document_too_complex``, ``password_required``, ``password_wrong``.
+    """
+    opened = replace(entry, data=decrypt_entry(entry))
+    return _DocxReader(open_package(entry, opened.data), entry.bounds, EmbeddedFiles(opened, parse_inner)).read()
 
 
 class _DocxReader:
     """Walks the document once, in reading order."""
 
-    def __init__(self, package: Package, bounds: Bounds) -> None:
-        self._package, self._chars_max = package, bounds.chars_max
+    def __init__(self, package: Package, bounds: Bounds, files: EmbeddedFiles) -> None:
+        self._package, self._chars_max, self._files = package, bounds.chars_max, files
         self._hidden = HiddenContent(include=bounds.include_hidden)
         self._name = package.main_part("document")
         self._assembly = Assembly(bounds.chars_max)
@@ -67,6 +72,7 @@ class _DocxReader:
         self._targets = {relation.id: relation.target for relation in package.relations(self._name)}
         self._notes = {(kind, note_id): note for kind in _NOTES.values() for note_id, note in self._notes_of(kind)}
         self._joined: _BlockContext | None = None  # a paragraph that goes on
+        self._unread: list[tuple[str, Refused]] = []  # files in the text
         self._title = ""  # the first paragraph of the style Title
         self._page = 1 if self._has_all_page_breaks() else 0
 
@@ -77,6 +83,10 @@ class _DocxReader:
             self._add_note(note)
         self._add_margins()
         self._hidden.note_in(self._assembly)
+        if self._unread and self._assembly.is_empty:
+            raise self._unread[0][1]
+        for name, refusal in self._unread:
+            self._assembly.add_note("part_unreadable", f"{name}: {refusal.detail or refusal.code}")
         return self._assembly.build(self._title, self._package.title())
 
     def _has_all_page_breaks(self) -> bool:
@@ -97,10 +107,20 @@ class _DocxReader:
                 self._read_paragraph(element)
             elif element.tag == W + "tbl":
                 self._read_table(element)
+            elif element.tag == W + "altChunk":
+                self._read_file(element)
             elif element.tag == _ALTERNATE:
                 self._read_blocks(choose_alternative(element))
             elif element.tag not in _SKIPPED and not is_placeholder(element):  # content controls, insertions, custom markup
                 self._read_blocks(element)
+
+    def _read_file(self, element: Any) -> None:
+        self._add_paragraph()
+        name = self._targets.get(element.get(_R_ID, ""), "")
+        try:
+            self._assembly.include(self._files.read(name))
+        except Refused as refusal:
+            self._unread.append((name, refusal))
 
     def _read_paragraph(self, paragraph: Any) -> None:
         found = self._joined or _BlockContext(self._page)

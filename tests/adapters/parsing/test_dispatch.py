@@ -17,7 +17,7 @@ from schemas.settings.documents import DocumentSettings
 
 BOUNDS = Bounds.of(DocumentSettings())
 INVISIBLE = re.compile(
-    "[\x00-\x1f\x7f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "[\x00-\x1f\x7f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 

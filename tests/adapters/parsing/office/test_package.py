@@ -9,10 +9,9 @@ from io import BytesIO
 import pytest
 
 from adapters.parsing.office.slides import parse_pptx
-from adapters.parsing.office.word import parse_docx
 from adapters.parsing.office.workbook import parse_workbook
 from schemas.errors import Refused
-from tests.support.office_files import NUMBERING, STYLES, W, code, encrypted, p, packed, parsed, presentation, word, workbook
+from tests.support.office_files import NUMBERING, STYLES, W, code, encrypted, p, packed, parse_docx, parsed, presentation, word, workbook
 
 
 @pytest.fixture(scope="module")

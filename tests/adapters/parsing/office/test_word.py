@@ -8,10 +8,9 @@ import docx
 import pytest
 
 from adapters.parsing.office.slides import parse_pptx
-from adapters.parsing.office.word import parse_docx
 from adapters.parsing.office.word_styles import format_number
 from adapters.parsing.office.workbook import parse_workbook
-from tests.support.office_files import NS, NUMBERING, REL, STYLES, W, cell, code, p, parsed, shown, word
+from tests.support.office_files import BOUNDS, NS, NUMBERING, REL, STYLES, W, cell, code, p, parse_docx, parsed, relations, shown, word
 
 FORMATS = {".docx": parse_docx, ".pptx": parse_pptx, ".xlsx": parse_workbook}
 
@@ -224,3 +223,46 @@ def test_hidden_text_is_left_out_and_noted():
     found = parsed(parse_docx, data, include_hidden=True)
     assert shown(found) == [("paragraph", "seen one two"), ("table", "a\tb\nc\td")]
     assert {note.code for note in found.notes} == {"hidden_included"}
+
+
+def with_files(body, **files):
+    """A document with files of other kinds, as programs export pages; their relations have the names' first parts as ids."""
+    made = BytesIO()
+    with zipfile.ZipFile(BytesIO(word(body))) as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            if name != "word/_rels/document.xml.rels":
+                new.writestr(name, old.read(name))
+        new.writestr("word/_rels/document.xml.rels", relations(**{name.replace("_", ""): name.replace("_", ".") for name in files}))
+        for name, content in files.items():
+            new.writestr(f"word/{name.replace('_', '.')}", content)
+    return made.getvalue()
+
+
+def test_files_of_other_kinds_stand_where_they_are_in_the_text():
+    """Pages, mail pages, documents; with their headings and tables."""
+    page = "<h2>报价</h2><table><tr><td>型号<td>单价<tr><td>A-12<td>38</table>".encode("gbk")
+    mail = b"MIME-Version: 1.0\nMessage-ID: <a@b>\nContent-Type: text/html; charset=utf-8\n\n<p>mail page</p>"
+    body = p("before") + "".join(f'<w:altChunk r:id="{name}"/>' for name in ("pagehtml", "pagemht", "innerdocx")) + p("after")
+    found = parsed(parse_docx, with_files(body, page_html=page, page_mht=mail, inner_docx=word(p("inner"))))
+    assert shown(found) == [
+        ("paragraph", "before"),
+        ("h2", "报价"),
+        ("table", "型号\t单价\nA-12\t38"),
+        ("paragraph", "mail page"),
+        ("paragraph", "inner"),
+        ("paragraph", "after"),
+    ]
+
+
+def test_a_file_in_the_text_that_cannot_be_read_is_named():
+    """By a note; alone it is the document's refusal. Documents inside documents end at the depth of archives."""
+    body = '<w:altChunk r:id="filebin"/>'
+    noise = bytes(range(256)) * 8
+    found = parsed(parse_docx, with_files(p("words") + body, file_bin=noise))
+    assert (found.text, found.notes[0].code, "file.bin" in found.notes[0].detail) == ("words", "part_unreadable", True)
+    assert code(parse_docx, with_files(body, file_bin=noise)) == "document_type_unsupported"
+    assert code(parse_docx, with_files('<w:altChunk r:id="gone"/>')) == "document_unreadable"
+    nested = word(p("bottom"))
+    for _ in range(BOUNDS.archive_depth_max + 1):
+        nested = with_files('<w:altChunk r:id="innerdocx"/>', inner_docx=nested)
+    assert code(parse_docx, nested) == "document_too_complex"
