@@ -13,7 +13,7 @@ from typing import Literal
 import structlog
 from msgspec.structs import replace
 
-from adapters.index.port import Hit
+from adapters.index.port import Hit, heading_of
 from adapters.models.answerability import find_meant, is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
@@ -140,7 +140,8 @@ class Retrieve:
         if computed is not None:
             return passages.put_first(computed, plain), "words"
         scores = max((hit.lexical for hit in searched.hits), default=())
-        grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
+        found = ["\n".join((heading_of(hit.title, hit.headings), hit.text)) for hit in searched.hits]
+        grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores, found) else ""
         if not grounds and (meant := self.find_meant(condensed, best.groups)):
             return passages.build_passages(meant), "meaning"
         if not grounds and self.words_decide:
