@@ -96,6 +96,7 @@ class _Sentence(Struct, frozen=True):
     fit: float  # of its words
     score: float  # with what the search thinks of its passage
     opposite: bool = False  # of what is asked
+    items: tuple[str, ...] = ()  # of the list that it introduces
 
 
 class LocalModel:
@@ -160,7 +161,10 @@ def _tell_quotes(request: AnswerRequest) -> list[str]:
     rows = RowTexts(request.passages, language)
     chosen, listing = _select_quotes(request, rows)
     introductions = _OPPOSITE if any(each.opposite for each in chosen) else _INTRODUCTION
-    told = [f"\n- {_clean_quote(rows.tell(each.marker, each.text))} [{each.marker}]" for each in chosen]
+    told: list[str] = []
+    for each in chosen:
+        told.append(f"\n- {_clean_quote(rows.tell(each.marker, each.text))} [{each.marker}]")
+        told += [f"\n  - {_clean_quote(item)} [{each.marker}]" for item in each.items]
     if told and listing:
         told.append(follow_script(_PARTIAL[listing][language], request.question))
     return [_introduce(introductions, request), *told] if told else []
@@ -192,7 +196,9 @@ def _choose_sentences(ranked: list[_Sentence], tokens_max: int, listing: Listing
     for sentence in ranked:
         if chosen and not belongs(sentence, chosen, ranked[0], rows):
             continue
-        tokens += estimate_tokens(sentence.text)
+        if any(sentence.marker == other.marker and sentence.text in other.items for other in chosen):
+            continue
+        tokens += estimate_tokens("\n".join((sentence.text, *sentence.items)))
         if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > tokens_max):
             break
         chosen.append(sentence)
@@ -285,7 +291,9 @@ def _rank_sentences(
     ranked: list[_Sentence] = []
     for place, (rank, passage, statement) in enumerate(texts):
         text = statement.text
-        if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
+        if not (held[place] or any_sentence) or (
+            len(text) < _SHORT_CHARS and not (any_sentence or statement.items) and _only_repeats(folds[place], wanted)
+        ):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
         fit = score / (whole or 1.0)
@@ -294,7 +302,8 @@ def _rank_sentences(
         found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
         document = (passage.knowledge_base_id, passage.document_id)
         opposite = says_opposite(folded, folds[place])
-        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite))
+        items = statement.items
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite, items))
     return _take_one_side(sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place)))
 
 

@@ -205,3 +205,16 @@ async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, t
     said = _text(await _answer(question, (passage(1, text, "FAQ"),)))
     assert quoted in said
     assert said.count("[1]") == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "items"),
+    [
+        ("露营要带什么？", "# 露营\n\n露营要带以下物品：\n\n1. 帐篷\n2. 睡袋\n3. 炉具\n\n营地有水。", ("帐篷", "睡袋", "炉具")),
+        ("What does the kiosk sell?", "The kiosk sells:\n\n- maps\n- tea", ("maps", "tea")),
+    ],
+)
+async def test_a_line_that_introduces_a_list_is_quoted_with_its_items(question: str, text: str, items: tuple[str, ...]) -> None:
+    said = _text(await _answer(question, (passage(1, text),)))
+    assert all(re.search(rf"\n  - (?:\d\. )?{item} \[1\]", said) for item in items)
+    assert "营地有水" not in said
