@@ -20,7 +20,7 @@ from adapters.models.courtesies import find_courtesy
 from adapters.models.follow_ups import search_background
 from adapters.rerankers.choose import create_reranker
 from adapters.rerankers.port import Reranker
-from adapters.text.enumerations import asks_for_all
+from adapters.text.enumerations import listing_of
 from adapters.text.language import fold, language_of
 from domain import composition
 from domain.chats.topics import CHATS_ASKED, CHATS_GROUNDED
@@ -168,7 +168,7 @@ class Retrieve:
 
     def passages_max(self, query: str) -> int:
         """How many passages a question gets: more when it asks for everything of a kind."""
-        return (LISTING_FACTOR if asks_for_all(fold(query)) else 1) * self.settings.passages
+        return (LISTING_FACTOR if listing_of(fold(query)) else 1) * self.settings.passages
 
     async def neighbours(self, tenant: str, hit: Hit, ordinal: int) -> list[Hit]:
         """The chunk with that ordinal of the same version, if there is one."""

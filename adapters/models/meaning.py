@@ -10,7 +10,7 @@ import structlog
 
 from adapters.embedders.port import Embedder
 from adapters.models.rows import RowTexts, is_heading
-from adapters.text.code_comments import statements
+from adapters.models.statements import read_statements
 from adapters.text.language import language_of
 from schemas.chats import Passage
 from schemas.errors import ClawError
@@ -40,10 +40,10 @@ class SentenceRanking:
         """Marker and text of the nearest sentences, best first; none when nothing can be embedded."""
         rows = RowTexts(passages, language_of(question))
         texts = [
-            (rank, passage.marker, text)
+            (rank, passage.marker, stated.text)
             for rank, passage in enumerate(passages)
-            for text in statements(passage.text)
-            if not (rows.is_header(passage.marker, text) or is_heading(text, passage))
+            for stated in read_statements(passage.text)
+            if not (rows.is_header(passage.marker, stated.text) or is_heading(stated.text, passage))
         ][:SENTENCES_MAX]
         embedder = await self._open()
         if embedder is None or not texts:

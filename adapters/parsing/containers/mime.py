@@ -72,12 +72,12 @@ class MimePart:
     @property
     def is_flowed(self) -> bool:
         """Whether a line that ends in a space goes on in the next one (RFC 3676)."""
-        return str(_value_or(lambda: self.headers.get_param("format"), "")).lower() == "flowed"
+        return str(_value_or(lambda: self.headers.get_param("format"), None)).lower() == "flowed"
 
     @property
     def deletes_space(self) -> bool:
         """Whether that space is not part of the text, as in languages without spaces."""
-        return str(_value_or(lambda: self.headers.get_param("delsp"), "")).lower() == "yes"
+        return str(_value_or(lambda: self.headers.get_param("delsp"), None)).lower() == "yes"
 
     def header(self, name: str) -> str:
         """A header's text on one line; empty when there is none."""
