@@ -108,7 +108,7 @@ class LocalModel:
         await self._by_meaning.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        meant = await self._by_meaning.choose(request.question, request.passages) if request.by_meaning and request.answerable else []
+        meant = await self._by_meaning.choose(request.question, found) if (found := _found_by_meaning(request)) else []
         pieces = _tell_meant(request, meant) if meant else await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
@@ -117,6 +117,13 @@ class LocalModel:
                 yield Piece(piece, SPEAKER)
         usage = Usage(completion_tokens=estimate_tokens(text), estimated=True)
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
+
+
+def _found_by_meaning(request: AnswerRequest) -> tuple[Passage, ...]:
+    """The passages to quote by meaning: all of them, or, where this model stands in for a language model, those that retrieval named."""
+    if request.answerable:
+        return request.passages if request.by_meaning else ()
+    return tuple(passage for passage in request.passages if passage.marker in request.meant)
 
 
 def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:

@@ -47,14 +47,20 @@ def is_heading(sentence: str, passage: Passage) -> bool:
 
 
 def tell_computed(question: str, passages: Sequence[Passage]) -> list[str]:
-    """The lines of an answer that was computed from a table, with markers; empty when none was."""
-    computed = next((passage for passage in passages if passage.computed), None)
-    if computed is None:
-        return []
-    rows = tell_rows(computed, language_of(question))
-    # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
-    marker = f" [{computed.marker}]" if rows and not computed.computed.endswith((":", "：")) else ""
-    return [follow_script(computed.computed, question) + marker, *(f"- {row} [{computed.marker}]" for row in rows)]
+    """The lines of an answer that was computed from tables, with markers; empty when none was.
+
+    The first passage with a result has it; those of other documents have the rest of the rows that it rests on.
+    """
+    computed = [passage for passage in passages if passage.computed]
+    told: list[str] = []
+    for place, passage in enumerate(computed):
+        rows = tell_rows(passage, language_of(question))
+        # without a row there is nothing to cite, and a sentence that introduces rows leaves it to them
+        cited = [] if not rows or passage.computed.endswith((":", "：")) else [passage, *(computed[1:] if place == 0 else ())]
+        markers = "".join(f"[{each.marker}]" for each in cited)
+        told.append(follow_script(passage.computed, question) + (f" {markers}" if markers else ""))
+        told += [f"- {row} [{passage.marker}]" for row in rows]
+    return told
 
 
 def tell_rows(passage: Passage, language: Language) -> list[str]:

@@ -108,10 +108,10 @@ def build_passages(groups: Sequence[HitGroup]) -> tuple[Passage, ...]:
     return tuple(_build_passage(marker, group) for marker, group in enumerate(groups, 1))
 
 
-def put_first(computed: Passage, others: Sequence[Passage]) -> tuple[Passage, ...]:
-    """An answer computed from a table before the other passages, without those that hold little but rows of that table."""
-    kept = [passage for passage in others if not _repeats_table(passage, computed)]
-    return tuple(replace(passage, marker=marker) for marker, passage in enumerate((computed, *kept), 1))
+def put_first(computed: Sequence[Passage], others: Sequence[Passage]) -> tuple[Passage, ...]:
+    """An answer computed from tables before the other passages, without those that hold little but rows of these tables."""
+    kept = [passage for passage in others if not any(_repeats_table(passage, each) for each in computed)]
+    return tuple(replace(passage, marker=marker) for marker, passage in enumerate((*computed, *kept), 1))
 
 
 def _repeats_table(passage: Passage, computed: Passage) -> bool:

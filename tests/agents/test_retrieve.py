@@ -133,6 +133,7 @@ async def test_a_language_model_judges_for_itself_what_was_found(library: Librar
     found, _ = await answer(agent(library, words_decide=False), asked(question))
     assert [each.document_id for each in found.passages] == ["tower"]
     assert not found.answerable, "which decides where the keyless model has to stand in"
+    assert found.meant == ((1,) if question.isascii() else ()), "by which it then answers, as it would without a language model"
     withheld, _ = await answer(agent(library, meaning_min=1.01), asked(question))
     assert (withheld.passages, withheld.answerable) == ((), False)
 

@@ -82,6 +82,21 @@ async def test_without_an_embedding_nothing_is_chosen() -> None:
     assert await SentenceRanking(Embedding()).choose(QUESTION, ()) == []
 
 
+async def text_of(request: AnswerRequest) -> str:
+    return "".join([piece.text async for piece in LocalModel(Embedding()).answer(request) if isinstance(piece, Piece)])
+
+
+async def test_where_the_keyless_model_stands_in_it_answers_as_it_would_alone() -> None:
+    """A provider is down: words say no, and passages were found by meaning for the language model, which judges for itself."""
+    alone = AnswerRequest(question=QUESTION, passages=PASSAGES, by_meaning=True)
+    standing_in = AnswerRequest(question=QUESTION, passages=PASSAGES, answerable=False, meant=tuple(each.marker for each in PASSAGES))
+    nothing = AnswerRequest(question=QUESTION, passages=PASSAGES, answerable=False)
+    texts = [await text_of(request) for request in (alone, standing_in, nothing)]
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("Found by meaning")
+    assert "[" not in texts[2]
+
+
 async def test_the_answer_says_how_it_was_found() -> None:
     request = AnswerRequest(question=QUESTION, passages=PASSAGES, by_meaning=True)
     for embedder, begins in ((Embedding(), "Found by meaning"), (Embedding(missing=True), "Quoted from")):
