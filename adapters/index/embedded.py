@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from adapters.batching import Batcher
 from adapters.index import engine
-from adapters.index.port import Hit, Point, Query, check_points, index_name, merge_legs
+from adapters.index.port import Hit, Point, Query, check_points, index_name, merge_legs, split_by_language
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 
@@ -199,17 +199,18 @@ class EmbeddedIndex:
 
     def _query_batch(self, queries: list[Query]) -> list[list[Hit]]:
         requests: list[Any] = []
-        legs: list[tuple[int, int]] = []  # places of a query's lexical and dense request; -1 for none
+        legs: list[tuple[list[int], list[int]]] = []  # places of a query's lexical and dense requests
         for query in queries:
-            lexical, dense = engine.build_requests(query)
-            places = []
-            for request in (lexical, dense):
-                places.append(-1 if request is None else len(requests))
-                requests += [] if request is None else [request]
-            legs.append((places[0], places[1]))
+            legs.append(([], []))
+            for part in split_by_language(query):
+                for places, request in zip(legs[-1], engine.build_requests(part), strict=True):
+                    if request is not None:
+                        places.append(len(requests))
+                        requests.append(request)
         answers = self._require_shard().query_batch(edge.QueryBatchRequest(requests)) if requests else []
-        found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers] + [[]]  # [-1] is the leg left out
-        return [merge_legs(found[lexical], found[dense], query) for query, (lexical, dense) in zip(queries, legs, strict=True)]
+        found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers]
+        joined = [[[hit for place in places for hit in found[place]] for places in pair] for pair in legs]
+        return [merge_legs(lexical, dense, query) for query, (lexical, dense) in zip(queries, joined, strict=True)]
 
     def _release_lock(self) -> None:
         if self._lock >= 0:

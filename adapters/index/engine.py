@@ -29,14 +29,19 @@ def load(folder: Path, dimensions: int) -> Any:
         _remove_tree(unfinished)
         unfinished.mkdir()
         shard = edge.EdgeShard.create(str(unfinished), config)
-        for name in INDEXED_FIELDS:
-            shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
+        _index_fields(shard)
         shard.flush()
         shard.close()
         unfinished.rename(shard_folder)  # a folder under the final name is always a whole one
     shard = edge.EdgeShard.load(str(shard_folder), config)
+    _index_fields(shard)  # of an earlier release
     shard.optimize()  # compacts where enough was deleted: 0.6 s at 100,000 points, and nobody waits yet
     return shard
+
+
+def _index_fields(shard: Any) -> None:
+    for name in INDEXED_FIELDS:  # repeating it is harmless
+        shard.update(edge.UpdateOperation.create_field_index(name, edge.PayloadSchemaType.Keyword))
 
 
 def _remove_tree(folder: Path) -> None:
@@ -123,9 +128,8 @@ def engine_point(point: Point) -> Any:
 
 def build_requests(query: Query) -> tuple[Any, Any]:
     """The lexical and the dense request; None for a leg without a vector."""
-    wanted = edge.Filter(
-        must=[field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
-    )
+    must = [field_equals("tenant", query.tenant), edge.FieldCondition("kb", match=edge.MatchAny(list(query.collections)))]
+    wanted = edge.Filter(must=must)
     lexical = dense = None
     if len(query.sparse.indices):
         terms = edge.SparseVector(query.sparse.indices.tolist(), query.sparse.values.tolist())
@@ -134,8 +138,12 @@ def build_requests(query: Query) -> tuple[Any, Any]:
             limit=query.candidates, query=edge.Query.Nearest(terms, using="bm25"), filter=wanted, with_payload=True, params=tenants_own
         )
     if query.dense.any():
-        nearest = edge.Query.Nearest(query.dense.tolist(), using="dense")
+        within, without = ([field_equals("language", each)] if each else [] for each in (query.within, query.without))
         dense = edge.QueryRequest(
-            limit=query.candidates, query=nearest, filter=wanted, with_payload=True, params=edge.SearchParams(exact=True)
+            limit=query.candidates,
+            query=edge.Query.Nearest(query.dense.tolist(), using="dense"),
+            filter=edge.Filter(must=[*must, *within], must_not=without),
+            with_payload=True,
+            params=edge.SearchParams(exact=True),
         )
     return lexical, dense

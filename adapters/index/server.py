@@ -25,6 +25,7 @@ from adapters.index.port import (
     payload_of,
     portions,
     sort_hits,
+    split_by_language,
 )
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
@@ -146,13 +147,14 @@ class ServerIndex:
         return found
 
     async def search(self, query: Query) -> list[Hit]:
-        lexical, dense = _build_requests(query)
-        requests = [request for request in (lexical, dense) if request is not None]
-        if not query.collections or not requests:
+        parts = [_build_requests(part) for part in split_by_language(query)]
+        asked = [request for leg in zip(*parts, strict=True) for request in leg if request is not None]
+        if not query.collections or not asked:
             return []
-        answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=requests))
-        found = [[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers]
-        return merge_legs(found.pop(0) if lexical else [], found.pop(0) if dense else [], query)
+        answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=asked))
+        found = iter([[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers])
+        lexical, dense = ([hit for request in leg if request is not None for hit in next(found)] for leg in zip(*parts, strict=True))
+        return merge_legs(lexical, dense, query)
 
     async def _create_collection(self) -> None:
         try:
@@ -248,5 +250,7 @@ def _build_requests(query: Query) -> tuple[models.QueryRequest | None, models.Qu
             params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[tenant]))),
         )
     if query.dense.any():
-        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=wanted, limit=query.candidates, with_payload=True)
+        within, without = ([_field_equals("language", each)] if each else [] for each in (query.within, query.without))
+        some = models.Filter(must=[tenant, bases, *within], must_not=[*without])
+        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=some, limit=query.candidates, with_payload=True)
     return lexical, dense
