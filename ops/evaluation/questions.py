@@ -43,7 +43,8 @@ class EvaluationQuestion(Struct, frozen=True, kw_only=True):
 class QuestionSet(Struct, frozen=True, kw_only=True):
     """One set. ``questions`` by the wording they are asked in; those of a wording all have a source.
 
-    ``unanswerable`` have none once the passages ``left_out`` are. ``translated`` are passages of other sets, of which this one has translations.
+    ``unanswerable`` have none once the passages ``left_out`` are. ``translated`` are passages of other sets that this one has in
+    another language.
     """
 
     name: str

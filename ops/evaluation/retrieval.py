@@ -1,8 +1,8 @@
 """``claw eval retrieval DIR``: whether the passage that answers a question is found first, through the whole pipeline.
 
-Every set goes through the inbox into a knowledge base of its own, or all of them into one, whatever their languages. The fused ranking is that of the search endpoint, timed one question at
-a time; then the stack is stopped, and each leg is searched alone on the index that it filled. A hit is a passage of the set; its rank is
-that of the best of its chunks.
+Every set goes through the inbox into a knowledge base of its own, or all of them into one, whatever their languages. The fused ranking is
+that of the search endpoint, timed one question at a time; then the stack is stopped, and each leg is searched alone on the index that it
+filled. A hit is a passage of the set; its rank is that of the best of its chunks.
 """
 
 import time
@@ -48,7 +48,7 @@ class RetrievalScores(Struct, frozen=True, kw_only=True):
 
 
 def run(settings: Settings, folder: str, *, name: str, limit: int, together: bool, as_json: bool) -> int:
-    """Prints a table, or JSON; ``together``: of all sets in one knowledge base. Raises ConfigurationError for a folder that cannot be used."""
+    """Prints a table, or JSON; ``together``: all sets are in one knowledge base. Raises ConfigurationError for an unusable folder."""
     logs.configure(msgspec.structs.replace(settings.node, log_level="error"), "eval")  # the table is the output
     sets = sets_of(Path(folder), name=name, limit=limit)
     if together:
