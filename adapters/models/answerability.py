@@ -32,6 +32,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from adapters.text.attributes import take_properties
+from adapters.text.enumerations import listing_of, strip_request
 from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import Haystack, Language, content_terms, fold, haystack_of, language_of, terms
 from schemas.chats import Passage
@@ -102,12 +103,14 @@ def is_answerable(question: str, passages: Sequence[Passage], scores: Sequence[f
     """Whether ``passages`` can support an answer to ``question`` (condensed with its history when it is a follow-up).
 
     ``scores`` are the BM25 scores of the hits that the passages were chosen from; without them coverage decides alone. A question that
-    names identifiers needs a passage with one of them.
+    names identifiers needs a passage with one of them. The words that ask for a list need not be in any.
     """
-    language = language_of(question)
+    language, texts = language_of(question), _documents(passages)
     lead = measure_lead(scores, language) if scores else LEAD_NEUTRAL[language]
-    least = THRESHOLD[language] - LEAD_WEIGHT[language] * lead
-    return holds_named(question, passages) and coverage(question, _documents(passages)) >= max(least, COVERAGE_MIN)
+    covered = coverage(question, texts)
+    if listing_of(folded := fold(question)) in {"all", "number"}:  # many passages answer it equally well: that none leads says nothing
+        covered, lead = max(covered, coverage(strip_request(folded), texts)), max(lead, LEAD_NEUTRAL[language])
+    return holds_named(question, passages) and covered >= max(THRESHOLD[language] - LEAD_WEIGHT[language] * lead, COVERAGE_MIN)
 
 
 def is_follow_up_answerable(claims: Sequence[str], subject: str, passages: Sequence[Passage], scores: Sequence[float] = ()) -> bool:
