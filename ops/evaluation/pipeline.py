@@ -91,7 +91,9 @@ class Pipeline:
         path = f"/api/v1/knowledge/{corpus.knowledge_base}/index"
         try:
             async with asyncio.timeout(ENCODED_S_MAX):
-                while (await self.get(path))["active"]["unencoded_points"] != 0:
+                while True:
+                    if (await self.get(path))["active"]["unencoded_points"] == 0:
+                        return
                     await asyncio.sleep(0.5)
         except TimeoutError as error:
             raise Unavailable("overloaded", f"chunks without a second vector after {ENCODED_S_MAX:.0f} s") from error
