@@ -7,6 +7,7 @@ import re
 
 from msgspec import Struct
 
+from adapters.text.code_comments import split_comments
 from adapters.text.language import sentences
 
 ANSWER_CHARS_MAX = 160  # of the sentences of a line that are quoted together as an answer; the first one always
@@ -22,10 +23,17 @@ class Statement(Struct, frozen=True):
 
 
 def read_statements(passage: str) -> list[Statement]:
-    """The statements in order. A question without an answer is one itself."""
+    """The statements in order; a comment in code is one with the line it explains. A question without an answer is one itself."""
+    found: list[Statement] = []
+    for part, is_code in split_comments(passage):
+        found += [Statement(part)] if is_code else _read_prose(part)
+    return found
+
+
+def _read_prose(text: str) -> list[Statement]:
     found: list[Statement] = []
     asked = ""
-    for line in passage.split("\n"):
+    for line in text.split("\n"):
         start = end = at = 0  # of the answer that is being read, when it has an end
         for part in sentences(line):
             begin = line.index(part, at)
