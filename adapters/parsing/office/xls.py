@@ -85,7 +85,7 @@ def refuse_panics() -> Iterator[None]:
     except BaseException as error:
         if type(error).__name__ != _PANIC:
             raise
-        raise Refused("document_unreadable", "the workbook is damaged") from error
+        raise Refused("document_unreadable", "the workbook is damaged or unusual; save it as XLSX") from error
 
 
 def _rows(sheet: Any, records: _SheetRecords, cells_max: int) -> Iterator[Row]:
