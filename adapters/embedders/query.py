@@ -18,7 +18,7 @@ from adapters.embedders.local import DEFAULT, LOCAL_MODELS, load_embeddings, tab
 from adapters.embedders.port import Embedder
 from adapters.embedders.sentences import SentenceEncoder
 from adapters.embedders.static import StaticEmbeddings
-from adapters.index.fusion import ENGLISH, LEXICAL, MULTILINGUAL, PROVIDER, UNKNOWN, DenseWeight, RankedQuestion
+from adapters.index.fusion import ENCODER, ENGLISH, LEXICAL, MULTILINGUAL, PROVIDER, UNKNOWN, DenseWeight, RankedQuestion
 from adapters.index.port import SecondVector
 from adapters.text.language import Language, fold, language_of, terms
 from adapters.text.sparse import Background, Bm25Encoder, SparseVector
@@ -146,12 +146,12 @@ class _Models:
 
     def _question(self, text: str) -> RankedQuestion:
         language = language_of(text)
-        return RankedQuestion(terms(fold(text)), language, _weight(self.embedding, language))
+        return RankedQuestion(terms(fold(text)), language, _weight(self.embedding, language, encoder=self.second is not None))
 
 
-def _weight(embedding: str, language: Language) -> DenseWeight:
+def _weight(embedding: str, language: Language, *, encoder: bool) -> DenseWeight:
     if embedding == DEFAULT:
-        return MULTILINGUAL
+        return ENCODER if encoder else MULTILINGUAL
     if embedding in LOCAL_MODELS:
         return ENGLISH if language == "en" else LEXICAL
     return PROVIDER
