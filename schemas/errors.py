@@ -60,6 +60,22 @@ CATALOGUE: dict[str, Code] = {
     "body_too_large": Code(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request body is too large", "Send a smaller body, or split the request."
     ),
+    "request_too_slow": Code(
+        HTTPStatus.REQUEST_TIMEOUT, "The request arrived too slowly", "Send the request again over a faster connection, or send less."
+    ),
+    "head_too_large": Code(
+        HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is too large", "Send fewer or shorter headers."
+    ),
+    "too_many_connections": Code(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Your address has too many connections open",
+        "Close connections that are not in use, and reuse the others.",
+    ),
+    "host_refused": Code(
+        HTTPStatus.MISDIRECTED_REQUEST,
+        "This API is not called by this name",
+        "Use the API's own host name, or ask the operator to list this one in CLAW_HTTP_HOSTS.",
+    ),
     "unsupported_parameter": Code(
         HTTPStatus.BAD_REQUEST, "This parameter is not supported", "Remove the parameter; docs/openai.md lists the supported ones."
     ),
