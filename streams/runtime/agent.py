@@ -35,7 +35,7 @@ class Context:
     still_owner: Callable[[], Awaitable[bool]]  # a leased agent checks it before an effect that only the newest attempt may have
     headers: Mapping[str, bytes] = field(default_factory=dict)
     alive: Callable[[], None] = _do_nothing  # a step that waits long for a shared resource calls it now and then: heartbeat of the step
-    since_s: float = 0.0  # start of the step, or its last heartbeat: the time limit of retries counts from there
+    since_s: float = 0.0  # start of the step, or its last heartbeat before it first failed: the time limit of retries counts from there
 
 
 Step = Callable[[Any, Context], Awaitable[Sequence[Outgoing]]]

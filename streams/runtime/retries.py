@@ -44,6 +44,7 @@ class Retries:
         """The step's result; raises StepFailed when repeating does not help, and Superseded."""
         clock, tries = self._clock, 0
         context.since_s = clock.monotonic_s()
+        begun: float | None = None  # of what the limit counts: a step that waits in every try would else be tried for ever
         while True:
             tries += 1
             begun_s = time.perf_counter()
@@ -58,7 +59,8 @@ class Retries:
                 raise StepFailed(error.problem(), "Refused", tries) from error
             except Unavailable as error:
                 delay_s = max(backoff_s(tries), min(error.retry_after_s, BACKOFF_S_MAX))
-                late = clock.monotonic_s() + delay_s - context.since_s > self._retry_s
+                begun = context.since_s if begun is None else begun
+                late = clock.monotonic_s() + delay_s - begun > self._retry_s
                 if late and error.code not in self._endured:
                     raise StepFailed(error.problem(), "Unavailable", tries) from error
                 self.report(error.code, error, tries)

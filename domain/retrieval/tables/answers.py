@@ -32,6 +32,7 @@ ON_LOOP_CELLS_MAX = 1_500  # about 3 ms; larger tables are read and asked in a t
 HELD_MAX = 256  # tables in memory
 CELLS_HELD_MAX = 1_000_000  # of them together, about 200 MB at the very most
 SCORE_MIN = 0.6
+OTHER_LANGUAGE = 0.1  # of two tables that fit alike, the one in the question's language is meant
 
 _Key = tuple[str, str, str, int, int]  # tenant, collection, document, version, table
 
@@ -95,6 +96,8 @@ def choose_answer(question: str, tables: Sequence[Table], hits: Sequence[Hit], t
         finding = answer_question(question, table, today)
         if finding is None or finding.score < SCORE_MIN or is_elsewhere(finding, hits):
             continue
+        if language_of("".join(column.name for column in table.columns)) != language_of(question):
+            finding = replace(finding, score=finding.score - OTHER_LANGUAGE)
         if best is None or is_better(finding, best[0]):
             best = finding, table
     return best

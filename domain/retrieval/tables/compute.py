@@ -343,7 +343,8 @@ def _total(read: _Question) -> Finding | None:
     missing = len(read.selection.rows) - len(values)
     if read.asked.operation == "sum" and (units := _not_added(read, column)):
         return read.found(statements.mixed_units(read.language, column, units), read.selection.rows[:EVIDENCE_ROWS_MAX], is_computed=False)
-    value, unit = _reduce(read, column, [each for _, each in values], read.asked.operation)
+    unit = _unit_told(read, column)
+    value = _reduce(column, [each for _, each in values], read.asked.operation, unit)
     say = {"mean": statements.mean, "median": statements.median}.get(read.asked.operation, statements.total)
     rows = [row for row, _ in values]
     return read.found(say(read.language, column, value, unit, len(values), missing, read.conditions), rows[:EVIDENCE_ROWS_MAX])
@@ -362,17 +363,16 @@ def _unit_told(read: _Question, column: Column) -> str:
     return unit if unit and own and unit != own and read_unit(unit).dimension == read_unit(own).dimension else own
 
 
-def _reduce(read: _Question, column: Column, values: Sequence[Decimal], operation: str) -> tuple[Decimal, str]:
-    """The sum, mean or median of values in the base unit, and the unit in which it is told."""
-    unit = _unit_told(read, column)
+def _reduce(column: Column, values: Sequence[Decimal], operation: str, unit: str) -> Decimal:
+    """The sum, mean or median of values in the base unit, in the unit in which it is told."""
     factor = read_unit(unit).factor if unit else column.scale.factor
     shown = [value / factor for value in values]
     whole = sum(shown, Decimal(0))
     if operation not in ("mean", "median"):
-        return (whole if factor == 1 else round(whole, statements.PLACES_MAX)), unit
+        return whole if factor == 1 else round(whole, statements.PLACES_MAX)
     places = max((-int(value.as_tuple().exponent) for value in shown if isinstance(value.as_tuple().exponent, int)), default=0)
     step = Decimal(1).scaleb(-min(max(places, 0) + 2, statements.PLACES_MAX))
-    return (median(shown) if operation == "median" else whole / len(shown)).quantize(step, ROUND_HALF_EVEN), unit
+    return (median(shown) if operation == "median" else whole / len(shown)).quantize(step, ROUND_HALF_EVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,13 +388,14 @@ class _Group:
 def _reduce_groups(read: _Question, column: Column, number: Column | None, operation: str) -> list[_Group]:
     """Counts, sums or means by the values of a column; a group without a number is left out where one is asked for."""
     table, chosen = read.table, frozenset(read.selection.rows)
+    unit = "" if number is None else _unit_told(read, number)
     found: list[_Group] = []
     for rows in table.values[column.index].values():
         own = tuple(row for row in rows if row in chosen)
         values = [value for row in own if number and (value := table.value(row, number)) is not None]
         name = table.cell(rows[0], column.index)
         if number is not None and values:
-            value, unit = _reduce(read, number, values, operation if operation in ("mean", "median") else "sum")
+            value = _reduce(number, values, operation if operation in ("mean", "median") else "sum", unit)
             found.append(_Group(name, own, value, statements.amount(value, unit)))
         elif own and number is None:
             found.append(_Group(name, own, Decimal(len(own)), str(len(own))))

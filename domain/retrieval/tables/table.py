@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from adapters.index.port import Hit
 from adapters.text.language import Haystack, content_terms, fold
 from domain.retrieval.tables.units import BARE, Unit, is_known, read_unit
-from domain.retrieval.tables.values import NOTHING, Kind, kind_of, measure, read_flag, read_number
+from domain.retrieval.tables.values import NOTHING, Kind, Quantity, kind_of, measure, read_flag, read_number
 from schemas.documents import TablePart
 
 LEVEL = " / "  # between the levels of a header
@@ -132,6 +132,16 @@ class Table:
         return Haystack("\n".join((self.context, *(" ".join(column.levels) for column in self.columns))))
 
     @cached_property
+    def _quantities(self) -> dict[int, list[Quantity | None]]:
+        return {}
+
+    def quantities(self, column: int) -> list[Quantity | None]:
+        """The numbers of a column, one for each row; read once."""
+        if column not in self._quantities:
+            self._quantities[column] = [read_number(self.folded(row, column)) for row in range(len(self.rows))]
+        return self._quantities[column]
+
+    @cached_property
     def has_dates(self) -> bool:
         """Whether a column holds dates, or years: only then a period says something of its rows."""
         return any(column.kind == "date" or self.holds_years(column) for column in self.columns)
@@ -154,10 +164,9 @@ class Table:
 
     def value(self, row: int, column: Column) -> Decimal | None:
         """A cell as a number that orders the column: in the base unit, a date in days, a time in minutes; None where it says none."""
-        cell = self.folded(row, column.index)
         if column.kind != "number":
-            return measure(cell, column.kind)
-        quantity = read_number(cell)
+            return measure(self.folded(row, column.index), column.kind)
+        quantity = self.quantities(column.index)[row]
         if quantity is None:
             return None
         return quantity.value * (read_unit(quantity.unit) if quantity.unit else column.scale).factor
@@ -180,7 +189,8 @@ class Table:
         """The unit in which a result is told: the header's, else the one most of these rows have."""
         if is_known(column.scale) and column.unit:
             return column.unit
-        found = Counter(quantity.unit for row in rows if (quantity := read_number(self.folded(row, column.index))) and quantity.unit)
+        quantities = self.quantities(column.index)
+        found = Counter(quantity.unit for row in rows if (quantity := quantities[row]) and quantity.unit)
         return found.most_common(1)[0][0] if found else column.unit
 
     @cached_property
@@ -196,8 +206,8 @@ class Table:
 
     def units(self, column: int, rows: Sequence[int]) -> frozenset[str]:
         """The units that stand with the numbers of these rows."""
-        found = (read_number(self.folded(row, column)) for row in rows)
-        return frozenset(quantity.unit for quantity in found if quantity is not None)
+        quantities = self.quantities(column)
+        return frozenset(quantity.unit for row in rows if (quantity := quantities[row]) is not None)
 
 
 def make_table(rows: Sequence[Row], chunks: Sequence[Hit], part: TablePart, context: str) -> Table:

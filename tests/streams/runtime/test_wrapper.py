@@ -266,6 +266,21 @@ async def test_retries_count_from_when_a_step_last_said_that_it_rightly_waits(ma
     assert await dead_letters() == []
 
 
+async def test_a_step_that_says_it_waited_in_every_try_is_not_tried_for_ever(make, dead_letters, monkeypatch):
+    """An answer takes its slot in every try; while its provider refuses, the reply has to fail within the time limit all the same."""
+    bench = make()
+    monkeypatch.setattr("streams.runtime.retries.BACKOFF_S_MAX", 0.1)  # no single pause is as long as the limit
+
+    async def refused(event, context):
+        context.alive()
+        raise Unavailable("model_rate_limited")
+
+    bench.plan = [refused] * 99
+    assert await asyncio.wait_for(bench.run(), 10) is WorkOutcome.DONE
+    assert len(bench.seen) < 20
+    assert len(await dead_letters()) == 1
+
+
 async def test_superseded_work_is_left_until_it_has_come_back_too_often(make, dead_letters):
     bench = make()
     bench.plan = [Superseded("a newer attempt")] * 9

@@ -133,6 +133,17 @@ async def test_tables_of_one_form_answer_together_each_row_from_its_document() -
     assert [passage.document_id for passage in two] == ["m0", "m2"]
 
 
+async def test_of_two_tables_that_fit_alike_the_one_in_the_questions_language_answers() -> None:
+    chinese = hits_of(parse_markdown("| 编号 | 费用 |\n|---|---|\n| t1x | 3 |\n| t2x | 90 |\n"), "差旅")
+    english = [
+        dataclasses.replace(hit, document_id="english")
+        for hit in hits_of(parse_markdown("| Item | Rate |\n|---|---|\n| Rye | 4 |\n| Oat | 80 |\n"), "Bakery")
+    ]
+    tables, _ = answers([*chinese, *english])
+    (found,) = await tables.find("t", [*chinese, *english], "Which cost less than 5?")
+    assert found.document_id == "english"
+
+
 async def test_tables_can_be_turned_off() -> None:
     assert await ask("一共有几个站？", stations(30), RetrievalSettings(table_rows_max=0)) is None
 
