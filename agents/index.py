@@ -11,10 +11,9 @@ from typing import Protocol
 
 import numpy as np
 from msgspec.structs import replace
-from numpy.typing import NDArray
 
-from adapters.index.port import Point, VectorIndex
-from adapters.text.sparse import SparseVector, unpack
+from adapters.index.port import Point, StoredVectors, VectorIndex
+from adapters.text.sparse import unpack
 from adapters.web.fetch import Fetcher
 from domain import composition
 from domain.documents.express import Express
@@ -247,9 +246,7 @@ def missing_vectors(embedded: EmbeddedBatch) -> frozenset[str]:
     return frozenset(chunk.hash for chunk, vectors in zip(embedded.batch.chunks, embedded.vectors, strict=True) if not vectors.indices)
 
 
-def points(
-    tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, tuple[NDArray[np.float32], SparseVector]], dimensions: int
-) -> list[Point]:
+def points(tenant: str, key: str, embedded: EmbeddedBatch, reused: Mapping[str, StoredVectors], dimensions: int) -> list[Point]:
     """Points, with ids that a repeat gives again; ``reused`` has the vectors of chunks that came without.
 
     A dense vector that was not made (see ``adapters/embedders/absent.py``) is stored as ``dimensions`` zeros.
@@ -259,9 +256,9 @@ def points(
     for chunk, vectors in zip(batch.chunks, embedded.vectors, strict=True):
         if vectors.indices:
             sparse, dense = unpack(vectors)
-            dense = dense if dense.size else np.zeros(dimensions, np.float32)
+            stored = StoredVectors(dense if dense.size else np.zeros(dimensions, np.float32), sparse)
         else:
-            dense, sparse = reused[chunk.hash]
+            stored = reused[chunk.hash]
         made.append(
             Point(
                 id=ids.chunk_id(key, batch.version, chunk.ordinal, batch.shelf.generation),
@@ -273,8 +270,9 @@ def points(
                 title=batch.title,
                 headings=chunk.headings,
                 text=chunk.text,
-                dense=dense,
-                sparse=sparse,
+                dense=stored.dense,
+                sparse=stored.sparse,
+                second=stored.second,
                 place=chunk.place,
                 hash=chunk.hash,
                 overlap=chunk.overlap,

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +80,19 @@ def load(root: Path) -> StaticEmbeddings:
 
 
 def load_tokenizer(root: Path) -> Any:
-    """The tokenizer of an intact table, for texts that are normalised. Raises what ``load`` raises."""
-    from tokenizers import Tokenizer  # noqa: PLC0415 - only where texts are embedded
-
+    """The tokenizer of an intact table, for texts that are normalised: one of a process, it takes 115 MB. Raises what ``load`` raises."""
     folder = root / NAME
     if why := damage(folder):
         raise ConfigurationError(f"the embedding table in {folder} {why}: remove that folder, and the next start makes it again")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one thread: children are one per core already
-    return Tokenizer.from_file(str(folder / TOKENIZER))
+    return _read_tokenizer(str(folder / TOKENIZER))
+
+
+@lru_cache(maxsize=1)
+def _read_tokenizer(path: str) -> Any:
+    from tokenizers import Tokenizer  # noqa: PLC0415 - only where texts are embedded
+
+    return Tokenizer.from_file(path)
 
 
 def normalise(text: str) -> str:

@@ -1,7 +1,7 @@
 """The full multilingual encoder, for a second dense vector: it reads words in their context, which the static table does not.
 
 It ranks a Chinese passage for an English question better than the table (hit@1 .67 -> .77 behind the product's own fusion) and costs 100
-times as much: 25 ms of one core a chunk, 2 ms a question, 80 MB a process. So passages are encoded when nothing else is to be done.
+times as much: 30 ms of one core a chunk, 2 ms a question, 82 MB a process. So passages are encoded when nothing else is to be done.
 
 The mean of a long text hides a sentence that answers. A passage therefore has up to four rows, one a part of it, and its score is that of
 the best row: the mean of the cosines of the whole text and of that part. What counts, English on Chinese, hit@1/hit@5 behind the fusion:

@@ -26,6 +26,7 @@ from adapters.index.port import (
     Point,
     Query,
     SecondVector,
+    StoredVectors,
     UnencodedPoint,
     check_points,
     check_second,
@@ -33,7 +34,6 @@ from adapters.index.port import (
     merge_parts,
     split_by_language,
 )
-from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 
 Result = TypeVar("Result")
@@ -144,14 +144,13 @@ class EmbeddedIndex:
         wanted = engine.document_filter(tenant, collection, document_id, engine.field_equals("version", version))
         return await self._run_on(self._reader, partial(engine.chunks, self._require_shard(), wanted, first, limit))
 
-    async def vectors_of(
-        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
-        found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
+    async def vectors_of(self, tenant: str, collection: str, document_id: str, hashes: Collection[str]) -> dict[str, StoredVectors]:
+        found: dict[str, StoredVectors] = {}
         for some in engine.hash_conditions(hashes):
             wanted, after = engine.document_filter(tenant, collection, document_id, some), None
             while True:
-                portion, after = await self._run_on(self._reader, partial(engine.vectors_of, self._require_shard(), wanted, after))
+                read = partial(engine.vectors_of, self._require_shard(), wanted, after, self._second)
+                portion, after = await self._run_on(self._reader, read)
                 found |= portion
                 if after is None:
                     break
@@ -205,7 +204,7 @@ class EmbeddedIndex:
         return [None] * len(documents)
 
     def _upsert_points(self, points: list[Point]) -> None:
-        self._require_shard().update(edge.UpdateOperation.upsert_points([engine.engine_point(point) for point in points]))
+        self._require_shard().update(edge.UpdateOperation.upsert_points([engine.engine_point(point, self._second) for point in points]))
         self._unflushed += len(points)
         if self._unflushed >= FLUSH_POINTS:
             self._flush()

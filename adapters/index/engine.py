@@ -8,12 +8,24 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from adapters.index.port import INDEXED_FIELDS, Hit, Point, Query, SecondVector, UnencodedPoint, payload_of, portions, sort_hits
-from adapters.text.sparse import SparseVector
+from adapters.index.port import (
+    INDEXED_FIELDS,
+    Hit,
+    Point,
+    Query,
+    SecondVector,
+    StoredVectors,
+    UnencodedPoint,
+    payload_of,
+    portions,
+    sort_hits,
+    stored_vectors,
+)
 
 OUT_OF_REACH_KB = 1_000_000_000_000  # indexing threshold
 VACUUM_SHARE = 0.2  # of deleted points, when the folder is opened
 COLLECTIONS_MAX = 200_000  # as many as there may be index plans
+SECOND_WEIGHT = 8  # times as many numbers in a point with a second vector
 RECORDS_PER_CALL = 500  # read or deleted at once: a few ms of the interpreter lock
 
 
@@ -105,16 +117,14 @@ def chunks(shard: Any, wanted: Any, first: int, limit: int) -> list[Hit]:
     return sort_hits([(str(record.id), record.payload) for record in records])
 
 
-def vectors_of(shard: Any, wanted: Any, after: Any) -> tuple[dict[str, tuple[NDArray[np.float32], SparseVector]], Any]:
+def vectors_of(shard: Any, wanted: Any, after: Any, second: SecondVector | None) -> tuple[dict[str, StoredVectors], Any]:
     """Vectors by hash of one portion of the points, and where the next portion begins: None after the last."""
-    asked = edge.ScrollRequest(offset=after, limit=RECORDS_PER_CALL, filter=wanted, with_payload=["hash"], with_vector=["dense", "bm25"])
+    names, limit = ["dense", "bm25"], RECORDS_PER_CALL
+    if second is not None:
+        names, limit = [*names, second.name], RECORDS_PER_CALL // SECOND_WEIGHT
+    asked = edge.ScrollRequest(offset=after, limit=limit, filter=wanted, with_payload=["hash"], with_vector=names)
     records, following = shard.scroll(asked)
-    return {record.payload["hash"]: _vectors(record.vector) for record in records}, following
-
-
-def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
-    terms = stored["bm25"]
-    return np.asarray(stored["dense"], np.float32), SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+    return {record.payload["hash"]: stored_vectors(record.vector, second) for record in records}, following
 
 
 def unencoded(shard: Any, second: SecondVector, limit: int) -> list[UnencodedPoint]:
@@ -155,9 +165,14 @@ def hash_conditions(hashes: Collection[str]) -> list[Any]:
     return [edge.FieldCondition("hash", match=edge.MatchAny(some)) for some in portions(hashes, RECORDS_PER_CALL)]
 
 
-def engine_point(point: Point) -> Any:
+def engine_point(point: Point, second: SecondVector | None = None) -> Any:
     """A point as the engine stores it."""
-    vector = {"dense": point.dense.tolist(), "bm25": edge.SparseVector(point.sparse.indices.tolist(), point.sparse.values.tolist())}
+    vector: dict[str, Any] = {
+        "dense": point.dense.tolist(),
+        "bm25": edge.SparseVector(point.sparse.indices.tolist(), point.sparse.values.tolist()),
+    }
+    if second is not None and point.second is not None:
+        vector[second.name] = point.second.tolist()
     return edge.Point(point.id, vector, payload_of(point))
 
 

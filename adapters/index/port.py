@@ -44,6 +44,16 @@ class Point:
     hash: str = ""
     overlap: int = 0
     tables: tuple[TablePart, ...] = ()
+    second: NDArray[np.floating[Any]] | None = None  # of an earlier point with the same text; else it is added later
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVectors:
+    """The vectors of a point, for another one with the same text; ``second`` where it has one."""
+
+    dense: NDArray[np.float32]
+    sparse: SparseVector
+    second: NDArray[np.floating[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +161,8 @@ class VectorIndex(Protocol):
         """The points of one version with ordinals from ``first`` to before ``first + limit``, in order; their scores are 0."""
         ...
 
-    async def vectors_of(
-        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
-        """Dense and sparse vector by hash, of this document's points of any version; a hash that no point has is left out."""
+    async def vectors_of(self, tenant: str, collection: str, document_id: str, hashes: Collection[str]) -> dict[str, StoredVectors]:
+        """Vectors by hash, of this document's points of any version; a hash that no point has is left out."""
         ...
 
     async def remove_collection(self, tenant: str, collection: str) -> int:
@@ -199,6 +207,14 @@ def check_points(points: Sequence[Point], dimensions: int) -> None:
             raise ValueError(f"point {point.id}: {len(point.sparse.indices)} term ids for {len(point.sparse.values)} weights")
         if not (np.isfinite(point.dense).all() and np.isfinite(point.sparse.values).all()):
             raise ValueError(f"point {point.id}: a vector has values that are not finite")
+
+
+def stored_vectors(stored: Mapping[str, Any], second: SecondVector | None) -> StoredVectors:
+    """The named vectors of a point, as both engines give them."""
+    terms = stored["bm25"]
+    sparse = SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
+    rows = stored.get(second.name) if second is not None else None
+    return StoredVectors(np.asarray(stored["dense"], np.float32), sparse, None if rows is None else np.asarray(rows, np.float32))
 
 
 def check_second(vectors: Mapping[str, NDArray[np.floating[Any]]], second: SecondVector) -> None:

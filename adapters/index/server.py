@@ -5,7 +5,7 @@ refused at ``open``. (A collection per tenant would work on older ones, but coll
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from adapters.index.port import (
     Point,
     Query,
     SecondVector,
+    StoredVectors,
     UnencodedPoint,
     check_points,
     check_second,
@@ -29,8 +30,8 @@ from adapters.index.port import (
     portions,
     sort_hits,
     split_by_language,
+    stored_vectors,
 )
-from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
 from schemas.settings import IndexSettings
 
@@ -38,6 +39,7 @@ Result = TypeVar("Result")
 
 VERSION_MIN = (1, 19)
 COLLECTIONS_MAX = 200_000  # as many as there may be index plans
+SECOND_WEIGHT = 8  # times as many numbers in a point with a second vector
 POINTS_PER_CALL = 256  # about 1 MB of JSON at 256 dimensions, in either direction
 REMOVALS_MAX = 5  # attempts to add vectors while their points are being removed
 CLIENT_ERRORS = (400, 401, 403, 404, 422)  # repeating these as they are never helps
@@ -88,7 +90,7 @@ class ServerIndex:
     async def upsert(self, points: Sequence[Point]) -> None:
         check_points(points, self._dimensions)
         for first in range(0, len(points), POINTS_PER_CALL):
-            batch = [_server_point(point) for point in points[first : first + POINTS_PER_CALL]]
+            batch = [_server_point(point, self._second) for point in points[first : first + POINTS_PER_CALL]]
             await self._call(lambda client, batch=batch: client.upsert(self._collection, points=batch, wait=True))  # type: ignore[misc]
 
     async def count(self, tenant: str, collection: str, document_id: str, version: int) -> int:
@@ -136,10 +138,11 @@ class ServerIndex:
         records, _ = await self._call(lambda client: client.scroll(self._collection, scroll_filter=wanted, limit=limit, with_payload=True))
         return sort_hits([(str(record.id), record.payload or {}) for record in records])
 
-    async def vectors_of(
-        self, tenant: str, collection: str, document_id: str, hashes: Collection[str]
-    ) -> dict[str, tuple[NDArray[np.float32], SparseVector]]:
-        found: dict[str, tuple[NDArray[np.float32], SparseVector]] = {}
+    async def vectors_of(self, tenant: str, collection: str, document_id: str, hashes: Collection[str]) -> dict[str, StoredVectors]:
+        found: dict[str, StoredVectors] = {}
+        names, limit = ["dense", "bm25"], POINTS_PER_CALL
+        if self._second is not None:
+            names, limit = [*names, self._second.name], POINTS_PER_CALL // SECOND_WEIGHT
         for some in portions(hashes, POINTS_PER_CALL):
             wanted = _document_filter(
                 tenant, collection, document_id, models.FieldCondition(key="hash", match=models.MatchAny(any=list[Any](some)))
@@ -150,13 +153,13 @@ class ServerIndex:
                     lambda client, wanted=wanted, after=after: client.scroll(  # type: ignore[misc]
                         self._collection,
                         scroll_filter=wanted,
-                        limit=POINTS_PER_CALL,
+                        limit=limit,
                         offset=after,
                         with_payload=["hash"],
-                        with_vectors=["dense", "bm25"],
+                        with_vectors=names,
                     )
                 )
-                found.update((str((record.payload or {})["hash"]), _vectors(record.vector)) for record in records)
+                found.update((str((r.payload or {})["hash"]), stored_vectors(cast("Any", r.vector), self._second)) for r in records)
                 if after is None:
                     break
         return found
@@ -293,14 +296,12 @@ def _document_filter(tenant: str, collection: str, document_id: str, *more: mode
     return _collection_filter(tenant, collection, _field_equals("doc", document_id), *more)
 
 
-def _vectors(stored: Any) -> tuple[NDArray[np.float32], SparseVector]:
-    terms = stored["bm25"]
-    return np.asarray(stored["dense"], np.float32), SparseVector(np.asarray(terms.indices, np.uint32), np.asarray(terms.values, np.float32))
-
-
-def _server_point(point: Point) -> models.PointStruct:
+def _server_point(point: Point, second: SecondVector | None) -> models.PointStruct:
     terms = models.SparseVector(indices=point.sparse.indices.tolist(), values=point.sparse.values.tolist())
-    return models.PointStruct(id=point.id, vector={"dense": point.dense.tolist(), "bm25": terms}, payload=payload_of(point))
+    vector: dict[str, Any] = {"dense": point.dense.tolist(), "bm25": terms}
+    if second is not None and point.second is not None:
+        vector[second.name] = point.second.tolist()
+    return models.PointStruct(id=point.id, vector=vector, payload=payload_of(point))
 
 
 def _without(second: SecondVector) -> models.Filter:

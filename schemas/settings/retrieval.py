@@ -43,7 +43,7 @@ class RetrievalSettings(Section, frozen=True, kw_only=True):
         Literal["", "multilingual"],
         Meta(
             description="Encoder of a second vector, which chunks get while the machine is idle; needs the embedding `local`."
-            " `multilingual`: finds more across languages; about 25 ms of one core and 4 KB a chunk, 2 ms a question. Empty = none."
+            " `multilingual`: finds more across languages; about 30 ms of one core and 4 KB a chunk, 2 ms a question. Empty = none."
         ),
     ] = ""
     rebuild_automatically: Annotated[

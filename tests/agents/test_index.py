@@ -139,9 +139,9 @@ async def test_unchanged_chunks_borrow_their_vectors(agent: IndexChunks):
     assert news.event.data.state == "indexed"
     index = (await agent.engines.get("")).index
     lent = await index.vectors_of("acme", "kb", "doc", {event.data.batch.chunks[0].hash})
-    dense, sparse = lent[event.data.batch.chunks[0].hash]
-    assert dense[0] / dense[1] == pytest.approx(len("乙 二"))  # the engine keeps it normalised
-    assert sorted(sparse.indices.tolist()) == sorted(BM25.encode_document("乙 二").indices.tolist())
+    stored = lent[event.data.batch.chunks[0].hash]
+    assert stored.dense[0] / stored.dense[1] == pytest.approx(len("乙 二"))  # the engine keeps it normalised
+    assert sorted(stored.sparse.indices.tolist()) == sorted(BM25.encode_document("乙 二").indices.tolist())
     _, known = await agent.visibility.read_for_indexing(KEY, 0, earlier=True)
     assert known == {chunk.hash for chunk in event.data.batch.chunks}  # what only version 1 had is forgotten
 
@@ -231,5 +231,5 @@ async def test_an_embedding_that_cannot_be_had_leaves_words(agent: IndexChunks):
     assert news.event.data.state == "indexed"
     hash_ = event.data.batch.chunks[0].hash
     index = (await agent.engines.get("")).index
-    dense, _ = (await index.vectors_of("acme", "kb", "doc", {hash_}))[hash_]
+    dense = (await index.vectors_of("acme", "kb", "doc", {hash_}))[hash_].dense
     assert dense.tolist() == [0, 0, 0, 0]

@@ -63,7 +63,7 @@ async def test_second_vectors_follow_the_documents(tmp_path: Path) -> None:
         await until_encoded(client, *NOTES)
         assert max(expected, key=expected.__getitem__) == next(iter(await dense(client))) == "leave"
         async with session.delete(f"{client.documents}/leave", headers=client.headers) as answer:
-            assert answer.status == 202, await answer.text()
+            assert answer.status == 204, await answer.text()
         async with asyncio.timeout(30):
             while "leave" in await dense(client):
                 await asyncio.sleep(0.1)

@@ -211,11 +211,11 @@ async def test_vectors_are_lent_by_hash_from_any_version(index):
     found = await index.vectors_of("t1", "kb", "doc", {f"h{n}" for n in range(1050)} | {"twice", "theirs", "unknown", ""})
     assert found.keys() == {f"h{n}" for n in range(1050)} | {"twice"}
     for n in (0, 1, 1049):
-        vector, sparse = found[f"h{n}"]
+        vector, sparse = found[f"h{n}"].dense, found[f"h{n}"].sparse
         assert vector.dtype == np.float32
         assert vector == pytest.approx(many[n].dense, abs=1e-6)
         assert dict(zip(sparse.indices, sparse.values, strict=True)) == dict(zip(*many[n].sparse, strict=True))
-    assert found["twice"][0] == pytest.approx(dense(0, 1), abs=1e-6)
+    assert found["twice"].dense == pytest.approx(dense(0, 1), abs=1e-6)
     assert await index.vectors_of("t1", "kb", "doc", ()) == {}
     assert await index.vectors_of("t2", "kb", "doc", {"h1"}) == {}
 
@@ -355,6 +355,22 @@ async def test_a_removed_point_gets_no_second_vector(encoded_index):
     assert await index.count("t1", "kb", "b", 1) == await index.count_unencoded() == 0
     await index.remove("t1", "kb", "a", below_or_equal=1)
     assert await index.search(asked()) == []
+
+
+async def test_a_point_with_the_text_of_another_takes_its_second_vector(encoded_index):
+    """It is not computed again for a new version; one that has none yet lends none."""
+    index = encoded_index
+    await index.upsert([point("one", ordinal=0, chunk_hash="h0"), point("two", ordinal=1, chunk_hash="h1")])
+    first = next(each for each in await index.unencoded(10) if each.text == "one")
+    await index.add_second({first.id: rows((0.25, 0.5), (1, 0))})
+    lent = await index.vectors_of("t1", "kb", "doc", ["h0", "h1"])
+    assert lent["h1"].second is None
+    assert lent["h0"].second.tolist() == [[0.25, 0.5], [1, 0]]
+    again = dataclasses.replace(point("one", version=2, ordinal=0, chunk_hash="h0"), second=lent["h0"].second)
+    await index.upsert([again, point("two", version=2, ordinal=1, chunk_hash="h1")])
+    await index.remove("t1", "kb", "doc", below_or_equal=1)
+    assert [each.text for each in await index.unencoded(10)] == ["two"]
+    assert next(hit.dense for hit in await index.search(asked()) if hit.text == "one") == pytest.approx(1.1, abs=1e-3)
 
 
 async def test_walls_hold_for_the_second_vector(encoded_index):
