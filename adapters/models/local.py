@@ -29,6 +29,7 @@ from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import named_identifiers
 from adapters.text.invisible import strip_invisible
 from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, terms
+from adapters.text.namesakes import find_names
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -258,13 +259,14 @@ def _rank_sentences(
     ``carried`` are words of the conversation before, which count less.
     """
     folded = fold(question)
-    own = terms(folded)
+    own, names = terms(folded), find_names(question)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
     texts = [
         (rank, passage, statement)
         for rank, passage in enumerate(passages)
         for statement in read_statements(passage.text)
-        if not rows.is_header(passage.marker, statement.text)
+        if not (rows.is_header(passage.marker, statement.text) or rows.names_another(passage.marker, statement.text, names))
+        and not (any_sentence and rows.is_row(passage.marker, statement.text))
     ]
     if not texts or not (wanted or any_sentence):
         return []

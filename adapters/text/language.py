@@ -11,7 +11,7 @@ from typing import Literal
 
 import opencc
 
-from adapters.text.identifiers import split_codes
+from adapters.text.identifiers import DASHES, split_codes
 
 Language = Literal["zh", "en"]
 
@@ -19,6 +19,7 @@ _HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
 _WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
+_CODE = re.compile(f"[^\\W_{_HAN}]++(?:[{DASHES}_./#][^\\W_{_HAN}]++)*+")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
@@ -56,9 +57,14 @@ _SAYS_ON = re.compile("[^，。！？；\\s]{0,6}[说问道喊答叫写]")  # �
 
 
 def language_of(text: str) -> Language:
-    """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any."""
+    """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any.
+
+    The letters of an identifier are no words: XK-200S的功率 is Chinese.
+    """
     han = sum(len(run) for run in _HAN_RUN.findall(text))
     words = len(_WORD.findall(text))
+    if 0 < han < 2 * words:
+        words = len(_WORD.findall(_CODE.sub(lambda found: " " if any(map(str.isdigit, found.group())) else found.group(), text)))
     return "en" if han < 2 * words else "zh"
 
 
