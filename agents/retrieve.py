@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import structlog
 from msgspec.structs import replace
 
-from adapters.index.port import Hit
+from adapters.index.port import Hit, heading_of
 from adapters.models.answerability import find_meant, is_follow_up_answerable
 from adapters.models.condensing import CondensedQuestion, Condenser, QuestionCondenser
 from adapters.models.courtesies import find_courtesy
@@ -155,7 +155,8 @@ class Retrieve:
         if computed:
             return passages.put_first(computed, plain), "words", ()
         scores = max((hit.lexical for hit in searched.hits), default=())
-        grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores) else ""
+        found = ["\n".join((heading_of(hit.title, hit.headings), hit.text)) for hit in searched.hits]
+        grounds: Grounds = "words" if is_follow_up_answerable(condensed.claims, condensed.subject, plain, scores, found) else ""
         meant = [] if grounds else self.find_meant(condensed, best.groups)
         if not grounds and self.words_decide:
             return (passages.build_passages(meant), "meaning", ()) if meant else ((), "", ())

@@ -42,7 +42,7 @@ _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether
 _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
-_OPPOSITE_SHARE = 0.3  # of the fit and score of a sentence that says the opposite of what is asked
+_INSTEAD_MIN = 0.6  # of the fit of a sentence that says the opposite of what is asked: less is no answer in its place
 _SAME_DOCUMENT_MIN = 0.5  # of the best sentence's fit: more of what its document says
 _LISTED_MIN = 0.6  # of the best sentence's fit, where everything of a kind is asked for
 _PARALLEL_FIT_MIN = 0.9  # of the best sentence's fit, where other documents say the same of other things
@@ -60,6 +60,11 @@ _INTRODUCTION: dict[Language, str] = {
 _MEANT: dict[Language, str] = {
     "zh": "以下为按含义找到的知识库原文（与问题没有共同的词语，请自行判断是否相关；未使用语言模型）：",
     "en": "Found by meaning, not by the words of the question: check that it answers (quoted; no language model was used):",
+}
+_OPPOSITE: dict[Language, str] = {
+    "zh": "知识库中没有找到直接的回答；以下原文所说与所问相反，请核对（未使用语言模型）：",
+    "en": "No direct answer was found. What the knowledge base says is the opposite of what is asked: please check (quoted; no language "
+    "model was used):",
 }
 _PART: dict[Language, str] = {
     "zh": "\n\n（问题要求全部列出；以上是找到的内容，可能只是其中的部分。）",
@@ -92,6 +97,8 @@ class _Sentence(Struct, frozen=True):
     held: frozenset[str]
     fit: float  # of its words
     score: float  # with what the search thinks of its passage
+    opposite: bool = False  # of what is asked
+    items: tuple[str, ...] = ()  # of the list that it introduces
 
 
 class LocalModel:
@@ -129,19 +136,16 @@ def _found_by_meaning(request: AnswerRequest) -> tuple[Passage, ...]:
 
 def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:
     """The pieces of an answer that was found by meaning, and says so."""
-    language = language_of(request.question)
-    rows, introduction = RowTexts(request.passages, language), follow_script(_MEANT[language], request.question) + "\n"
-    return [introduction, *(f"\n- {_clean_quote(rows.tell(marker, text))} [{marker}]" for marker, text in meant)]
+    rows = RowTexts(request.passages, language_of(request.question))
+    return [_introduce(_MEANT, request), *(f"\n- {_clean_quote(rows.tell(marker, text))} [{marker}]" for marker, text in meant)]
 
 
 async def _compose(request: AnswerRequest) -> list[str]:
     """The pieces of the answer: a courtesy, what a table computes, quotes, or that there is nothing to quote."""
-    language = language_of(request.question)
     if request.courtesy is not None:
         return [courtesy_reply(request.courtesy, request.question)]
-    introduction = follow_script(_INTRODUCTION[language], request.question) + "\n"
     if computed := tell_computed(request.question, request.passages):
-        return [introduction, *(f"\n{line}" for line in computed)]
+        return [_introduce(_INTRODUCTION, request), *(f"\n{line}" for line in computed)]
     if not request.answerable:
         quotes = []
     elif sum(len(passage.text) for passage in request.passages) > ON_LOOP_CHARS_MAX:
@@ -149,18 +153,31 @@ async def _compose(request: AnswerRequest) -> list[str]:
     else:
         quotes = _tell_quotes(request)
     if quotes:
-        return [introduction, *quotes]
+        return quotes
     said = [prompts.not_found_answer(request.question)]
     return [*said, "\n\n" + needs_model(request.question)] if request.mode == "assistant" else said
 
 
+def _introduce(introductions: dict[Language, str], request: AnswerRequest) -> str:
+    return follow_script(introductions[language_of(request.question)], request.question) + "\n"
+
+
 def _tell_quotes(request: AnswerRequest) -> list[str]:
-    """The quotes with their markers, a line each, and where everything of a kind is asked for, that it may be a part."""
+    """What introduces the quotes, those with their markers, a line each, and that it may be a part where everything of a kind is asked for.
+
+    Nothing without quotes.
+    """
     language = language_of(request.question)
     rows = RowTexts(request.passages, language)
-    quotes, listing = _select_quotes(request, rows)
-    told = [f"\n- {_clean_quote(rows.tell(q.marker, q.text))} [{q.marker}]" for q in quotes]
-    return [*told, follow_script(_PARTIAL[listing][language], request.question)] if listing else told
+    chosen, listing = _select_quotes(request, rows)
+    introductions = _OPPOSITE if any(each.opposite for each in chosen) else _INTRODUCTION
+    told: list[str] = []
+    for each in chosen:
+        told.append(f"\n- {_clean_quote(rows.tell(each.marker, each.text))} [{each.marker}]")
+        told += [f"\n  - {_clean_quote(item)} [{each.marker}]" for item in each.items]
+    if told and listing:
+        told.append(follow_script(_PARTIAL[listing][language], request.question))
+    return [_introduce(introductions, request), *told] if told else []
 
 
 def _select_quotes(request: AnswerRequest, rows: RowTexts) -> tuple[list[_Sentence], Listing]:
@@ -189,7 +206,9 @@ def _choose_sentences(ranked: list[_Sentence], tokens_max: int, listing: Listing
     for sentence in ranked:
         if chosen and not belongs(sentence, chosen, ranked[0], rows):
             continue
-        tokens += estimate_tokens(sentence.text)
+        if any(sentence.marker == other.marker and sentence.text in other.items for other in chosen):
+            continue
+        tokens += estimate_tokens("\n".join((sentence.text, *sentence.items)))
         if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > tokens_max):
             break
         chosen.append(sentence)
@@ -283,17 +302,27 @@ def _rank_sentences(
     ranked: list[_Sentence] = []
     for place, (rank, passage, statement) in enumerate(texts):
         text = statement.text
-        if not (held[place] or any_sentence) or (len(text) < _SHORT_CHARS and not any_sentence and _only_repeats(folds[place], wanted)):
+        if not (held[place] or any_sentence) or (
+            len(text) < _SHORT_CHARS and not (any_sentence or statement.items) and _only_repeats(folds[place], wanted)
+        ):
             continue
         score = sum(worth[term] for term in held[place]) + _TITLE_SHARE * sum(worth[term] for term in titles[rank] - held[place])
         fit = score / (whole or 1.0)
         fit += _COMPLETE_BONUS if _COMPLETE.search(text) else 0.0
         fit += _NUMBER_BONUS if asks_number and _NUMBER.search(folds[place]) else 0.0
         found = _RANK_BONUS / (1 + rank) + _FOUND_BONUS * passage.score / (best_found or 1.0)
-        share = _OPPOSITE_SHARE if says_opposite(folded, folds[place]) else 1.0
         document = (passage.knowledge_base_id, passage.document_id)
-        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit * share, (fit + found) * share))
-    return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
+        opposite = says_opposite(folded, folds[place])
+        items = statement.items
+        ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite, items))
+    return _take_one_side(sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place)))
+
+
+def _take_one_side(ranked: list[_Sentence]) -> list[_Sentence]:
+    """The sentences without those that say the opposite of what is asked, or only those, where nothing else fits."""
+    sides = [[each for each in ranked if each.opposite is opposite] for opposite in (False, True)]
+    fits = [max((each.fit for each in side), default=0.0) for side in sides]
+    return sides[0] if fits[0] >= _INSTEAD_MIN * fits[1] else sides[1]
 
 
 def _only_repeats(folded: str, wanted: frozenset[str]) -> bool:

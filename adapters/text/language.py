@@ -141,7 +141,7 @@ def _terms(folded: str) -> list[str]:
         if _HAN_RUN.match(run):
             out += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
         elif run not in _EN_FUNCTION:
-            out.append(_stem(run))
+            out.append(stem_word(run))
     return out
 
 
@@ -161,12 +161,13 @@ def content_words(folded: str) -> list[list[str]]:
         if _HAN_RUN.match(run):
             found.append([])
         elif run not in _EN_FUNCTION:
-            found[-1].append(_stem(run))
+            found[-1].append(stem_word(run))
     return found
 
 
 @lru_cache(maxsize=_STEMS_CACHED_MAX)
-def _stem(word: str) -> str:
+def stem_word(word: str) -> str:
+    """A folded word without its ending; words that differ by it alone are one term."""
     if _SHORT_PAST.fullmatch(word):
         return word[:-1]
     for suffix in _SUFFIXES:
@@ -192,7 +193,7 @@ class Haystack:
             return term in self.folded
         if self._words is None:
             self._words = frozenset(
-                _stem(run) for run in _RUN.findall(split_codes(self.folded)) if run.isascii() or not _HAN_RUN.match(run)
+                stem_word(run) for run in _RUN.findall(split_codes(self.folded)) if run.isascii() or not _HAN_RUN.match(run)
             )
         return term in self._words
 

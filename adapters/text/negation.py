@@ -10,8 +10,10 @@ from adapters.text.language import content_words
 
 _SEARCHED_CHARS = 48  # behind an English negation: its predicate is one of the next words
 
+_REACH_CHARS = 8  # behind a Chinese one, for a predicate that the question denies
+
 _CHINESE = re.compile(
-    "(?P<no>不(?![同少过断仅但论管妨久止])|没有?(?![收关])|未(?![来满])|无(?=[法需须权])|禁止|严禁|切忌)"
+    "(?P<no>不(?![同少过断仅但论管妨久止小])|没有?(?![收关])|未(?![来满])|无(?=[法需须权])|禁止|严禁|切忌)"
     "(?:应该?|可以?|能够?|允许?|准许?|需要?|属于|[法须权会得予许再曾宜必用要在]){0,2}"
 )
 _HAN_PAIR = re.compile("[㐀-鿿]{2}")
@@ -45,7 +47,11 @@ def says_opposite(question: str, sentence: str) -> bool:
     if not asked:
         return any(each and _count(question, each) and _count(sentence, each) == denied.count(each) for each in denied)
     shared = [each for each in asked if each and _count(sentence, each)]
-    return not any(each in denied for each in shared) if shared else not denied
+    if not shared:
+        return not denied
+    # 无法起到维护和平的作用 denies 维护 as well
+    reach = [sentence[negation.end() : negation.end() + _REACH_CHARS] for negation in _CHINESE.finditer(sentence)]
+    return not any(each in denied or (not each.isascii() and any(each in text for text in reach)) for each in shared)
 
 
 def _count(folded: str, predicate: str) -> int:

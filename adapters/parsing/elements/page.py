@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree  # type: ignore[import-untyped]
 
 from adapters.parsing.core.assembly import Assembly
+from adapters.parsing.core.blocks import clean
 from adapters.parsing.core.merged_cells import MergedGrid
 from adapters.parsing.core.source import Bounds
 from adapters.parsing.elements.offline import load_partitioner
@@ -29,7 +30,7 @@ _MARKS = ("footnote-back", "footnote-ref")  # links between a sentence and its n
 
 def add_page(assembly: Assembly, body: str, bounds: Bounds) -> None:
     """Add the text of ``body``, HTML without a head, in order. Raises as ``markup.html.parse_page`` does."""
-    root = parse_tree(body)
+    root = parse_tree(clean(body))  # characters that a file names by number may be none that a tree takes
     if root is None:
         return
     grids = prepare_tree(root, bounds)

@@ -4,6 +4,7 @@ No library of PyPI does this for Excel's codes. A code is read once per style, a
 depends on the reader's machine (built-in dates, ``[$-F800]``) is shown as ISO dates; colours, padding and alignment are not text.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -19,6 +20,7 @@ CODE_CHARS_MAX = 1024  # Excel allows 255
 DIGITS = 15  # that a number keeps
 PLACES_MAX = 30  # decimals of a format; Excel's limit
 SECTIONS_MAX = 4
+NO_NUMBER = "#NUM!"  # how Excel shows what is none
 SHOWN_MAX = 1_000  # numbers of one style that are remembered: dates and prices repeat
 _INTEGER_MAX = 10**DIGITS  # beyond it a float has no units
 _SYMBOL = re.compile(
@@ -56,6 +58,8 @@ _SYSTEM_DATES = (14, 22)  # follow the reader's machine even when the file gives
 
 def format_number(value: float) -> str:
     """As a sheet shows it without a format: no ``.0``, no more digits than Excel keeps."""
+    if not math.isfinite(value):
+        return NO_NUMBER
     return str(int(value)) if value == int(value) and abs(value) < _INTEGER_MAX else f"{value:.15G}"
 
 
@@ -124,6 +128,8 @@ class NumberFormat:
 
     def show(self, value: float) -> str:
         """A number as it is shown, without padding around it."""
+        if not math.isfinite(value):
+            return NO_NUMBER
         shown = self._shown.get(value)
         if shown is None:
             if len(self._shown) == SHOWN_MAX:

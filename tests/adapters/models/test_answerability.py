@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.models.answerability import LEAD_HITS, LEAD_NEUTRAL, coverage, find_meant, is_answerable, measure_lead
+from adapters.models.answerability import LEAD_HITS, WEIGHTS, coverage, find_meant, is_answerable, measure_lead, sentence_coverage
 from tests.support.model_samples import PASSAGES, passage
 
 
@@ -53,12 +53,36 @@ def test_a_question_for_everything_needs_no_passage_that_leads(question: str) ->
     assert not is_answerable("列出所有基金的收益率", campuses, [1.0] * (1 + LEAD_HITS))
 
 
+def test_a_word_that_no_hit_has_is_unknown_here() -> None:
+    question, passages, scores = "黄鹤楼的旧址在清代是谁重修的？", [passage(1, "黄鹤楼在清代重建。")], [9.0, *[6.75] * LEAD_HITS]
+    elsewhere = ["黄鹤楼的旧址在武昌。", "谁重修了岳阳楼？"]
+    assert is_answerable(question, passages, scores, [passages[0].text, *elsewhere])
+    assert not is_answerable(question, passages, scores, [passages[0].text])
+
+
+def test_words_of_one_sentence_say_more_than_those_of_a_passage() -> None:
+    """Over a long passage the words of a question meet by chance."""
+    question, scores = "Which bishop consecrated the ruined abbey?", [9.0, *[7.9] * LEAD_HITS]
+    together = passage(1, "The bishop consecrated the abbey in May. Rain had delayed the guests. It was cold.")
+    apart = passage(1, "The bishop fell ill. Rain had delayed the guests. The shrine was consecrated. An abbey stood nearby.")
+    assert coverage(question, [together.text]) == coverage(question, [apart.text])
+    assert sentence_coverage(question, [together]) > sentence_coverage(question, [apart])
+    assert is_answerable(question, [together], scores)
+    assert not is_answerable(question, [apart], scores)
+
+
+def test_common_words_say_less_than_names() -> None:
+    assert coverage("When did the company build the tower?", ["The company is big."]) < coverage(
+        "When did the company build the tower?", ["The tower is big."]
+    )
+
+
 @given(st.lists(st.floats(0, 50), max_size=20))
 def test_a_lead_is_a_share_and_of_few_hits_says_little(scores: list[float]) -> None:
     lead = measure_lead(scores, "zh")
     assert 0 <= lead <= 1
     few = [score for score in scores if score > 0][:2]
-    assert not few or abs(measure_lead(few, "zh") - LEAD_NEUTRAL["zh"]) <= 1 / LEAD_HITS
+    assert not few or abs(measure_lead(few, "zh") - WEIGHTS["zh"].lead_neutral) <= 1 / LEAD_HITS
 
 
 PARKING = ("员工的汽车可停放在地下二层。", 0.5)
@@ -83,6 +107,6 @@ def test_meaning_decides_only_where_words_cannot(question: str, found: list[tupl
 
 
 def test_a_single_hit_has_no_lead() -> None:
-    assert measure_lead([7.0], "en") == LEAD_NEUTRAL["en"]
+    assert measure_lead([7.0], "en") == WEIGHTS["en"].lead_neutral
     assert measure_lead([], "en") == measure_lead([0.0, 0.0], "en") == 0.0
     assert measure_lead([10.0, *[5.0] * LEAD_HITS, 0.1], "en") == pytest.approx(0.5)

@@ -69,6 +69,28 @@ async def test_passages_that_do_not_answer_are_not_quoted() -> None:
     assert _text([said async for said in LocalModel().answer(request)]) == not_found_answer(request.question)
 
 
+@pytest.mark.parametrize(
+    ("question", "sentences", "quoted", "says_so"),
+    [
+        ("哪个型号支持红外？", ["K3不支持红外遥控。"], "K3不支持红外", True),
+        ("哪个型号支持红外？", ["K2支持蓝牙。", "K3不支持红外遥控。"], "K3不支持红外", True),
+        ("哪个型号支持红外？", ["K3不支持红外遥控。", "K5支持红外遥控。"], "K5支持红外", False),
+        ("哪个型号不支持红外？", ["K5支持红外遥控。"], "K5支持红外", True),
+        ("K3支持红外吗？", ["K3不支持红外遥控。"], "K3不支持红外", False),
+        ("Which pump supports hot water?", ["The P2 does not support hot water."], "does not support", True),
+        ("Does the P2 support hot water?", ["The P2 does not support hot water."], "does not support", False),
+    ],
+)
+async def test_the_opposite_of_what_is_asked_is_never_told_as_the_answer(
+    question: str, sentences: list[str], quoted: str, says_so: bool
+) -> None:
+    """It is quoted where nothing else is there, and said to be that; to a question for yes or no it is the answer."""
+    text = _text(await _answer(question, tuple(passage(n, each) for n, each in enumerate(sentences, 1))))
+    assert quoted in text
+    assert text.count("\n- ") == 1
+    assert ("相反" in text or "opposite" in text) == says_so
+
+
 async def test_a_greeting_is_answered_as_one_and_quotes_nothing() -> None:
     request = AnswerRequest(question="Hello!", passages=PASSAGES, courtesy="greeting")
     assert _text([said async for said in LocalModel().answer(request)]) == courtesy_reply("greeting", "Hello!")
@@ -192,3 +214,16 @@ async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, t
     said = _text(await _answer(question, (passage(1, text, "FAQ"),)))
     assert quoted in said
     assert said.count("[1]") == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "items"),
+    [
+        ("露营要带什么？", "# 露营\n\n露营要带以下物品：\n\n1. 帐篷\n2. 睡袋\n3. 炉具\n\n营地有水。", ("帐篷", "睡袋", "炉具")),
+        ("What does the kiosk sell?", "The kiosk sells:\n\n- maps\n- tea", ("maps", "tea")),
+    ],
+)
+async def test_a_line_that_introduces_a_list_is_quoted_with_its_items(question: str, text: str, items: tuple[str, ...]) -> None:
+    said = _text(await _answer(question, (passage(1, text),)))
+    assert all(re.search(rf"\n  - (?:\d\. )?{item} \[1\]", said) for item in items)
+    assert "营地有水" not in said

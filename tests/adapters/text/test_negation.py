@@ -45,6 +45,8 @@ def test_what_a_text_denies(text: str, denied: list[str]) -> None:
         ("Which pump supports hot water?", "The P2 doesn't support hot water.", True),
         ("Does the P2 support hot water?", "The P2 does not support hot water.", False),
         ("What is banned on the pier?", "Bicycles are banned on the pier.", False),
+        ("不小心接触有什么伤害？", "接触会使皮肤变红。", False),
+        ("哪次会议证明它无法维护和平？", "第三次会议证明，它无法起到维护和平的作用。", False),
         ("How long does it keep?", "It should not be kept in the sun.", False),
     ],
 )
