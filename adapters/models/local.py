@@ -8,7 +8,7 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from msgspec import Struct
 
@@ -292,6 +292,8 @@ def _rank_sentences(
     folds = fold("\n".join(statement.words for _, _, statement in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
+    if any_sentence:
+        held = _inherit_headings([statement.text for _, _, statement in texts], held)
     seen = Counter(term for terms_held in held for term in terms_held)
     worth = {term: term_weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
     share = _CARRIED_SHARE_MAX * sum(worth[term] for term in own) / (sum(worth[term] for term in wanted - own) or 1.0)
@@ -323,6 +325,17 @@ def _take_one_side(ranked: list[_Sentence]) -> list[_Sentence]:
     sides = [[each for each in ranked if each.opposite is opposite] for opposite in (False, True)]
     fits = [max((each.fit for each in side), default=0.0) for side in sides]
     return sides[0] if fits[0] >= _INSTEAD_MIN * fits[1] else sides[1]
+
+
+def _inherit_headings(texts: Sequence[str], held: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """What each text holds: of a heading nothing, and its words are those of the sentence below it."""
+    found: list[frozenset[str]] = []
+    above: frozenset[str] = frozenset()
+    for text, own in zip(texts, held, strict=True):
+        is_heading = text.startswith("#")
+        found.append(frozenset() if is_heading else own | above)
+        above = own if is_heading else frozenset()
+    return found
 
 
 def _only_repeats(folded: str, wanted: frozenset[str]) -> bool:
