@@ -158,7 +158,7 @@ def is_answerable(question: str, passages: Sequence[Passage], scores: Sequence[f
 def _is_supported(question: str, passages: Sequence[Passage], scores: Sequence[float], found: Sequence[str]) -> bool:
     language = language_of(question)
     weights = WEIGHTS[language]
-    covered = coverage(question, _documents(passages))
+    covered = coverage(question, _spell_names(question, _documents(passages)))
     if covered < COVERAGE_MIN:
         return False
     missing = weights.threshold - covered - weights.lead * (measure_lead(scores, language) if scores else weights.lead_neutral)
@@ -203,6 +203,13 @@ def holds_name(names: Sequence[str], passage: Passage) -> bool:
     """Whether the passage, its headings, its title or the id of its document has one of the identifiers."""
     text = haystack_of("\n".join((passage.document_id, passage.title, *passage.headings, passage.text))).folded
     return any(holds_identifier(text, name) for name in names)
+
+
+def _spell_names(question: str, texts: Sequence[str]) -> list[str]:
+    """The texts with the identifiers of the question that they hold, as the question writes them: otherwise their parts may differ."""
+    names = named_identifiers(fold(question), question)
+    held = [" ".join(name for name in names if holds_identifier(haystack_of(text).folded, name)) for text in texts] if names else []
+    return [f"{text}\n{spelled}" for text, spelled in zip(texts, held, strict=True)] if any(held) else list(texts)
 
 
 def _documents(passages: Sequence[Passage]) -> list[str]:

@@ -8,7 +8,7 @@ import asyncio
 import math
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from msgspec import Struct
 
@@ -29,6 +29,7 @@ from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import named_identifiers
 from adapters.text.invisible import strip_invisible
 from adapters.text.language import Haystack, Language, estimate_tokens, fold, language_of, terms
+from adapters.text.namesakes import find_names
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
 from schemas.chats import Passage, Usage
@@ -277,19 +278,22 @@ def _rank_sentences(
     ``carried`` are words of the conversation before, which count less.
     """
     folded = fold(question)
-    own = terms(folded)
+    own, names = terms(folded), find_names(question)
     wanted = own | (terms(fold(carried)) if carried else frozenset())
     texts = [
         (rank, passage, statement)
         for rank, passage in enumerate(passages)
         for statement in read_statements(passage.text)
-        if not rows.is_header(passage.marker, statement.text)
+        if not (rows.is_header(passage.marker, statement.text) or rows.names_another(passage.marker, statement.text, names))
+        and not (any_sentence and rows.is_row(passage.marker, statement.text))
     ]
     if not texts or not (wanted or any_sentence):
         return []
     folds = fold("\n".join(statement.words for _, _, statement in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
+    if any_sentence:
+        held = _inherit_headings([statement.text for _, _, statement in texts], held)
     seen = Counter(term for terms_held in held for term in terms_held)
     worth = {term: term_weight(term) * math.log(1 + len(texts) / (1 + seen[term])) for term in wanted}
     share = _CARRIED_SHARE_MAX * sum(worth[term] for term in own) / (sum(worth[term] for term in wanted - own) or 1.0)
@@ -321,6 +325,17 @@ def _take_one_side(ranked: list[_Sentence]) -> list[_Sentence]:
     sides = [[each for each in ranked if each.opposite is opposite] for opposite in (False, True)]
     fits = [max((each.fit for each in side), default=0.0) for side in sides]
     return sides[0] if fits[0] >= _INSTEAD_MIN * fits[1] else sides[1]
+
+
+def _inherit_headings(texts: Sequence[str], held: Sequence[frozenset[str]]) -> list[frozenset[str]]:
+    """What each text holds: of a heading nothing, and its words are those of the sentence below it."""
+    found: list[frozenset[str]] = []
+    above: frozenset[str] = frozenset()
+    for text, own in zip(texts, held, strict=True):
+        is_heading = text.startswith("#")
+        found.append(frozenset() if is_heading else own | above)
+        above = own if is_heading else frozenset()
+    return found
 
 
 def _only_repeats(folded: str, wanted: frozenset[str]) -> bool:

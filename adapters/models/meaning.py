@@ -38,12 +38,15 @@ class SentenceRanking:
 
     async def choose(self, question: str, passages: tuple[Passage, ...]) -> list[tuple[int, str]]:
         """Marker and text of the nearest sentences, best first; none when nothing can be embedded."""
-        rows = RowTexts(passages, language_of(question))
+        language = language_of(question)
+        rows = RowTexts(passages, language)
         texts = [
             (rank, passage.marker, stated.text)
             for rank, passage in enumerate(passages)
             for stated in read_statements(passage.text)
             if not (rows.is_header(passage.marker, stated.text) or is_heading(stated.text, passage))
+            # in one language a row is found by its words or not at all
+            and not (rows.is_row(passage.marker, stated.text) and language_of(passage.text) == language)
         ][:SENTENCES_MAX]
         embedder = await self._open()
         if embedder is None or not texts:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from adapters.text.language import Language, language_of
+from adapters.text.namesakes import is_namesake
 from adapters.text.script import follow_script
 from adapters.text.table_rows import find_lines, read_rows, split_row, tell_row
 from schemas.chats import Passage
@@ -14,6 +15,7 @@ class RowTexts:
     def __init__(self, passages: Iterable[Passage], language: Language) -> None:
         self._rows: dict[tuple[int, str], str] = {}
         self._headers: set[tuple[int, str]] = set()
+        self._cells: dict[tuple[int, str], tuple[str, ...]] = {}
         self._fields: set[tuple[int, str]] = set()  # rows of a form
         for passage in passages:
             for start, end, part, is_header in find_lines(passage.text, passage.tables):
@@ -24,6 +26,7 @@ class RowTexts:
                     cells = split_row(passage.text[start:end], part)
                     indent = part.indent if start == part.start else 0
                     self._rows[passage.marker, line] = tell_row(part.columns, ("",) * indent + cells, language)
+                    self._cells[passage.marker, line] = cells
                     if not any(part.columns):
                         self._fields.add((passage.marker, line))
 
@@ -34,6 +37,10 @@ class RowTexts:
     def is_row(self, marker: int, sentence: str) -> bool:
         """Whether it is a row of a table, beside others about other things; the lines of a form are about the same one."""
         return (marker, sentence) in self._rows and (marker, sentence) not in self._fields
+
+    def names_another(self, marker: int, sentence: str, names: Sequence[str]) -> bool:
+        """Whether a row is about another thing than the ``names`` in a question, with the same ending: 王晓明, and not 李晓明."""
+        return self.is_row(marker, sentence) and is_namesake(self._cells[marker, sentence], names)
 
     def tell(self, marker: int, sentence: str) -> str:
         """A row as ``column: value`` pairs, anything else as it is."""

@@ -75,6 +75,7 @@ _EMPTY = frozenset(
     不过 例如 比如 再说 到账 入账 发放 关门 开门 开放 发车 出发 到达 营业 休息 开饭 过期
     """.split()
 )
+_TOPICS = frozenset("报销 退款 付款".split())  # where a question begins with them
 _SECONDS = frozenset("会用应对为开中上下里外前后间")  # that are no word of their own behind a lone character: 年会
 _HAN_RUN = re.compile("[㐀-鿿豈-﫿]{2,}")
 _LATIN = re.compile(r"(?<![a-z0-9])(?:[a-z][a-z0-9-]{2,}|[a-z]+[0-9][a-z0-9-]*)")
@@ -133,7 +134,7 @@ def _is_made_of_phrases(text: str) -> bool:
 
 def own_subject(folded: str) -> str:
     """The words of a short folded question that name what it is about, "" when it names nothing."""
-    words = [word for run in _HAN_RUN.findall(folded) for word in _names_in(run)]
+    words = [word for run in _HAN_RUN.finditer(folded) for word in _names_in(run.group(), begins=not run.start())]
     words += [found["word"] for found in _ENGLISH.finditer(folded) if found["word"] not in _ENGLISH_EMPTY]
     if not folded.isascii():  # a Latin name among Chinese: "Kafka 有几个分区？"
         words += _LATIN.findall(folded)
@@ -145,12 +146,17 @@ def is_empty(folded: str) -> bool:
     return content_terms(" ".join(word for word in folded.split() if word.strip("?.!,") not in _ENGLISH_EMPTY)) == frozenset()
 
 
-def _names_in(run: str) -> Iterator[str]:
-    """What stands between the empty words of a run of Chinese: neighbouring words are one name. A unit is empty behind a number only."""
+def _names_in(run: str, *, begins: bool = False) -> Iterator[str]:
+    """What stands between the empty words of a run of Chinese: neighbouring words are one name. A unit is empty behind a number only.
+
+    ``begins``: the question begins with the run, and some words name there what it is about: 报销找谁, and not 怎么报销.
+    """
     name, counted = "", False
-    for word in (*segment(run), ""):
+    for at, word in enumerate((*segment(run), "")):
         amount = bool(word) and AMOUNT.fullmatch(word) is not None
-        if (word and word not in _EMPTY and not amount and not (counted and UNIT.fullmatch(word))) or (len(name) == 1 and word in _SECONDS):
+        says = bool(word) and word not in _EMPTY and not amount and not (counted and UNIT.fullmatch(word))
+        topic = begins and not at and word in _TOPICS
+        if says or topic or (len(name) == 1 and word in _SECONDS):
             name += word
         else:
             if len(name) > 1:

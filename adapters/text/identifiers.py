@@ -46,6 +46,7 @@ _NO_NAME = frozenset(
     "post pre mid non sub top under over since circa in of on by to year years age aged page pages day days week weeks hour hours "
     "early late level grade http https www".split()
 )
+_LONG_DIGITS = 6  # in one part: HT20260315A may be written HT2026-0315-A
 _DIGITS_MIN = 2  # of a name: 5G, H2O and MP3 are words
 
 
@@ -118,7 +119,8 @@ def _pattern(name: str) -> re.Pattern[str]:
     if name.isdigit():  # whatever letters it is written with: 9087 is PPR9087, and not 19087
         return re.compile(rf"(?<![0-9]){name}(?![0-9])")
     between = rf"(?:{_LINK}|\s){{0,3}}"
-    return re.compile(rf"(?<![a-z0-9]){between.join(name.split())}(?![a-z0-9])")
+    parts = [f"{_LINK}?".join(part) if part.isdigit() and len(part) >= _LONG_DIGITS else part for part in name.split()]
+    return re.compile(rf"(?<![a-z0-9]){between.join(parts)}(?![a-z0-9])")
 
 
 def _is_name(run: str, parts: list[str]) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import opencc
 
-from adapters.text.identifiers import split_codes
+from adapters.text.identifiers import DASHES, split_codes
 
 Language = Literal["zh", "en"]
 
@@ -19,10 +19,11 @@ _HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
 _WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
+_CODE = re.compile(f"[^\\W_{_HAN}]++(?:[{DASHES}_./#][^\\W_{_HAN}]++)*+")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
-    "什[么麽](?:时[候间])?|多少|多[大长高久远]|[哪这那一][一几]?[个些里年月天种部座位项类家条艘]?|谁|如[何果]|怎[么样]+|为何|为什么|何时|是否"
+    "什[么麽](?:时[候间])?|多少|多[大长高久远]|[哪这那一][一几]?[个些里年月天种部座位项类家条艘]?|[找问]?谁|如[何果]|怎[么样]+|为何|为什么|何时|是否"
     "|第?几|可能|应该|吗|呢|请问|请|[的是在了有和与及或被中于以其之由从为将把也都才就而但并则所不能要会可上下]"
     "|(?<=[0-9〇零一二三四五六七八九十百千万两几哪某每去今明前后多少])年"  # not of a name: 年假
 )
@@ -56,9 +57,14 @@ _SAYS_ON = re.compile("[^，。！？；\\s]{0,6}[说问道喊答叫写]")  # �
 
 
 def language_of(text: str) -> Language:
-    """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any."""
+    """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any.
+
+    The letters of an identifier are no words: XK-200S的功率 is Chinese.
+    """
     han = sum(len(run) for run in _HAN_RUN.findall(text))
     words = len(_WORD.findall(text))
+    if 0 < han < 2 * words:
+        words = len(_WORD.findall(_CODE.sub(lambda found: " " if any(map(str.isdigit, found.group())) else found.group(), text)))
     return "en" if han < 2 * words else "zh"
 
 

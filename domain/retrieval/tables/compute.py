@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from heapq import nlargest, nsmallest
 from statistics import median
 
+from adapters.text.labels import is_form, is_label
 from adapters.text.language import Haystack, Language, content_terms, fold, language_of
 from domain.retrieval.tables import statements
 from domain.retrieval.tables.columns import NAMING, PROPERTIES, Mention, columns_of, find_columns, measured_columns
@@ -123,7 +124,7 @@ class _Question:
 
 def answer_question(question: str, table: Table, today: date | None = None) -> Finding | None:
     """The answer that the table gives; None when the question is not about it. Relative dates count from ``today``."""
-    if not table.rows:
+    if not table.rows or _is_form(table):
         return None
     language, folded = language_of(question), fold(question[:QUESTION_CHARS_MAX])
     names = [level for column in table.columns for level in column.levels[-1:]]
@@ -138,6 +139,11 @@ def answer_question(question: str, table: Table, today: date | None = None) -> F
     else:
         finding = _answer_from_rows(read) if read.selection.unexplained <= UNEXPLAINED_MAX and _is_about(read) else None
     return None if read.selection.absent else finding
+
+
+def _is_form(table: Table) -> bool:
+    """Whether the rows are labels with their values: sentences about one thing, of which nothing is counted or compared."""
+    return not table.is_list and not any(column.name for column in table.columns) and is_form([row.cells for row in table.rows])
 
 
 def _answer_from_rows(read: _Question) -> Finding | None:
@@ -192,6 +198,8 @@ def _look_up(read: _Question) -> Finding | None:
     if not selection.values or not selection.rows or len(selection.rows) > LOOKUP_ROWS_MAX:
         return None
     whole = any(value.whole for value in selection.values)
+    if _names_property(read):
+        return read.found(statements.found_row(read.language), selection.rows)
     if not read.targets and (selection.left or read.has_unknown_property):
         few = len(selection.rows) <= EVIDENCE_ROWS_MAX and selection.unexplained <= 2 * UNEXPLAINED_MAX
         # what sentences in cells say, no column names
@@ -201,6 +209,12 @@ def _look_up(read: _Question) -> Finding | None:
     count = len(selection.rows)
     statement = statements.found_row(read.language) if count == 1 else statements.list_rows(read.language, count, count, read.conditions)
     return read.found(statement, selection.rows)
+
+
+def _names_property(read: _Question) -> bool:
+    """Whether the row is the property that is asked for: 联系人 in a table of items and what they are."""
+    named = all(one.whole and not one.column and is_label(one.text) for one in read.selection.values)
+    return named and len(read.table.columns) == 2 and len(read.selection.rows) == 1  # noqa: PLR2004
 
 
 def _list(read: _Question) -> Finding | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from adapters.models.answerability import term_weight
 from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import content_terms, fold, phrases
+from adapters.text.namesakes import is_namesake
 from domain.retrieval.tables.columns import DIRECTIONS, Mention
 from domain.retrieval.tables.conditions import blank_span
 from domain.retrieval.tables.placement import Placed, has_unit, place_conditions
@@ -245,7 +246,7 @@ def _partial_values(rest: str, table: Table) -> tuple[list[Value], str]:
         if not phrase.isascii() and len(phrase) > 1 and not table.known.folded.count(phrase):
             for part in _parts_of(phrase):
                 at = rest.find(part)
-                hits = _holding(part, table) if at >= 0 else None
+                hits = _holding(part, table, phrase) if at >= 0 else None
                 if hits is not None:
                     found.append(Value(hits[0], part, hits[1], at, at + len(part), whole=False))
                     rest = blank_span(rest, at, at + len(part))
@@ -268,13 +269,16 @@ def _parts_of(phrase: str) -> list[str]:
     return list(dict.fromkeys(part for size in sizes for part in (phrase[:size], phrase[-size:])))[:12]
 
 
-def _holding(part: str, table: Table) -> tuple[int, tuple[int, ...]] | None:
-    """The column in which fewest cells hold these characters, and their rows; None when none does, or most do."""
+def _holding(part: str, table: Table, phrase: str) -> tuple[int, tuple[int, ...]] | None:
+    """The column in which fewest cells hold this part of a phrase, and their rows; None when none does, or most do.
+
+    A cell that ends like the phrase and begins otherwise is another name: 王晓明, and not 李晓明.
+    """
     best: tuple[int, tuple[int, ...]] | None = None
     for column, values in enumerate(table.values):
         if table.columns[column].kind != "text" or table.columns[column].is_prose or len(values) > VALUES_MAX:
             continue
-        rows = tuple(row for text, each in values.items() if part in text for row in each)
+        rows = tuple(row for text, each in values.items() if part in text and not is_namesake((text,), (phrase,)) for row in each)
         if rows and (best is None or len(rows) < len(best[1])):
             best = column, rows
     return None if best is None or (2 * len(best[1]) > len(table.rows) and len(table.rows) > NEGATIVE_PARTS_MAX) else best

@@ -110,3 +110,9 @@ def test_a_single_hit_has_no_lead() -> None:
     assert measure_lead([7.0], "en") == WEIGHTS["en"].lead_neutral
     assert measure_lead([], "en") == measure_lead([0.0, 0.0], "en") == 0.0
     assert measure_lead([10.0, *[5.0] * LEAD_HITS, 0.1], "en") == pytest.approx(0.5)
+
+
+def test_an_identifier_is_held_however_its_digits_are_parted() -> None:
+    text = "合同NT2025-0817-B的甲方是南岭电机，金额为57万元。"
+    assert is_answerable("NT20250817B 金额是多少", (passage(1, text),))
+    assert not is_answerable("NT20250817C 金额是多少", (passage(1, text),))

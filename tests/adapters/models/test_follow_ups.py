@@ -176,3 +176,9 @@ def test_any_text_is_condensed_within_bounds(question: str, said: list[str]) -> 
     assert question.endswith(reading.question) or fold(question).endswith(reading.question)
     assert reading.query.endswith(reading.question)
     assert len(reading.query) - len(reading.question) <= CARRIED_PHRASES_MAX * (TURN_CHARS_MAX * 18 + 1)
+
+
+def test_what_is_done_is_the_subject_where_a_question_begins_with_it() -> None:
+    """And is done with what was spoken of elsewhere in the question."""
+    assert condense_by_rules("退款几天到账？", TOWER) == "退款几天到账？"
+    assert read_question("怎么退款？", TOWER).kind == "refers"

@@ -227,3 +227,10 @@ async def test_a_line_that_introduces_a_list_is_quoted_with_its_items(question: 
     said = _text(await _answer(question, (passage(1, text),)))
     assert all(re.search(rf"\n  - (?:\d\. )?{item} \[1\]", said) for item in items)
     assert "营地有水" not in said
+
+
+async def test_a_heading_that_repeats_the_question_leaves_it_to_the_sentence_below() -> None:
+    text = "# 安装\n\n运行安装包。\n\n## 卸载\n\n删除目录即可。\n\n## 许可\n\n按席位计费。"
+    said = _text(await _answer("怎么卸载？", (passage(1, text),)))
+    assert "- 删除目录即可。 [1]" in said
+    assert "- 卸载" not in said

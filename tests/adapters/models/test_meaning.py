@@ -71,6 +71,14 @@ async def test_neither_a_heading_nor_a_header_is_an_answer() -> None:
     assert "车位\t楼层" not in embedding.seen
 
 
+async def test_in_one_language_a_row_is_not_chosen_by_meaning() -> None:
+    text = "品种\t单价\n丝瓜\t4.1\n\n蔬菜每天早晨到货。"
+    sold = replace(passage(1, text), tables=(TablePart(number=1, start=6, end=12, total=1, columns=("品种", "单价"), header=6),))
+    near = Embedding()
+    assert [said for _, said in await SentenceRanking(near).choose("苦瓜多少钱？", (sold,))] == ["蔬菜每天早晨到货。"]
+    assert "丝瓜\t4.1" in [said for _, said in await SentenceRanking(near).choose("How much is it?", (sold,))]
+
+
 async def test_equally_near_ones_are_bounded() -> None:
     many = (passage(1, "甲一。甲二。甲三。甲四。"),)
     assert len(await SentenceRanking(Embedding()).choose(QUESTION, many)) == QUOTES_MAX

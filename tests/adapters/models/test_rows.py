@@ -37,6 +37,13 @@ async def test_a_row_is_quoted_with_its_header_and_without_its_neighbours() -> N
     assert "城市\t区号" not in said
 
 
+async def test_a_row_of_a_namesake_is_no_answer() -> None:
+    text = "姓名\t分机\n张晓东\t6602\n张东\t6603"
+    staff = replace(passage(1, text), tables=(TablePart(number=1, start=6, end=len(text), total=2, columns=("姓名", "分机"), header=6),))
+    assert "姓名：张晓东；分机：6602 [1]" in await answer("张晓东的分机号？", staff)
+    assert await answer("陈晓东的分机号？", staff) == "知识库中没有找到能回答这个问题的内容。"
+
+
 async def test_a_form_tells_each_value_with_its_label() -> None:
     text = "Applicant:\tAda Byron\nAmount claimed:\t1,250.00 EUR"
     form = replace(passage(1, text), tables=(TablePart(number=1, start=0, end=len(text), total=2, columns=("", "")),))

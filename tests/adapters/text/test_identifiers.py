@@ -112,3 +112,13 @@ def test_an_index_of_another_encoding_is_another_index() -> None:
     """The encoding is part of the index's name, so old and new terms never mix."""
     assert index_name("m").startswith(NAME)
     assert normalise("ＱＸ") == "qx"
+
+
+def test_long_digits_may_be_parted_in_the_text() -> None:
+    """And no other number is meant."""
+    (name,) = named_identifiers("nt20250817b的金额")
+    assert holds_identifier("合同nt2025-0817-b的金额", name)
+    assert not holds_identifier("合同nt2025-0817-c的金额", name)
+    assert not holds_identifier("nt2025-0817-b7", name)
+    (short,) = named_identifiers("ab1234的金额")
+    assert not holds_identifier("ab12-34", short)

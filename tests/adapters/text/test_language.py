@@ -93,3 +93,10 @@ def test_token_estimate_is_on_the_high_side_for_chinese() -> None:
     assert estimate_tokens("中文分词") == 4
     assert estimate_tokens("twelve chars") == 3
     assert estimate_tokens("") == 0
+
+
+def test_letters_of_an_identifier_are_no_words() -> None:
+    assert language_of("XK-200S的功率") == "zh"
+    assert language_of("ｘｋ－２００ｓ的功率") == "zh"
+    assert language_of("The XK-200S 水泵 is for sale") == "en"
+    assert language_of("XK-200S") == "en"

@@ -318,3 +318,18 @@ def test_filters_agree_with_arithmetic(numbers: list[int], bound: int) -> None:
     table = table_of(("编组", "载客量"), [(f"列车{n}x", str(number)) for n, number in enumerate(numbers)], "列车表")
     finding = found(f"载客量超过{bound}的列车有几个？", table)
     assert f"{sum(number > bound for number in numbers)} 行" in finding.statement
+
+
+def test_a_namesake_is_another_row() -> None:
+    staff = csv_table("姓名,分机,部门\n张晓东,6602,市场\n李建国,6603,财务\n赵小川,6604,研发\n", "通讯录")
+    assert names(found("张晓东的分机是多少？", staff), staff) == ["张晓东"]
+    assert answer_question("陈晓东的分机是多少？", staff) is None
+
+
+def test_a_form_is_not_computed_and_a_row_of_items_answers_for_itself() -> None:
+    """Labels and values are sentences about one thing; under a header they are rows, of which one is asked for."""
+    form = csv_table("客户名称：,远山机械\n联系电话：,0532-6622\n签约日期：,2026年2月1日\n", "信息")
+    assert answer_question("客户联系电话是多少？", form) is None
+    items = csv_table("项目,内容\n领用人,周启明\n设备编号,T-40\n归还日期,十月九日\n", "领用单")
+    assert found("领用人是谁？", items).is_computed
+    assert names(found("领用人是谁？", items), items) == ["领用人"]
