@@ -46,8 +46,33 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondVector:
+    """A second dense vector of the points, which they get after they became searchable: several rows each, of which the best counts.
+
+    ``offset`` is added to its scores, so that they compare with the cosines of the first vector.
+    """
+
+    name: str
+    dimensions: int
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnencodedPoint:
+    """A point without the second vector, and what that is made of."""
+
+    id: str
+    tenant: str
+    collection: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """``candidates`` hits of each leg are fused to ``limit``, as ``question`` asks. A leg whose vector is empty or all zero is left out."""
+    """``candidates`` hits of each leg are fused to ``limit``, as ``question`` asks. A leg whose vector is empty or all zero is left out.
+
+    With ``second``, for the second vector, the points that have it are scored by it, and only the others by the first (``join_dense``).
+    """
 
     tenant: str
     collections: tuple[str, ...]
@@ -56,6 +81,7 @@ class Query:
     limit: int
     candidates: int
     question: RankedQuestion = UNKNOWN
+    second: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +164,18 @@ class VectorIndex(Protocol):
         """Points stored of a collection, all documents and versions."""
         ...
 
+    async def unencoded(self, limit: int) -> list[UnencodedPoint]:
+        """Some points without the second vector, of any tenant; nothing when all have it, or the index has no such vector."""
+        ...
+
+    async def count_unencoded(self, tenant: str = "", collection: str = "") -> int:
+        """Points without the second vector, of this collection or of all; 0 when the index has no such vector."""
+        ...
+
+    async def add_second(self, vectors: Mapping[str, NDArray[np.floating[Any]]]) -> int:
+        """Gives the points with these ids their second vector, of shape ``(rows, dimensions)``; returns how many there still are."""
+        ...
+
 
 INDEX_NAME = re.compile(r"bm25\.[0-9]{1,4}-[a-z0-9._-]{1,200}")  # of this release and of every earlier one
 
@@ -156,6 +194,15 @@ def check_points(points: Sequence[Point], dimensions: int) -> None:
             raise ValueError(f"point {point.id}: {len(point.sparse.indices)} term ids for {len(point.sparse.values)} weights")
         if not (np.isfinite(point.dense).all() and np.isfinite(point.sparse.values).all()):
             raise ValueError(f"point {point.id}: a vector has values that are not finite")
+
+
+def check_second(vectors: Mapping[str, NDArray[np.floating[Any]]], second: SecondVector) -> None:
+    """Raises ValueError like ``check_points``."""
+    for key, rows in vectors.items():
+        if rows.ndim != 2 or not len(rows) or rows.shape[1] != second.dimensions:  # noqa: PLR2004 - rows and dimensions
+            raise ValueError(f"point {key}: a second vector of shape {rows.shape}, the index has {second.dimensions} dimensions")
+        if not np.isfinite(rows).all():
+            raise ValueError(f"point {key}: a second vector has values that are not finite")
 
 
 def payload_of(point: Point) -> dict[str, object]:
@@ -186,9 +233,18 @@ INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its I
 LEXICAL_SCORES = 11  # of a search, beside its hits: the best and the ten after it
 
 
-def merge_legs(
-    lexical: Sequence[tuple[str, float, Mapping[str, Any]]], dense: Sequence[tuple[str, float, Mapping[str, Any]]], query: Query
-) -> list[Hit]:
+Leg = Sequence[tuple[str, float, Mapping[str, Any]]]  # id, score and payload, best first
+
+
+def join_dense(encoded: Leg, others: Leg, query: Query, offset: float) -> Leg:
+    """The dense leg while some points have the second vector and others do not: both on the scale of the first."""
+    if not encoded:
+        return others
+    joined = (*((key, score + offset, payload) for key, score, payload in encoded), *others)
+    return sorted(joined, key=lambda hit: -hit[1])[: query.candidates]
+
+
+def merge_legs(lexical: Leg, dense: Leg, query: Query) -> list[Hit]:
     """Fuses two legs of (id, score, payload) as ``query`` asks."""
     payloads = {key: payload for key, _, payload in (*lexical, *dense)}
     bm25 = {key: score for key, score, _ in lexical}

@@ -203,8 +203,9 @@ def _quote_source(passage: Passage, quote: str) -> tuple[str, str]:
 
 
 def _fold_each(texts: list[str]) -> list[tuple[str, Haystack]]:
-    """Each text with its folded form, folded in one go (texts hold no line breaks)."""
-    return list(zip(texts, map(Haystack, fold("\n".join(texts)).split("\n")), strict=True)) if texts else []
+    """Each text with its folded form, folded in one go."""
+    lines = "\n".join(text.replace("\n", " ") for text in texts)
+    return list(zip(texts, map(Haystack, fold(lines).split("\n")), strict=True)) if texts else []
 
 
 def _best_match(texts: list[tuple[str, Haystack]], wanted: frozenset[str]) -> str:

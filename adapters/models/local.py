@@ -24,6 +24,7 @@ from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
+from adapters.text.code_comments import tell_statement
 from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import named_identifiers
 from adapters.text.invisible import strip_invisible
@@ -114,7 +115,7 @@ class LocalModel:
         await self._by_meaning.stop()
 
     async def answer(self, request: AnswerRequest) -> AsyncGenerator[AnswerPart, None]:
-        meant = await self._by_meaning.choose(request.question, request.passages) if request.by_meaning and request.answerable else []
+        meant = await self._by_meaning.choose(request.question, found) if (found := _found_by_meaning(request)) else []
         pieces = _tell_meant(request, meant) if meant else await _compose(request)
         cutter, text = AnswerTruncator(request.stop, tokens_max=request.max_tokens), ""
         for piece in (*map(cutter.feed, pieces), cutter.finish()):
@@ -125,9 +126,17 @@ class LocalModel:
         yield Finish(reason=cutter.reason or "stop", usage=usage, speaker=SPEAKER)
 
 
+def _found_by_meaning(request: AnswerRequest) -> tuple[Passage, ...]:
+    """The passages to quote by meaning: all of them, or, where this model stands in for a language model, those that retrieval named."""
+    if request.answerable:
+        return request.passages if request.by_meaning else ()
+    return tuple(passage for passage in request.passages if passage.marker in request.meant)
+
+
 def _tell_meant(request: AnswerRequest, meant: list[tuple[int, str]]) -> list[str]:
     """The pieces of an answer that was found by meaning, and says so."""
-    return [_introduce(_MEANT, request), *(f"\n- {_clean_quote(text)} [{marker}]" for marker, text in meant)]
+    rows = RowTexts(request.passages, language_of(request.question))
+    return [_introduce(_MEANT, request), *(f"\n- {_clean_quote(rows.tell(marker, text))} [{marker}]" for marker, text in meant)]
 
 
 async def _compose(request: AnswerRequest) -> list[str]:
@@ -278,7 +287,7 @@ def _rank_sentences(
     ]
     if not texts or not (wanted or any_sentence):
         return []
-    folds = fold("\n".join(f"{statement.question} {statement.text}" for _, _, statement in texts)).split("\n")
+    folds = fold("\n".join(f"{each.question} {each.text}".replace("\n", " ") for _, _, each in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
@@ -328,7 +337,7 @@ def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
     these are passages); with whole code spans.
     """
-    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(text)))
+    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(tell_statement(text))))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

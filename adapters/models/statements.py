@@ -8,6 +8,7 @@ import re
 
 from msgspec import Struct
 
+from adapters.text.code_comments import split_comments
 from adapters.text.language import sentences
 
 ANSWER_CHARS_MAX = 160  # of the sentences of a line that are quoted together as an answer; the first one always
@@ -32,10 +33,20 @@ class Statement(Struct, frozen=True):
 
 
 def read_statements(passage: str) -> list[Statement]:
-    """The statements in order, items of lists also by themselves. A question without an answer is one itself."""
+    """The statements in order, items of lists also by themselves; a comment in code is one with the line it explains.
+
+    A question without an answer is one itself.
+    """
+    found: list[Statement] = []
+    for part, is_code in split_comments(passage):
+        found += [Statement(part)] if is_code else _read_prose(part)
+    return found
+
+
+def _read_prose(text: str) -> list[Statement]:
     found: list[Statement] = []
     asked = ""
-    lines = passage.split("\n")
+    lines = text.split("\n")
     for number, line in enumerate(lines):
         read, asked = _read_line(line, asked)
         items = _items_behind(lines, number) if read or asked else ()

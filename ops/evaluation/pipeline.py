@@ -31,6 +31,7 @@ from schemas.settings import Settings
 TENANT = "default"  # the tenant whose inbox a stack has
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
 INDEXED_S_MAX = 600.0  # for one document; of thousands the last waits for all others
+ENCODED_S_MAX = 3_600.0  # for the second vectors of a corpus, at idle priority
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
 SESSION_S_MAX = 300.0
 
@@ -85,6 +86,16 @@ class Pipeline:
             await client.wait_indexed(document, timeout_s=INDEXED_S_MAX)
         return corpus
 
+    async def wait_encoded(self, corpus: IndexedCorpus) -> None:
+        """Wait until all chunks have their second vector, where the settings ask for one. Raises Unavailable after an hour."""
+        path = f"/api/v1/knowledge/{corpus.knowledge_base}/index"
+        try:
+            async with asyncio.timeout(ENCODED_S_MAX):
+                while (await self.get(path))["active"]["unencoded_points"] != 0:  # noqa: ASYNC110 - another process encodes
+                    await asyncio.sleep(0.5)
+        except TimeoutError as error:
+            raise Unavailable("overloaded", f"chunks without a second vector after {ENCODED_S_MAX:.0f} s") from error
+
     async def search(self, corpus: IndexedCorpus, asked: EvaluationQuestion, limit: int) -> list[dict[str, Any]]:
         """The hits of the search endpoint."""
         history = [{"role": turn.role, "content": turn.content} for turn in asked.history]
@@ -111,6 +122,13 @@ class Pipeline:
                 if sent.name in {"completed", "failed", "cancelled"}:
                     return sent.name, sent.data
         raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without a terminal event")
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """A call of the API. Raises Unavailable when it is refused."""
+        async with self.client.session.get(path, headers=self.client.headers) as answer:
+            if not answer.ok:
+                raise Unavailable("overloaded", f"{path} answered {answer.status}: {(await answer.text())[:300]}")
+            return dict(await answer.json())
 
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A call of the API. Raises Unavailable when it is refused."""

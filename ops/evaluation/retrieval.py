@@ -79,6 +79,8 @@ class _FusedRun:
 
 async def _run_fused(running: Pipeline, sets: Iterable[QuestionSet], *, show: bool) -> AsyncIterator[_FusedRun]:
     corpora = [(each, await running.index_corpus(each.name, each.corpus)) for each in sets]  # all first: they determine term rarity
+    for _, corpus in corpora:
+        await running.wait_encoded(corpus)
     for each, corpus in corpora:
         for wording, asked in each.questions.items():
             measured = _FusedRun(each.name, wording, corpus, asked)

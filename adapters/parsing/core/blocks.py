@@ -36,7 +36,7 @@ class Block:
     level: int = 0
     headings: tuple[str, ...] = ()
     place: Locator | None = None
-    header_lines: int = 1  # of a table: its first lines that name the columns
+    header_lines: int = 1  # of a table: its first lines that name the columns; 0 of a form
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ DOC: FileType = "application/msword"
 PPT: FileType = "application/vnd.ms-powerpoint"
 EPUB: FileType = "application/epub+zip"
 ODT: FileType = "application/vnd.oasis.opendocument.text"
+ODS: FileType = "application/vnd.oasis.opendocument.spreadsheet"
+ODP: FileType = "application/vnd.oasis.opendocument.presentation"
 RTF: FileType = "application/rtf"
 RST: FileType = "text/x-rst"
 ORG: FileType = "text/org"
@@ -61,6 +63,10 @@ _EXTENSIONS: dict[str, FileType] = {
     "pot": PPT,
     "odt": ODT,
     "ott": ODT,
+    "ods": ODS,
+    "ots": ODS,
+    "odp": ODP,
+    "otp": ODP,
     "epub": EPUB,
     "rtf": RTF,
     "zip": ZIP,
@@ -95,6 +101,7 @@ _EXTENSIONS: dict[str, FileType] = {
 }
 OFFICE = (DOCX, PPTX, XLSX)
 _SHEETS = (XLSX, XLS)
+_FIRST_ENTRY_TYPES = (EPUB, ODT, ODS, ODP)
 PICTURES = (PNG, JPEG, TIFF, GIF, BMP, WEBP)
 _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     PDF: "a PDF file",
@@ -105,6 +112,8 @@ _DESCRIPTIONS = {  # of binary files: a text is none of them, whatever its name
     XLSX: "a workbook",
     XLS: "a workbook",
     ODT: "an OpenDocument text",
+    ODS: "an OpenDocument spreadsheet",
+    ODP: "an OpenDocument presentation",
     EPUB: "an EPUB book",
     RTF: "an RTF document",
     MSG: "an Outlook message",
@@ -276,13 +285,14 @@ def _detect_open_document(data: bytes, said: FileType, *, is_epub: bool) -> File
     """An EPUB book or an OpenDocument file by its first entry, which names the type."""
     found = _MIMETYPE.match(data)
     named = found[1].decode().removesuffix("-template") if found else ""
-    if named in (EPUB, ODT):
-        return EPUB if named == EPUB else ODT
+    for known in _FIRST_ENTRY_TYPES:
+        if named == known:
+            return known
     if named.startswith(_OPEN_DOCUMENT):
         kind = named.removeprefix(_OPEN_DOCUMENT)
         raise Refused("document_type_unsupported", f"the file looks like an OpenDocument {kind}; save it as an Office file or PDF")
-    if is_epub or said in (EPUB, ODT):
-        return said if said in (EPUB, ODT) else EPUB
+    if is_epub or said in _FIRST_ENTRY_TYPES:
+        return said if said in _FIRST_ENTRY_TYPES else EPUB
     return ZIP
 
 

@@ -4,6 +4,7 @@ A table of data is rows; a table that only arranges a page (others inside it, he
 """
 
 import re
+from itertools import islice
 from typing import Any
 
 from lxml import etree  # type: ignore[import-untyped]
@@ -181,7 +182,17 @@ def table_grid(table: Any, bounds: Bounds, unseen: frozenset[str] = HIDDEN_TAGS)
         return None
     told = sum(len(_SPACE.sub("", text)) for row in rows for _, text in row)
     told += sum(len(_SPACE.sub("", _inline_text(caption, unseen))) for caption in table.iterfind("caption"))
-    return fill_grid(rows, ranges, bounds.chars_max) if told == len(_SPACE.sub("", _inline_text(table, unseen))) else None
+    if told != len(_SPACE.sub("", _inline_text(table, unseen))):
+        return None
+    grid = fill_grid(rows, ranges, bounds.chars_max)
+    return grid._replace(header_rows=0) if _names_rows(table) else grid
+
+
+def _names_rows(table: Any) -> bool:
+    """Whether the first row says its name and then values, as those below it do: then nothing names the columns."""
+    lines = list(islice(table.iter("tr"), 2))
+    cells = [[cell.tag for cell in line.iterchildren("td", "th")] for line in lines]
+    return len(cells) > 1 and all(tags[:1] == ["th"] and "td" in tags for tags in cells)
 
 
 def spell_out_merged(tree: Any, bounds: Bounds) -> None:

@@ -207,6 +207,15 @@ async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, t
     assert said.count("[1]") == 1
 
 
+async def test_a_comment_in_code_is_quoted_with_its_line() -> None:
+    text = "启动服务。\n\n```yaml\n# 监听端口\nport: 9191\n```\n\n返回 200 即为成功。"
+    said = await _answer("监听端口是多少？", (passage(1, text),))
+    assert "- 监听端口：port: 9191 [1]" in _text(said)
+    resolver = CitationResolver((passage(1, text),))
+    (cited,) = [each for shown in (*resolver.feed(_text(said)), *resolver.finish()) for each in shown.citations]
+    assert cited.quote == "# 监听端口\nport: 9191"
+
+
 @pytest.mark.parametrize(
     ("question", "text", "items"),
     [

@@ -36,3 +36,13 @@ def test_chunks_of_a_long_table_name_what_covers_their_rows():
     for one in chunks[1:]:
         assert one.headings == ("区 店 2022 线上 2022 线下",)
         assert all(line.startswith("北区\t店") for line in one.text.splitlines())
+
+
+def test_a_table_that_names_its_rows_has_no_header():
+    """A box of facts: each row says its name, the first one as well."""
+    page = "<table><tr><th>成立时间</th><td>1998年</td></tr><tr><th>总部</th><td>苏州</td></tr></table>"
+    (block,) = parse_text(page, "text/html", BOUNDS).blocks
+    assert block.header_lines == 0
+    both = "<table><tr><th></th><th>Q1</th></tr><tr><th>Paris</th><td>3</td></tr></table>"
+    (block,) = parse_text(both, "text/html", BOUNDS).blocks
+    assert block.header_lines == 1
