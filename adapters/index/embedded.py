@@ -30,8 +30,8 @@ from adapters.index.port import (
     check_points,
     check_second,
     index_name,
-    join_dense,
-    merge_legs,
+    merge_parts,
+    split_by_language,
 )
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
@@ -241,18 +241,20 @@ class EmbeddedIndex:
 
     def _query_batch(self, queries: list[Query]) -> list[list[Hit]]:
         requests: list[Any] = []
-        legs: list[list[int]] = []  # places of a query's lexical, dense and second dense request; -1 for none
+        places: list[list[list[int]]] = []  # of the lexical, dense and second dense request of each part of a query; -1 for none
         for query in queries:
-            legs.append([])
-            for request in engine.build_requests(query, self._second, complete=self._complete):
-                legs[-1].append(-1 if request is None else len(requests))
-                requests += [] if request is None else [request]
+            places.append([])
+            for part in split_by_language(query):
+                places[-1].append([])
+                for request in engine.build_requests(part, self._second, complete=self._complete):
+                    places[-1][-1].append(-1 if request is None else len(requests))
+                    requests += [] if request is None else [request]
         answers = self._require_shard().query_batch(edge.QueryBatchRequest(requests)) if requests else []
         found = [[(str(p.id), float(p.score), p.payload) for p in answer] for answer in answers] + [[]]  # [-1] is the leg left out
         offset = self._second.offset if self._second is not None else 0.0
         return [
-            merge_legs(found[lexical], join_dense(found[second], found[dense], query, offset), query)
-            for query, (lexical, dense, second) in zip(queries, legs, strict=True)
+            merge_parts([(found[lexical], found[dense], found[second]) for lexical, dense, second in parts], query, offset)
+            for query, parts in zip(queries, places, strict=True)
         ]
 
     def _release_lock(self) -> None:

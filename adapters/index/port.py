@@ -7,13 +7,14 @@ score of one tenant depends on another's documents.
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.index.fusion import UNKNOWN, Candidate, RankedQuestion, rank
+from adapters.index.fusion import UNKNOWN, Candidate, RankedQuestion, passage_language, rank
+from adapters.text.language import Language
 from adapters.text.sparse import NAME as SPARSE_NAME
 from adapters.text.sparse import SparseVector
 from schemas.documents import Locator, TablePart
@@ -71,6 +72,8 @@ class UnencodedPoint:
 class Query:
     """``candidates`` hits of each leg are fused to ``limit``, as ``question`` asks. A leg whose vector is empty or all zero is left out.
 
+    Where the question has a language, the dense leg has as many candidates in each language (``split_by_language``): it finds only
+    passages ``within`` a language, or those ``without`` it.
     With ``second``, for the second vector, the points that have it are scored by it, and only the others by the first (``join_dense``).
     """
 
@@ -82,6 +85,8 @@ class Query:
     candidates: int
     question: RankedQuestion = UNKNOWN
     second: NDArray[np.float32] | None = None
+    within: Language | Literal[""] = ""
+    without: Language | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +222,7 @@ def payload_of(point: Point) -> dict[str, object]:
         "headings": list(point.headings),
         "text": point.text,
         "hash": point.hash,
+        "language": passage_language(point.text),
     }
     if point.overlap:
         payload["overlap"] = point.overlap
@@ -227,10 +233,29 @@ def payload_of(point: Point) -> dict[str, object]:
     return payload
 
 
-INDEXED_FIELDS = ("tenant", "kb", "doc")  # without an index on the tenant its IDF costs 65 ms instead of 2 at 100,000 points
+# Without an index on the tenant its IDF costs 65 ms instead of 2 at 100,000 points; without one on the language 700 instead of 5.
+INDEXED_FIELDS = ("tenant", "kb", "doc", "language")
 
 
 LEXICAL_SCORES = 11  # of a search, beside its hits: the best and the ten after it
+
+
+NO_TERMS = SparseVector(np.empty(0, np.uint32), np.empty(0, np.float32))
+
+
+def split_by_language(query: Query) -> list[Query]:
+    """What finds as many candidates in each language: the query without the other language, and its dense leg within that.
+
+    Cosines across languages are lower, so among all passages those of the other language would hardly be candidates: measured with 847
+    English and 550 Chinese passages, the 30 nearest to a Chinese question have the English passage that answers it in .61 of cases.
+    Points that were stored before there was the field are in no language, and found with those of the question's own. An embedding
+    whose weight never rises knows nothing of other languages.
+    """
+    language = query.question.language
+    if language is None or not query.question.dense_weight.rise:
+        return [query]
+    other: Language = "en" if language == "zh" else "zh"
+    return [replace(query, without=other), replace(query, sparse=NO_TERMS, within=other)]
 
 
 Leg = Sequence[tuple[str, float, Mapping[str, Any]]]  # id, score and payload, best first
@@ -242,6 +267,12 @@ def join_dense(encoded: Leg, others: Leg, query: Query, offset: float) -> Leg:
         return others
     joined = (*((key, score + offset, payload) for key, score, payload in encoded), *others)
     return sorted(joined, key=lambda hit: -hit[1])[: query.candidates]
+
+
+def merge_parts(parts: Sequence[tuple[Leg, Leg, Leg]], query: Query, offset: float) -> list[Hit]:
+    """The hits of a query from the lexical, the dense and the second dense leg of each of its parts (``split_by_language``)."""
+    lexical = [hit for leg, _, _ in parts for hit in leg]
+    return merge_legs(lexical, [hit for _, dense, second in parts for hit in join_dense(second, dense, query, offset)], query)
 
 
 def merge_legs(lexical: Leg, dense: Leg, query: Query) -> list[Hit]:

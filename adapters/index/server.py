@@ -24,11 +24,11 @@ from adapters.index.port import (
     check_points,
     check_second,
     index_name,
-    join_dense,
-    merge_legs,
+    merge_parts,
     payload_of,
     portions,
     sort_hits,
+    split_by_language,
 )
 from adapters.text.sparse import SparseVector
 from schemas.errors import ConfigurationError, Unavailable
@@ -196,14 +196,15 @@ class ServerIndex:
         return 0
 
     async def search(self, query: Query) -> list[Hit]:
-        asked = _build_requests(query, self._second)
-        requests = [request for request in asked if request is not None]
+        parts = [_build_requests(part, self._second) for part in split_by_language(query)]
+        requests = [request for part in parts for request in part if request is not None]
         if not query.collections or not requests:
             return []
         answers = await self._call(lambda client: client.query_batch_points(self._collection, requests=requests))
         found = iter([[(str(p.id), float(p.score), p.payload or {}) for p in answer.points] for answer in answers])
-        lexical, dense, second = ([] if request is None else next(found) for request in asked)
-        return merge_legs(lexical, join_dense(second, dense, query, self._second.offset if self._second is not None else 0.0), query)
+        legs = (([] if request is None else next(found) for request in part) for part in parts)
+        offset = self._second.offset if self._second is not None else 0.0
+        return merge_parts([(lexical, dense, second) for lexical, dense, second in legs], query, offset)
 
     async def _create_collection(self) -> None:
         try:
@@ -310,21 +311,24 @@ def _build_requests(query: Query, second: SecondVector | None) -> tuple[models.Q
     """The lexical, the dense and the second dense request; None for a leg without a vector."""
     tenant = _field_equals("tenant", query.tenant)
     must: list[Any] = [tenant, models.FieldCondition(key="kb", match=models.MatchAny(any=list(query.collections)))]
-    wanted, others = models.Filter(must=must), models.Filter(must=must)
+    within, without = ([_field_equals("language", each)] if each else [] for each in (query.within, query.without))
+    meant: list[Any] = [*must, *within]
+    others: list[Any] = [*without]  # what the first dense leg leaves out
     lexical = dense = encoded = None
     if len(query.sparse.indices):
         lexical = models.QueryRequest(
             query=models.SparseVector(indices=query.sparse.indices.tolist(), values=query.sparse.values.tolist()),
             using="bm25",
-            filter=wanted,
+            filter=models.Filter(must=must),
             limit=query.candidates,
             with_payload=True,
             params=models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter(must=[tenant]))),
         )
     if second is not None and query.second is not None and query.second.any():
-        rows = [query.second.tolist()]
-        encoded = models.QueryRequest(query=rows, using=second.name, filter=wanted, limit=query.candidates, with_payload=True)
-        others = models.Filter(must=must, must_not=[models.HasVectorCondition(has_vector=second.name)])
+        some, rows = models.Filter(must=meant, must_not=[*without]), [query.second.tolist()]
+        encoded = models.QueryRequest(query=rows, using=second.name, filter=some, limit=query.candidates, with_payload=True)
+        others.append(models.HasVectorCondition(has_vector=second.name))
     if query.dense.any():
-        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=others, limit=query.candidates, with_payload=True)
+        some = models.Filter(must=meant, must_not=others)
+        dense = models.QueryRequest(query=query.dense.tolist(), using="dense", filter=some, limit=query.candidates, with_payload=True)
     return lexical, dense, encoded

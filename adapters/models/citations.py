@@ -175,7 +175,7 @@ class CitationResolver:
         """The sentence of the passage that shares most with the claim, or the best clauses of it when it is long."""
         if passage.marker not in self._quotable:
             stated = read_statements(passage.text)
-            keys = _fold_each([f"{each.question} {each.text}" for each in stated])
+            keys = _fold_each([each.words for each in stated])
             self._quotable[passage.marker] = [(each.text, key) for each, (_, key) in zip(stated, keys, strict=True)]
         wanted = terms(fold(claim))
         best = _best_match(self._quotable[passage.marker], wanted)

@@ -24,7 +24,7 @@ from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.statements import read_statements
 from adapters.models.stop_sequences import AnswerTruncator
-from adapters.text.code_comments import tell_statement
+from adapters.text.code_comments import tell_code
 from adapters.text.enumerations import Listing, listing_of, says_number
 from adapters.text.identifiers import named_identifiers
 from adapters.text.invisible import strip_invisible
@@ -287,7 +287,7 @@ def _rank_sentences(
     ]
     if not texts or not (wanted or any_sentence):
         return []
-    folds = fold("\n".join(f"{each.question} {each.text}".replace("\n", " ") for _, _, each in texts)).split("\n")
+    folds = fold("\n".join(statement.words for _, _, statement in texts)).split("\n")
     titles = [_matching_terms(wanted, fold(" ".join((passage.title, *passage.headings)))) for passage in passages]
     held = [_matching_terms(wanted, line) for line in folds]
     seen = Counter(term for terms_held in held for term in terms_held)
@@ -337,7 +337,7 @@ def _clean_quote(text: str) -> str:
     """The sentence as it can be quoted: without list or heading marks, invisible characters, and the document's own ``[n]`` (in answers
     these are passages); with whole code spans.
     """
-    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(tell_statement(text))))
+    text = MARKER.sub("", _MARKUP.sub("", strip_invisible(tell_code(text))))
     if text.count("`") % 2 or "```" in text:
         text = text.replace("`", "")
     return text if len(text) <= QUOTE_CHARS_MAX else take_clauses(text, QUOTE_CHARS_MAX) + "…"

@@ -40,10 +40,10 @@ class SentenceRanking:
         """Marker and text of the nearest sentences, best first; none when nothing can be embedded."""
         rows = RowTexts(passages, language_of(question))
         texts = [
-            (rank, passage.marker, each.text)
+            (rank, passage.marker, stated.text)
             for rank, passage in enumerate(passages)
-            for each in read_statements(passage.text)
-            if not (rows.is_header(passage.marker, each.text) or is_heading(each.text, passage))
+            for stated in read_statements(passage.text)
+            if not (rows.is_header(passage.marker, stated.text) or is_heading(stated.text, passage))
         ][:SENTENCES_MAX]
         embedder = await self._open()
         if embedder is None or not texts:

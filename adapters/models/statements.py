@@ -1,14 +1,14 @@
 """What a passage states, to be quoted: its sentences, and what belongs to them.
 
 A question that stands in a document (FAQ) has all the words of a question that is asked, and says nothing: its answer is the statement. A
-line that introduces a list ("Bring the following:") says nothing without the items.
+line that introduces a list ("Bring the following:") says nothing without the items, nor does a comment in code without the line below it.
 """
 
 import re
 
 from msgspec import Struct
 
-from adapters.text.code_comments import split_comments
+from adapters.text.code_comments import join_comments
 from adapters.text.language import sentences
 
 ANSWER_CHARS_MAX = 160  # of the sentences of a line that are quoted together as an answer; the first one always
@@ -22,7 +22,7 @@ _QUESTION = re.compile("[?？][”’\"'」』）)*_\\]]*$")
 
 
 class Statement(Struct, frozen=True):
-    """A sentence, or the first ones of an answer, literally in its passage.
+    """A sentence, the first ones of an answer, or a comment with its line of code, literally in its passage.
 
     ``question``: what it answers, "" for most; ``items``: the lines of the list that it introduces.
     """
@@ -31,24 +31,22 @@ class Statement(Struct, frozen=True):
     question: str = ""
     items: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> str:
+        """What it is found by, on one line."""
+        return f"{self.question} {self.text}".replace("\n", " ")
+
 
 def read_statements(passage: str) -> list[Statement]:
-    """The statements in order, items of lists also by themselves; a comment in code is one with the line it explains.
-
-    A question without an answer is one itself.
-    """
-    found: list[Statement] = []
-    for part, is_code in split_comments(passage):
-        found += [Statement(part)] if is_code else _read_prose(part)
-    return found
-
-
-def _read_prose(text: str) -> list[Statement]:
+    """The statements in order, items of lists also by themselves. A question without an answer is one itself."""
     found: list[Statement] = []
     asked = ""
-    lines = text.split("\n")
+    lines = list(join_comments(passage))
     for number, line in enumerate(lines):
-        read, asked = _read_line(line, asked)
+        if "\n" in line:
+            read, asked = [*[Statement(asked)] * bool(asked), Statement(line.strip())], ""
+        else:
+            read, asked = _read_line(line, asked)
         items = _items_behind(lines, number) if read or asked else ()
         if items and asked:
             read, asked = [*read, Statement(asked, items=items)], ""

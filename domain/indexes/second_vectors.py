@@ -54,6 +54,7 @@ class SecondVectors:
         self._cached, self._lease, self._holder = Invalidation(redis, prefix), f"{prefix}:second-vectors", secrets.token_hex(8)
         self._made = Counter("claw_second_vectors_total", "Chunks that got their second vector.", registry=registry)
         self._left = Gauge("claw_second_vectors_missing", "Chunks without their second vector, as last counted.", registry=registry)
+        self._missing = 0  # as last counted
         self._counted_s = self._invalidated_s = float("-inf")
         self._at_once = POINTS_AT_ONCE
         self._skipped: set[str] = set()
@@ -90,7 +91,8 @@ class SecondVectors:
         index = (await self._engines.get("")).index
         found = [point for point in await index.unencoded(self._at_once + len(self._skipped)) if point.id not in self._skipped]
         points = found[: self._at_once]
-        await self._report(index)
+        if _now_s() - self._counted_s > COUNT_S or bool(points) != bool(self._missing):
+            await self._count_missing(index)
         if not points:
             await self._invalidate()
             return 0
@@ -116,16 +118,14 @@ class SecondVectors:
         self._at_once = min(POINTS_AT_ONCE, 2 * self._at_once)
         return {point.id: each for point, each in zip(points, rows, strict=True)}
 
-    async def _report(self, index: VectorIndex) -> None:
-        if _now_s() - self._counted_s > COUNT_S:
-            self._counted_s = _now_s()
-            self._left.set(await index.count_unencoded())
+    async def _count_missing(self, index: VectorIndex) -> None:
+        self._missing, self._counted_s = await index.count_unencoded(), _now_s()
+        self._left.set(self._missing)
 
     async def _invalidate(self) -> None:
         """Cached searches of these knowledge bases would rank otherwise now."""
         touched, self._invalidated_s = self._touched, _now_s()
         if touched:
-            self._left.set(await (await self._engines.get("")).index.count_unencoded())
             await self._cached.knowledge(touched)
             self._touched = set()
 

@@ -6,6 +6,7 @@ which are set for people, are off.
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -32,6 +33,8 @@ TENANT = "default"  # the tenant whose inbox a stack has
 PASSED_ON = ("CLAW_MODEL_", "CLAW_RETRIEVAL_", "CLAW_QDRANT_")
 INDEXED_S_MAX = 600.0  # for one document; of thousands the last waits for all others
 ENCODED_S_MAX = 3_600.0  # for the second vectors of a corpus, at idle priority
+NOTICED_S = 3.0
+MISSING_VECTORS = re.compile(r"^claw_second_vectors_missing ([0-9.e+]{1,20}|NaN)$", re.MULTILINE)
 ANSWER_S_MAX = 240.0  # longer than the longest answer may take
 SESSION_S_MAX = 300.0
 
@@ -66,6 +69,7 @@ class Pipeline:
 
     client: Client
     kafka: str
+    knowledge: str = ""  # host:port of the worker that holds the index
 
     async def index_corpus(self, name: str, texts: Iterable[Text]) -> IndexedCorpus:
         """Submit the texts to the inbox, and wait until the last one is searchable. Raises DocumentFailed when one fails."""
@@ -86,13 +90,16 @@ class Pipeline:
             await client.wait_indexed(document, timeout_s=INDEXED_S_MAX)
         return corpus
 
-    async def wait_encoded(self, corpus: IndexedCorpus) -> None:
+    async def wait_encoded(self) -> None:
         """Wait until all chunks have their second vector, where the settings ask for one. Raises Unavailable after an hour."""
-        path = f"/api/v1/knowledge/{corpus.knowledge_base}/index"
         try:
             async with asyncio.timeout(ENCODED_S_MAX):
-                while (await self.get(path))["active"]["unencoded_points"] != 0:  # noqa: ASYNC110 - another process encodes
-                    await asyncio.sleep(0.5)
+                while True:
+                    await asyncio.sleep(NOTICED_S)  # first: the last document is indexed, and what encodes looks every second
+                    async with self.client.session.get(f"http://{self.knowledge}/metrics") as answer:
+                        found = MISSING_VECTORS.search(await answer.text())
+                    if found is None or float(found[1]) == 0:
+                        return
         except TimeoutError as error:
             raise Unavailable("overloaded", f"chunks without a second vector after {ENCODED_S_MAX:.0f} s") from error
 
@@ -123,13 +130,6 @@ class Pipeline:
                     return sent.name, sent.data
         raise Unavailable("overloaded", f"the answer to {question[:80]!r} ended without a terminal event")
 
-    async def get(self, path: str) -> dict[str, Any]:
-        """A call of the API. Raises Unavailable when it is refused."""
-        async with self.client.session.get(path, headers=self.client.headers) as answer:
-            if not answer.ok:
-                raise Unavailable("overloaded", f"{path} answered {answer.status}: {(await answer.text())[:300]}")
-            return dict(await answer.json())
-
     async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """A call of the API. Raises Unavailable when it is refused."""
         async with self.client.session.post(path, json=body, headers=self.client.headers) as answer:
@@ -159,7 +159,7 @@ async def pipeline(home: Path) -> AsyncIterator[Pipeline]:
         assert state is not None
         key = (home / "key").read_text(encoding="utf-8").strip()
         try:
-            yield Pipeline(await Client.with_token(session, key), state.kafka)
+            yield Pipeline(await Client.with_token(session, key), state.kafka, state.components["knowledge"].where)
         except (ApiError, DocumentFailed) as error:
             raise SystemExit(f"claw: {error}") from error
 

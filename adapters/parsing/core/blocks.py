@@ -15,6 +15,7 @@ HEADING_CHARS_MAX = 200  # of a heading as part of a path; the text keeps all of
 _UNWANTED = re.compile(
     f"({REGION_FLAG})|"  # stays: its hidden letters are drawn
     "[\x00-\x08\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff"  # control characters and what is no character
+    "\u00ad"  # where a word may be broken: no part of it
     "\u200b\u2060-\u2064\ufeff\ufff9-\ufffb"  # nothing to see: zero-width spaces and joiners of words, byte order marks
     "\u200e\u200f\u202a-\u202e\u2066-\u206f\U000e0000-\U000e007f]"  # directions, which show a text as another one; hidden letters
 )

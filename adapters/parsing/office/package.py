@@ -88,6 +88,11 @@ class Package:
         except (etree.XMLSyntaxError, ValueError) as error:
             raise Refused("document_unreadable", f"{name} is not well-formed: {error}") from error
 
+    @property
+    def is_binary(self) -> bool:
+        """Whether its main part is binary, as that of XLSB is."""
+        return any(one.kind == "officeDocument" and one.target.endswith(".bin") for one in self.relations(""))
+
     def main_part(self, root: str) -> str:
         """Name of the main part, whose outermost element must be ``root``. Raises Refused."""
         for relation in self.relations(""):

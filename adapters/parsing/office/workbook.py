@@ -1,4 +1,4 @@
-"""XLSX, XLS and ODS: per sheet its name as heading and a table for every run of rows; a block knows its sheet and cells."""
+"""XLSX, XLSB, XLS and ODS: per sheet its name as heading and a table for every run of rows; a block knows its sheet and cells."""
 
 from adapters.parsing.core.assembly import Assembly
 from adapters.parsing.core.blocks import ParsedText
@@ -6,6 +6,7 @@ from adapters.parsing.core.cell_ranges import CellRange, column_name
 from adapters.parsing.core.hidden import PLACES_MAX, HiddenContent, name_runs
 from adapters.parsing.core.merged_cells import MergedCells, count_header_rows
 from adapters.parsing.core.source import Entry
+from adapters.parsing.core.unpacking import check_package
 from adapters.parsing.office.drawings import A
 from adapters.parsing.office.ods import open_sheets
 from adapters.parsing.office.open_document import document_title, open_document
@@ -25,14 +26,16 @@ def parse_workbook(entry: Entry) -> ParsedText:
     data = decrypt_entry(entry)
     assembly = Assembly(entry.bounds.chars_max)
     hidden = HiddenContent(include=entry.bounds.include_hidden)
-    if data.startswith(OLE_MAGIC):
+    package = None if data.startswith(OLE_MAGIC) else open_package(entry, data)
+    if package is None or package.is_binary:
         from adapters.parsing.office.xls import old_sheets  # noqa: PLC0415  loaded when an old workbook comes
 
+        if package is not None:
+            check_package(data, entry.bounds)  # calamine opens it by itself
         for sheet in old_sheets(data, entry.bounds, hidden):
             _SheetText(assembly, sheet, hidden).add()
         hidden.note_in(assembly)
-        return assembly.build()
-    package = open_package(entry, data)
+        return assembly.build("" if package is None else package.title())
     workbook = Workbook(package)
     for name, part, is_hidden in workbook.sheets:
         if is_hidden:

@@ -10,7 +10,7 @@ from adapters.embedders.local import load_embeddings
 from adapters.embedders.sentences import DIMENSIONS, PARTS_MAX, SentenceEncoder, split_parts
 from schemas.errors import ConfigurationError
 from schemas.settings import RetrievalSettings
-from tests.adapters.embedders.test_multilingual import PAIRS
+from tests.support.translations import PAIRS
 
 
 @pytest.fixture(scope="module")

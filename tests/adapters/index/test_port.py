@@ -7,12 +7,16 @@ import signal
 import subprocess
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client.models import Filter
+from qdrant_edge import UpdateOperation
 
 from adapters.index.embedded import EmbeddedIndex
+from adapters.index.fusion import MULTILINGUAL, RankedQuestion
 from adapters.index.port import Query, SecondVector, VectorIndex, hit_of, index_name, payload_of
 from adapters.index.server import ServerIndex
 from adapters.text.sparse import SparseVector
@@ -110,6 +114,32 @@ async def test_count_and_remove_by_version(index):
     assert await index.count("t1", "kb", "doc", 5) == 5
     assert await index.remove("t1", "kb", "doc", below_or_equal=100) == 5
     assert await index.count("t1", "kb", "neighbour", 1) == await index.count("t2", "kb", "doc", 3) == 1
+
+
+ENGLISH_QUESTION = RankedQuestion(frozenset({"leave"}), "en", MULTILINGUAL)
+
+
+async def test_another_language_has_candidates_of_its_own(index):
+    """However many passages in the question's language are nearer; a stored point is in the language of its text."""
+    await index.upsert([point(f"Holidays are in part {n}.", doc=f"en{n}", vector=dense(1, n / 100)) for n in range(40)])
+    await index.upsert([point("员工每年享有带薪休假。", doc="zh", vector=dense(0.5, 1))])
+    asked = query(vector=dense(1), limit=40, candidates=10)
+    assert "zh" not in {hit.document_id for hit in await index.search(asked)}
+    found = await index.search(replace(asked, question=ENGLISH_QUESTION))
+    assert len(found) == 11
+    assert "zh" in {hit.document_id for hit in found}
+
+
+async def test_a_point_without_a_language_is_found(index):
+    """As those that an earlier release stored: among those of the question's own language."""
+    await index.upsert([point("Holidays.", doc="en"), point("带薪休假。", doc="zh")])
+    if isinstance(index, ServerIndex):
+        await index._call(lambda client: client.delete_payload(index._collection, ["language"], Filter(), wait=True))
+    else:
+        ids = (point("Holidays.", doc="en").id, point("带薪休假。", doc="zh").id)
+        index._shard.update(UpdateOperation.delete_payload([*ids], ["language"]))
+    found = await index.search(replace(query(vector=dense(1)), question=ENGLISH_QUESTION))
+    assert {hit.document_id for hit in found} == {"en", "zh"}
 
 
 async def test_large_versions_stay_exact(index):

@@ -173,6 +173,15 @@ async def test_a_question_for_everything_gets_one_quote_of_each_passage_and_the_
     assert "部分" not in _text(await _answer("华北仓库的值班电话是多少？", passages))
 
 
+async def test_a_comment_in_code_is_quoted_with_its_line() -> None:
+    text = "启动服务。\n\n```yaml\n# 监听端口\nport: 9191\n```\n\n返回 200 即为成功。"
+    said = await _answer("监听端口是多少？", (passage(1, text),))
+    assert "- 监听端口：port: 9191 [1]" in _text(said)
+    resolver = CitationResolver((passage(1, text),))
+    (cited,) = [each for shown in (*resolver.feed(_text(said)), *resolver.finish()) for each in shown.citations]
+    assert cited.quote == "# 监听端口\nport: 9191"
+
+
 async def test_a_quote_keeps_the_emoji_of_its_sentence_and_nothing_that_hides() -> None:
     """Joined pictures, coloured forms and the flag of Wales are what a reader of the document sees."""
     wales = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
@@ -205,15 +214,6 @@ async def test_of_a_question_in_a_document_the_answer_is_quoted(question: str, t
     said = _text(await _answer(question, (passage(1, text, "FAQ"),)))
     assert quoted in said
     assert said.count("[1]") == 1
-
-
-async def test_a_comment_in_code_is_quoted_with_its_line() -> None:
-    text = "启动服务。\n\n```yaml\n# 监听端口\nport: 9191\n```\n\n返回 200 即为成功。"
-    said = await _answer("监听端口是多少？", (passage(1, text),))
-    assert "- 监听端口：port: 9191 [1]" in _text(said)
-    resolver = CitationResolver((passage(1, text),))
-    (cited,) = [each for shown in (*resolver.feed(_text(said)), *resolver.finish()) for each in shown.citations]
-    assert cited.quote == "# 监听端口\nport: 9191"
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def test_a_table_has_names_above_its_values(rows: list[tuple[str, ...]]) -> None
 
 
 def test_a_label_says_what_stands_beside_it() -> None:
-    assert all(map(is_label, ("电话", "联系电话", "Order no.", "Cost centre:", "E-mail", "订单编号")))
-    assert not any(map(is_label, ("", "6620", "张三", "Ada Byron", "x" * 50 + ":")))
+    assert all(map(is_label, ("电话", "联系电话", "Order no.", "Cost centre:", "E-mail", "订单编号", "工号", "车牌号")))
+    assert not any(map(is_label, ("", "6620", "张三", "3号", "12号楼", "Ada Byron", "x" * 50 + ":")))
 
 
 def test_values_are_told_with_their_labels() -> None:

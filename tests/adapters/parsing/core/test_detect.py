@@ -53,6 +53,14 @@ def stream(*names):
     return OLE2 + b"".join(name.encode("utf-16-le").ljust(128, b"\0") for name in names)
 
 
+def archive(*names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        for name in names:
+            made.writestr(name, "<a>words</a>")
+    return buffer.getvalue()
+
+
 def open_document(kind, *, first=True):
     """As the standards ask: the first entry is stored and names the type."""
     buffer = io.BytesIO()
@@ -150,6 +158,11 @@ REFUSED = {
     "unknown container": (stream("Contents"), "", "document_type_unsupported", "OLE2"),
     "text called rtf": (b"just words", "x.rtf", "document_unreadable", "RTF"),
     "text called epub": (b"just words", "x.epub", "document_unreadable", "EPUB"),
+    "pages of 2009": (archive("index.xml", "buildVersionHistory.plist"), "x.pages", "document_type_unsupported", "Pages"),
+    "keynote": (archive("Index/Document.iwa", "Metadata/Properties.plist"), "x.zip", "document_type_unsupported", "Keynote"),
+    "visio": (stream("VisioDocument"), "x.vsd", "document_type_unsupported", "Visio"),
+    "publisher": (stream("Quill"), "x.pub", "document_type_unsupported", "Publisher"),
+    "help file": (b"ITSF\3\0\0\0" + bytes(64), "x.chm", "document_type_unsupported", "CHM"),
     "rar": (b"Rar!\x1a\x07\x01\x00", "x.zip", "document_type_unsupported", "RAR"),
     "tar": (b"a.txt".ljust(257, b"\0") + b"ustar\0", "", "document_type_unsupported", "tar"),
     "program": (b"MZ\x90\0\3\0\0\0", "", "document_type_unsupported", "program"),
