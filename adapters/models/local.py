@@ -206,8 +206,8 @@ def _choose_sentences(ranked: list[_Sentence], tokens_max: int, listing: Listing
     for sentence in ranked:
         if chosen and not belongs(sentence, chosen, ranked[0], rows):
             continue
-        if any(sentence.marker == other.marker and sentence.text in other.items for other in chosen):
-            continue
+        if any(sentence.marker == each.marker and (sentence.text in each.items or each.text in sentence.items) for each in chosen):
+            continue  # a list and one of its items: the better one
         tokens += estimate_tokens("\n".join((sentence.text, *sentence.items)))
         if len(chosen) == (LISTED_MAX if listing else QUOTES_MAX) or (chosen and tokens > tokens_max):
             break

@@ -14,6 +14,7 @@ from adapters.text.language import sentences
 ANSWER_CHARS_MAX = 160  # of the sentences of a line that are quoted together as an answer; the first one always
 
 ITEMS_MAX = 30  # of a list that are quoted
+ITEM_CHARS_MAX = 60  # of a line that is an item without a mark
 
 _ITEM = re.compile(r"(?P<indent>[ \t]{0,40})(?:[-*+•·▪●○◦‣–][ \t]|\d{1,3}(?:[.)][ \t]|、)|[（(]\d{1,3}[）)])[ \t]{0,8}\S")
 _ENDED = re.compile("[。！!.；;…][”’\"'」』）)*_]*$")
@@ -78,15 +79,26 @@ def _read_line(line: str, asked: str) -> tuple[list[Statement], str]:
 
 
 def _items_behind(lines: list[str], number: int) -> tuple[str, ...]:
-    """The items of the list right behind a line; of an item those that are deeper."""
+    """The items of the list right behind a line; of an item those that are deeper.
+
+    Behind a colon short lines without an end are items, too: a list of a Word document has no bullets in its text.
+    """
     own = _ITEM.match(lines[number])
     depth = len(own["indent"].expandtabs(4)) if own else -1
     items: list[str] = []
-    for line in lines[number + 1 :]:
-        if not line.strip():
-            continue
+    plain = not own and lines[number].rstrip().endswith((":", "："))
+    for line in lines[number + 1 : number + 2 + 2 * ITEMS_MAX]:
         item = _ITEM.match(line)
-        if item is None or len(item["indent"].expandtabs(4)) <= depth or len(items) == ITEMS_MAX:
+        plain = plain and item is None
+        if not line.strip():
+            if plain and items:
+                break
+        elif (item is not None and len(item["indent"].expandtabs(4)) > depth) or (plain and _is_plain_item(line)):
+            items.append(line.strip())
+        else:
             break
-        items.append(line.strip())
-    return tuple(items)
+    return tuple(items[:ITEMS_MAX]) if not plain or len(items) > 1 else ()
+
+
+def _is_plain_item(line: str) -> bool:
+    return len(line) <= ITEM_CHARS_MAX and _ENDED.search(line) is None and not line.rstrip().endswith((":", "：", "?", "？"))

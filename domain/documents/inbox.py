@@ -99,6 +99,9 @@ def parse_document(key: bytes | None, value: bytes, headers: Mapping[str, bytes]
         raise Refused("event_malformed", "content-type: batches of CloudEvents are not read; send one event a record")
     event = _decode(_EVENT, _to_utf8(value, content_type), "a CloudEvent 1.0 in structured JSON mode as docs/upstream.md shows it")
     _refuse_password(event, "password")
+    if not event.datacontenttype and not _media_type(content_type).startswith(STRUCTURED):
+        # CloudEvents' SDK for Python up to 1.x takes the attribute out of the event and writes it as the record's content type
+        event = msgspec.structs.replace(event, datacontenttype=content_type)
     if event.data is not UNSET and event.data_base64 is not UNSET:
         raise _field_refusal("data", "data and data_base64 exclude each other")
     if event.data_base64 is not UNSET:

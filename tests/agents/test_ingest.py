@@ -218,6 +218,16 @@ async def test_json_is_json_in_every_form(admit, content_type):
     assert (expected.title, expected.text) == ("仓库", "在南门。")
 
 
+@pytest.mark.parametrize(
+    "members", [{"data": "# 仓库\n\n在南门。"}, {"data_base64": base64.b64encode("# 仓库\n\n在南门。".encode()).decode()}]
+)
+async def test_the_type_that_an_sdk_takes_out_of_the_event_is_read_from_the_header(admit, members):
+    """CloudEvents' SDK for Python up to 1.x writes structured events like that."""
+    taken = await _document(admit, _delivery(_structured("", **members), headers={"content-type": b"text/markdown"}))
+    assert taken == await _document(admit, _delivery(_structured("text/markdown", **members)))
+    assert taken.media_type == "text/markdown"
+
+
 async def test_json_in_another_charset(admit):
     raw = json.dumps({"text": "在南门。"}, ensure_ascii=False).encode("gb18030")
     document = await _document(admit, _delivery(raw, headers=BINARY | {"content-type": b"application/json; charset=GB18030"}))

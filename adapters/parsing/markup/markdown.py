@@ -1,8 +1,8 @@
 """Plain text and Markdown: lines collected into blocks that are spans of the text.
 
-The text is the source, except that Markdown's soft line breaks are joined: a sentence wrapped at column 80 is one sentence, and a quote
-of it one line. Plain text keeps its lines, which may mean something (verses, logs, addresses). Front matter is metadata in both: the title
-comes from it, and it is no part of the text.
+The text is the source, except that Markdown's soft line breaks are joined, and a backslash or ``<br>`` that breaks a line is a line break
+and nothing else: a sentence wrapped at column 80 is one sentence, and a quote of it one line. Plain text keeps its lines, which may mean
+something (verses, logs, addresses). Front matter is metadata in both: the title comes from it, and it is no part of the text.
 """
 
 import re
@@ -24,6 +24,8 @@ _INDENTED = re.compile(r" {4,}|\t")
 _CONTINUED = re.compile(r"(?: {2,}+|\t)\s*+\S")
 _MARKUP = re.compile(r"[*`_]{1,3}(?=\S)|(?<=\S)[*`_]{1,3}")
 _WIDE = "\u2e80"  # from here on: Chinese and other scripts that put no space between words
+_BREAK = re.compile(r"(?P<code>`[^`\n]{0,200}`)|[ \t]{0,8}<[bB][rR][ \t]{0,8}/?>[ \t]{0,8}")
+HARD_BREAK = "  \n"  # as those that write no mark have it
 _LINK = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,200}\)")
 
 
@@ -114,6 +116,8 @@ def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
     length = read = 0
     for block in parsed.blocks:
         gap, body = parsed.text[read : block.start], parsed.text[block.start : block.end]
+        if block.kind in ("table", "paragraph", "list"):
+            body = _replace_breaks(body, " " if block.kind == "table" else HARD_BREAK)
         if block.kind in ("paragraph", "list") and "\n" in body:
             body = _join_lines(body)
         start = length + len(gap)
@@ -122,6 +126,14 @@ def _join_soft_breaks(parsed: ParsedText) -> ParsedText:
         blocks.append(replace(block, start=start, end=length))
         read = block.end
     return ParsedText(parsed.title, "".join((*pieces, parsed.text[read:])), tuple(blocks))
+
+
+def _replace_breaks(body: str, by: str) -> str:
+    """Without ``<br>`` outside of code. A body of nothing else stays."""
+    if "<" not in body:
+        return body
+    replaced = _BREAK.sub(lambda found: found["code"] or by, body).replace(f"{HARD_BREAK}\n", HARD_BREAK).strip()
+    return replaced or body
 
 
 def _join_lines(body: str) -> str:
@@ -133,6 +145,7 @@ def _join_lines(body: str) -> str:
         # a piece that has grown long is left alone as well: it bounds the work
         hard = made[-1].endswith(("  ", "\\")) or max(len(line), len(made[-1])) > LINE_CHARS_MAX
         if hard or kept or not has_words(before) or not has_words(words) or _LIST.match(line):
+            made[-1] = made[-1].removesuffix("\\")
             made.append(line)
         else:
             wide = before[-1] >= _WIDE and words[0] >= _WIDE

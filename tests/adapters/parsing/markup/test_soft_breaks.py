@@ -21,7 +21,6 @@ from adapters.parsing.markup.markdown import parse_markdown
             "And nobody is there to count them in the morning on the quay."
         ),
         "第一行有两个空格  \n第二行在硬换行之后，句子到这里结束。",
-        "A line that ends with a backslash and is long enough to be full\\\nand goes on behind a hard break.",
         "远帆船务的联系方式见下，请在工作日九点到十八点之间联系我们的客服人员\n电话：5501-7788",
     ],
 )
@@ -46,3 +45,21 @@ def test_lines_that_were_ended_on_purpose_stay(text: str) -> None:
 )
 def test_a_wrapped_sentence_is_joined(text: str, joined: str) -> None:
     assert parse_markdown(text).text == joined
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "A line that ends with a backslash and is long enough to be full\\\nand goes on behind a hard break.",
+            "A line that ends with a backslash and is long enough to be full\nand goes on behind a hard break.",
+        ),
+        ("泊位：三号<br>票价：9元<BR />备注：无", "泊位：三号  \n票价：9元  \n备注：无"),
+        ("- berth three<br/>\n  at eight\n- berth four", "- berth three  \n  at eight\n- berth four"),
+        ("| a | b |\n|---|---|\n| x<br>y | z |", "| a | b |\n|---|---|\n| x y | z |"),
+        ("Write `<br>` where a line ends.<br>\n", "Write `<br>` where a line ends."),
+        ("<br>", "<br>"),
+    ],
+)
+def test_a_hard_break_is_a_line_break(text: str, lines: str) -> None:
+    assert parse_markdown(text).text.strip() == lines
