@@ -24,7 +24,7 @@ from adapters.models.rows import RowTexts, tell_computed
 from adapters.models.rules import needs_model
 from adapters.models.stop_sequences import AnswerTruncator
 from adapters.text.enumerations import asks_for_all
-from adapters.text.identifiers import named_identifiers
+from adapters.text.identifiers import holds_identifier, named_identifiers
 from adapters.text.language import INVISIBLE, Haystack, Language, estimate_tokens, fold, language_of, sentences, terms
 from adapters.text.negation import says_opposite
 from adapters.text.script import follow_script
@@ -37,6 +37,7 @@ ON_LOOP_CHARS_MAX = 8_000  # about 3 ms; longer passages are ranked in a thread
 _SHORT_CHARS = 8  # a shorter sentence may be a heading: it is looked at whether it says more than the question
 _CARRIED_WEIGHT = 0.5  # of a word of the conversation before, where the question's own have 1
 _CARRIED_SHARE_MAX = 0.8  # of the question's own weight, all of them together
+_SUBJECT_MIN = 0.5  # of the best fit, in the passages about what was carried over
 _ABOUT_SHARE = 0.8  # of the best passage's coverage of the subject
 _INSTEAD_MIN = 0.6  # of the fit of a sentence that says the opposite of what is asked: less is no answer in its place
 _SAME_DOCUMENT_MIN = 0.5  # of the best sentence's fit: more of what its document says
@@ -154,11 +155,13 @@ def _select_quotes(request: AnswerRequest, rows: RowTexts) -> list[_Sentence]:
     """The sentences to quote, in reading order; a follow-up is read with the questions before it."""
     reading = read_question(request.question, request.history)
     passages, carried = _named_passages(request), " ".join(reading.carried)
-    if about := reading.subject or (carried if reading.kind == "refers" else ""):
-        passages = _passages_about(about, passages)
-    elif reading.topic:
-        passages = _prefer_topic(reading.question, " ".join(reading.topic), passages)
     ranked = _rank_sentences(reading.question, passages, rows, carried=carried)
+    if about := reading.subject or (carried if reading.kind == "refers" else ""):
+        ranked = _prefer_subject(ranked, {each.marker for each in _passages_about(about, passages)}, strict=bool(reading.subject))
+    elif reading.topic:
+        kept = {each.marker for each in _prefer_topic(reading.question, " ".join(reading.topic), passages)}
+        ranked = [each for each in ranked if each.marker in kept]
+    ranked = _take_one_side(_drop_other_names(request.question, ranked))
     ranked = ranked or _rank_sentences(request.question, passages[:1], rows, any_sentence=True)
     chosen: list[_Sentence] = []
     tokens = 0
@@ -171,6 +174,13 @@ def _select_quotes(request: AnswerRequest, rows: RowTexts) -> list[_Sentence]:
             break
         chosen.append(sentence)
     return sorted(chosen, key=lambda sentence: sentence.place)
+
+
+def _prefer_subject(ranked: list[_Sentence], markers: set[int], *, strict: bool) -> list[_Sentence]:
+    """The sentences of these passages; unless ``strict`` all, where another fits far better: it may say otherwise what was carried over."""
+    about = [each for each in ranked if each.marker in markers]
+    fits = [max((each.fit for each in some), default=0.0) for some in (about, ranked)]
+    return about if strict or fits[0] >= _SUBJECT_MIN * fits[1] else ranked
 
 
 def _is_listed(sentence: _Sentence, chosen: list[_Sentence], best: _Sentence, _rows: RowTexts) -> bool:
@@ -262,7 +272,17 @@ def _rank_sentences(
         document = (passage.knowledge_base_id, passage.document_id)
         opposite = says_opposite(folded, folds[place])
         ranked.append(_Sentence(text, passage.marker, document, place, held[place], fit, fit + found, opposite))
-    return _take_one_side(sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place)))
+    return sorted(ranked, key=lambda sentence: (-sentence.score, sentence.place))
+
+
+def _drop_other_names(question: str, ranked: list[_Sentence]) -> list[_Sentence]:
+    """The sentences without those about another than the identifier that is asked about, where one of them has it."""
+    names = named_identifiers(fold(question), question)
+    folded = [fold(each.text) for each in ranked] if names else []
+    held = [any(holds_identifier(text, name) for name in names) for text in folded]
+    if not any(held):
+        return ranked
+    return [each for each, text, holds in zip(ranked, folded, held, strict=True) if holds or not named_identifiers(text, each.text)]
 
 
 def _take_one_side(ranked: list[_Sentence]) -> list[_Sentence]:

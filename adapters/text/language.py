@@ -24,7 +24,8 @@ INVISIBLE = (
 _HAN = "㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
 _HAN_RUN = re.compile(f"[{_HAN}]+")
 _RUN = re.compile(f"[{_HAN}]+|[^\\W_{_HAN}]+")
-_WORD = re.compile(f"[^\\W\\d_{_HAN}]+")
+_WORD = re.compile(f"(?<![0-9])[^\\W\\d_{_HAN}]++(?![0-9])")  # letters beside digits are a code, of no language: R3支持WPA3吗
+_LETTER = re.compile(r"[^\W\d_]")
 
 # What a Chinese question is made of besides its subject; each becomes a break, so that no bigram spans it.
 _ZH_FUNCTION = re.compile(
@@ -65,7 +66,7 @@ def language_of(text: str) -> Language:
     """``zh`` when Chinese has at least the weight of the alphabetic words (two characters weigh one word), or neither has any."""
     han = sum(len(run) for run in _HAN_RUN.findall(text))
     words = len(_WORD.findall(text))
-    return "en" if han < 2 * words else "zh"
+    return "en" if han < 2 * words or (not han and _LETTER.search(text)) else "zh"
 
 
 def estimate_tokens(text: str) -> int:
@@ -135,12 +136,29 @@ def content_terms(folded: str) -> frozenset[str]:
     return frozenset(_terms(_ZH_FUNCTION.sub(" ", folded)))
 
 
+def content_runs(folded: str) -> list[str]:
+    """What a folded question is made of besides function words, in order: Chinese between two of them, words and numbers; nothing stemmed.
+
+    Of a text of function words alone, those.
+    """
+    return _runs(_ZH_FUNCTION.sub(" ", folded)) or _runs(folded)
+
+
+def _runs(folded: str) -> list[str]:
+    return [run for run in _RUN.findall(split_codes(folded)) if run not in _EN_FUNCTION]
+
+
+def is_han(run: str) -> bool:
+    """Whether a run begins with a Chinese character, and so consists of them."""
+    return _HAN_RUN.match(run) is not None
+
+
 def _terms(folded: str) -> list[str]:
     out: list[str] = []
-    for run in _RUN.findall(split_codes(folded)):
+    for run in _runs(folded):
         if _HAN_RUN.match(run):
             out += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
-        elif run not in _EN_FUNCTION:
+        else:
             out.append(stem_word(run))
     return out
 
